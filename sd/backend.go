@@ -1,0 +1,59 @@
+package sd
+
+import (
+	"context"
+	"errors"
+)
+
+// A Backend is one service's directory in a registry. Its methods may be called
+// concurrently. Package sdtest executes this contract.
+type Backend interface {
+	// Watch calls emit with the whole set at once, and with every change after
+	// it, until ctx is done (it returns ctx's error) or the set can no longer be
+	// vouched for (it returns why; the caller calls again).
+	//
+	// The first emit is a Reset, and a Reset is never partial. The watch is
+	// armed before the set is read, so that no change falls in between. An
+	// entry that was replaced in one step is not a gap. While the directory does
+	// not exist there is no set: Watch emits nothing and waits for it, and
+	// returns when it vanishes. Emit is called from one goroutine at a time and
+	// never after Watch returned; it does not block. Watch leaves no goroutine
+	// behind.
+	Watch(ctx context.Context, emit func(Change)) error
+
+	// Announce publishes instance, calls up once it is visible, and keeps it
+	// published until ctx is done (it withdraws it and returns ctx's error) or
+	// it is lost (it returns why; the caller calls again).
+	//
+	// Announce never removes an entry that is not its own: it returns an error
+	// that matches [ErrConflict]. An error leaves open whether the entry exists.
+	// Called with a ctx that is done, Announce only withdraws. The withdrawal
+	// takes 2 s at most; where it could not be confirmed the error matches
+	// [ErrUnconfirmed] as well as ctx's, and the backend removes the entry at
+	// the first contact. Announce leaves no goroutine behind.
+	Announce(ctx context.Context, instance string, up func()) error
+
+	// Close ends every call and releases what Open took. What is still
+	// published is withdrawn as far as the registry can be reached.
+	Close() error
+}
+
+// A Change is the whole set (Reset) or the exact difference to the set before
+// it. The slices are not changed by anybody once the Change is emitted.
+type Change struct {
+	Reset    bool     // Up is the whole set, Down is empty
+	Up, Down []string // in no order; no name is in both
+}
+
+// What an error of a Backend can be told by, with [errors.Is].
+var (
+	// ErrConflict: the instance is registered by somebody else.
+	ErrConflict = errors.New("registered by somebody else")
+	// ErrUnconfirmed: a withdrawal could not be confirmed in time.
+	ErrUnconfirmed = errors.New("withdrawal not confirmed")
+	// ErrDenied: the registry refuses the operation or the credentials. The
+	// loops retry slowly, because only a person can mend it.
+	ErrDenied = errors.New("denied by the registry")
+	// ErrClosed: the backend was closed.
+	ErrClosed = errors.New("backend closed")
+)

@@ -1,0 +1,62 @@
+package sd
+
+import (
+	"context"
+	"fmt"
+)
+
+// errFixed is what Announce of a fixed list returns.
+var errFixed = fmt.Errorf("fixed: a fixed list takes no registration: %w", ErrDenied)
+
+// A fixed is a list without a registry. Closed ends its calls.
+type fixed struct {
+	instances []string
+	closed    context.Context
+	close     context.CancelFunc
+}
+
+// OpenFixed opens fixed://ip:port[,ip:port...], a list that never changes: good
+// for asking servers that are registered nowhere. Each of them must pass
+// [CheckInstance]; a path and keys are refused. Announce on it fails with
+// [ErrDenied].
+func OpenFixed(t Target) (Backend, error) {
+	if t.Path != "" || len(t.Keys) > 0 {
+		return nil, fmt.Errorf("target %s: a fixed list has neither path nor keys; want fixed://ip:port[,ip:port...]", t)
+	}
+	b := &fixed{}
+	for _, h := range t.Hosts {
+		if err := CheckInstance(h.String()); err != nil {
+			return nil, fmt.Errorf("target %s: %w", t, err)
+		}
+		b.instances = append(b.instances, h.String())
+	}
+	b.closed, b.close = context.WithCancel(context.Background())
+	return b, nil
+}
+
+func (b *fixed) Watch(ctx context.Context, emit func(Change)) error {
+	if b.closed.Err() != nil {
+		return ErrClosed
+	}
+	if ctx.Err() == nil {
+		emit(Change{Reset: true, Up: b.instances})
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-b.closed.Done():
+		return ErrClosed
+	}
+}
+
+func (b *fixed) Announce(ctx context.Context, _ string, _ func()) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return errFixed
+}
+
+func (b *fixed) Close() error {
+	b.close()
+	return nil
+}

@@ -1,0 +1,43 @@
+package sd
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// CheckInstance returns nil if s can be an instance: a canonical ip:port, that
+// is, netip.ParseAddrPort accepts s and prints s again. The port is not 0. The
+// address has no zone and is neither unspecified (nobody can dial 0.0.0.0) nor
+// multicast; loopback is fine.
+//
+// What comes from a registry is untrusted: the rule keeps host names, leading
+// zeros and everything that is not an address away from the dialer.
+func CheckInstance(s string) error {
+	if reason := refuse(s); reason != "" {
+		return fmt.Errorf("instance %.64q: %s; want a canonical ip:port such as 192.0.2.1:8897 or [2001:db8::1]:8897", s, reason)
+	}
+	return nil
+}
+
+// refuse says why s is no instance, or nothing. It does not allocate for one
+// that is.
+func refuse(s string) string {
+	ap, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return "not an ip:port"
+	}
+	var buf [64]byte
+	switch addr := ap.Addr(); {
+	case string(ap.AppendTo(buf[:0])) != s:
+		return "not in canonical form, which is " + ap.String()
+	case ap.Port() == 0:
+		return "port 0 cannot be dialled"
+	case addr.Zone() != "":
+		return "an address with a zone means nothing on another host"
+	case addr.Unmap().IsUnspecified():
+		return "an unspecified address cannot be dialled"
+	case addr.Unmap().IsMulticast():
+		return "a multicast address cannot be dialled"
+	}
+	return ""
+}

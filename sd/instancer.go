@@ -1,0 +1,187 @@
+package sd
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	kitsd "github.com/go-kit/kit/sd"
+	"github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+)
+
+var _ kitsd.Instancer = (*Instancer)(nil)
+
+// An Instancer follows one directory for any number of subscribers. It is
+// go-kit's sd.Instancer: every event holds the whole set, sorted, in a slice
+// that belongs to the subscriber. Its methods may be called concurrently.
+//
+// Events are sent when the set differs from the one sent before, at once after
+// a quiet time and at most every 100 ms under churn. The set is what the
+// registry says, never a guess: while the registry cannot be read the last set
+// stands, and before the first answer there is none.
+type Instancer struct {
+	backend Backend
+	logger  log.Logger
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when the loop, which the Instancer owns, has ended
+
+	mu       sync.Mutex
+	state    State
+	known    bool // the registry has answered
+	stopped  bool
+	roster   roster
+	rejected int
+	channels map[chan<- kitsd.Event]*mailbox
+	feeds    map[*feed]struct{}
+}
+
+// NewInstancer starts to watch b. It does no I/O itself and never fails: a
+// registry that cannot be reached is retried until Stop. It does not close b.
+func NewInstancer(b Backend, logger log.Logger) *Instancer {
+	ctx, cancel := context.WithCancel(context.Background())
+	i := &Instancer{
+		backend:  b,
+		logger:   logger,
+		cancel:   cancel,
+		done:     make(chan struct{}),
+		state:    State{Phase: Unknown, Since: time.Now()},
+		channels: map[chan<- kitsd.Event]*mailbox{},
+		feeds:    map[*feed]struct{}{},
+	}
+	go i.loop(ctx)
+	return i
+}
+
+// loop calls Watch for as long as anybody may be interested.
+func (i *Instancer) loop(ctx context.Context) {
+	defer close(i.done)
+	var pause backoff
+	for {
+		err := i.backend.Watch(ctx, func(c Change) {
+			pause.reset()
+			i.apply(c)
+		})
+		if ctx.Err() != nil {
+			return
+		}
+		i.interrupted(err)
+		pause.wait(ctx, err)
+	}
+}
+
+// apply takes in what the backend emitted.
+func (i *Instancer) apply(c Change) {
+	c.Up = i.admit(c.Up)
+	i.transition(func() (Phase, error) {
+		first := !i.known
+		i.known = true
+		up, down := i.roster.apply(c)
+		if first || len(up) > 0 || len(down) > 0 {
+			i.publish(first, up, down)
+		}
+		return Live, nil
+	})
+}
+
+// publish tells every subscriber. The caller holds the lock.
+func (i *Instancer) publish(first bool, up, down []string) {
+	for f := range i.feeds {
+		f.add(first, up, down)
+	}
+	for _, m := range i.channels {
+		m.notify()
+	}
+}
+
+// admit returns the names that are instances. The others are counted, and
+// logged the first time there are any.
+func (i *Instancer) admit(names []string) []string {
+	valid := make([]string, 0, len(names))
+	var example error
+	for _, s := range names {
+		if refuse(s) == "" {
+			valid = append(valid, s)
+		} else if example == nil {
+			example = CheckInstance(s)
+		}
+	}
+	refused := len(names) - len(valid)
+	i.mu.Lock()
+	before := i.rejected
+	i.rejected += refused
+	i.mu.Unlock()
+	if before == 0 && refused > 0 {
+		level.Warn(i.logger).Log("msg", "left out what is no instance", "names", refused, "err", example)
+	}
+	return valid
+}
+
+// interrupted notes that the set cannot be vouched for.
+func (i *Instancer) interrupted(err error) {
+	i.transition(func() (Phase, error) {
+		if i.known {
+			return Stale, err
+		}
+		return Unknown, err
+	})
+}
+
+// transition moves the state to what change returns, and logs it if that is
+// news. Change runs under the lock; only the loop calls transition.
+func (i *Instancer) transition(change func() (Phase, error)) {
+	i.mu.Lock()
+	p, err := change()
+	next, news := i.state.to(p, err)
+	i.state = next
+	size := len(i.roster.members)
+	i.mu.Unlock()
+	switch {
+	case news && err != nil:
+		level.Warn(i.logger).Log("msg", "discovery "+string(p), "instances", size, "err", err)
+	case news:
+		level.Info(i.logger).Log("msg", "discovery "+string(p), "instances", size)
+	}
+}
+
+// State says whether the set is live, stale or unknown, since when, and why.
+func (i *Instancer) State() State {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.state
+}
+
+// Rejected counts the names from the registry that were left out because they
+// are no instances (see [CheckInstance]).
+func (i *Instancer) Rejected() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.rejected
+}
+
+// Stop ends the watch and every subscription, and waits for them. Nothing is
+// sent after it, also to those who register later. It may be called again.
+func (i *Instancer) Stop() {
+	i.cancel()
+	<-i.done
+	for _, m := range i.takeMailboxes() {
+		m.close()
+	}
+}
+
+// takeMailboxes ends the time in which there are subscribers.
+func (i *Instancer) takeMailboxes() []*mailbox {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.stopped = true
+	var all []*mailbox
+	for ch, m := range i.channels {
+		delete(i.channels, ch)
+		all = append(all, m)
+	}
+	for f := range i.feeds {
+		delete(i.feeds, f)
+		all = append(all, f.mailbox)
+	}
+	return all
+}

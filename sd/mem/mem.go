@@ -1,0 +1,240 @@
+// Package mem is a registry in memory: the Backend of package sd for unit
+// tests. A [Registry] is a plain value that the test makes and shares between
+// the servers and the clients under test; nothing is global.
+//
+// It keeps the contract of sd.Backend, which sdtest executes on it, and it can
+// fail on demand: [Registry.Expire] and [Registry.Fail] do what a real registry
+// does at night. It runs inside testing/synctest bubbles.
+package mem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"example.com/daytime/sd"
+)
+
+var _ sd.Backend = (*Backend)(nil)
+
+// errLost is why Announce returns when its entry was taken away.
+var errLost = errors.New("entry removed")
+
+// A Registry holds the entries of one directory. Its methods may be called
+// concurrently.
+type Registry struct {
+	mu      sync.Mutex
+	entries map[string]*Backend // and who owns them; nil: another program
+	absent  map[string]*Backend // to be withdrawn for this owner when the failure ends
+	failure error
+	turn    chan struct{} // closed and replaced at every change
+}
+
+// NewRegistry returns an empty registry.
+func NewRegistry() *Registry {
+	return &Registry{
+		entries: map[string]*Backend{},
+		absent:  map[string]*Backend{},
+		turn:    make(chan struct{}),
+	}
+}
+
+// Instances returns what is registered, sorted.
+func (r *Registry) Instances() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.entries))
+}
+
+// Put adds an entry that belongs to another program, or hands an existing one
+// over to it.
+func (r *Registry) Put(instance string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entries[instance] = nil
+	r.changed()
+}
+
+// Expire removes the entry of instance, whoever owns it, as the end of its
+// session would. An Announce that held it returns.
+func (r *Registry) Expire(instance string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.entries, instance)
+	r.changed()
+}
+
+// Fail makes every call in progress and every later one return an error that
+// wraps err; the entries stay. Fail(nil) ends that, and carries out the
+// withdrawals that were wanted meanwhile.
+func (r *Registry) Fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failure = err
+	if err == nil {
+		for instance, owner := range r.absent {
+			r.remove(instance, owner)
+		}
+		clear(r.absent)
+	}
+	r.changed()
+}
+
+// remove deletes an entry if it is owner's. The caller holds the lock.
+func (r *Registry) remove(instance string, owner *Backend) {
+	if holder, ok := r.entries[instance]; ok && holder == owner {
+		delete(r.entries, instance)
+	}
+}
+
+// changed wakes every call that waits. The caller holds the lock.
+func (r *Registry) changed() {
+	close(r.turn)
+	r.turn = make(chan struct{})
+}
+
+// Open returns one client of the registry. It owns what it announces.
+func (r *Registry) Open() *Backend { return &Backend{registry: r} }
+
+// A Backend is one client of a [Registry].
+type Backend struct {
+	registry *Registry
+	closed   bool // the registry's lock guards it
+}
+
+// do runs f under the registry's lock, unless the backend cannot be used, and
+// returns what to wait on for the next change.
+func (b *Backend) do(f func(r *Registry)) (<-chan struct{}, error) {
+	r := b.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case b.closed:
+		return nil, sd.ErrClosed
+	case r.failure != nil:
+		return nil, r.failure
+	}
+	f(r)
+	return r.turn, nil
+}
+
+// Watch implements sd.Backend.
+func (b *Backend) Watch(ctx context.Context, emit func(sd.Change)) error {
+	var seen map[string]*Backend
+	for ctx.Err() == nil {
+		var now map[string]*Backend
+		turn, err := b.do(func(r *Registry) { now = maps.Clone(r.entries) })
+		if err != nil {
+			return fmt.Errorf("mem: watch: %w", err)
+		}
+		if seen == nil {
+			emit(sd.Change{Reset: true, Up: slices.Collect(maps.Keys(now))})
+		} else if up, down := missing(seen, now), missing(now, seen); len(up)+len(down) > 0 {
+			emit(sd.Change{Up: up, Down: down})
+		}
+		seen = now
+		wait(ctx, turn)
+	}
+	return ctx.Err()
+}
+
+// missing returns what of set is missing in from.
+func missing(from, set map[string]*Backend) (names []string) {
+	for s := range set {
+		if _, ok := from[s]; !ok {
+			names = append(names, s)
+		}
+	}
+	return names
+}
+
+func wait(ctx context.Context, turn <-chan struct{}) {
+	select {
+	case <-turn:
+	case <-ctx.Done():
+	}
+}
+
+// Announce implements sd.Backend.
+func (b *Backend) Announce(ctx context.Context, instance string, up func()) error {
+	if err := b.publish(ctx, instance); err != nil {
+		return fmt.Errorf("mem: announce %s: %w", instance, err)
+	}
+	if ctx.Err() == nil {
+		up()
+	}
+	if err := b.hold(ctx, instance); err != nil {
+		return fmt.Errorf("mem: announce %s: %w", instance, err)
+	}
+	if err := b.withdraw(instance); err != nil {
+		return fmt.Errorf("mem: withdraw %s: %w: %w: %w", instance, sd.ErrUnconfirmed, err, ctx.Err())
+	}
+	return ctx.Err()
+}
+
+// publish makes the entry, or finds that it is there already.
+func (b *Backend) publish(ctx context.Context, instance string) (err error) {
+	if ctx.Err() != nil {
+		return nil
+	}
+	_, doErr := b.do(func(r *Registry) {
+		switch owner, exists := r.entries[instance]; {
+		case !exists:
+			r.entries[instance] = b
+			r.changed()
+		case owner != b:
+			err = sd.ErrConflict
+		}
+	})
+	return errors.Join(doErr, err)
+}
+
+// hold returns nil when ctx is done, and an error when the entry is lost.
+func (b *Backend) hold(ctx context.Context, instance string) (err error) {
+	for ctx.Err() == nil {
+		turn, doErr := b.do(func(r *Registry) {
+			switch owner, exists := r.entries[instance]; {
+			case !exists:
+				err = errLost
+			case owner != b:
+				err = sd.ErrConflict
+			}
+		})
+		if err := errors.Join(doErr, err); err != nil {
+			return err
+		}
+		wait(ctx, turn)
+	}
+	return nil
+}
+
+// withdraw removes the entry if it is this backend's, or, while the registry
+// fails, leaves word that it should be.
+func (b *Backend) withdraw(instance string) error {
+	_, err := b.do(func(r *Registry) {
+		r.remove(instance, b)
+		r.changed()
+	})
+	if err == nil || errors.Is(err, sd.ErrClosed) {
+		return nil // Close has removed it
+	}
+	b.registry.mu.Lock()
+	defer b.registry.mu.Unlock()
+	b.registry.absent[instance] = b
+	return err
+}
+
+// Close ends every call and withdraws what the backend announced, also while
+// the registry fails: its session is over. It returns nil.
+func (b *Backend) Close() error {
+	r := b.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b.closed = true
+	maps.DeleteFunc(r.entries, func(_ string, owner *Backend) bool { return owner == b })
+	r.changed()
+	return nil
+}

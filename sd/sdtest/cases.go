@@ -1,0 +1,225 @@
+package sdtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"example.com/daytime/sd"
+	"github.com/go-kit/log"
+	"go.uber.org/goleak"
+)
+
+// Cases returns the rules of the contract, in the order of its sentences.
+func Cases() []Case {
+	return []Case{
+		{"FirstEmitIsWholeSet", "the first emit is a Reset with the whole set", firstEmit},
+		{"EmptyIsASet", "an empty directory that exists is an empty set", emptySet},
+		{"DifferencesAreExact", "a difference is exact", differences},
+		{"ArmedBeforeRead", "the watch is armed before the set is read", armedBeforeRead},
+		{"NothingAfterReturn", "emit is never called after Watch returned", nothingAfterReturn},
+		{"WatchLeavesNoGoroutine", "Watch leaves no goroutine behind", watchLeak},
+		{"KeptThroughFailure", "a set is never published because the registry failed", keptThroughFailure},
+		{"WatchedAfterFailure", "a failed read is followed by another", watchedAfterFailure},
+		{"AnnounceAndWithdraw", "Announce publishes, and withdraws when ctx is done", announceAndWithdraw},
+		{"AnnounceSideBySide", "calls may run side by side", sideBySide},
+		{"ForeignEntryStays", "Announce never removes an entry that is not its own", foreignEntry},
+		{"HandedOverEntryStays", "Announce never withdraws an entry that was handed over", handedOver},
+		{"LossIsReported", "Announce returns when the entry is lost, and can be called again", lossReported},
+		{"DoneOnlyWithdraws", "Announce with a done ctx only withdraws", doneOnlyWithdraws},
+		{"KeptRegistered", "a Registrar restores what was removed", keptRegistered},
+		{"RegisteredAfterFailure", "a Registrar holds through a failure, and no write is needed", registeredAfterFailure},
+		{"WithdrawnAfterFailure", "a withdrawal during a failure is carried out after it", withdrawnAfterFailure},
+		{"AnnounceLeavesNoGoroutine", "Announce leaves no goroutine behind", announceLeak},
+		{"CloseEndsCalls", "Close ends every call and withdraws", closeEnds},
+	}
+}
+
+func firstEmit(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		if err := errors.Join(h.Put(alice), h.Put(bob)); err != nil {
+			return err
+		}
+		w, r := watch(ctx, b)
+		if err := r.shows(h, alice, bob); err != nil {
+			return err
+		}
+		if n := r.Emits(); n != 1 {
+			return fmt.Errorf("emits: want 1, have %d", n)
+		}
+		return w.stop(h)
+	})
+}
+
+func emptySet(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		w, r := watch(ctx, b)
+		return errors.Join(r.shows(h), w.stop(h))
+	})
+}
+
+func differences(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		w, r := watch(ctx, b)
+		return inOrder(
+			func() error { return r.shows(h) },
+			func() error { return h.Put(alice) },
+			func() error { return r.shows(h, alice) },
+			func() error { return errors.Join(h.Put(bob), h.Put(carol), h.Remove(alice)) },
+			func() error { return r.shows(h, bob, carol) },
+			func() error { return errors.Join(h.Remove(bob), h.Put(bob), h.Remove(carol)) },
+			func() error { return r.shows(h, bob) },
+			func() error { return w.stop(h) },
+		)
+	})
+}
+
+// armedBeforeRead makes changes for as long as a backend may need between
+// reading and arming: none may be missed.
+func armedBeforeRead(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		for round := range 5 {
+			w, r := watch(ctx, b)
+			var want []string
+			for n := range 10 {
+				name := fmt.Sprintf("192.0.2.%d:%d", 10+n, 8000+round)
+				if err := h.Put(name); err != nil {
+					return err
+				}
+				want = append(want, name)
+				pause(time.Millisecond)
+			}
+			if err := errors.Join(r.shows(h, want...), w.stop(h)); err != nil {
+				return err
+			}
+			for _, name := range want {
+				if err := h.Remove(name); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func nothingAfterReturn(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		w, r := watch(ctx, b)
+		return inOrder(
+			func() error { return r.shows(h) },
+			func() error { return w.stop(h) },
+			func() error { return h.Put(alice) },
+			func() error { h.Settle(); pause(50 * time.Millisecond); h.Settle(); return r.Err() },
+		)
+	})
+}
+
+func watchLeak(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		cycle := func() error {
+			w, r := watch(ctx, b)
+			return errors.Join(r.shows(h), w.stop(h))
+		}
+		if err := cycle(); err != nil { // what the backend starts once is its own
+			return err
+		}
+		before := goleak.IgnoreCurrent()
+		return errors.Join(cycle(), leaked(before))
+	})
+}
+
+func keptThroughFailure(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		if err := errors.Join(h.Put(alice), h.Put(bob)); err != nil {
+			return err
+		}
+		w, r := watch(ctx, b)
+		return inOrder(
+			func() error { return r.shows(h, alice, bob) },
+			h.Fail,
+			func() error { return w.end(h) }, // the set cannot be vouched for
+			h.Restore,
+			func() error {
+				if n := r.Smallest(); n != 2 {
+					return fmt.Errorf("smallest set: want 2, have %d", n)
+				}
+				return r.Err()
+			},
+		)
+	})
+}
+
+func watchedAfterFailure(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		i := sd.NewInstancer(b, log.NewNopLogger())
+		defer i.Stop()
+		r := NewRecorder()
+		stop := i.Follow(func(reset bool, up, down []string) { r.Emit(sd.Change{Reset: reset, Up: up, Down: down}) })
+		defer stop()
+		for _, name := range []string{alice, bob} { // the second failure finds what the first one broke
+			err := inOrder(
+				func() error { return phase(h, i.State, sd.Live) },
+				h.Fail,
+				func() error { return phase(h, i.State, sd.Stale) },
+				h.Restore,
+				func() error { return phase(h, i.State, sd.Live) },
+				func() error { return h.Put(name) },
+			)
+			if err != nil {
+				return err
+			}
+		}
+		return r.shows(h, alice, bob)
+	})
+}
+
+// phase waits until state says want.
+func phase(h Harness, state func() sd.State, want sd.Phase) error {
+	return eventually(h, func() error {
+		if have := state(); have.Phase != want {
+			return fmt.Errorf("phase: want %s, have %s", want, have)
+		}
+		return nil
+	})
+}
+
+func closeEnds(ctx context.Context, h Harness) error {
+	b, err := h.Open()
+	if err != nil {
+		return err
+	}
+	w, r := watch(ctx, b)
+	a, err := announce(ctx, h, b, alice)
+	if err := errors.Join(err, r.shows(h, alice)); err != nil {
+		return errors.Join(err, b.Close())
+	}
+	if err := errors.Join(b.Close(), w.end(h), a.end(h)); err != nil {
+		return err
+	}
+	for _, c := range []*call{w, a} {
+		if !errors.Is(c.err, sd.ErrClosed) {
+			return fmt.Errorf("after Close: want %v, have %v", sd.ErrClosed, c.err)
+		}
+	}
+	return registered(h)
+}
+
+// with opens a client for the time of f.
+func with(h Harness, f func(sd.Backend) error) error {
+	b, err := h.Open()
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(b), b.Close())
+}
+
+// inOrder calls each step until one fails.
+func inOrder(steps ...func() error) error {
+	for n, step := range steps {
+		if err := step(); err != nil {
+			return fmt.Errorf("step %d: %w", n+1, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package sdtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"example.com/daytime/sd"
+	"github.com/go-kit/log"
+	"go.uber.org/goleak"
+)
+
+func announceAndWithdraw(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		a, err := announce(ctx, h, b, alice)
+		if err != nil {
+			return err
+		}
+		have, err := h.Instances() // up was called: no waiting
+		return errors.Join(err,
+			equal("registered at up", []string{alice}, have),
+			a.stop(h),
+			registered(h))
+	})
+}
+
+func sideBySide(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		return with(h, func(other sd.Backend) error {
+			w1, r1 := watch(ctx, b)
+			w2, r2 := watch(ctx, other)
+			a1, err1 := announce(ctx, h, b, alice)
+			a2, err2 := announce(ctx, h, b, bob)
+			a3, err3 := announce(ctx, h, other, carol)
+			return errors.Join(err1, err2, err3,
+				r1.shows(h, alice, bob, carol), r2.shows(h, alice, bob, carol),
+				a2.stop(h), r1.shows(h, alice, carol), r2.shows(h, alice, carol),
+				a1.stop(h), a3.stop(h), r1.shows(h), r2.shows(h),
+				w1.stop(h), w2.stop(h))
+		})
+	})
+}
+
+// foreignEntry announces what another program holds: the backend must say
+// conflict, leave the entry alone, and take over once it is gone.
+func foreignEntry(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		if err := h.Put(alice); err != nil {
+			return err
+		}
+		reg, err := sd.NewRegistrar(b, alice, log.NewNopLogger())
+		if err != nil {
+			return err
+		}
+		defer reg.Deregister()
+		reg.Register()
+		return inOrder(
+			func() error { return phase(h, reg.State, sd.Conflict) },
+			func() error {
+				if err := reg.State().Err; !errors.Is(err, sd.ErrConflict) {
+					return fmt.Errorf("conflict: want %v, have %v", sd.ErrConflict, err)
+				}
+				return nil
+			},
+			func() error { reg.Deregister(); h.Settle(); return registered(h, alice) },
+			func() error { reg.Register(); return h.Remove(alice) },
+			func() error { return phase(h, reg.State, sd.Registered) },
+			func() error { reg.Deregister(); return registered(h) },
+		)
+	})
+}
+
+func handedOver(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		a, err := announce(ctx, h, b, alice)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(h.Put(alice), a.end(h)); err != nil {
+			return err
+		}
+		if errors.Is(a.err, context.Canceled) || a.err == nil {
+			return fmt.Errorf("entry handed over: want why it is lost, have %v", a.err)
+		}
+		a = start(ctx, func(ctx context.Context) error { return b.Announce(ctx, alice, func() {}) })
+		if err := a.end(h); err != nil {
+			return err
+		}
+		if !errors.Is(a.err, sd.ErrConflict) {
+			return fmt.Errorf("announce of what was handed over: want %v, have %v", sd.ErrConflict, a.err)
+		}
+		done, cancel := context.WithCancel(ctx)
+		cancel()
+		if err := b.Announce(done, alice, func() {}); !errors.Is(err, context.Canceled) {
+			return fmt.Errorf("withdraw: want %v, have %v", context.Canceled, err)
+		}
+		return registered(h, alice)
+	})
+}
+
+func lossReported(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		for range 3 {
+			a, err := announce(ctx, h, b, alice)
+			if err != nil {
+				return err
+			}
+			if err := errors.Join(h.Remove(alice), a.end(h)); err != nil {
+				return err
+			}
+			if errors.Is(a.err, context.Canceled) || errors.Is(a.err, sd.ErrConflict) || a.err == nil {
+				return fmt.Errorf("entry removed: want why it is lost, have %v", a.err)
+			}
+		}
+		return registered(h)
+	})
+}
+
+func doneOnlyWithdraws(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		done, cancel := context.WithCancel(ctx)
+		cancel()
+		err := b.Announce(done, alice, func() {})
+		if !errors.Is(err, context.Canceled) {
+			return fmt.Errorf("want %v, have %v", context.Canceled, err)
+		}
+		h.Settle()
+		return registered(h)
+	})
+}
+
+func keptRegistered(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		reg, err := sd.NewRegistrar(b, alice, log.NewNopLogger())
+		if err != nil {
+			return err
+		}
+		reg.Register()
+		defer reg.Deregister()
+		for range 3 {
+			if err := errors.Join(registered(h, alice), h.Remove(alice)); err != nil {
+				return err
+			}
+		}
+		return errors.Join(registered(h, alice), phase(h, reg.State, sd.Registered))
+	})
+}
+
+func registeredAfterFailure(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		w, r := watch(ctx, b)
+		defer w.cancel()
+		reg, err := sd.NewRegistrar(b, alice, log.NewNopLogger())
+		if err != nil {
+			return err
+		}
+		defer reg.Deregister()
+		reg.Register()
+		err = inOrder(
+			func() error { return r.shows(h, alice) },
+			h.Fail,
+			func() error { h.Settle(); return h.Restore() },
+			func() error { return registered(h, alice) },
+			func() error { return phase(h, reg.State, sd.Registered) },
+			func() error { reg.Deregister(); return registered(h) },
+			func() error { h.Settle(); pause(2 * time.Second); h.Settle(); return registered(h) },
+		)
+		return errors.Join(err, phase(h, reg.State, sd.Withdrawn))
+	})
+}
+
+func withdrawnAfterFailure(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		a, err := announce(ctx, h, b, alice)
+		if err != nil {
+			return err
+		}
+		return inOrder(
+			h.Fail,
+			func() error { h.Settle(); a.cancel(); return a.end(h) },
+			h.Restore,
+			func() error {
+				// Where the failure was noticed the call has returned before,
+				// and a last one with ctx done withdraws.
+				done, cancel := context.WithCancel(ctx)
+				cancel()
+				if err := b.Announce(done, alice, func() {}); !errors.Is(err, context.Canceled) {
+					return fmt.Errorf("withdraw: want %v, have %v", context.Canceled, err)
+				}
+				return nil
+			},
+			func() error { return registered(h) },
+		)
+	})
+}
+
+func announceLeak(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		cycle := func() error {
+			a, err := announce(ctx, h, b, alice)
+			return errors.Join(err, a.stop(h))
+		}
+		if err := cycle(); err != nil { // what the backend starts once is its own
+			return err
+		}
+		before := goleak.IgnoreCurrent()
+		return errors.Join(cycle(), leaked(before))
+	})
+}

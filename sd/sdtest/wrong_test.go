@@ -1,0 +1,188 @@
+package sdtest_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/mem"
+	"example.com/daytime/sd/sdtest"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A wrong backend is the one in memory with one rule broken, as real libraries
+// break it. A function that is nil is the right one.
+type wrong struct {
+	*mem.Backend
+	registry *mem.Registry
+	over     chan struct{} // closed at the end of the test
+	watch    func(w *wrong, ctx context.Context, emit func(sd.Change)) error
+	announce func(w *wrong, ctx context.Context, instance string, up func()) error
+}
+
+func (w *wrong) Watch(ctx context.Context, emit func(sd.Change)) error {
+	if w.watch == nil {
+		return w.Backend.Watch(ctx, emit)
+	}
+	return w.watch(w, ctx, emit)
+}
+
+func (w *wrong) Announce(ctx context.Context, instance string, up func()) error {
+	if w.announce == nil {
+		return w.Backend.Announce(ctx, instance, up)
+	}
+	return w.announce(w, ctx, instance, up)
+}
+
+// wrongHarness opens wrong backends.
+type wrongHarness struct {
+	registry *mem.Registry
+	model    wrong
+}
+
+func (h *wrongHarness) Open() (sd.Backend, error) {
+	w := h.model
+	w.Backend, w.registry = h.registry.Open(), h.registry
+	return &w, nil
+}
+func (h *wrongHarness) Put(s string) error           { h.registry.Put(s); return nil }
+func (h *wrongHarness) Remove(s string) error        { h.registry.Expire(s); return nil }
+func (h *wrongHarness) Instances() ([]string, error) { return h.registry.Instances(), nil }
+func (h *wrongHarness) Fail() error                  { h.registry.Fail(errors.New("on demand")); return nil }
+func (h *wrongHarness) Restore() error               { h.registry.Fail(nil); return nil }
+func (h *wrongHarness) Settle()                      { synctest.Wait() }
+
+// noOwnerCheck takes an existing entry for its own, and deletes it in the end.
+func noOwnerCheck(w *wrong, ctx context.Context, instance string, up func()) error {
+	err := w.Backend.Announce(ctx, instance, up)
+	if errors.Is(err, sd.ErrConflict) {
+		up()
+		<-ctx.Done()
+		w.registry.Expire(instance)
+		return ctx.Err()
+	}
+	return err
+}
+
+// neverWithdraws leaves the entry to the end of the session.
+func neverWithdraws(w *wrong, ctx context.Context, instance string, up func()) error {
+	if ctx.Err() == nil {
+		return w.Backend.Announce(ctx, instance, func() {
+			w.registry.Put(instance) // whoever looks is told that it is another's
+			up()
+		})
+	}
+	return ctx.Err()
+}
+
+// blindToLoss believes for ever in what it once created.
+func blindToLoss(w *wrong, ctx context.Context, instance string, up func()) error {
+	err := w.Backend.Announce(ctx, instance, up)
+	if ctx.Err() == nil {
+		<-ctx.Done()
+	}
+	return errors.Join(err, ctx.Err())
+}
+
+// noRetry waits for an event that will never come once a read has failed.
+func noRetry(w *wrong, ctx context.Context, emit func(sd.Change)) error {
+	if err := w.Backend.Watch(ctx, emit); ctx.Err() != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// listBeforeArm misses what happens between its list and its watch.
+func listBeforeArm(w *wrong, ctx context.Context, emit func(sd.Change)) error {
+	emit(sd.Change{Reset: true, Up: w.registry.Instances()})
+	time.Sleep(5 * time.Millisecond)
+	return w.Backend.Watch(ctx, func(c sd.Change) {
+		if !c.Reset {
+			emit(c)
+		}
+	})
+}
+
+// emptyOnLoss takes a failed read for an empty directory.
+func emptyOnLoss(w *wrong, ctx context.Context, emit func(sd.Change)) error {
+	err := w.Backend.Watch(ctx, emit)
+	if ctx.Err() == nil {
+		emit(sd.Change{Reset: true})
+	}
+	return err
+}
+
+// emitsLate has an event in its pocket when it returns.
+func emitsLate(w *wrong, ctx context.Context, emit func(sd.Change)) error {
+	err := w.Backend.Watch(ctx, emit)
+	go func() {
+		time.Sleep(10 * time.Millisecond)
+		emit(sd.Change{Up: []string{"192.0.2.99:1"}})
+	}()
+	return err
+}
+
+// leaks leaves a goroutine behind for each call.
+func leaks(w *wrong, ctx context.Context, emit func(sd.Change)) error {
+	go func() { <-w.over }()
+	return w.Backend.Watch(ctx, emit)
+}
+
+// partialReset publishes what it has read so far.
+func partialReset(w *wrong, ctx context.Context, emit func(sd.Change)) error {
+	return w.Backend.Watch(ctx, func(c sd.Change) {
+		if c.Reset && len(c.Up) > 1 {
+			emit(sd.Change{Reset: true, Up: c.Up[:1]})
+			c = sd.Change{Up: c.Up[1:]}
+		}
+		emit(c)
+	})
+}
+
+// The suite finds every wrong backend, and in the case that is meant for it.
+func TestWrongBackendsFail(t *testing.T) {
+	for name, test := range map[string]struct {
+		model  wrong
+		failed string
+	}{
+		"no owner check":             {wrong{announce: noOwnerCheck}, "ForeignEntryStays"},
+		"never withdraws":            {wrong{announce: neverWithdraws}, "AnnounceAndWithdraw"},
+		"blind to loss":              {wrong{announce: blindToLoss}, "LossIsReported"},
+		"no retry after failed read": {wrong{watch: noRetry}, "WatchedAfterFailure"},
+		"list before arm":            {wrong{watch: listBeforeArm}, "ArmedBeforeRead"},
+		"empty published on loss":    {wrong{watch: emptyOnLoss}, "KeptThroughFailure"},
+		"emit after return":          {wrong{watch: emitsLate}, "NothingAfterReturn"},
+		"leaked goroutine":           {wrong{watch: leaks}, "WatchLeavesNoGoroutine"},
+		"partial reset":              {wrong{watch: partialReset}, "FirstEmitIsWholeSet"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				test.model.over = make(chan struct{})
+				defer close(test.model.over)
+				h := &wrongHarness{registry: mem.NewRegistry(), model: test.model}
+				err := check(t, test.failed, h)
+				if err == nil {
+					t.Fatalf("%s: want a failure, have none", test.failed)
+				}
+				t.Log(err)
+			})
+		})
+	}
+}
+
+// check runs one case by its name.
+func check(t *testing.T, name string, h sdtest.Harness) error {
+	for _, c := range sdtest.Cases() {
+		if c.Name == name {
+			return c.Check(t.Context(), h)
+		}
+	}
+	t.Fatalf("no case is named %s", name)
+	return nil
+}
