@@ -1,0 +1,198 @@
+package zk
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	gozk "github.com/go-zookeeper/zk"
+)
+
+// A client is one go-zookeeper Conn: a sequence of connections which, as long
+// as ZooKeeper grants it, belong to one session. The Conn goes on by itself
+// after an expiry, with a new session.
+type client struct {
+	conn   *gozk.Conn
+	events <-chan gozk.Event // closed when the Conn has ended
+	dialer DialFunc
+	hosts  *hosts
+	pacer  *pacer
+	stop   context.CancelFunc // ends dials under way
+	ctx    context.Context
+	wake   func() // called, without blocking, after every change
+	sink   func(*link, gozk.Event)
+	dials  *atomic.Int64
+
+	mu      sync.Mutex
+	guard   *guard    // the current or last connection
+	last    handshake // of guard, if it was answered
+	asked   time.Duration
+	link    *link     // nil while there is no session
+	lost    time.Time // when the last link went down, or the client began
+	refused time.Time // when a server last closed a connection in place of an answer
+	failure error     // why there is no link
+	expired int64     // how many sessions have expired
+}
+
+// A link is the time from one HasSession to the disconnect after it. What is
+// armed on a link lasts as long as the link.
+type link struct {
+	*gozk.Conn
+	session int64
+	timeout time.Duration // as negotiated
+	server  string
+	since   time.Time
+	replies *replyCheck
+	down    chan struct{} // closed when the link is
+}
+
+// alive reports whether the link is up, as far as is known.
+func (l *link) alive() bool {
+	select {
+	case <-l.down:
+		return false
+	default:
+		return true
+	}
+}
+
+// newClient connects in the background.
+func newClient(c config, dial DialFunc, p *pacer, dials *atomic.Int64, wake func(), sink func(*link, gozk.Event)) (*client, error) {
+	ctx, stop := context.WithCancel(context.Background())
+	cl := &client{
+		dialer: dial,
+		hosts:  &hosts{},
+		pacer:  p,
+		ctx:    ctx,
+		stop:   stop,
+		wake:   wake,
+		sink:   sink,
+		dials:  dials,
+		asked:  c.timeout,
+		lost:   time.Now(),
+	}
+	cl.mu.Lock() // the callback may be called before the Conn is known
+	defer cl.mu.Unlock()
+	var err error
+	cl.conn, cl.events, err = gozk.Connect(c.hosts, c.timeout,
+		gozk.WithDialer(cl.dial),
+		gozk.WithHostProvider(cl.hosts),
+		gozk.WithEventCallback(cl.event),
+		gozk.WithMaxBufferSize(mostFrame),
+		gozk.WithLogger(silent{}),
+		gozk.WithLogInfo(false),
+	)
+	return cl, err
+}
+
+// silent drops what go-zookeeper logs: every failure comes back as an error.
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}
+
+// dial is go-zookeeper's dialer. It runs in the Conn's own goroutine.
+func (c *client) dial(network, address string, _ time.Duration) (net.Conn, error) {
+	c.closeGuard() // go-zookeeper leaves it open after an expiry
+	if err := c.pacer.wait(c.ctx); err != nil {
+		return nil, err
+	}
+	c.dials.Add(1)
+	ctx, cancel := context.WithTimeout(c.ctx, dialTimeout)
+	defer cancel()
+	conn, err := c.dialer(ctx, network, address)
+	if err != nil {
+		c.fail(err)
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.guard = newGuard(conn, c.hosts.handshakeTimeout(c.asked), func(h handshake) { c.shaken(address, h) })
+	return c.guard, nil
+}
+
+func (c *client) closeGuard() {
+	c.mu.Lock()
+	g := c.guard
+	c.mu.Unlock()
+	if g != nil {
+		g.Close()
+	}
+}
+
+// shaken takes in how a handshake ended.
+func (c *client) shaken(server string, h handshake) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = h
+	switch {
+	case h.refused:
+		c.refused = time.Now()
+		c.failure = fmt.Errorf("%s: %w", server, errRefused)
+	case h.err != nil:
+		c.failure = fmt.Errorf("%s: connect reply: %w", server, h.err)
+	case h.session == 0:
+		c.expired++
+		c.failure = fmt.Errorf("%s: %w", server, gozk.ErrSessionExpired)
+	default:
+		c.asked = h.timeout
+	}
+}
+
+func (c *client) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failure = err
+}
+
+// event is go-zookeeper's callback. It must not block, nor call the Conn.
+func (c *client) event(e gozk.Event) {
+	c.mu.Lock()
+	l := c.link
+	switch {
+	case e.Type != gozk.EventSession:
+	case e.State == gozk.StateHasSession:
+		c.link = &link{
+			Conn:    c.conn,
+			session: c.last.session,
+			timeout: c.last.timeout,
+			server:  e.Server,
+			since:   time.Now(),
+			replies: &c.guard.replies,
+			down:    make(chan struct{}),
+		}
+	case e.State == gozk.StateDisconnected && l != nil:
+		close(l.down)
+		c.link, c.lost = nil, time.Now()
+	}
+	c.mu.Unlock()
+	if e.Type == gozk.EventSession {
+		c.wake()
+	} else if l != nil {
+		c.sink(l, e)
+	}
+}
+
+// status is what the session keeper looks at.
+func (c *client) status() (l *link, lost, refused time.Time, failure error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.link, c.lost, c.refused, c.failure
+}
+
+// close ends the session if a server can be reached, and returns when the
+// Conn's goroutines have ended: at once, or after a second if the server that
+// is asked does not answer.
+func (c *client) close() {
+	c.hosts.close()
+	c.stop()
+	if l, _, _, _ := c.status(); l == nil {
+		c.closeGuard() // there is nobody to say goodbye to
+	}
+	c.conn.Close()
+	c.closeGuard()
+	for range c.events {
+	}
+}

@@ -1,0 +1,124 @@
+package zk
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	dialTimeout  = time.Second
+	dialsASecond = 2 // in the long run
+	leastConnect = 300 * time.Millisecond
+	mostConnect  = 2 * time.Second
+)
+
+// DialFunc opens a connection to one ZooKeeper server.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// hosts is go-zookeeper's HostProvider. Unlike the library's own it keeps
+// names, which are resolved at every dial, so that a server may move, and one
+// name that cannot be resolved does not stop the others.
+type hosts struct {
+	mu     sync.Mutex
+	names  []string
+	at     int
+	tried  int // since the last session
+	closed bool
+}
+
+func (h *hosts) Init(names []string) error {
+	h.names = names
+	h.at = rand.IntN(len(names))
+	return nil
+}
+
+func (h *hosts) Len() int { return len(h.names) }
+
+// Next returns the next host. RetryStart makes the library fail what is queued,
+// pause for a second, and look whether it was closed: after each full round,
+// not before the first as its own provider does for a single host.
+func (h *hosts) Next() (server string, retryStart bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	retryStart = h.closed || h.tried > 0 && h.tried%len(h.names) == 0
+	h.tried++
+	h.at = (h.at + 1) % len(h.names)
+	return h.names[h.at], retryStart
+}
+
+func (h *hosts) Connected() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tried = 0
+}
+
+// rounds counts how often all hosts were tried in vain.
+func (h *hosts) rounds() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return max(0, h.tried-1) / len(h.names)
+}
+
+// close makes the library see that it was closed before its next dial.
+func (h *hosts) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+}
+
+// handshakeTimeout is how long one server may take for its connect reply. After
+// a failure is noticed a third of the session timeout is left, in which every
+// host has its turn. It doubles with each round in vain, because a new session
+// waits for a commit, and a slow disk must not cause a storm of dials.
+func (h *hosts) handshakeTimeout(session time.Duration) time.Duration {
+	t := min(max(session/3/time.Duration(len(h.names)), leastConnect), mostConnect)
+	return min(t<<min(h.rounds(), 10), max(session, leastConnect))
+}
+
+// A pacer bounds how often a client dials: each host once at once, then twice a
+// second with jitter. Without it go-zookeeper dials thousands of times a second
+// when servers accept a session and close the connection.
+type pacer struct {
+	mu     sync.Mutex
+	burst  float64
+	tokens float64
+	last   time.Time
+}
+
+func newPacer(hosts int) *pacer {
+	burst := float64(hosts + 1)
+	return &pacer{burst: burst, tokens: burst, last: time.Now()}
+}
+
+// wait returns when the next dial is due, or when ctx is done.
+func (p *pacer) wait(ctx context.Context) error {
+	timer := time.NewTimer(p.take())
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// take takes a token, and returns how long to wait until it is there.
+func (p *pacer) take() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	p.tokens = min(p.burst, p.tokens+now.Sub(p.last).Seconds()*dialsASecond)
+	p.last = now
+	p.tokens--
+	if p.tokens >= 0 {
+		return 0
+	}
+	short := time.Duration(-p.tokens / dialsASecond * float64(time.Second))
+	return short + rand.N(short/2+1)
+}
+
+var errRefused = errors.New("connection closed without an answer: the server is not serving, or has seen less than this session")

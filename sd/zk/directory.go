@@ -1,0 +1,224 @@
+package zk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"example.com/daytime/sd"
+	gozk "github.com/go-zookeeper/zk"
+)
+
+// A directory follows the children of one znode for any number of readers: one
+// watch and one list serve them all. It is idle while nobody reads.
+type directory struct {
+	keeper *keeper
+	parent string
+	joined chan struct{} // capacity 1: a reader has joined
+	done   chan struct{} // closed when the directory's goroutine has ended
+	lists  atomic.Int64
+	mended atomic.Int64 // how often an audit found something missing
+	queue  queue
+
+	mu      sync.Mutex
+	readers map[*reader]struct{}
+	live    bool                // set is vouched for
+	set     map[string]struct{} // kept while it is not, to know its size
+	using   watchMode
+
+	// Only the directory's goroutine uses what follows.
+	newest gozk.Stat // of the parent, as of the newest list
+	era    int64     // of the data that newest is about
+}
+
+// A reader is one Watch under way. The directory's lock guards it.
+type reader struct {
+	news    chan struct{} // capacity 1
+	reset   bool          // wants the whole set
+	changes []sd.Change   // after that
+	err     error         // ends the Watch, after changes
+}
+
+// mostChanges is how many changes a reader is told one by one.
+const mostChanges = 1024
+
+var (
+	errDisconnected = errors.New("connection lost")
+	errRemoved      = errors.New("directory removed")
+	errOutdated     = errors.New("answers from an older state than was seen before")
+	errIdle         = errors.New("nobody reads")
+)
+
+func newDirectory(k *keeper, c config) *directory {
+	return &directory{
+		keeper:  k,
+		parent:  c.parent,
+		joined:  make(chan struct{}, 1),
+		done:    make(chan struct{}),
+		queue:   queue{parent: c.parent, news: make(chan struct{}, 1)},
+		readers: map[*reader]struct{}{},
+	}
+}
+
+// watch is sd.Backend's Watch.
+func (d *directory) watch(ctx context.Context, emit func(sd.Change)) error {
+	r := d.join()
+	defer d.leave(r)
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-d.keeper.ctx.Done():
+			return sd.ErrClosed
+		case <-r.news:
+		}
+		changes, err := d.take(r)
+		for _, c := range changes {
+			emit(c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (d *directory) join() *reader {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := &reader{news: make(chan struct{}, 1), reset: d.live}
+	d.readers[r] = struct{}{}
+	if d.live {
+		r.notify()
+	}
+	select {
+	case d.joined <- struct{}{}:
+	default:
+	}
+	return r
+}
+
+func (d *directory) leave(r *reader) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.readers, r)
+}
+
+// take returns what r has not been told yet.
+func (d *directory) take(r *reader) (changes []sd.Change, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	changes, err = r.changes, r.err
+	if r.reset {
+		changes = []sd.Change{{Reset: true, Up: slices.Collect(maps.Keys(d.set))}}
+	}
+	r.reset, r.changes = false, nil
+	return changes, err
+}
+
+func (r *reader) notify() {
+	select {
+	case r.news <- struct{}{}:
+	default:
+	}
+}
+
+// publish makes c the next change of every reader.
+func (d *directory) publish(c sd.Change) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c.Reset {
+		d.live, d.set = true, make(map[string]struct{}, len(c.Up))
+	}
+	for _, s := range c.Down {
+		delete(d.set, s)
+	}
+	for _, s := range c.Up {
+		d.set[s] = struct{}{}
+	}
+	for r := range d.readers {
+		if c.Reset || len(r.changes) >= mostChanges {
+			r.reset, r.changes = true, nil
+		} else if !r.reset {
+			r.changes = append(r.changes, c)
+		}
+		r.notify()
+	}
+}
+
+// fail ends the Watch of every reader with err.
+func (d *directory) fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.live = false
+	for r := range d.readers {
+		r.reset, r.err = false, fmt.Errorf("zk: watch %s: %w", d.parent, err)
+		r.notify()
+	}
+}
+
+// size is how many children there were when that was last known.
+func (d *directory) size() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.set)
+}
+
+// watching says how the directory is watched now.
+func (d *directory) watching() watchMode {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.using
+}
+
+// setUsing notes how the directory is watched now.
+func (d *directory) setUsing(persistent bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.using = watchChildren
+	if persistent {
+		d.using = watchPersistent
+	}
+}
+
+// idle reports whether nobody reads.
+func (d *directory) idle() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.readers) == 0
+}
+
+// run follows the directory whenever somebody reads, until ctx is done.
+func (d *directory) run(ctx context.Context) {
+	defer close(d.done)
+	for ctx.Err() == nil {
+		if d.idle() {
+			select {
+			case <-d.joined:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		l, err := d.keeper.wait(ctx)
+		if err == nil {
+			err = d.follow(ctx, l)
+		}
+		d.fail(err)
+		pause(ctx, 20*time.Millisecond+rand.N(80*time.Millisecond))
+	}
+}
+
+// pause returns after d, or when ctx is done.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

@@ -1,0 +1,258 @@
+package zk
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"example.com/daytime/sd"
+	gozk "github.com/go-zookeeper/zk"
+)
+
+// patience is how long a call waits for a session before it says that there is
+// none.
+const patience = time.Second
+
+// mostHeld is how many of its own sessions a keeper remembers: those whose
+// nodes may still be there.
+const mostHeld = 100
+
+// A keeper holds one ZooKeeper session for a backend. Go-zookeeper's Conn does
+// that well until a server has seen less than the session, because its data was
+// wiped or restored: every server then refuses the Conn for ever
+// (https://github.com/go-zookeeper/zk/issues/36). But a plain restart must lead
+// back to the old session, since giving it up would cost the registrations. So
+// while there is no session the keeper probes with a second client, and takes
+// it only if it got a session and the old one was refused after that.
+type keeper struct {
+	config config
+	dial   DialFunc
+	sink   func(*link, gozk.Event)
+	pacer  *pacer // shared by all clients
+	dials  atomic.Int64
+	wake   chan struct{} // capacity 1: a client has changed
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the keeper's goroutine has ended
+	probe  *client       // only the keeper's goroutine uses it
+
+	mu        sync.Mutex
+	current   *client
+	link      *link         // nil while there is no session
+	changed   chan struct{} // closed and replaced when link changes
+	held      []int64       // the sessions that were ours, the newest last
+	recreated int64
+	old       map[string]bool // servers that do not know addWatch
+}
+
+func newKeeper(c config, dial DialFunc, sink func(*link, gozk.Event)) (*keeper, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	k := &keeper{
+		config:  c,
+		dial:    dial,
+		sink:    sink,
+		pacer:   newPacer(len(c.hosts)),
+		wake:    make(chan struct{}, 1),
+		ctx:     ctx,
+		cancel:  cancel,
+		done:    make(chan struct{}),
+		changed: make(chan struct{}),
+		old:     map[string]bool{},
+	}
+	first, err := k.newClient()
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	k.current = first
+	go k.run()
+	return k, nil
+}
+
+func (k *keeper) newClient() (*client, error) {
+	return newClient(k.config, k.dial, k.pacer, &k.dials, k.poke, k.sink)
+}
+
+// poke wakes the keeper's goroutine. It does not block.
+func (k *keeper) poke() {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run follows the clients until close.
+func (k *keeper) run() {
+	defer close(k.done)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for k.ctx.Err() == nil {
+		timer.Reset(k.step())
+		select {
+		case <-k.ctx.Done():
+		case <-k.wake:
+		case <-timer.C:
+		}
+	}
+	k.dropProbe()
+	k.current.close()
+	k.publish(nil)
+}
+
+// step publishes what the current client has, starts, adopts or drops the
+// probe, and returns when to look again if nothing happens.
+func (k *keeper) step() time.Duration {
+	l, lost, refused, _ := k.current.status()
+	k.publish(l)
+	if l != nil {
+		k.dropProbe()
+		return time.Hour
+	}
+	t := k.timeout()
+	if k.probe == nil {
+		outage := time.Since(lost)
+		if outage < t/3 {
+			return t/3 - outage
+		}
+		if refused.After(lost) || outage > 3*t {
+			k.probe, _ = k.newClient()
+		}
+		return t
+	}
+	if probed, _, _, _ := k.probe.status(); probed != nil {
+		if refused.After(probed.since) || time.Since(probed.since) > t {
+			k.adopt(probed)
+			return 0
+		}
+	}
+	return t
+}
+
+// adopt replaces the current client by the probe, whose link is l.
+func (k *keeper) adopt(l *link) {
+	k.mu.Lock()
+	old := k.current
+	k.current, k.probe = k.probe, nil
+	k.recreated++
+	k.mu.Unlock()
+	k.publish(l)
+	old.close()
+}
+
+func (k *keeper) dropProbe() {
+	if k.probe != nil {
+		k.probe.close()
+		k.probe = nil
+	}
+}
+
+// publish makes l the link that callers get.
+func (k *keeper) publish(l *link) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if l == k.link {
+		return
+	}
+	k.link = l
+	if l != nil && !slices.Contains(k.held, l.session) {
+		k.held = append(k.held, l.session)
+		k.held = k.held[max(0, len(k.held)-mostHeld):]
+	}
+	close(k.changed)
+	k.changed = make(chan struct{})
+}
+
+// state returns the link, if there is one, and what is closed at its next
+// change.
+func (k *keeper) state() (*link, <-chan struct{}) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.link, k.changed
+}
+
+// wait returns the link as soon as there is one that is up. It gives up after
+// patience, when ctx is done, or when the keeper is closed.
+func (k *keeper) wait(ctx context.Context) (*link, error) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		l, changed := k.state()
+		if l != nil && l.alive() {
+			return l, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-k.ctx.Done():
+			return nil, sd.ErrClosed
+		case <-timer.C:
+			return nil, k.noSession()
+		}
+	}
+}
+
+// noSession says why there is no session.
+func (k *keeper) noSession() error {
+	k.mu.Lock()
+	current := k.current
+	k.mu.Unlock()
+	_, lost, _, failure := current.status()
+	since := time.Since(lost).Round(100 * time.Millisecond)
+	if failure == nil {
+		return fmt.Errorf("no session for %v: no answer yet", since)
+	}
+	return fmt.Errorf("no session for %v: %w", since, failure)
+}
+
+// owned reports whether session is, or was, one of this keeper's.
+func (k *keeper) owned(session int64) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Contains(k.held, session)
+}
+
+// persistent reports whether watches on server are persistent ones.
+func (k *keeper) persistent(server string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.config.watch == watchPersistent || k.config.watch == watchAuto && !k.old[server]
+}
+
+// noteAge remembers the server of l if it is too old for persistent watches,
+// and reports whether it is.
+func (k *keeper) noteAge(l *link) (old bool) {
+	if !l.replies.noAddWatch() {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.old[l.server] = true
+	return true
+}
+
+// era counts the times that ZooKeeper's data was found to have gone back.
+func (k *keeper) era() int64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.recreated
+}
+
+// timeout is the session timeout: as negotiated, or as asked for before that.
+func (k *keeper) timeout() time.Duration {
+	k.mu.Lock()
+	current := k.current
+	k.mu.Unlock()
+	current.mu.Lock()
+	defer current.mu.Unlock()
+	return current.asked
+}
+
+// close ends the session, and with it every node of it.
+func (k *keeper) close() {
+	k.cancel()
+	<-k.done
+}

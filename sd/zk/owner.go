@@ -1,0 +1,58 @@
+package zk
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"time"
+
+	gozk "github.com/go-zookeeper/zk"
+)
+
+// An identity is the data of a node: who registered it. Nobody needs it to find
+// a server; it tells a restarted server that the node in its way is its own
+// predecessor's.
+type identity struct {
+	Host    string    `json:"host"`    // boot id: another boot or machine is another host
+	Address string    `json:"address"` // as advertised
+	Process int       `json:"process"`
+	Start   time.Time `json:"start"` // for people; nothing is decided by it
+}
+
+// newIdentity describes this process.
+func newIdentity() identity {
+	return identity{Host: hostID(), Process: os.Getpid(), Start: time.Now().UTC().Truncate(time.Second)}
+}
+
+// hostID tells this boot of this machine from every other. Without one a ghost
+// cannot be told from a stranger, and is waited for.
+func hostID() string {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(boot))
+}
+
+// at is the data of a node for address.
+func (id identity) at(address string) []byte {
+	id.Address = address
+	data, err := json.Marshal(id)
+	if err != nil {
+		panic(err) // strings, a number and a time always can be encoded
+	}
+	return data
+}
+
+// ghost reports whether data was written by this host for address. The host
+// gave the address to this process, so whoever wrote it there is gone.
+func (id identity) ghost(data []byte, address string) bool {
+	var other identity
+	if json.Unmarshal(data, &other) != nil {
+		return false
+	}
+	return other.Host != "" && other.Host == id.Host && other.Address == address
+}
+
+// isEphemeral reports whether the node ends with a session.
+func isEphemeral(stat *gozk.Stat) bool { return stat.EphemeralOwner != 0 }
