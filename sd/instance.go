@@ -28,12 +28,12 @@ func refuse(s string) string {
 	}
 	var buf [64]byte
 	switch addr := ap.Addr(); {
+	case addr.Zone() != "": // first: a zone can hold anything, and is not repeated
+		return "an address with a zone means nothing on another host"
 	case string(ap.AppendTo(buf[:0])) != s:
 		return "not in canonical form, which is " + ap.String()
 	case ap.Port() == 0:
 		return "port 0 cannot be dialled"
-	case addr.Zone() != "":
-		return "an address with a zone means nothing on another host"
 	case addr.Unmap().IsUnspecified():
 		return "an unspecified address cannot be dialled"
 	case addr.Unmap().IsMulticast():

@@ -2,6 +2,8 @@ package sd
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -164,23 +166,19 @@ func (i *Instancer) Rejected() int {
 func (i *Instancer) Stop() {
 	i.cancel()
 	<-i.done
-	for _, m := range i.takeMailboxes() {
+	for _, m := range i.lastMailboxes() {
 		m.close()
 	}
 }
 
-// takeMailboxes ends the time in which there are subscribers.
-func (i *Instancer) takeMailboxes() []*mailbox {
+// lastMailboxes ends the time in which there are new subscribers. The present
+// ones stay known, so that a Deregister beside Stop waits for its mailbox too.
+func (i *Instancer) lastMailboxes() []*mailbox {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.stopped = true
-	var all []*mailbox
-	for ch, m := range i.channels {
-		delete(i.channels, ch)
-		all = append(all, m)
-	}
+	all := slices.Collect(maps.Values(i.channels))
 	for f := range i.feeds {
-		delete(i.feeds, f)
 		all = append(all, f.mailbox)
 	}
 	return all

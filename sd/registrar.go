@@ -83,13 +83,14 @@ func (r *Registrar) run(ctx context.Context, settle func()) {
 	failed := Registering
 	wanted := func() bool { return ctx.Err() == nil }
 	for {
+		withdrawing := !wanted()
 		err := r.backend.Announce(ctx, r.instance, func() {
 			pause.reset()
 			failed = Lost
 			r.transition(wanted, Registered, nil)
 			settle()
 		})
-		if ctx.Err() != nil {
+		if withdrawing || !wanted() && errors.Is(err, context.Canceled) {
 			if !errors.Is(err, ErrUnconfirmed) {
 				err = nil
 			}

@@ -39,10 +39,15 @@ func (i *Instancer) list() []string {
 func (i *Instancer) Deregister(ch chan<- kitsd.Event) {
 	i.mu.Lock()
 	m := i.channels[ch]
-	delete(i.channels, ch)
 	i.mu.Unlock()
-	if m != nil {
-		m.close()
+	if m == nil {
+		return
+	}
+	m.close()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.channels[ch] == m { // kept until here, so that every Deregister waits
+		delete(i.channels, ch)
 	}
 }
 
@@ -59,7 +64,11 @@ func (i *Instancer) Follow(fn func(reset bool, up, down []string)) (stop func())
 	if i.stopped {
 		return func() {}
 	}
-	f.mailbox = newMailbox(func(*mailbox) { fn(i.take(f)) })
+	f.mailbox = newMailbox(func(*mailbox) {
+		if reset, up, down := i.take(f); reset || len(up)+len(down) > 0 {
+			fn(reset, up, down)
+		}
+	})
 	i.feeds[f] = struct{}{}
 	if i.known {
 		f.add(true, nil, nil)

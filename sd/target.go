@@ -44,7 +44,7 @@ func ParseTarget(text string) (Target, error) {
 }
 
 func parseTarget(text string) (t Target, err error) {
-	for _, c := range []byte(text) {
+	for _, c := range text {
 		if c <= ' ' || c >= 0x7f {
 			return t, fmt.Errorf("character %q: only printable ASCII is allowed", c)
 		}

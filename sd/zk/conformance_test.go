@@ -136,4 +136,3 @@ func TestConformanceOnZooKeeper(t *testing.T) {
 		})
 	}
 }
-

@@ -1,0 +1,151 @@
+package sd
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/go-kit/log"
+)
+
+// idle is a Backend whose Watch never answers: the benchmark applies changes in
+// place of the loop.
+type idle struct{ Backend }
+
+func (idle) Watch(ctx context.Context, _ func(Change)) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// address returns the n-th of many instances.
+func address(n int) string { return fmt.Sprintf("10.%d.%d.%d:8897", n>>16&255, n>>8&255, n&255) }
+
+// filled returns an Instancer of n instances.
+func filled(b *testing.B, n int) *Instancer {
+	i := NewInstancer(idle{}, log.NewNopLogger())
+	b.Cleanup(i.Stop)
+	names := make([]string, n)
+	for k := range names {
+		names[k] = address(k)
+	}
+	i.apply(Change{Reset: true, Up: names})
+	return i
+}
+
+// sizes runs f for small, large and very large sets.
+func sizes(b *testing.B, f func(b *testing.B, n int)) {
+	for _, n := range []int{100, 10_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
+			f(b, n)
+		})
+	}
+}
+
+// flip makes the first instance leave and come back, in turns.
+func flip(i *Instancer, round int) {
+	first := []string{address(0)}
+	if round%2 == 0 {
+		i.apply(Change{Down: first})
+	} else {
+		i.apply(Change{Up: first})
+	}
+}
+
+// What one change costs with a follower: the same at every size.
+func BenchmarkChangeFollowed(b *testing.B) {
+	sizes(b, func(b *testing.B, n int) {
+		i := filled(b, n)
+		f := &feed{mailbox: &mailbox{news: make(chan struct{}, 1)}}
+		i.feeds[f] = struct{}{}
+		for round := 0; b.Loop(); round++ {
+			flip(i, round)
+			if _, up, down := i.take(f); len(up)+len(down) != 1 {
+				b.Fatalf("difference: want one instance, have %d up and %d down", len(up), len(down))
+			}
+		}
+		delete(i.feeds, f) // its mailbox has no goroutine that Stop could end
+	})
+}
+
+// What one change costs with a go-kit subscriber, who gets the whole set.
+func BenchmarkChangeListed(b *testing.B) {
+	sizes(b, func(b *testing.B, n int) {
+		i := filled(b, n)
+		i.list()
+		for round := 0; b.Loop(); round++ {
+			flip(i, round)
+			if have := len(i.list()); have < n-1 {
+				b.Fatalf("list: want about %d instances, have %d", n, have)
+			}
+		}
+	})
+}
+
+// What every further go-kit subscriber costs.
+func BenchmarkListAgain(b *testing.B) {
+	sizes(b, func(b *testing.B, n int) {
+		i := filled(b, n)
+		for b.Loop() {
+			i.list()
+		}
+	})
+}
+
+// The list that sorts everything: the first one, and the one after many changes.
+// The lock is held meanwhile.
+func BenchmarkFirstList(b *testing.B) {
+	sizes(b, func(b *testing.B, n int) {
+		i := filled(b, n)
+		for b.Loop() {
+			i.roster.sorted = nil
+			i.list()
+		}
+	})
+}
+
+// What a Watch that was called again costs when nothing has changed.
+func BenchmarkResetRepeated(b *testing.B) {
+	sizes(b, func(b *testing.B, n int) {
+		i := filled(b, n)
+		all := i.list()
+		for b.Loop() {
+			i.apply(Change{Reset: true, Up: all})
+		}
+	})
+}
+
+// The memory of a set beyond the strings themselves, without and with its
+// sorted form.
+func BenchmarkMemory(b *testing.B) {
+	for _, listed := range []bool{false, true} {
+		b.Run(fmt.Sprintf("listed=%v", listed), func(b *testing.B) {
+			const n = 100_000
+			names := make([]string, n)
+			for k := range names {
+				names[k] = address(k)
+			}
+			var bytes uint64
+			for b.Loop() {
+				before := heap()
+				var r roster
+				r.apply(Change{Reset: true, Up: names})
+				if listed {
+					r.list()
+				}
+				bytes = heap() - before
+				runtime.KeepAlive(&r)
+			}
+			b.ReportMetric(float64(bytes)/n, "B/instance")
+			runtime.KeepAlive(names)
+		})
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}

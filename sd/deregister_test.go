@@ -1,0 +1,122 @@
+package sd_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/daytime/sd"
+)
+
+func TestDeregisterWithoutRegister(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{announce: holds}
+		r := registrar(t, d)
+		same(t, "Deregister took", 0, timed(r.Deregister))
+		d.wantCalls(t, 0, 0)
+		wantState(t, r, sd.Withdrawn, nil)
+	})
+}
+
+func TestDeregisterReturnsWhenWithdrawn(t *testing.T) {
+	for name, test := range map[string]struct{ withdrawal, takes time.Duration }{
+		"at once":        {0, 0},
+		"soon":           {300 * time.Millisecond, 300 * time.Millisecond},
+		"not within 2 s": {time.Minute, 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := registrar(t, &desk{announce: slowToWithdraw(test.withdrawal)})
+				r.Register()
+				same(t, "Deregister took", test.takes, timed(r.Deregister))
+				pass(time.Minute)
+				wantState(t, r, sd.Withdrawn, nil)
+			})
+		})
+	}
+}
+
+// A withdrawal that nobody confirmed shows in the state.
+func TestUnconfirmedWithdrawal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := registrar(t, &desk{announce: func(ctx context.Context, up func()) error {
+			return errors.Join(holds(ctx, up), sd.ErrUnconfirmed)
+		}})
+		r.Register()
+		r.Deregister()
+		wantState(t, r, sd.Withdrawn, sd.ErrUnconfirmed)
+	})
+}
+
+// While nothing is announced the backend is still told once, because an attempt
+// that failed leaves open whether the entry exists.
+func TestDeregisterDuringBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{announce: fails(sd.ErrDenied)} // a long pause
+		r := registrar(t, d)
+		r.Register()
+		pass(time.Second)
+		same(t, "Deregister took", 0, timed(r.Deregister))
+		pass(time.Hour)
+		d.wantCalls(t, 1, 1)
+		wantState(t, r, sd.Withdrawn, nil)
+	})
+}
+
+// The same holds when the announcement breaks at the moment of Deregister: only
+// ctx's error says that the entry is gone.
+func TestDeregisterWhileItBreaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{announce: func(ctx context.Context, up func()) error {
+			up()
+			<-ctx.Done()
+			return errDown
+		}}
+		r := registrar(t, d)
+		r.Register()
+		d.then(holds)
+		r.Deregister()
+		d.wantCalls(t, 1, 1)
+		wantState(t, r, sd.Withdrawn, nil)
+	})
+}
+
+// What withdraws is called once, whatever it returns: a backend that was closed
+// has nothing else to say.
+func TestWithdrawalIsNotRepeated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{announce: func(context.Context, func()) error { return sd.ErrClosed }}
+		r := registrar(t, d)
+		r.Register()
+		pass(0)
+		live, _ := d.count()
+		r.Deregister()
+		pass(time.Hour)
+		d.wantCalls(t, live, 1)
+	})
+}
+
+// After Deregister returned no create is issued, whatever the backend was about.
+func TestNoAnnouncementAfterDeregister(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		moods := []announcement{holds, hangs, fails(errDown), fails(sd.ErrConflict), fails(sd.ErrDenied),
+			slowToWithdraw(5 * time.Second), after(time.Second, holds), after(time.Second, fails(errDown))}
+		d := &desk{}
+		d.then(func(ctx context.Context, up func()) error { return moods[rand.N(len(moods))](ctx, up) })
+		r := registrar(t, d)
+		for n := range 200 {
+			go r.Register()
+			pass(rand.N(3 * time.Second))
+			r.Deregister()
+			live, _ := d.count()
+			pass(rand.N(time.Minute))
+			if after, _ := d.count(); after != live {
+				t.Fatalf("round %d: want no call with a live ctx after Deregister, have %d", n, after-live)
+			}
+		}
+		same(t, "calls at once", 1, d.together)
+	})
+}

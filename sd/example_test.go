@@ -1,0 +1,117 @@
+package sd_test
+
+import (
+	"fmt"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/mem"
+	kitsd "github.com/go-kit/kit/sd"
+	"github.com/go-kit/log"
+)
+
+// A client learns which servers there are. With zk.Open in place of
+// registry.Open the same lines follow a directory in ZooKeeper.
+func ExampleInstancer() {
+	registry := mem.NewRegistry()
+	backend := registry.Open()
+	defer backend.Close()
+
+	instancer := sd.NewInstancer(backend, log.NewNopLogger())
+	defer instancer.Stop()
+	events := make(chan kitsd.Event)
+	instancer.Register(events)
+
+	fmt.Println((<-events).Instances)
+	registry.Put("192.0.2.1:8897") // another program registers
+	fmt.Println((<-events).Instances)
+	registry.Put("192.0.2.2:8897")
+	fmt.Println((<-events).Instances)
+
+	instancer.Deregister(events)
+	close(events)
+	fmt.Println(instancer.State().Phase)
+	// Output:
+	// []
+	// [192.0.2.1:8897]
+	// [192.0.2.1:8897 192.0.2.2:8897]
+	// live
+}
+
+// Differences cost the change, and not the size of the set.
+func ExampleInstancer_Follow() {
+	registry := mem.NewRegistry()
+	registry.Put("192.0.2.1:8897")
+	backend := registry.Open()
+	defer backend.Close()
+
+	instancer := sd.NewInstancer(backend, log.NewNopLogger())
+	defer instancer.Stop()
+	told := make(chan struct{})
+	stop := instancer.Follow(func(reset bool, up, down []string) {
+		fmt.Println(reset, up, down)
+		told <- struct{}{}
+	})
+
+	<-told
+	registry.Put("192.0.2.2:8897")
+	<-told
+	registry.Expire("192.0.2.1:8897")
+	<-told
+	stop()
+	// Output:
+	// true [192.0.2.1:8897] []
+	// false [192.0.2.2:8897] []
+	// false [] [192.0.2.1:8897]
+}
+
+// A server is registered between Register and Deregister.
+func ExampleRegistrar() {
+	registry := mem.NewRegistry()
+	backend := registry.Open()
+	defer backend.Close()
+
+	registrar, err := sd.NewRegistrar(backend, "192.0.2.1:8897", log.NewNopLogger())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	registrar.Register()
+	fmt.Println(registrar.State().Phase, registry.Instances())
+	registrar.Deregister()
+	fmt.Println(registrar.State().Phase, registry.Instances())
+	// Output:
+	// registered [192.0.2.1:8897]
+	// withdrawn []
+}
+
+// Every main holds the kinds of registry that it knows.
+func ExampleSchemes() {
+	schemes := sd.Schemes{"fixed": sd.OpenFixed}
+
+	backend, err := schemes.Open("fixed://192.0.2.1:8897,[2001:db8::1]:8897")
+	fmt.Println(backend != nil, err)
+	_, err = schemes.Open("consul://192.0.2.9")
+	fmt.Println(err)
+	// Output:
+	// true <nil>
+	// target "consul://192.0.2.9": unknown scheme "consul"; known are fixed
+}
+
+// A target is where a registry is.
+func ExampleParseTarget() {
+	target, err := sd.ParseTarget("zk://127.0.0.1:2181,[::1]/go_servers?session-timeout=10s")
+	fmt.Println(target.Scheme, target.Hosts, target.Path, target.Keys, err)
+	// Output:
+	// zk [127.0.0.1:2181 [::1]] /go_servers map[session-timeout:10s] <nil>
+}
+
+// Only what can be dialled from anywhere, in its one spelling, is an instance.
+func ExampleCheckInstance() {
+	for _, s := range []string{"192.0.2.1:8897", "0.0.0.0:8897", "192.0.2.1:08897"} {
+		fmt.Println(sd.CheckInstance(s) == nil)
+	}
+	// Output:
+	// true
+	// false
+	// false
+}

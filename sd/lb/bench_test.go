@@ -1,0 +1,133 @@
+package lb
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	kitlb "github.com/go-kit/kit/sd/lb"
+	kitlog "github.com/go-kit/log"
+)
+
+// BenchmarkPick is what a call pays for its member: snapshot, picker, caution. go-kit's balancers beside it do the same
+// part of the work; they take a lock, and its random is a data race, hence not among the parallel ones.
+func BenchmarkPick(b *testing.B) {
+	for _, n := range []int{10, 10_000} {
+		p, _ := newTestPool(b, n)
+		answer(p)
+		for _, name := range []string{"random", "roundrobin", "leastloaded", "ewma"} {
+			picker, _ := ParsePicker(name)
+			b.Run(fmt.Sprintf("%s/n=%d", name, n), func(b *testing.B) { benchmarkPick(b, p, picker) })
+		}
+		gokit := map[string]kitlb.Balancer{"gokit-random": kitlb.NewRandom(p, 1), "gokit-roundrobin": kitlb.NewRoundRobin(p)}
+		for _, name := range []string{"gokit-random", "gokit-roundrobin"} {
+			b.Run(fmt.Sprintf("%s/n=%d", name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					gokit[name].Endpoint()
+				}
+			})
+		}
+	}
+	p, _ := newTestPool(b, 100)
+	b.Run("hash/n=100", func(b *testing.B) { benchmarkPick(b, p, NewHash()) })
+}
+
+func benchmarkPick(b *testing.B, p *Pool, picker Picker) {
+	ctx := WithKey(context.Background(), "user-7")
+	b.ReportAllocs()
+	for b.Loop() {
+		p.choose(ctx, picker, p.snapshot.Load(), nil)
+	}
+}
+
+// answer gives every member a latency, as it has in service.
+func answer(p *Pool) {
+	s := p.snapshot.Load()
+	for i := range s.Len() {
+		s.At(i).latency.observe(p.now(), 1e6)
+	}
+}
+
+func BenchmarkPickParallel(b *testing.B) {
+	p, _ := newTestPool(b, 10)
+	answer(p)
+	ctx := context.Background()
+	for _, name := range []string{"random", "roundrobin", "leastloaded", "ewma"} {
+		picker, _ := ParsePicker(name)
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					p.choose(ctx, picker, p.snapshot.Load(), nil)
+				}
+			})
+		})
+	}
+	gokit := kitlb.NewRoundRobin(p)
+	b.Run("gokit-roundrobin", func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				gokit.Endpoint()
+			}
+		})
+	})
+}
+
+// BenchmarkChange is one instance leaving or coming back, from Follow's call until it can be picked or no more. The flat
+// one is what copying a slice would cost instead, without anything else.
+func BenchmarkChange(b *testing.B) {
+	for _, n := range []int{100, 10_000, 100_000} {
+		p, r := newTestPool(b, n)
+		name := names(n)[n/2]
+		b.Run(fmt.Sprintf("chunked/n=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if i%2 == 0 {
+					r.down(name)
+				} else {
+					r.up(name)
+				}
+				awaitLen(p, n-1+i%2)
+			}
+			r.up(name)
+			awaitLen(p, n)
+		})
+		flat := make([]*Member, n)
+		b.Run(fmt.Sprintf("flat/n=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				flat = slices.Clone(flat)
+			}
+		})
+	}
+}
+
+// awaitLen returns when n members can be picked, without the millisecond that await sleeps.
+func awaitLen(p *Pool, n int) {
+	for s := p.snapshot.Load(); s.Len() != n; s = p.snapshot.Load() {
+		<-s.superseded
+	}
+}
+
+// BenchmarkCold is the first set of n instances, until all can be picked.
+func BenchmarkCold(b *testing.B) {
+	for _, n := range []int{100, 10_000, 100_000} {
+		instances := names(n)
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				r := new(registry)
+				p := NewPool(r, nop, kitlog.NewNopLogger())
+				r.reset(instances...)
+				awaitLen(p, n)
+				b.StopTimer()
+				p.Close()
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/instance")
+		})
+	}
+}

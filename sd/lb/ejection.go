@@ -1,0 +1,128 @@
+package lb
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// blameMax is how many calls in a row may be reset or time out before the member is set aside. A refused one is
+// certain: nobody listens there.
+const blameMax = 3
+
+// blame takes in a failed call on m. In reserve, any failure is the end. Otherwise m is doubted, which leaves it one call
+// at a time while there are others, and is set aside if it could not be reached.
+func (p *Pool) blame(m *Member, err error) {
+	row := m.failures.Add(1)
+	m.probeAt.Store(p.now() + p.config.apartMin)
+	unreached := errors.Is(err, syscall.ECONNREFUSED) || row >= blameMax && unreachable(err)
+
+	p.mu.Lock()
+	dropped := m.place == reserve
+	var apart int64
+	switch {
+	case dropped:
+		p.discard(m)
+	case m.place == ready && unreached && p.mayEject():
+		apart = p.eject(m)
+	}
+	if p.doubt(m, true) || dropped || apart > 0 {
+		p.publish()
+	}
+	p.mu.Unlock()
+	switch {
+	case dropped:
+		m.retire()
+		p.logger.Log("msg", "dropped from the reserve", "instance", m.instance, "err", err)
+	case apart > 0:
+		p.logger.Log("msg", "ejected", "instance", m.instance, "err", err, "took", time.Duration(apart))
+	}
+}
+
+// doubt marks m as failing, or as not, and returns whether that is new. The caller holds mu, and publishes.
+func (p *Pool) doubt(m *Member, on bool) bool {
+	change := 1
+	switch {
+	case m.warned(failing) == on:
+		return false
+	case on:
+		m.warn(failing)
+	default:
+		m.clear(failing)
+		change = -1
+	}
+	if m.place == ready {
+		p.doubted += change
+	}
+	return true
+}
+
+// mayEject reports whether one more may be set aside. The caller holds mu.
+func (p *Pool) mayEject() bool {
+	n := p.shelves[aside].n
+	return !crowded(n+1, n+p.shelves[ready].n)
+}
+
+// eject sets m aside. The caller holds mu, and publishes.
+func (p *Pool) eject(m *Member) (apart int64) {
+	apart = min(p.config.apartMin<<min(m.aparts, 10), p.config.apartMax)
+	apart -= rand.Int64N(apart/4 + 1) // so that clients do not all come back at once
+	m.aparts++
+	m.history.ejections.Add(1)
+	p.move(m, aside)
+	p.plan(p.now()+apart, m, endApart)
+	return apart
+}
+
+// rejoin ends m's time apart, if it is still set aside: its next call is the probe. The caller holds mu, and publishes.
+func (p *Pool) rejoin(m *Member) {
+	if m.place == aside {
+		m.probeAt.Store(0)
+		p.move(m, ready)
+	}
+}
+
+// claimProbe gives one caller in each interval the right to try a failing member.
+func (m *Member) claimProbe(now, interval int64) bool {
+	at := m.probeAt.Load()
+	return at <= now && m.probeAt.CompareAndSwap(at, now+interval)
+}
+
+// absolve takes in a success on m.
+func (p *Pool) absolve(m *Member) {
+	if m.failures.Load() == 0 && !m.warned(failing) {
+		return
+	}
+	m.failures.Store(0)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m.aparts = 0
+	p.doubt(m, false)
+	if m.place == aside {
+		p.move(m, ready)
+	}
+	p.publish()
+}
+
+// unreachable reports whether err says that the instance, or the way to it, is at fault. Other errors may be the
+// request's own, and an instance is not set aside for those.
+func unreachable(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &timeout) && timeout.Timeout() ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		slices.ContainsFunc(unreachableErrnos(), func(e syscall.Errno) bool { return errors.Is(err, e) })
+}
+
+// unreachableErrnos leaves out what happens on this side, such as EMFILE or ENETUNREACH.
+func unreachableErrnos() []syscall.Errno {
+	return []syscall.Errno{
+		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED,
+		syscall.EPIPE, syscall.EHOSTUNREACH, syscall.ETIMEDOUT,
+	}
+}

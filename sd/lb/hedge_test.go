@@ -1,0 +1,134 @@
+package lb
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// erratic makes one call in n of s take late instead.
+func erratic(s *server, n int, late time.Duration) func(context.Context, any) (any, error) {
+	return func(ctx context.Context, request any) (any, error) {
+		if rand.IntN(n) > 0 {
+			return s.serve(ctx, request)
+		}
+		slow := &server{latency: late}
+		s.calls.Add(1)
+		return slow.serve(ctx, request)
+	}
+}
+
+// One call in fifty is late. Hedging takes the p99 down to two usual latencies, for no more than a tenth more attempts.
+func TestHedgeCutsTheTail(t *testing.T) {
+	const calls = 4000
+	p99 := make(map[float64]time.Duration)
+	for _, ratio := range []float64{0, 0.1} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(4)
+			p, _ := start(f)
+			defer p.Close()
+			for name, s := range f {
+				s.latency = 10 * time.Millisecond
+				p.members[name].serve = erratic(s, 50, 500*time.Millisecond)
+			}
+			l := drive(t.Context(), Retry(p, NewRandom(), Hedge(ratio)), calls, 5*time.Millisecond)
+			l.wantNoFailure(t)
+			p99[ratio] = percentile(l.latencies, 99)
+			var attempts int64
+			for _, s := range f {
+				attempts += s.calls.Load()
+			}
+			if want := int64(calls * (1 + ratio)); attempts > want {
+				t.Errorf("ratio %v: want at most %d attempts, have %d", ratio, want, attempts)
+			}
+			for _, s := range p.Stats() {
+				if s.Failures > 0 || s.InFlight > 0 {
+					t.Errorf("ratio %v: a cancelled attempt is no failure and ends: have %+v", ratio, s)
+				}
+			}
+		})
+	}
+	t.Logf("p99 without hedging %v, with %v", p99[0], p99[0.1])
+	if want, have := p99[0]/10, p99[0.1]; have > want {
+		t.Errorf("p99: want at most %v, have %v", want, have)
+	}
+}
+
+// When everything becomes slow, hedges stay within their bound: they do not double the load.
+func TestHedgesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(4)
+		for _, s := range f {
+			s.latency = 10 * time.Millisecond
+		}
+		p, _ := start(f)
+		defer p.Close()
+		call := Retry(p, NewRandom(), Hedge(0.1))
+		drive(t.Context(), call, 200, 5*time.Millisecond).wantNoFailure(t)
+		for name, s := range f {
+			p.members[name].serve = (&server{latency: 600 * time.Millisecond}).serve
+			_ = s
+		}
+		requests := func() (n uint64) {
+			for _, s := range p.Stats() {
+				n += s.Requests
+			}
+			return n
+		}
+		before := requests()
+		drive(t.Context(), call, 500, 5*time.Millisecond).wantNoFailure(t)
+		if want, have := uint64(551), requests()-before; have > want {
+			t.Errorf("attempts for 500 calls: want at most %d, have %d", want, have)
+		}
+	})
+}
+
+func TestHedgedAttemptsThatFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(3)
+		p, _ := start(f)
+		defer p.Close()
+		call := Retry(p, NewRandom(), Hedge(0.5))
+		drive(t.Context(), call, 300, time.Millisecond).wantNoFailure(t)
+		f[names(3)[0]].fail(errRefused)
+		f[names(3)[1]].fail(errEndless)
+		drive(t.Context(), call, 300, 20*time.Millisecond).wantNoFailure(t)
+	})
+}
+
+func TestLatenciesKnowTheirQuantile(t *testing.T) {
+	var l latencies
+	if want, have := time.Minute, l.late(time.Minute); want != have {
+		t.Errorf("without observations: want %v, have %v", want, have)
+	}
+	for i := range 1000 {
+		l.add(time.Duration(i) * time.Millisecond)
+	}
+	if have := l.late(time.Minute); have < 950*time.Millisecond || have > 1070*time.Millisecond {
+		t.Errorf("of 0 to 999 ms: want 950 ms and an eighth at most, have %v", have)
+	}
+	for range 5 * latenciesMax {
+		l.add(time.Millisecond)
+	}
+	if have := l.late(time.Minute); have > 2*time.Millisecond {
+		t.Errorf("the past must fade: want about 1 ms, have %v", have)
+	}
+}
+
+func FuzzBucket(f *testing.F) {
+	for _, d := range []int64{0, 1, 7, 8, 9, 15, 16, 1e6, 1e9, 1<<62 + 1} {
+		f.Add(d)
+	}
+	f.Fuzz(func(t *testing.T, n int64) {
+		d := max(time.Duration(n), 0)
+		i := bucket(d)
+		if i < 0 || i >= len(latencies{}.buckets) {
+			t.Fatalf("%v: bucket %d", d, i)
+		}
+		if end := upperEnd(i); d < 1<<61 && (end <= d || end > max(d, octaveSteps)*9/8+1) {
+			t.Fatalf("%v: want an upper end within an eighth, have %v", d, end)
+		}
+	})
+}

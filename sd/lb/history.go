@@ -1,0 +1,105 @@
+package lb
+
+import (
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// A history is what is counted about an instance. It outlives the Member: an instance that returns goes on with its own.
+type history struct {
+	requests, failures, ejections, answers atomic.Uint64
+	total, longest                         atomic.Int64   // latency of the answers, in nanoseconds
+	latency                                latencyAverage // Member.latency when it left
+}
+
+// pastMax bounds what is kept about instances that left, whatever the churn.
+const pastMax = 1024
+
+// remember keeps m's history, if there is any. The caller holds mu.
+func (p *Pool) remember(m *Member) {
+	h := m.history
+	if h.requests.Load() == 0 {
+		return
+	}
+	h.latency.copy(&m.latency)
+	if len(p.past) >= pastMax {
+		for instance := range p.past { // any one: a map yields them in random order
+			delete(p.past, instance)
+			break
+		}
+	}
+	p.past[m.instance] = h
+}
+
+// recall makes a member for instance, with the history it left. The caller holds mu.
+func (p *Pool) recall(instance string) *Member {
+	m := &Member{instance: instance, hash: hashString(instance), history: p.past[instance]}
+	if m.history == nil {
+		m.history = new(history)
+		return m
+	}
+	delete(p.past, instance)
+	m.latency.copy(&m.history.latency)
+	return m
+}
+
+// A Stat is what a Pool has counted about one instance since it was made.
+type Stat struct {
+	Instance  string
+	State     string // pending (its factory has failed so far), listed, ejected, reserve or gone
+	Requests  uint64 // attempts that were sent to it
+	Failures  uint64 // of these; not counted is what the caller gave up
+	Ejections uint64
+	InFlight  int
+	Mean, Max time.Duration // latency of the attempts that succeeded
+}
+
+// Stats returns a Stat for each instance that is in the Pool or has had requests, in the order of their names. Of those
+// that left it knows the last thousand or so.
+func (p *Pool) Stats() []Stat {
+	p.mu.Lock()
+	stats := make([]Stat, 0, len(p.members)+len(p.past))
+	for instance, m := range p.members {
+		stats = append(stats, m.history.stat(instance, states()[m.place], m.InFlight()))
+	}
+	for instance, h := range p.past {
+		stats = append(stats, h.stat(instance, "gone", 0))
+	}
+	p.mu.Unlock()
+	slices.SortFunc(stats, func(a, b Stat) int { return strings.Compare(a.Instance, b.Instance) })
+	return stats
+}
+
+func (h *history) stat(instance, state string, inFlight int) Stat {
+	s := Stat{
+		Instance:  instance,
+		State:     state,
+		Requests:  h.requests.Load(),
+		Failures:  h.failures.Load(),
+		Ejections: h.ejections.Load(),
+		InFlight:  inFlight,
+		Max:       time.Duration(h.longest.Load()),
+	}
+	if n := h.answers.Load(); n > 0 {
+		s.Mean = time.Duration(h.total.Load() / int64(n))
+	}
+	return s
+}
+
+func states() [places]string {
+	return [places]string{nowhere: "pending", ready: "listed", aside: "ejected", reserve: "reserve"}
+}
+
+// answered counts a success.
+func (h *history) answered(latency int64) {
+	h.answers.Add(1)
+	h.total.Add(latency)
+	for {
+		longest := h.longest.Load()
+		if latency <= longest || h.longest.CompareAndSwap(longest, latency) {
+			return
+		}
+	}
+}

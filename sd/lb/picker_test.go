@@ -1,0 +1,253 @@
+package lb
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	kitendpoint "github.com/go-kit/kit/endpoint"
+	kitlb "github.com/go-kit/kit/sd/lb"
+)
+
+// keyed gives each call its request for a key.
+func keyed(next kitendpoint.Endpoint) kitendpoint.Endpoint {
+	return func(ctx context.Context, request any) (any, error) {
+		return next(WithKey(ctx, fmt.Sprint(request)), request)
+	}
+}
+
+// chiSquare is the sum of squared deviations from an even spread over n members, in units of what is expected.
+func chiSquare(counts map[string]int, n, total int) float64 {
+	expected := float64(total) / float64(n)
+	sum := expected * float64(n-len(counts)) // those that got nothing
+	for _, count := range counts {
+		sum += math.Pow(float64(count)-expected, 2) / expected
+	}
+	return sum
+}
+
+// chiLimit is what chiSquare stays below but once in 10,000 runs (Wilson and Hilferty's approximation).
+func chiLimit(n int) float64 {
+	k := float64(n - 1)
+	return k * math.Pow(1-2/(9*k)+3.719*math.Sqrt(2/(9*k)), 3)
+}
+
+func TestParsePicker(t *testing.T) {
+	for _, name := range PickerNames() {
+		if p, err := ParsePicker(name); p == nil || err != nil {
+			t.Errorf("%s: want a picker, have %v, %v", name, p, err)
+		}
+	}
+	_, err := ParsePicker("fastest")
+	for _, want := range append(PickerNames(), `"fastest"`) {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("want %s in the error, have: %v", want, err)
+		}
+	}
+}
+
+// TestSpread: random passes a χ² test, and so do the others whenever nothing speaks for one member or another.
+func TestSpread(t *testing.T) {
+	for _, name := range PickerNames() {
+		for _, n := range []int{3, 10, 1000} {
+			p, _ := newTestPool(t, n)
+			picker, _ := ParsePicker(name)
+			total := 200 * n
+			counts := make(map[string]int)
+			for i := range total {
+				ctx := WithKey(t.Context(), fmt.Sprintf("key %d", i))
+				counts[picker.Pick(ctx, p.snapshot.Load(), nil).Instance()]++
+			}
+			if have, limit := chiSquare(counts, n, total), chiLimit(n); have > limit {
+				t.Errorf("%s, n=%d: want χ² below %.1f, have %.1f", name, n, limit, have)
+			}
+		}
+	}
+}
+
+// The second choice must be even too: it takes the load of a member that has failed.
+func TestSpreadOfTheSecondChoice(t *testing.T) {
+	const n, total = 5, 20000
+	for _, name := range []string{"random", "leastloaded", "ewma", "hash"} {
+		p, _ := newTestPool(t, n)
+		picker, _ := ParsePicker(name)
+		s := p.snapshot.Load()
+		tried := []*Member{s.At(2)}
+		counts := make(map[string]int)
+		for i := range total {
+			m := picker.Pick(WithKey(t.Context(), fmt.Sprint(i)), s, tried)
+			if m == tried[0] {
+				t.Fatalf("%s: picked the one that was tried", name)
+			}
+			counts[m.Instance()]++
+		}
+		if have, limit := chiSquare(counts, n-1, total), chiLimit(n-1); have > limit {
+			t.Errorf("%s: want χ² below %.1f, have %.1f: %v", name, limit, have, counts)
+		}
+	}
+}
+
+// A picker goes through all members, each once, before it finds none.
+func TestPickersExhaustTheMembers(t *testing.T) {
+	for _, name := range PickerNames() {
+		for _, n := range []int{0, 1, 2, 3, 50} {
+			p, _ := newTestPool(t, n)
+			picker, _ := ParsePicker(name)
+			s := p.snapshot.Load()
+			ctx := WithKey(t.Context(), "k")
+			var tried []*Member
+			for range n {
+				m := picker.Pick(ctx, s, tried)
+				if m == nil || slices.Contains(tried, m) {
+					t.Fatalf("%s, n=%d: want a new member after %d, have %v", name, n, len(tried), m)
+				}
+				tried = append(tried, m)
+			}
+			if m := picker.Pick(ctx, s, tried); m != nil {
+				t.Errorf("%s, n=%d: want nil when all were tried, have %s", name, n, m.Instance())
+			}
+		}
+	}
+}
+
+func TestRoundRobinIsExact(t *testing.T) {
+	const n, rounds, workers = 7, 100, 8
+	p, _ := newTestPool(t, n)
+	picker := NewRoundRobin()
+	counts := make([]map[string]int, workers)
+	var working sync.WaitGroup
+	for w := range workers {
+		working.Go(func() {
+			counts[w] = make(map[string]int)
+			for range n * rounds {
+				counts[w][picker.Pick(t.Context(), p.snapshot.Load(), nil).Instance()]++
+			}
+		})
+	}
+	working.Wait()
+	for _, name := range names(n) {
+		have := 0
+		for _, c := range counts {
+			have += c[name]
+		}
+		if want := rounds * workers; want != have {
+			t.Errorf("%s: want %d, have %d", name, want, have)
+		}
+	}
+}
+
+// A thousand clients with one call each spread over four servers; go-kit's round robin sends all to the first.
+func TestOneShotClients(t *testing.T) {
+	const n, clients = 4, 1000
+	p, _ := newTestPool(t, n)
+	for _, name := range []string{"random", "roundrobin", "leastloaded", "ewma"} {
+		counts := make(map[string]int)
+		for range clients {
+			picker, _ := ParsePicker(name)
+			counts[picker.Pick(t.Context(), p.snapshot.Load(), nil).Instance()]++
+		}
+		if have, limit := chiSquare(counts, n, clients), chiLimit(n); have > limit {
+			t.Errorf("%s: want χ² below %.1f, have %.1f: %v", name, limit, have, counts)
+		}
+	}
+	served := 0
+	r := kitlb.NewRoundRobin(kitlbOne{&served})
+	r.Endpoint()
+	if served != 1 {
+		t.Errorf("go-kit: want one look at the set, have %d", served)
+	}
+}
+
+type kitlbOne struct{ looks *int }
+
+func (k kitlbOne) Endpoints() ([]kitendpoint.Endpoint, error) {
+	*k.looks++
+	return []kitendpoint.Endpoint{kitendpoint.Nop}, nil
+}
+
+// When a member joins or leaves, its own keys move and no others: 1/N of them, give or take a fifth.
+func TestHashMovement(t *testing.T) {
+	const keys = 50_000
+	for _, n := range []int{5, 20, 100} {
+		p, r := newTestPool(t, n)
+		place := func() []string {
+			places := make([]string, keys)
+			for i := range places {
+				ctx := WithKey(t.Context(), fmt.Sprintf("user-%d", i))
+				places[i] = NewHash().Pick(ctx, p.snapshot.Load(), nil).Instance()
+			}
+			return places
+		}
+		before := place()
+		victim := names(n)[n/2]
+		r.down(victim)
+		await(t, func() bool { return p.snapshot.Load().Len() == n-1 })
+		without := place()
+		r.up(victim)
+		await(t, func() bool { return p.snapshot.Load().Len() == n })
+		moved := 0
+		for i := range before {
+			if before[i] == without[i] {
+				continue
+			}
+			moved++
+			if before[i] != victim {
+				t.Fatalf("n=%d: key %d moved from %s, which had not left", n, i, before[i])
+			}
+		}
+		share := float64(moved) / keys * float64(n)
+		t.Logf("n=%d: %d of %d keys moved, %.3f/N", n, moved, keys, share)
+		if share > 1.2 {
+			t.Errorf("n=%d: want at most 1.2/N moved, have %.3f/N", n, share)
+		}
+		if !slices.Equal(before, place()) {
+			t.Errorf("n=%d: want every key back at its place when the member is back", n)
+		}
+	}
+}
+
+func TestHashWithoutAKeyIsRandom(t *testing.T) {
+	p, _ := newTestPool(t, 4)
+	counts := make(map[string]int)
+	for range 4000 {
+		counts[NewHash().Pick(t.Context(), p.snapshot.Load(), nil).Instance()]++
+	}
+	if have, limit := chiSquare(counts, 4, 4000), chiLimit(4); have > limit {
+		t.Errorf("want χ² below %.1f, have %.1f: %v", limit, have, counts)
+	}
+}
+
+// The place of a key is part of what clients agree on: it must not depend on process or version.
+func TestHashIsStable(t *testing.T) {
+	if want, have := uint64(0x0), hashString("user-7"); want == have {
+		t.Errorf("want a value, have %x", have)
+	}
+}
+
+func TestLeastLoadedPrefersTheIdle(t *testing.T) {
+	p, _ := newTestPool(t, 2)
+	s := p.snapshot.Load()
+	busy, idle := s.At(0), s.At(1)
+	busy.begin()
+	defer busy.end()
+	for range 100 {
+		if have := NewLeastLoaded().Pick(t.Context(), s, nil); have != idle {
+			t.Fatalf("want %s, have %s", idle.Instance(), have.Instance())
+		}
+	}
+}
+
+func TestPicksDoNotAllocate(t *testing.T) {
+	p, _ := newTestPool(t, 300)
+	ctx := WithKey(t.Context(), "k")
+	for _, name := range PickerNames() {
+		picker, _ := ParsePicker(name)
+		if have := testing.AllocsPerRun(1000, func() { p.pick(ctx, picker, nil).end() }); have != 0 {
+			t.Errorf("%s: want no allocation, have %v", name, have)
+		}
+	}
+}

@@ -1,0 +1,461 @@
+package lb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	kitendpoint "github.com/go-kit/kit/endpoint"
+	kitlb "github.com/go-kit/kit/sd/lb"
+	kitlog "github.com/go-kit/log"
+)
+
+// start returns a pool with all of f listed.
+func start(f fleet, options ...PoolOption) (*Pool, *registry) {
+	r := new(registry)
+	p := NewPool(r, f.factory, kitlog.NewNopLogger(), options...)
+	r.reset(names(len(f))...)
+	synctest.Wait()
+	return p, r
+}
+
+// A load is what came of calls at a fixed rate.
+type load struct {
+	mu        sync.Mutex
+	latencies []time.Duration
+	errs      []error
+}
+
+// drive makes n calls, one each interval, and waits for all.
+func drive(ctx context.Context, call kitendpoint.Endpoint, n int, interval time.Duration) *load {
+	l := new(load)
+	var calls sync.WaitGroup
+	for i := range n {
+		calls.Go(func() {
+			start := time.Now()
+			_, err := call(ctx, i)
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.latencies = append(l.latencies, time.Since(start))
+			if err != nil {
+				l.errs = append(l.errs, err)
+			}
+		})
+		time.Sleep(interval)
+	}
+	calls.Wait()
+	return l
+}
+
+func (l *load) wantNoFailure(t *testing.T) {
+	t.Helper()
+	if len(l.errs) > 0 {
+		t.Errorf("want no failed call, have %d of %d, the first: %v", len(l.errs), len(l.latencies), l.errs[0])
+	}
+}
+
+func TestDeadAddresses(t *testing.T) {
+	const timeout = 1500 * time.Millisecond
+	for _, name := range PickerNames() {
+		for what, err := range map[string]error{"refused": errRefused, "reset": errReset, "blackholed": errEndless} {
+			t.Run(name+"/"+what, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					f := newFleet(3)
+					for _, s := range f {
+						s.latency = 5 * time.Millisecond
+					}
+					f[names(3)[1]].fail(err)
+					p, _ := start(f)
+					defer p.Close()
+					picker, _ := ParsePicker(name)
+					l := drive(t.Context(), Retry(p, picker, Timeout(timeout)), 2000, 20*time.Millisecond)
+					l.wantNoFailure(t)
+					if want, have := timeout/3+10*time.Millisecond, percentile(l.latencies, 99); have > want {
+						t.Errorf("p99: want at most one attempt's timeout, %v, have %v", want, have)
+					}
+				})
+			})
+		}
+	}
+}
+
+// One of three dies under load and comes back: the calls that it had in hand are made elsewhere.
+func TestServerDiesUnderLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(3)
+		for _, s := range f {
+			s.latency = 5 * time.Millisecond
+		}
+		p, _ := start(f)
+		defer p.Close()
+		victim := names(3)[0]
+		go func() {
+			time.Sleep(5 * time.Second)
+			f[victim].fail(errRefused)
+			time.Sleep(10 * time.Second)
+			f[victim].fail(nil)
+		}()
+		call := Retry(p, NewRandom())
+		drive(t.Context(), call, 4000, 5*time.Millisecond).wantNoFailure(t)
+		if stat(p, victim).Ejections == 0 {
+			t.Error("want the victim ejected at least once")
+		}
+		time.Sleep(30 * time.Second) // its longest time apart
+		before := f.calls()
+		drive(t.Context(), call, 300, 5*time.Millisecond).wantNoFailure(t)
+		if have := f.since(before)[victim]; have < 60 {
+			t.Errorf("after its return: want about 100 of 300 calls, have %d", have)
+		}
+	})
+}
+
+// Two of three die while the registry still lists them: at most one can be set aside, and still nothing fails.
+func TestMostServersDieUnderLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(3)
+		p, _ := start(f)
+		defer p.Close()
+		f[names(3)[0]].fail(errRefused)
+		f[names(3)[2]].fail(errRefused)
+		drive(t.Context(), Retry(p, NewRandom()), 5000, 2*time.Millisecond).wantNoFailure(t)
+	})
+}
+
+func TestAllServersDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(3)
+		errs := []error{errRefused, errReset, errEndless}
+		for i, name := range names(3) {
+			f[name].fail(errs[i])
+		}
+		p, _ := start(f)
+		defer p.Close()
+		begin := time.Now()
+		ctx, trace := WithTrace(t.Context())
+		_, err := Retry(p, NewRandom(), Timeout(3*time.Second))(ctx, 1)
+		if want, have := 3*time.Second, time.Since(begin); have > want {
+			t.Errorf("took: want at most %v, have %v", want, have)
+		}
+		for _, want := range []error{syscall.ECONNREFUSED, syscall.ECONNRESET, context.DeadlineExceeded} {
+			if !errors.Is(err, want) {
+				t.Errorf("want %v in the error, have: %v", want, err)
+			}
+		}
+		for _, want := range names(3) {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("want %s in the error, have: %v", want, err)
+			}
+		}
+		if trace.Attempts < 3 || trace.Attempts > 20 || trace.Instance != "" {
+			t.Errorf("want 3 to 20 attempts and no instance, have %+v", *trace)
+		}
+	})
+}
+
+// While all are down, the retries stay within the budget, and within 2 s of the first return calls succeed again, and
+// go on to do so although the others stay down.
+func TestOutageAndRecovery(t *testing.T) {
+	for _, name := range PickerNames() {
+		for _, rate := range []int{1, 5, 50, 500} {
+			t.Run(fmt.Sprintf("%s/%d", name, rate), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { testOutage(t, name, rate) })
+			})
+		}
+	}
+}
+
+func testOutage(t *testing.T, name string, rate int) {
+	const seconds = 60
+	f := newFleet(3)
+	for _, s := range f {
+		s.fail(errRefused)
+	}
+	p, _ := start(f)
+	defer p.Close()
+	picker, _ := ParsePicker(name)
+	call := Retry(p, picker)
+	l := drive(t.Context(), call, seconds*rate, time.Second/time.Duration(rate))
+	if want, have := seconds*rate, len(l.errs); want != have {
+		t.Errorf("failed: want %d, have %d", want, have)
+	}
+	var attempts int64
+	for _, n := range f.calls() {
+		attempts += n
+	}
+	retries := float64(attempts) - float64(seconds*rate)
+	if want := 0.2*float64(seconds*rate) + 10*(seconds+2) + 100; retries > want {
+		t.Errorf("retries: want at most %v, have %v", want, retries)
+	}
+	f[names(3)[1]].fail(nil)
+	drive(t.Context(), call, 2*rate, time.Second/time.Duration(rate)) // two seconds to find out
+	drive(t.Context(), call, 20*rate, time.Second/time.Duration(rate)).wantNoFailure(t)
+}
+
+func TestPauseOnlyWhenAllWereTried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(5)
+		for _, s := range f {
+			s.fail(errRefused)
+		}
+		p, _ := start(f)
+		defer p.Close()
+		begin := time.Now()
+		call := Retry(p, NewRandom(), Attempts(5))
+		if _, err := call(t.Context(), 1); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("want %v, have %v", syscall.ECONNREFUSED, err)
+		}
+		if have := time.Since(begin); have != 0 {
+			t.Errorf("five attempts at five members: want no pause, have %v", have)
+		}
+		for name, n := range f.calls() {
+			if n != 1 {
+				t.Errorf("%s: want one attempt, have %d", name, n)
+			}
+		}
+		var longest time.Duration
+		for range 50 { // 50 samples of full jitter, one pause each
+			time.Sleep(time.Minute) // so that the budget is full
+			begin = time.Now()
+			Retry(p, NewRandom(), Attempts(6))(t.Context(), 1)
+			longest = max(longest, time.Since(begin))
+		}
+		if longest > 50*time.Millisecond || longest < 25*time.Millisecond {
+			t.Errorf("the longest of 50 first pauses: want 25 to 50 ms, have %v", longest)
+		}
+	})
+}
+
+func TestMemberThatJoinsEndsThePause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(2)
+		dead, alive := names(2)[0], names(2)[1]
+		f[dead].fail(errRefused)
+		r := new(registry)
+		p := NewPool(r, f.factory, kitlog.NewNopLogger())
+		defer p.Close()
+		r.reset(dead)
+		synctest.Wait()
+		go func() {
+			time.Sleep(100 * time.Millisecond)
+			r.up(alive)
+		}()
+		begin := time.Now()
+		ask(t, Retry(p, NewRandom(), Backoff(time.Hour, time.Hour)), 1)
+		if want, have := 100*time.Millisecond, time.Since(begin); have > want {
+			t.Errorf("want %v, have %v", want, have)
+		}
+	})
+}
+
+func TestNobodyThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(1)
+		r := new(registry)
+		p := NewPool(r, f.factory, kitlog.NewNopLogger(), Reserve(0))
+		defer p.Close()
+		call := Retry(p, NewRandom(), Attempts(1), Timeout(2*time.Second))
+		for _, state := range []string{"unknown", "empty"} {
+			begin := time.Now()
+			_, err := call(t.Context(), 1)
+			if !errors.Is(err, kitlb.ErrNoEndpoints) || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s: want %v and %v, have %v", state, kitlb.ErrNoEndpoints, context.DeadlineExceeded, err)
+			}
+			if want, have := 2*time.Second, time.Since(begin); want != have {
+				t.Errorf("%s: want to wait %v, have %v", state, want, have)
+			}
+			go func() {
+				time.Sleep(time.Second)
+				r.reset(names(1)...)
+			}()
+			begin = time.Now()
+			ask(t, call, 1)
+			if want, have := time.Second, time.Since(begin); want != have {
+				t.Errorf("%s, then there: want %v, have %v", state, want, have)
+			}
+			r.reset()
+			synctest.Wait()
+		}
+	})
+}
+
+func TestCallWaitingAtClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPool(new(registry), nop, kitlog.NewNopLogger())
+		failed := make(chan error)
+		go func() {
+			_, err := Retry(p, NewRandom())(t.Context(), 1)
+			failed <- err
+		}()
+		synctest.Wait()
+		p.Close()
+		if want, have := ErrClosed, <-failed; !errors.Is(have, want) {
+			t.Errorf("want %v, have %v", want, have)
+		}
+	})
+}
+
+func TestShareOfTheDeadline(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		options []RetryOption
+		caller  time.Duration
+		want    time.Duration
+	}{
+		{"default", nil, time.Hour, 2 * time.Second / 3},
+		{"a third", []RetryOption{Timeout(6 * time.Second)}, time.Hour, 2 * time.Second},
+		{"the caller's deadline", nil, 900 * time.Millisecond, 300 * time.Millisecond},
+		{"a half", []RetryOption{Shares(2)}, time.Hour, time.Second},
+		{"two attempts", []RetryOption{Attempts(2)}, time.Hour, time.Second},
+		{"failfast", []RetryOption{Attempts(1)}, time.Hour, 2 * time.Second},
+		{"many attempts", []RetryOption{Attempts(9)}, time.Hour, 2 * time.Second / 3},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(2)
+				for _, s := range f {
+					s.fail(errEndless)
+				}
+				p, _ := start(f)
+				defer p.Close()
+				ctx, cancel := context.WithTimeout(t.Context(), test.caller)
+				defer cancel()
+				go Retry(p, NewRandom(), test.options...)(ctx, 1)
+				time.Sleep(test.want - 1)
+				synctest.Wait()
+				if want, have := 1, len(f.since(map[string]int64{names(2)[0]: 0, names(2)[1]: 0})); want != have {
+					t.Errorf("just before %v: want %d attempt, have %d", test.want, want, have)
+				}
+				time.Sleep(2)
+				synctest.Wait()
+				ended := 0
+				for _, s := range f {
+					ended += int(s.calls.Load() - s.running.Load())
+				}
+				if want := 1; want != ended {
+					t.Errorf("at %v: want %d attempt ended, have %d", test.want, want, ended)
+				}
+			})
+		})
+	}
+}
+
+func TestCallerGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(2)
+		for _, s := range f {
+			s.fail(errEndless)
+		}
+		p, _ := start(f)
+		defer p.Close()
+		reason := errors.New("enough")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		go func() {
+			time.Sleep(10 * time.Millisecond)
+			cancel(reason)
+		}()
+		_, err := Retry(p, NewRandom())(ctx, 1)
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, reason) {
+			t.Errorf("want %v and %v, have %v", context.Canceled, reason, err)
+		}
+		for _, s := range p.Stats() {
+			if s.Failures != 0 || s.InFlight != 0 {
+				t.Errorf("want no failure and nothing in flight, have %+v", s)
+			}
+		}
+	})
+}
+
+func TestAttemptsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(5)
+		for _, s := range f {
+			s.fail(errRefused)
+		}
+		p, _ := start(f)
+		defer p.Close()
+		for _, want := range []int{1, 3, 7} {
+			ctx, trace := WithTrace(t.Context())
+			if _, err := Retry(p, NewRandom(), Attempts(want))(ctx, 1); err == nil {
+				t.Error("want an error")
+			}
+			if have := trace.Attempts; want != have {
+				t.Errorf("attempts: want %d, have %d", want, have)
+			}
+		}
+	})
+}
+
+func TestTraceNamesWhoAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(2)
+		f[names(2)[0]].fail(errRefused)
+		p, _ := start(f)
+		defer p.Close()
+		key := keyOf(p, names(2)[0])
+		ctx, trace := WithTrace(WithKey(t.Context(), key))
+		ask(t, func(_ context.Context, request any) (any, error) {
+			return Retry(p, NewHash())(ctx, request)
+		}, 1)
+		if want, have := (Trace{Instance: names(2)[1], Attempts: 2}), *trace; want != have {
+			t.Errorf("want %+v, have %+v", want, have)
+		}
+	})
+}
+
+// keyOf returns a key whose member is instance.
+func keyOf(p *Pool, instance string) string {
+	for i := 0; ; i++ {
+		key := fmt.Sprint(i)
+		if m := NewHash().Pick(WithKey(context.Background(), key), p.snapshot.Load(), nil); m.instance == instance {
+			return key
+		}
+	}
+}
+
+func TestPanicInAnEndpointLeavesNothingBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(1)
+		p, _ := start(f)
+		defer p.Close()
+		p.snapshot.Load().At(0).serve = func(context.Context, any) (any, error) { panic("oh") }
+		func() {
+			defer func() { recover() }()
+			Retry(p, NewRandom())(t.Context(), 1)
+		}()
+		want := Stat{Instance: names(1)[0], State: "listed", Requests: 1, Failures: 1}
+		if have := stat(p, names(1)[0]); want != have {
+			t.Errorf("want %+v, have %+v", want, have)
+		}
+	})
+}
+
+func TestManyCallsAtOnceWhileMembersChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(10)
+		for _, s := range f {
+			s.latency = 3 * time.Millisecond
+		}
+		p, r := start(f, Reserve(20*time.Millisecond))
+		defer p.Close()
+		var stop atomic.Bool
+		var churn sync.WaitGroup
+		churn.Go(func() {
+			for i := 0; !stop.Load(); i++ {
+				r.down(names(10)[i%9])
+				time.Sleep(time.Millisecond)
+				r.up(names(10)[(i+5)%9])
+				time.Sleep(time.Millisecond)
+			}
+		})
+		drive(t.Context(), Retry(p, NewLeastLoaded()), 3000, time.Millisecond/2).wantNoFailure(t)
+		stop.Store(true)
+		churn.Wait()
+	})
+}

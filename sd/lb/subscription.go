@@ -1,0 +1,89 @@
+package lb
+
+import (
+	"time"
+
+	kitsd "github.com/go-kit/kit/sd"
+)
+
+// A change is the whole set (reset, in up) or a difference.
+type change struct {
+	reset    bool
+	up, down []string
+}
+
+// A follower is an Instancer that hands over differences, which spares the Pool from comparing whole sets. It calls fn
+// with the whole set first, never after stop has returned and never twice at once; while fn blocks it merges.
+type follower interface {
+	Follow(fn func(reset bool, up, down []string)) (stop func())
+}
+
+// subscribe has src's changes sent to p.changes until the function it returns is called.
+func (p *Pool) subscribe(src kitsd.Instancer) (stop func()) {
+	if f, ok := src.(follower); ok {
+		return f.Follow(func(reset bool, up, down []string) {
+			p.send(change{reset, up, down})
+		})
+	}
+	events := make(chan kitsd.Event)
+	stopped := make(chan struct{})
+	p.running.Go(func() { p.relay(events, stopped) })
+	src.Register(events)
+	return func() {
+		src.Deregister(events) // which may itself wait until its last send was received
+		close(stopped)
+	}
+}
+
+// relay passes a go-kit subscription on. An event with an error leaves the set as it was: who cannot ask the registry
+// knows nothing about the instances.
+func (p *Pool) relay(events <-chan kitsd.Event, stopped <-chan struct{}) {
+	for {
+		select {
+		case event := <-events:
+			if event.Err != nil {
+				p.logger.Log("msg", "registry cannot be read, keeping the instances", "err", event.Err)
+				continue
+			}
+			p.send(change{reset: true, up: event.Instances})
+		case <-stopped:
+			return
+		}
+	}
+}
+
+// send blocks until run has taken c, or has ended.
+func (p *Pool) send(c change) {
+	select {
+	case p.changes <- c:
+	case <-p.done:
+	}
+}
+
+// run is the Pool's goroutine.
+func (p *Pool) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case c := <-p.changes:
+			p.apply(c)
+		case <-timer.C:
+			p.attend()
+		case <-p.nudge:
+		case <-p.done:
+			return
+		}
+		timer.Reset(p.untilNext())
+	}
+}
+
+// untilNext is how long run may sleep.
+func (p *Pool) untilNext() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.agenda) == 0 {
+		return time.Hour
+	}
+	return time.Duration(p.agenda[0].at - p.now())
+}

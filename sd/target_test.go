@@ -1,0 +1,161 @@
+package sd_test
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"example.com/daytime/sd"
+)
+
+func TestParseTarget(t *testing.T) {
+	hosts := func(h ...sd.Host) []sd.Host { return h }
+	for text, want := range map[string]sd.Target{
+		"zk://127.0.0.1": {Scheme: "zk", Hosts: hosts(sd.Host{Name: "127.0.0.1"})},
+		"zk://a:1,b,c:65535": {Scheme: "zk", Hosts: hosts(
+			sd.Host{Name: "a", Port: 1}, sd.Host{Name: "b"}, sd.Host{Name: "c", Port: 65535})},
+		"zk://[::1]:2181,[2001:db8::1]": {Scheme: "zk", Hosts: hosts(
+			sd.Host{Name: "::1", Port: 2181}, sd.Host{Name: "2001:db8::1"})},
+		"zk://Zoo-1.example_net/": {Scheme: "zk", Hosts: hosts(sd.Host{Name: "Zoo-1.example_net"}), Path: "/"},
+		"zk://a/b/c":              {Scheme: "zk", Hosts: hosts(sd.Host{Name: "a"}), Path: "/b/c"},
+		"zk://a/b//../@c:d,e=f&#": {Scheme: "zk", Hosts: hosts(sd.Host{Name: "a"}), Path: "/b//../@c:d,e=f&#"}, // the opener judges paths
+		"zk://a?session-timeout=10s": {Scheme: "zk", Hosts: hosts(sd.Host{Name: "a"}),
+			Keys: map[string]string{"session-timeout": "10s"}},
+		"h2://a:1/p?y=/2?=&x=1": {Scheme: "h2", Hosts: hosts(sd.Host{Name: "a", Port: 1}), Path: "/p",
+			Keys: map[string]string{"x": "1", "y": "/2?="}},
+	} {
+		have, err := sd.ParseTarget(text)
+		if err != nil {
+			t.Errorf("%s: want it accepted, have %v", text, err)
+		}
+		same(t, text, want, have)
+	}
+}
+
+// Every error names the part that is wrong, quotes the text, and shows the
+// grammar.
+func TestParseTargetErrors(t *testing.T) {
+	for part, texts := range map[string][]string{
+		`scheme "`:           {"", "a", "127.0.0.1:2181", "://a", "ZK://a", "z-k://a", "zk:/a", "/zk://a"},
+		`character ' '`:      {"zk://a b", " zk://a"},
+		`character '\n'`:     {"zk://a\n"},
+		`character '\x00'`:   {"zk://a\x00"},
+		`character '\u202e'`: {"zk://a/\u202e"},
+		`character '\x7f'`:   {"zk://a?k=\x7f"},
+		"character '\u00e4'": {"zk://\u00e4"},
+		`escape "%"`:         {"zk://a%20b", "zk://a/%2e%2e", "zk://[fe80::1%25eth0]"},
+		`user part`:          {"zk://me@a", "zk://me:secret@a:1/p"},
+		`host ""`:            {"zk://", "zk:///p", "zk://?k=v", "zk://a,", "zk://,a", "zk://a,,b"},
+		`host ":1"`:          {"zk://:1"},
+		`host "-a"`:          {"zk://-a"},
+		`host "a#b"`:         {"zk://a#b"},
+		`host "a[b"`:         {"zk://a[b"},
+		`host "::1"`:         {"zk://::1"},
+		`host "a:1:2"`:       {"zk://a:1:2"},
+		`host "[`: {"zk://[", "zk://[]", "zk://[::1", "zk://[::1]a", "zk://[::1]2181", "zk://[::1]]",
+			"zk://[127.0.0.1]", "zk://[a]:1", "zk://[[::1]]"},
+		`port ""`:         {"zk://a:", "zk://[::1]:", "zk://a:/p"},
+		`port "0"`:        {"zk://a:0", "zk://[::1]:0"},
+		`port "65536"`:    {"zk://a:1,b:65536"},
+		`port "02181"`:    {"zk://a:02181"},
+		`port "+80"`:      {"zk://a:+80"},
+		`port "-1"`:       {"zk://a:-1"},
+		`port "0x10"`:     {"zk://a:0x10"},
+		`port "1_0"`:      {"zk://a:1_0"},
+		`port "zk"`:       {"zk://a:zk"},
+		`key "": want`:    {"zk://a?", "zk://a?k=v&", "zk://a?&k=v"},
+		`key "k": want`:   {"zk://a?k", "zk://a?k&l=1"},
+		`key "k=": want`:  {"zk://a?k="},
+		`key "=v": want`:  {"zk://a?=v"},
+		`key "k": stands`: {"zk://a?k=1&k=2", "zk://a?k=1&l=1&k=1"},
+	} {
+		for _, text := range texts {
+			have, err := sd.ParseTarget(text)
+			if err == nil {
+				t.Errorf("%q: want an error about %s, have %+v", text, part, have)
+				continue
+			}
+			for _, want := range []string{part, "scheme://host[:port]"} {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q: want %s in the error, have %v", text, want, err)
+				}
+			}
+			same(t, "target with the error of "+text, sd.Target{}, have)
+			harmless(t, err)
+		}
+	}
+}
+
+// String is the one text of a target, with the keys in order.
+func TestTargetText(t *testing.T) {
+	for text, want := range map[string]string{
+		"zk://a":                        "zk://a",
+		"zk://a:1,[::1]:2,[::2]/p?k=v":  "zk://a:1,[::1]:2,[::2]/p?k=v",
+		"zk://a?z=1&y=2&x=3":            "zk://a?x=3&y=2&z=1",
+		"zk://[2001:DB8::1],UPPER.case": "zk://[2001:DB8::1],UPPER.case",
+	} {
+		have, err := sd.ParseTarget(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, text, want, have.String())
+	}
+}
+
+// What is accepted comes back from its text as it was.
+func FuzzParseTarget(f *testing.F) {
+	for _, text := range []string{
+		"zk://127.0.0.1:2181/go_servers?session-timeout=10s", "zk://[::1]:1,b", "fixed://a:1,b:2", "zk://a/?x=1&y==?",
+		"zk://me@a", "zk://a:0", "://", "zk://[::1%25lo]",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		first, err := sd.ParseTarget(text)
+		if err != nil {
+			if !strings.Contains(err.Error(), "target ") {
+				t.Errorf("%q: error does not say what it is about: %v", text, err)
+			}
+			return
+		}
+		second, err := sd.ParseTarget(first.String())
+		if err != nil {
+			t.Fatalf("%q: its text %q is not accepted: %v", text, first, err)
+		}
+		if !reflect.DeepEqual(first, second) {
+			t.Errorf("%q: want %+v again, have %+v", text, first, second)
+		}
+		if len(first.Keys) < 2 && first.String() != text {
+			t.Errorf("%q: text: have %q", text, first)
+		}
+	})
+}
+
+func TestSchemes(t *testing.T) {
+	var opened []sd.Target
+	refused := errors.New("refused")
+	schemes := sd.Schemes{
+		"zk":    func(target sd.Target) (sd.Backend, error) { opened = append(opened, target); return nil, refused },
+		"fixed": sd.OpenFixed,
+	}
+
+	b, err := schemes.Open("fixed://" + alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if _, err := schemes.Open("zk://a/p"); !errors.Is(err, refused) {
+		t.Errorf("open: want the opener's error, have %v", err)
+	}
+	same(t, "what the opener got", []sd.Target{{Scheme: "zk", Hosts: []sd.Host{{Name: "a"}}, Path: "/p"}}, opened)
+
+	for text, part := range map[string]string{
+		"consul://a": `unknown scheme "consul"; known are fixed, zk`,
+		"zk:/a":      `scheme "zk:/a"`,
+	} {
+		if _, err := schemes.Open(text); err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%s: want an error with %s, have %v", text, part, err)
+		}
+	}
+}

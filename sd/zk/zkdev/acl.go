@@ -1,0 +1,183 @@
+package zkdev
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// The permissions that an ACL entry can grant. ZooKeeper asks for create and
+// delete on the parent, for the others on the znode itself; nothing is
+// inherited, so a child may be open below a closed parent. Exists asks for
+// nothing, and neither does a watch.
+const (
+	permRead int32 = 1 << iota
+	permWrite
+	permCreate
+	permDelete
+	permAdmin
+	permAll = permRead | permWrite | permCreate | permDelete | permAdmin
+)
+
+// An identity is who somebody is, by one scheme of proving it: "digest" by a
+// password, "ip" by the address of the connection. "world" has one member,
+// anyone. "auth" is not a scheme: it stands for all that the client has proved,
+// and is replaced when an ACL is set.
+type identity struct{ scheme, id string }
+
+// An acl entry grants permissions to an identity.
+type acl struct {
+	perms int32
+	who   identity
+}
+
+var anyone = identity{"world", "anyone"}
+
+// openACL is what most clients set, and what this server gives to znodes that
+// it makes itself.
+func openACL() []acl { return []acl{{permAll, anyone}} }
+
+func (d *decoder) acls() []acl {
+	list := make([]acl, d.count())
+	for i := range list {
+		list[i] = acl{d.int32(), identity{d.string(), d.string()}}
+	}
+	return list
+}
+
+func (e *encoder) acls(list []acl) {
+	e.int32(int32(len(list)))
+	for _, a := range list {
+		e.int32(a.perms)
+		e.string(a.who.scheme)
+		e.string(a.who.id)
+	}
+}
+
+// digest is the identity that a "user:password" proves: the user, and a SHA-1
+// without salt. The client sends the password in clear, and whoever may read
+// the ACL reads the hash; only TLS and redact stand before that.
+func digest(userPassword string) identity {
+	user, _, _ := strings.Cut(userPassword, ":")
+	sum := sha1.Sum([]byte(userPassword))
+	return identity{"digest", user + ":" + base64.StdEncoding.EncodeToString(sum[:])}
+}
+
+// authenticate returns what an auth packet proves. The ip scheme proves nothing
+// that the connection did not prove when it was opened.
+func authenticate(scheme string, secret []byte, have []identity) ([]identity, Code) {
+	switch scheme {
+	case "digest":
+		if id := digest(string(secret)); !slices.Contains(have, id) {
+			have = append(slices.Clip(have), id)
+		}
+		return have, OK
+	case "ip":
+		return have, OK
+	}
+	return have, AuthFailed
+}
+
+// resolve checks an ACL that a client wants to set, drops doubles, and replaces
+// "auth" by the digests the client proved.
+func resolve(list []acl, ids []identity) ([]acl, Code) {
+	var resolved []acl
+	for i, a := range list {
+		if slices.Contains(list[:i], a) {
+			continue
+		}
+		switch {
+		case a.who.scheme == "auth":
+			proved := granted(a.perms, ids)
+			if len(proved) == 0 {
+				return nil, InvalidACL
+			}
+			resolved = append(resolved, proved...)
+		case a.who.valid():
+			resolved = append(resolved, a)
+		default:
+			return nil, InvalidACL
+		}
+	}
+	if len(resolved) == 0 {
+		return nil, InvalidACL
+	}
+	return resolved, OK
+}
+
+// granted gives perms to each identity that took a secret to prove.
+func granted(perms int32, ids []identity) []acl {
+	var list []acl
+	for _, id := range ids {
+		if id.scheme == "digest" {
+			list = append(list, acl{perms, id})
+		}
+	}
+	return list
+}
+
+// valid says whether an ACL may name this identity. That nobody could ever
+// prove it is no reason to refuse it.
+func (i identity) valid() bool {
+	switch i.scheme {
+	case "world":
+		return i == anyone
+	case "digest":
+		return strings.Count(strings.TrimRight(i.id, ":"), ":") == 1 // "user:hash"
+	case "ip":
+		_, ok := network(i.id)
+		return ok
+	}
+	return false
+}
+
+// network reads the id of the ip scheme: an address, or an address and a number
+// of bits.
+func network(id string) (netip.Prefix, bool) {
+	if p, err := netip.ParsePrefix(id); err == nil {
+		return p.Masked(), true
+	}
+	a, err := netip.ParseAddr(id)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	return netip.PrefixFrom(a, a.BitLen()), true
+}
+
+// permits says whether one of ids has one of perms. World needs no proof.
+// Entries only ever grant: there is no order among them, and none denies.
+func permits(list []acl, perms int32, ids []identity) bool {
+	for _, a := range list {
+		if a.perms&perms == 0 {
+			continue
+		}
+		if a.who == anyone || slices.ContainsFunc(ids, a.who.covers) {
+			return true
+		}
+	}
+	return false
+}
+
+// covers says whether the identity in an ACL is meant by the proved identity.
+func (i identity) covers(proved identity) bool {
+	if i.scheme != "ip" || proved.scheme != "ip" {
+		return i == proved
+	}
+	net, ok := network(i.id)
+	addr, err := netip.ParseAddr(proved.id)
+	return ok && err == nil && net.Contains(addr)
+}
+
+// redact hides the hashes of digests from a reader who may not administer the
+// znode.
+func redact(list []acl) []acl {
+	shown := slices.Clone(list)
+	for i, a := range shown {
+		if user, _, found := strings.Cut(a.who.id, ":"); found && a.who.scheme == "digest" {
+			shown[i].who.id = user + ":x"
+		}
+	}
+	return shown
+}

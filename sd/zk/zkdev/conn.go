@@ -1,0 +1,166 @@
+package zkdev
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+	"net"
+	"sync"
+)
+
+// A conn is one connection. Three goroutines serve it, all owned by run: one
+// reads frames, one handles them in order, one writes. A client that does not
+// read delays nobody, and a frozen server still takes in what clients send, as
+// a kernel would.
+type conn struct {
+	server *Server
+	id     watcher
+	nc     net.Conn
+	inbox  chan frame
+	out    outbox
+	done   chan struct{} // closed by close
+	once   sync.Once
+
+	// The rest is guarded by the server's mutex.
+	session  *session // nil before the handshake
+	ids      []identity
+	hung     bool
+	mute     bool // nothing is queued any more: the connection is about to be cut
+	caughtUp bool // no longer lagging; see Lag
+}
+
+// A frame is one request, or one four letter word.
+type frame struct {
+	word string
+	body []byte
+}
+
+// inboxSize bounds what is taken in from a client before it has been handled.
+const inboxSize = 64
+
+// newConn takes note of where the client comes from, which is its first proof
+// of identity. A connection in memory comes from nowhere.
+func newConn(s *Server, id watcher, nc net.Conn) *conn {
+	c := &conn{server: s, id: id, nc: nc, inbox: make(chan frame, inboxSize), done: make(chan struct{})}
+	c.out.wake = make(chan struct{}, 1)
+	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		c.ids = []identity{{"ip", tcp.AddrPort().Addr().Unmap().String()}}
+	}
+	return c
+}
+
+// run serves the connection to its end.
+func (c *conn) run() {
+	var wg sync.WaitGroup
+	wg.Go(c.read)
+	wg.Go(c.write)
+	c.handle()
+	c.out.finish()
+	wg.Wait()
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	c.server.detach(c)
+}
+
+// close ends the connection at once; what is still queued is lost. It never
+// waits.
+func (c *conn) close() {
+	c.once.Do(func() {
+		close(c.done)
+		c.nc.Close()
+	})
+}
+
+// read takes frames from the wire until the client or the server closes, or the
+// client sends nonsense.
+func (c *conn) read() {
+	defer close(c.inbox)
+	r := bufio.NewReader(metered{c})
+	for first := true; ; first = false {
+		f, err := readFrame(r, first)
+		if err != nil {
+			return
+		}
+		select {
+		case c.inbox <- f:
+		case <-c.done:
+			return
+		}
+	}
+}
+
+// readFrame reads a length and as many bytes. On a fresh connection the four
+// bytes may be a word instead.
+func readFrame(r io.Reader, first bool) (frame, error) {
+	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return frame{}, err
+	}
+	if first && isWord(string(head[:])) {
+		return frame{word: string(head[:])}, nil
+	}
+	n := int32(binary.BigEndian.Uint32(head[:]))
+	if n < 0 || n > maxFrame {
+		return frame{}, errMalformed
+	}
+	body := make([]byte, n)
+	_, err := io.ReadFull(r, body)
+	return frame{body: body}, err
+}
+
+// handle takes frames from the inbox until there are no more, or one of them
+// ends the connection. One at a time and in order: a client may send without
+// waiting, and relies on its replies coming in the order of its requests.
+func (c *conn) handle() {
+	for {
+		select {
+		case f, more := <-c.inbox:
+			if !more || !c.server.receive(c, f) {
+				return
+			}
+		case <-c.done:
+			return
+		}
+	}
+}
+
+// receive handles one frame: a word, then or else a handshake, then requests.
+// It returns false when the connection is to be closed, once what is queued is
+// written.
+func (s *Server) receive(c *conn, f frame) bool {
+	if !s.lockAwake(c) {
+		return false
+	}
+	defer s.mu.Unlock()
+	switch {
+	case c.hung:
+		return true
+	case f.word != "":
+		s.send(c, []byte(s.fourLetter(f.word)))
+		return false
+	case c.session == nil:
+		return s.handshake(c, &decoder{rest: f.body})
+	}
+	return s.request(c, &decoder{rest: f.body})
+}
+
+// lockAwake locks the server when it is not frozen. It gives up when the
+// connection ends first.
+func (s *Server) lockAwake(c *conn) bool {
+	for {
+		s.mu.Lock()
+		frozen := s.frozen
+		if frozen == nil && s.conns[c.id] == c {
+			return true
+		}
+		s.mu.Unlock()
+		if frozen == nil {
+			return false
+		}
+		select {
+		case <-frozen:
+		case <-c.done:
+			return false
+		}
+	}
+}

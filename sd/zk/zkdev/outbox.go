@@ -1,0 +1,94 @@
+package zkdev
+
+import (
+	"sync"
+	"time"
+)
+
+// A packet is a frame that must not leave before its time.
+type packet struct {
+	frame []byte
+	due   time.Time
+}
+
+// An outbox is an unbounded queue between whoever has something to tell and the
+// goroutine that writes.
+type outbox struct {
+	mu       sync.Mutex
+	queue    []packet
+	finished bool
+	wake     chan struct{} // holds a token when the queue may have something new
+}
+
+// put never waits, so it may be called under the server's lock.
+func (o *outbox) put(p packet) {
+	o.mu.Lock()
+	o.queue = append(o.queue, p)
+	o.mu.Unlock()
+	o.signal()
+}
+
+// finish says that nothing more will come.
+func (o *outbox) finish() {
+	o.mu.Lock()
+	o.finished = true
+	o.mu.Unlock()
+	o.signal()
+}
+
+// signal leaves a token, unless there is one already.
+func (o *outbox) signal() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take empties the queue. The last one comes with finished true.
+func (o *outbox) take() (queue []packet, finished bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	queue, o.queue = o.queue, nil
+	return queue, o.finished
+}
+
+// write sends what is queued, each packet at its time, and closes the
+// connection after the last one.
+func (c *conn) write() {
+	defer c.close()
+	for {
+		queue, finished := c.out.take()
+		for _, p := range queue {
+			if !c.hold(p.due) || c.transmit(p.frame) != nil {
+				return
+			}
+		}
+		if finished {
+			return
+		}
+		select {
+		case <-c.out.wake:
+		case <-c.done:
+			return
+		}
+	}
+}
+
+// hold waits until due and until the server is not frozen. It returns false
+// when the connection ended meanwhile.
+func (c *conn) hold(due time.Time) bool {
+	if wait := time.Until(due); wait > 0 {
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-c.done:
+			return false
+		}
+	}
+	if !c.server.lockAwake(c) {
+		return false
+	}
+	c.server.mu.Unlock()
+	return true
+}

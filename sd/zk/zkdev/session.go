@@ -1,0 +1,182 @@
+package zkdev
+
+import (
+	"crypto/sha1"
+	"encoding/binary"
+	"time"
+)
+
+// A session is a client's lease on its ephemeral znodes. It outlives
+// connections, and a client that comes back with its number and password before
+// the timeout finds everything as it was, but for its watches. It ends when its
+// client closes it, or when nothing was heard of the client for the timeout:
+// only the server decides that, and a client that cannot reach the server
+// cannot know.
+type session struct {
+	id       int64
+	timeout  time.Duration
+	deadline time.Time
+	timer    *time.Timer
+	rings    time.Time // when the timer does: at the deadline, or before it
+	conn     *conn     // nil while the client is away
+}
+
+// Timeouts are clamped to these multiples of the tick, as in ZooKeeper's
+// default configuration.
+const minTicks, maxTicks = 2, 20
+
+// clamp returns the timeout that a client gets, which its handshake tells it.
+func (s *Server) clamp(timeout time.Duration) time.Duration {
+	return min(max(timeout, minTicks*s.tick), maxTicks*s.tick)
+}
+
+// password is what a client must show to take its session up again. It is
+// derived, so it need not be kept; this server guards nothing, and so it is no
+// secret.
+func password(session int64) []byte {
+	sum := sha1.Sum(binary.BigEndian.AppendUint64([]byte("zkdev"), uint64(session)))
+	return sum[:16]
+}
+
+// openSession makes a new session, which is a change to the tree like any
+// other: it takes a zxid.
+func (s *Server) openSession(timeout time.Duration) *session {
+	s.lastSession++
+	sess := &session{id: s.lastSession, timeout: timeout}
+	s.sessions[sess.id] = sess
+	s.commit(&txn{}, func(*txn) Code { return OK })
+	return sess
+}
+
+// handshake answers the first frame. A client that has seen more changes than
+// there are is sent away without an answer, to try another server of its
+// ensemble. A session that is not known here is answered with session zero.
+func (s *Server) handshake(c *conn, d *decoder) bool {
+	s.tally.requests[OpConnect]++
+	r := d.connectRequest()
+	if d.err != nil || r.lastZxid > s.horizon(r.session) {
+		return false
+	}
+	timeout := s.clamp(time.Duration(r.timeout) * time.Millisecond)
+	sess := s.admit(r, timeout)
+	if sess == nil {
+		s.send(c, connectReply(0, 0, make([]byte, 16), r.hasReadOnly))
+		return false
+	}
+	sess.timeout, sess.conn = timeout, c
+	c.session = sess
+	s.touch(sess)
+	c.mute = s.faults.dropsReply(OpConnect)
+	s.send(c, connectReply(int32(timeout/time.Millisecond), sess.id, password(sess.id), r.hasReadOnly))
+	return !c.mute
+}
+
+// admit finds or makes the session that a client asks for. Whoever names a
+// session, password or not, ends the connection it has now.
+func (s *Server) admit(r connectRequest, timeout time.Duration) *session {
+	if r.session == 0 || s.faults.replaced[r.session] {
+		return s.openSession(timeout)
+	}
+	sess := s.sessions[r.session]
+	if sess == nil {
+		return nil
+	}
+	if sess.conn != nil {
+		s.drop(sess.conn)
+	}
+	if string(r.password) != string(password(r.session)) {
+		return nil
+	}
+	return sess
+}
+
+// touch starts a session's timeout afresh. It leaves a timer alone that will
+// ring too early, and only then look at the deadline; so a request costs no
+// timer. Only a client that came back with a shorter timeout needs a new one.
+func (s *Server) touch(sess *session) {
+	sess.deadline = s.bucket(time.Now().Add(sess.timeout))
+	if sess.timer == nil || sess.deadline.Before(sess.rings) {
+		s.cancel(sess.timer)
+		s.arm(sess)
+	}
+}
+
+// bucket rounds up to a whole number of ticks since the server began: sessions
+// end between their timeout and a tick later, all of one tick together.
+func (s *Server) bucket(t time.Time) time.Time {
+	return s.began.Add((t.Sub(s.began)/s.tick + 1) * s.tick)
+}
+
+// arm sets the timer to the deadline.
+func (s *Server) arm(sess *session) {
+	sess.rings = sess.deadline
+	sess.timer = s.after(time.Until(sess.rings), func() { s.ring(sess) })
+}
+
+// ring is where the timer of a session arrives.
+func (s *Server) ring(sess *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.frozen != nil || s.sessions[sess.id] != sess {
+		return // a thaw looks at all sessions by itself
+	}
+	s.expireOrArm(sess)
+}
+
+// expireOrArm looks at the clock and not at what the timer thought.
+func (s *Server) expireOrArm(sess *session) {
+	if time.Now().Before(sess.deadline) {
+		s.arm(sess)
+		return
+	}
+	s.expire(sess)
+}
+
+// expire ends a session that was not heard of, and cuts its connection if it
+// has one.
+func (s *Server) expire(sess *session) {
+	s.cancel(sess.timer)
+	delete(s.sessions, sess.id)
+	if s.faults.holdGhosts {
+		s.faults.ghosts = append(s.faults.ghosts, sess.id)
+	} else {
+		s.bury(sess.id)
+	}
+	if sess.conn != nil {
+		s.drop(sess.conn)
+	}
+}
+
+// closeSession ends a session at its client's request.
+func (s *Server) closeSession(sess *session) {
+	s.cancel(sess.timer)
+	delete(s.sessions, sess.id)
+	s.bury(sess.id)
+}
+
+// bury removes the ephemerals of a session that is over, all with one zxid.
+func (s *Server) bury(id int64) {
+	s.commit(&txn{session: id, trusted: true}, func(x *txn) Code {
+		x.endSession(id)
+		return OK
+	})
+}
+
+// after runs f in its own goroutine after d, unless cancel comes first. The
+// server's Close waits for it. The caller holds the lock and has seen that the
+// server is not closed.
+func (s *Server) after(d time.Duration, f func()) *time.Timer {
+	s.wg.Add(1)
+	return time.AfterFunc(d, func() {
+		defer s.wg.Done()
+		f()
+	})
+}
+
+// cancel stops a timer. One that has run out already is left to find out that
+// it is late.
+func (s *Server) cancel(t *time.Timer) {
+	if t != nil && t.Stop() {
+		s.wg.Done()
+	}
+}

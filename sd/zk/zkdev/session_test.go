@@ -1,0 +1,167 @@
+package zkdev
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// bubble runs a test in virtual time on a server with a tick of one second.
+func bubble(t *testing.T, run func(t *testing.T, s *Server, l *transcript)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := New(TickTime(time.Second))
+		defer s.Close()
+		run(t, s, newTranscript())
+	})
+}
+
+func TestTimeoutIsClamped(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Server, l *transcript) {
+		for asked, want := range map[int32]time.Duration{0: 2, -5: 2, 1999: 2, 3000: 3, 20000: 20, 20001: 20, 1 << 30: 20} {
+			w := l.open(t, dialTo(s), "w")
+			w.connect(connectRequest{timeout: asked})
+			if w.timeout != want*time.Second {
+				t.Errorf("asked for %d ms: have %v, want %v", asked, w.timeout, want*time.Second)
+			}
+			w.quit()
+		}
+	})
+}
+
+func TestSessionExpires(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Server, l *transcript) {
+		time.Sleep(300 * time.Millisecond) // off the tick
+		w := l.join(t, dialTo(s), "w")
+		w.create("/e", "", 1)
+		start := time.Now()
+		w.isClosed()
+		if have, want := time.Since(start), 4700*time.Millisecond; have != want {
+			t.Errorf("silent session: have closed after %v, want %v", have, want)
+		}
+		if _, _, err := s.Get("/e"); err != NoNode {
+			t.Errorf("ephemeral of an expired session: have %v, want NoNode", err)
+		}
+		again := l.open(t, dialTo(s), "again")
+		if again.connect(connectRequest{session: w.session, password: w.password}) {
+			t.Error("an expired session was taken up again")
+		}
+		again.isClosed()
+	})
+}
+
+func TestAnyRequestKeepsTheSession(t *testing.T) {
+	requests := map[string]func(*wire){
+		"ping":   func(w *wire) { w.ping() },
+		"read":   func(w *wire) { w.look(OpExists, "/", false) },
+		"failed": func(w *wire) { w.delete("/none", -1) },
+	}
+	for name, request := range requests {
+		bubble(t, func(t *testing.T, s *Server, l *transcript) {
+			w := l.join(t, dialTo(s), "w")
+			for range 5 {
+				time.Sleep(3 * time.Second)
+				request(w)
+			}
+			if len(s.Sessions()) != 1 {
+				t.Errorf("%s: the session is gone", name)
+			}
+		})
+	}
+}
+
+// TestSessionOutlivesConnection reconnects within the timeout and finds the
+// ephemeral.
+func TestSessionOutlivesConnection(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Server, l *transcript) {
+		w := l.join(t, dialTo(s), "w")
+		w.create("/e", "", 1)
+		w.nc.Close()
+		synctest.Wait()
+		if have := s.Sessions()[0]; have.Connected || have.Ephemerals[0] != "/e" {
+			t.Errorf("have %+v, want a session without a connection that owns /e", have)
+		}
+		zxid := s.Zxid()
+		time.Sleep(3 * time.Second)
+		again := l.open(t, dialTo(s), "again")
+		again.connect(connectRequest{session: w.session, password: w.password, timeout: 10000, lastZxid: zxid})
+		time.Sleep(9 * time.Second)
+		if have := s.Sessions(); len(have) != 1 || have[0].Timeout != 10*time.Second {
+			t.Errorf("have %+v, want the session with the timeout asked for last", have)
+		}
+		if have := s.Zxid(); have != zxid {
+			t.Errorf("zxid: have %d, want %d: a reconnect changes nothing", have, zxid)
+		}
+	})
+}
+
+// TestShorterTimeout comes back with a shorter timeout, which must hold at
+// once.
+func TestShorterTimeout(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Server, l *transcript) {
+		w := l.open(t, dialTo(s), "w")
+		w.connect(connectRequest{timeout: 20000})
+		w.nc.Close()
+		again := l.open(t, dialTo(s), "again")
+		again.connect(connectRequest{session: w.session, password: w.password, timeout: 2000})
+		start := time.Now()
+		again.isClosed()
+		if have, want := time.Since(start), 3*time.Second; have != want {
+			t.Errorf("have an end after %v, want %v", have, want)
+		}
+	})
+}
+
+func TestContainerIsReaped(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Server, l *transcript) {
+		w := l.join(t, dialTo(s), "w")
+		w.createOp(OpCreateContainer, "/unused", "", 4, openACL())
+		w.createOp(OpCreateContainer, "/outer", "", 4, openACL())
+		w.createOp(OpCreateContainer, "/outer/inner", "", 4, openACL())
+		w.create("/outer/inner/a", "", 0)
+		w.delete("/outer/inner/a", -1)
+		w.quit()
+		time.Sleep(reapInterval - 1)
+		if _, err := s.Children("/outer/inner"); err != nil {
+			t.Errorf("before the minute: have %v, want the container", err)
+		}
+		time.Sleep(2)
+		if have, _ := s.Children("/outer"); len(have) != 0 {
+			t.Errorf("after the minute: have %v, want no inner container", have)
+		}
+		time.Sleep(reapInterval)
+		if have, _ := s.Children("/"); len(have) != 2 || have[0] != "unused" {
+			t.Errorf("after two minutes: have %v, want the container that never had children", have)
+		}
+	})
+}
+
+// TestCloseEndsEverything closes with clients in every state; the bubble fails
+// the test when a goroutine is left.
+func TestCloseEndsEverything(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Server, l *transcript) {
+		l.join(t, dialTo(s), "idle")
+		l.open(t, dialTo(s), "before the handshake")
+		s.Hang(true)
+		l.open(t, dialTo(s), "hung")
+		s.Hang(false)
+		deaf := l.join(t, dialTo(s), "deaf")
+		for range 100 {
+			deaf.send(1, OpExists, func(e *encoder) { e.string("/"); e.bool(true) })
+		}
+		s.Slow(time.Hour)
+		slow := l.open(t, dialTo(s), "slow")
+		slow.nc.Write([]byte("ruok"))
+		s.Freeze()
+		frozen := l.open(t, dialTo(s), "frozen")
+		frozen.nc.Write([]byte("ruok"))
+		s.Close()
+		s.Close()
+		if _, err := dialTo(s)(); err != ErrServerClosed {
+			t.Errorf("dial after Close: have %v, want ErrServerClosed", err)
+		}
+		if have := s.Connections(); have != 0 {
+			t.Errorf("connections after Close: have %d, want 0", have)
+		}
+	})
+}

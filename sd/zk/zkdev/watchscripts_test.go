@@ -1,0 +1,189 @@
+package zkdev
+
+import "testing"
+
+func oneShots(t *testing.T, l *transcript, dial dialer) {
+	c, w := l.join(t, dial, "c"), l.join(t, dial, "w")
+	c.create("/w", "", 0)
+	w.look(OpExists, "/w/n", true)
+	w.look(OpGetChildren, "/w", true)
+	c.create("/w/n", "", 0)
+	w.ping()
+	c.setData("/w/n", "1", -1)
+	w.ping()
+	w.look(OpGetData, "/w/n", true)
+	w.look(OpExists, "/w/n", true)
+	w.look(OpGetChildren2, "/w/n", true)
+	c.setData("/w/n", "2", -1)
+	c.setData("/w/n", "3", -1)
+	w.ping()
+	w.look(OpGetData, "/w/n", true)
+	w.look(OpGetChildren, "/w", true)
+	c.create("/w/n/below", "", 0)
+	c.delete("/w/n/below", -1)
+	c.delete("/w/n", -1)
+	w.ping()
+	c.create("/w/n", "", 0)
+	w.ping()
+	w.look(OpGetChildren, "/w/n", true)
+	w.look(OpGetData, "/w/n", true)
+	c.delete("/w/n", -1)
+	w.look(OpExists, "/w/n", false)
+	w.look(OpGetChildren, "/w", true)
+	w.look(OpGetChildren, "/w/n", true)
+	c.setACL("/w", -1, openACL()...)
+	w.create("/w/own", "", 0)
+	w.ping()
+	c.quit()
+	w.quit()
+}
+
+func persistents(t *testing.T, l *transcript, dial dialer) {
+	c, p, r := l.join(t, dial, "c"), l.join(t, dial, "p"), l.join(t, dial, "r")
+	p.addWatch("/pw", 0)
+	r.addWatch("/pw", 1)
+	p.addWatch("/pw", 2)
+	p.addWatch("pw", 0)
+	p.addWatch("/pw/", 0)
+	step := func() { p.ping(); r.ping() }
+	c.create("/pw", "", 0)
+	step()
+	for range 2 {
+		c.create("/pw/a", "", 0)
+		step()
+		c.create("/pw/a/b", "", 0)
+		step()
+		c.setData("/pw/a/b", "", -1)
+		c.setData("/pw", "", -1)
+		step()
+		c.delete("/pw/a/b", -1)
+		step()
+		c.delete("/pw/a", -1)
+		step()
+	}
+	c.delete("/pw", -1)
+	step()
+	c.create("/pw", "", 0)
+	step()
+	c.create("/pwx", "", 0)
+	step()
+	r.look(OpGetChildren, "/pw", false)
+	c.create("/pw/last", "", 1)
+	r.look(OpGetChildren, "/pw", false)
+	c.quit()
+	step()
+	p.quit()
+	r.quit()
+}
+
+// replacedWatches shows what a later watch on the same path does to an earlier
+// one.
+func replacedWatches(t *testing.T, l *transcript, dial dialer) {
+	c, w := l.join(t, dial, "c"), l.join(t, dial, "w")
+	c.create("/rw", "", 0)
+	change := func() {
+		c.create("/rw/a", "", 0)
+		w.ping()
+		c.delete("/rw/a", -1)
+		w.ping()
+		c.setData("/rw", "", -1)
+		w.ping()
+		c.setData("/rw", "", -1)
+		w.ping()
+	}
+	w.addWatch("/rw", 0)
+	w.look(OpGetChildren, "/rw", true)
+	change()
+	w.addWatch("/rw", 0)
+	w.look(OpGetData, "/rw", true)
+	change()
+	w.addWatch("/rw", 1)
+	w.look(OpGetChildren, "/rw", true)
+	w.look(OpExists, "/rw", true)
+	change()
+	w.look(OpExists, "/rw", true)
+	w.addWatch("/rw", 0)
+	change()
+	w.addWatch("/rw", 1)
+	change()
+	w.addWatch("/rw", 0)
+	change()
+	w.addWatch("/", 1)
+	change()
+	c.quit()
+	w.quit()
+}
+
+func setWatchesScript(t *testing.T, l *transcript, dial dialer) {
+	c := l.join(t, dial, "c")
+	c.create("/sw", "", 0)        // mzxid and pzxid
+	c.create("/sw/a", "", 0)      // pzxid of /sw
+	c.setData("/sw", "", -1)      // mzxid of /sw
+	c.create("/sw/a/b", "", 0)    // not seen at /sw
+	c.look(OpExists, "/sw", true) // tells the zxids
+	stat := func(path string) Stat {
+		w := l.open(t, dial, "s")
+		w.log = newTranscript()
+		w.connect(connectRequest{timeout: 4000})
+		w.send(1, OpExists, func(e *encoder) { e.string(path); e.bool(false) })
+		d := w.read()
+		d.take(16)
+		s := Stat{Czxid: d.int64(), Mzxid: d.int64()}
+		d.take(16 + 12 + 8 + 8)
+		s.Pzxid = d.int64()
+		w.quit()
+		return s
+	}
+	sw := stat("/sw")
+	for _, from := range []int64{sw.Czxid, sw.Pzxid, sw.Mzxid - 1, sw.Mzxid} {
+		for _, op := range []Op{OpSetWatches, OpSetWatches2} {
+			w := l.join(t, dial, "w")
+			lists := [][]string{{"/sw", "/none"}, {"/sw", "/sw/new"}, {"/sw", "/none"}}
+			if op == OpSetWatches2 {
+				lists = append(lists, []string{"/sw/new"}, []string{"/sw/a"})
+			}
+			w.setWatches(op, from, lists...)
+			w.ping()
+			c.create("/sw/new", "", 0)
+			c.setData("/sw", "", -1)
+			c.create("/sw/a/c", "", 0)
+			w.ping()
+			c.delete("/sw/a/c", -1)
+			c.delete("/sw/new", -1)
+			w.ping()
+			w.quit()
+		}
+	}
+	c.quit()
+}
+
+func removeWatchesScript(t *testing.T, l *transcript, dial dialer) {
+	c, w := l.join(t, dial, "c"), l.join(t, dial, "w")
+	ask := func(op Op, path string, sort int32) {
+		w.do("watches", op, func(e *encoder) { e.versioned(path, sort) })
+	}
+	c.create("/rem", "", 0)
+	ask(OpCheckWatches, "/rem", 3)
+	ask(OpRemoveWatches, "/rem", 3)
+	w.look(OpGetData, "/rem", true)
+	for _, sort := range []int32{0, 1, 2, 3, 4} {
+		ask(OpCheckWatches, "/rem", sort)
+	}
+	ask(OpRemoveWatches, "/rem", 1)
+	ask(OpRemoveWatches, "/rem", 2)
+	ask(OpRemoveWatches, "/rem", 2)
+	w.addWatch("/rem", 0)
+	ask(OpRemoveWatches, "/rem", 1)
+	c.setData("/rem", "", -1)
+	c.create("/rem/a", "", 0)
+	w.ping()
+	ask(OpRemoveWatches, "/rem", 3)
+	c.setData("/rem", "", -1)
+	w.ping()
+	w.addWatch("/rem", 1)
+	ask(OpRemoveWatches, "/rem", 3)
+	c.setData("/rem/a", "", -1)
+	w.ping()
+	c.quit()
+	w.quit()
+}

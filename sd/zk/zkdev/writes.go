@@ -1,0 +1,203 @@
+package zkdev
+
+// A write is an operation that a txn carries out, decoded. Fields that an
+// operation has no use for are zero.
+type write struct {
+	op      Op
+	path    string
+	data    []byte
+	acl     []acl
+	flags   int32
+	version int32
+}
+
+// write reads one operation, in a request of its own or within a multi.
+func (d *decoder) write(op Op) write {
+	w := write{op: op, path: d.string()}
+	switch op {
+	case OpCreate, OpCreate2, OpCreateContainer, OpCreateTTL:
+		w.data, w.acl, w.flags = d.buffer(), d.acls(), d.int32()
+		if op == OpCreateTTL {
+			d.int64()
+		}
+	case OpSetData:
+		w.data, w.version = d.buffer(), d.int32()
+	case OpSetACL:
+		w.acl, w.version = d.acls(), d.int32()
+	case OpDelete, OpCheck:
+		w.version = d.int32()
+	default:
+		d.err = errMalformed
+	}
+	return w
+}
+
+// A written is the result of a write.
+type written struct {
+	op   Op // as it stands in the result of a multi
+	path string
+	stat Stat
+	code Code
+}
+
+// written writes a result. A delete and a check have none.
+func (e *encoder) written(w written) {
+	switch w.op {
+	case OpCreate:
+		e.string(w.path)
+	case OpCreate2:
+		e.string(w.path)
+		e.stat(w.stat)
+	case OpSetData, OpSetACL:
+		e.stat(w.stat)
+	case opError:
+		e.int32(int32(w.code))
+	}
+}
+
+// The flags of a create: the first two are bits, the others are not. A container
+// is made by its own operation, and its flag alone makes an ordinary znode. The
+// last two are for znodes with a lifetime, which a ZooKeeper has off by default.
+const (
+	flagEphemeral  = 1
+	flagSequential = 2
+	flagContainer  = 4
+	flagTTL        = 5
+	flagTTLSeq     = 6
+)
+
+// do carries out one write.
+func (x *txn) do(w write) written {
+	result := written{op: w.op, path: w.path}
+	switch w.op {
+	case OpCreate:
+		result.path, result.code = x.createAs(w)
+	case OpCreate2, OpCreateContainer, OpCreateTTL:
+		result.op = OpCreate2
+		if result.path, result.code = x.createAs(w); result.code == OK {
+			result.stat = x.tree.get(result.path).stat()
+		}
+	case OpDelete:
+		result.code = x.delete(w.path, w.version)
+	case OpSetData:
+		result.stat, result.code = x.setData(w.path, w.data, w.version)
+	case OpSetACL:
+		result.stat, result.code = x.setACL(w.path, w.acl, w.version)
+	case OpCheck:
+		result.code = x.check(w.path, w.version)
+	}
+	return result
+}
+
+// createAs reads the flags of a create.
+func (x *txn) createAs(w write) (string, Code) {
+	switch {
+	case w.flags < 0 || w.flags > flagTTLSeq:
+		return "", BadArguments
+	case w.flags >= flagTTL:
+		return "", Unimplemented
+	}
+	var owner int64
+	switch {
+	case w.op == OpCreateContainer:
+		owner = containerOwner
+	case w.flags&flagEphemeral != 0:
+		owner = x.session
+	}
+	return x.create(w.path, w.data, w.acl, owner, w.flags&flagSequential != 0)
+}
+
+// clientTxn is a change that the client asks for.
+func (r *request) clientTxn() *txn { return &txn{session: r.c.session.id, ids: r.c.ids} }
+
+// write carries out an operation by itself. A request that cannot be decoded
+// still takes a zxid. (A check by itself is served, but no client sends it, and
+// a real server never answers it when it succeeds.)
+func (r *request) write() Code {
+	w := r.in.write(r.op)
+	return r.commit(r.clientTxn(), func(x *txn) Code {
+		if r.in.err != nil {
+			return MarshallingError
+		}
+		result := x.do(w)
+		if result.code == OK {
+			r.out.written(result)
+		}
+		return result.code
+	})
+}
+
+// multi carries out several writes or none. It succeeds as a request even when
+// it did nothing: then each write has an error, zero for those before the one
+// that failed.
+func (r *request) multi() Code {
+	list := r.in.writes()
+	var results []written
+	code := r.commit(r.clientTxn(), func(x *txn) Code {
+		if r.in.err != nil {
+			return MarshallingError
+		}
+		var code Code
+		results, code = x.doAll(list)
+		return code
+	})
+	if r.in.err != nil {
+		return code
+	}
+	for i, result := range results {
+		if result.op == OpCreate2 && list[i].op == OpCreate2 {
+			result.op = OpCreate // ZooKeeper tells the Stat of a container only
+		}
+		r.out.multiHeader(result.op, false, result.code)
+		r.out.written(result)
+	}
+	r.out.multiHeader(opError, true, -1)
+	return OK
+}
+
+// doAll stops at the first failure and then makes every result an error.
+func (x *txn) doAll(list []write) (results []written, failure Code) {
+	for _, w := range list {
+		result := x.do(w)
+		results = append(results, result)
+		if failure = result.code; failure != OK {
+			break
+		}
+	}
+	if failure == OK {
+		return results, OK
+	}
+	for i := range results {
+		results[i] = written{op: opError, code: results[i].code}
+	}
+	for len(results) < len(list) {
+		results = append(results, written{op: opError, code: RuntimeInconsistency})
+	}
+	return results, failure
+}
+
+// writes reads the operations of a multi: each has a header before it, and one
+// more header says that they are over.
+func (d *decoder) writes() []write {
+	var list []write
+	for d.err == nil {
+		op, done := Op(d.int32()), d.bool()
+		d.int32() // an error code, unused
+		if done {
+			return list
+		}
+		if op == OpSetACL {
+			d.err = errMalformed
+		}
+		list = append(list, d.write(op))
+	}
+	return nil
+}
+
+// multiHeader stands before each operation of a multi, before each result, and
+// at the end of both.
+func (e *encoder) multiHeader(op Op, done bool, code Code) {
+	e.int32(int32(op))
+	e.bool(done)
+	e.int32(int32(code))
+}
