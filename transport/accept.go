@@ -1,0 +1,126 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+	"time"
+)
+
+const (
+	minBackoff = 5 * time.Millisecond
+	maxBackoff = time.Second
+
+	// reportGap is the time between two reports of a shortage, which may come and go with every connection.
+	reportGap = time.Minute
+
+	// queueGrace is how long no connection may come before the accept queue counts as empty. A handshake in a local
+	// network, half done when Shutdown begins, is through by then.
+	queueGrace = 10 * time.Millisecond
+
+	// queueBound ends the emptying where new connections cannot be held off.
+	queueBound = time.Second
+)
+
+// Listen returns a TCP listener for a Server. Any listener serves, but this one makes cheaper connections: no
+// keep-alive, for they live less than its first probe, and no Multipath TCP, for a line needs no second path.
+func Listen(ctx context.Context, addr string) (net.Listener, error) {
+	config := net.ListenConfig{KeepAlive: -1}
+	config.SetMultipathTCP(false)
+	return config.Listen(ctx, "tcp", addr)
+}
+
+// accept is the loop of Serve.
+func (s *Server) accept(l net.Listener) error {
+	var backoff time.Duration
+	var reported time.Time
+	for {
+		conn, err := l.Accept()
+		switch {
+		case err == nil:
+			backoff = 0
+			s.admit(conn)
+		case s.isClosing():
+			s.emptyQueue(l)
+			return ErrServerClosed
+		case errors.Is(err, syscall.ECONNABORTED): // the client left the queue
+		case !shortage(err):
+			return fmt.Errorf("transport: accept: %w", err)
+		default:
+			if time.Since(reported) > reportGap {
+				reported = time.Now()
+				s.errorHandler.Handle(s.ctx, fmt.Errorf("transport: accept, retrying: %w", err))
+			}
+			backoff = min(max(2*backoff, minBackoff), maxBackoff)
+			s.pause(backoff)
+		}
+	}
+}
+
+// shortage reports whether Accept failed for want of something that may come back. Everything the kernel says does,
+// except that the listener is not one.
+func shortage(err error) bool {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return false
+	}
+	return errno != syscall.EBADF && errno != syscall.EINVAL && errno != syscall.ENOTSOCK
+}
+
+// pause waits for d, or until Shutdown.
+func (s *Server) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.closing:
+	}
+}
+
+// admit starts the goroutine of a connection. When all slots for refusals are taken it blocks, for at most refusalLinger:
+// a flood has to wait in the kernel's queue.
+func (s *Server) admit(conn net.Conn) {
+	s.busy.Add(1)
+	if s.limits.admit(conn.RemoteAddr()) {
+		go s.serve(conn)
+		return
+	}
+	s.refusals <- struct{}{}
+	go s.refuse(conn)
+}
+
+// A deadliner is a listener that a deadline can wake, such as a *net.TCPListener.
+type deadliner interface{ SetDeadline(time.Time) error }
+
+// wake ends a blocked Accept: by a deadline, which leaves the queue as it is, or by closing where there are none.
+func wake(l net.Listener) {
+	if d, ok := l.(deadliner); ok && d.SetDeadline(time.Unix(1, 0)) == nil {
+		return
+	}
+	l.Close()
+}
+
+// emptyQueue serves the connections that are established but not accepted yet, because closing a listener resets them.
+func (s *Server) emptyQueue(l net.Listener) {
+	d, ok := l.(deadliner)
+	if !ok {
+		return
+	}
+	holdOff(l)
+	for bound := time.Now().Add(queueBound); time.Now().Before(bound); {
+		if d.SetDeadline(time.Now().Add(queueGrace)) != nil {
+			return
+		}
+		conn, err := l.Accept()
+		switch {
+		case err == nil:
+			s.admit(conn)
+		case shortage(err):
+			time.Sleep(minBackoff) // the handlers are giving back what is short
+		default:
+			return
+		}
+	}
+}

@@ -1,0 +1,288 @@
+package transport_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/daytime/transport"
+)
+
+// fake serves with handle, which need not close, until the end of the test.
+func fake(t testing.TB, handle func(*net.TCPConn)) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var handlers sync.WaitGroup
+	handlers.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			handlers.Go(func() {
+				defer conn.Close()
+				handle(conn.(*net.TCPConn))
+			})
+		}
+	})
+	t.Cleanup(func() { l.Close(); handlers.Wait() })
+	return l.Addr().String()
+}
+
+// abort makes the kernel send a RST in place of a FIN, once the client has sent something. Before that the client may
+// still be connecting, and the reset ends its dial: net.Dialer cannot tell whether there were bytes in front of it.
+func abort(conn *net.TCPConn) {
+	conn.Read(make([]byte, 1))
+	conn.SetLinger(0)
+	conn.Close()
+}
+
+// untilGone waits for the client to hang up.
+func untilGone(conn *net.TCPConn) { io.Copy(io.Discard, conn) }
+
+func call(ctx context.Context, addr string, options ...transport.ClientOption) (string, error) {
+	client := transport.NewClient(addr, encodeText, decodeText, append([]transport.ClientOption{transport.Request("timestamp")}, options...)...)
+	response, err := client.Endpoint()(ctx, nil)
+	reply, _ := response.(string)
+	return reply, err
+}
+
+func TestClientTakesAnAnswer(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		handle func(*net.TCPConn)
+		want   string
+	}{
+		{"line and end", func(c *net.TCPConn) { io.WriteString(c, "now\r\n"); c.CloseWrite(); untilGone(c) }, "now"},
+		{"line and no end", func(c *net.TCPConn) { io.WriteString(c, "now\r\n"); untilGone(c) }, "now"},
+		{"line and more", func(c *net.TCPConn) { io.WriteString(c, "now\nthen\n"); untilGone(c) }, "now"},
+		{"line and reset", func(c *net.TCPConn) { io.WriteString(c, "now\n"); abort(c) }, "now"},
+		{"no line end", func(c *net.TCPConn) { io.WriteString(c, "now"); c.CloseWrite(); untilGone(c) }, "now"},
+		{"no line end and reset", func(c *net.TCPConn) { io.WriteString(c, "now"); abort(c) }, "now"},
+		{"unread request", func(c *net.TCPConn) { c.SetReadBuffer(1); io.WriteString(c, "now") }, "now"},
+		{"in pieces", func(c *net.TCPConn) {
+			for _, piece := range []string{"n", "o", "w", "\r", "\n"} {
+				io.WriteString(c, piece)
+				runtime.Gosched()
+			}
+			untilGone(c)
+		}, "now"},
+		{"binary", func(c *net.TCPConn) { io.WriteString(c, "\x00\xff\x1b\n"); untilGone(c) }, "\x00\xff\x1b"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if have, err := call(t.Context(), fake(t, test.handle)); have != test.want || err != nil {
+				t.Errorf("want %q, have %q, %v", test.want, have, err)
+			}
+		})
+	}
+}
+
+// The connection is reset before the client writes, and its write fails; the reply is there all the same.
+func TestWriteErrorIsNoFailureWithAReply(t *testing.T) {
+	addr := fake(t, func(conn *net.TCPConn) {
+		io.WriteString(conn, "now\r\n")
+		abort(conn)
+	})
+	var unsent error
+	wait := func(ctx context.Context, conn net.Conn) context.Context {
+		within(t, "the write to fail", func() bool { _, unsent = conn.Write([]byte("x")); return unsent != nil })
+		return ctx
+	}
+	have, err := call(t.Context(), addr, transport.ClientBefore(wait))
+	if have != "now" || err != nil || unsent == nil {
+		t.Errorf("want now, have %q, %v, after %v", have, err, unsent)
+	}
+}
+
+func TestClientFails(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	gigabyte := func(c *net.TCPConn) { io.Copy(c, io.LimitReader(endless('x'), 1<<30)) }
+	for _, test := range []struct {
+		name string
+		addr string
+		want []error
+		text string
+	}{
+		{"refused", closed.Addr().String(), []error{transport.ErrConnect, syscall.ECONNREFUSED}, "cannot connect: "},
+		{"no such host", "127.0.0.1.:x", []error{transport.ErrConnect}, "cannot connect: "},
+		{"end before a byte", fake(t, func(c *net.TCPConn) { c.CloseWrite(); untilGone(c) }),
+			[]error{transport.ErrNoReply, io.ErrUnexpectedEOF}, "no reply: unexpected EOF"},
+		{"reset before a byte", fake(t, abort),
+			[]error{transport.ErrNoReply, syscall.ECONNRESET}, "no reply: "},
+		{"a gigabyte", fake(t, gigabyte), []error{transport.ErrTooLong}, "reply too long: over 256 bytes"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			have, err := call(t.Context(), test.addr)
+			if have != "" || err == nil {
+				t.Fatalf("want an error, have %q", have)
+			}
+			wantIs(t, err, test.want...)
+			var typed *transport.Error
+			if !errors.As(err, &typed) || typed.Addr != test.addr {
+				t.Errorf("want a *transport.Error for %s, have %#v", test.addr, err)
+			}
+			if want := "transport: " + test.addr + ": " + test.text; !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("want %q, have %q", want, err)
+			}
+		})
+	}
+}
+
+// full returns the address of a listener whose queue is full, so that a connect hangs.
+func full(t *testing.T) (addr string) {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr = (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: name.(*syscall.SockaddrInet4).Port}).String()
+	for range 10 { // one or two fit, the next hangs
+		conn, err := net.DialTimeout("tcp", addr, 100*time.Millisecond)
+		if err != nil {
+			return addr
+		}
+		t.Cleanup(func() { conn.Close() })
+	}
+	t.Fatal("want a queue that fills up")
+	return ""
+}
+
+// Whatever a call is waiting for, the end of its context ends it at once, and the error says which end it was.
+func TestContextEndsACall(t *testing.T) {
+	const after = 50 * time.Millisecond
+	big := transport.Request(strings.Repeat("x", 16<<20))
+	for _, phase := range []struct {
+		name    string
+		addr    string
+		options []transport.ClientOption
+	}{
+		{"dial", full(t), nil},
+		{"write", fake(t, func(c *net.TCPConn) { <-t.Context().Done() }), []transport.ClientOption{big}},
+		{"read", fake(t, untilGone), nil},
+		{"half a line", fake(t, func(c *net.TCPConn) { io.WriteString(c, "no"); untilGone(c) }), nil},
+	} {
+		deadline := []error{transport.ErrDeadline, context.DeadlineExceeded, os.ErrDeadlineExceeded}
+		for _, test := range []struct {
+			name    string
+			ctx     func() (context.Context, context.CancelFunc)
+			options []transport.ClientOption
+			want    []error
+		}{
+			{"deadline", func() (context.Context, context.CancelFunc) {
+				return context.WithTimeout(t.Context(), after)
+			}, nil, deadline},
+			{"timeout", func() (context.Context, context.CancelFunc) {
+				return t.Context(), func() {}
+			}, []transport.ClientOption{transport.ClientTimeout(after)}, deadline},
+			{"cancel", func() (context.Context, context.CancelFunc) {
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(after, cancel)
+				return ctx, cancel
+			}, nil, []error{context.Canceled}},
+		} {
+			t.Run(phase.name+"/"+test.name, func(t *testing.T) {
+				ctx, cancel := test.ctx()
+				defer cancel()
+				begin := time.Now()
+				have, err := call(ctx, phase.addr, append(test.options, phase.options...)...)
+				if took := time.Since(begin); took > 2*time.Second {
+					t.Errorf("want an end after %v, have %v", after, took)
+				}
+				if have != "" || err == nil {
+					t.Errorf("want an error, have %q", have)
+				}
+				wantIs(t, err, test.want...)
+				if isDeadline := errors.Is(err, transport.ErrDeadline); isDeadline != (test.name != "cancel") {
+					t.Errorf("want a deadline told from a cancel, have %v", err)
+				}
+			})
+		}
+	}
+}
+
+func TestContextThatIsOverMakesNoCall(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := call(ctx, start(t, say("now")).addr)
+	wantIs(t, err, context.Canceled)
+}
+
+func TestEncoderFailureSendsNothing(t *testing.T) {
+	boom := errors.New("boom")
+	failing := func(_ context.Context, w io.Writer, _ any) error { io.WriteString(w, "half"); return boom }
+	connected := false
+	client := transport.NewClient(start(t, say("now")).addr, failing, decodeText,
+		transport.ClientBefore(func(ctx context.Context, _ net.Conn) context.Context { connected = true; return ctx }))
+	_, err := client.Endpoint()(t.Context(), nil)
+	wantIs(t, err, boom)
+	if connected {
+		t.Error("want no connection for a request that cannot be encoded")
+	}
+}
+
+func TestClientHooks(t *testing.T) {
+	var order []string
+	add := func(name string) transport.RequestFunc {
+		return func(ctx context.Context, conn net.Conn) context.Context {
+			order = append(order, name+" "+conn.RemoteAddr().Network())
+			return context.WithValue(ctx, key{}, name)
+		}
+	}
+	var outcome error
+	finalizer := transport.ClientFinalizer(func(ctx context.Context, conn net.Conn, err error) {
+		order = append(order, "finalizer after "+ctx.Value(key{}).(string))
+		outcome = err
+	})
+	client := transport.NewClient(start(t, say("now")).addr, nil, decodeText,
+		transport.ClientBefore(add("before")), transport.ClientAfter(add("after")), finalizer)
+	if have, err := client.Endpoint()(t.Context(), nil); have != "now" || err != nil || outcome != nil {
+		t.Errorf("want now, have %q, %v, %v", have, err, outcome)
+	}
+	if want, have := "before tcp, after tcp, finalizer after after", strings.Join(order, ", "); have != want {
+		t.Errorf("want %q, have %q", want, have)
+	}
+}
+
+func TestClientFinalizerSeesTheFailure(t *testing.T) {
+	var outcome error
+	var connected bool
+	finalizer := transport.ClientFinalizer(func(_ context.Context, conn net.Conn, err error) { outcome, connected = err, conn != nil })
+	_, err := call(t.Context(), "127.0.0.1:0", finalizer)
+	if outcome == nil || outcome != err || connected {
+		t.Errorf("want %v without a connection, have %v, %v", err, outcome, connected)
+	}
+}
+
+func BenchmarkClient(b *testing.B) {
+	addr := listenOurs(b)
+	endpoint := transport.NewDaytimeClient(addr).Endpoint()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := endpoint(context.Background(), nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

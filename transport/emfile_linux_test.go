@@ -1,0 +1,104 @@
+package transport_test
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+)
+
+// startChild runs serveAsChild in a process of its own, whose log fills up until stop returns.
+func startChild(t *testing.T) (pid int, addr string, stop func() (log string)) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childEnv+"=1")
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop = func() string { stdin.Close(); cmd.Wait(); return log.String() }
+	t.Cleanup(func() { stop() })
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cmd.Process.Pid, strings.TrimSpace(line), stop
+}
+
+// limitDescriptors does what prlimit(1) does to a running process.
+func limitDescriptors(t *testing.T, pid, n int) {
+	t.Helper()
+	limit := syscall.Rlimit{Cur: uint64(n), Max: uint64(n)}
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), syscall.RLIMIT_NOFILE, uintptr(unsafe.Pointer(&limit)), 0, 0, 0)
+	if errno != 0 {
+		t.Fatal(errno)
+	}
+}
+
+// cpuTime is what a process has used so far, in the kernel's unit of 10 ms.
+func cpuTime(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ") // a name may hold spaces
+	fields := strings.Fields(rest)
+	user, errUser := strconv.Atoi(fields[11])
+	system, errSystem := strconv.Atoi(fields[12])
+	if errUser != nil || errSystem != nil {
+		t.Fatalf("want times in %q", stat)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// A server without file descriptors waits, at next to no cost, and recovers when it gets some back.
+func TestNoDescriptorsLeft(t *testing.T) {
+	const limit, clients, starve = 40, 100, 2 * time.Second
+	pid, addr, stop := startChild(t)
+	limitDescriptors(t, pid, limit)
+	var conns []net.Conn
+	for range clients { // more than the server has descriptors for; the rest waits in the kernel's queue
+		conns = append(conns, dial(t, addr))
+	}
+	one := make([]byte, 1)
+	conns[0].Read(one)
+	latecomer := conns[clients-1]
+	latecomer.SetReadDeadline(time.Now().Add(starve))
+	before := cpuTime(t, pid)
+	if _, err := latecomer.Read(one); err == nil {
+		t.Fatalf("want a server with %d descriptors to be short of them", limit)
+	}
+	used := cpuTime(t, pid) - before
+	t.Logf("CPU while starved: %.1f %%", 100*float64(used)/float64(starve))
+	if used > starve/20 {
+		t.Errorf("want less than 5 %% CPU, have %v in %v", used, starve)
+	}
+
+	for _, conn := range conns {
+		conn.Close()
+	}
+	if have, err := ask(addr, "timestamp"); !strings.HasPrefix(have, "child: ") || err != nil {
+		t.Errorf("want an answer once there is room, have %q, %v", have, err)
+	}
+	if log := stop(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "too many open files") {
+		t.Errorf("want one line about it, have %q", log)
+	}
+}

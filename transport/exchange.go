@@ -1,0 +1,124 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"time"
+)
+
+const (
+	// scratchSize is what an idle connection holds for the drain. Most clients send less, and what is read is thrown away.
+	scratchSize = 512
+
+	// maxPooled is the size from which on a buffer that one large reply has grown is not kept.
+	maxPooled = 64 << 10
+
+	// maxDrain is how many bytes a client may send beyond what the decoder reads.
+	maxDrain = 16 << 10
+
+	// maxRefusals is how many connections above a limit are drained at the same time, each for refusalLinger at most.
+	maxRefusals   = 1024
+	refusalLinger = 100 * time.Millisecond
+)
+
+// serve is the goroutine of one connection. Accept starts it, Shutdown awaits it. It ends because every phase has a
+// deadline, except an endpoint that ignores its context.
+func (s *Server) serve(conn net.Conn) {
+	defer s.done()
+	defer s.limits.release(conn.RemoteAddr())
+	defer conn.Close()
+	buf := s.buffers.Get().(*bytes.Buffer)
+	x := exchange{Server: s, conn: conn, reply: buf, deadline: time.Now().Add(s.timeout)}
+	x.run()
+	drain(conn, buf, s.linger)
+	if buf.Cap() <= maxPooled {
+		s.buffers.Put(buf)
+	}
+}
+
+// refuse is the goroutine of one connection above a limit. The client sees the end before it sees a byte, which every
+// client takes for "not here"; closing without the drain would look like a fault of the network.
+func (s *Server) refuse(conn net.Conn) {
+	defer s.done()
+	defer func() { <-s.refusals }()
+	defer conn.Close()
+	buf := s.buffers.Get().(*bytes.Buffer)
+	defer s.buffers.Put(buf)
+	closeWrite(conn)
+	drain(conn, buf, refusalLinger)
+}
+
+// An exchange is one connection from its acceptance to the end of the reply. It is not pooled: an endpoint may keep its
+// context for longer.
+type exchange struct {
+	*Server
+	conn     net.Conn
+	ctx      context.Context // of the request; hides the server's
+	deadline time.Time
+	reply    *bytes.Buffer
+}
+
+// run sends a reply, or nothing when something went wrong, and ends the server's half of the connection. There is no
+// way to encode an error: without a byte a client knows that it has to go elsewhere.
+func (x *exchange) run() {
+	ctx := &requestContext{Context: x.Server.ctx, deadline: x.deadline}
+	defer ctx.end()
+	x.ctx = ctx
+	x.reply.Reset()
+	err := x.guard(x.prepare)
+	if err != nil {
+		x.errorHandler.Handle(x.ctx, err)
+		x.reply.Reset()
+	}
+	if sent := send(x.conn, x.reply.Bytes(), x.deadline); err == nil {
+		err = sent
+	}
+	for _, finalize := range x.finalizer {
+		if err := x.guard(func() error { finalize(x.ctx, x.conn, err); return nil }); err != nil {
+			x.errorHandler.Handle(x.ctx, err)
+		}
+	}
+}
+
+// prepare makes the reply. It reads only if there is a decoder: who waits for a request that never comes answers nobody.
+func (x *exchange) prepare() error {
+	for _, before := range x.before {
+		x.ctx = before(x.ctx, x.conn)
+	}
+	request, err := x.decode()
+	if err != nil {
+		return err
+	}
+	response, err := x.endpoint(x.ctx, request)
+	if err != nil {
+		return err
+	}
+	for _, after := range x.after {
+		x.ctx = after(x.ctx, x.conn)
+	}
+	return x.enc(x.ctx, x.reply, response)
+}
+
+// decode reads the request, if this server has any.
+func (x *exchange) decode() (any, error) {
+	if x.dec == nil {
+		return nil, nil
+	}
+	if err := x.conn.SetReadDeadline(x.deadline); err != nil {
+		return nil, err
+	}
+	return x.dec(x.ctx, x.conn)
+}
+
+// guard turns a panic of f into an error, stack included: a panic costs one connection, not the process.
+func (x *exchange) guard(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("transport: panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	return f()
+}

@@ -1,0 +1,60 @@
+package transport
+
+import (
+	"bytes"
+	"net"
+	"time"
+)
+
+// maxAtOnce is the longest reply that send hands to the kernel without a deadline: the send buffer of a fresh
+// connection holds it, so that the write cannot block.
+const maxAtOnce = 2 << 10
+
+// send writes reply, if any, and ends our half of the connection. A short reply costs no deadline, a longer one has until
+// deadline to leave the send buffer.
+func send(conn net.Conn, reply []byte, deadline time.Time) error {
+	if len(reply) == 0 {
+		return closeWrite(conn)
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok && len(reply) <= maxAtOnce {
+		sent, err := sendLast(tcp, reply)
+		if sent || err != nil {
+			return err
+		}
+	}
+	if err := conn.SetWriteDeadline(deadline); err != nil {
+		return err
+	}
+	_, err := conn.Write(reply)
+	if closed := closeWrite(conn); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// closeWrite sends a FIN. A connection that cannot be half-closed is left to Close.
+func closeWrite(conn net.Conn) error {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// drain reads and throws away what the client sends until it hangs up, has sent more than maxDrain bytes, or time is up.
+// What was not read by then makes the following Close a reset; a client that has merely not hung up is not reset, unless
+// it sends again.
+func drain(conn net.Conn, scratch *bytes.Buffer, within time.Duration) {
+	if conn.SetReadDeadline(time.Now().Add(within)) != nil {
+		return
+	}
+	scratch.Reset()
+	buf := scratch.AvailableBuffer()
+	buf = buf[:min(cap(buf), scratchSize)]
+	for total := 0; total <= maxDrain; {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return
+		}
+		total += n
+	}
+}

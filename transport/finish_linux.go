@@ -1,0 +1,52 @@
+package transport
+
+import (
+	"net"
+	"syscall"
+)
+
+// sendLast sends reply and FIN in one segment: MSG_MORE makes the kernel hold the reply back until the FIN joins it.
+// A second segment would cost both sides as much as the reply itself. It reports false when the kernel did not take the
+// whole reply; nothing was sent then.
+func sendLast(conn *net.TCPConn, reply []byte) (sent bool, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return false, err
+	}
+	fail := raw.Control(func(fd uintptr) {
+		var n int
+		n, err = syscall.SendmsgN(int(fd), reply, nil, nil, syscall.MSG_MORE|syscall.MSG_NOSIGNAL)
+		if sent = n == len(reply); sent {
+			err = syscall.Shutdown(int(fd), syscall.SHUT_WR)
+		}
+	})
+	if fail != nil {
+		return false, fail
+	}
+	return sent, err
+}
+
+// holdOff makes the kernel drop what asks l for a new connection, so that its queue can be emptied for good. Who is
+// dropped asks again after a second, and is refused if the listener is gone by then, instead of reset.
+func holdOff(l net.Listener) {
+	conn, ok := l.(syscall.Conn)
+	if !ok {
+		return
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	// The filter sees the TCP header. It loads the byte of flags, and returns nothing of the packet if SYN is set.
+	const flags, syn = 13, 0x02
+	filter := []syscall.SockFilter{
+		{Code: syscall.BPF_LD | syscall.BPF_B | syscall.BPF_ABS, K: flags},
+		{Code: syscall.BPF_JMP | syscall.BPF_JSET | syscall.BPF_K, Jf: 1, K: syn},
+		{Code: syscall.BPF_RET | syscall.BPF_K, K: 0},
+		{Code: syscall.BPF_RET | syscall.BPF_K, K: 0xffff},
+	}
+	raw.Control(func(fd uintptr) {
+		//lint:ignore SA1019 what replaces it is a module of its own
+		_ = syscall.AttachLsf(int(fd), filter) // without it a connection may still come between the last accept and the close
+	})
+}

@@ -1,0 +1,145 @@
+package transport_test
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/daytime/transport"
+)
+
+const (
+	idleConns   = 5000
+	trickleGap  = time.Second // between two bytes on one connection
+	idleGoal    = 8 << 10     // bytes of memory per idle connection
+	askedEach   = 3000
+	idleAskers  = 4
+	quietFactor = 2 // how much longer the p99 may be than that of a quiet server
+)
+
+// crowd holds connections that never hang up, without memory of Go's: file descriptors alone.
+type crowd struct {
+	fds []int
+}
+
+func newCrowd(tb testing.TB, addr string, n int) *crowd {
+	tb.Helper()
+	server := newCheapClient(tb, addr, "").addr
+	c := &crowd{}
+	tb.Cleanup(c.leave)
+	for range n {
+		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		c.fds = append(c.fds, fd)
+		if err := syscall.Connect(fd, server); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return c
+}
+
+func (c *crowd) leave() {
+	for _, fd := range c.fds {
+		syscall.Close(fd)
+	}
+	c.fds = nil
+}
+
+// trickle sends a byte on every other connection, spread over trickleGap, again and again until ctx is done.
+func (c *crowd) trickle(ctx context.Context) {
+	const batch = 25
+	ticker := time.NewTicker(trickleGap / time.Duration(len(c.fds)/2/batch))
+	defer ticker.Stop()
+	for i := 0; ; i = (i + 2) % len(c.fds) {
+		if i/2%batch == 0 {
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+		syscall.Write(c.fds[i], []byte("x"))
+	}
+}
+
+// inUse is what Go's heap and stacks take.
+func inUse() int64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc + stats.StackInuse)
+}
+
+// askAround asks askedEach times, with idleAskers clients at a time, and returns the p99.
+func askAround(t testing.TB, addr string) time.Duration {
+	t.Helper()
+	var mu sync.Mutex
+	var times []time.Duration
+	var askers sync.WaitGroup
+	for range idleAskers {
+		client := newCheapClient(t, addr, "timestamp")
+		askers.Go(func() {
+			for range askedEach / idleAskers {
+				begin := time.Now()
+				if !client.ask() {
+					t.Error("want an answer in the crowd")
+					return
+				}
+				took := time.Since(begin)
+				mu.Lock()
+				times = append(times, took)
+				mu.Unlock()
+			}
+		})
+	}
+	askers.Wait()
+	return percentile(times, 99)
+}
+
+// Thousands who do nothing, or next to nothing, cost little memory and slow nobody down.
+func TestCrowdOfIdleConnections(t *testing.T) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 2*idleConns+100 {
+		t.Skipf("want %d file descriptors, have %d, %v; ulimit -n", 2*idleConns+100, limit.Cur, err)
+	}
+	addr := listenOurs(t, transport.Linger(time.Hour))
+	askAround(t, addr) // fill the pools
+	quiet := min(askAround(t, addr), askAround(t, addr), askAround(t, addr))
+
+	before := inUse()
+	crowd := newCrowd(t, addr, idleConns)
+	wantMemory(t, before)
+	ctx, cancel := context.WithCancel(t.Context())
+	var trickling sync.WaitGroup
+	trickling.Go(func() { crowd.trickle(ctx) })
+	crowded := askAround(t, addr)
+	for range 9 { // somebody else on the machine may disturb a round, but hardly all
+		if crowded <= quietFactor*quiet {
+			break
+		}
+		crowded = min(crowded, askAround(t, addr))
+	}
+	cancel()
+	trickling.Wait()
+	crowd.leave()
+	t.Logf("p99: quiet %v, in a crowd of %d %v", quiet, idleConns, crowded)
+	if crowded > quietFactor*quiet {
+		t.Errorf("want a p99 of at most %d × %v, have %v", quietFactor, quiet, crowded)
+	}
+}
+
+// wantMemory waits until every connection of the crowd is being drained, and weighs them.
+func wantMemory(t testing.TB, before int64) {
+	t.Helper()
+	within(t, "the crowd to be accepted", func() bool { return runtime.NumGoroutine() > idleConns })
+	each := (inUse() - before) / idleConns
+	t.Logf("%d bytes per idle connection", each)
+	if each > idleGoal && !raceEnabled {
+		t.Errorf("want at most %d bytes per idle connection, have %d", idleGoal, each)
+	}
+}

@@ -1,0 +1,66 @@
+package transport
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+)
+
+// limits counts the connections that are being served. A limit of zero is none. Connections that were refused do not
+// count: maxRefusals bounds those.
+type limits struct {
+	total     int
+	perSource int
+
+	mu   sync.Mutex // guards what follows
+	open int
+	from map[netip.Prefix]int
+}
+
+// admit counts a connection from addr and reports whether that is within the limits. If so, release undoes it.
+func (l *limits) admit(addr net.Addr) bool {
+	source := l.source(addr)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.total > 0 && l.open >= l.total {
+		return false
+	}
+	if source.IsValid() {
+		if l.from[source] >= l.perSource {
+			return false
+		}
+		l.from[source]++
+	}
+	l.open++
+	return true
+}
+
+// release gives back what admit took for addr.
+func (l *limits) release(addr net.Addr) {
+	source := l.source(addr)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open--
+	if !source.IsValid() {
+		return
+	}
+	if l.from[source]--; l.from[source] == 0 {
+		delete(l.from, source) // the map holds nobody who is not here
+	}
+}
+
+// source is whom addr counts for: an IPv4 address, also when it comes mapped into IPv6, or an IPv6 /64. It is invalid
+// when there is no limit, or when addr is not a TCP address.
+func (l *limits) source(addr net.Addr) netip.Prefix {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || l.perSource <= 0 {
+		return netip.Prefix{}
+	}
+	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	bits := 64
+	if ip.Is4() {
+		bits = 32
+	}
+	source, _ := ip.Prefix(bits) // an invalid ip gives an invalid prefix
+	return source
+}

@@ -1,0 +1,158 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	kitendpoint "github.com/go-kit/kit/endpoint"
+	"github.com/go-kit/kit/transport"
+	kitlog "github.com/go-kit/log"
+)
+
+// A Server answers every connection with one reply of one endpoint. Its goroutines are those of Serve, which the caller
+// starts, and one per connection, which Shutdown awaits.
+type Server struct {
+	endpoint     kitendpoint.Endpoint
+	dec          DecodeFunc
+	enc          EncodeFunc
+	before       []RequestFunc
+	after        []RequestFunc
+	finalizer    []FinalizerFunc
+	errorHandler transport.ErrorHandler
+	timeout      time.Duration
+	linger       time.Duration
+	limits       limits
+
+	buffers  sync.Pool     // of *bytes.Buffer: the reply first, then the scratch space of the drain
+	refusals chan struct{} // a slot for each connection above a limit
+
+	// What follows is for Shutdown. Connections are counted and not listed: a list under a lock is a cost for every one
+	// of them, and their deadlines end them all the same.
+	ctx       context.Context // of every request, cancelled when Shutdown gives up
+	giveUp    context.CancelFunc
+	closing   chan struct{}              // closed when Shutdown begins
+	idle      chan struct{}              // closed when nothing is busy any more
+	busy      atomic.Int64               // loops and connections, and one for the time before Shutdown
+	mu        sync.Mutex                 // guards listeners, and the closing of closing
+	listeners map[*net.Listener]struct{} // by pointer: a listener need not be comparable
+}
+
+// NewServer returns a server of e. A nil dec reads no request: the reply does not wait for one, the endpoint is called
+// with a nil request, and what the client sends is thrown away.
+func NewServer(e kitendpoint.Endpoint, dec DecodeFunc, enc EncodeFunc, options ...ServerOption) *Server {
+	s := &Server{
+		endpoint:     e,
+		dec:          dec,
+		enc:          enc,
+		errorHandler: transport.NewLogErrorHandler(kitlog.NewNopLogger()),
+		timeout:      10 * time.Second,
+		linger:       500 * time.Millisecond,
+		limits:       limits{total: 10000, from: map[netip.Prefix]int{}},
+		refusals:     make(chan struct{}, maxRefusals),
+		closing:      make(chan struct{}),
+		idle:         make(chan struct{}),
+		listeners:    map[*net.Listener]struct{}{},
+	}
+	s.ctx, s.giveUp = context.WithCancel(context.Background())
+	s.buffers.New = func() any { return bytes.NewBuffer(make([]byte, 0, scratchSize)) }
+	s.busy.Store(1)
+	for _, option := range options {
+		option(s)
+	}
+	return s
+}
+
+// Serve accepts connections from l until Shutdown, and returns ErrServerClosed then. It closes l in any case. A server
+// may serve several listeners. An error of Accept ends Serve only when l is closed or broken; a shortage, of file
+// descriptors for instance, is waited out.
+func (s *Server) Serve(l net.Listener) error {
+	if !s.track(&l) {
+		l.Close()
+		return ErrServerClosed
+	}
+	defer s.untrack(&l)
+	defer l.Close() // before Shutdown may return
+	return s.accept(l)
+}
+
+// Shutdown serves the connections that the kernel holds already, stops accepting, and waits for the handlers: nobody
+// who came before it is reset. A listener without SetDeadline, unlike a *net.TCPListener, is closed at once, with whatever
+// waits in it. When ctx ends first, the contexts of the requests are cancelled and Shutdown returns the cause without
+// waiting for the rest, which the deadline of each connection ends. It may be called again, to wait again.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.close()
+	select {
+	case <-s.idle:
+		s.giveUp()
+		return nil
+	case <-ctx.Done():
+		s.giveUp()
+		return fmt.Errorf("transport: shutdown: %w", context.Cause(ctx))
+	}
+}
+
+// close begins the shutdown, once, and wakes the loops that block in Accept.
+func (s *Server) close() {
+	for _, l := range s.closeOnce() {
+		wake(l)
+	}
+}
+
+// closeOnce returns the listeners to wake, none from the second call on.
+func (s *Server) closeOnce() []net.Listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isClosing() {
+		return nil
+	}
+	close(s.closing)
+	s.done()
+	var all []net.Listener
+	for l := range s.listeners {
+		all = append(all, *l)
+	}
+	return all
+}
+
+// isClosing reports whether Shutdown has begun.
+func (s *Server) isClosing() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// track counts the loop of l, unless the server is closing.
+func (s *Server) track(l *net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isClosing() {
+		return false
+	}
+	s.listeners[l] = struct{}{}
+	s.busy.Add(1)
+	return true
+}
+
+// untrack forgets a listener that is closed.
+func (s *Server) untrack(l *net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+	s.done()
+}
+
+// done ends what a busy.Add began. A loop is busy as long as it may add a connection, so that zero is final.
+func (s *Server) done() {
+	if s.busy.Add(-1) == 0 {
+		close(s.idle)
+	}
+}
