@@ -55,35 +55,30 @@ func (p *Pool) due(now int64) (entries []entry) {
 
 // attend does what is due. Only run calls it.
 func (p *Pool) attend() {
-	now := p.now()
-	var absent []*Member // to be made
-	var leaving []*Member
 	p.mu.Lock()
+	now := p.now()
 	entries := p.due(now)
+	var gone, fresh []*Member
 	for _, e := range entries {
 		m := e.member
-		switch e.what {
-		case endReserve:
-			if m.place == reserve && m.leftAt+p.config.reserve <= now {
-				p.discard(m)
-				leaving = append(leaving, m)
-			}
-		case endApart:
+		switch {
+		case e.what == endReserve && m.place == reserve && m.leftAt+p.config.reserve <= now:
+			p.discard(m)
+			gone = append(gone, m)
+		case e.what == endApart:
 			p.rejoin(m)
-		case endWarming:
+		case e.what == endWarming:
 			m.clear(warming)
-		case remake:
-			if p.members[m.instance] == m {
-				absent = append(absent, m)
-			}
+		case e.what == remake && p.members[m.instance] == m:
+			fresh = append(fresh, m)
 		}
 	}
 	if len(entries) > 0 {
 		p.publish()
 	}
 	p.mu.Unlock()
-	for _, m := range leaving {
+	for _, m := range gone {
 		m.retire()
 	}
-	p.make(absent)
+	p.make(fresh)
 }

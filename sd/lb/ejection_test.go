@@ -232,8 +232,9 @@ func TestFailureAfterClose(t *testing.T) {
 			p, r := start(f)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
+			call := p.picking(NewRoundRobin())
 			for range 4 {
-				go p.picking(NewRoundRobin())(ctx, 1)
+				go call(ctx, 1)
 			}
 			synctest.Wait()
 			if !listed {

@@ -35,6 +35,7 @@ func TestHedgeCutsTheTail(t *testing.T) {
 			}
 			l := drive(t.Context(), Retry(p, NewRandom(), Hedge(ratio)), calls, 5*time.Millisecond)
 			l.wantNoFailure(t)
+			synctest.Wait() // for the last one that was cancelled
 			p99[ratio] = percentile(l.latencies, 99)
 			var attempts int64
 			for _, s := range f {
@@ -67,9 +68,8 @@ func TestHedgesAreBounded(t *testing.T) {
 		defer p.Close()
 		call := Retry(p, NewRandom(), Hedge(0.1))
 		drive(t.Context(), call, 200, 5*time.Millisecond).wantNoFailure(t)
-		for name, s := range f {
+		for name := range f {
 			p.members[name].serve = (&server{latency: 600 * time.Millisecond}).serve
-			_ = s
 		}
 		requests := func() (n uint64) {
 			for _, s := range p.Stats() {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	kitendpoint "github.com/go-kit/kit/endpoint"
+	kitsd "github.com/go-kit/kit/sd"
 	kitlb "github.com/go-kit/kit/sd/lb"
 )
 
@@ -154,19 +155,25 @@ func TestOneShotClients(t *testing.T) {
 			t.Errorf("%s: want χ² below %.1f, have %.1f: %v", name, limit, have, counts)
 		}
 	}
-	served := 0
-	r := kitlb.NewRoundRobin(kitlbOne{&served})
-	r.Endpoint()
-	if served != 1 {
-		t.Errorf("go-kit: want one look at the set, have %d", served)
+	first := make(map[string]int)
+	for range clients {
+		serve, _ := kitlb.NewRoundRobin(naming(p)).Endpoint()
+		name, _ := serve(t.Context(), nil)
+		first[name.(string)]++
+	}
+	if len(first) != 1 {
+		t.Errorf("go-kit, for comparison: want one server for all, have %v", first)
 	}
 }
 
-type kitlbOne struct{ looks *int }
-
-func (k kitlbOne) Endpoints() ([]kitendpoint.Endpoint, error) {
-	*k.looks++
-	return []kitendpoint.Endpoint{kitendpoint.Nop}, nil
+// naming is an Endpointer whose endpoints answer with the names of p's members.
+func naming(p *Pool) kitsd.Endpointer {
+	var endpoints kitsd.FixedEndpointer
+	for i := range p.snapshot.Load().Len() {
+		name := p.snapshot.Load().At(i).Instance()
+		endpoints = append(endpoints, func(context.Context, any) (any, error) { return name, nil })
+	}
+	return endpoints
 }
 
 // When a member joins or leaves, its own keys move and no others: 1/N of them, give or take a fifth.
@@ -223,8 +230,8 @@ func TestHashWithoutAKeyIsRandom(t *testing.T) {
 
 // The place of a key is part of what clients agree on: it must not depend on process or version.
 func TestHashIsStable(t *testing.T) {
-	if want, have := uint64(0x0), hashString("user-7"); want == have {
-		t.Errorf("want a value, have %x", have)
+	if want, have := uint64(0x598b6ca0670d5ab2), hashString("user-7"); want != have {
+		t.Errorf("want %x, have %x", want, have)
 	}
 }
 

@@ -240,7 +240,7 @@ func (a *announcer) all() []*entry {
 func (a *announcer) due(e *entry, l *link) (wish, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	due := e.wish != leave && (e.dirty || e.looked != l || time.Now().After(e.audit))
+	due := e.wish != leave && (e.dirty || e.looked != l || !time.Now().Before(e.audit))
 	e.dirty = e.dirty && !due
 	return e.wish, due
 }
@@ -259,6 +259,7 @@ func (a *announcer) look(l *link, e *entry, w wish) {
 	case hold:
 		switch err := a.verify(l, e); {
 		case errors.Is(err, errLost):
+			e.armed = nil // in case it was no event that told
 			a.report(e, w, leave, err)
 		case err != nil:
 			e.audit = time.Now().Add(retryPause)

@@ -52,6 +52,7 @@ var (
 	errDisconnected = errors.New("connection lost")
 	errRemoved      = errors.New("directory removed")
 	errOutdated     = errors.New("answers from an older state than was seen before")
+	errMissed       = errors.New("an event was missed")
 	errIdle         = errors.New("nobody reads")
 )
 

@@ -26,6 +26,7 @@ type follower struct {
 	*directory
 	*link
 	persistent bool
+	exists     bool // there is a directory
 	listed     time.Time
 	base       mark
 	claimed    map[string]bool // children whose data was changed: a takeover may follow
@@ -51,9 +52,9 @@ func (d *directory) follow(ctx context.Context, l *link) error {
 		return err
 	}
 	for {
-		exists, err := f.list()
+		err := f.list()
 		for again := false; err == nil && !again; {
-			again, err = f.await(ctx, exists)
+			again, err = f.await(ctx)
 		}
 		if err != nil {
 			return err
@@ -81,30 +82,31 @@ func (f *follower) arm() error {
 	return err
 }
 
-// list reads the children and publishes them. It reports whether there is a
-// directory.
-func (f *follower) list() (exists bool, err error) {
+// list reads the children and publishes them, if there is a directory.
+func (f *follower) list() error {
 	for range listTries {
 		least := f.queue.counted()
 		names, stat, err := f.children()
-		if errors.Is(err, gozk.ErrNoNode) {
-			return false, f.awaitParent()
-		}
-		if err != nil {
-			return false, err
+		switch {
+		case errors.Is(err, gozk.ErrNoNode) && f.exists:
+			return errRemoved
+		case errors.Is(err, gozk.ErrNoNode):
+			return f.awaitParent()
+		case err != nil:
+			return err
 		}
 		f.lists.Add(1)
 		if f.admit(stat) {
-			f.listed = time.Now()
+			f.exists, f.listed = true, time.Now()
 			f.base = mark{*stat, least, f.queue.counted()}
 			f.publish(sd.Change{Reset: true, Up: names})
-			return true, nil
+			return nil
 		}
 		if _, err := f.Sync(f.parent); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return false, fmt.Errorf("%s: %w", f.server, errOutdated)
+	return fmt.Errorf("%s: %w", f.server, errOutdated)
 }
 
 // children lists, and watches for the next change where nothing else does.
@@ -126,7 +128,7 @@ func (f *follower) awaitParent() error {
 
 // await waits until something happened to the directory, and takes it in. It
 // reports whether the children must be listed again.
-func (f *follower) await(ctx context.Context, exists bool) (again bool, err error) {
+func (f *follower) await(ctx context.Context) (again bool, err error) {
 	audit := time.NewTimer(auditEvery*4/5 + rand.N(auditEvery*2/5))
 	defer audit.Stop()
 	select {
@@ -135,12 +137,12 @@ func (f *follower) await(ctx context.Context, exists bool) (again bool, err erro
 	case <-f.down:
 		return false, errDisconnected
 	case <-audit.C:
-		return f.audit(exists)
+		return f.audit()
 	case <-f.queue.news:
 	}
 	events, overflow := f.queue.drain()
 	switch {
-	case !exists || overflow:
+	case !f.exists || overflow:
 		return true, nil
 	case f.persistent:
 		return f.takeIn(events)
@@ -225,29 +227,31 @@ func (f *follower) doubtful(present map[string]bool) (name string, any bool) {
 }
 
 // audit compares the parent's Cversion, which rises by one with every child
-// created or deleted, with the events counted since the list. It finds what no
-// event told: https://github.com/prometheus/prometheus/issues/1895 was one.
-func (f *follower) audit(exists bool) (again bool, err error) {
+// created or deleted, with the events counted since the list. It fails if an
+// event was missed, so that everything is armed and read again:
+// https://github.com/prometheus/prometheus/issues/1895 is what happens without.
+// Where there was no directory it reports whether there is one.
+func (f *follower) audit() (found bool, err error) {
 	least := f.queue.counted()
 	there, stat, err := f.Exists(f.parent)
 	switch {
-	case err != nil || !exists:
+	case err != nil || !f.exists:
 		return there, err
 	case !there:
 		return false, errRemoved
 	}
 	now := mark{*stat, least, f.queue.counted()}
 	changes := int64(stat.Cversion - f.base.stat.Cversion)
+	fits := changes == 0
 	if f.persistent {
-		again = stat.Czxid != f.base.stat.Czxid || changes < now.least-f.base.most || changes > now.most-f.base.least
-	} else {
-		again = changes != 0 || stat.Czxid != f.base.stat.Czxid
+		fits = now.least-f.base.most <= changes && changes <= now.most-f.base.least
 	}
-	if again {
+	if !fits || stat.Czxid != f.base.stat.Czxid {
 		f.mended.Add(1)
+		return false, errMissed
 	}
 	f.base = now
-	return again, nil
+	return false, nil
 }
 
 // admit reports whether stat is not older than what was seen before: a server

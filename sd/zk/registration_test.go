@@ -43,8 +43,7 @@ func TestGhostIsTakenOver(t *testing.T) {
 func (w *world) ghost(instance string) {
 	w.t.Helper()
 	b := w.open()
-	w.register(b, instance)
-	w.registered(time.Second, instance)
+	w.phase(w.register(b, instance).State, time.Second, sd.Registered)
 	data, _, err := w.Get("/go_servers/" + instance)
 	if err != nil {
 		w.t.Fatal(err)

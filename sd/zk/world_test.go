@@ -68,7 +68,7 @@ func (w *world) eventually(within time.Duration, f func() error) time.Duration {
 		if time.Since(start) > within {
 			w.t.Fatalf("after %v: %v", within, err)
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(max(time.Millisecond, time.Since(start)/20))
 	}
 }
 
