@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -147,7 +148,7 @@ func (f *follower) await(ctx context.Context) (again bool, err error) {
 	case f.persistent:
 		return f.takeIn(events)
 	default:
-		return true, f.gone(events)
+		return slices.ContainsFunc(events, func(e gozk.Event) bool { return e.Path == f.parent }), f.gone(events)
 	}
 }
 
