@@ -21,8 +21,8 @@ type Backend interface {
 	// behind.
 	Watch(ctx context.Context, emit func(Change)) error
 
-	// Announce publishes instance, calls up once it is visible, and keeps it
-	// published until ctx is done (it withdraws it and returns ctx's error) or
+	// Announce publishes instance, calls up (once at most, from its own
+	// goroutine) when it is visible, and keeps it published until ctx is done (it withdraws it and returns ctx's error) or
 	// it is lost (it returns why; the caller calls again).
 	//
 	// Announce never removes an entry that is not its own: it returns an error

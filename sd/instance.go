@@ -8,7 +8,8 @@ import (
 // CheckInstance returns nil if s can be an instance: a canonical ip:port, that
 // is, netip.ParseAddrPort accepts s and prints s again. The port is not 0. The
 // address has no zone and is neither unspecified (nobody can dial 0.0.0.0) nor
-// multicast; loopback is fine.
+// multicast, nor an IPv4 address in the clothes of IPv6, which would give one
+// server two names; loopback is fine.
 //
 // What comes from a registry is untrusted: the rule keeps host names, leading
 // zeros and everything that is not an address away from the dialer.
@@ -34,9 +35,11 @@ func refuse(s string) string {
 		return "not in canonical form, which is " + ap.String()
 	case ap.Port() == 0:
 		return "port 0 cannot be dialled"
-	case addr.Unmap().IsUnspecified():
+	case addr.Is4In6():
+		return "an IPv4 address has no second form"
+	case addr.IsUnspecified():
 		return "an unspecified address cannot be dialled"
-	case addr.Unmap().IsMulticast():
+	case addr.IsMulticast():
 		return "a multicast address cannot be dialled"
 	}
 	return ""

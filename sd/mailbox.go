@@ -21,7 +21,7 @@ type mailbox struct {
 }
 
 // newMailbox starts the goroutine, which calls deliver for what was announced
-// by notify. Deliver may block; it must return when news or quit fires.
+// by notify. While deliver blocks nothing else is delivered, and close waits.
 func newMailbox(deliver func(*mailbox)) *mailbox {
 	m := &mailbox{
 		news: make(chan struct{}, 1),

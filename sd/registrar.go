@@ -116,6 +116,7 @@ func (r *Registrar) Deregister() {
 	if r.cancel != nil {
 		r.cancel()
 		r.cancel = nil
+		r.state = State{Phase: Withdrawn, Since: time.Now(), Err: ErrUnconfirmed, told: "nothing yet"}
 	}
 	r.mu.Unlock()
 	if done != nil {

@@ -17,7 +17,7 @@ const (
 
 // The phases of a Registrar.
 const (
-	Withdrawn   Phase = "withdrawn"   // not wanted; also the phase before the first Register
+	Withdrawn   Phase = "withdrawn"   // not wanted: before Register, and after Deregister, with ErrUnconfirmed until it is confirmed
 	Registering Phase = "registering" // wanted, not visible yet
 	Registered  Phase = "registered"  // visible in the registry
 	Lost        Phase = "lost"        // was visible, is wanted, and cannot be vouched for now
@@ -30,7 +30,14 @@ type State struct {
 	Phase Phase
 	Since time.Time
 	Err   error
+
+	told   string // the error as it was last logged
+	toldAt time.Time
 }
+
+// reasonPause is the least time between two log lines about one phase, whose
+// reason may alternate as one host after another is tried.
+const reasonPause = 30 * time.Second
 
 // String is one line for a person: the phase, for how long, and why.
 func (s State) String() string {
@@ -42,12 +49,20 @@ func (s State) String() string {
 }
 
 // to returns the state after s, and whether it is worth a log line: a new
-// phase, or another reason for the same one.
+// phase, the end of an error, or, now and then, another one.
 func (s State) to(p Phase, err error) (next State, news bool) {
-	next = State{Phase: p, Since: s.Since, Err: err}
+	next = s
+	next.Phase, next.Err = p, err
 	if s.Phase != p {
 		next.Since = time.Now()
-		return next, true
 	}
-	return next, err != nil && (s.Err == nil || s.Err.Error() != err.Error())
+	reason := ""
+	if err != nil {
+		reason = err.Error()
+	}
+	news = s.Phase != p || reason != s.told && (reason == "" || s.told == "" || time.Since(s.toldAt) >= reasonPause)
+	if news {
+		next.told, next.toldAt = reason, time.Now()
+	}
+	return next, news
 }

@@ -38,9 +38,18 @@ type Host struct {
 func ParseTarget(text string) (Target, error) {
 	t, err := parseTarget(text)
 	if err != nil {
-		return Target{}, fmt.Errorf("target %.200q: %w; want %s", text, err, targetGrammar)
+		return Target{}, fmt.Errorf("target %.200q: %w; want %s", withoutUser(text), err, targetGrammar)
 	}
 	return t, nil
+}
+
+// withoutUser is text as it may be shown: what stands before an @ may be a
+// secret.
+func withoutUser(text string) string {
+	if at := strings.LastIndexByte(text, '@'); at >= 0 {
+		return "***" + text[at:]
+	}
+	return text
 }
 
 func parseTarget(text string) (t Target, err error) {
@@ -104,7 +113,7 @@ func parseHost(text string) (h Host, err error) {
 	h.Name = name
 	if hasPort {
 		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil || n == 0 || port[0] == '0' || port[0] == '+' {
+		if err != nil || port[0] == '0' {
 			return h, fmt.Errorf("port %q: want a number from 1 to 65535", port)
 		}
 		h.Port = uint16(n)

@@ -2,6 +2,7 @@ package zk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -15,6 +16,8 @@ import (
 // patience is how long a call waits for a session before it says that there is
 // none.
 const patience = time.Second
+
+var errNoSession = errors.New("no session")
 
 // mostHeld is how many of its own sessions a keeper remembers: those whose
 // nodes may still be there.
@@ -200,12 +203,11 @@ func (k *keeper) noSession() error {
 	k.mu.Lock()
 	current := k.current
 	k.mu.Unlock()
-	_, lost, _, failure := current.status()
-	since := time.Since(lost).Round(100 * time.Millisecond)
+	_, _, _, failure := current.status()
 	if failure == nil {
-		return fmt.Errorf("no session for %v: no answer yet", since)
+		return errNoSession
 	}
-	return fmt.Errorf("no session for %v: %w", since, failure)
+	return fmt.Errorf("%w: %w", errNoSession, failure)
 }
 
 // owned reports whether session is, or was, one of this keeper's.
