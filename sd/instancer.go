@@ -18,15 +18,18 @@ var _ kitsd.Instancer = (*Instancer)(nil)
 // go-kit's sd.Instancer: every event holds the whole set, sorted, in a slice
 // that belongs to the subscriber. Its methods may be called concurrently.
 //
-// Events are sent when the set differs from the one sent before, at once after
-// a quiet time and at most every 100 ms under churn. The set is what the
+// Events are sent when the set has changed, at once after a quiet time and at
+// most every 100 ms under churn. The set is what the
 // registry says, never a guess: while the registry cannot be read the last set
-// stands, and before the first answer there is none.
+// stands, and before the first answer there is none (but see [Snapshot]).
 type Instancer struct {
 	backend Backend
 	logger  log.Logger
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the loop, which the Instancer owns, has ended
+
+	snapshot string   // file; empty for none
+	saver    *mailbox // writes it; nil for none
 
 	mu       sync.Mutex
 	state    State
@@ -38,9 +41,12 @@ type Instancer struct {
 	feeds    map[*feed]struct{}
 }
 
+// An InstancerOption changes how an Instancer works.
+type InstancerOption func(*Instancer)
+
 // NewInstancer starts to watch b. It does no I/O itself and never fails: a
 // registry that cannot be reached is retried until Stop. It does not close b.
-func NewInstancer(b Backend, logger log.Logger) *Instancer {
+func NewInstancer(b Backend, logger log.Logger, options ...InstancerOption) *Instancer {
 	ctx, cancel := context.WithCancel(context.Background())
 	i := &Instancer{
 		backend:  b,
@@ -51,6 +57,12 @@ func NewInstancer(b Backend, logger log.Logger) *Instancer {
 		channels: map[chan<- kitsd.Event]*mailbox{},
 		feeds:    map[*feed]struct{}{},
 	}
+	for _, option := range options {
+		option(i)
+	}
+	if i.snapshot != "" {
+		i.saver = newMailbox(i.save)
+	}
 	go i.loop(ctx)
 	return i
 }
@@ -58,6 +70,9 @@ func NewInstancer(b Backend, logger log.Logger) *Instancer {
 // loop calls Watch for as long as anybody may be interested.
 func (i *Instancer) loop(ctx context.Context) {
 	defer close(i.done)
+	if i.snapshot != "" {
+		i.restore()
+	}
 	var pause backoff
 	for {
 		err := i.backend.Watch(ctx, func(c Change) {
@@ -84,6 +99,9 @@ func (i *Instancer) apply(c Change) {
 		}
 		return Live, nil
 	})
+	if i.saver != nil {
+		i.saver.notify()
+	}
 }
 
 // publish tells every subscriber. The caller holds the lock.
@@ -168,6 +186,10 @@ func (i *Instancer) Stop() {
 	<-i.done
 	for _, m := range i.lastMailboxes() {
 		m.close()
+	}
+	if i.saver != nil {
+		i.saver.close()
+		i.write()
 	}
 }
 

@@ -1,0 +1,134 @@
+package sd
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/go-kit/log/level"
+)
+
+const (
+	snapshotVersion = 1
+	mostSnapshot    = 64 << 20        // bytes; 100,000 instances take 3 MB
+	snapshotPause   = 5 * time.Second // at least, between two writes
+)
+
+// A document is what a snapshot file holds.
+type document struct {
+	Version   int       `json:"version"`
+	Written   time.Time `json:"written"`
+	Instances []string  `json:"instances"`
+}
+
+// Snapshot keeps the last set in file, for the next start: while the registry
+// has not answered, the Instancer then begins with the set of the file, and its
+// state is stale since the file was written. By default there is no file, and
+// the set is unknown at first.
+//
+// The file is replaced as a whole, at most every 5 s and by Stop, and only this user may
+// read it (mode 0600); one that others may write is not believed. Its content
+// is checked like that of a registry. An empty set is not written: it may be a
+// mistake, and starting with servers that are gone costs a refused connection.
+func Snapshot(file string) InstancerOption {
+	return func(i *Instancer) { i.snapshot = file }
+}
+
+// restore begins with the set of the snapshot file.
+func (i *Instancer) restore() {
+	doc, err := readSnapshot(i.snapshot)
+	if errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	if err != nil {
+		level.Warn(i.logger).Log("msg", "snapshot not used", "err", err)
+		return
+	}
+	instances := i.admit(doc.Instances)
+	i.transition(func() (Phase, error) {
+		i.known = true
+		i.roster.apply(Change{Reset: true, Up: instances})
+		i.publish(true, nil, nil)
+		return Stale, fmt.Errorf("the list is that of %s, from %s", i.snapshot, doc.Written.Format(time.RFC3339))
+	})
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.state.Since = doc.Written
+}
+
+// readSnapshot reads a snapshot file that only its owner, us, may have written.
+func readSnapshot(file string) (doc document, err error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return doc, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return doc, err
+	}
+	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 {
+		return doc, fmt.Errorf("%s: mode %v: want a regular file that only its owner may write", file, info.Mode())
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
+		return doc, fmt.Errorf("%s: belongs to user %d: want %d", file, owner.Uid, os.Geteuid())
+	}
+	if err := json.NewDecoder(io.LimitReader(f, mostSnapshot)).Decode(&doc); err != nil {
+		return doc, fmt.Errorf("%s: %w", file, err)
+	}
+	if doc.Version != snapshotVersion {
+		return doc, fmt.Errorf("%s: version %d: want %d", file, doc.Version, snapshotVersion)
+	}
+	if doc.Written.After(time.Now()) {
+		doc.Written = time.Now() // by another clock
+	}
+	return doc, nil
+}
+
+// save delivers to the snapshot file, with a pause of its own.
+func (i *Instancer) save(m *mailbox) {
+	i.write()
+	timer := time.NewTimer(snapshotPause)
+	defer timer.Stop()
+	awaits(m, timer.C)
+}
+
+// write writes the set to the snapshot file, if it is the registry's.
+func (i *Instancer) write() {
+	i.mu.Lock()
+	live, instances := i.state.Phase == Live, i.roster.list()
+	i.mu.Unlock()
+	if !live || len(instances) == 0 {
+		return
+	}
+	doc := document{snapshotVersion, time.Now().UTC(), instances}
+	if err := writeSnapshot(i.snapshot, doc); err != nil {
+		level.Warn(i.logger).Log("msg", "snapshot not written", "err", err)
+	}
+}
+
+// writeSnapshot replaces file in one step.
+func writeSnapshot(file string, doc document) (err error) {
+	data, err := json.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(data, '\n'))
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
