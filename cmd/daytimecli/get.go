@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"syscall"
+	"time"
+
+	kitlog "github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+
+	"example.com/daytime/endpoint"
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/lb"
+	"example.com/daytime/service"
+	"example.com/daytime/transport"
+)
+
+const (
+	mostInFlight = 1000 // requests at a time; more wait for their turn
+	hedgeRatio   = 0.1  // of the requests may be asked twice
+)
+
+// newLogger returns the logger of every command. Its lines name the registry they are about.
+func (c *config) newLogger(stderr io.Writer) kitlog.Logger {
+	return kitlog.With(c.logging.newLogger(stderr), "sd", c.sd)
+}
+
+// get asks for the time c.count times, over one session with the registry.
+func get(ctx context.Context, c *config, stdout, stderr io.Writer) error {
+	picker, err := lb.ParsePicker(c.balance)
+	if err != nil {
+		return usageError{"balance", err}
+	}
+	backend, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
+	logger := c.newLogger(stderr)
+	instancer := sd.NewInstancer(backend, logger)
+	defer instancer.Stop()
+	absence := watchAbsence(instancer, logger)
+	defer absence.stop()
+	factory := transport.Factory(transport.Request(c.request), transport.ClientTimeout(c.timeout))
+	pool := lb.NewPool(instancer, factory, level.Info(logger))
+	defer pool.Close()
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	a := asker{c, endpoint.Set{DaytimeEndpoint: lb.Retry(pool, picker, c.retryOptions()...)}}
+	tally := newTally()
+	for r := range a.ask(ctx) {
+		if r.err != nil && ctx.Err() != nil {
+			continue // we gave up, which says nothing about the servers
+		}
+		tally.add(r)
+		if err := c.print(stdout, r); err != nil {
+			cancel(err)
+		}
+		if r.err != nil && !absence.explains(r.err) && c.output == "text" {
+			level.Error(logger).Log("msg", "request failed", "seq", r.seq, "err", brief(r.err))
+		}
+	}
+	return conclude(context.Cause(ctx), tally, pool.Stats(), stderr)
+}
+
+func (c *config) retryOptions() []lb.RetryOption {
+	options := []lb.RetryOption{lb.Timeout(c.timeout)}
+	if c.retries >= 0 {
+		options = append(options, lb.Attempts(c.retries+1))
+	}
+	if c.hedge {
+		options = append(options, lb.Hedge(hedgeRatio))
+	}
+	return options
+}
+
+// An asker makes the requests.
+type asker struct {
+	*config
+	service service.Service
+}
+
+// A result is what became of a request.
+type result struct {
+	seq      int // from 1
+	server   string
+	reply    string
+	err      error
+	took     time.Duration
+	attempts int
+}
+
+// ask starts a request every interval and returns their results as they come. A slow request does not delay the next one:
+// they overlap, except that an interval of zero means one at a time. Starts that were missed, because the process was
+// stopped for instance, are not made up for. When ctx is done no further request is started, and those under way are given
+// up. The caller must receive until the channel is closed, which is when ask's goroutines have ended.
+func (a asker) ask(ctx context.Context) <-chan result {
+	results := make(chan result)
+	slots := make(chan struct{}, mostInFlight)
+	if a.interval == 0 {
+		slots = make(chan struct{}, 1)
+	}
+	go func() {
+		defer close(results)
+		var requests sync.WaitGroup
+		defer requests.Wait()
+		next := time.Now()
+		for seq := 1; (a.count == 0 || seq <= a.count) && waitUntil(ctx, next); seq++ {
+			slots <- struct{}{}
+			requests.Go(func() {
+				results <- a.request(ctx, seq)
+				<-slots
+			})
+			next = latest(next.Add(a.interval), time.Now())
+		}
+	}()
+	return results
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// waitUntil waits for a time, and reports whether it came before the end of ctx.
+func waitUntil(ctx context.Context, t time.Time) bool {
+	timer := time.NewTimer(time.Until(t))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
+// request makes one request, with as many attempts as it takes.
+func (a asker) request(ctx context.Context, seq int) result {
+	if a.hashKey != "" {
+		ctx = lb.WithKey(ctx, a.hashKey)
+	}
+	ctx, trace := lb.WithTrace(ctx)
+	begin := time.Now()
+	reply, err := a.service.Daytime(ctx)
+	return result{seq, trace.Instance, reply, err, time.Since(begin), trace.Attempts}
+}
+
+// conclude writes the summary and says how the run ended. A reader that has seen enough is no failure, and wants no
+// summary either.
+func conclude(cause error, t *tally, stats []lb.Stat, stderr io.Writer) error {
+	if !errors.Is(cause, syscall.EPIPE) {
+		t.write(stderr, stats)
+	}
+	var failed writeError
+	switch {
+	case errors.As(cause, &failed) && !errors.Is(cause, syscall.EPIPE):
+		return cause
+	case t.failed > 0 || t.answered == 0:
+		return errReported
+	}
+	return nil
+}

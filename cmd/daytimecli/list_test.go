@@ -1,0 +1,106 @@
+package main
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestList(t *testing.T) {
+	_, url := startRegistry(t, true)
+	addrs := register(t, url, 3)
+	slices.Sort(addrs)
+	stdout, stderr := try(t, exitOK, "list", "--sd", url)
+	if want := strings.Join(addrs, "\n") + "\n"; stdout != want || stderr != "" {
+		t.Errorf("want %q, have %q and on stderr %q", want, stdout, stderr)
+	}
+}
+
+func TestListOfNobody(t *testing.T) {
+	_, url := startRegistry(t, true)
+	stdout, stderr := try(t, exitOK, "list", "--sd", url)
+	if stdout != "" {
+		t.Errorf("want nothing, have %q", stdout)
+	}
+	wantText(t, stderr, "level=warn", "sd="+url+` msg="nobody is registered"`)
+}
+
+func TestListWithoutAnAnswer(t *testing.T) {
+	_, missing := startRegistry(t, false)
+	silence := "zk://" + handle(t, silent)
+	dead := bind(t)
+	dead.Close()
+	for _, test := range []struct{ name, url, timeout, want string }{
+		{"no directory", missing, "100ms", "nobody has ever registered, or the answer is late: unknown for 1"},
+		{"silence", silence, "100ms", "unknown for 1"},
+		{"nothing there", "zk://" + dead.Addr().String(), "1200ms", "connection refused"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			stdout, stderr := try(t, exitFailure, "list", "--sd", test.url, "--timeout", test.timeout)
+			if stdout != "" || strings.Count(stderr, "\n") != 1 {
+				t.Errorf("want one line on stderr, have %q and %q", stdout, stderr)
+			}
+			wantText(t, stderr, "daytimecli: "+test.url+": ", test.want)
+		})
+	}
+}
+
+func TestWatch(t *testing.T) {
+	registry, url := startRegistry(t, true)
+	addrs := register(t, url, 2)
+	p := start(t, "watch", "--sd", url)
+	p.stdout.await(t, " join ", 2)
+	if err := registry.Create("/go_servers/192.0.2.1:1", nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	p.stdout.await(t, " join ", 3)
+	if err := registry.Delete("/go_servers/192.0.2.1:1"); err != nil {
+		t.Fatal(err)
+	}
+	p.stdout.await(t, " leave ", 1)
+	p.interrupt(nil)
+	stdout, stderr := p.finish(t, exitOK)
+
+	slices.Sort(addrs)
+	want := []string{"join " + addrs[0], "join " + addrs[1], "join 192.0.2.1:1", "leave 192.0.2.1:1"}
+	var have []string
+	for line := range strings.Lines(stdout) {
+		stamp, change, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if at, err := time.Parse(time.RFC3339, stamp); err != nil || time.Since(at) > time.Minute {
+			t.Errorf("want a time of now, have %q, %v", stamp, err)
+		}
+		have = append(have, change)
+	}
+	if !slices.Equal(want, have) || stderr != "" {
+		t.Errorf("want %q, have %q and on stderr %q", want, have, stderr)
+	}
+}
+
+func TestWatchSaysThatNobodyIsThere(t *testing.T) {
+	registry, url := startRegistry(t, false)
+	p := start(t, "watch", "--sd", url, "--timeout", "50ms")
+	p.stderr.await(t, nobodyEver, 1)
+	if err := registry.Create("/go_servers", nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	p.stderr.await(t, nobodyNow, 1)
+	p.interrupt(nil)
+	if stdout, _ := p.finish(t, exitOK); stdout != "" {
+		t.Errorf("want nothing, have %q", stdout)
+	}
+}
+
+func TestChanges(t *testing.T) {
+	noon := time.Date(2026, 2, 22, 13, 0, 0, 5e6, time.FixedZone("CET", 3600))
+	have := changes(noon, []string{"b", "a"}, []string{"d", "c"})
+	want := "2026-02-22T12:00:00.005Z leave c\n2026-02-22T12:00:00.005Z leave d\n" +
+		"2026-02-22T12:00:00.005Z join a\n2026-02-22T12:00:00.005Z join b\n"
+	if want != have {
+		t.Errorf("want %q, have %q", want, have)
+	}
+	if !regexp.MustCompile(`^\S+ join b\n$`).MatchString(changes(time.Now(), []string{"b"}, nil)) {
+		t.Error("want one line for one change")
+	}
+}

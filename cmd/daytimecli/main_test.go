@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// A list without a registry needs nothing else to run.
+func Example() {
+	args := []string{"list", "--sd", "fixed://192.0.2.1:8897,[2001:db8::1]:8897"}
+	code := run(context.Background(), args, os.LookupEnv, os.Stdout, os.Stderr)
+	fmt.Println("exit code", code)
+	// Output:
+	// 192.0.2.1:8897
+	// [2001:db8::1]:8897
+	// exit code 0
+}
+
+func TestHelp(t *testing.T) {
+	for file, args := range map[string][]string{
+		"help.txt":       {"--help"},
+		"help-get.txt":   {"get", "--help"},
+		"help-list.txt":  {"list", "-h"},
+		"help-watch.txt": {"help", "watch"},
+	} {
+		stdout, stderr := try(t, exitOK, args...)
+		golden(t, file, stdout)
+		if stderr != "" {
+			t.Errorf("%q: want nothing on stderr, have %q", args, stderr)
+		}
+	}
+}
+
+func TestWrongCommands(t *testing.T) {
+	for _, test := range []struct{ args, want string }{
+		{"lst", `command "lst": want get, list or watch`},
+		{"get now", `argument "now": get takes flags only`},
+		{"list all", `argument "all": list takes flags only`},
+		{"watch all", `argument "all": watch takes flags only`},
+		{"list -n 4", `unknown shorthand flag: 'n' in -n`},
+		{"--colour", `unknown flag: --colour`},
+		{"--sd", `flag needs an argument: --sd`},
+		{"-n many", `--count "many": want a whole number, 0 or more`},
+		{"-n -1", `--count "-1": want a whole number, 0 or more`},
+		{"-n 99999999999999999999", `--count "99999999999999999999": want a whole number, 0 or more`},
+		{"--retries -2", `--retries "-2": want a whole number, -1 or more`},
+		{"-i fast", `--interval "fast": want a duration such as 500ms or 2s, 0s or more`},
+		{"-i 1", `--interval "1": want a duration such as 500ms or 2s, 0s or more`},
+		{"--timeout 0s", `--timeout "0s": want a duration such as 500ms or 2s, 1ms or more`},
+		{"-o xml", `--output "xml": want text, json`},
+		{"--balance best", `--balance "best": want random, roundrobin, leastloaded, ewma, hash`},
+		{"--balance hash", `--balance "hash": want a --hash-key, too`},
+		{"--hedge=perhaps", `--hedge "perhaps": want true or false`},
+		{"--log-level loud", `--log-level "loud": want debug, info, warn, error`},
+		{"--log-format xml", `--log-format "xml": want logfmt, json`},
+		{"--sd consul://127.0.0.1", `--sd target "consul://127.0.0.1": unknown scheme "consul"; known are fixed, zk`},
+		{"list --sd fixed://here", `--sd target fixed://here: instance "here": not an ip:port; want a canonical ip:port`},
+		{"watch --sd zk://h/a//b", `--sd target zk://h/a//b: path "/a//b": want no //`},
+	} {
+		stdout, stderr := try(t, exitUsage, strings.Fields(test.args)...)
+		line, hint, _ := strings.Cut(stderr, "\n")
+		if want := "daytimecli: " + test.want; !strings.HasPrefix(line, want) {
+			t.Errorf("%q: want %q, have %q", test.args, want, line)
+		}
+		if stdout != "" || !strings.HasPrefix(hint, "Try 'daytimecli") || strings.Count(hint, "\n") != 1 {
+			t.Errorf("%q: want one more line, which points to --help, have %q and on stdout %q", test.args, hint, stdout)
+		}
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	addr := serve(t)
+	for _, test := range []struct {
+		name      string
+		variables map[string]string
+		args      []string
+		want      int
+		stderr    string
+	}{
+		{"set", map[string]string{"DAYTIME_SD": "fixed://" + addr, "DAYTIME_COUNT": "3", "DAYTIME_INTERVAL": "0"}, nil, exitOK, "3 requests"},
+		{"flag wins", map[string]string{"DAYTIME_SD": "zk://nowhere", "DAYTIME_COUNT": "3"}, []string{"--sd", "fixed://" + addr, "-n", "1"}, exitOK, "1 requests"},
+		{"subcommand", map[string]string{"DAYTIME_SD": "fixed://" + addr, "DAYTIME_COUNT": "1"}, []string{"get"}, exitOK, "1 requests"},
+		{"wrong value", map[string]string{"DAYTIME_LOG_LEVEL": "loud"}, []string{"list"}, exitUsage, `DAYTIME_LOG_LEVEL "loud": want debug, info, warn, error`},
+		{"wrong target", map[string]string{"DAYTIME_SD": "zk://h:0"}, nil, exitUsage, `DAYTIME_SD target "zk://h:0": port "0"`},
+		{"wrong switch", map[string]string{"DAYTIME_HEDGE": "perhaps"}, nil, exitUsage, `DAYTIME_HEDGE "perhaps": want true or false`},
+		{"wrong, but a flag wins", map[string]string{"DAYTIME_COUNT": "many", "DAYTIME_SD": "fixed://" + addr}, []string{"-n", "1"}, exitOK, "1 requests"},
+		{"empty", map[string]string{"DAYTIME_COUNT": ""}, nil, exitUsage, `DAYTIME_COUNT "": want a whole number, 0 or more`},
+		{"of another command", map[string]string{"DAYTIME_COUNT": "many", "DAYTIME_SD": "fixed://" + addr}, []string{"list"}, exitOK, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			lookup := func(name string) (string, bool) { v, ok := test.variables[name]; return v, ok }
+			stdout, stderr := newConsole(), newConsole()
+			if have := run(t.Context(), test.args, lookup, stdout, stderr); have != test.want {
+				t.Errorf("want exit code %d, have %d", test.want, have)
+			}
+			wantText(t, stderr.String(), test.stderr)
+		})
+	}
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+
+	"example.com/daytime/transport"
+)
+
+// A writeError is a failure of stdout. It ends the run, unlike one of a server.
+type writeError struct{ err error }
+
+func (e writeError) Error() string { return "stdout: " + e.err.Error() }
+func (e writeError) Unwrap() error { return e.err }
+
+// put writes text to stdout.
+func put(stdout io.Writer, text string) error {
+	if _, err := io.WriteString(stdout, text); err != nil {
+		return writeError{err}
+	}
+	return nil
+}
+
+// print writes what stdout gets for a result: a line, or nothing when there is no reply and the output is text.
+func (c *config) print(stdout io.Writer, r result) error {
+	switch {
+	case c.output == "json":
+		line, err := r.json()
+		if err != nil {
+			return err
+		}
+		return put(stdout, line)
+	case r.err != nil:
+		return nil
+	default:
+		return put(stdout, transport.Printable(r.reply)+"\n")
+	}
+}
+
+// brief says why a request failed in the length that a line bears: of many attempts, it has the last.
+func brief(err error) string {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || len(joined.Unwrap()) < 3 {
+		return err.Error()
+	}
+	errs := joined.Unwrap() // what ended the request, and its attempts
+	return fmt.Sprintf("%v; %d attempts failed, the last: %v", errs[0], len(errs)-1, errs[len(errs)-1])
+}
+
+// json is r as an object on one line. Every key is always there.
+func (r result) json() (string, error) {
+	object := struct {
+		Seq      int     `json:"seq"`
+		Server   string  `json:"server"` // that answered
+		Reply    string  `json:"reply"`
+		Error    string  `json:"error"`
+		MS       float64 `json:"ms"` // for all attempts together
+		Attempts int     `json:"attempts"`
+	}{r.seq, r.server, r.reply, "", float64(r.took.Microseconds()) / 1000, r.attempts}
+	if r.err != nil {
+		object.Error = brief(r.err)
+	}
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(object)
+	return printableJSON(text.String()), err
+}
+
+// printableJSON escapes the characters that package json leaves alone and a terminal may not, such as U+009B, which
+// begins a control sequence. They stand in strings only, so that the value is the same.
+func printableJSON(line string) string {
+	var b strings.Builder
+	for _, r := range line {
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"example.com/daytime/sd/lb"
+)
+
+// Whatever a server sends, an object is one line that no terminal acts on, and has the reply in it.
+func FuzzJSON(f *testing.F) {
+	for _, seed := range []string{"", "a:1: noon", "\x1b[2J", "\u009b2J", "\u202e", "\U000e0001", "\xff\n\r", `\u0041"`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, reply string) {
+		line, err := result{reply: reply}.json()
+		if err != nil {
+			t.Fatal(err)
+		}
+		line = strings.TrimSuffix(line, "\n")
+		if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("want printable characters only, have %q", line)
+		}
+		var have object
+		if err := json.Unmarshal([]byte(line), &have); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if want := string([]rune(reply)); want != have.Reply { // what is not UTF-8 becomes U+FFFD
+			t.Errorf("want %q, have %q", want, have.Reply)
+		}
+	})
+}
+
+func TestBrief(t *testing.T) {
+	one, two := errors.New("one"), errors.New("two")
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{one, "one"},
+		{errors.Join(one, two), "one\ntwo"},
+		{errors.Join(one, two, one, two), "one; 3 attempts failed, the last: two"},
+	} {
+		if have := brief(test.err); test.want != have {
+			t.Errorf("want %q, have %q", test.want, have)
+		}
+	}
+}
+
+func TestQuantiles(t *testing.T) {
+	tally := newTally()
+	for ms := range 100 {
+		tally.add(result{server: "a", took: time.Duration(100-ms) * time.Millisecond})
+	}
+	tally.add(result{err: errors.New("down"), took: time.Hour})
+	var b strings.Builder
+	tally.write(&b, []lb.Stat{
+		{Instance: "a", Requests: 104, Failures: 4, Ejections: 2, Mean: 50 * time.Millisecond, Max: 100 * time.Millisecond},
+		{Instance: "idle"},
+	})
+	first, table, _ := strings.Cut(b.String(), "\n")
+	wantText(t, first, "101 requests in ", ": 100 answered, 1 failed; latency p50 50ms, p99 99ms")
+	want := "  server  answers   share  failures  ejections  mean    max\n       a      100  100.0%         4          2  50ms  100ms\n"
+	if want != table {
+		t.Errorf("want\n%s\nhave\n%s", want, table)
+	}
+}
+
+func TestLatenciesAreBounded(t *testing.T) {
+	tally := newTally()
+	for n := range 3 * mostLatencies {
+		took := time.Second
+		if n >= 2*mostLatencies {
+			took = time.Millisecond
+		}
+		tally.add(result{took: took})
+	}
+	if want, have := mostLatencies, len(tally.latencies); want != have {
+		t.Errorf("want %d latencies, have %d", want, have)
+	}
+	var b strings.Builder
+	tally.write(&b, nil)
+	wantText(t, b.String(), "30000 answered", "p50 1ms, p99 1ms\n")
+}
+
+func TestRound(t *testing.T) {
+	for have, want := range map[time.Duration]string{
+		123456789 * time.Microsecond: "2m3s",
+		1234567 * time.Microsecond:   "1.23s",
+		12345 * time.Microsecond:     "12.3ms",
+		1234 * time.Microsecond:      "1.23ms",
+		1234 * time.Nanosecond:       "1µs",
+		0:                            "0s",
+	} {
+		if round(have).String() != want {
+			t.Errorf("%d: want %s, have %s", have, want, round(have))
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/daytime/sd/zk/zktest"
+)
+
+// The programs as processes, on a real ZooKeeper. One build and one ZooKeeper serve all; each part has a directory of its
+// own.
+func TestProcesses(t *testing.T) {
+	zookeeper := zktest.Start(t)
+	dir := build(t)
+	url := func(path string) string {
+		return fmt.Sprintf("zk://%s/%s?session-timeout=3s", zookeeper.Addr(), path)
+	}
+	t.Run("faults", func(t *testing.T) { testFaults(t, dir, url("faults")) })
+	t.Run("rolling restart", func(t *testing.T) { testRollingRestart(t, dir, url("rolling")) })
+	t.Run("signals", func(t *testing.T) { testSignals(t, dir, url("signals")) })
+	t.Run("closed pipe", func(t *testing.T) { testClosedPipe(t, dir, url("pipe")) })
+	t.Run("ZooKeeper down", func(t *testing.T) { testZooKeeperDown(t, dir, url("down"), zookeeper) })
+}
+
+// launchServer starts a server and waits for its registration.
+func launchServer(t testing.TB, dir, url, addr string) *process {
+	t.Helper()
+	p := launch(t, dir, "daytimesvc", "--sd", url, "--listen", addr, "--drain", "300ms")
+	p.stderr.await(t, "msg=registered", 1)
+	return p
+}
+
+// launchClient starts a client and waits until it has heard of every server.
+func launchClient(t testing.TB, dir, url, interval string, servers ...string) *process {
+	t.Helper()
+	p := launch(t, dir, "daytimecli", "--sd", url, "-n", "0", "-i", interval)
+	for _, server := range servers {
+		p.stdout.await(t, server+": ", 1)
+	}
+	return p
+}
+
+// more waits for n further replies.
+func (p *process) more(t testing.TB, n int) {
+	t.Helper()
+	p.stdout.await(t, "\n", strings.Count(p.stdout.String(), "\n")+n)
+}
+
+// One server is killed, one is killed and restarted at once, one is stopped: no request fails.
+func testFaults(t *testing.T, dir, url string) {
+	killed, restarted, stopped := freePort(t), freePort(t), freePort(t)
+	first := launchServer(t, dir, url, killed)
+	second := launchServer(t, dir, url, restarted)
+	third := launchServer(t, dir, url, stopped)
+	listed(t, dir, url, killed, restarted, stopped)
+	client := launchClient(t, dir, url, "50ms", killed, restarted, stopped)
+
+	first.wantExit(t, syscall.SIGKILL, -1)
+	client.more(t, 5)
+	second.wantExit(t, syscall.SIGKILL, -1)
+	begin := time.Now()
+	launchServer(t, dir, url, restarted)
+	if have := time.Since(begin); have > 2*time.Second {
+		t.Errorf("want the predecessor's node taken over at once, have %v", have)
+	}
+	client.more(t, 5)
+	third.wantExit(t, syscall.SIGTERM, exitOK)
+	client.more(t, 5)
+	listed(t, dir, url, restarted) // when the session of the first has expired
+	client.more(t, 5)
+	listed(t, dir, url, restarted)
+
+	client.wantExit(t, syscall.SIGINT, exitOK)
+	wantText(t, client.stderr.String(), " answered, 0 failed; latency")
+}
+
+// Every server is stopped and started again: no request fails, and no attempt.
+func testRollingRestart(t *testing.T, dir, url string) {
+	addrs := []string{freePort(t), freePort(t), freePort(t)}
+	servers := map[string]*process{}
+	for _, addr := range addrs {
+		servers[addr] = launchServer(t, dir, url, addr)
+	}
+	client := launchClient(t, dir, url, "2ms", addrs...)
+	for _, addr := range addrs {
+		servers[addr].wantExit(t, syscall.SIGTERM, exitOK)
+		servers[addr] = launchServer(t, dir, url, addr)
+		client.more(t, 50)
+	}
+	listed(t, dir, url, addrs...)
+	client.wantExit(t, syscall.SIGINT, exitOK)
+	summary := client.stderr.String()
+	wantText(t, summary, " answered, 0 failed; latency")
+	for _, addr := range addrs {
+		for line := range strings.Lines(summary) {
+			if fields := strings.Fields(line); fields[0] == addr && (fields[3] != "0" || fields[4] != "0") {
+				t.Errorf("want no failed attempt, have %s", line)
+			}
+		}
+	}
+}
+
+// The first signal begins the shutdown, the second ends it.
+func testSignals(t *testing.T, dir, url string) {
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		p := launch(t, dir, "daytimesvc", "--sd", url, "--listen", "127.0.0.1:0", "--drain", "1m")
+		p.stderr.await(t, "msg=registered", 1)
+		p.signal(t, s)
+		p.stderr.await(t, fmt.Sprintf(`msg="shutting down" reason="signal %v"`, s), 1)
+		p.stderr.await(t, "msg=withdrawn", 1)
+		p.wantExit(t, syscall.SIGTERM, exitAborted)
+	}
+	listed(t, dir, url)
+}
+
+// A client whose reader is gone ends by itself, and says nothing; a server goes on without its log.
+func testClosedPipe(t *testing.T, dir, url string) {
+	addr := freePort(t)
+	server := launchServer(t, dir, url, addr)
+	script := fmt.Sprintf("'%s/daytimecli' --sd '%s' -n 0 -i 5ms | head -n 2", dir, url)
+	shell := begin(t, exec.Command("sh", "-c", script))
+	if have := shell.exit(t); have != exitOK || shell.stderr.String() != "" || strings.Count(shell.stdout.String(), "\n") != 2 {
+		t.Errorf("want two lines and a quiet end, have %d, %q, %q", have, shell.stdout, shell.stderr)
+	}
+	server.wantExit(t, syscall.SIGTERM, exitOK)
+
+	script = fmt.Sprintf("'%s/daytimesvc' --sd '%s' --listen %s --drain 0s 2>&1 | head -n 1", dir, url, addr)
+	begin(t, exec.Command("sh", "-c", script)).stdout.await(t, "msg=serving", 1)
+	listed(t, dir, url, addr)
+}
+
+// Servers start without ZooKeeper, and register when it is there.
+func testZooKeeperDown(t *testing.T, dir, url string, zookeeper *zktest.Server) {
+	zookeeper.Kill(t)
+	addr := freePort(t)
+	server := launch(t, dir, "daytimesvc", "--sd", url, "--listen", addr, "--drain", "0s")
+	server.stderr.await(t, "msg=registering err=", 1)
+	direct := launch(t, dir, "daytimecli", "--sd", "fixed://"+addr, "-n", "1")
+	if have := direct.exit(t); have != exitOK {
+		t.Errorf("want an answer without ZooKeeper, have %d; stderr\n%s", have, direct.stderr)
+	}
+	list := launch(t, dir, "daytimecli", "list", "--sd", url)
+	if have := list.exit(t); have != exitFailure {
+		t.Errorf("want exit code %d without ZooKeeper, have %d; stdout\n%s", exitFailure, have, list.stdout)
+	}
+	zookeeper.Restart(t)
+	server.stderr.await(t, "msg=registered", 1)
+	listed(t, dir, url, addr)
+	server.wantExit(t, syscall.SIGTERM, exitOK)
+	listed(t, dir, url)
+}

@@ -1,0 +1,160 @@
+// Command daytimesvc serves the time on one or more addresses and keeps each of them registered.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/service"
+)
+
+func main() {
+	os.Exit(run(untilSignal(), os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+}
+
+// run is the program without its process. The end of ctx is the first signal.
+func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
+	return execute(ctx, newCommand(stderr), args, lookup, stdout, stderr)
+}
+
+// A config is what the flags say.
+type config struct {
+	listen, advertise list
+	sd                string
+	dev               bool
+	drain             time.Duration
+	format            string
+	anonymous         bool
+	maxConns          int
+	maxConnsPerIP     int
+	logging           logging
+}
+
+func defaults() config {
+	return config{
+		listen:   list{"127.0.0.1:8897", "127.0.0.1:8898", "127.0.0.1:8899"},
+		sd:       "zk://127.0.0.1:2181/go_servers",
+		drain:    time.Second,
+		format:   service.FormatNames()[0],
+		maxConns: 10000,
+		logging:  logging{"logfmt", "info"},
+	}
+}
+
+func newCommand(stderr io.Writer) *cobra.Command {
+	c := defaults()
+	cmd := &cobra.Command{
+		Use:   "daytimesvc [flags]",
+		Short: "Serve the time over TCP, registered in ZooKeeper",
+		Long: `Serve the time over TCP, and keep every address registered in ZooKeeper.
+
+Each listen address is a server of its own, registered under ip:port. While the
+registry is down the servers serve all the same, and register when it is back.
+SIGINT or SIGTERM withdraws the registrations, goes on serving for --drain,
+finishes what was begun and ends with 0; a second signal ends at once with 130.
+The log is on stderr.
+
+Each flag can also be set in the environment: --log-level as DAYTIME_LOG_LEVEL.
+A flag wins over its variable.`,
+		Example: `  daytimesvc --dev
+  daytimesvc --listen :8897 --advertise 192.0.2.1:8897 --sd zk://zk1,zk2,zk3/go_servers`,
+		Args: flagsOnly,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := c.check(); err != nil {
+				return err
+			}
+			return serve(cmd.Context(), c, c.logging.newLogger(stderr))
+		},
+	}
+	c.addFlags(cmd.Flags())
+	return cmd
+}
+
+func flagsOnly(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{err: fmt.Errorf("argument %q: want flags only", args[0])}
+	}
+	return nil
+}
+
+func (c *config) addFlags(flags *pflag.FlagSet) {
+	flags.SortFlags = false
+	flags.Var(setting[list]{&c.listen, "list", listOf(checkListen)}, "listen",
+		"host:port,...: where to serve; port 0 lets the system choose")
+	flags.Var(setting[list]{&c.advertise, "list", listOf(sd.CheckInstance)}, "advertise",
+		"ip:port,...: what to register, if not the listen addresses; one for each of them")
+	flags.StringVar(&c.sd, "sd", c.sd, "`URL` of the registry; fixed://ip:port registers nowhere")
+	addSwitch(flags, &c.dev, "dev", "run a ZooKeeper for development in this process, at the address in --sd")
+	flags.Var(duration(&c.drain, 0), "drain", "how long to go on serving after the withdrawal")
+	flags.Var(oneOf(&c.format, service.FormatNames()...), "format",
+		"form of the time: "+strings.Join(service.FormatNames(), ", "))
+	addSwitch(flags, &c.anonymous, "anonymous", "reply with the time alone, without the server's address")
+	flags.Var(integer(&c.maxConns, 0), "max-conns", "connections served at a time, by each server; 0 is no limit")
+	flags.Var(integer(&c.maxConnsPerIP, 0), "max-conns-per-ip", "the same, from one IPv4 address or IPv6 /64; 0 is no limit")
+	c.logging.addFlags(flags)
+}
+
+// A list is a flag's value with commas.
+type list []string
+
+func (l list) String() string { return strings.Join(l, ",") }
+
+// listOf returns a parser of lists whose elements pass check.
+func listOf(check func(string) error) func(string) (list, error) {
+	return func(text string) (list, error) {
+		l := list(strings.Split(text, ","))
+		for i, s := range l {
+			if err := check(s); err != nil {
+				return nil, err
+			}
+			if slices.Contains(l[:i], s) && !strings.HasSuffix(s, ":0") {
+				return nil, fmt.Errorf("want each address once")
+			}
+		}
+		return l, nil
+	}
+}
+
+// checkListen wants numeric ports, for which no file of names is needed.
+func checkListen(s string) error {
+	_, port, err := net.SplitHostPort(s)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("address %q: want host:port, such as 127.0.0.1:8897, :8897 or [::1]:0", s)
+	}
+	return nil
+}
+
+// check refuses what could not be registered, before anything is opened.
+func (c *config) check() error {
+	if n := len(c.advertise); n > 0 && n != len(c.listen) {
+		return usageError{"advertise", fmt.Errorf("%q: %d for %d listen addresses; want one for each, in the same order", c.advertise, n, len(c.listen))}
+	}
+	for _, s := range c.listen {
+		if len(c.advertise) == 0 && wildcard(s) {
+			return usageError{"listen", fmt.Errorf("%q: clients cannot dial a wildcard address; say with --advertise what to register", s)}
+		}
+	}
+	return nil
+}
+
+// wildcard reports whether a listen address means every address of the host.
+func wildcard(s string) bool {
+	host, _, _ := net.SplitHostPort(s)
+	addr, err := netip.ParseAddr(host)
+	return host == "" || err == nil && addr.Unmap().IsUnspecified()
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// What could not be registered is refused before anything is opened.
+func Example() {
+	code := run(context.Background(), []string{"--listen", ":8897"}, os.LookupEnv, os.Stdout, os.Stdout)
+	fmt.Println("exit code", code)
+	// Output:
+	// daytimesvc: --listen ":8897": clients cannot dial a wildcard address; say with --advertise what to register
+	// Try 'daytimesvc --help'.
+	// exit code 2
+}
+
+func TestHelp(t *testing.T) {
+	stdout, stderr := try(t, exitOK, "--help")
+	golden(t, "help.txt", stdout)
+	if stderr != "" {
+		t.Errorf("want nothing on stderr, have %q", stderr)
+	}
+}
+
+func TestWrongCommands(t *testing.T) {
+	for _, test := range []struct{ args, want string }{
+		{"start", `argument "start": want flags only`},
+		{"--daemon", `unknown flag: --daemon`},
+		{"--drain", `flag needs an argument: --drain`},
+		{"--drain long", `--drain "long": want a duration such as 500ms or 2s, 0s or more`},
+		{"--drain -1s", `--drain "-1s": want a duration such as 500ms or 2s, 0s or more`},
+		{"--format iso", `--format "iso": want default, rfc867, unix, rfc3339`},
+		{"--max-conns -1", `--max-conns "-1": want a whole number, 0 or more`},
+		{"--max-conns-per-ip few", `--max-conns-per-ip "few": want a whole number, 0 or more`},
+		{"--log-format xml", `--log-format "xml": want logfmt, json`},
+		{"--log-level loud", `--log-level "loud": want debug, info, warn, error`},
+		{"--dev=perhaps", `--dev "perhaps": want true or false`},
+		{"--anonymous=", `--anonymous "": want true or false`},
+		{"--listen 8897", `--listen "8897": address "8897": want host:port, such as`},
+		{"--listen 127.0.0.1:http", `--listen "127.0.0.1:http": address "127.0.0.1:http": want host:port`},
+		{"--listen 127.0.0.1:65536", `--listen "127.0.0.1:65536": address "127.0.0.1:65536": want host:port`},
+		{"--listen 127.0.0.1:1,", `--listen "127.0.0.1:1,": address "": want host:port`},
+		{"--listen 127.0.0.1:1,127.0.0.1:1", `--listen "127.0.0.1:1,127.0.0.1:1": want each address once`},
+		{"--listen 0.0.0.0:0", `--listen "0.0.0.0:0": clients cannot dial a wildcard address; say with --advertise`},
+		{"--listen [::]:0", `--listen "[::]:0": clients cannot dial a wildcard address`},
+		{"--listen [::ffff:0.0.0.0]:0", `--listen "[::ffff:0.0.0.0]:0": clients cannot dial a wildcard address`},
+		{"--advertise here:1", `--advertise "here:1": instance "here:1": not an ip:port; want a canonical ip:port`},
+		{"--advertise 0.0.0.0:1", `--advertise "0.0.0.0:1": instance "0.0.0.0:1": an unspecified address cannot be dialled`},
+		{"--advertise 192.0.2.1:0", `--advertise "192.0.2.1:0": instance "192.0.2.1:0": port 0 cannot be dialled`},
+		{"--advertise 192.0.2.1:1", `--advertise "192.0.2.1:1": 1 for 3 listen addresses; want one for each, in the same order`},
+		{"--listen :0 --advertise 192.0.2.1:1,192.0.2.1:2", `--advertise "192.0.2.1:1,192.0.2.1:2": 2 for 1 listen addresses`},
+		{"--listen 127.0.0.1:0 --sd consul://h", `--sd target "consul://h": unknown scheme "consul"; known are fixed, zk`},
+		{"--listen 127.0.0.1:0 --sd zk://h/..", `--sd target zk://h/..: path "/..": want no //`},
+		{"--listen 127.0.0.1:0 --dev --sd zk://192.0.2.1", `--sd "zk://192.0.2.1": --dev wants one ZooKeeper on a loopback address`},
+		{"--listen 127.0.0.1:0 --dev --sd zk://127.0.0.1:1,127.0.0.1:2", `--sd "zk://127.0.0.1:1,127.0.0.1:2": --dev wants one ZooKeeper`},
+		{"--listen 127.0.0.1:0 --dev --sd fixed://127.0.0.1:1", `--sd "fixed://127.0.0.1:1": --dev wants one ZooKeeper`},
+		{"--listen 127.0.0.1:0 --dev --sd zk:", `--sd target "zk:": scheme "zk:"`},
+	} {
+		stdout, stderr := try(t, exitUsage, strings.Fields(test.args)...)
+		line, hint, _ := strings.Cut(stderr, "\n")
+		if want := "daytimesvc: " + test.want; !strings.HasPrefix(line, want) {
+			t.Errorf("%q: want %q, have %q", test.args, want, line)
+		}
+		if want := "Try 'daytimesvc --help'.\n"; stdout != "" || hint != want {
+			t.Errorf("%q: want %q and nothing else, have %q and %q", test.args, want, hint, stdout)
+		}
+	}
+}
+
+func TestDevAddress(t *testing.T) {
+	for target, want := range map[string]string{
+		"zk://127.0.0.1":                 "127.0.0.1:2181",
+		"zk://localhost/a":               "localhost:2181",
+		"zk://[::1]:9/a":                 "[::1]:9",
+		"zk://127.9.9.9:1234?watch=auto": "127.9.9.9:1234",
+	} {
+		if have, err := devAddress(target); want != have || err != nil {
+			t.Errorf("%s: want %s, have %s, %v", target, want, have, err)
+		}
+	}
+}
+
+// A list that is accepted comes back as it was, and is of what check accepts.
+func FuzzList(f *testing.F) {
+	for _, seed := range []string{"", ",", "127.0.0.1:1", ":1,[::1]:0,:0,:0", "a:1,a:1", "[::1%lo]:1"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		l, err := listOf(checkListen)(text)
+		if err != nil {
+			return
+		}
+		if have := l.String(); text != have {
+			t.Errorf("want %q, have %q", text, have)
+		}
+		for _, s := range l {
+			if err := checkListen(s); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

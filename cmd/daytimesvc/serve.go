@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	kitlog "github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+
+	"example.com/daytime/endpoint"
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk"
+	"example.com/daytime/sd/zk/zkdev"
+	"example.com/daytime/service"
+	"example.com/daytime/transport"
+)
+
+// finishTime bounds how long the shutdown waits for connections that were begun. With the withdrawal (2 s), the default
+// drain and the end of the session (1 s) that stays below the 10 s after which Docker kills.
+const finishTime = 5 * time.Second
+
+// serve is the life of the program: it opens everything, waits for the end of ctx, and closes in the one order that
+// loses no request (shutdown). Nothing is registered before every listener is bound.
+func serve(ctx context.Context, c config, logger kitlog.Logger) error {
+	listeners, err := listen(ctx, c.listen)
+	if err != nil {
+		return err
+	}
+	defer closeAll(listeners)
+	dev, err := startDev(c, logger)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	schemes := sd.Schemes{"zk": zk.Open, "fixed": sd.OpenFixed}
+	backend, err := schemes.Open(c.sd)
+	if err != nil {
+		return usageError{"sd", err}
+	}
+	defer backend.Close()
+	servers, err := newServers(c, listeners, backend, logger)
+	if err != nil {
+		return err
+	}
+
+	var serving sync.WaitGroup
+	defer serving.Wait()
+	broken := make(chan error, len(servers)) // holds what every server may send
+	for _, s := range servers {
+		serving.Go(func() { s.serve(broken) })
+	}
+	inParallel(servers, func(s *server) { s.registrar.Register() })
+	select {
+	case <-ctx.Done():
+		level.Info(logger).Log("msg", "shutting down", "reason", context.Cause(ctx), "drain", c.drain)
+	case err = <-broken:
+		level.Error(logger).Log("msg", "shutting down", "err", err, "drain", c.drain)
+	}
+	shutdown(servers, c.drain, logger)
+	return err
+}
+
+// shutdown withdraws the registrations, goes on serving while clients learn of it, and finishes what was begun.
+func shutdown(servers []*server, drain time.Duration, logger kitlog.Logger) {
+	inParallel(servers, func(s *server) { s.registrar.Deregister() })
+	time.Sleep(drain)
+	ctx, cancel := context.WithTimeout(context.Background(), finishTime)
+	defer cancel()
+	inParallel(servers, func(s *server) {
+		if err := s.transport.Shutdown(ctx); err != nil {
+			level.Warn(s.logger).Log("msg", "connections cut off", "err", err)
+		}
+	})
+	level.Info(logger).Log("msg", "stopped")
+}
+
+// A server is one listen address, and the registration that belongs to it.
+type server struct {
+	listener  net.Listener
+	transport *transport.Server
+	registrar *sd.Registrar
+	logger    kitlog.Logger
+}
+
+// newServers wires each listener to a service of its own, which answers with the name it is registered under.
+func newServers(c config, listeners []net.Listener, backend sd.Backend, logger kitlog.Logger) (servers []*server, err error) {
+	layout, err := service.ParseFormat(c.format)
+	if err != nil {
+		return nil, err
+	}
+	options := []service.Option{service.Format(layout)}
+	if c.anonymous {
+		options = append(options, service.Anonymous())
+	}
+	for i, l := range listeners {
+		instance := l.Addr().String()
+		if len(c.advertise) > 0 {
+			instance = c.advertise[i]
+		}
+		s := &server{listener: l, logger: kitlog.With(logger, "instance", instance)}
+		svc := service.New(instance, options...)
+		if c.logging.level == "debug" {
+			svc = service.Logging(level.Debug(s.logger))(svc)
+		}
+		s.transport = transport.NewDaytimeServer(endpoint.New(svc), level.Error(kitlog.With(s.logger, "msg", "serving")),
+			transport.MaxConns(c.maxConns), transport.MaxConnsPerIP(c.maxConnsPerIP))
+		if s.registrar, err = sd.NewRegistrar(backend, instance, logger); err != nil {
+			return nil, usageError{"listen", fmt.Errorf("%q: %w", c.listen[i], err)}
+		}
+		servers = append(servers, s)
+	}
+	return servers, nil
+}
+
+// serve accepts connections until the shutdown. What ends it earlier goes to broken.
+func (s *server) serve(broken chan<- error) {
+	level.Info(s.logger).Log("msg", "serving", "listen", s.listener.Addr())
+	if err := s.transport.Serve(s.listener); !errors.Is(err, transport.ErrServerClosed) {
+		broken <- err
+	}
+}
+
+// inParallel returns when f has returned for each server.
+func inParallel(servers []*server, f func(*server)) {
+	var all sync.WaitGroup
+	for _, s := range servers {
+		all.Go(func() { f(s) })
+	}
+	all.Wait()
+}
+
+// listen binds every address, or none.
+func listen(ctx context.Context, addrs []string) (listeners []net.Listener, err error) {
+	for _, addr := range addrs {
+		l, err := transport.Listen(ctx, addr)
+		if err != nil {
+			closeAll(listeners)
+			return nil, err
+		}
+		listeners = append(listeners, l)
+	}
+	return listeners, nil
+}
+
+// closeAll does nothing about listeners whose server has closed them.
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}
+
+// startDev starts the development registry, if it is asked for, at the address where the target has a ZooKeeper.
+func startDev(c config, logger kitlog.Logger) (io.Closer, error) {
+	if !c.dev {
+		return io.NopCloser(nil), nil
+	}
+	addr, err := devAddress(c.sd)
+	if err != nil {
+		return nil, err
+	}
+	dev, err := zkdev.Start(addr)
+	if err != nil {
+		return nil, fmt.Errorf("--dev: %w; to use a ZooKeeper that runs there, leave --dev out", err)
+	}
+	level.Warn(logger).Log("msg", "ZooKeeper for development in this process: not for production, nothing is kept", "listen", addr)
+	return dev, nil
+}
+
+// devAddress is where a development registry for target is to listen: on this host only, since it asks nobody for a
+// password, and at one address, since it is no ensemble.
+func devAddress(target string) (string, error) {
+	t, err := sd.ParseTarget(target)
+	if err != nil {
+		return "", usageError{"sd", err}
+	}
+	host := t.Hosts[0]
+	ip, _ := netip.ParseAddr(host.Name)
+	if t.Scheme != "zk" || len(t.Hosts) > 1 || host.Name != "localhost" && !ip.IsLoopback() {
+		return "", usageError{"sd", fmt.Errorf("%q: --dev wants one ZooKeeper on a loopback address, such as zk://127.0.0.1:2181/go_servers", target)}
+	}
+	port := host.Port
+	if port == 0 {
+		port = 2181
+	}
+	return net.JoinHostPort(host.Name, strconv.Itoa(int(port))), nil
+}

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"io"
+	"net"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/daytime/sd/zk/zkdev"
+)
+
+// startRegistry runs a ZooKeeper and returns its URL.
+func startRegistry(t testing.TB) (registry *zkdev.Server, url string) {
+	t.Helper()
+	registry, err := zkdev.Start("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { registry.Close() })
+	return registry, "zk://" + registry.Addr().String() + "/go_servers"
+}
+
+// addresses returns what is listened on, as the log says.
+func (p *program) addresses(t testing.TB, n int) (addrs []string) {
+	t.Helper()
+	p.stderr.await(t, "msg=serving listen=", n)
+	for _, match := range regexp.MustCompile(`msg=serving listen=(\S+)`).FindAllStringSubmatch(p.stderr.String(), -1) {
+		addrs = append(addrs, match[1])
+	}
+	return addrs
+}
+
+func TestLifeOfAFleet(t *testing.T) {
+	registry, url := startRegistry(t)
+	p := start(t, "--sd", url, "--listen", "127.0.0.1:0,127.0.0.1:0,[::1]:0", "--drain", "100ms")
+	addrs := p.addresses(t, 3)
+	registered(t, registry, addrs...)
+	if want, have := 1, len(registry.Sessions()); want != have {
+		t.Errorf("want %d session for all servers, have %d", want, have)
+	}
+	for _, addr := range addrs {
+		reply, err := ask(t.Context(), addr)
+		if want := addr + ": 20"; !strings.HasPrefix(reply, want) {
+			t.Errorf("want %q, have %q, %v", want, reply, err)
+		}
+	}
+	p.stderr.await(t, "msg=registered", 3)
+
+	p.interrupt(io.EOF)
+	stdout, stderr := p.finish(t, exitOK)
+	registered(t, registry)
+	if have := len(registry.Sessions()); have != 0 {
+		t.Errorf("want no session, have %d", have)
+	}
+	for _, addr := range addrs {
+		if reply, err := ask(t.Context(), addr); err == nil {
+			t.Errorf("want nobody at %s, have %q", addr, reply)
+		}
+	}
+	if stdout != "" {
+		t.Errorf("want nothing on stdout, have %q", stdout)
+	}
+	wantText(t, stderr, `msg="shutting down" reason=EOF drain=100ms`, "msg=stopped")
+	if want, have := 3+3+1+3+1, strings.Count(stderr, "\n"); want != have {
+		t.Errorf("want a line for each change, which are %d, have %d:\n%s", want, have, stderr)
+	}
+}
+
+// Withdrawn first, and served on meanwhile.
+func TestDrain(t *testing.T) {
+	registry, url := startRegistry(t)
+	p := start(t, "--sd", url, "--listen", "127.0.0.1:0", "--drain", "500ms")
+	addr := p.addresses(t, 1)[0]
+	registered(t, registry, addr)
+	p.interrupt(nil)
+	registered(t, registry)
+	gone := time.Now()
+	if _, err := ask(t.Context(), addr); err != nil {
+		t.Errorf("want an answer during the drain, have %v", err)
+	}
+	p.finish(t, exitOK)
+	if have := time.Since(gone); have < 400*time.Millisecond {
+		t.Errorf("want a drain of 500 ms, have %v", have)
+	}
+}
+
+func TestAdvertise(t *testing.T) {
+	registry, url := startRegistry(t)
+	p := start(t, "--sd", url, "--listen", "127.0.0.1:0,:0", "--advertise", "192.0.2.1:8897,[2001:db8::1]:8897", "--drain", "0s")
+	addrs := p.addresses(t, 2)
+	registered(t, registry, "192.0.2.1:8897", "[2001:db8::1]:8897")
+	slices.Sort(addrs) // 127.0.0.1 before [::]
+	reply, err := ask(t.Context(), addrs[0])
+	if want := "192.0.2.1:8897: 20"; !strings.HasPrefix(reply, want) {
+		t.Errorf("want the advertised name %q, have %q, %v", want, reply, err)
+	}
+	p.interrupt(nil)
+	p.finish(t, exitOK)
+}
+
+func TestFormatAndAnonymous(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--format", "rfc3339"}, `^127\.0\.0\.1:\d+: \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S+$`},
+		{[]string{"--format", "rfc867", "--anonymous"}, `^[A-Z][a-z]+, [A-Z][a-z]+ \d+, \d{4} \d\d:\d\d:\d\d-\S+$`},
+	} {
+		p := start(t, append(test.args, "--sd", "fixed://127.0.0.1:1", "--listen", "127.0.0.1:0", "--drain", "0s")...)
+		reply, err := ask(t.Context(), p.addresses(t, 1)[0])
+		if !regexp.MustCompile(test.want).MatchString(reply) {
+			t.Errorf("%q: want %s, have %q, %v", test.args, test.want, reply, err)
+		}
+		p.interrupt(nil)
+		p.finish(t, exitOK)
+	}
+}
+
+func TestMaxConns(t *testing.T) {
+	for _, flag := range []string{"--max-conns", "--max-conns-per-ip"} {
+		p := start(t, flag, "1", "--sd", "fixed://127.0.0.1:1", "--listen", "127.0.0.1:0", "--drain", "0s")
+		addr := p.addresses(t, 1)[0]
+		first, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := first.Read(make([]byte, 1)); err != nil { // it is being served, and lingers
+			t.Error(err)
+		}
+		if reply, err := ask(t.Context(), addr); err == nil {
+			t.Errorf("%s: want no answer, have %q", flag, reply)
+		}
+		first.Close()
+		p.interrupt(nil)
+		p.finish(t, exitOK)
+	}
+}
+
+func TestRequestsAreLoggedAtDebugOnly(t *testing.T) {
+	for level, want := range map[string]int{"debug": 1, "info": 0} {
+		p := start(t, "--log-level", level, "--sd", "fixed://127.0.0.1:1", "--listen", "127.0.0.1:0", "--drain", "0s")
+		addr := p.addresses(t, 1)[0]
+		if _, err := ask(t.Context(), addr); err != nil {
+			t.Error(err)
+		}
+		p.interrupt(nil)
+		_, stderr := p.finish(t, exitOK)
+		if have := strings.Count(stderr, `msg=daytime reply="`+addr); want != have {
+			t.Errorf("%s: want %d lines for a request, have %d", level, want, have)
+		}
+	}
+}
+
+func TestListenerTaken(t *testing.T) {
+	registry, url := startRegistry(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	free := freePort(t)
+	_, stderr := try(t, exitFailure, "--sd", url, "--listen", free+","+taken.Addr().String())
+	wantText(t, stderr, "daytimesvc: ", taken.Addr().String(), "address already in use")
+	if have := registry.Dials(); have != 0 {
+		t.Errorf("want the registry left alone, have %d connections", have)
+	}
+	again, err := net.Listen("tcp", free)
+	if err != nil {
+		t.Fatalf("want the other listener closed, have %v", err)
+	}
+	again.Close()
+}
+
+func TestRegistryIsDownAtTheStart(t *testing.T) {
+	addr := freePort(t)
+	p := start(t, "--sd", "zk://"+addr, "--listen", "127.0.0.1:0,127.0.0.1:0", "--drain", "0s")
+	addrs := p.addresses(t, 2)
+	p.stderr.await(t, "msg=registering err=", 2)
+	if _, err := ask(t.Context(), addrs[0]); err != nil {
+		t.Errorf("want an answer without a registry, have %v", err)
+	}
+	registry, err := zkdev.Start(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer registry.Close()
+	registered(t, registry, addrs...)
+	p.interrupt(nil)
+	p.finish(t, exitOK)
+}
+
+func TestRegistryIsDownAtTheEnd(t *testing.T) {
+	registry, url := startRegistry(t)
+	p := start(t, "--sd", url, "--listen", "127.0.0.1:0", "--drain", "0s")
+	p.stderr.await(t, "msg=registered", 1)
+	registry.Close()
+	p.interrupt(nil)
+	_, stderr := p.finish(t, exitOK)
+	wantText(t, stderr, "msg=withdrawn err=", "withdrawal not confirmed", "msg=stopped")
+}
+
+func TestSessionExpiryAndDeletionAreMended(t *testing.T) {
+	registry, url := startRegistry(t)
+	p := start(t, "--sd", url, "--listen", "127.0.0.1:0,127.0.0.1:0", "--drain", "0s")
+	addrs := p.addresses(t, 2)
+	p.stderr.await(t, "msg=registered", 2)
+	registry.Expire()
+	p.stderr.await(t, "msg=lost err=", 2)
+	p.stderr.await(t, "msg=registered", 4)
+	if err := registry.Delete("/go_servers/" + addrs[0]); err != nil {
+		t.Fatal(err)
+	}
+	p.stderr.await(t, "msg=registered", 5)
+	registered(t, registry, addrs...)
+	p.interrupt(nil)
+	p.finish(t, exitOK)
+}
+
+func TestConflictIsLoggedAndNothingIsTakenAway(t *testing.T) {
+	registry, url := startRegistry(t)
+	if err := registry.Create("/go_servers", nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	addr := freePort(t)
+	if err := registry.Create("/go_servers/"+addr, []byte("somebody"), 0); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "--sd", url, "--listen", addr, "--drain", "0s")
+	p.stderr.await(t, "instance="+addr+" msg=conflict err=", 1)
+	p.interrupt(nil)
+	p.finish(t, exitOK)
+	registered(t, registry, addr)
+}
+
+func TestDev(t *testing.T) {
+	addr := freePort(t)
+	p := start(t, "--dev", "--sd", "zk://"+addr+"/x", "--listen", "127.0.0.1:0", "--drain", "0s")
+	p.stderr.await(t, "msg=registered", 1)
+	wantText(t, p.stderr.String(), "level=warn", "not for production", "listen="+addr)
+
+	second := start(t, "--dev", "--sd", "zk://"+addr+"/x", "--listen", "127.0.0.1:0")
+	_, stderr := second.finish(t, exitFailure)
+	wantText(t, stderr, "daytimesvc: --dev: ", addr, "address already in use; to use a ZooKeeper that runs there, leave --dev out")
+
+	other := start(t, "--sd", "zk://"+addr+"/x", "--listen", "127.0.0.1:0", "--drain", "0s")
+	other.stderr.await(t, "msg=registered", 1)
+	other.interrupt(nil)
+	other.finish(t, exitOK)
+
+	p.interrupt(nil)
+	_, stderr = p.finish(t, exitOK)
+	wantText(t, stderr, "msg=withdrawn\n") // confirmed: the registry ends last
+	if l, err := net.Listen("tcp", addr); err != nil {
+		t.Errorf("want the port free again, have %v", err)
+	} else {
+		l.Close()
+	}
+}
