@@ -36,6 +36,7 @@ type Instancer struct {
 	known    bool // the registry has answered
 	stopped  bool
 	roster   roster
+	listing  listing // has a lock of its own
 	rejected int
 	channels map[chan<- kitsd.Event]*mailbox
 	feeds    map[*feed]struct{}
@@ -54,6 +55,7 @@ func NewInstancer(b Backend, logger log.Logger, options ...InstancerOption) *Ins
 		cancel:   cancel,
 		done:     make(chan struct{}),
 		state:    State{Phase: Unknown, Since: time.Now()},
+		listing:  listing{feed: feed{reset: true}},
 		channels: map[chan<- kitsd.Event]*mailbox{},
 		feeds:    map[*feed]struct{}{},
 	}
@@ -108,7 +110,9 @@ func (i *Instancer) apply(c Change) {
 func (i *Instancer) publish(first bool, up, down []string) {
 	for f := range i.feeds {
 		f.add(first, up, down)
+		f.mailbox.notify()
 	}
+	i.listing.add(len(i.roster.members), up, down)
 	for _, m := range i.channels {
 		m.notify()
 	}

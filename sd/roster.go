@@ -2,15 +2,14 @@ package sd
 
 import (
 	"slices"
+	"sync"
 )
 
-// A roster is the current set of instances, and its sorted form for those who
-// need one. A change costs the change; only list costs the size of the set.
-// The owner's lock guards it.
+// A roster is the current set of instances. A change costs the change. The
+// owner's lock guards it.
 type roster struct {
 	members map[string]struct{}
-	sorted  []string            // as of the last list; nil: never made, or not worth mending
-	touched map[string]struct{} // what may differ between sorted and members
+	whole   []string // the same, until the first difference
 }
 
 // apply takes c in and returns what really changed: a Reset that repeats the
@@ -31,19 +30,24 @@ func (r *roster) apply(c Change) (up, down []string) {
 			up = append(up, s)
 		}
 	}
-	r.touch(up)
-	r.touch(down)
+	if len(up)+len(down) > 0 {
+		r.whole = nil
+	}
 	return up, down
 }
 
 // replace makes names the whole set.
 func (r *roster) replace(names []string) (up, down []string) {
 	members := make(map[string]struct{}, len(names))
+	if len(r.members) == 0 {
+		up = make([]string, 0, len(names)) // which is the whole set then
+	}
 	for _, s := range names {
-		if _, ok := members[s]; ok {
-			continue
-		}
+		before := len(members)
 		members[s] = struct{}{}
+		if len(members) == before {
+			continue // it was there already
+		}
 		if _, ok := r.members[s]; !ok {
 			up = append(up, s)
 		}
@@ -53,73 +57,64 @@ func (r *roster) replace(names []string) (up, down []string) {
 			down = append(down, s)
 		}
 	}
-	r.members = members
-	r.touch(up)
-	r.touch(down)
+	r.members, r.whole = members, nil
+	if len(up) == len(members) {
+		r.whole = up
+	}
 	return up, down
 }
 
-// touch notes names for the next list, or gives the sorted form up when
-// mending it would cost more than sorting.
-func (r *roster) touch(names []string) {
-	if r.sorted == nil {
-		return
-	}
-	if len(r.touched)+len(names) > 64+len(r.sorted)/8 {
-		r.sorted, r.touched = nil, nil
-		return
-	}
-	if r.touched == nil {
-		r.touched = make(map[string]struct{}, len(names))
-	}
-	for _, s := range names {
-		r.touched[s] = struct{}{}
-	}
-}
-
-// list returns the set, sorted, as a slice that belongs to the caller.
-func (r *roster) list() []string {
-	switch {
-	case r.sorted == nil:
-		r.sorted = r.unsorted()
-		slices.Sort(r.sorted)
-	case len(r.touched) > 0:
-		r.sorted = r.mended()
-	}
-	r.touched = nil
-	return slices.Clone(r.sorted)
-}
-
-// unsorted returns the set in no order, as a slice that belongs to the caller.
+// unsorted returns the set in no order, as a slice that nobody may change.
 func (r *roster) unsorted() []string {
-	names := make([]string, 0, len(r.members))
-	for s := range r.members {
-		names = append(names, s)
+	if r.whole == nil {
+		return names(r.members)
 	}
-	return names
+	return r.whole
 }
 
-// mended returns the sorted form after the changes that touched names: the
-// stretches between them are copied as they are.
-func (r *roster) mended() []string {
-	names := make([]string, 0, len(r.touched))
-	for s := range r.touched {
-		names = append(names, s)
-	}
-	slices.Sort(names)
+// A listing is the sorted form of a roster, for those who need one: made when
+// somebody asks, mended after that. It is behind the roster by what its feed
+// holds, so the Instancer's lock is not held, and its loop not delayed, while it
+// is put in order.
+type listing struct {
+	feed feed // guarded by the Instancer's lock
 
-	next := make([]string, 0, len(r.members))
-	rest := r.sorted
-	for _, s := range names {
-		at, found := slices.BinarySearch(rest, s)
-		next = append(next, rest[:at]...)
-		rest = rest[at:]
+	mu     sync.Mutex // held while sorting and copying
+	sorted []string
+}
+
+// add notes a difference between the roster, of that size, and the sorted form,
+// or that mending it would cost more than sorting.
+func (l *listing) add(size int, up, down []string) {
+	behind := len(l.feed.up) + len(l.feed.down) + len(up) + len(down)
+	l.feed.add(behind > 64+size/8, up, down)
+}
+
+// update takes in what the feed held.
+func (l *listing) update(reset bool, up, down []string) {
+	if reset {
+		l.sorted = slices.Clone(up)
+		slices.Sort(l.sorted)
+	} else if len(up)+len(down) > 0 {
+		l.sorted = mended(l.sorted, up, down)
+	}
+}
+
+// mended returns sorted with up put in and down taken out: the stretches between
+// them are copied as they are.
+func mended(sorted, up, down []string) []string {
+	next := make([]string, 0, len(sorted)+len(up)-len(down))
+	changed := slices.Concat(up, down)
+	slices.Sort(changed)
+	for _, s := range changed {
+		at, found := slices.BinarySearch(sorted, s)
+		next = append(next, sorted[:at]...)
+		sorted = sorted[at:]
 		if found {
-			rest = rest[1:]
-		}
-		if _, ok := r.members[s]; ok {
+			sorted = sorted[1:]
+		} else {
 			next = append(next, s)
 		}
 	}
-	return append(next, rest...)
+	return append(next, sorted...)
 }

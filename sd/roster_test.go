@@ -6,6 +6,10 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-kit/log"
 )
 
 func TestRosterTellsWhatReallyChanged(t *testing.T) {
@@ -27,42 +31,59 @@ func TestRosterTellsWhatReallyChanged(t *testing.T) {
 		"name twice joins":    {[]string{"a"}, Change{Up: []string{"b", "b"}}, []string{"b"}, nil, []string{"a", "b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var r roster
-			r.apply(Change{Reset: true, Up: test.before})
-			up, down := r.apply(test.change)
+			m := newModel(0)
+			m.change(t, Change{Reset: true, Up: test.before})
+			up, down := m.apply(test.change)
 			equal(t, "up", test.up, slices.Sorted(slices.Values(up)))
 			equal(t, "down", test.down, slices.Sorted(slices.Values(down)))
-			equal(t, "list", test.then, r.list())
+			equal(t, "list", test.then, m.i.list())
 		})
 	}
 }
 
-func TestRosterListBelongsToTheCaller(t *testing.T) {
-	var r roster
-	r.apply(Change{Reset: true, Up: []string{"a", "b"}})
-	clear(r.list())
-	equal(t, "list after the first was overwritten", []string{"a", "b"}, r.list())
+func TestListBelongsToTheCaller(t *testing.T) {
+	m := newModel(2)
+	clear(m.i.list())
+	equal(t, "list after the first was overwritten", []string{"0", "1"}, m.i.list())
 }
 
 // A few changes mend the sorted form, many give it up. Both ways lead to the
 // same list.
-func TestRosterMendsOrSorts(t *testing.T) {
+func TestListMendsOrSorts(t *testing.T) {
 	for _, test := range []struct {
 		changed int
 		mended  bool
 	}{
-		{1, true}, {64, true}, {189, true}, {190, false}, {1000, false},
+		{1, true}, {64, true}, {168, true}, {169, false}, {1000, false},
 	} {
 		t.Run(fmt.Sprint(test.changed), func(t *testing.T) {
 			m := newModel(1000)
-			m.r.list()
+			m.i.list()
 			m.change(t, Change{Down: m.names(test.changed)})
-			if have := m.r.sorted != nil; have != test.mended {
-				t.Errorf("sorted form kept: want %v, have %v", test.mended, have)
+			if have := !m.i.listing.feed.reset; have != test.mended {
+				t.Errorf("sorted form to be mended: want %v, have %v", test.mended, have)
 			}
 			m.compare(t)
 		})
 	}
+}
+
+// While a list is put in order the loop goes on, and followers are told.
+func TestSortingDelaysNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := NewInstancer(idle{}, log.NewNopLogger())
+		defer i.Stop()
+		i.listing.mu.Lock() // as a mailbox does that sorts
+		defer i.listing.mu.Unlock()
+		var have []string
+		i.Follow(func(_ bool, up, _ []string) { have = append(have, up...) })
+		i.apply(Change{Reset: true, Up: []string{address(1)}})
+		pass := time.NewTimer(time.Second)
+		<-pass.C
+		i.apply(Change{Up: []string{address(2)}})
+		synctest.Wait()
+		equal(t, "what a follower was told", []string{address(1), address(2)}, have)
+	})
 }
 
 // FuzzRoster reads its input as a series of changes to sixteen names.
@@ -97,9 +118,9 @@ func TestRosterUnderRandomChanges(t *testing.T) {
 		if rand.N(3) > 0 {
 			continue
 		}
-		if m.r.sorted == nil {
+		if f := m.i.listing.feed; f.reset {
 			sorted++
-		} else if len(m.r.touched) > 0 {
+		} else if len(f.up)+len(f.down) > 0 {
 			mended++
 		}
 		m.compare(t)
@@ -109,20 +130,27 @@ func TestRosterUnderRandomChanges(t *testing.T) {
 	}
 }
 
-// A model is a roster, and a plain set that is told the same.
+// A model is an Instancer without a loop, and a plain set that is told the same.
 type model struct {
-	r   roster
+	i   *Instancer
 	set map[string]bool
 }
 
 // newModel returns a model with n names.
 func newModel(n int) *model {
-	m := &model{set: map[string]bool{}}
+	m := &model{i: &Instancer{listing: listing{feed: feed{reset: true}}}, set: map[string]bool{}}
 	for k := range n {
 		m.set[fmt.Sprint(k)] = true
 	}
-	m.r.apply(Change{Reset: true, Up: slices.Collect(maps.Keys(m.set))})
+	m.apply(Change{Reset: true, Up: slices.Collect(maps.Keys(m.set))})
 	return m
+}
+
+// apply tells the roster, and those who are subscribed.
+func (m *model) apply(c Change) (up, down []string) {
+	up, down = m.i.roster.apply(c)
+	m.i.publish(false, up, down)
+	return up, down
 }
 
 // names returns n of the names that are there.
@@ -161,7 +189,7 @@ func (m *model) change(t *testing.T, c Change) {
 	for _, s := range c.Up {
 		next[s] = true
 	}
-	up, down := m.r.apply(c)
+	up, down := m.apply(c)
 	equal(t, "up", without(next, m.set), slices.Sorted(slices.Values(up)))
 	equal(t, "down", without(m.set, next), slices.Sorted(slices.Values(down)))
 	m.set = next
@@ -169,9 +197,9 @@ func (m *model) change(t *testing.T, c Change) {
 
 func (m *model) compare(t *testing.T) {
 	t.Helper()
-	equal(t, "list", slices.Sorted(maps.Keys(m.set)), m.r.list())
-	if n := len(m.r.touched); n > 0 {
-		t.Fatalf("after a list: want nothing to mend, have %d names", n)
+	equal(t, "list", slices.Sorted(maps.Keys(m.set)), m.i.list())
+	if f := m.i.listing.feed; f.reset || len(f.up)+len(f.down) > 0 {
+		t.Fatalf("after a list: want nothing to mend, have %+v", f)
 	}
 }
 

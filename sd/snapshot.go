@@ -101,12 +101,12 @@ func (i *Instancer) save(m *mailbox) {
 // write writes the set to the snapshot file, if it is the registry's.
 func (i *Instancer) write() {
 	i.mu.Lock()
-	live, instances := i.state.Phase == Live, i.roster.list()
+	live := i.state.Phase == Live
 	i.mu.Unlock()
-	if !live || len(instances) == 0 {
+	doc := document{snapshotVersion, time.Now().UTC(), i.list()} // changes since then are no harm
+	if !live || len(doc.Instances) == 0 {
 		return
 	}
-	doc := document{snapshotVersion, time.Now().UTC(), instances}
 	if err := writeSnapshot(i.snapshot, doc); err != nil {
 		level.Warn(i.logger).Log("msg", "snapshot not written", "err", err)
 	}

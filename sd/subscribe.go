@@ -1,6 +1,8 @@
 package sd
 
 import (
+	"slices"
+
 	kitsd "github.com/go-kit/kit/sd"
 )
 
@@ -29,9 +31,10 @@ func (i *Instancer) Register(ch chan<- kitsd.Event) {
 
 // list returns the set, sorted, as a slice that belongs to the caller.
 func (i *Instancer) list() []string {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.roster.list()
+	i.listing.mu.Lock()
+	defer i.listing.mu.Unlock()
+	i.listing.update(i.take(&i.listing.feed))
+	return slices.Clone(i.listing.sorted)
 }
 
 // Deregister ends the subscription of ch. After it returned nothing is sent, so
@@ -72,6 +75,7 @@ func (i *Instancer) Follow(fn func(reset bool, up, down []string)) (stop func())
 	i.feeds[f] = struct{}{}
 	if i.known {
 		f.add(true, nil, nil)
+		f.mailbox.notify()
 	}
 	return func() {
 		i.mu.Lock()
@@ -91,7 +95,6 @@ type feed struct {
 
 // add merges a difference, or the wish for the whole set, into the feed.
 func (f *feed) add(reset bool, up, down []string) {
-	f.mailbox.notify()
 	if f.reset = f.reset || reset; f.reset {
 		f.up, f.down = nil, nil
 		return

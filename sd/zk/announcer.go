@@ -2,9 +2,7 @@ package zk
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -35,6 +33,7 @@ const (
 type announcer struct {
 	keeper   *keeper
 	parent   string
+	acl      []gozk.ACL // of new nodes
 	identity identity
 	wake     chan struct{} // capacity 1: a wish or a node has changed
 	done     chan struct{} // closed when the goroutine has ended
@@ -59,6 +58,7 @@ type entry struct {
 	audit     time.Time
 	armed     *link       // where the node is watched
 	stranger  int64       // a session whose node we wrote to by mistake
+	barred    int64       // a session whose node we may not remove
 	takeovers []time.Time // from other processes, in the last minute
 }
 
@@ -66,6 +66,7 @@ func newAnnouncer(k *keeper, c config) *announcer {
 	return &announcer{
 		keeper:   k,
 		parent:   c.parent,
+		acl:      c.acl,
 		identity: newIdentity(),
 		wake:     make(chan struct{}, 1),
 		done:     make(chan struct{}),
@@ -90,8 +91,11 @@ func (a *announcer) announce(ctx context.Context, instance string, up func()) er
 	timer := time.NewTimer(withdrawTime)
 	defer timer.Stop()
 	select {
-	case <-e.reports:
-		return ctx.Err()
+	case err := <-e.reports:
+		if err == nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("zk: withdraw %s: %w: %w: %w", e.path, sd.ErrUnconfirmed, err, ctx.Err())
 	case <-a.keeper.ctx.Done(): // the session is closed, and the node with it
 		return ctx.Err()
 	case <-timer.C:
@@ -121,7 +125,16 @@ func (a *announcer) end(e *entry) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e.busy = false
-	if e.wish == leave && len(e.takeovers) == 0 {
+	a.poke() // see drop
+}
+
+// drop forgets the entry if nobody wants anything of it and nothing is to be
+// remembered about the node.
+func (a *announcer) drop(e *entry) {
+	remember := e.remember()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !e.busy && e.wish == leave && !remember {
 		delete(a.entries, e.path)
 	}
 }
@@ -222,6 +235,7 @@ func (a *announcer) lookAll(l *link) time.Duration {
 		if w != leave {
 			next = min(next, time.Until(e.audit))
 		}
+		a.drop(e)
 	}
 	return max(next, 0)
 }
@@ -245,34 +259,6 @@ func (a *announcer) due(e *entry, l *link) (wish, bool) {
 	return e.wish, due
 }
 
-// look makes the node what w says, or finds that it is.
-func (a *announcer) look(l *link, e *entry, w wish) {
-	e.looked, e.audit = l, time.Now().Add(auditEvery*4/5+rand.N(auditEvery*2/5))
-	switch w {
-	case publish:
-		err := a.publish(l, e)
-		next := hold
-		if err != nil {
-			next = leave
-		}
-		a.report(e, w, next, err)
-	case hold:
-		switch err := a.verify(l, e); {
-		case errors.Is(err, errLost):
-			e.armed = nil // in case it was no event that told
-			a.report(e, w, leave, err)
-		case err != nil:
-			e.audit = time.Now().Add(retryPause)
-		}
-	case withdraw:
-		if err := a.remove(l, e); err != nil {
-			e.audit = time.Now().Add(retryPause)
-			return
-		}
-		a.report(e, w, leave, nil)
-	}
-}
-
 // report tells the Announce what became of w, unless it wants something else
 // by now, and makes next the wish.
 func (a *announcer) report(e *entry, w, next wish, err error) {
@@ -287,9 +273,6 @@ func (a *announcer) report(e *entry, w, next wish, err error) {
 	default:
 	}
 	e.reports <- err
-	if !e.busy && next == leave {
-		delete(a.entries, e.path)
-	}
 }
 
 // wanted reports whether w is still the wish for e.

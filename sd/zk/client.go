@@ -2,12 +2,14 @@ package zk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"example.com/daytime/sd"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -17,6 +19,7 @@ import (
 type client struct {
 	conn   *gozk.Conn
 	events <-chan gozk.Event // closed when the Conn has ended
+	config config
 	dialer DialFunc
 	hosts  *hosts
 	pacer  *pacer
@@ -26,15 +29,15 @@ type client struct {
 	sink   func(*link, gozk.Event)
 	dials  *atomic.Int64
 
-	mu      sync.Mutex
-	guard   *guard    // the current or last connection
-	last    handshake // of guard, if it was answered
-	asked   time.Duration
-	link    *link     // nil while there is no session
-	lost    time.Time // when the last link went down, or the client began
-	refused time.Time // when a server last closed a connection in place of an answer
-	failure error     // why there is no link
-	expired int64     // how many sessions have expired
+	mu       sync.Mutex
+	guard    *guard    // the current or last connection
+	last     handshake // of guard, if it was answered
+	asked    time.Duration
+	link     *link                // nil while there is no session
+	lost     time.Time            // when the last link went down, or the client began
+	refused  time.Time            // when a server last closed a connection in place of an answer
+	refusals map[string]time.Time // the same, by server
+	failure  error                // why there is no link
 }
 
 // A link is the time from one HasSession to the disconnect after it. What is
@@ -63,16 +66,18 @@ func (l *link) alive() bool {
 func newClient(c config, dial DialFunc, p *pacer, dials *atomic.Int64, wake func(), sink func(*link, gozk.Event)) (*client, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	cl := &client{
-		dialer: dial,
-		hosts:  &hosts{},
-		pacer:  p,
-		ctx:    ctx,
-		stop:   stop,
-		wake:   wake,
-		sink:   sink,
-		dials:  dials,
-		asked:  c.timeout,
-		lost:   time.Now(),
+		config:   c,
+		dialer:   dial,
+		hosts:    &hosts{},
+		refusals: map[string]time.Time{},
+		pacer:    p,
+		ctx:      ctx,
+		stop:     stop,
+		wake:     wake,
+		sink:     sink,
+		dials:    dials,
+		asked:    c.timeout,
+		lost:     time.Now(),
 	}
 	cl.mu.Lock() // the callback may be called before the Conn is known
 	defer cl.mu.Unlock()
@@ -102,7 +107,7 @@ func (c *client) dial(network, address string, _ time.Duration) (net.Conn, error
 	c.dials.Add(1)
 	ctx, cancel := context.WithTimeout(c.ctx, dialTimeout)
 	defer cancel()
-	conn, err := c.dialer(ctx, network, address)
+	conn, err := c.connect(ctx, network, address)
 	if err != nil {
 		c.fail(err)
 		return nil, err
@@ -111,6 +116,32 @@ func (c *client) dial(network, address string, _ time.Duration) (net.Conn, error
 	defer c.mu.Unlock()
 	c.guard = newGuard(conn, c.hosts.handshakeTimeout(c.asked), func(h handshake) { c.shaken(address, h) })
 	return c.guard, nil
+}
+
+// connect opens a connection, with TLS and credentials if the target asks for
+// them. TLS has a second, and after rounds in vain the time of a handshake: many
+// clients at once must not keep a server busy with what none of them waits for.
+func (c *client) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	secret, err := c.config.secret()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := c.dialer(ctx, network, address)
+	if err == nil && c.config.tls.used() {
+		ctx, cancel := context.WithTimeout(c.ctx, max(dialTimeout, c.handshakeTimeout()))
+		defer cancel()
+		conn, err = c.config.tls.secure(ctx, conn, address)
+	}
+	if err != nil || secret == nil {
+		return conn, err
+	}
+	return &authConn{Conn: conn, secret: secret}, nil
+}
+
+func (c *client) handshakeTimeout() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hosts.handshakeTimeout(c.asked)
 }
 
 func (c *client) closeGuard() {
@@ -130,21 +161,30 @@ func (c *client) shaken(server string, h handshake) {
 	switch {
 	case h.refused:
 		c.refused = time.Now()
+		c.refusals[server] = c.refused
 		c.failure = fmt.Errorf("%s: %w", server, errRefused)
 	case h.err != nil:
-		c.failure = fmt.Errorf("%s: connect reply: %w", server, h.err)
+		c.failed(fmt.Errorf("%s: handshake: %w", server, h.err))
 	case h.session == 0:
-		c.expired++
 		c.failure = fmt.Errorf("%s: %w", server, gozk.ErrSessionExpired)
 	default:
-		c.asked = h.timeout
+		c.asked, c.failure = h.timeout, nil
+		c.pacer.accepted()
 	}
 }
 
 func (c *client) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.failed(err)
+}
+
+// failed is fail under the lock.
+func (c *client) failed(err error) {
 	c.failure = err
+	if errors.Is(err, sd.ErrDenied) {
+		c.pacer.denied()
+	}
 }
 
 // event is go-zookeeper's callback. It must not block, nor call the Conn.
@@ -180,6 +220,13 @@ func (c *client) status() (l *link, lost, refused time.Time, failure error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.link, c.lost, c.refused, c.failure
+}
+
+// refusedBy returns when server last closed a connection in place of an answer.
+func (c *client) refusedBy(server string) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refusals[server]
 }
 
 // close ends the session if a server can be reached, and returns when the

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	gozk "github.com/go-zookeeper/zk"
 )
 
 const (
@@ -19,7 +20,8 @@ const (
 )
 
 // targetGrammar is part of every error about a target.
-const targetGrammar = "zk://host[:port][,host[:port]...][/path][?session-timeout=10s][&watch=auto|persistent|children]"
+const targetGrammar = "zk://host[:port][,host[:port]...][/path][?session-timeout=10s][&watch=auto|persistent|children]" +
+	"[&tls-ca=FILE[&tls-cert=FILE&tls-key=FILE]][&auth-file=FILE][&acl=open|creator]"
 
 // watchMode says how a directory is watched.
 type watchMode string
@@ -30,17 +32,26 @@ const (
 	watchChildren   watchMode = "children"   // one-shot watches and a list for each change
 )
 
+// What acl may be.
+const (
+	aclOpen    = "open"    // everybody may do everything
+	aclCreator = "creator" // everybody may read, those with our credentials do the rest
+)
+
 // A config is what a target says.
 type config struct {
-	hosts   []string // host:port
-	parent  string   // the directory
-	timeout time.Duration
-	watch   watchMode
+	hosts    []string // host:port
+	parent   string   // the directory
+	timeout  time.Duration
+	watch    watchMode
+	authFile string // "" is none
+	tls      tlsFiles
+	acl      []gozk.ACL // of what is created
 }
 
 // parseConfig reads what the target says and fills in the defaults.
 func parseConfig(t sd.Target) (config, error) {
-	c := config{parent: t.Path, timeout: defaultTimeout, watch: watchAuto}
+	c := config{parent: t.Path, timeout: defaultTimeout, watch: watchAuto, acl: gozk.WorldACL(gozk.PermAll)}
 	for _, h := range t.Hosts {
 		if h.Port == 0 {
 			h.Port = defaultPort
@@ -53,6 +64,10 @@ func parseConfig(t sd.Target) (config, error) {
 	err := checkPath(c.parent)
 	for key, value := range t.Keys {
 		err = errors.Join(err, c.set(key, value))
+	}
+	err = errors.Join(err, c.tls.complete())
+	if t.Keys["acl"] == aclCreator && c.authFile == "" && c.tls.cert == "" {
+		err = errors.Join(err, errors.New("acl creator: want auth-file or tls-cert as well, to be known by"))
 	}
 	if err != nil {
 		return config{}, fmt.Errorf("target %s: %w; want %s", t, err, targetGrammar)
@@ -75,10 +90,45 @@ func (c *config) set(key, value string) error {
 		default:
 			return fmt.Errorf("watch %q: want %s, %s or %s", value, watchAuto, watchPersistent, watchChildren)
 		}
+	case "acl":
+		switch value {
+		case aclOpen:
+		case aclCreator:
+			c.acl = creatorACL()
+		default:
+			return fmt.Errorf("acl %q: want %s or %s", value, aclOpen, aclCreator)
+		}
+	case "auth-file":
+		c.authFile = value
+	case "tls-ca":
+		c.tls.ca = value
+	case "tls-cert":
+		c.tls.cert = value
+	case "tls-key":
+		c.tls.key = value
 	default:
-		return fmt.Errorf("key %q: want session-timeout or watch", key)
+		return fmt.Errorf("key %q: want session-timeout, watch, tls-ca, tls-cert, tls-key, auth-file or acl", key)
 	}
 	return nil
+}
+
+// checkFiles reads the files that the target names, so that a wrong one is told
+// at once. They are read again when they are used.
+func (c *config) checkFiles() error {
+	_, err := c.secret()
+	if c.tls.used() {
+		_, bad := c.tls.load()
+		err = errors.Join(err, bad)
+	}
+	return err
+}
+
+// secret reads "user:password", or nil if the target names no file for it.
+func (c *config) secret() ([]byte, error) {
+	if c.authFile == "" {
+		return nil, nil
+	}
+	return readSecret(c.authFile)
 }
 
 // checkPath refuses what ZooKeeper would, and what it would read differently.
@@ -86,8 +136,10 @@ func checkPath(p string) error {
 	switch {
 	case p == "/zookeeper" || strings.HasPrefix(p, "/zookeeper/"):
 		return fmt.Errorf("path %q: /zookeeper is ZooKeeper's own", p)
-	case path.Clean(p) != p:
-		return fmt.Errorf("path %q: want no //, no . or .., and no / at the end", p)
+	case strings.Contains(p, "%"):
+		return fmt.Errorf("path %q: want no %%", p) // see watchOnce
+	case path.Clean(p) != p, p[0] != '/':
+		return fmt.Errorf("path %q: want / at the beginning, no //, no . or .., and no / at the end", p)
 	}
 	return nil
 }

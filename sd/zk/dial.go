@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -12,6 +13,7 @@ import (
 const (
 	dialTimeout  = time.Second
 	dialsASecond = 2 // in the long run
+	deniedPause  = 10 * time.Second
 	leastConnect = 300 * time.Millisecond
 	mostConnect  = 2 * time.Second
 )
@@ -56,6 +58,15 @@ func (h *hosts) Connected() {
 	h.tried = 0
 }
 
+// prefer makes server the next host.
+func (h *hosts) prefer(server string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if i := slices.Index(h.names, server); i >= 0 {
+		h.at = i - 1
+	}
+}
+
 // rounds counts how often all hosts were tried in vain.
 func (h *hosts) rounds() int {
 	h.mu.Lock()
@@ -82,16 +93,38 @@ func (h *hosts) handshakeTimeout(session time.Duration) time.Duration {
 // A pacer bounds how often a client dials: each host once at once, then twice a
 // second with jitter. Without it go-zookeeper dials thousands of times a second
 // when servers accept a session and close the connection.
+//
+// When as many servers as there are have refused the client itself since the
+// last session, it pauses for 10 s: only a person can mend that, and every try
+// leaves a session behind on the server.
 type pacer struct {
-	mu     sync.Mutex
-	burst  float64
-	tokens float64
-	last   time.Time
+	hosts int
+
+	mu      sync.Mutex
+	tokens  float64
+	last    time.Time
+	denials int // since the last session
 }
 
 func newPacer(hosts int) *pacer {
-	burst := float64(hosts + 1)
-	return &pacer{burst: burst, tokens: burst, last: time.Now()}
+	return &pacer{hosts: hosts, tokens: float64(hosts + 1), last: time.Now()}
+}
+
+// denied notes that a server refused the client itself.
+func (p *pacer) denied() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.denials++; p.denials >= p.hosts {
+		p.refill()
+		p.tokens = min(p.tokens, 0) - deniedPause.Seconds()*dialsASecond
+	}
+}
+
+// accepted notes that there is a session.
+func (p *pacer) accepted() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.denials = 0
 }
 
 // wait returns when the next dial is due, or when ctx is done.
@@ -110,15 +143,20 @@ func (p *pacer) wait(ctx context.Context) error {
 func (p *pacer) take() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
-	p.tokens = min(p.burst, p.tokens+now.Sub(p.last).Seconds()*dialsASecond)
-	p.last = now
+	p.refill()
 	p.tokens--
 	if p.tokens >= 0 {
 		return 0
 	}
 	short := time.Duration(-p.tokens / dialsASecond * float64(time.Second))
 	return short + rand.N(short/2+1)
+}
+
+// refill adds the tokens of the time that has passed.
+func (p *pacer) refill() {
+	now := time.Now()
+	p.tokens = min(float64(p.hosts+1), p.tokens+now.Sub(p.last).Seconds()*dialsASecond)
+	p.last = now
 }
 
 var errRefused = errors.New("connection closed without an answer: the server is not serving, or has seen less than this session")

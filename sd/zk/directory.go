@@ -16,7 +16,9 @@ import (
 )
 
 // A directory follows the children of one znode for any number of readers: one
-// watch and one list serve them all. It is idle while nobody reads.
+// watch and one list serve them all. It begins with the first reader. When the
+// last has gone it rests at the next change; with a persistent watch it goes on,
+// because events come until the link ends.
 type directory struct {
 	keeper *keeper
 	parent string
@@ -30,11 +32,13 @@ type directory struct {
 	readers map[*reader]struct{}
 	live    bool                // set is vouched for
 	set     map[string]struct{} // kept while it is not, to know its size
+	fresh   []string            // in place of set, until that is made
 	using   watchMode
 
 	// Only the directory's goroutine uses what follows.
-	newest gozk.Stat // of the parent, as of the newest list
-	era    int64     // of the data that newest is about
+	newest   gozk.Stat // of the parent, as of the newest list
+	era      int64     // of the data that newest is about
+	outdated time.Time // since when servers answer from an older state; zero if not
 }
 
 // A reader is one Watch under way. The directory's lock guards it.
@@ -53,7 +57,6 @@ var (
 	errRemoved      = errors.New("directory removed")
 	errOutdated     = errors.New("answers from an older state than was seen before")
 	errMissed       = errors.New("an event was missed")
-	errIdle         = errors.New("nobody reads")
 )
 
 func newDirectory(k *keeper, c config) *directory {
@@ -116,10 +119,18 @@ func (d *directory) take(r *reader) (changes []sd.Change, err error) {
 	defer d.mu.Unlock()
 	changes, err = r.changes, r.err
 	if r.reset {
-		changes = []sd.Change{{Reset: true, Up: slices.Collect(maps.Keys(d.set))}}
+		changes = []sd.Change{{Reset: true, Up: d.whole()}}
 	}
 	r.reset, r.changes = false, nil
 	return changes, err
+}
+
+// whole returns the set. The caller holds the lock.
+func (d *directory) whole() []string {
+	if d.set == nil {
+		return d.fresh
+	}
+	return slices.Collect(maps.Keys(d.set))
 }
 
 func (r *reader) notify() {
@@ -132,9 +143,21 @@ func (r *reader) notify() {
 // publish makes c the next change of every reader.
 func (d *directory) publish(c sd.Change) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.keep(c)
+	for r := range d.readers {
+		r.tell(c)
+	}
+	d.mu.Unlock()
 	if c.Reset {
-		d.live, d.set = true, make(map[string]struct{}, len(c.Up))
+		d.index(c.Up)
+	}
+}
+
+// keep takes c in. The caller holds the lock.
+func (d *directory) keep(c sd.Change) {
+	if c.Reset {
+		d.live, d.fresh, d.set = true, c.Up, nil
+		return
 	}
 	for _, s := range c.Down {
 		delete(d.set, s)
@@ -142,14 +165,31 @@ func (d *directory) publish(c sd.Change) {
 	for _, s := range c.Up {
 		d.set[s] = struct{}{}
 	}
-	for r := range d.readers {
-		if c.Reset || len(r.changes) >= mostChanges {
-			r.reset, r.changes = true, nil
-		} else if !r.reset {
-			r.changes = append(r.changes, c)
-		}
-		r.notify()
+}
+
+// index makes the set of a list, while the readers are at work on it already.
+func (d *directory) index(names []string) {
+	set := make(map[string]struct{}, len(names))
+	for _, s := range names {
+		set[s] = struct{}{}
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fresh, d.set = nil, set
+}
+
+// tell puts c behind what r has not been told yet. A list is passed on as it
+// came: to walk the names in another order than memory's takes twice as long.
+func (r *reader) tell(c sd.Change) {
+	switch {
+	case c.Reset:
+		r.reset, r.changes = false, []sd.Change{c}
+	case len(r.changes) >= mostChanges:
+		r.reset, r.changes = true, nil
+	case !r.reset:
+		r.changes = append(r.changes, c)
+	}
+	r.notify()
 }
 
 // fail ends the Watch of every reader with err.
@@ -158,7 +198,7 @@ func (d *directory) fail(err error) {
 	defer d.mu.Unlock()
 	d.live = false
 	for r := range d.readers {
-		r.reset, r.err = false, fmt.Errorf("zk: watch %s: %w", d.parent, err)
+		r.reset, r.err = false, fmt.Errorf("zk: watch %s: %w", d.parent, denied(err))
 		r.notify()
 	}
 }
@@ -194,6 +234,15 @@ func (d *directory) idle() bool {
 	return len(d.readers) == 0
 }
 
+// rest reports whether nobody reads. Then the set is not vouched for any more:
+// whoever joins after this waits for a list.
+func (d *directory) rest() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.live = d.live && len(d.readers) > 0
+	return len(d.readers) == 0
+}
+
 // run follows the directory whenever somebody reads, until ctx is done.
 func (d *directory) run(ctx context.Context) {
 	defer close(d.done)
@@ -208,6 +257,9 @@ func (d *directory) run(ctx context.Context) {
 		l, err := d.keeper.wait(ctx)
 		if err == nil {
 			err = d.follow(ctx, l)
+		}
+		if err == nil {
+			continue
 		}
 		d.fail(err)
 		pause(ctx, 20*time.Millisecond+rand.N(80*time.Millisecond))

@@ -14,7 +14,6 @@ import (
 )
 
 const (
-	auditEvery = 30 * time.Second       // ± 20 %
 	listPause  = 100 * time.Millisecond // at least, between the lists for two changes
 	largeList  = 1000                   // names; to list more again is spread out in time
 	spreadEach = 100 * time.Microsecond // for each name of a large list
@@ -29,19 +28,13 @@ type follower struct {
 	persistent bool
 	exists     bool // there is a directory
 	listed     time.Time
+	auditAt    time.Time
 	base       mark
 	claimed    map[string]bool // children whose data was changed: a takeover may follow
 }
 
-// A mark is a state of the parent, and between which two counts of events it
-// was read.
-type mark struct {
-	stat        gozk.Stat
-	least, most int64
-}
-
 // follow arms the watch, lists, and publishes what happens, until the set
-// cannot be vouched for.
+// cannot be vouched for. It returns nil if nobody reads any more.
 func (d *directory) follow(ctx context.Context, l *link) error {
 	f := &follower{directory: d, link: l, claimed: map[string]bool{}}
 	if n := d.size(); n > largeList {
@@ -52,6 +45,7 @@ func (d *directory) follow(ctx context.Context, l *link) error {
 	if err := f.arm(); err != nil {
 		return err
 	}
+	f.scheduleAudit()
 	for {
 		err := f.list()
 		for again := false; err == nil && !again; {
@@ -61,8 +55,8 @@ func (d *directory) follow(ctx context.Context, l *link) error {
 			return err
 		}
 		if !f.persistent {
-			if f.idle() {
-				return errIdle
+			if f.rest() {
+				return nil
 			}
 			f.sleep(ctx, time.Until(f.listed.Add(listPause)))
 		}
@@ -92,13 +86,17 @@ func (f *follower) list() error {
 		case errors.Is(err, gozk.ErrNoNode) && f.exists:
 			return errRemoved
 		case errors.Is(err, gozk.ErrNoNode):
-			return f.awaitParent()
+			if there, err := f.awaitParent(); err != nil || !there {
+				return err
+			}
+			continue
 		case err != nil:
 			return err
 		}
 		f.lists.Add(1)
 		if f.admit(stat) {
 			f.exists, f.listed = true, time.Now()
+			f.scheduleAudit()
 			f.base = mark{*stat, least, f.queue.counted()}
 			f.publish(sd.Change{Reset: true, Up: names})
 			return nil
@@ -119,18 +117,19 @@ func (f *follower) children() ([]string, *gozk.Stat, error) {
 }
 
 // awaitParent watches for the creation of the parent where nothing else does.
-func (f *follower) awaitParent() error {
+// It reports whether it is there by now: then no event will come.
+func (f *follower) awaitParent() (there bool, err error) {
 	if f.persistent {
-		return nil
+		return false, nil
 	}
-	_, _, err := f.Exists(watchOnce + f.parent)
-	return err
+	there, _, err = f.Exists(watchOnce + f.parent)
+	return there, err
 }
 
 // await waits until something happened to the directory, and takes it in. It
 // reports whether the children must be listed again.
 func (f *follower) await(ctx context.Context) (again bool, err error) {
-	audit := time.NewTimer(auditEvery*4/5 + rand.N(auditEvery*2/5))
+	audit := time.NewTimer(time.Until(f.auditAt))
 	defer audit.Stop()
 	select {
 	case <-ctx.Done():
@@ -138,6 +137,7 @@ func (f *follower) await(ctx context.Context) (again bool, err error) {
 	case <-f.down:
 		return false, errDisconnected
 	case <-audit.C:
+		f.scheduleAudit()
 		return f.audit()
 	case <-f.queue.news:
 	}
@@ -148,8 +148,13 @@ func (f *follower) await(ctx context.Context) (again bool, err error) {
 	case f.persistent:
 		return f.takeIn(events)
 	default:
-		return slices.ContainsFunc(events, func(e gozk.Event) bool { return e.Path == f.parent }), f.gone(events)
+		return f.fired(events), f.gone(events)
 	}
+}
+
+// fired reports whether a one-shot watch on the directory is among the events.
+func (f *follower) fired(events []gozk.Event) bool {
+	return slices.ContainsFunc(events, func(e gozk.Event) bool { return e.Path == f.parent })
 }
 
 // gone returns an error if events tell that the directory was removed.
@@ -173,30 +178,19 @@ func (f *follower) takeIn(events []gozk.Event) (again bool, err error) {
 			return overflow, err
 		}
 		f.replay(events, present)
-		doubt, any := f.doubtful(present)
-		if !any {
-			break
+		doubtful := f.settle(present)
+		if len(doubtful) == 0 {
+			return false, nil
 		}
-		// The reply comes after the Created of a takeover, if there is one.
-		if _, _, err := f.Exists(f.parent + "/" + doubt); err != nil {
+		// The reply comes after the Created of each takeover among them.
+		if _, _, err := f.Exists(f.parent); err != nil {
 			return false, err
 		}
-		delete(f.claimed, doubt)
+		for _, name := range doubtful {
+			delete(f.claimed, name)
+		}
 		events, overflow = f.queue.drain()
 	}
-	var c sd.Change
-	for name, is := range present {
-		switch _, was := f.set[name]; { // only this goroutine changes the set
-		case is && !was:
-			c.Up = append(c.Up, name)
-		case was && !is:
-			c.Down = append(c.Down, name)
-		}
-	}
-	if len(c.Up)+len(c.Down) > 0 {
-		f.publish(c)
-	}
-	return false, nil
 }
 
 // replay notes in present which children events leave, and which are gone.
@@ -216,54 +210,28 @@ func (f *follower) replay(events []gozk.Event, present map[string]bool) {
 	}
 }
 
-// doubtful returns a child that was deleted after its data was changed: the
+// settle takes out of present, and publishes, what is certain. It returns the
+// rest: children that were deleted after their data was changed, which is the
 // first half of a takeover (see claim), whose other half may not be here yet.
-func (f *follower) doubtful(present map[string]bool) (name string, any bool) {
+func (f *follower) settle(present map[string]bool) (doubtful []string) {
+	var c sd.Change
 	for name, is := range present {
-		if !is && f.claimed[name] {
-			return name, true
+		_, was := f.set[name] // only this goroutine changes the set
+		switch {
+		case !is && f.claimed[name]:
+			doubtful = append(doubtful, name)
+			continue
+		case is && !was:
+			c.Up = append(c.Up, name)
+		case was && !is:
+			c.Down = append(c.Down, name)
 		}
+		delete(present, name)
 	}
-	return "", false
-}
-
-// audit compares the parent's Cversion, which rises by one with every child
-// created or deleted, with the events counted since the list. It fails if an
-// event was missed, so that everything is armed and read again:
-// https://github.com/prometheus/prometheus/issues/1895 is what happens without.
-// Where there was no directory it reports whether there is one.
-func (f *follower) audit() (found bool, err error) {
-	least := f.queue.counted()
-	there, stat, err := f.Exists(f.parent)
-	switch {
-	case err != nil || !f.exists:
-		return there, err
-	case !there:
-		return false, errRemoved
+	if len(c.Up)+len(c.Down) > 0 {
+		f.publish(c)
 	}
-	now := mark{*stat, least, f.queue.counted()}
-	changes := int64(stat.Cversion - f.base.stat.Cversion)
-	fits := changes == 0
-	if f.persistent {
-		fits = now.least-f.base.most <= changes && changes <= now.most-f.base.least
-	}
-	if !fits || stat.Czxid != f.base.stat.Czxid {
-		f.mended.Add(1)
-		return false, errMissed
-	}
-	f.base = now
-	return false, nil
-}
-
-// admit reports whether stat is not older than what was seen before: a server
-// may lag behind the one that was asked before it.
-func (d *directory) admit(stat *gozk.Stat) bool {
-	era := d.keeper.era()
-	if era == d.era && stat.Czxid == d.newest.Czxid && stat.Pzxid < d.newest.Pzxid {
-		return false
-	}
-	d.era, d.newest = era, *stat
-	return true
+	return doubtful
 }
 
 // sleep returns after t, or when there is no point in waiting.

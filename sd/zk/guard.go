@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"example.com/daytime/sd"
 )
 
 const (
@@ -28,8 +30,9 @@ const (
 //     (https://github.com/go-zookeeper/zk/pull/163), and otherwise surfaces as
 //     one more kind of error. The guard closes the socket and reports nothing:
 //     the reader finds out.
-//   - A frame that is short, or that announces a vector longer than itself,
-//     panics or exhausts memory. The guard closes the connection.
+//   - A frame that is short, or that announces a vector longer than itself, or
+//     a session without a timeout, panics or exhausts memory. The guard closes
+//     the connection.
 //   - It has no persistent watches, and trouble with the others. The guard asks
 //     for both (see watch.go).
 //
@@ -70,14 +73,13 @@ func (g *guard) SetReadDeadline(t time.Time) error {
 // Read checks each frame before go-zookeeper gets to see it as a whole.
 func (g *guard) Read(b []byte) (int, error) {
 	n, err := g.Conn.Read(b)
-	if n > 0 {
-		if bad := g.reader.pass(b[:n]); bad != nil {
-			g.Conn.Close()
-			n, err = 0, bad
-		}
+	if bad := g.reader.pass(b[:n]); bad != nil {
+		g.Conn.Close()
+		g.settle(handshake{err: bad})
+		return 0, bad
 	}
 	if err != nil {
-		g.settle(handshake{err: err, refused: isClosed(err)})
+		g.settle(handshake{err: err, refused: isRefusal(err)})
 	}
 	return n, err
 }
@@ -106,19 +108,24 @@ func (g *guard) checkFrame(first bool, size int, head []byte) error {
 	if !first {
 		return g.replies.received(size, head)
 	}
-	if len(head) < 16 {
+	if len(head) < 20 {
 		return fmt.Errorf("connect reply of %d bytes", size)
 	}
-	g.settle(handshake{
+	h := handshake{
 		timeout: time.Duration(int32(binary.BigEndian.Uint32(head[4:]))) * time.Millisecond,
 		session: int64(binary.BigEndian.Uint64(head[8:])),
-	})
+	}
+	password := binary.BigEndian.Uint32(head[16:])
+	if int64(password) > int64(size) || h.session != 0 && h.timeout <= 0 {
+		return fmt.Errorf("connect reply with a timeout of %v and a password of %d bytes", h.timeout, password)
+	}
+	g.settle(h)
 	return nil
 }
 
-// frameHead is how much of a frame the guard looks at: the reply header, and
-// the length of the vector that may follow.
-const frameHead = 20
+// frameHead is how much of a frame the guard looks at: all of what is checked
+// to its end, which is the reply to a multi with two operations.
+const frameHead = 4096
 
 // A frameReader follows the frames in a stream of bytes.
 type frameReader struct {
@@ -127,7 +134,7 @@ type frameReader struct {
 	size  int  // of the frame under way
 	left  int  // bytes of it to come
 	head  [frameHead]byte
-	have  int     // bytes of head, or of prefix while there is no frame
+	have  int     // bytes of head, or of pre while there is no frame
 	in    bool    // a frame is under way
 	pre   [4]byte // the length before it
 }
@@ -178,63 +185,10 @@ func (r *frameReader) begin(size int) error {
 	return nil
 }
 
-// A replyCheck knows which replies need a look: those with a list of names,
-// whose length go-zookeeper believes, and those to an addWatch.
-type replyCheck struct {
-	mu      sync.Mutex
-	pending map[int32]uint32 // opcode by xid
-	old     bool             // the server does not know addWatch
-}
-
-const codeUnimplemented = -6
-
-// sent notes a request whose reply needs a look.
-func (c *replyCheck) sent(packet []byte) {
-	if len(packet) < 12 {
-		return
-	}
-	opcode := binary.BigEndian.Uint32(packet[8:])
-	if opcode != opGetChildren2 && opcode != opAddWatch {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.pending == nil {
-		c.pending = map[int32]uint32{}
-	}
-	c.pending[int32(binary.BigEndian.Uint32(packet[4:]))] = opcode
-}
-
-// received checks the beginning of a reply. Each name of a list takes 4 bytes
-// at least.
-func (c *replyCheck) received(size int, head []byte) error {
-	xid := int32(binary.BigEndian.Uint32(head))
-	code := int32(binary.BigEndian.Uint32(head[12:]))
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	opcode := c.pending[xid]
-	delete(c.pending, xid)
-	switch {
-	case opcode == opAddWatch && code == codeUnimplemented:
-		c.old = true
-	case opcode == opGetChildren2 && code == 0 && len(head) == frameHead:
-		if count := int32(binary.BigEndian.Uint32(head[16:])); int64(count) > int64(size-frameHead)/4 {
-			return fmt.Errorf("list of %d names in a frame of %d bytes", count, size)
-		}
-	}
-	return nil
-}
-
-// noAddWatch reports whether the server said that it does not know addWatch.
-func (c *replyCheck) noAddWatch() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.old
-}
-
-// isClosed reports whether the other side closed the connection, rather than
-// time having run out.
-func isClosed(err error) bool {
+// isRefusal reports whether the other side closed the connection without a
+// word, rather than time having run out, or the reason being known.
+func isRefusal(err error) bool {
 	var timeout net.Error
-	return !errors.As(err, &timeout) || !timeout.Timeout()
+	known := errors.Is(err, sd.ErrDenied) || errors.Is(err, errUnproved)
+	return !known && (!errors.As(err, &timeout) || !timeout.Timeout())
 }

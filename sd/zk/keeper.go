@@ -29,7 +29,9 @@ const mostHeld = 100
 // (https://github.com/go-zookeeper/zk/issues/36). But a plain restart must lead
 // back to the old session, since giving it up would cost the registrations. So
 // while there is no session the keeper probes with a second client, and takes
-// it only if it got a session and the old one was refused after that.
+// it only if it got a session and the old one was refused after that, by the
+// same server: with the new session this server has seen all that was committed
+// before. That another one refuses says nothing; it may be voting.
 type keeper struct {
 	config config
 	dial   DialFunc
@@ -48,6 +50,7 @@ type keeper struct {
 	changed   chan struct{} // closed and replaced when link changes
 	held      []int64       // the sessions that were ours, the newest last
 	recreated int64
+	unwanted  *link           // whose session is to be ended
 	old       map[string]bool // servers that do not know addWatch
 }
 
@@ -109,6 +112,10 @@ func (k *keeper) run() {
 // probe, and returns when to look again if nothing happens.
 func (k *keeper) step() time.Duration {
 	l, lost, refused, _ := k.current.status()
+	if l != nil && k.isUnwanted(l) {
+		k.restart()
+		return 0
+	}
 	k.publish(l)
 	if l != nil {
 		k.dropProbe()
@@ -126,10 +133,11 @@ func (k *keeper) step() time.Duration {
 		return t
 	}
 	if probed, _, _, _ := k.probe.status(); probed != nil {
-		if refused.After(probed.since) || time.Since(probed.since) > t {
+		if k.current.refusedBy(probed.server).After(probed.since) || time.Since(probed.since) > t {
 			k.adopt(probed)
 			return 0
 		}
+		k.current.hosts.prefer(probed.server)
 	}
 	return t
 }
@@ -143,6 +151,33 @@ func (k *keeper) adopt(l *link) {
 	k.mu.Unlock()
 	k.publish(l)
 	old.close()
+}
+
+// renew has the session of l ended, and with it its nodes, and another begun.
+func (k *keeper) renew(l *link) {
+	k.mu.Lock()
+	k.unwanted = l
+	k.mu.Unlock()
+	k.poke()
+}
+
+func (k *keeper) isUnwanted(l *link) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.unwanted == l
+}
+
+// restart replaces the current client by a new one.
+func (k *keeper) restart() {
+	k.publish(nil)
+	k.current.close()
+	next, err := k.newClient()
+	if err != nil {
+		return // as long as there is none the probes go on
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.current = next
 }
 
 func (k *keeper) dropProbe() {

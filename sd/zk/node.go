@@ -3,7 +3,7 @@ package zk
 import (
 	"errors"
 	"fmt"
-	"slices"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -13,16 +13,60 @@ import (
 
 // What follows runs in the announcer's goroutine, one call at a time.
 
-const (
-	mostTakeovers = 3 // a minute; more is two processes fighting over one address
-	nodeTries     = 5 // while others change the node at the same time
-)
+// nodeTries bounds the attempts while others change the node at the same time.
+const nodeTries = 5
 
 var (
 	errLost    = errors.New("registration lost")
 	errChanged = errors.New("node keeps changing")
 	errRevoked = errors.New("no longer wanted")
 )
+
+// look makes the node what w says, or finds that it is.
+func (a *announcer) look(l *link, e *entry, w wish) {
+	e.looked, e.audit = l, time.Now().Add(auditEvery*4/5+rand.N(auditEvery*2/5))
+	switch w {
+	case publish:
+		err := a.publish(l, e)
+		next := hold
+		if err != nil {
+			next = leave
+		}
+		a.report(e, w, next, err)
+	case hold:
+		switch err := a.verify(l, e); {
+		case errors.Is(err, errLost):
+			e.armed = nil // in case it was no event that told
+			a.report(e, w, leave, err)
+		case err != nil:
+			e.audit = time.Now().Add(retryPause)
+		}
+	case withdraw:
+		switch err := a.remove(l, e); {
+		case err == nil:
+			a.report(e, w, leave, nil)
+		case !errors.Is(err, gozk.ErrNoAuth):
+			e.audit = time.Now().Add(retryPause)
+		case e.barred == l.session && a.alone(e):
+			a.keeper.renew(l) // the node goes with the session
+		default:
+			a.report(e, w, withdraw, fmt.Errorf("%w, and it stays as long as its session", denied(err)))
+		}
+	}
+}
+
+// alone reports whether e is the only node, so that the session can be ended
+// without taking another along.
+func (a *announcer) alone(e *entry) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, other := range a.entries {
+		if other != e && (other.wish == publish || other.wish == hold) {
+			return false
+		}
+	}
+	return true
+}
 
 // publish makes sure that the node exists and belongs to the session of l.
 func (a *announcer) publish(l *link, e *entry) error {
@@ -64,7 +108,7 @@ func (a *announcer) stat(l *link, e *entry) (bool, *gozk.Stat, error) {
 
 // create makes the node, and the directory if there is none.
 func (a *announcer) create(l *link, e *entry) error {
-	_, err := l.Create(e.path, a.identity.at(e.instance), gozk.FlagEphemeral, gozk.WorldACL(gozk.PermAll))
+	_, err := l.Create(e.path, a.identity.at(e.instance), gozk.FlagEphemeral, a.acl)
 	switch {
 	case errors.Is(err, gozk.ErrNodeExists):
 		return errChanged
@@ -80,93 +124,28 @@ func (a *announcer) create(l *link, e *entry) error {
 
 // createParents makes the directory, level by level, as ordinary nodes:
 // ZooKeeper would remove a container when it is empty, and with it the answer
-// that there are no servers.
-func (a *announcer) createParents(l *link) error {
+// that there are no servers. ZooKeeper looks at permissions first: a level that
+// may not be created may be there, and the next one tells.
+func (a *announcer) createParents(l *link) (barred error) {
 	for end := 1; end < len(a.parent); end++ {
 		if next := strings.IndexByte(a.parent[end:], '/'); next >= 0 {
 			end += next
 		} else {
 			end = len(a.parent)
 		}
-		_, err := l.Create(a.parent[:end], nil, 0, gozk.WorldACL(gozk.PermAll))
-		if err != nil && !errors.Is(err, gozk.ErrNodeExists) {
+		_, err := l.Create(a.parent[:end], nil, 0, a.acl)
+		switch {
+		case err == nil, errors.Is(err, gozk.ErrNodeExists):
+			barred = nil
+		case errors.Is(err, gozk.ErrNoAuth):
+			barred = fmt.Errorf("create %s: %w", a.parent[:end], err)
+		case errors.Is(err, gozk.ErrNoNode) && barred != nil:
+			return barred
+		default:
 			return err
 		}
 	}
-	return nil
-}
-
-// takeOver replaces a node of ours from an earlier session or process. The node
-// is claimed first: a Set, whose reply tells whose node that was, and after
-// which the version belongs to this incarnation alone. Every node begins with
-// version 0, so a Delete of version 0 could hit a successor as well. The Delete
-// and the Create are one transaction, so that nobody lists a gap.
-func (a *announcer) takeOver(l *link, e *entry, stat *gozk.Stat) error {
-	if err := a.mayTakeOver(l, e, stat); err != nil {
-		return err
-	}
-	claimed, err := a.claim(l, e, stat)
-	if err != nil {
-		return err
-	}
-	if !a.wanted(e, publish) {
-		return errRevoked
-	}
-	results, err := l.Multi(
-		&gozk.DeleteRequest{Path: e.path, Version: claimed.Version},
-		&gozk.CreateRequest{
-			Path:  e.path,
-			Data:  a.identity.at(e.instance),
-			Acl:   gozk.WorldACL(gozk.PermAll),
-			Flags: gozk.FlagEphemeral,
-		},
-	)
-	for _, r := range results {
-		if err == nil {
-			err = r.Error
-		}
-	}
-	return changed(err)
-}
-
-// mayTakeOver returns nil if the node is a ghost: owned by a session that this
-// backend held before, or written by this host for the same address. Anything
-// else belongs to somebody, even if its data is empty.
-func (a *announcer) mayTakeOver(l *link, e *entry, stat *gozk.Stat) error {
-	if a.keeper.owned(stat.EphemeralOwner) {
-		return nil
-	}
-	data, now, err := l.Get(e.path)
-	if err != nil {
-		return changed(err)
-	}
-	if now.Czxid != stat.Czxid {
-		return errChanged
-	}
-	if !isEphemeral(now) || now.EphemeralOwner == e.stranger || !a.identity.ghost(data, e.instance) {
-		return fmt.Errorf("%w: session 0x%x, data %.100q", sd.ErrConflict, now.EphemeralOwner, data)
-	}
-	minuteAgo := time.Now().Add(-time.Minute)
-	e.takeovers = slices.DeleteFunc(e.takeovers, func(t time.Time) bool { return t.Before(minuteAgo) })
-	if len(e.takeovers) >= mostTakeovers {
-		return fmt.Errorf("%w: another process on this host, which took the node %d times within a minute", sd.ErrConflict, len(e.takeovers))
-	}
-	e.takeovers = append(e.takeovers, time.Now())
-	return nil
-}
-
-// claim pins the incarnation of the node that stat describes: after it, no
-// other has the version it returns.
-func (a *announcer) claim(l *link, e *entry, stat *gozk.Stat) (*gozk.Stat, error) {
-	claimed, err := l.Set(e.path, a.identity.at(e.instance), stat.Version)
-	if err != nil {
-		return nil, changed(err)
-	}
-	if claimed.EphemeralOwner != stat.EphemeralOwner {
-		e.stranger = claimed.EphemeralOwner // its data looks like ours now, but it is not
-		return nil, errChanged
-	}
-	return claimed, nil
+	return barred
 }
 
 // verify returns an error that matches errLost if the node is not, or not any
@@ -184,7 +163,8 @@ func (a *announcer) verify(l *link, e *entry) error {
 	return nil
 }
 
-// remove removes the node if it is ours.
+// remove removes the node if it is ours. It does not try again what the ACLs
+// have barred.
 func (a *announcer) remove(l *link, e *entry) error {
 	for range nodeTries {
 		exists, stat, err := l.Exists(e.path)
@@ -194,25 +174,24 @@ func (a *announcer) remove(l *link, e *entry) error {
 		if !exists || !a.keeper.owned(stat.EphemeralOwner) {
 			return nil
 		}
+		if stat.EphemeralOwner == e.barred {
+			return gozk.ErrNoAuth
+		}
 		claimed, err := a.claim(l, e, stat)
+		if err == nil && !a.wanted(e, withdraw) {
+			return errRevoked
+		}
 		if err == nil {
 			err = changed(l.Delete(e.path, claimed.Version))
+		}
+		if errors.Is(err, gozk.ErrNoAuth) {
+			e.barred = stat.EphemeralOwner
 		}
 		if !errors.Is(err, errChanged) {
 			return err
 		}
 	}
 	return errChanged
-}
-
-// changed turns the errors of somebody else's change into errChanged.
-func changed(err error) error {
-	for _, known := range []error{gozk.ErrNoNode, gozk.ErrNodeExists, gozk.ErrBadVersion} {
-		if errors.Is(err, known) {
-			return errChanged
-		}
-	}
-	return err
 }
 
 // denied marks the errors that only a person can mend.

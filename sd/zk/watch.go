@@ -24,17 +24,24 @@ import (
 // keeps a channel for every call. Every user here arms and reads again on each
 // link, so that nothing depends on it.
 //
+// No directory begins like a mark, because a target has no %.
+//
 // The alternative, a fork or a client of our own, is more code to keep right.
 const (
-	watchOnce  = "/watch-once"   // until the first event
-	watchNode  = "/watch-node0"  // persistent: the node, and its list of children
-	watchNodes = "/watch-nodes1" // persistent: the node and everything below it
+	watchOnce  = "/%once"   // until the first event
+	watchNode  = "/%node0"  // persistent: the node, and its list of children
+	watchNodes = "/%nodes1" // persistent: the node and everything below it
 )
 
 const (
+	opError        = -1 // in the results of a multi
+	opCreate       = 1
+	opDelete       = 2
 	opExists       = 3
+	opGetData      = 4
 	opSync         = 9
 	opGetChildren2 = 12
+	opMulti        = 14
 	opAddWatch     = 106
 )
 
@@ -58,9 +65,12 @@ func unmark(packet []byte) []byte {
 	if opcode != opSync && opcode != opExists && opcode != opGetChildren2 {
 		return packet
 	}
-	rest := packet[head:]
+	size, rest := binary.BigEndian.Uint32(packet[head-4:]), packet[head:]
+	if int64(size) > int64(len(rest)) {
+		return packet
+	}
 	for _, mark := range []string{watchOnce, watchNode, watchNodes} {
-		path, marked := bytes.CutPrefix(rest, []byte(mark))
+		path, marked := bytes.CutPrefix(rest[:size], []byte(mark))
 		if !marked {
 			continue
 		}
@@ -68,7 +78,7 @@ func unmark(packet []byte) []byte {
 			mode := uint32(mark[len(mark)-1] - '0')
 			return request(packet[4:8], opAddWatch, path, binary.BigEndian.AppendUint32(nil, mode))
 		}
-		return request(packet[4:8], opcode, path[:len(path)-1], []byte{1})
+		return request(packet[4:8], opcode, path, []byte{1})
 	}
 	return packet
 }

@@ -11,13 +11,58 @@
 //
 // # Reading the package
 //
-// A connection to ZooKeeper is wrapped by a guard (guard.go, watch.go) and
-// made at a bounded pace (dial.go). A client is one Conn of go-zookeeper, cut
-// into links: the times between two disconnects (client.go). The keeper holds
-// the session, with a second client when the first cannot recover (keeper.go).
-// On a link, a directory follows the children for all readers (directory.go,
-// queue.go, follow.go), and an announcer makes all changes (announcer.go,
-// node.go, owner.go).
+// A connection to ZooKeeper is made at a bounded pace (dial.go), with TLS and
+// credentials (tls.go, auth.go), and wrapped by a guard (guard.go, watch.go). A
+// client is one Conn of go-zookeeper, cut into links: the times between two
+// disconnects (client.go). The keeper holds the session, with a second client
+// when the first cannot recover (keeper.go). On a link, a directory follows the
+// children for all readers (directory.go, queue.go, follow.go), and an announcer
+// makes all changes (announcer.go, node.go, takeover.go, owner.go).
+//
+// # Security
+//
+// By default all is open, as ZooKeeper is: whoever reaches a server can read
+// along, and add and remove names, which clients then dial. Against that:
+//
+//   - tls-ca=FILE makes every connection one with TLS (1.2 or later), to servers
+//     that the authorities in FILE, and no others, have certified under the name
+//     that stands in the target. There is no way back to clear text.
+//   - tls-cert=FILE&tls-key=FILE show a client certificate. It is an identity by
+//     itself (x509 in ACLs), and needs no password anywhere.
+//   - auth-file=FILE holds one line, user:password, for ZooKeeper's digest
+//     scheme. It must be a regular file of this user's with mode 0600 or
+//     stricter. Without TLS the password crosses the network in clear text.
+//     ZooKeeper compares it with nothing: a wrong one is another identity, to
+//     which operations are denied.
+//   - acl=creator gives created nodes, directory included, to those with the same
+//     identity; everybody else can only read. All servers of a directory
+//     share one identity. After a change of password, the nodes of before are
+//     strangers' until their sessions end.
+//
+// Files are read again at every dial, and changes need no restart. No request is
+// sent before the credentials are accepted. What is denied is reported as
+// [sd.ErrDenied] and tried again every 10 to 30 s.
+//
+// The right to create and delete a child is the parent's to give, whatever the
+// child's ACL says. So an administrator should make the directory, and choose:
+//
+//   - world:anyone:cdrwa, the default: anybody can remove any server.
+//   - registrar:cdr, world:anyone:r: servers can, so one that was broken into can
+//     remove all. A restarted server takes its node over at once. The directory
+//     that acl=creator makes is like this, and its ACL can be changed as well.
+//   - registrar:cr, world:anyone:r: nobody can remove another's node, its successor
+//     included. After a crash the restarted server is in conflict until the old
+//     session has ended: clients know its address all the while, but for a gap
+//     of 1 s at most then. Deregister ends the session, and the node with it.
+//     While the Backend has other nodes it cannot: the state says unconfirmed and
+//     denied, and the node goes with the last other one, or with Close.
+//
+// Who may delete in the directory's own parent can remove the directory while it
+// is empty, and / is open by default: put it below a node of the
+// administrator's, such as /prod/go_servers. And close the port for clear text,
+// which stays open to all whom the ACLs let in.
+//
+// Not here: SASL, keys with a passphrase, revocation lists.
 package zk
 
 import (
@@ -58,15 +103,20 @@ func Open(t sd.Target) (sd.Backend, error) { return OpenBackend(t) }
 // The port is 2181 and the path /go_servers if they are left out. Keys:
 // session-timeout, 10s by default, is what is asked for (the server grants 2 to
 // 20 of its ticks); watch is auto by default, and persistent or children to
-// force one.
+// force one; tls-ca, tls-cert, tls-key and auth-file are files, none by default,
+// and acl is open by default, or creator: see Security above. A path can hold
+// neither % nor a blank.
 //
 // OpenBackend connects in the background and does not wait: it fails only if t
-// is wrong. Names of hosts are resolved at every dial. The caller must Close
+// is wrong, or a file that it names. Names of hosts are resolved at every dial. The caller must Close
 // the backend.
 func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 	c, err := parseConfig(t)
 	if err != nil {
 		return nil, err
+	}
+	if err := c.checkFiles(); err != nil {
+		return nil, fmt.Errorf("zk: open %s: %w", t, err)
 	}
 	o := options{dial: (&net.Dialer{}).DialContext}
 	for _, option := range opts {

@@ -1,0 +1,229 @@
+package zk_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/zkdev"
+	gozk "github.com/go-zookeeper/zk"
+)
+
+// With acl=creator a stranger can list and read, and nothing else; who has the
+// credentials can do everything.
+func TestStrangersOnlyRead(t *testing.T) {
+	inSecureWorld(t, func(w *world, _ string) {
+		v := w.view(w.open())
+		w.phase(w.register(w.open(), alice).State, time.Second, sd.Registered)
+		w.shows(v, time.Second, alice)
+		strangersOnlyRead(t, w.visitor(""), "/go_servers/"+alice)
+		strangersOnlyRead(t, w.visitor(another), "/go_servers/"+alice)
+		if err := w.visitor(secret).Delete("/go_servers/"+alice, -1); err != nil {
+			t.Errorf("delete with the credentials: %v", err)
+		}
+		w.registered(time.Second, alice)
+	})
+}
+
+func strangersOnlyRead(t *testing.T, stranger *gozk.Conn, node string) {
+	t.Helper()
+	parent := node[:strings.LastIndexByte(node, '/')]
+	open := gozk.WorldACL(gozk.PermAll)
+	if _, _, err := stranger.Children(parent); err != nil {
+		t.Errorf("children: %v", err)
+	}
+	if _, _, err := stranger.Get(node); err != nil {
+		t.Errorf("get: %v", err)
+	}
+	_, set := stranger.Set(node, nil, -1)
+	_, setACL := stranger.SetACL(node, open, -1)
+	_, setParentACL := stranger.SetACL(parent, open, -1)
+	_, create := stranger.Create(parent+"/"+bob, nil, 0, open)
+	_, replace := stranger.Multi(
+		&gozk.DeleteRequest{Path: node, Version: -1},
+		&gozk.CreateRequest{Path: node, Acl: open})
+	for what, err := range map[string]error{
+		"set":               set,
+		"set ACL":           setACL,
+		"set parent's ACL":  setParentACL,
+		"create":            create,
+		"delete":            stranger.Delete(node, -1),
+		"delete and create": replace,
+	} {
+		if !errors.Is(err, gozk.ErrNoAuth) {
+			t.Errorf("%s: want %v, have %v", what, gozk.ErrNoAuth, err)
+		}
+	}
+}
+
+// By default anybody may do everything, as with other programs.
+func TestOpenACL(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		w.Delete("/go_servers")
+		w.phase(w.register(w.open(), alice).State, time.Second, sd.Registered)
+		for _, path := range []string{"/go_servers", "/go_servers/" + alice} {
+			have, _, err := w.visitor("").GetACL(path)
+			if want := gozk.WorldACL(gozk.PermAll); err != nil || !slices.Equal(want, have) {
+				t.Errorf("%s: want %v, have %v, error %v", path, want, have, err)
+			}
+		}
+	})
+}
+
+// Where the directory's ACL lets servers create and not delete, a ghost is
+// waited for.
+func TestGhostIsWaitedForWithoutDelete(t *testing.T) {
+	inSecureWorld(t, func(w *world, _ string) {
+		w.protect(gozk.PermCreate | gozk.PermRead)
+		dead := w.open()
+		w.phase(w.register(dead, alice).State, time.Second, sd.Registered)
+		old := w.owner(alice)
+		zxid := w.Zxid()
+		r := w.register(w.open(), alice)
+		w.phase(r.State, time.Second, sd.Conflict)
+		w.pass(time.Minute)
+		if have := r.State(); have.Phase != sd.Conflict || !strings.Contains(have.Err.Error(), "ACL") {
+			t.Errorf("state: want a conflict that names the ACL, have %v", have)
+		}
+		if have := w.Zxid(); have > zxid+3 { // a session, a claim, and what is denied
+			t.Errorf("zxid: want %d at most, have %d", zxid+3, have)
+		}
+		w.Refuse(true) // to the one that is to die
+		w.Expire(old)
+		w.Refuse(false)
+		w.eventually(5*time.Second, func() error {
+			if names, _ := w.Children("/go_servers"); len(names) == 0 || w.owner(alice) == old {
+				return errors.New("want a new owner")
+			}
+			return nil
+		})
+	})
+}
+
+// protect makes the directory as an administrator would, with perms for the
+// servers.
+func (w *world) protect(perms int32) {
+	w.t.Helper()
+	admin := w.visitor("admin:admin")
+	acl := slices.Concat(gozk.AuthACL(gozk.PermAll), gozk.WorldACL(gozk.PermRead), gozk.DigestACL(perms, "registrar", "open-sesame"))
+	if _, err := admin.Create("/go_servers", nil, 0, acl); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// Without the right to delete, a node is withdrawn by ending the session; that
+// is not held against the next registration.
+func TestWithdrawnWithoutDelete(t *testing.T) {
+	inSecureWorld(t, func(w *world, _ string) {
+		w.protect(gozk.PermCreate | gozk.PermRead)
+		b := w.open()
+		r := w.register(b, alice)
+		v := w.view(b)
+		w.shows(v, time.Second, alice)
+		for range 3 {
+			w.phase(r.State, time.Second, sd.Registered)
+			session := w.owner(alice)
+			r.Deregister()
+			if have := r.State(); have.Phase != sd.Withdrawn || have.Err != nil {
+				t.Errorf("state: want withdrawn, have %v", have)
+			}
+			w.registered(0)
+			w.shows(v, 2*time.Second)
+			r.Register()
+			w.registered(time.Second, alice)
+			if w.owner(alice) == session {
+				t.Error("owner: want another session, have the same")
+			}
+		}
+		if n := b.Stats().Recreated; n != 0 {
+			t.Errorf("recreated: want 0, have %d", n)
+		}
+	})
+}
+
+// A session with another node is not ended for that; the state says so, and
+// Close removes both.
+func TestWithdrawnWithoutDeleteBesideAnother(t *testing.T) {
+	inSecureWorld(t, func(w *world, _ string) {
+		w.protect(gozk.PermCreate | gozk.PermRead)
+		b := w.open()
+		r1, r2 := w.register(b, alice), w.register(b, bob)
+		w.registered(time.Second, alice, bob)
+		start, session := time.Now(), w.owner(bob)
+		r1.Deregister()
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("Deregister took %v, want 1s at most", took)
+		}
+		if err := r1.State().Err; !errors.Is(err, sd.ErrUnconfirmed) || !errors.Is(err, sd.ErrDenied) {
+			t.Errorf("error: want %v and %v, have %v", sd.ErrUnconfirmed, sd.ErrDenied, err)
+		}
+		zxid := w.Zxid()
+		w.pass(5 * time.Minute)
+		w.registered(0, alice, bob)
+		if have := w.Zxid(); have != zxid {
+			t.Errorf("zxid: want %d, have %d", zxid, have)
+		}
+		if w.owner(bob) != session {
+			t.Error("owner: want the same session, have another")
+		}
+		r2.Deregister()
+		w.registered(time.Minute)
+		r1.Register()
+		r2.Register()
+		w.registered(time.Second, alice, bob)
+		r1.Deregister()
+		b.Close()
+		w.registered(0)
+	})
+}
+
+// The directory is made below a level that we may not create, since that is
+// there.
+func TestParentsBelowProtectedRoot(t *testing.T) {
+	file := secretFile(t, secret)
+	inWorld(t, "zk://zookeeper.example.com/prod/eu/go_servers?acl=creator&auth-file="+file, func(w *world) {
+		admin := w.visitor("admin:admin")
+		mine := slices.Concat(gozk.AuthACL(gozk.PermAll), gozk.DigestACL(gozk.PermCreate, "registrar", "open-sesame"))
+		_, err1 := admin.Create("/prod", nil, 0, mine)
+		_, err2 := admin.SetACL("/", gozk.AuthACL(gozk.PermAll), -1)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		r := w.register(w.open(), alice)
+		w.phase(r.State, time.Second, sd.Registered)
+		strangersOnlyRead(t, w.visitor(""), "/prod/eu/go_servers/"+alice)
+	})
+	inWorld(t, "zk://zookeeper.example.com/prod/eu/go_servers?acl=creator&auth-file="+file, func(w *world) {
+		if _, err := w.visitor("admin:admin").SetACL("/", gozk.AuthACL(gozk.PermAll), -1); err != nil {
+			t.Fatal(err)
+		}
+		r := w.register(w.open(), alice)
+		if err := r.State().Err; !errors.Is(err, sd.ErrDenied) || !strings.Contains(err.Error(), "create /prod:") {
+			t.Errorf("error: want %v that names /prod, have %v", sd.ErrDenied, err)
+		}
+	})
+}
+
+// A directory that may not be read is reported as denied, and asked for slowly.
+func TestReadDenied(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		if _, err := w.visitor("admin:admin").SetACL("/go_servers", gozk.AuthACL(gozk.PermAll), -1); err != nil {
+			t.Fatal(err)
+		}
+		v := w.view(w.open())
+		w.eventually(time.Second, func() error {
+			if err := v.State().Err; !errors.Is(err, sd.ErrDenied) {
+				return fmt.Errorf("error: want %v, have %v", sd.ErrDenied, err)
+			}
+			return nil
+		})
+		w.pass(5 * time.Minute)
+		if n := w.Requests(zkdev.OpGetChildren2); n > 25 {
+			t.Errorf("lists in 5 minutes: want 25 at most, have %d", n)
+		}
+	})
+}

@@ -1,0 +1,148 @@
+package zk
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"example.com/daytime/sd"
+	gozk "github.com/go-zookeeper/zk"
+)
+
+const (
+	opAuth  = 100
+	authXid = -4
+	// mostSecret bounds user and password together.
+	mostSecret = 1024
+)
+
+// errUnproved begins the errors of a server that granted a session and did not
+// take the credentials.
+var errUnproved = errors.New("no answer to the credentials")
+
+// An authConn is a connection on which no request is ever sent before the
+// server has accepted the credentials: they are part of the handshake. It holds
+// the connect reply back until then, so that go-zookeeper has no session before.
+//
+// Go-zookeeper's own AddAuth is not used. Between Connect and the first AddAuth
+// it sends what is queued without credentials; it remembers them only after a
+// first success; and one write error while it sends them again after a reconnect
+// blocks it for ever (https://github.com/go-zookeeper/zk/pull/163).
+type authConn struct {
+	net.Conn
+	secret []byte // nil once it was sent
+	held   []byte // what is left of the connect reply
+}
+
+// Read reads what go-zookeeper is to see: all but the server's answer to the
+// credentials.
+func (c *authConn) Read(b []byte) (int, error) {
+	if c.secret != nil {
+		secret := c.secret
+		c.secret = nil
+		var err error
+		if c.held, err = c.shakeHands(secret); err != nil {
+			return 0, err
+		}
+	}
+	if len(c.held) > 0 {
+		n := copy(b, c.held)
+		c.held = c.held[n:]
+		return n, nil
+	}
+	return c.Conn.Read(b)
+}
+
+// shakeHands returns the connect reply, after the server has accepted secret if
+// it granted a session.
+func (c *authConn) shakeHands(secret []byte) ([]byte, error) {
+	const session = 4 + 4 + 4 // after the length, the protocol and the timeout
+	reply, err := readFrame(c.Conn)
+	if err != nil || binary.BigEndian.Uint64(reply[session:]) == 0 {
+		return reply, err
+	}
+	c.SetWriteDeadline(time.Now().Add(dialTimeout))
+	_, err = c.Conn.Write(authRequest(secret))
+	c.SetWriteDeadline(time.Time{})
+	var answer []byte
+	if err == nil {
+		answer, err = readFrame(c.Conn)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnproved, err)
+	}
+	xid, code := int32(binary.BigEndian.Uint32(answer[4:])), int32(binary.BigEndian.Uint32(answer[16:]))
+	if xid != authXid || code != 0 {
+		return nil, fmt.Errorf("%w: auth-file: %w (xid %d, code %d)", sd.ErrDenied, gozk.ErrAuthFailed, xid, code)
+	}
+	return reply, nil
+}
+
+// authRequest encodes the credentials for the digest scheme.
+func authRequest(secret []byte) []byte {
+	const scheme = "digest"
+	b := binary.BigEndian.AppendUint32(nil, uint32(20+len(scheme)+len(secret)))
+	xid := int32(authXid)
+	b = binary.BigEndian.AppendUint32(b, uint32(xid))
+	b = binary.BigEndian.AppendUint32(b, opAuth)
+	b = binary.BigEndian.AppendUint32(b, 0) // a type that nobody uses
+	b = binary.BigEndian.AppendUint32(b, uint32(len(scheme)))
+	b = append(b, scheme...)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(secret)))
+	return append(b, secret...)
+}
+
+// readFrame reads a frame of the handshake, its length included.
+func readFrame(r io.Reader) ([]byte, error) {
+	frame := make([]byte, 4, 64)
+	if _, err := io.ReadFull(r, frame); err != nil {
+		return nil, err
+	}
+	size := binary.BigEndian.Uint32(frame)
+	if size < leastFrame || size > mostConnectFrame {
+		return nil, fmt.Errorf("frame of %d bytes: want %d to %d", size, leastFrame, mostConnectFrame)
+	}
+	frame = append(frame, make([]byte, size)...)
+	_, err := io.ReadFull(r, frame[4:])
+	return frame, err
+}
+
+// readSecret reads "user:password" from a file. Its errors name the file and
+// what is allowed, and never what is in it.
+func readSecret(name string) ([]byte, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold it up
+	if err != nil {
+		return nil, fmt.Errorf("auth-file: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("auth-file: %w", err)
+	}
+	if mode := info.Mode(); !mode.IsRegular() || mode.Perm()&^0o600 != 0 || !isOurs(info) {
+		return nil, fmt.Errorf("auth-file %s: mode %v, ours: %t: want a regular file of this user's, with mode 0600 or stricter", name, mode, isOurs(info))
+	}
+	text, err := io.ReadAll(io.LimitReader(f, mostSecret+1))
+	if err != nil {
+		return nil, fmt.Errorf("auth-file: %w", err)
+	}
+	secret := bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
+	user, password, found := bytes.Cut(secret, []byte(":"))
+	if !found || len(user) == 0 || len(password) == 0 || len(text) > mostSecret || bytes.ContainsAny(secret, "\r\n\x00") {
+		return nil, fmt.Errorf("auth-file %s: want one line, user:password, of %d bytes at most", name, mostSecret)
+	}
+	return secret, nil
+}
+
+// creatorACL lets those with our credentials do everything, and everybody read.
+// The scheme auth stands for whatever the creator has proved: a digest, a
+// client certificate, or both.
+func creatorACL() []gozk.ACL {
+	return append(gozk.AuthACL(gozk.PermAll), gozk.WorldACL(gozk.PermRead)...)
+}

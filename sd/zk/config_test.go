@@ -1,0 +1,129 @@
+package zk
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/daytime/sd"
+)
+
+// What a target leaves out has a default.
+func TestParseConfig(t *testing.T) {
+	const host = "a.example.com:2181"
+	for text, want := range map[string]config{
+		"zk://a.example.com":                         {hosts: []string{host}, parent: "/go_servers", timeout: 10 * time.Second, watch: watchAuto},
+		"zk://a.example.com/":                        {hosts: []string{host}, parent: "/go_servers", timeout: 10 * time.Second, watch: watchAuto},
+		"zk://a.example.com/x/y":                     {hosts: []string{host}, parent: "/x/y", timeout: 10 * time.Second, watch: watchAuto},
+		"zk://a.example.com:1?session-timeout=1m30s": {hosts: []string{"a.example.com:1"}, parent: "/go_servers", timeout: 90 * time.Second, watch: watchAuto},
+		"zk://a.example.com/x?watch=children":        {hosts: []string{host}, parent: "/x", timeout: 10 * time.Second, watch: watchChildren},
+		"zk://a.example.com/zookeeperx":              {hosts: []string{host}, parent: "/zookeeperx", timeout: 10 * time.Second, watch: watchAuto},
+		"zk://a.example.com?session-timeout=1s&watch=persistent": {hosts: []string{host}, parent: "/go_servers",
+			timeout: time.Second, watch: watchPersistent},
+		"zk://[::1],192.0.2.1:21810,b": {hosts: []string{"[::1]:2181", "192.0.2.1:21810", "b:2181"}, parent: "/go_servers",
+			timeout: 10 * time.Second, watch: watchAuto},
+	} {
+		have, err := parseConfig(parse(t, text))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		if !slices.Equal(have.hosts, want.hosts) || have.parent != want.parent || have.timeout != want.timeout || have.watch != want.watch {
+			t.Errorf("%s: want %+v, have %+v", text, want, have)
+		}
+	}
+}
+
+// Every error names the part that is wrong, and shows the grammar.
+func TestParseConfigErrors(t *testing.T) {
+	for query, part := range map[string]string{
+		"?session-timeout=10":          `session-timeout "10"`,
+		"?session-timeout=0s":          `session-timeout "0s"`,
+		"?session-timeout=-4s":         `session-timeout "-4s"`,
+		"?session-timeout=999ms":       `session-timeout "999ms"`,
+		"?session-timeout=1h1ns":       `session-timeout "1h1ns"`,
+		"?session-timeout=ten":         `session-timeout "ten"`,
+		"?session-timeout=9999999h":    `session-timeout "9999999h"`,
+		"?watch=never":                 `watch "never"`,
+		"?watch=Auto":                  `watch "Auto"`,
+		"?timeout=4s":                  `key "timeout"`,
+		"/a/":                          `path "/a/"`,
+		"/a//b":                        `path "/a//b"`,
+		"//":                           `path "//"`,
+		"/a/./b":                       `path "/a/./b"`,
+		"/a/../b":                      `path "/a/../b"`,
+		"/..":                          `path "/.."`,
+		"/zookeeper":                   `path "/zookeeper"`,
+		"/zookeeper/quota":             `path "/zookeeper/quota"`,
+		"/zookeeper?watch=x&timeout=4": `path "/zookeeper"`,
+	} {
+		_, err := parseConfig(parse(t, "zk://a.example.com"+query))
+		if err == nil {
+			t.Errorf("%s: want an error that names %s, have none", query, part)
+			continue
+		}
+		for _, want := range []string{part, targetGrammar, "zk://a.example.com"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: want an error with %s, have %v", query, want, err)
+			}
+		}
+	}
+	_, err := parseConfig(parse(t, "zk://a.example.com/a/?watch=x&timeout=4"))
+	for _, part := range []string{`path "/a/"`, `watch "x"`, `key "timeout"`} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("several errors: want %s among them, have %v", part, err)
+		}
+	}
+}
+
+// A Target that nobody parsed is not trusted either.
+func TestOpenBackendRefuses(t *testing.T) {
+	for name, target := range map[string]sd.Target{
+		"no host": {Scheme: "zk"},
+		"a mark":  {Scheme: "zk", Hosts: []sd.Host{{Name: "a"}}, Path: watchOnce + "/a"},
+		"no path": {Scheme: "zk", Hosts: []sd.Host{{Name: "a"}}, Path: "a"},
+	} {
+		b, err := OpenBackend(target, Dial(blackHole))
+		if err == nil {
+			b.Close()
+			t.Errorf("%s: want an error, have none", name)
+		}
+	}
+}
+
+// FuzzParseConfig reads anything that is a target: what is accepted is a path
+// that ZooKeeper takes, in its one spelling, and comes out the same again.
+func FuzzParseConfig(f *testing.F) {
+	for _, text := range []string{"zk://a", "zk://a,b:1/x/y?watch=auto", "zk://[::1]/..", "zk://a//", "zk://a/zookeeper", "zk://a?session-timeout=4s"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		target, err := sd.ParseTarget(text)
+		if err != nil {
+			return
+		}
+		c, err := parseConfig(target)
+		if err != nil {
+			if !strings.Contains(err.Error(), targetGrammar) {
+				t.Errorf("%q: no grammar in %v", text, err)
+			}
+			return
+		}
+		if path.Clean(c.parent) != c.parent || c.parent[0] != '/' || len(c.parent) < 2 || strings.HasPrefix(c.parent+"/", "/zookeeper/") {
+			t.Errorf("%q: path %q", text, c.parent)
+		}
+		if c.timeout < leastTimeout || c.timeout > mostTimeout || len(c.hosts) != len(target.Hosts) {
+			t.Errorf("%q: %+v", text, c)
+		}
+		for _, mark := range []string{watchOnce, watchNode, watchNodes} {
+			if strings.HasPrefix(c.parent, mark) {
+				t.Errorf("%q: path %q begins with a mark", text, c.parent)
+			}
+		}
+		again, err := parseConfig(parse(t, target.String()))
+		if err != nil || again.parent != c.parent || !slices.Equal(again.hosts, c.hosts) {
+			t.Errorf("%q: read again: %+v, %v", text, again, err)
+		}
+	})
+}

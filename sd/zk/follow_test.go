@@ -1,0 +1,236 @@
+package zk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/zkdev"
+	gozk "github.com/go-zookeeper/zk"
+)
+
+const home = "zk://zookeeper.example.com?session-timeout=4s"
+
+// The directory appears between the list that did not find it and the watch for
+// its creation: no event will tell.
+func TestParentAppearsBeforeItsWatch(t *testing.T) {
+	inLab(t, home+"&watch=children", func(l *lab) {
+		l.Delete(defaultPath)
+		b, _ := l.connected()
+		l.Slow(50 * time.Millisecond)
+		_, r := l.watch(b)
+		l.eventually(time.Second, func() error { return atLeast("lists", 1, l.Requests(zkdev.OpGetChildren2)) })
+		l.Create(defaultPath, nil, 0) // the answer, NoNode, is under way
+		if took := l.shows(r, 40*time.Second); took > time.Second {
+			t.Errorf("shown after %v, want 1s at most", took)
+		}
+	})
+}
+
+func atLeast(what string, want, have int) error {
+	if have < want {
+		return fmt.Errorf("%s: want %d at least, have %d", what, want, have)
+	}
+	return nil
+}
+
+// Audits go on when there are changes all the time: an event that is missing
+// among many is what they are for.
+func TestAuditsGoOnUnderChurn(t *testing.T) {
+	inLab(t, home, func(l *lab) {
+		b, _ := l.connected()
+		_, r := l.watch(b)
+		l.shows(r, time.Second)
+		before := l.Requests(zkdev.OpExists)
+		for n := range 60 {
+			l.Create(fmt.Sprintf("%s/192.0.2.1:%d", defaultPath, 1000+n), nil, 0)
+			l.pass(5 * time.Second)
+		}
+		// 5 minutes, and 24 to 36 s from one to the next
+		if have := l.Requests(zkdev.OpExists) - before; have < 8 || have > 12 {
+			t.Errorf("audits: want 8 to 12, have %d", have)
+		}
+		if s := b.Stats(); s.Mended != 0 || s.Lists != 1 {
+			t.Errorf("want nothing mended and 1 list, have %+v", s)
+		}
+	})
+}
+
+// With one-shot watches an audit may meet a change whose event is on its way:
+// that is no event missed.
+func TestAuditMeetsChange(t *testing.T) {
+	inLab(t, home+"&watch=children", func(l *lab) {
+		b, _ := l.connected()
+		l.Slow(50 * time.Millisecond)
+		c, r := l.watch(b)
+		l.shows(r, time.Second)
+		for n := range 5 {
+			audits := l.Requests(zkdev.OpExists)
+			l.eventually(40*time.Second, func() error { return atLeast("audits", audits+1, l.Requests(zkdev.OpExists)) })
+			l.Create(fmt.Sprintf("%s/192.0.2.1:%d", defaultPath, 1000+n), nil, 0) // the audit is answered already
+			l.pass(time.Second)
+		}
+		if err := c.ended(); err != nil || b.Stats().Mended != 0 {
+			t.Errorf("want a watch that goes on, and nothing mended, have %v and %+v", err, b.Stats())
+		}
+	})
+	inLab(t, home+"&watch=children", func(l *lab) {
+		b, on := l.connected()
+		f := &follower{directory: b.directory, link: on}
+		f.queue.attach(on)
+		if err := f.list(); err != nil {
+			t.Fatal(err)
+		}
+		l.Create(defaultPath+"/"+alice, nil, 0)
+		synctest.Wait() // its event is queued
+		if again, err := f.audit(); !again || err != nil || f.mended.Load() != 0 {
+			t.Errorf("want another list and nothing mended, have %t, %v, %d", again, err, f.mended.Load())
+		}
+		if err := f.list(); err != nil {
+			t.Fatal(err)
+		}
+		l.ForgetWatches()
+		l.Create(defaultPath+"/"+bob, nil, 0)
+		synctest.Wait()
+		if _, err := f.audit(); err != errMissed || f.mended.Load() != 1 {
+			t.Errorf("want %v, counted, have %v, %d", errMissed, err, f.mended.Load())
+		}
+	})
+}
+
+// Servers that withdraw do what the first half of a takeover does. Many at once
+// on a slow link are taken in together, and hold up nobody else.
+func TestMassWithdrawal(t *testing.T) {
+	inLab(t, home, func(l *lab) {
+		const servers = 200
+		path := func(n int) string { return fmt.Sprintf("%s/192.0.2.9:%d", defaultPath, 1000+n) }
+		for n := range servers {
+			l.Create(path(n), nil, 0)
+		}
+		b, _ := l.connected()
+		_, r := l.watch(b)
+		l.eventually(time.Second, func() error { return atLeast("shown", servers, size(r)) })
+		l.Slow(50 * time.Millisecond)
+		for n := range servers {
+			l.SetData(path(n), nil)
+			l.Delete(path(n))
+		}
+		if took := l.shows(r, 15*time.Second); took > 500*time.Millisecond {
+			t.Errorf("200 withdrawals shown after %v, want 500ms at most", took)
+		}
+	})
+}
+
+// While servers withdraw one after the other, faster than a round trip, others
+// are shown.
+func TestWithdrawalsDoNotHoldUpOthers(t *testing.T) {
+	inLab(t, home, func(l *lab) {
+		b, _ := l.connected()
+		_, r := l.watch(b)
+		l.shows(r, time.Second)
+		l.Slow(50 * time.Millisecond)
+		for n := range 1000 {
+			path := fmt.Sprintf("%s/192.0.2.9:%d", defaultPath, 1000+n)
+			l.Create(path, nil, 0)
+			l.SetData(path, nil)
+			l.Delete(path)
+			l.pass(10 * time.Millisecond)
+			if n == 500 {
+				l.Create(defaultPath+"/"+alice, nil, 0)
+			}
+			if names, _ := r.Set(); n == 520 && !slices.Contains(names, alice) {
+				t.Fatalf("after 200ms: want %s shown, have %q", alice, names)
+			}
+		}
+		l.shows(r, time.Second, alice)
+	})
+}
+
+// A reader that comes as the last one has gone gets the set, and no error.
+func TestReaderJoinsAnIdleDirectory(t *testing.T) {
+	inLab(t, home+"&watch=children", func(l *lab) {
+		b, _ := l.connected()
+		for n := range 300 {
+			first, r := l.watch(b)
+			l.eventually(time.Second, func() error { return atLeast("emits", 1, r.Emits()) })
+			first.stop()
+			l.pass(listPause)
+			l.Create(fmt.Sprintf("%s/192.0.2.1:%d", defaultPath, 1000+n), nil, 0) // it lists, and finds nobody
+			for range n % 50 {
+				runtime.Gosched()
+			}
+			next, r := l.watch(b)
+			l.eventually(time.Second, func() error { return errors.Join(next.ended(), atLeast("emits", 1, r.Emits())) })
+			next.stop()
+		}
+	})
+}
+
+// Missing permission is told as such: whoever reads asks again slowly.
+func TestWatchDenied(t *testing.T) {
+	inLab(t, home, func(l *lab) {
+		l.FailNext(zkdev.OpGetChildren2, zkdev.NoAuth)
+		b, _ := l.connected()
+		if err := b.Watch(context.Background(), func(sd.Change) {}); !errors.Is(err, sd.ErrDenied) {
+			t.Errorf("want %v, have %v", sd.ErrDenied, err)
+		}
+	})
+}
+
+func size(r interface{ Set() ([]string, bool) }) int {
+	names, _ := r.Set()
+	return len(names)
+}
+
+// A state that is older than one seen before is refused, but not for ever: a
+// registry that was restored from a copy must be believed in the end.
+func TestAdmit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := offline(t)
+		defer k.close()
+		d := newDirectory(k, k.config)
+		steps := []struct {
+			after        time.Duration
+			czxid, pzxid int64
+			want         bool
+		}{
+			{0, 5, 10, true},
+			{0, 5, 12, true},
+			{0, 5, 11, false}, // older
+			{time.Second, 5, 11, false},
+			{time.Second, 5, 12, true},
+			{0, 20, 21, true},                // made anew
+			{0, 20, 20, false},               // older
+			{20 * time.Second, 20, 20, true}, // for two session timeouts
+			{0, 20, 21, true},
+			{time.Hour, 20, 20, false}, // time alone does not make an old state good
+			{0, 3, 4, true},            // another directory, of another ensemble
+		}
+		for n, s := range steps {
+			time.Sleep(s.after)
+			if have := d.admit(&gozk.Stat{Czxid: s.czxid, Pzxid: s.pzxid}); have != s.want {
+				t.Fatalf("step %d, %+v: have %t", n+1, s, have)
+			}
+		}
+	})
+}
+
+// offline returns a keeper that never gets a session.
+func offline(t *testing.T) *keeper {
+	t.Helper()
+	c, err := parseConfig(parse(t, "zk://zookeeper.example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := newKeeper(c, blackHole, func(*link, gozk.Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}

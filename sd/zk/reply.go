@@ -1,0 +1,114 @@
+package zk
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// A replyCheck knows which replies need a look: those with a vector, whose
+// length go-zookeeper believes, those to a multi, past whose end it reads, and
+// those to an addWatch.
+type replyCheck struct {
+	mu      sync.Mutex
+	pending map[int32]uint32 // opcode by xid
+	old     bool             // the server does not know addWatch
+}
+
+const codeUnimplemented = -6
+
+// sent notes a request whose reply needs a look.
+func (c *replyCheck) sent(packet []byte) {
+	if len(packet) < 12 {
+		return
+	}
+	opcode := binary.BigEndian.Uint32(packet[8:])
+	switch opcode {
+	case opGetChildren2, opGetData, opMulti, opAddWatch:
+	default:
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pending == nil {
+		c.pending = map[int32]uint32{}
+	}
+	c.pending[int32(binary.BigEndian.Uint32(packet[4:]))] = opcode
+}
+
+// received checks the beginning of a reply.
+func (c *replyCheck) received(size int, head []byte) error {
+	xid := int32(binary.BigEndian.Uint32(head))
+	code := int32(binary.BigEndian.Uint32(head[12:]))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	opcode := c.pending[xid]
+	delete(c.pending, xid)
+	switch {
+	case opcode == opAddWatch:
+		c.old = c.old || code == codeUnimplemented
+	case code != 0: // there is nothing after the header
+	case opcode == opMulti:
+		return checkMulti(size, head[leastFrame:])
+	case opcode == opGetChildren2 || opcode == opGetData:
+		return checkVector(opcode, size, head[leastFrame:])
+	}
+	return nil
+}
+
+// checkVector checks that what a reply begins with fits in: a list of names,
+// each of which takes 4 bytes at least, or data, which may be null.
+func checkVector(opcode uint32, size int, body []byte) error {
+	if len(body) < 4 {
+		return fmt.Errorf("frame of %d bytes: want a vector", size)
+	}
+	count, room := binary.BigEndian.Uint32(body), int64(size-leastFrame-4)
+	switch {
+	case opcode == opGetChildren2 && int64(count) > room/4:
+		return fmt.Errorf("list of %d names in a frame of %d bytes", count, size)
+	case opcode == opGetData && int64(int32(count)) > room:
+		return fmt.Errorf("data of %d bytes in a frame of %d bytes", count, size)
+	}
+	return nil
+}
+
+var errMulti = errors.New("results of a multi that do not end within their frame")
+
+// checkMulti checks the results of a multi to their end: those of a delete and
+// of a create, which is all that is asked for, or an error in the place of each.
+// Each begins with an operation, whether it is the end, and an error code.
+func checkMulti(size int, body []byte) error {
+	if size > frameHead {
+		return errMulti
+	}
+	for {
+		if len(body) < 9 {
+			return errMulti
+		}
+		op, end := int32(binary.BigEndian.Uint32(body)), body[4] != 0
+		body = body[9:]
+		length := int64(0)
+		switch {
+		case end:
+			return nil
+		case op == opError:
+			length = 4
+		case op == opCreate && len(body) >= 4:
+			length = 4 + int64(binary.BigEndian.Uint32(body))
+		case op != opDelete:
+			return fmt.Errorf("result of operation %d in a multi", op)
+		}
+		if length > int64(len(body)) {
+			return errMulti
+		}
+		body = body[length:]
+	}
+}
+
+// noAddWatch reports whether the server said that it does not know addWatch.
+func (c *replyCheck) noAddWatch() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.old
+}

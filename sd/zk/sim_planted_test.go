@@ -1,0 +1,167 @@
+package zk_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"example.com/daytime/sd"
+)
+
+// plantedWithin is how many seeds a bug may survive.
+const plantedWithin = 200
+
+// TestSimulationFindsPlantedBugs plants the bugs that ZooKeeper clients are
+// known for, each alone, and expects the simulation to find each soon, and
+// nothing with the same seed where there is no bug.
+func TestSimulationFindsPlantedBugs(t *testing.T) {
+	all, timing := setting{kinds: kinds()}, setting{kinds: slices.Concat(membership, slowness), calm: true, bug: listWithArm}
+	for name, p := range map[string]struct {
+		setting
+		bug bug
+	}{
+		"no owner check":                {all, noOwnerCheck},
+		"no retry after a failed list":  {all, noRetry},
+		"a write on reconnect":          {all, writeOnReconnect},
+		"delete without owner check":    {all, deleteAnyway},
+		"list before arm":               {timing, listBeforeArm},
+		"empty set published on a loss": {all, emptyOnLoss},
+		"empty set published at first":  {all, emptyAtFirst},
+		"registered on the way out":     {all, registerOnTheWayOut},
+		"takeover in two steps":         {all, takeoverInTwoSteps},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sound, unsound := p.setting, p.setting
+			unsound.bug = p.bug
+			sim := seek(t, unsound)
+			if sim == nil {
+				t.Fatalf("want it found within %d seeds, was not", plantedWithin)
+			}
+			t.Logf("found with seed %d: %s", sim.seed, sim.failed[0])
+			if sim := simulate(t, sim.seed, sound); len(sim.failed) > 0 {
+				t.Errorf("want it found because of the bug, have this without it:\n%s", sim.report())
+			}
+		})
+	}
+}
+
+// seek returns the first simulation that fails, or nil.
+func seek(t *testing.T, where setting) *simulation {
+	for seed := uint64(1); seed <= plantedWithin; seed++ {
+		if sim := simulate(t, seed, where); len(sim.failed) > 0 {
+			return sim
+		}
+	}
+	return nil
+}
+
+// A patched backend does one thing differently.
+type patched struct {
+	sd.Backend
+	watch    func(ctx context.Context, emit func(sd.Change)) error
+	announce func(ctx context.Context, instance string, up func()) error
+}
+
+func (p patched) Watch(ctx context.Context, emit func(sd.Change)) error {
+	if p.watch != nil {
+		return p.watch(ctx, emit)
+	}
+	return p.Backend.Watch(ctx, emit)
+}
+
+func (p patched) Announce(ctx context.Context, instance string, up func()) error {
+	if p.announce != nil {
+		return p.announce(ctx, instance, up)
+	}
+	return p.Backend.Announce(ctx, instance, up)
+}
+
+// noOwnerCheck takes a node that exists for its own.
+func noOwnerCheck(sim *simulation, p *program, b sd.Backend) sd.Backend {
+	return patched{Backend: b, announce: func(ctx context.Context, instance string, up func()) error {
+		if _, _, err := sim.server.Get("/go_servers/" + instance); err == nil && ctx.Err() == nil {
+			up()
+			<-ctx.Done()
+		}
+		return b.Announce(ctx, instance, up)
+	}}
+}
+
+// noRetry is deaf once a watch has failed.
+func noRetry(sim *simulation, p *program, b sd.Backend) sd.Backend {
+	return patched{Backend: b, watch: func(ctx context.Context, emit func(sd.Change)) error {
+		b.Watch(ctx, emit)
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+}
+
+// writeOnReconnect refreshes its nodes with every connection but the first.
+func writeOnReconnect(sim *simulation, p *program, b sd.Backend) sd.Backend {
+	p.line.onReconnect(func() {
+		for _, instance := range p.slot.instances {
+			path := "/go_servers/" + instance
+			if data, stat, err := sim.server.Get(path); err == nil && stat.EphemeralOwner == p.session() {
+				sim.server.SetData(path, data)
+			}
+		}
+	})
+	return b
+}
+
+// deleteAnyway withdraws by deleting the node, whoever's it is.
+func deleteAnyway(sim *simulation, p *program, b sd.Backend) sd.Backend {
+	return patched{Backend: b, announce: func(ctx context.Context, instance string, up func()) error {
+		err := b.Announce(ctx, instance, up)
+		if ctx.Err() != nil && !p.line.isDown() {
+			sim.server.Delete("/go_servers/" + instance)
+		}
+		return err
+	}}
+}
+
+// emptyOnLoss says that there are no servers when it does not know any.
+func emptyOnLoss(sim *simulation, p *program, b sd.Backend) sd.Backend {
+	return patched{Backend: b, watch: func(ctx context.Context, emit func(sd.Change)) error {
+		err := b.Watch(ctx, emit)
+		if ctx.Err() == nil {
+			emit(sd.Change{Reset: true})
+		}
+		return err
+	}}
+}
+
+// emptyAtFirst says that there are no servers before it has asked.
+func emptyAtFirst(sim *simulation, p *program, b sd.Backend) sd.Backend {
+	return patched{Backend: b, watch: func(ctx context.Context, emit func(sd.Change)) error {
+		emit(sd.Change{Reset: true})
+		return b.Watch(ctx, emit)
+	}}
+}
+
+// registerOnTheWayOut lets a repair overtake the withdrawal.
+func registerOnTheWayOut(sim *simulation, p *program, b sd.Backend) sd.Backend {
+	return patched{Backend: b, announce: func(ctx context.Context, instance string, up func()) error {
+		err := b.Announce(ctx, instance, up)
+		if ctx.Err() != nil && !p.line.isDown() && p.session() != 0 {
+			sim.server.Create("/go_servers/"+instance, nil, p.session())
+		}
+		return err
+	}}
+}
+
+// takeoverInTwoSteps makes room for itself before it registers.
+func takeoverInTwoSteps(sim *simulation, p *program, b sd.Backend) sd.Backend {
+	return patched{Backend: b, announce: func(ctx context.Context, instance string, up func()) error {
+		sim.mu.Lock()
+		_, foreign := sim.foreign[instance]
+		sim.mu.Unlock()
+		if ctx.Err() == nil && !foreign && !p.line.isDown() {
+			sim.server.Delete("/go_servers/" + instance)
+			time.Sleep(100 * time.Millisecond)
+		}
+		return b.Announce(ctx, instance, up)
+	}}
+}

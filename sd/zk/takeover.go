@@ -1,0 +1,124 @@
+package zk
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"example.com/daytime/sd"
+	gozk "github.com/go-zookeeper/zk"
+)
+
+// mostTakeovers bounds them in a minute. More is two processes fighting over one
+// address.
+const mostTakeovers = 3
+
+// takeOver replaces a node of ours from an earlier session or process, if the
+// ACLs let it. If not it is a conflict, which ends with that session; what was
+// barred once is not tried again.
+func (a *announcer) takeOver(l *link, e *entry, stat *gozk.Stat) error {
+	err := gozk.ErrNoAuth
+	if !isEphemeral(stat) || stat.EphemeralOwner != e.barred {
+		err = a.replace(l, e, stat)
+	}
+	if errors.Is(err, gozk.ErrNoAuth) {
+		e.barred = stat.EphemeralOwner
+		return fmt.Errorf("%w: session 0x%x, whose node the ACLs do not let us replace", sd.ErrConflict, stat.EphemeralOwner)
+	}
+	return err
+}
+
+// replace puts a node of this session in the place of a ghost. The ghost
+// is claimed first: a Set, whose reply tells whose node that was, and after
+// which the version belongs to this incarnation alone. Every node begins with
+// version 0, so a Delete of version 0 could hit a successor as well. The Delete
+// and the Create are one transaction, so that nobody lists a gap.
+func (a *announcer) replace(l *link, e *entry, stat *gozk.Stat) error {
+	if err := a.mayTakeOver(l, e, stat); err != nil {
+		return err
+	}
+	claimed, err := a.claim(l, e, stat)
+	if err != nil {
+		return err
+	}
+	if !a.wanted(e, publish) {
+		return errRevoked
+	}
+	results, err := l.Multi(
+		&gozk.DeleteRequest{Path: e.path, Version: claimed.Version},
+		&gozk.CreateRequest{
+			Path:  e.path,
+			Data:  a.identity.at(e.instance),
+			Acl:   a.acl,
+			Flags: gozk.FlagEphemeral,
+		},
+	)
+	for _, r := range results {
+		if err == nil {
+			err = r.Error
+		}
+	}
+	return changed(err)
+}
+
+// mayTakeOver returns nil if the node is a ghost: owned by a session that this
+// backend held before, or written by this host for the same address. Anything
+// else belongs to somebody, even if its data is empty.
+func (a *announcer) mayTakeOver(l *link, e *entry, stat *gozk.Stat) error {
+	if a.keeper.owned(stat.EphemeralOwner) {
+		return nil
+	}
+	data, now, err := l.Get(e.path)
+	if err != nil {
+		return changed(err)
+	}
+	if now.Czxid != stat.Czxid {
+		return errChanged
+	}
+	if !isEphemeral(now) || now.EphemeralOwner == e.stranger || !a.identity.ghost(data, e.instance) {
+		return fmt.Errorf("%w: session 0x%x, data %.100q", sd.ErrConflict, now.EphemeralOwner, data)
+	}
+	if e.countTakeovers() >= mostTakeovers {
+		return fmt.Errorf("%w: another process on this host, which took the node %d times within a minute", sd.ErrConflict, len(e.takeovers))
+	}
+	e.takeovers = append(e.takeovers, time.Now())
+	return nil
+}
+
+// countTakeovers counts those of the last minute.
+func (e *entry) countTakeovers() int {
+	minuteAgo := time.Now().Add(-time.Minute)
+	e.takeovers = slices.DeleteFunc(e.takeovers, func(t time.Time) bool { return t.Before(minuteAgo) })
+	return len(e.takeovers)
+}
+
+// remember reports whether the next Announce of the same instance must know
+// what happened in this one.
+func (e *entry) remember() bool {
+	return e.stranger != 0 || e.barred != 0 || e.countTakeovers() > 0
+}
+
+// claim pins the incarnation of the node that stat describes: after it, no
+// other has the version it returns.
+func (a *announcer) claim(l *link, e *entry, stat *gozk.Stat) (*gozk.Stat, error) {
+	claimed, err := l.Set(e.path, a.identity.at(e.instance), stat.Version)
+	if err != nil {
+		return nil, changed(err)
+	}
+	if claimed.EphemeralOwner != stat.EphemeralOwner {
+		e.stranger = claimed.EphemeralOwner // its data looks like ours now, but it is not
+		return nil, errChanged
+	}
+	return claimed, nil
+}
+
+// changed turns the errors of somebody else's change into errChanged.
+func changed(err error) error {
+	for _, known := range []error{gozk.ErrNoNode, gozk.ErrNodeExists, gozk.ErrBadVersion} {
+		if errors.Is(err, known) {
+			return errChanged
+		}
+	}
+	return err
+}
