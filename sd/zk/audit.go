@@ -68,11 +68,13 @@ func (f *follower) audit() (again bool, err error) {
 }
 
 // admit reports whether stat is not older than what was seen before: a server
-// may lag behind the one that was asked before it. None lags for two session
-// timeouts and a sync: then the data has gone back, and is believed.
+// may lag behind the one that was asked before it, and even have a directory
+// that was deleted since. A directory that was made later is younger, whatever
+// its zxids: after a wipe they begin again. None lags for two session timeouts
+// and a sync: then the data has gone back, and is believed.
 func (d *directory) admit(stat *gozk.Stat) bool {
 	era := d.keeper.era()
-	older := era == d.era && stat.Czxid == d.newest.Czxid && stat.Pzxid < d.newest.Pzxid
+	older := era == d.era && stat.Pzxid < d.newest.Pzxid && stat.Ctime <= d.newest.Ctime
 	switch {
 	case older && d.outdated.IsZero():
 		d.outdated = time.Now()

@@ -246,6 +246,9 @@ func (sim *simulation) show(v *spectator, w *view, set map[string]bool) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if n := len(w.sets); n > 0 && maps.Equal(w.sets[n-1].names, set) {
+		return // a change that came while the set before it was fetched is told of twice
+	}
 	w.sets = append(w.sets, shown{time.Now(), set})
 }
 

@@ -119,6 +119,25 @@ func TestSilentHandshake(t *testing.T) {
 	})
 }
 
+// A server that many clients come back to at once takes longer. It is given
+// more time from round to round, rather than the same work again and again.
+func TestSlowHandshake(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		a := newAuthority(w.t)
+		m := w.terminate(a, "zookeeper.example.com", time.Hour)
+		config := m.config.Load()
+		config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			time.Sleep(2 * time.Second)
+			return config, nil
+		}
+		b := w.openSecure(m, a, "")
+		w.shows(w.view(b), 20*time.Second)
+		if n := b.Stats().Dials; n > 10 {
+			t.Errorf("dials: want 10 at most, have %d", n)
+		}
+	})
+}
+
 // A client that uses TLS can be closed while the server does not read.
 func TestCloseDoesNotWaitForGoodbye(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {

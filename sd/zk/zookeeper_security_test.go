@@ -44,6 +44,7 @@ func TestTLSOnZooKeeper(t *testing.T) {
 		{"clear text", server.Addr(), "?tls-ca=" + theirs.CA + good, []string{server.Addr(), "TLS handshake: "}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting
 			b, err := zk.OpenBackend(target(t, "zk://"+c.host+c.query), zk.Dial(loopback))
 			if err != nil {
 				t.Fatal(err)
