@@ -112,8 +112,11 @@ func (i *Instancer) write() {
 	}
 }
 
-// writeSnapshot replaces file in one step.
+// writeSnapshot replaces file in one step. It does not replace what is no file.
 func writeSnapshot(file string, doc document) (err error) {
+	if info, err := os.Lstat(file); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: mode %v: want a regular file, or none", file, info.Mode())
+	}
 	data, err := json.Marshal(doc)
 	if err != nil {
 		return err

@@ -162,8 +162,15 @@ func TestSnapshotIsChecked(t *testing.T) {
 			if err := os.Symlink(snapshotOf(t, alice), link); err != nil {
 				t.Fatal(err)
 			}
-			if _, have := startDown(t, mem.NewRegistry(), link, log.NewNopLogger()); have != nil {
+			registry := mem.NewRegistry()
+			if _, have := startDown(t, registry, link, log.NewNopLogger()); have != nil {
 				t.Errorf("instances: want none, have %q", have)
+			}
+			registry.Put(bob)
+			registry.Fail(nil)
+			time.Sleep(time.Minute)
+			if info, err := os.Lstat(link); err != nil || info.Mode().IsRegular() {
+				t.Errorf("link: want it left alone, have %v, %v", info.Mode(), err)
 			}
 		})
 	})

@@ -8,11 +8,10 @@ import (
 	"syscall"
 	"time"
 
-	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 
+	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/endpoint"
-	"example.com/daytime/sd"
 	"example.com/daytime/sd/lb"
 	"example.com/daytime/service"
 	"example.com/daytime/transport"
@@ -23,29 +22,23 @@ const (
 	hedgeRatio   = 0.1  // of the requests may be asked twice
 )
 
-// newLogger returns the logger of every command. Its lines name the registry they are about.
-func (c *config) newLogger(stderr io.Writer) kitlog.Logger {
-	return kitlog.With(c.logging.newLogger(stderr), "sd", c.sd)
-}
-
 // get asks for the time c.count times, over one session with the registry.
 func get(ctx context.Context, c *config, stdout, stderr io.Writer) error {
 	picker, err := lb.ParsePicker(c.balance)
 	if err != nil {
-		return usageError{"balance", err}
+		return shell.UsageError("balance", err)
 	}
-	backend, err := c.open()
+	registry, err := c.open(stderr, c.snapshot != "")
 	if err != nil {
 		return err
 	}
-	defer backend.Close()
-	logger := c.newLogger(stderr)
-	instancer := sd.NewInstancer(backend, logger)
-	defer instancer.Stop()
-	absence := watchAbsence(instancer, logger)
+	defer registry.Close()
+	registry.begin(ctx)
+	absence := watchAbsence(registry)
 	defer absence.stop()
+	logger := c.newLogger(stderr)
 	factory := transport.Factory(transport.Request(c.request), transport.ClientTimeout(c.timeout))
-	pool := lb.NewPool(instancer, factory, level.Info(logger))
+	pool := lb.NewPool(registry, factory, level.Info(logger))
 	defer pool.Close()
 
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -61,7 +54,7 @@ func get(ctx context.Context, c *config, stdout, stderr io.Writer) error {
 			cancel(err)
 		}
 		if r.err != nil && !absence.explains(r.err) && c.output == "text" {
-			level.Error(logger).Log("msg", "request failed", "seq", r.seq, "err", brief(r.err))
+			level.Error(logger).Log("msg", "request failed", "seq", r.seq, "err", r.err)
 		}
 	}
 	return conclude(context.Cause(ctx), tally, pool.Stats(), stderr)
@@ -161,7 +154,7 @@ func conclude(cause error, t *tally, stats []lb.Stat, stderr io.Writer) error {
 	case errors.As(cause, &failed) && !errors.Is(cause, syscall.EPIPE):
 		return cause
 	case t.failed > 0 || t.answered == 0:
-		return errReported
+		return shell.ErrReported
 	}
 	return nil
 }

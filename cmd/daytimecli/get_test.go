@@ -10,13 +10,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/shelltest"
 )
 
 func TestGetText(t *testing.T) {
 	_, url := startRegistry(t, true)
 	addrs := register(t, url, 3)
 
-	stdout, stderr := try(t, exitOK, "--sd", url, "-n", "6", "-i", "1ms", "--balance", "roundrobin")
+	stdout, stderr := try(t, shell.ExitOK, "--sd", url, "-n", "6", "-i", "1ms", "--balance", "roundrobin")
 	lines := strings.SplitAfter(strings.TrimSuffix(stdout, "\n"), "\n")
 	if want, have := 6, len(lines); want != have {
 		t.Errorf("want %d lines, have %d: %q", want, have, stdout)
@@ -25,7 +28,7 @@ func TestGetText(t *testing.T) {
 		if want, have := 2, strings.Count(stdout, addr+": 20"); want != have {
 			t.Errorf("want %d replies of %s, have %d", want, addr, have)
 		}
-		wantText(t, strings.Join(strings.Fields(stderr), " "), addr+" 2 33.3% 0 0 ")
+		shelltest.WantText(t, strings.Join(strings.Fields(stderr), " "), addr+" 2 33.3% 0 0 ")
 	}
 	if want := regexp.MustCompile(`^6 requests in \S+: 6 answered, 0 failed; latency p50 \S+, p99 \S+\n +server +answers +share +failures`); !want.MatchString(stderr) {
 		t.Errorf("want %v, have %q", want, stderr)
@@ -61,7 +64,7 @@ func objects(t *testing.T, stdout string) (list []object) {
 
 func TestGetJSON(t *testing.T) {
 	addr := serve(t)
-	stdout, _ := try(t, exitOK, "get", "--sd", "fixed://"+addr, "-n", "2", "-i", "0", "-o", "json")
+	stdout, _ := try(t, shell.ExitOK, "get", "--sd", "fixed://"+addr, "-n", "2", "-i", "0", "-o", "json")
 	list := objects(t, stdout)
 	if want, have := 2, len(list); want != have {
 		t.Fatalf("want %d objects, have %d", want, have)
@@ -77,7 +80,7 @@ func TestFailedAttemptIsMadeGoodElsewhere(t *testing.T) {
 	dead := bind(t)
 	dead.Close()
 	url := "fixed://" + dead.Addr().String() + "," + serve(t)
-	stdout, stderr := try(t, exitOK, "--sd", url, "-n", "20", "-i", "0", "-o", "json", "--balance", "roundrobin")
+	stdout, stderr := try(t, shell.ExitOK, "--sd", url, "-n", "20", "-i", "0", "-o", "json", "--balance", "roundrobin")
 	attempts := 0
 	for _, o := range objects(t, stdout) {
 		attempts += o.Attempts
@@ -85,7 +88,7 @@ func TestFailedAttemptIsMadeGoodElsewhere(t *testing.T) {
 	if attempts < 21 {
 		t.Errorf("want an attempt at %s, have %d attempts for 20 requests", dead.Addr(), attempts)
 	}
-	wantText(t, stderr, "20 answered, 0 failed", dead.Addr().String())
+	shelltest.WantText(t, stderr, "20 answered, 0 failed", dead.Addr().String())
 }
 
 func TestGetReportsFailures(t *testing.T) {
@@ -97,33 +100,33 @@ func TestGetReportsFailures(t *testing.T) {
 		args           []string
 		stdout, stderr string
 	}{
-		{"text", []string{"--retries", "0"}, `^$`, `level=error ts=\S+Z sd=` + url + ` msg="request failed" seq=1 err="[^"]*connection refused"`},
+		{"text", []string{"--retries", "0"}, `^$`, `ts=\S+Z level=error sd=` + url + ` msg="request failed" seq=1 err="[^"]*connection refused"`},
 		{"log in json", []string{"--retries", "0", "--log-format", "json"}, `^$`, `"level":"error","msg":"request failed","sd":"fixed`},
-		{"json", []string{"-o", "json", "--retries", "2"}, `^{"seq":1,"server":"","reply":"","error":"[^"]*3 attempts failed, the last: [^"]*refused","ms":[0-9.]+,"attempts":3}\n$`, `^1 requests`},
+		{"json", []string{"-o", "json", "--retries", "2"}, `^{"seq":1,"server":"","reply":"","error":"lb: no attempts left; 3 attempts, the last: [^"]*refused","ms":[0-9.]+,"attempts":3}\n$`, `^1 requests`},
 		{"till the deadline", []string{"--timeout", "50ms"}, `^$`, `deadline exceeded`},
 		{"with a hedge", []string{"--hedge", "--retries", "0"}, `^$`, `connection refused`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			stdout, stderr := try(t, exitFailure, append([]string{"--sd", url, "-n", "1"}, test.args...)...)
+			stdout, stderr := try(t, shell.ExitFailure, append([]string{"--sd", url, "-n", "1"}, test.args...)...)
 			if !regexp.MustCompile(test.stdout).MatchString(stdout) {
 				t.Errorf("want %s, have %s", test.stdout, stdout)
 			}
 			if !regexp.MustCompile(test.stderr).MatchString(stderr) {
 				t.Errorf("want %s, have %s", test.stderr, stderr)
 			}
-			wantText(t, stderr, ": 0 answered, 1 failed\n")
+			shelltest.WantText(t, stderr, ": 0 answered, 1 failed\n")
 		})
 	}
 }
 
 func TestHostileReplyIsHarmless(t *testing.T) {
 	url := "fixed://" + handle(t, reply("\x1b[31mred\u009b2J\u202e\x7f\xff\r\n"))
-	stdout, _ := try(t, exitOK, "--sd", url, "-n", "1")
+	stdout, _ := try(t, shell.ExitOK, "--sd", url, "-n", "1")
 	if want := `\x1b[31mred\u009b2J\u202e\x7f\xff` + "\n"; stdout != want {
 		t.Errorf("want %q, have %q", want, stdout)
 	}
-	stdout, _ = try(t, exitOK, "--sd", url, "-n", "1", "-o", "json")
-	wantText(t, stdout, `"reply":"\u001b[31mred\u009b2J\u202e\u007f`)
+	stdout, _ = try(t, shell.ExitOK, "--sd", url, "-n", "1", "-o", "json")
+	shelltest.WantText(t, stdout, `"reply":"\u001b[31mred\u009b2J\u202e\u007f`)
 	if want, have := "\x1b[31mred\u009b2J\u202e\x7f\ufffd", objects(t, stdout)[0].Reply; want != have {
 		t.Errorf("want %q, have %q", want, have)
 	}
@@ -137,7 +140,7 @@ func TestRequest(t *testing.T) {
 			text, _ := io.ReadAll(conn)
 			heard <- string(text)
 		})
-		stdout, _ := try(t, exitOK, "--sd", "fixed://"+addr, "-n", "1", "--request", want)
+		stdout, _ := try(t, shell.ExitOK, "--sd", "fixed://"+addr, "-n", "1", "--request", want)
 		if have := <-heard; want != have || stdout != "noon\n" {
 			t.Errorf("want %q and noon, have %q and %q", want, have, stdout)
 		}
@@ -147,7 +150,7 @@ func TestRequest(t *testing.T) {
 func TestHashKeyAsksOneServer(t *testing.T) {
 	url := "fixed://" + serve(t) + "," + serve(t) + "," + serve(t)
 	servers := map[string]bool{}
-	stdout, _ := try(t, exitOK, "--sd", url, "-n", "20", "-i", "0", "-o", "json", "--balance", "hash", "--hash-key", "k")
+	stdout, _ := try(t, shell.ExitOK, "--sd", url, "-n", "20", "-i", "0", "-o", "json", "--balance", "hash", "--hash-key", "k")
 	for _, o := range objects(t, stdout) {
 		servers[o.Server] = true
 	}
@@ -159,8 +162,8 @@ func TestHashKeyAsksOneServer(t *testing.T) {
 func TestEveryBalancer(t *testing.T) {
 	url := "fixed://" + serve(t) + "," + serve(t)
 	for _, name := range []string{"random", "roundrobin", "leastloaded", "ewma"} {
-		_, stderr := try(t, exitOK, "--sd", url, "-n", "10", "-i", "0", "--balance", name)
-		wantText(t, stderr, "10 answered")
+		_, stderr := try(t, shell.ExitOK, "--sd", url, "-n", "10", "-i", "0", "--balance", name)
+		shelltest.WantText(t, stderr, "10 answered")
 	}
 }
 
@@ -168,7 +171,7 @@ func TestEveryBalancer(t *testing.T) {
 func TestSlowRequestsOverlap(t *testing.T) {
 	url := "fixed://" + handle(t, silent)
 	begin := time.Now()
-	try(t, exitFailure, "--sd", url, "-n", "5", "-i", "10ms", "--timeout", "600ms", "--retries", "0")
+	try(t, shell.ExitFailure, "--sd", url, "-n", "5", "-i", "10ms", "--timeout", "600ms", "--retries", "0")
 	if have := time.Since(begin); have > 2*time.Second {
 		t.Errorf("want less than 2 s, have %v", have)
 	}
@@ -185,7 +188,7 @@ func TestIntervalZeroIsOneAtATime(t *testing.T) {
 		now.Add(-1)
 		io.WriteString(conn, "noon\n")
 	})
-	try(t, exitOK, "--sd", url, "-n", "50", "-i", "0")
+	try(t, shell.ExitOK, "--sd", url, "-n", "50", "-i", "0")
 	if most.Load() != 1 {
 		t.Errorf("want 1 request at a time, have %d", most.Load())
 	}
@@ -193,7 +196,7 @@ func TestIntervalZeroIsOneAtATime(t *testing.T) {
 
 func TestIntervalIsBetweenStarts(t *testing.T) {
 	begin := time.Now()
-	try(t, exitOK, "--sd", "fixed://"+serve(t), "-n", "4", "-i", "100ms")
+	try(t, shell.ExitOK, "--sd", "fixed://"+serve(t), "-n", "4", "-i", "100ms")
 	if have := time.Since(begin); have < 300*time.Millisecond {
 		t.Errorf("want 300 ms at least, have %v", have)
 	}
@@ -201,19 +204,19 @@ func TestIntervalIsBetweenStarts(t *testing.T) {
 
 func TestInterruptEndsWithTheSummary(t *testing.T) {
 	p := start(t, "--sd", "fixed://"+serve(t), "-n", "0", "-i", "5ms")
-	p.stdout.await(t, "\n", 3)
-	p.interrupt(nil)
-	_, stderr := p.finish(t, exitOK)
-	wantText(t, stderr, "answered, 0 failed; latency")
+	p.Stdout.Await(t, "\n", 3)
+	p.Interrupt(nil)
+	_, stderr := p.Finish(t, shell.ExitOK)
+	shelltest.WantText(t, stderr, "answered, 0 failed; latency")
 }
 
 func TestInterruptCountsWhatFailedBefore(t *testing.T) {
 	dead := bind(t)
 	dead.Close()
 	p := start(t, "--sd", "fixed://"+dead.Addr().String(), "-n", "0", "-i", "5ms", "--retries", "0")
-	p.stderr.await(t, "request failed", 1)
-	p.interrupt(nil)
-	p.finish(t, exitFailure)
+	p.Stderr.Await(t, "request failed", 1)
+	p.Interrupt(nil)
+	p.Finish(t, shell.ExitFailure)
 }
 
 func TestInterruptedRequestIsNoFailure(t *testing.T) {
@@ -223,9 +226,9 @@ func TestInterruptedRequestIsNoFailure(t *testing.T) {
 		silent(conn)
 	}))
 	<-hanging
-	p.interrupt(nil)
-	_, stderr := p.finish(t, exitFailure) // nothing was answered
-	wantText(t, stderr, "0 requests in", ": 0 answered, 0 failed\n")
+	p.Interrupt(nil)
+	_, stderr := p.Finish(t, shell.ExitFailure) // nothing was answered
+	shelltest.WantText(t, stderr, "0 requests in", ": 0 answered, 0 failed\n")
 }
 
 // A broken is a stdout that cannot be written to.
@@ -236,14 +239,14 @@ func (b broken) Write([]byte) (int, error) { return 0, b.err }
 func TestBrokenStdout(t *testing.T) {
 	url := "fixed://" + serve(t)
 	for _, args := range [][]string{{"get", "-n", "0", "-i", "0"}, {"list"}, {"watch"}} {
-		stderr := newConsole()
+		stderr := shelltest.NewConsole()
 		args = append(args, "--sd", url)
-		if have := run(t.Context(), args, noVariables, broken{syscall.EPIPE}, stderr); have != exitOK || stderr.String() != "" {
+		if have := run(t.Context(), args, shelltest.NoVariables, broken{syscall.EPIPE}, stderr); have != shell.ExitOK || stderr.String() != "" {
 			t.Errorf("%q: want a quiet end when the reader is gone, have %d, %q", args, have, stderr)
 		}
-		if have := run(t.Context(), args, noVariables, broken{syscall.ENOSPC}, stderr); have != exitFailure {
-			t.Errorf("%q: want %d when the disk is full, have %d", args, exitFailure, have)
+		if have := run(t.Context(), args, shelltest.NoVariables, broken{syscall.ENOSPC}, stderr); have != shell.ExitFailure {
+			t.Errorf("%q: want %d when the disk is full, have %d", args, shell.ExitFailure, have)
 		}
-		wantText(t, stderr.String(), "daytimecli: stdout: no space left on device\n")
+		shelltest.WantText(t, stderr.String(), "daytimecli: stdout: no space left on device\n")
 	}
 }

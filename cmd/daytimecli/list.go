@@ -11,7 +11,6 @@ import (
 	"time"
 
 	kitsd "github.com/go-kit/kit/sd"
-	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 
 	"example.com/daytime/sd"
@@ -20,29 +19,35 @@ import (
 // stampLayout is RFC 3339 with milliseconds, of one width.
 const stampLayout = "2006-01-02T15:04:05.000Z07:00"
 
-// list prints the servers once.
+// list prints the servers once. A list that the registry did not confirm is printed, too, but is no success.
 func list(ctx context.Context, c *config, stdout, stderr io.Writer) error {
-	backend, err := c.open()
+	registry, err := c.open(stderr, true) // the error tells the state
 	if err != nil {
 		return err
 	}
-	defer backend.Close()
-	instancer := sd.NewInstancer(backend, kitlog.NewNopLogger()) // its state is in the error
-	defer instancer.Stop()
-	events := make(chan kitsd.Event)
-	instancer.Register(events)
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	select {
-	case <-ctx.Done():
-		return fmt.Errorf("%s: %s", c.sd, unanswered(instancer.State()))
-	case event := <-events:
-		if len(event.Instances) == 0 {
-			level.Warn(c.newLogger(stderr)).Log("msg", nobodyNow)
-			return nil
-		}
-		return quiet(put(stdout, strings.Join(event.Instances, "\n")+"\n"))
+	defer registry.Close()
+	state := registry.settle(ctx, c.timeout)
+	if state.Phase == sd.Unknown {
+		return fmt.Errorf("%s: %s", c.sd, unanswered(state))
 	}
+	instances := registry.instances()
+	if len(instances) == 0 {
+		level.Warn(registry.logger).Log("msg", nobodyNow)
+	} else if err := put(stdout, strings.Join(instances, "\n")+"\n"); err != nil {
+		return quiet(err)
+	}
+	if state.Phase == sd.Stale {
+		return fmt.Errorf("%s: no answer; %s: %w", c.sd, registry.age(state), state.Err)
+	}
+	return nil
+}
+
+// instances is the whole set, which is known.
+func (r *registry) instances() []string {
+	events := make(chan kitsd.Event)
+	r.Register(events)
+	defer r.Deregister(events)
+	return (<-events).Instances
 }
 
 // unanswered explains a set that is not known.
@@ -55,18 +60,16 @@ func unanswered(s sd.State) string {
 
 // watch prints changes until ctx is done.
 func watch(ctx context.Context, c *config, stdout, stderr io.Writer) error {
-	backend, err := c.open()
+	registry, err := c.open(stderr, c.snapshot != "")
 	if err != nil {
 		return err
 	}
-	defer backend.Close()
-	logger := c.newLogger(stderr)
-	instancer := sd.NewInstancer(backend, logger)
-	defer instancer.Stop()
-	absence := watchAbsence(instancer, logger)
+	defer registry.Close()
+	registry.begin(ctx)
+	absence := watchAbsence(registry)
 	defer absence.stop()
 	broken := make(chan error, 1) // holds the first error
-	stop := instancer.Follow(func(_ bool, up, down []string) {
+	stop := registry.Follow(func(_ bool, up, down []string) {
 		if err := put(stdout, changes(time.Now(), up, down)); err != nil {
 			select {
 			case broken <- err:

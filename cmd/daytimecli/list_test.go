@@ -6,13 +6,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/shelltest"
 )
 
 func TestList(t *testing.T) {
 	_, url := startRegistry(t, true)
 	addrs := register(t, url, 3)
 	slices.Sort(addrs)
-	stdout, stderr := try(t, exitOK, "list", "--sd", url)
+	stdout, stderr := try(t, shell.ExitOK, "list", "--sd", url)
 	if want := strings.Join(addrs, "\n") + "\n"; stdout != want || stderr != "" {
 		t.Errorf("want %q, have %q and on stderr %q", want, stdout, stderr)
 	}
@@ -20,11 +23,11 @@ func TestList(t *testing.T) {
 
 func TestListOfNobody(t *testing.T) {
 	_, url := startRegistry(t, true)
-	stdout, stderr := try(t, exitOK, "list", "--sd", url)
+	stdout, stderr := try(t, shell.ExitOK, "list", "--sd", url)
 	if stdout != "" {
 		t.Errorf("want nothing, have %q", stdout)
 	}
-	wantText(t, stderr, "level=warn", "sd="+url+` msg="nobody is registered"`)
+	shelltest.WantText(t, stderr, "level=warn", "sd="+url+` msg="nobody is registered"`)
 }
 
 func TestListWithoutAnAnswer(t *testing.T) {
@@ -38,11 +41,11 @@ func TestListWithoutAnAnswer(t *testing.T) {
 		{"nothing there", "zk://" + dead.Addr().String(), "1200ms", "connection refused"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			stdout, stderr := try(t, exitFailure, "list", "--sd", test.url, "--timeout", test.timeout)
+			stdout, stderr := try(t, shell.ExitFailure, "list", "--sd", test.url, "--timeout", test.timeout)
 			if stdout != "" || strings.Count(stderr, "\n") != 1 {
 				t.Errorf("want one line on stderr, have %q and %q", stdout, stderr)
 			}
-			wantText(t, stderr, "daytimecli: "+test.url+": ", test.want)
+			shelltest.WantText(t, stderr, "daytimecli: "+test.url+": ", test.want)
 		})
 	}
 }
@@ -51,17 +54,17 @@ func TestWatch(t *testing.T) {
 	registry, url := startRegistry(t, true)
 	addrs := register(t, url, 2)
 	p := start(t, "watch", "--sd", url)
-	p.stdout.await(t, " join ", 2)
+	p.Stdout.Await(t, " join ", 2)
 	if err := registry.Create("/go_servers/192.0.2.1:1", nil, 0); err != nil {
 		t.Fatal(err)
 	}
-	p.stdout.await(t, " join ", 3)
+	p.Stdout.Await(t, " join ", 3)
 	if err := registry.Delete("/go_servers/192.0.2.1:1"); err != nil {
 		t.Fatal(err)
 	}
-	p.stdout.await(t, " leave ", 1)
-	p.interrupt(nil)
-	stdout, stderr := p.finish(t, exitOK)
+	p.Stdout.Await(t, " leave ", 1)
+	p.Interrupt(nil)
+	stdout, stderr := p.Finish(t, shell.ExitOK)
 
 	slices.Sort(addrs)
 	want := []string{"join " + addrs[0], "join " + addrs[1], "join 192.0.2.1:1", "leave 192.0.2.1:1"}
@@ -81,13 +84,13 @@ func TestWatch(t *testing.T) {
 func TestWatchSaysThatNobodyIsThere(t *testing.T) {
 	registry, url := startRegistry(t, false)
 	p := start(t, "watch", "--sd", url, "--timeout", "50ms")
-	p.stderr.await(t, nobodyEver, 1)
+	p.Stderr.Await(t, nobodyEver, 1)
 	if err := registry.Create("/go_servers", nil, 0); err != nil {
 		t.Fatal(err)
 	}
-	p.stderr.await(t, nobodyNow, 1)
-	p.interrupt(nil)
-	if stdout, _ := p.finish(t, exitOK); stdout != "" {
+	p.Stderr.Await(t, nobodyNow, 1)
+	p.Interrupt(nil)
+	if stdout, _ := p.Finish(t, shell.ExitOK); stdout != "" {
 		t.Errorf("want nothing, have %q", stdout)
 	}
 }

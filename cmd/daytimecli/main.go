@@ -1,4 +1,13 @@
 // Command daytimecli asks the registered daytime servers for the time, like ping, and shows who is registered.
+//
+// It wires the client side together: a registry, watched by an sd.Instancer; an lb.Pool, which turns instances into
+// endpoints with a transport.Factory; and lb.Retry, which makes a request of as many attempts as it takes. Any program that
+// finds its servers like that begins the way get does.
+//
+// The files, in the order in which to read them: main.go has the commands and their flags; registry.go opens the
+// registry, with the list that --snapshot keeps for a start without it; get.go is the wiring and the requests; tally.go
+// and output.go are the summary and the forms of a reply; list.go has list and watch; absence.go and statelog.go decide
+// what an operator is told, and when it is over. What is not about the time is in cmd/internal/shell.
 package main
 
 import (
@@ -13,23 +22,25 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd/lb"
 )
 
 func main() {
-	os.Exit(run(untilSignal(), os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+	os.Exit(run(shell.UntilSignal(), os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }
 
 // run is the program without its process. The end of ctx is the first signal.
 func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
-	return execute(ctx, newCommand(stdout, stderr), args, lookup, stdout, stderr)
+	return shell.Execute(ctx, newCommand(stdout, stderr), args, lookup, stdout, stderr)
 }
 
 // A config is what the flags say.
 type config struct {
-	sd      string
-	timeout time.Duration
-	logging logging
+	sd       string
+	snapshot string
+	timeout  time.Duration
+	logging  shell.Logging
 
 	// For get alone.
 	count    int
@@ -46,7 +57,7 @@ func defaults() *config {
 	return &config{
 		sd:       "zk://127.0.0.1:2181/go_servers",
 		timeout:  2 * time.Second,
-		logging:  logging{"logfmt", "warn"},
+		logging:  shell.Logging{Format: "logfmt", Level: "warn"},
 		count:    100,
 		interval: time.Second,
 		request:  "timestamp",
@@ -69,6 +80,9 @@ Replies are on stdout, a line for each request. The log, and the summary at the
 end or on Ctrl-C, are on stderr. The exit code is 0 when every request was
 answered, 1 when some were not, and 2 for a wrong command.
 
+With --snapshot FILE the last list is kept in FILE. A start while the registry is
+down then waits 1.5 s for it, says how old the list is, and goes on with that.
+
 Each flag can also be set in the environment: --log-level as DAYTIME_LOG_LEVEL.
 A flag wins over its variable.`,
 		Example: `  daytimecli -n 5
@@ -87,7 +101,7 @@ func newGet(c *config, stdout, stderr io.Writer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get",
 		Short: "Ask for the time; the default",
-		Args:  flagsOnly,
+		Args:  shell.FlagsOnly,
 	}
 	c.makeGet(cmd, stdout, stderr)
 	return cmd
@@ -98,7 +112,7 @@ func (c *config) makeGet(cmd *cobra.Command, stdout, stderr io.Writer) {
 	c.addGetFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if c.balance == "hash" && c.hashKey == "" {
-			return usageError{"balance", errors.New(`"hash": want a --hash-key, too`)}
+			return shell.UsageError("balance", errors.New(`"hash": want a --hash-key, too`))
 		}
 		return get(cmd.Context(), c, stdout, stderr)
 	}
@@ -109,8 +123,10 @@ func newList(c *config, stdout, stderr io.Writer) *cobra.Command {
 		Use:   "list",
 		Short: "Print the registered servers",
 		Long: `Print the registered servers, sorted, one on a line. It waits up to --timeout for
-the registry, and ends with 1 if there is no answer.`,
-		Args: flagsOnly,
+the registry, and ends with 1 if there is no answer. With --snapshot it then prints
+the list of the file, says on stderr how old that is, and ends with 1 all the same:
+only 0 means that these are the servers.`,
+		Args: shell.FlagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return list(cmd.Context(), c, stdout, stderr) },
 	}
 }
@@ -120,22 +136,17 @@ func newWatch(c *config, stdout, stderr io.Writer) *cobra.Command {
 		Use:   "watch",
 		Short: "Print who joins and leaves, as it happens",
 		Long: `Print who joins and leaves, as it happens, until Ctrl-C: a line with the time,
-join or leave, and the address. Who is registered at the start joins first.`,
-		Args: flagsOnly,
+join or leave, and the address. Who is registered at the start joins first. With
+--snapshot, and a registry that is down, these are the servers of the file, which
+the log says; what has changed meanwhile is printed when the registry is back.`,
+		Args: shell.FlagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return watch(cmd.Context(), c, stdout, stderr) },
 	}
 }
 
 func knownCommand(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usageError{err: fmt.Errorf("command %q: want get, list or watch", args[0])}
-	}
-	return nil
-}
-
-func flagsOnly(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{err: fmt.Errorf("argument %q: %s takes flags only", args[0], cmd.Name())}
+		return shell.UsageError("", fmt.Errorf("command %q: want get, list or watch", args[0]))
 	}
 	return nil
 }
@@ -144,19 +155,20 @@ func flagsOnly(cmd *cobra.Command, args []string) error {
 func (c *config) addFlags(flags *pflag.FlagSet) {
 	flags.SortFlags = false
 	flags.StringVar(&c.sd, "sd", c.sd, "`URL` of the registry; fixed://ip:port,... is a list without one")
-	flags.Var(duration(&c.timeout, time.Millisecond), "timeout", "bound of a whole request, of which an attempt gets a third, or of list's wait")
-	c.logging.addFlags(flags)
+	flags.StringVar(&c.snapshot, "snapshot", c.snapshot, "`FILE` that keeps the list, for a start without the registry; one for each --sd")
+	flags.Var(shell.Duration(&c.timeout, time.Millisecond), "timeout", "bound of a whole request, of which an attempt gets a third, or of list's wait")
+	c.logging.AddFlags(flags)
 }
 
 // addGetFlags adds those of get.
 func (c *config) addGetFlags(flags *pflag.FlagSet) {
 	flags.SortFlags = false
-	flags.VarP(integer(&c.count, 0), "count", "n", "requests to make; 0 goes on until Ctrl-C")
-	flags.VarP(duration(&c.interval, 0), "interval", "i", "time between the starts of two requests; 0 makes one after the other")
-	flags.VarP(oneOf(&c.output, "text", "json"), "output", "o", "form of the replies: text, as they came, or json, an object for each request")
+	flags.VarP(shell.Integer(&c.count, 0), "count", "n", "requests to make; 0 goes on until Ctrl-C")
+	flags.VarP(shell.Duration(&c.interval, 0), "interval", "i", "time between the starts of two requests; 0 makes one after the other")
+	flags.VarP(shell.OneOf(&c.output, "text", "json"), "output", "o", "form of the replies: text, as they came, or json, an object for each request")
 	flags.StringVar(&c.request, "request", c.request, "`text` to send; may be empty")
-	flags.Var(oneOf(&c.balance, lb.PickerNames()...), "balance", "how a server is picked: "+strings.Join(lb.PickerNames(), ", "))
+	flags.Var(shell.OneOf(&c.balance, lb.PickerNames()...), "balance", "how a server is picked: "+strings.Join(lb.PickerNames(), ", "))
 	flags.StringVar(&c.hashKey, "hash-key", c.hashKey, "`key` for hash: the same key asks the same server")
-	flags.Var(integer(&c.retries, -1), "retries", "bound of further attempts when one fails; -1 is as many as time allows")
-	addSwitch(flags, &c.hedge, "hedge", "ask a second server, too, when the first is slower than usual")
+	flags.Var(shell.Integer(&c.retries, -1), "retries", "bound of further attempts when one fails; -1 is as many as time allows")
+	shell.AddSwitch(flags, &c.hedge, "hedge", "ask a second server, too, when the first is slower than usual")
 }

@@ -6,6 +6,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/shelltest"
 )
 
 // A list without a registry needs nothing else to run.
@@ -26,8 +29,8 @@ func TestHelp(t *testing.T) {
 		"help-list.txt":  {"list", "-h"},
 		"help-watch.txt": {"help", "watch"},
 	} {
-		stdout, stderr := try(t, exitOK, args...)
-		golden(t, file, stdout)
+		stdout, stderr := try(t, shell.ExitOK, args...)
+		shelltest.Golden(t, file, stdout)
 		if stderr != "" {
 			t.Errorf("%q: want nothing on stderr, have %q", args, stderr)
 		}
@@ -57,10 +60,12 @@ func TestWrongCommands(t *testing.T) {
 		{"--log-level loud", `--log-level "loud": want debug, info, warn, error`},
 		{"--log-format xml", `--log-format "xml": want logfmt, json`},
 		{"--sd consul://127.0.0.1", `--sd target "consul://127.0.0.1": unknown scheme "consul"; known are fixed, zk`},
+		{"--snapshot /dev/null", `--snapshot "/dev/null": want a regular file, or none yet`},
+		{"list --snapshot .", `--snapshot ".": want a regular file, or none yet`},
 		{"list --sd fixed://here", `--sd target fixed://here: instance "here": not an ip:port; want a canonical ip:port`},
-		{"watch --sd zk://h/a//b", `--sd target zk://h/a//b: path "/a//b": want no //`},
+		{"watch --sd zk://h/a//b", `--sd target zk://h/a//b: path "/a//b": want `},
 	} {
-		stdout, stderr := try(t, exitUsage, strings.Fields(test.args)...)
+		stdout, stderr := try(t, shell.ExitUsage, strings.Fields(test.args)...)
 		line, hint, _ := strings.Cut(stderr, "\n")
 		if want := "daytimecli: " + test.want; !strings.HasPrefix(line, want) {
 			t.Errorf("%q: want %q, have %q", test.args, want, line)
@@ -80,23 +85,23 @@ func TestEnvironment(t *testing.T) {
 		want      int
 		stderr    string
 	}{
-		{"set", map[string]string{"DAYTIME_SD": "fixed://" + addr, "DAYTIME_COUNT": "3", "DAYTIME_INTERVAL": "0"}, nil, exitOK, "3 requests"},
-		{"flag wins", map[string]string{"DAYTIME_SD": "zk://nowhere", "DAYTIME_COUNT": "3"}, []string{"--sd", "fixed://" + addr, "-n", "1"}, exitOK, "1 requests"},
-		{"subcommand", map[string]string{"DAYTIME_SD": "fixed://" + addr, "DAYTIME_COUNT": "1"}, []string{"get"}, exitOK, "1 requests"},
-		{"wrong value", map[string]string{"DAYTIME_LOG_LEVEL": "loud"}, []string{"list"}, exitUsage, `DAYTIME_LOG_LEVEL "loud": want debug, info, warn, error`},
-		{"wrong target", map[string]string{"DAYTIME_SD": "zk://h:0"}, nil, exitUsage, `DAYTIME_SD target "zk://h:0": port "0"`},
-		{"wrong switch", map[string]string{"DAYTIME_HEDGE": "perhaps"}, nil, exitUsage, `DAYTIME_HEDGE "perhaps": want true or false`},
-		{"wrong, but a flag wins", map[string]string{"DAYTIME_COUNT": "many", "DAYTIME_SD": "fixed://" + addr}, []string{"-n", "1"}, exitOK, "1 requests"},
-		{"empty", map[string]string{"DAYTIME_COUNT": ""}, nil, exitUsage, `DAYTIME_COUNT "": want a whole number, 0 or more`},
-		{"of another command", map[string]string{"DAYTIME_COUNT": "many", "DAYTIME_SD": "fixed://" + addr}, []string{"list"}, exitOK, ""},
+		{"set", map[string]string{"DAYTIME_SD": "fixed://" + addr, "DAYTIME_COUNT": "3", "DAYTIME_INTERVAL": "0"}, nil, shell.ExitOK, "3 requests"},
+		{"flag wins", map[string]string{"DAYTIME_SD": "zk://nowhere", "DAYTIME_COUNT": "3"}, []string{"--sd", "fixed://" + addr, "-n", "1"}, shell.ExitOK, "1 requests"},
+		{"subcommand", map[string]string{"DAYTIME_SD": "fixed://" + addr, "DAYTIME_COUNT": "1"}, []string{"get"}, shell.ExitOK, "1 requests"},
+		{"wrong value", map[string]string{"DAYTIME_LOG_LEVEL": "loud"}, []string{"list"}, shell.ExitUsage, `DAYTIME_LOG_LEVEL "loud": want debug, info, warn, error`},
+		{"wrong target", map[string]string{"DAYTIME_SD": "zk://h:0"}, nil, shell.ExitUsage, `DAYTIME_SD target "zk://h:0": port "0"`},
+		{"wrong switch", map[string]string{"DAYTIME_HEDGE": "perhaps"}, nil, shell.ExitUsage, `DAYTIME_HEDGE "perhaps": want true or false`},
+		{"wrong, but a flag wins", map[string]string{"DAYTIME_COUNT": "many", "DAYTIME_SD": "fixed://" + addr}, []string{"-n", "1"}, shell.ExitOK, "1 requests"},
+		{"empty", map[string]string{"DAYTIME_COUNT": ""}, nil, shell.ExitUsage, `DAYTIME_COUNT "": want a whole number, 0 or more`},
+		{"of another command", map[string]string{"DAYTIME_COUNT": "many", "DAYTIME_SD": "fixed://" + addr}, []string{"list"}, shell.ExitOK, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			lookup := func(name string) (string, bool) { v, ok := test.variables[name]; return v, ok }
-			stdout, stderr := newConsole(), newConsole()
+			stdout, stderr := shelltest.NewConsole(), shelltest.NewConsole()
 			if have := run(t.Context(), test.args, lookup, stdout, stderr); have != test.want {
 				t.Errorf("want exit code %d, have %d", test.want, have)
 			}
-			wantText(t, stderr.String(), test.stderr)
+			shelltest.WantText(t, stderr.String(), test.stderr)
 		})
 	}
 }

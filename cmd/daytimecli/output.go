@@ -41,16 +41,6 @@ func (c *config) print(stdout io.Writer, r result) error {
 	}
 }
 
-// brief says why a request failed in the length that a line bears: of many attempts, it has the last.
-func brief(err error) string {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok || len(joined.Unwrap()) < 3 {
-		return err.Error()
-	}
-	errs := joined.Unwrap() // what ended the request, and its attempts
-	return fmt.Sprintf("%v; %d attempts failed, the last: %v", errs[0], len(errs)-1, errs[len(errs)-1])
-}
-
 // json is r as an object on one line. Every key is always there.
 func (r result) json() (string, error) {
 	object := struct {
@@ -62,7 +52,7 @@ func (r result) json() (string, error) {
 		Attempts int     `json:"attempts"`
 	}{r.seq, r.server, r.reply, "", float64(r.took.Microseconds()) / 1000, r.attempts}
 	if r.err != nil {
-		object.Error = brief(r.err)
+		object.Error = r.err.Error()
 	}
 	var text strings.Builder
 	encoder := json.NewEncoder(&text)

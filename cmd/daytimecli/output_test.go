@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode"
 
+	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/sd/lb"
 )
 
@@ -35,22 +36,6 @@ func FuzzJSON(f *testing.F) {
 	})
 }
 
-func TestBrief(t *testing.T) {
-	one, two := errors.New("one"), errors.New("two")
-	for _, test := range []struct {
-		err  error
-		want string
-	}{
-		{one, "one"},
-		{errors.Join(one, two), "one\ntwo"},
-		{errors.Join(one, two, one, two), "one; 3 attempts failed, the last: two"},
-	} {
-		if have := brief(test.err); test.want != have {
-			t.Errorf("want %q, have %q", test.want, have)
-		}
-	}
-}
-
 func TestQuantiles(t *testing.T) {
 	tally := newTally()
 	for ms := range 100 {
@@ -63,7 +48,7 @@ func TestQuantiles(t *testing.T) {
 		{Instance: "idle"},
 	})
 	first, table, _ := strings.Cut(b.String(), "\n")
-	wantText(t, first, "101 requests in ", ": 100 answered, 1 failed; latency p50 50ms, p99 99ms")
+	shelltest.WantText(t, first, "101 requests in ", ": 100 answered, 1 failed; latency p50 50ms, p99 99ms")
 	want := "  server  answers   share  failures  ejections  mean    max\n       a      100  100.0%         4          2  50ms  100ms\n"
 	if want != table {
 		t.Errorf("want\n%s\nhave\n%s", want, table)
@@ -84,7 +69,7 @@ func TestLatenciesAreBounded(t *testing.T) {
 	}
 	var b strings.Builder
 	tally.write(&b, nil)
-	wantText(t, b.String(), "30000 answered", "p50 1ms, p99 1ms\n")
+	shelltest.WantText(t, b.String(), "30000 answered", "p50 1ms, p99 1ms\n")
 }
 
 func TestRound(t *testing.T) {

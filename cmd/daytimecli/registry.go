@@ -1,87 +1,118 @@
 package main
 
 import (
-	"errors"
-	"sync"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
 
-	kitlb "github.com/go-kit/kit/sd/lb"
 	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 
+	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/zk"
 )
 
 const (
-	nobodyNow  = "nobody is registered"
-	nobodyEver = "nobody has ever registered" // there is no directory
-	somebody   = "somebody is registered"
+	headStart = 1500 * time.Millisecond // for the registry, before a run begins with the list of a file; zk says after 1 s what is wrong
+	glance    = 10 * time.Millisecond   // between two looks at the state
 )
 
-// open opens the registry, and waits for nothing.
-func (c *config) open() (sd.Backend, error) {
+// A registry is where a command learns who is registered.
+type registry struct {
+	*sd.Instancer
+	backend  sd.Backend
+	snapshot string
+	logger   kitlog.Logger // what the operator is told about it: see stateLog
+	states   *stateLog
+}
+
+// open opens the registry, and waits for nothing. Muted says that the caller tells the state of discovery.
+func (c *config) open(stderr io.Writer, muted bool) (*registry, error) {
+	if err := checkSnapshot(c.snapshot); err != nil {
+		return nil, shell.UsageError("snapshot", err)
+	}
 	schemes := sd.Schemes{"zk": zk.Open, "fixed": sd.OpenFixed}
 	backend, err := schemes.Open(c.sd)
 	if err != nil {
-		return nil, usageError{"sd", err}
+		return nil, shell.UsageError("sd", err)
 	}
-	return backend, nil
+	r := &registry{backend: backend, snapshot: c.snapshot, states: c.newStateLog(stderr)}
+	r.logger = kitlog.With(r.states, "sd", c.sd)
+	r.states.mute(muted)
+	r.Instancer = sd.NewInstancer(backend, r.logger, sd.Snapshot(c.snapshot)) // no file is an empty name
+	return r, nil
 }
 
-// An absence tells a person that there is nobody to ask: once, and again when that is news. That a registry does not
-// answer is the Instancer's to say.
-type absence struct {
-	instancer *sd.Instancer
-	logger    kitlog.Logger
-	stop      func() // ends the subscription
-
-	mu   sync.Mutex
-	said string // last
+// Close writes the snapshot, among other things.
+func (r *registry) Close() {
+	r.Stop()
+	r.backend.Close()
 }
 
-func watchAbsence(instancer *sd.Instancer, logger kitlog.Logger) *absence {
-	a := &absence{instancer: instancer, logger: logger, said: somebody}
-	registered := 0
-	a.stop = instancer.Follow(func(reset bool, up, down []string) {
-		if reset {
-			registered = 0
-		}
-		registered += len(up) - len(down)
-		if registered == 0 {
-			a.say(nobodyNow)
-		} else {
-			a.say(somebody)
-		}
-	})
-	return a
-}
-
-// explains reports whether err means that nobody was there, and has it said.
-func (a *absence) explains(err error) bool {
-	if !errors.Is(err, kitlb.ErrNoEndpoints) {
-		return false
+// checkSnapshot refuses what the first write would replace by a regular file, such as /dev/null or a link.
+func checkSnapshot(file string) error {
+	if file == "" {
+		return nil
 	}
-	a.look()
-	return true
+	if info, err := os.Lstat(file); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%q: want a regular file, or none yet", file)
+	}
+	return nil
 }
 
-// look is for the directory that does not exist: there is no set that could be empty.
-func (a *absence) look() {
-	if s := a.instancer.State(); s.Phase == sd.Unknown && s.Err == nil {
-		a.say(nobodyEver)
+// begin gives the registry a head start over the snapshot, if there is one, and tells with what the run begins.
+func (r *registry) begin(ctx context.Context) {
+	if r.snapshot == "" {
+		return
+	}
+	state := r.settle(ctx, headStart)
+	r.states.mute(false)
+	r.tell(state)
+	if now := r.State(); now.Phase != state.Phase {
+		r.tell(now) // it changed before tell, where a stateLog has not seen the warning yet
 	}
 }
 
-// say logs what is news. That things are in order is no warning.
-func (a *absence) say(what string) {
-	a.mu.Lock()
-	news := a.said != what
-	a.said = what
-	a.mu.Unlock()
+// tell says what the Instancer said while it was muted, and how old the list is.
+func (r *registry) tell(s sd.State) {
 	switch {
-	case news && what == somebody:
-		level.Info(a.logger).Log("msg", what)
-	case news:
-		level.Warn(a.logger).Log("msg", what)
+	case s.Phase == sd.Live:
+		level.Info(r.logger).Log("msg", statePrefix+string(sd.Live))
+	case s.Phase == sd.Stale:
+		level.Warn(r.logger).Log("msg", statePrefix+string(sd.Stale)+": "+r.age(s), "err", s.Err)
+	case s.Err != nil:
+		level.Warn(r.logger).Log("msg", statePrefix+string(sd.Unknown), "err", s.Err)
 	}
+}
+
+// settle returns the state once it is live, or as it is after patience or at the end of ctx. It looks again and again, since
+// no subscriber is told when the registry confirms the very list that was in the file.
+func (r *registry) settle(ctx context.Context, patience time.Duration) sd.State {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	ticker := time.NewTicker(glance)
+	defer ticker.Stop()
+	for {
+		state := r.State()
+		if state.Phase == sd.Live {
+			return state
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return r.State()
+		}
+	}
+}
+
+// age says how old a list is that the registry does not confirm.
+func (r *registry) age(stale sd.State) string {
+	old := time.Since(stale.Since).Round(time.Second)
+	if r.snapshot == "" {
+		return fmt.Sprintf("the list is %v old", old) // the registry went away just now
+	}
+	return fmt.Sprintf("the list is from %s, %v old", r.snapshot, old)
 }

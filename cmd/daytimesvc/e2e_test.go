@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/sd/zk/zktest"
 )
 
@@ -30,7 +32,7 @@ func TestProcesses(t *testing.T) {
 func launchServer(t testing.TB, dir, url, addr string) *process {
 	t.Helper()
 	p := launch(t, dir, "daytimesvc", "--sd", url, "--listen", addr, "--drain", "300ms")
-	p.stderr.await(t, "msg=registered", 1)
+	p.Stderr.Await(t, "msg=registered", 1)
 	return p
 }
 
@@ -39,7 +41,7 @@ func launchClient(t testing.TB, dir, url, interval string, servers ...string) *p
 	t.Helper()
 	p := launch(t, dir, "daytimecli", "--sd", url, "-n", "0", "-i", interval)
 	for _, server := range servers {
-		p.stdout.await(t, server+": ", 1)
+		p.Stdout.Await(t, server+": ", 1)
 	}
 	return p
 }
@@ -47,7 +49,7 @@ func launchClient(t testing.TB, dir, url, interval string, servers ...string) *p
 // more waits for n further replies.
 func (p *process) more(t testing.TB, n int) {
 	t.Helper()
-	p.stdout.await(t, "\n", strings.Count(p.stdout.String(), "\n")+n)
+	p.Stdout.Await(t, "\n", strings.Count(p.Stdout.String(), "\n")+n)
 }
 
 // One server is killed, one is killed and restarted at once, one is stopped: no request fails.
@@ -68,14 +70,14 @@ func testFaults(t *testing.T, dir, url string) {
 		t.Errorf("want the predecessor's node taken over at once, have %v", have)
 	}
 	client.more(t, 5)
-	third.wantExit(t, syscall.SIGTERM, exitOK)
+	third.wantExit(t, syscall.SIGTERM, shell.ExitOK)
 	client.more(t, 5)
 	listed(t, dir, url, restarted) // when the session of the first has expired
 	client.more(t, 5)
 	listed(t, dir, url, restarted)
 
-	client.wantExit(t, syscall.SIGINT, exitOK)
-	wantText(t, client.stderr.String(), " answered, 0 failed; latency")
+	client.wantExit(t, syscall.SIGINT, shell.ExitOK)
+	shelltest.WantText(t, client.Stderr.String(), " answered, 0 failed; latency")
 }
 
 // Every server is stopped and started again: no request fails, and no attempt.
@@ -87,14 +89,14 @@ func testRollingRestart(t *testing.T, dir, url string) {
 	}
 	client := launchClient(t, dir, url, "2ms", addrs...)
 	for _, addr := range addrs {
-		servers[addr].wantExit(t, syscall.SIGTERM, exitOK)
+		servers[addr].wantExit(t, syscall.SIGTERM, shell.ExitOK)
 		servers[addr] = launchServer(t, dir, url, addr)
 		client.more(t, 50)
 	}
 	listed(t, dir, url, addrs...)
-	client.wantExit(t, syscall.SIGINT, exitOK)
-	summary := client.stderr.String()
-	wantText(t, summary, " answered, 0 failed; latency")
+	client.wantExit(t, syscall.SIGINT, shell.ExitOK)
+	summary := client.Stderr.String()
+	shelltest.WantText(t, summary, " answered, 0 failed; latency")
 	for _, addr := range addrs {
 		for line := range strings.Lines(summary) {
 			if fields := strings.Fields(line); fields[0] == addr && (fields[3] != "0" || fields[4] != "0") {
@@ -108,11 +110,11 @@ func testRollingRestart(t *testing.T, dir, url string) {
 func testSignals(t *testing.T, dir, url string) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		p := launch(t, dir, "daytimesvc", "--sd", url, "--listen", "127.0.0.1:0", "--drain", "1m")
-		p.stderr.await(t, "msg=registered", 1)
+		p.Stderr.Await(t, "msg=registered", 1)
 		p.signal(t, s)
-		p.stderr.await(t, fmt.Sprintf(`msg="shutting down" reason="signal %v"`, s), 1)
-		p.stderr.await(t, "msg=withdrawn", 1)
-		p.wantExit(t, syscall.SIGTERM, exitAborted)
+		p.Stderr.Await(t, fmt.Sprintf(`msg="shutting down" reason="signal %v"`, s), 1)
+		p.Stderr.Await(t, "msg=withdrawn", 1)
+		p.wantExit(t, syscall.SIGTERM, shell.ExitAborted)
 	}
 	listed(t, dir, url)
 }
@@ -122,14 +124,14 @@ func testClosedPipe(t *testing.T, dir, url string) {
 	addr := freePort(t)
 	server := launchServer(t, dir, url, addr)
 	script := fmt.Sprintf("'%s/daytimecli' --sd '%s' -n 0 -i 5ms | head -n 2", dir, url)
-	shell := begin(t, exec.Command("sh", "-c", script))
-	if have := shell.exit(t); have != exitOK || shell.stderr.String() != "" || strings.Count(shell.stdout.String(), "\n") != 2 {
-		t.Errorf("want two lines and a quiet end, have %d, %q, %q", have, shell.stdout, shell.stderr)
+	pipeline := begin(t, exec.Command("sh", "-c", script))
+	if have := pipeline.exit(t); have != shell.ExitOK || pipeline.Stderr.String() != "" || strings.Count(pipeline.Stdout.String(), "\n") != 2 {
+		t.Errorf("want two lines and a quiet end, have %d, %q, %q", have, pipeline.Stdout, pipeline.Stderr)
 	}
-	server.wantExit(t, syscall.SIGTERM, exitOK)
+	server.wantExit(t, syscall.SIGTERM, shell.ExitOK)
 
 	script = fmt.Sprintf("'%s/daytimesvc' --sd '%s' --listen %s --drain 0s 2>&1 | head -n 1", dir, url, addr)
-	begin(t, exec.Command("sh", "-c", script)).stdout.await(t, "msg=serving", 1)
+	begin(t, exec.Command("sh", "-c", script)).Stdout.Await(t, "msg=serving", 1)
 	listed(t, dir, url, addr)
 }
 
@@ -138,18 +140,18 @@ func testZooKeeperDown(t *testing.T, dir, url string, zookeeper *zktest.Server) 
 	zookeeper.Kill(t)
 	addr := freePort(t)
 	server := launch(t, dir, "daytimesvc", "--sd", url, "--listen", addr, "--drain", "0s")
-	server.stderr.await(t, "msg=registering err=", 1)
+	server.Stderr.Await(t, "msg=registering err=", 1)
 	direct := launch(t, dir, "daytimecli", "--sd", "fixed://"+addr, "-n", "1")
-	if have := direct.exit(t); have != exitOK {
-		t.Errorf("want an answer without ZooKeeper, have %d; stderr\n%s", have, direct.stderr)
+	if have := direct.exit(t); have != shell.ExitOK {
+		t.Errorf("want an answer without ZooKeeper, have %d; stderr\n%s", have, direct.Stderr)
 	}
 	list := launch(t, dir, "daytimecli", "list", "--sd", url)
-	if have := list.exit(t); have != exitFailure {
-		t.Errorf("want exit code %d without ZooKeeper, have %d; stdout\n%s", exitFailure, have, list.stdout)
+	if have := list.exit(t); have != shell.ExitFailure {
+		t.Errorf("want exit code %d without ZooKeeper, have %d; stdout\n%s", shell.ExitFailure, have, list.Stdout)
 	}
 	zookeeper.Restart(t)
-	server.stderr.await(t, "msg=registered", 1)
+	server.Stderr.Await(t, "msg=registered", 1)
 	listed(t, dir, url, addr)
-	server.wantExit(t, syscall.SIGTERM, exitOK)
+	server.wantExit(t, syscall.SIGTERM, shell.ExitOK)
 	listed(t, dir, url)
 }

@@ -1,4 +1,13 @@
 // Command daytimesvc serves the time on one or more addresses and keeps each of them registered.
+//
+// It wires the server side together: a service.Service in an endpoint.Set behind a transport.Server, and for each of them
+// an sd.Registrar, which keeps the registration up through whatever happens to the registry. Any program that registers
+// itself does so in the same order.
+//
+// main.go has the flags, and refuses what could not be registered; serve.go is the life of the program: the function serve
+// in a straight line from the listeners to the shutdown, whose order is what makes a restart lose no request. What is not
+// about the time is in cmd/internal/shell. Of the tests, serve_test.go runs the program on a registry in memory, and
+// e2e_test.go runs the built programs on a real ZooKeeper.
 package main
 
 import (
@@ -16,17 +25,18 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
 	"example.com/daytime/service"
 )
 
 func main() {
-	os.Exit(run(untilSignal(), os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+	os.Exit(run(shell.UntilSignal(), os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }
 
 // run is the program without its process. The end of ctx is the first signal.
 func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
-	return execute(ctx, newCommand(stderr), args, lookup, stdout, stderr)
+	return shell.Execute(ctx, newCommand(stderr), args, lookup, stdout, stderr)
 }
 
 // A config is what the flags say.
@@ -39,7 +49,7 @@ type config struct {
 	anonymous         bool
 	maxConns          int
 	maxConnsPerIP     int
-	logging           logging
+	logging           shell.Logging
 }
 
 func defaults() config {
@@ -49,7 +59,7 @@ func defaults() config {
 		drain:    time.Second,
 		format:   service.FormatNames()[0],
 		maxConns: 10000,
-		logging:  logging{"logfmt", "info"},
+		logging:  shell.Logging{Format: "logfmt", Level: "info"},
 	}
 }
 
@@ -70,40 +80,33 @@ Each flag can also be set in the environment: --log-level as DAYTIME_LOG_LEVEL.
 A flag wins over its variable.`,
 		Example: `  daytimesvc --dev
   daytimesvc --listen :8897 --advertise 192.0.2.1:8897 --sd zk://zk1,zk2,zk3/go_servers`,
-		Args: flagsOnly,
+		Args: shell.FlagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := c.check(); err != nil {
 				return err
 			}
-			return serve(cmd.Context(), c, c.logging.newLogger(stderr))
+			return serve(cmd.Context(), c, c.logging.NewLogger(stderr))
 		},
 	}
 	c.addFlags(cmd.Flags())
 	return cmd
 }
 
-func flagsOnly(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{err: fmt.Errorf("argument %q: want flags only", args[0])}
-	}
-	return nil
-}
-
 func (c *config) addFlags(flags *pflag.FlagSet) {
 	flags.SortFlags = false
-	flags.Var(setting[list]{&c.listen, "list", listOf(checkListen)}, "listen",
+	flags.Var(shell.Value(&c.listen, "list", listOf(checkListen)), "listen",
 		"host:port,...: where to serve; port 0 lets the system choose")
-	flags.Var(setting[list]{&c.advertise, "list", listOf(sd.CheckInstance)}, "advertise",
+	flags.Var(shell.Value(&c.advertise, "list", listOf(sd.CheckInstance)), "advertise",
 		"ip:port,...: what to register, if not the listen addresses; one for each of them")
 	flags.StringVar(&c.sd, "sd", c.sd, "`URL` of the registry; fixed://ip:port registers nowhere")
-	addSwitch(flags, &c.dev, "dev", "run a ZooKeeper for development in this process, at the address in --sd")
-	flags.Var(duration(&c.drain, 0), "drain", "how long to go on serving after the withdrawal")
-	flags.Var(oneOf(&c.format, service.FormatNames()...), "format",
+	shell.AddSwitch(flags, &c.dev, "dev", "run a ZooKeeper for development in this process, at the address in --sd")
+	flags.Var(shell.Duration(&c.drain, 0), "drain", "how long to go on serving after the withdrawal")
+	flags.Var(shell.OneOf(&c.format, service.FormatNames()...), "format",
 		"form of the time: "+strings.Join(service.FormatNames(), ", "))
-	addSwitch(flags, &c.anonymous, "anonymous", "reply with the time alone, without the server's address")
-	flags.Var(integer(&c.maxConns, 0), "max-conns", "connections served at a time, by each server; 0 is no limit")
-	flags.Var(integer(&c.maxConnsPerIP, 0), "max-conns-per-ip", "the same, from one IPv4 address or IPv6 /64; 0 is no limit")
-	c.logging.addFlags(flags)
+	shell.AddSwitch(flags, &c.anonymous, "anonymous", "reply with the time alone, without the server's address")
+	flags.Var(shell.Integer(&c.maxConns, 0), "max-conns", "connections served at a time, by each server; 0 is no limit")
+	flags.Var(shell.Integer(&c.maxConnsPerIP, 0), "max-conns-per-ip", "the same, from one IPv4 address or IPv6 /64; 0 is no limit")
+	c.logging.AddFlags(flags)
 }
 
 // A list is a flag's value with commas.
@@ -142,11 +145,11 @@ func checkListen(s string) error {
 // check refuses what could not be registered, before anything is opened.
 func (c *config) check() error {
 	if n := len(c.advertise); n > 0 && n != len(c.listen) {
-		return usageError{"advertise", fmt.Errorf("%q: %d for %d listen addresses; want one for each, in the same order", c.advertise, n, len(c.listen))}
+		return shell.UsageError("advertise", fmt.Errorf("%q: %d for %d listen addresses; want one for each, in the same order", c.advertise, n, len(c.listen)))
 	}
 	for _, s := range c.listen {
 		if len(c.advertise) == 0 && wildcard(s) {
-			return usageError{"listen", fmt.Errorf("%q: clients cannot dial a wildcard address; say with --advertise what to register", s)}
+			return shell.UsageError("listen", fmt.Errorf("%q: clients cannot dial a wildcard address; say with --advertise what to register", s))
 		}
 	}
 	return nil

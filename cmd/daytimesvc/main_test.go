@@ -6,6 +6,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/shelltest"
 )
 
 // What could not be registered is refused before anything is opened.
@@ -19,8 +22,8 @@ func Example() {
 }
 
 func TestHelp(t *testing.T) {
-	stdout, stderr := try(t, exitOK, "--help")
-	golden(t, "help.txt", stdout)
+	stdout, stderr := try(t, shell.ExitOK, "--help")
+	shelltest.Golden(t, "help.txt", stdout)
 	if stderr != "" {
 		t.Errorf("want nothing on stderr, have %q", stderr)
 	}
@@ -28,7 +31,7 @@ func TestHelp(t *testing.T) {
 
 func TestWrongCommands(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
-		{"start", `argument "start": want flags only`},
+		{"start", `argument "start": daytimesvc takes flags only`},
 		{"--daemon", `unknown flag: --daemon`},
 		{"--drain", `flag needs an argument: --drain`},
 		{"--drain long", `--drain "long": want a duration such as 500ms or 2s, 0s or more`},
@@ -54,13 +57,13 @@ func TestWrongCommands(t *testing.T) {
 		{"--advertise 192.0.2.1:1", `--advertise "192.0.2.1:1": 1 for 3 listen addresses; want one for each, in the same order`},
 		{"--listen :0 --advertise 192.0.2.1:1,192.0.2.1:2", `--advertise "192.0.2.1:1,192.0.2.1:2": 2 for 1 listen addresses`},
 		{"--listen 127.0.0.1:0 --sd consul://h", `--sd target "consul://h": unknown scheme "consul"; known are fixed, zk`},
-		{"--listen 127.0.0.1:0 --sd zk://h/..", `--sd target zk://h/..: path "/..": want no //`},
+		{"--listen 127.0.0.1:0 --sd zk://h/..", `--sd target zk://h/..: path "/..": want `},
 		{"--listen 127.0.0.1:0 --dev --sd zk://192.0.2.1", `--sd "zk://192.0.2.1": --dev wants one ZooKeeper on a loopback address`},
 		{"--listen 127.0.0.1:0 --dev --sd zk://127.0.0.1:1,127.0.0.1:2", `--sd "zk://127.0.0.1:1,127.0.0.1:2": --dev wants one ZooKeeper`},
 		{"--listen 127.0.0.1:0 --dev --sd fixed://127.0.0.1:1", `--sd "fixed://127.0.0.1:1": --dev wants one ZooKeeper`},
 		{"--listen 127.0.0.1:0 --dev --sd zk:", `--sd target "zk:": scheme "zk:"`},
 	} {
-		stdout, stderr := try(t, exitUsage, strings.Fields(test.args)...)
+		stdout, stderr := try(t, shell.ExitUsage, strings.Fields(test.args)...)
 		line, hint, _ := strings.Cut(stderr, "\n")
 		if want := "daytimesvc: " + test.want; !strings.HasPrefix(line, want) {
 			t.Errorf("%q: want %q, have %q", test.args, want, line)

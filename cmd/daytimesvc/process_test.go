@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/shelltest"
 )
 
 // build makes both programs, with the race detector if this test has it, and returns the directory they are in.
@@ -29,7 +32,7 @@ func build(t testing.TB) (dir string) {
 // A process is one of the programs, as an operator runs it.
 type process struct {
 	cmd            *exec.Cmd
-	stdout, stderr *console
+	Stdout, Stderr *shelltest.Console
 	ended          chan struct{} // closed when it has
 }
 
@@ -42,8 +45,8 @@ func launch(t testing.TB, dir, name string, args ...string) *process {
 // begin starts cmd. At the end of the test it is killed with all its children, if it is still there.
 func begin(t testing.TB, cmd *exec.Cmd) *process {
 	t.Helper()
-	p := &process{cmd, newConsole(), newConsole(), make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = p.stdout, p.stderr
+	p := &process{cmd, shelltest.NewConsole(), shelltest.NewConsole(), make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = p.Stdout, p.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -55,7 +58,7 @@ func begin(t testing.TB, cmd *exec.Cmd) *process {
 	t.Cleanup(func() {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-p.ended
-		if have := p.stderr.String(); strings.Contains(have, "DATA RACE") || strings.Contains(have, "panic: ") {
+		if have := p.Stderr.String(); strings.Contains(have, "DATA RACE") || strings.Contains(have, "panic: ") {
 			t.Errorf("%s:\n%s", cmd, have)
 		}
 	})
@@ -72,13 +75,13 @@ func (p *process) signal(t testing.TB, s syscall.Signal) {
 // exit returns the exit code; it is -1 when a signal ended the process.
 func (p *process) exit(t testing.TB) int {
 	t.Helper()
-	late := time.NewTimer(bound)
+	late := time.NewTimer(shelltest.Bound)
 	defer late.Stop()
 	select {
 	case <-p.ended:
 		return p.cmd.ProcessState.ExitCode()
 	case <-late.C:
-		t.Fatalf("still running; stderr\n%s", p.stderr)
+		t.Fatalf("still running; stderr\n%s", p.Stderr)
 		return -1
 	}
 }
@@ -88,7 +91,7 @@ func (p *process) wantExit(t testing.TB, s syscall.Signal, want int) {
 	t.Helper()
 	p.signal(t, s)
 	if have := p.exit(t); want != have {
-		t.Errorf("after %v: want exit code %d, have %d; stderr\n%s", s, want, have, p.stderr)
+		t.Errorf("after %v: want exit code %d, have %d; stderr\n%s", s, want, have, p.Stderr)
 	}
 }
 
@@ -99,8 +102,8 @@ func listed(t testing.TB, dir, url string, want ...string) {
 	poll(t, func() error {
 		p := launch(t, dir, "daytimecli", "list", "--sd", url)
 		code := p.exit(t)
-		if have := strings.Fields(p.stdout.String()); code != exitOK || !slices.Equal(want, have) {
-			return fmt.Errorf("want %q, have %q, exit code %d, stderr\n%s", want, have, code, p.stderr)
+		if have := strings.Fields(p.Stdout.String()); code != shell.ExitOK || !slices.Equal(want, have) {
+			return fmt.Errorf("want %q, have %q, exit code %d, stderr\n%s", want, have, code, p.Stderr)
 		}
 		return nil
 	})

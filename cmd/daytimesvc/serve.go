@@ -14,6 +14,7 @@ import (
 	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 
+	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/endpoint"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/zk"
@@ -42,7 +43,7 @@ func serve(ctx context.Context, c config, logger kitlog.Logger) error {
 	schemes := sd.Schemes{"zk": zk.Open, "fixed": sd.OpenFixed}
 	backend, err := schemes.Open(c.sd)
 	if err != nil {
-		return usageError{"sd", err}
+		return shell.UsageError("sd", err)
 	}
 	defer backend.Close()
 	servers, err := newServers(c, listeners, backend, logger)
@@ -106,13 +107,13 @@ func newServers(c config, listeners []net.Listener, backend sd.Backend, logger k
 		}
 		s := &server{listener: l, logger: kitlog.With(logger, "instance", instance)}
 		svc := service.New(instance, options...)
-		if c.logging.level == "debug" {
+		if c.logging.Level == "debug" {
 			svc = service.Logging(level.Debug(s.logger))(svc)
 		}
 		s.transport = transport.NewDaytimeServer(endpoint.New(svc), level.Error(kitlog.With(s.logger, "msg", "serving")),
 			transport.MaxConns(c.maxConns), transport.MaxConnsPerIP(c.maxConnsPerIP))
 		if s.registrar, err = sd.NewRegistrar(backend, instance, logger); err != nil {
-			return nil, usageError{"listen", fmt.Errorf("%q: %w", c.listen[i], err)}
+			return nil, shell.UsageError("listen", fmt.Errorf("%q: %w", c.listen[i], err))
 		}
 		servers = append(servers, s)
 	}
@@ -178,12 +179,12 @@ func startDev(c config, logger kitlog.Logger) (io.Closer, error) {
 func devAddress(target string) (string, error) {
 	t, err := sd.ParseTarget(target)
 	if err != nil {
-		return "", usageError{"sd", err}
+		return "", shell.UsageError("sd", err)
 	}
 	host := t.Hosts[0]
 	ip, _ := netip.ParseAddr(host.Name)
 	if t.Scheme != "zk" || len(t.Hosts) > 1 || host.Name != "localhost" && !ip.IsLoopback() {
-		return "", usageError{"sd", fmt.Errorf("%q: --dev wants one ZooKeeper on a loopback address, such as zk://127.0.0.1:2181/go_servers", target)}
+		return "", shell.UsageError("sd", fmt.Errorf("%q: --dev wants one ZooKeeper on a loopback address, such as zk://127.0.0.1:2181/go_servers", target))
 	}
 	port := host.Port
 	if port == 0 {

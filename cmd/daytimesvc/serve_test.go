@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/sd/zk/zkdev"
 )
 
@@ -24,10 +26,10 @@ func startRegistry(t testing.TB) (registry *zkdev.Server, url string) {
 }
 
 // addresses returns what is listened on, as the log says.
-func (p *program) addresses(t testing.TB, n int) (addrs []string) {
+func addresses(t testing.TB, p *shelltest.Program, n int) (addrs []string) {
 	t.Helper()
-	p.stderr.await(t, "msg=serving listen=", n)
-	for _, match := range regexp.MustCompile(`msg=serving listen=(\S+)`).FindAllStringSubmatch(p.stderr.String(), -1) {
+	p.Stderr.Await(t, "msg=serving listen=", n)
+	for _, match := range regexp.MustCompile(`msg=serving listen=(\S+)`).FindAllStringSubmatch(p.Stderr.String(), -1) {
 		addrs = append(addrs, match[1])
 	}
 	return addrs
@@ -36,7 +38,7 @@ func (p *program) addresses(t testing.TB, n int) (addrs []string) {
 func TestLifeOfAFleet(t *testing.T) {
 	registry, url := startRegistry(t)
 	p := start(t, "--sd", url, "--listen", "127.0.0.1:0,127.0.0.1:0,[::1]:0", "--drain", "100ms")
-	addrs := p.addresses(t, 3)
+	addrs := addresses(t, p, 3)
 	registered(t, registry, addrs...)
 	if want, have := 1, len(registry.Sessions()); want != have {
 		t.Errorf("want %d session for all servers, have %d", want, have)
@@ -47,10 +49,10 @@ func TestLifeOfAFleet(t *testing.T) {
 			t.Errorf("want %q, have %q, %v", want, reply, err)
 		}
 	}
-	p.stderr.await(t, "msg=registered", 3)
+	p.Stderr.Await(t, "msg=registered", 3)
 
-	p.interrupt(io.EOF)
-	stdout, stderr := p.finish(t, exitOK)
+	p.Interrupt(io.EOF)
+	stdout, stderr := p.Finish(t, shell.ExitOK)
 	registered(t, registry)
 	if have := len(registry.Sessions()); have != 0 {
 		t.Errorf("want no session, have %d", have)
@@ -63,7 +65,7 @@ func TestLifeOfAFleet(t *testing.T) {
 	if stdout != "" {
 		t.Errorf("want nothing on stdout, have %q", stdout)
 	}
-	wantText(t, stderr, `msg="shutting down" reason=EOF drain=100ms`, "msg=stopped")
+	shelltest.WantText(t, stderr, `msg="shutting down" reason=EOF drain=100ms`, "msg=stopped")
 	if want, have := 3+3+1+3+1, strings.Count(stderr, "\n"); want != have {
 		t.Errorf("want a line for each change, which are %d, have %d:\n%s", want, have, stderr)
 	}
@@ -73,15 +75,15 @@ func TestLifeOfAFleet(t *testing.T) {
 func TestDrain(t *testing.T) {
 	registry, url := startRegistry(t)
 	p := start(t, "--sd", url, "--listen", "127.0.0.1:0", "--drain", "500ms")
-	addr := p.addresses(t, 1)[0]
+	addr := addresses(t, p, 1)[0]
 	registered(t, registry, addr)
-	p.interrupt(nil)
+	p.Interrupt(nil)
 	registered(t, registry)
 	gone := time.Now()
 	if _, err := ask(t.Context(), addr); err != nil {
 		t.Errorf("want an answer during the drain, have %v", err)
 	}
-	p.finish(t, exitOK)
+	p.Finish(t, shell.ExitOK)
 	if have := time.Since(gone); have < 400*time.Millisecond {
 		t.Errorf("want a drain of 500 ms, have %v", have)
 	}
@@ -90,15 +92,15 @@ func TestDrain(t *testing.T) {
 func TestAdvertise(t *testing.T) {
 	registry, url := startRegistry(t)
 	p := start(t, "--sd", url, "--listen", "127.0.0.1:0,:0", "--advertise", "192.0.2.1:8897,[2001:db8::1]:8897", "--drain", "0s")
-	addrs := p.addresses(t, 2)
+	addrs := addresses(t, p, 2)
 	registered(t, registry, "192.0.2.1:8897", "[2001:db8::1]:8897")
 	slices.Sort(addrs) // 127.0.0.1 before [::]
 	reply, err := ask(t.Context(), addrs[0])
 	if want := "192.0.2.1:8897: 20"; !strings.HasPrefix(reply, want) {
 		t.Errorf("want the advertised name %q, have %q, %v", want, reply, err)
 	}
-	p.interrupt(nil)
-	p.finish(t, exitOK)
+	p.Interrupt(nil)
+	p.Finish(t, shell.ExitOK)
 }
 
 func TestFormatAndAnonymous(t *testing.T) {
@@ -110,19 +112,19 @@ func TestFormatAndAnonymous(t *testing.T) {
 		{[]string{"--format", "rfc867", "--anonymous"}, `^[A-Z][a-z]+, [A-Z][a-z]+ \d+, \d{4} \d\d:\d\d:\d\d-\S+$`},
 	} {
 		p := start(t, append(test.args, "--sd", "fixed://127.0.0.1:1", "--listen", "127.0.0.1:0", "--drain", "0s")...)
-		reply, err := ask(t.Context(), p.addresses(t, 1)[0])
+		reply, err := ask(t.Context(), addresses(t, p, 1)[0])
 		if !regexp.MustCompile(test.want).MatchString(reply) {
 			t.Errorf("%q: want %s, have %q, %v", test.args, test.want, reply, err)
 		}
-		p.interrupt(nil)
-		p.finish(t, exitOK)
+		p.Interrupt(nil)
+		p.Finish(t, shell.ExitOK)
 	}
 }
 
 func TestMaxConns(t *testing.T) {
 	for _, flag := range []string{"--max-conns", "--max-conns-per-ip"} {
 		p := start(t, flag, "1", "--sd", "fixed://127.0.0.1:1", "--listen", "127.0.0.1:0", "--drain", "0s")
-		addr := p.addresses(t, 1)[0]
+		addr := addresses(t, p, 1)[0]
 		first, err := net.Dial("tcp", addr)
 		if err != nil {
 			t.Fatal(err)
@@ -134,20 +136,20 @@ func TestMaxConns(t *testing.T) {
 			t.Errorf("%s: want no answer, have %q", flag, reply)
 		}
 		first.Close()
-		p.interrupt(nil)
-		p.finish(t, exitOK)
+		p.Interrupt(nil)
+		p.Finish(t, shell.ExitOK)
 	}
 }
 
 func TestRequestsAreLoggedAtDebugOnly(t *testing.T) {
 	for level, want := range map[string]int{"debug": 1, "info": 0} {
 		p := start(t, "--log-level", level, "--sd", "fixed://127.0.0.1:1", "--listen", "127.0.0.1:0", "--drain", "0s")
-		addr := p.addresses(t, 1)[0]
+		addr := addresses(t, p, 1)[0]
 		if _, err := ask(t.Context(), addr); err != nil {
 			t.Error(err)
 		}
-		p.interrupt(nil)
-		_, stderr := p.finish(t, exitOK)
+		p.Interrupt(nil)
+		_, stderr := p.Finish(t, shell.ExitOK)
 		if have := strings.Count(stderr, `msg=daytime reply="`+addr); want != have {
 			t.Errorf("%s: want %d lines for a request, have %d", level, want, have)
 		}
@@ -162,8 +164,8 @@ func TestListenerTaken(t *testing.T) {
 	}
 	defer taken.Close()
 	free := freePort(t)
-	_, stderr := try(t, exitFailure, "--sd", url, "--listen", free+","+taken.Addr().String())
-	wantText(t, stderr, "daytimesvc: ", taken.Addr().String(), "address already in use")
+	_, stderr := try(t, shell.ExitFailure, "--sd", url, "--listen", free+","+taken.Addr().String())
+	shelltest.WantText(t, stderr, "daytimesvc: ", taken.Addr().String(), "address already in use")
 	if have := registry.Dials(); have != 0 {
 		t.Errorf("want the registry left alone, have %d connections", have)
 	}
@@ -177,8 +179,8 @@ func TestListenerTaken(t *testing.T) {
 func TestRegistryIsDownAtTheStart(t *testing.T) {
 	addr := freePort(t)
 	p := start(t, "--sd", "zk://"+addr, "--listen", "127.0.0.1:0,127.0.0.1:0", "--drain", "0s")
-	addrs := p.addresses(t, 2)
-	p.stderr.await(t, "msg=registering err=", 2)
+	addrs := addresses(t, p, 2)
+	p.Stderr.Await(t, "msg=registering err=", 2)
 	if _, err := ask(t.Context(), addrs[0]); err != nil {
 		t.Errorf("want an answer without a registry, have %v", err)
 	}
@@ -188,35 +190,35 @@ func TestRegistryIsDownAtTheStart(t *testing.T) {
 	}
 	defer registry.Close()
 	registered(t, registry, addrs...)
-	p.interrupt(nil)
-	p.finish(t, exitOK)
+	p.Interrupt(nil)
+	p.Finish(t, shell.ExitOK)
 }
 
 func TestRegistryIsDownAtTheEnd(t *testing.T) {
 	registry, url := startRegistry(t)
 	p := start(t, "--sd", url, "--listen", "127.0.0.1:0", "--drain", "0s")
-	p.stderr.await(t, "msg=registered", 1)
+	p.Stderr.Await(t, "msg=registered", 1)
 	registry.Close()
-	p.interrupt(nil)
-	_, stderr := p.finish(t, exitOK)
-	wantText(t, stderr, "msg=withdrawn err=", "withdrawal not confirmed", "msg=stopped")
+	p.Interrupt(nil)
+	_, stderr := p.Finish(t, shell.ExitOK)
+	shelltest.WantText(t, stderr, "msg=withdrawn err=", "withdrawal not confirmed", "msg=stopped")
 }
 
 func TestSessionExpiryAndDeletionAreMended(t *testing.T) {
 	registry, url := startRegistry(t)
 	p := start(t, "--sd", url, "--listen", "127.0.0.1:0,127.0.0.1:0", "--drain", "0s")
-	addrs := p.addresses(t, 2)
-	p.stderr.await(t, "msg=registered", 2)
+	addrs := addresses(t, p, 2)
+	p.Stderr.Await(t, "msg=registered", 2)
 	registry.Expire()
-	p.stderr.await(t, "msg=lost err=", 2)
-	p.stderr.await(t, "msg=registered", 4)
+	p.Stderr.Await(t, "msg=lost err=", 2)
+	p.Stderr.Await(t, "msg=registered", 4)
 	if err := registry.Delete("/go_servers/" + addrs[0]); err != nil {
 		t.Fatal(err)
 	}
-	p.stderr.await(t, "msg=registered", 5)
+	p.Stderr.Await(t, "msg=registered", 5)
 	registered(t, registry, addrs...)
-	p.interrupt(nil)
-	p.finish(t, exitOK)
+	p.Interrupt(nil)
+	p.Finish(t, shell.ExitOK)
 }
 
 func TestConflictIsLoggedAndNothingIsTakenAway(t *testing.T) {
@@ -229,30 +231,30 @@ func TestConflictIsLoggedAndNothingIsTakenAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := start(t, "--sd", url, "--listen", addr, "--drain", "0s")
-	p.stderr.await(t, "instance="+addr+" msg=conflict err=", 1)
-	p.interrupt(nil)
-	p.finish(t, exitOK)
+	p.Stderr.Await(t, "instance="+addr+" msg=conflict err=", 1)
+	p.Interrupt(nil)
+	p.Finish(t, shell.ExitOK)
 	registered(t, registry, addr)
 }
 
 func TestDev(t *testing.T) {
 	addr := freePort(t)
 	p := start(t, "--dev", "--sd", "zk://"+addr+"/x", "--listen", "127.0.0.1:0", "--drain", "0s")
-	p.stderr.await(t, "msg=registered", 1)
-	wantText(t, p.stderr.String(), "level=warn", "not for production", "listen="+addr)
+	p.Stderr.Await(t, "msg=registered", 1)
+	shelltest.WantText(t, p.Stderr.String(), "level=warn", "not for production", "listen="+addr)
 
 	second := start(t, "--dev", "--sd", "zk://"+addr+"/x", "--listen", "127.0.0.1:0")
-	_, stderr := second.finish(t, exitFailure)
-	wantText(t, stderr, "daytimesvc: --dev: ", addr, "address already in use; to use a ZooKeeper that runs there, leave --dev out")
+	_, stderr := second.Finish(t, shell.ExitFailure)
+	shelltest.WantText(t, stderr, "daytimesvc: --dev: ", addr, "address already in use; to use a ZooKeeper that runs there, leave --dev out")
 
 	other := start(t, "--sd", "zk://"+addr+"/x", "--listen", "127.0.0.1:0", "--drain", "0s")
-	other.stderr.await(t, "msg=registered", 1)
-	other.interrupt(nil)
-	other.finish(t, exitOK)
+	other.Stderr.Await(t, "msg=registered", 1)
+	other.Interrupt(nil)
+	other.Finish(t, shell.ExitOK)
 
-	p.interrupt(nil)
-	_, stderr = p.finish(t, exitOK)
-	wantText(t, stderr, "msg=withdrawn\n") // confirmed: the registry ends last
+	p.Interrupt(nil)
+	_, stderr = p.Finish(t, shell.ExitOK)
+	shelltest.WantText(t, stderr, "msg=withdrawn\n") // confirmed: the registry ends last
 	if l, err := net.Listen("tcp", addr); err != nil {
 		t.Errorf("want the port free again, have %v", err)
 	} else {

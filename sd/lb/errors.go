@@ -18,6 +18,9 @@ var (
 	errPanicked = errors.New("lb: endpoint panicked")
 )
 
+// mostNamed is how many instances the text of an error names, so that a log line bears it.
+const mostNamed = 5
+
 // nobody is why a call ends that has found nobody to call.
 func nobody(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", kitlb.ErrNoEndpoints, context.Cause(ctx))
@@ -26,24 +29,62 @@ func nobody(ctx context.Context) error {
 // A callError is a call that failed: what ended it, and how each of its attempts did.
 type callError struct {
 	end      error
-	attempts []error
+	attempts []error // attemptErrors
 }
 
+// Error says what ended the call and, for each instance, how many attempts failed and why the last one did.
 func (e *callError) Error() string {
+	var instances []string // in the order of their first failure
+	failed := map[string][]error{}
+	for _, err := range e.attempts {
+		instance := err.(attemptError).instance
+		if failed[instance] == nil {
+			instances = append(instances, instance)
+		}
+		failed[instance] = append(failed[instance], err)
+	}
 	var b strings.Builder
 	b.WriteString(e.end.Error())
-	for i, err := range e.attempts {
-		fmt.Fprintf(&b, "; attempt %d: %v", i+1, err)
+	for _, instance := range instances[:min(len(instances), mostNamed)] {
+		b.WriteString("; " + summary(failed[instance]))
+	}
+	if more := len(instances) - mostNamed; more > 0 {
+		fmt.Fprintf(&b, "; and %d more instances", more)
 	}
 	return b.String()
 }
 
+// summary is what a person needs of the failures of one instance. Their texts differ in local ports, if in nothing else.
+func summary(errs []error) string {
+	last := errs[len(errs)-1].Error()
+	if len(errs) == 1 {
+		return last
+	}
+	return fmt.Sprintf("%d attempts, the last: %s", len(errs), last)
+}
+
 func (e *callError) Unwrap() []error { return append([]error{e.end}, e.attempts...) }
+
+// An attemptError is an attempt that failed.
+type attemptError struct {
+	instance string
+	cause    error
+}
+
+// Error names the instance, unless the cause does.
+func (e attemptError) Error() string {
+	if text := e.cause.Error(); strings.Contains(text, e.instance) {
+		return text
+	}
+	return e.instance + ": " + e.cause.Error()
+}
+
+func (e attemptError) Unwrap() error { return e.cause }
 
 // failed takes down an attempt on m that ended with err.
 func (c *call) failed(m *Member, err error) {
 	c.tried = append(c.tried, m)
-	c.errs = append(c.errs, fmt.Errorf("%s: %w", m.instance, err))
+	c.errs = append(c.errs, attemptError{m.instance, err})
 }
 
 // fail returns the error of a call that end ended.

@@ -98,7 +98,7 @@ func TestScaleToZero(t *testing.T) {
 			if alive {
 				time.Sleep(40*time.Second - 1)
 				ask(t, call, 10)
-				time.Sleep(2)
+				time.Sleep(2 * time.Nanosecond)
 				synctest.Wait()
 			} else if _, err := call(t.Context(), 1); err == nil {
 				t.Error("want an error from dead servers")

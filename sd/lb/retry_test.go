@@ -193,7 +193,7 @@ func TestShareOfTheDeadline(t *testing.T) {
 				if want, have := 1, len(f.since(map[string]int64{names(2)[0]: 0, names(2)[1]: 0})); want != have {
 					t.Errorf("just before %v: want %d attempt, have %d", test.want, want, have)
 				}
-				time.Sleep(2)
+				time.Sleep(2 * time.Nanosecond)
 				synctest.Wait()
 				ended := 0
 				for _, s := range f {

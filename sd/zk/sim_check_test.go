@@ -18,10 +18,12 @@ const (
 )
 
 // settle ends all faults and checks everything: what must be true soon after
-// that, and what must have been true all the time.
-func (sim *simulation) settle() {
+// that, and what must have been true all the time. Probe is tried if no fault is left that
+// could hit it.
+func (sim *simulation) settle(probe func()) {
 	sim.note("heal")
 	sim.heal()
+	time.Sleep(mostSlow) // what was held up arrives
 	if _, err := sim.server.Children("/go_servers"); err != nil && len(sim.expected()) == 0 {
 		sim.server.Create("/go_servers", nil, 0) // nobody else will
 	}
@@ -48,7 +50,11 @@ func (sim *simulation) settle() {
 	if !sim.pending() {
 		sim.denials = 0
 		clear(sim.armed)
-		sim.probe()
+		probe()
+		if err := sim.converged(); err != nil {
+			sim.fail("some time later: %v", err)
+		}
+		sim.checkHistory()
 	}
 }
 

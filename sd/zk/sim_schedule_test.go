@@ -17,6 +17,29 @@ type step struct {
 	do   func()
 }
 
+// A round is a time of faults and changes, and what is tried in the peace after
+// it.
+type round struct {
+	steps []step
+	probe func()
+}
+
+// rounds plans everything in advance: by the seed alone, and not by what will
+// happen. A step that makes no sense when its time has come does nothing.
+func (sim *simulation) rounds() []round {
+	var all []round
+	for range 3 {
+		steps := sim.schedule()
+		server, _ := sim.someServer()
+		probes := []func(){sim.probeTime, sim.probeReconnect, func() { sim.probeRestart(server) }}
+		if sim.calm {
+			probes = probes[:1]
+		}
+		all = append(all, round{steps, choose(sim.random, probes)})
+	}
+	return all
+}
+
 // A kind is a sort of step, and how likely it is beside the others. Plan
 // returns the steps of one occurrence that begins at the given time: lasting
 // faults end after a while by a step of their own.
@@ -25,8 +48,7 @@ type kind struct {
 	plan   func(sim *simulation, at time.Duration) []step
 }
 
-// schedule chooses the steps of one round. It depends on the seed alone, not on
-// what happens: a step that makes no sense when its time has come does nothing.
+// schedule chooses the steps of one round.
 func (sim *simulation) schedule() []step {
 	total := 0
 	for _, k := range sim.kinds {
@@ -83,7 +105,7 @@ func (sim *simulation) lasting(at time.Duration, begin, end func(), what string,
 	return []step{{at, what, begin}, {at + d, "no more: " + what, end}}
 }
 
-// server returns a slot with instances, and one of these.
+// someServer returns a slot with instances, and one of these.
 func (sim *simulation) someServer() (*slot, string) {
 	s := sim.slots[sim.random.IntN(3)]
 	return s, choose(sim.random, s.instances)
@@ -137,12 +159,15 @@ var membership = []kind{
 		_, name := sim.someServer()
 		return once(at, func() { sim.deleteNode(name) }, "operator deletes %s", name)
 	}},
-	{3, func(sim *simulation, at time.Duration) []step {
-		_, name := sim.someServer()
+	{4, func(sim *simulation, at time.Duration) []step {
+		slot, name := sim.someServer()
 		data, owner := choose(sim.random, foreignData), int64(sim.random.IntN(2)*0x1234)
 		steps := once(at, func() { sim.put(name, data, owner) }, "somebody else takes %s, data %q, owner %#x", name, data, owner)
-		if sim.random.IntN(3) > 0 {
+		switch sim.random.IntN(3) {
+		case 0:
 			steps = append(steps, once(at+sim.pause(), func() { sim.deleteForeign(name) }, "somebody else leaves %s", name)...)
+		case 1:
+			steps = append(steps, once(at+sim.pause(), func() { sim.withdraw(slot, name, true) }, "deregister %s", name)...)
 		}
 		return steps
 	}},

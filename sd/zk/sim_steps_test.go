@@ -36,8 +36,8 @@ func (sim *simulation) withdraw(s *slot, name string, wait bool) {
 }
 
 // deregister may be called from any goroutine. If the withdrawal is confirmed,
-// and nothing happened since it was called for that allows name to appear, it
-// may not appear any more.
+// nothing has happened since the call that lets name appear, and the observer is
+// not behind, then it may not appear any more.
 func (sim *simulation) deregister(p *program, name string) {
 	sim.mu.Lock()
 	p.wanted[name] = false

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	simSeeds = flag.Int("sim.seeds", 300, "how many seeds TestSimulation runs")
+	simSeeds = flag.Int("sim.seeds", 200, "how many seeds TestSimulation runs")
 	simSeed  = flag.Uint64("sim.seed", 0, "run this seed alone, -sim.runs times")
 	simRuns  = flag.Int("sim.runs", 50, "how often -sim.seed is run: it fixes the schedule, not the interleaving")
 )
@@ -154,9 +154,6 @@ func (sim *simulation) layout() []*slot {
 	return slots
 }
 
-// rounds is how often a simulation comes to rest.
-const rounds = 3
-
 func (sim *simulation) run() {
 	defer sim.close()
 	if err := sim.observer.observe(); err != nil {
@@ -168,14 +165,14 @@ func (sim *simulation) run() {
 	for _, s := range sim.slots {
 		sim.start(s)
 	}
-	for range rounds {
+	for _, r := range sim.rounds() {
 		start := time.Now()
-		for _, step := range sim.schedule() {
+		for _, step := range r.steps {
 			time.Sleep(time.Until(start.Add(step.at)))
 			sim.note("%s", step.what)
 			step.do()
 		}
-		if sim.settle(); sim.hasFailed() {
+		if sim.settle(r.probe); sim.hasFailed() {
 			return
 		}
 	}

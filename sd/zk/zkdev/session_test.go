@@ -125,7 +125,7 @@ func TestContainerIsReaped(t *testing.T) {
 		if _, err := s.Children("/outer/inner"); err != nil {
 			t.Errorf("before the minute: have %v, want the container", err)
 		}
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		if have, _ := s.Children("/outer"); len(have) != 0 {
 			t.Errorf("after the minute: have %v, want no inner container", have)
 		}

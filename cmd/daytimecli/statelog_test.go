@@ -1,0 +1,62 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/go-kit/log/level"
+
+	"example.com/daytime/cmd/internal/shell"
+)
+
+// Whoever sees a warning sees its end, and nobody sees the end of what was not shown.
+func TestStateLog(t *testing.T) {
+	for _, test := range []struct{ level, lines, want string }{
+		{"warn", "live", ""},
+		{"warn", "stale live", "stale live"},
+		{"warn", "live stale stale live live", "stale stale live"},
+		{"warn", "unknown live stale live", "unknown live stale live"},
+		{"warn", "refused live", "refused"},
+		{"warn", "mute stale live unmute live", ""},
+		{"warn", "mute refused stale unmute stale live", "refused stale live"},
+		{"info", "live stale live", "live stale live"},
+		{"info", "mute live unmute live", "live"},
+		{"debug", "live", "live"},
+		{"error", "stale live refused", ""},
+	} {
+		var stderr strings.Builder
+		c := defaults()
+		c.logging.Level = test.level
+		l := c.newStateLog(&stderr)
+		for _, line := range strings.Fields(test.lines) {
+			switch line {
+			case "mute", "unmute":
+				l.mute(line == "mute")
+			case "live":
+				level.Info(l).Log("msg", statePrefix+line)
+			case "refused":
+				level.Warn(l).Log("msg", line)
+			default:
+				level.Warn(l).Log("msg", statePrefix+line)
+			}
+		}
+		var have []string
+		for line := range strings.Lines(stderr.String()) {
+			_, message, _ := strings.Cut(strings.TrimSpace(line), "msg=")
+			have = append(have, strings.TrimPrefix(strings.Trim(message, `"`), statePrefix))
+		}
+		if have := strings.Join(have, " "); test.want != have {
+			t.Errorf("%s, %s: want %q, have %q", test.level, test.lines, test.want, have)
+		}
+	}
+}
+
+// The level of the state log is the one that is asked for, in every other respect.
+func TestStateLogKeepsTheFormat(t *testing.T) {
+	var stderr strings.Builder
+	c := &config{logging: shell.Logging{Format: "json", Level: "warn"}}
+	level.Warn(c.newStateLog(&stderr)).Log("msg", statePrefix+"stale")
+	if want, have := `{"level":"warn","msg":"discovery stale","ts":"`, stderr.String(); !strings.HasPrefix(have, want) {
+		t.Errorf("want %s, have %s", want, have)
+	}
+}

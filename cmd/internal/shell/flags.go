@@ -1,0 +1,79 @@
+package shell
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// Value returns a flag's value that parse reads into value. The errors of parse say what is allowed; kind is the word that
+// the help text has for what the flag takes.
+func Value[T any](value *T, kind string, parse func(string) (T, error)) pflag.Value {
+	return setting[T]{value, kind, parse}
+}
+
+type setting[T any] struct {
+	value *T
+	kind  string
+	parse func(string) (T, error)
+}
+
+func (s setting[T]) String() string { return fmt.Sprint(*s.value) }
+func (s setting[T]) Type() string   { return s.kind }
+
+func (s setting[T]) Set(text string) error {
+	value, err := s.parse(text)
+	if err == nil {
+		*s.value = value
+	}
+	return err
+}
+
+// OneOf is a Value that is one of words.
+func OneOf(value *string, words ...string) pflag.Value {
+	return Value(value, "name", func(text string) (string, error) {
+		if !slices.Contains(words, text) {
+			return "", fmt.Errorf("want %s", strings.Join(words, ", "))
+		}
+		return text, nil
+	})
+}
+
+// Integer is a Value that is a whole number, least or more.
+func Integer(value *int, least int) pflag.Value {
+	return Value(value, "number", func(text string) (int, error) {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < least {
+			return 0, fmt.Errorf("want a whole number, %d or more", least)
+		}
+		return n, nil
+	})
+}
+
+// Duration is a Value that is a duration with its unit, least or more.
+func Duration(value *time.Duration, least time.Duration) pflag.Value {
+	return Value(value, "duration", func(text string) (time.Duration, error) {
+		d, err := time.ParseDuration(text)
+		if err != nil || d < least {
+			return 0, fmt.Errorf("want a duration such as 500ms or 2s, %v or more", least)
+		}
+		return d, nil
+	})
+}
+
+// AddSwitch adds a flag that needs no value.
+func AddSwitch(flags *pflag.FlagSet, value *bool, name, usage string) {
+	flags.Var(Value(value, "bool", func(text string) (bool, error) {
+		on, err := strconv.ParseBool(text)
+		if err != nil {
+			return false, errors.New("want true or false")
+		}
+		return on, nil
+	}), name, usage)
+	flags.Lookup(name).NoOptDefVal = "true"
+}

@@ -1,0 +1,180 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-kit/log/level"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// noVariables is an empty environment.
+func noVariables(string) (string, bool) { return "", false }
+
+// A flag that is wrong is answered with one line, wherever its value came from.
+func ExampleExecute() {
+	tea := func(variable string, args ...string) {
+		var wait time.Duration
+		command := &cobra.Command{Use: "tea", Args: FlagsOnly, RunE: func(*cobra.Command, []string) error {
+			fmt.Println("ready in", wait)
+			return nil
+		}}
+		command.Flags().Var(Duration(&wait, time.Second), "wait", "how long it draws")
+		lookup := func(name string) (string, bool) { return variable, name == "DAYTIME_WAIT" }
+		fmt.Println("exit code", Execute(context.Background(), command, args, lookup, os.Stdout, os.Stdout))
+	}
+	tea("3m")
+	tea("3m", "--wait", "1ms")
+	tea("long")
+	// Output:
+	// ready in 3m0s
+	// exit code 0
+	// tea: --wait "1ms": want a duration such as 500ms or 2s, 1s or more
+	// Try 'tea --help'.
+	// exit code 2
+	// tea: DAYTIME_WAIT "long": want a duration such as 500ms or 2s, 1s or more
+	// Try 'tea --help'.
+	// exit code 2
+}
+
+func TestExitCodes(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		code int
+		want string
+	}{
+		{nil, ExitOK, ""},
+		{ErrReported, ExitFailure, ""},
+		{errors.New("boom"), ExitFailure, "p: boom\n"},
+		{UsageError("", errors.New("boom")), ExitUsage, "p: boom\nTry 'p --help'.\n"},
+		{UsageError("wait", errors.New("boom")), ExitUsage, "p: --wait boom\nTry 'p --help'.\n"},
+		{fmt.Errorf("deep: %w", UsageError("wait", errors.New("boom"))), ExitUsage, "p: --wait deep: boom\nTry 'p --help'.\n"},
+	} {
+		cmd := &cobra.Command{Use: "p", RunE: func(*cobra.Command, []string) error { return test.err }}
+		cmd.Flags().Duration("wait", 0, "")
+		var stderr strings.Builder
+		if have := Execute(t.Context(), cmd, nil, noVariables, io.Discard, &stderr); test.code != have || test.want != stderr.String() {
+			t.Errorf("%v: want %d and %q, have %d and %q", test.err, test.code, test.want, have, stderr.String())
+		}
+	}
+}
+
+func TestUsageErrorKeepsItsCause(t *testing.T) {
+	if !errors.Is(UsageError("sd", os.ErrNotExist), os.ErrNotExist) {
+		t.Error("want the cause found")
+	}
+}
+
+func TestFlagsOnly(t *testing.T) {
+	cmd := &cobra.Command{Use: "p"}
+	if err := FlagsOnly(cmd, nil); err != nil {
+		t.Errorf("want nil, have %v", err)
+	}
+	if want, have := `argument "x": p takes flags only`, fmt.Sprint(FlagsOnly(cmd, []string{"x", "y"})); want != have {
+		t.Errorf("want %q, have %q", want, have)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	variables := map[string]string{"DAYTIME_FROM_THERE": "5s", "DAYTIME_BOTH": "6s", "DAYTIME_HELP": "true", "DAYTIME_TEXT": ""}
+	lookup := func(name string) (string, bool) { v, ok := variables[name]; return v, ok }
+	values := map[string]*time.Duration{"from-there": new(time.Duration), "both": new(time.Duration), "neither": new(time.Duration)}
+	text := "default"
+	cmd := &cobra.Command{Use: "p", RunE: func(*cobra.Command, []string) error { return nil }}
+	for name, value := range values {
+		cmd.Flags().Var(Duration(value, 0), name, "")
+	}
+	cmd.Flags().StringVar(&text, "text", text, "")
+	if code := Execute(t.Context(), cmd, []string{"--both", "7s"}, lookup, io.Discard, io.Discard); code != ExitOK {
+		t.Fatalf("want exit code 0, have %d", code)
+	}
+	for name, want := range map[string]time.Duration{"from-there": 5 * time.Second, "both": 7 * time.Second, "neither": 0} {
+		if have := *values[name]; want != have {
+			t.Errorf("%s: want %v, have %v", name, want, have)
+		}
+	}
+	if text != "" {
+		t.Errorf("want the empty text of the variable, have %q", text)
+	}
+}
+
+func TestOrigin(t *testing.T) {
+	flags := pflag.NewFlagSet("p", pflag.ContinueOnError)
+	flags.Int("count", 0, "")
+	if want, have := "--count ", origin(flags, "count"); want != have {
+		t.Errorf("want %q, have %q", want, have)
+	}
+	err := fromEnvironment(flags, func(name string) (string, bool) { return "5", name == "DAYTIME_COUNT" })
+	if want, have := "DAYTIME_COUNT ", origin(flags, "count"); want != have || err != nil {
+		t.Errorf("want %q, have %q, %v", want, have, err)
+	}
+	if have := origin(flags, ""); have != "" {
+		t.Errorf("want nothing, have %q", have)
+	}
+}
+
+func TestValues(t *testing.T) {
+	var word string
+	var number int
+	var wait time.Duration
+	var on bool
+	flags := pflag.NewFlagSet("p", pflag.ContinueOnError)
+	flags.Var(OneOf(&word, "a", "b"), "word", "")
+	flags.Var(Integer(&number, -1), "number", "")
+	flags.Var(Duration(&wait, time.Millisecond), "wait", "")
+	AddSwitch(flags, &on, "on", "")
+	if err := flags.Parse([]string{"--word", "b", "--number", "-1", "--wait", "2s", "--on"}); err != nil {
+		t.Fatal(err)
+	}
+	if word != "b" || number != -1 || wait != 2*time.Second || !on {
+		t.Errorf("want b, -1, 2s and true, have %q, %d, %v and %v", word, number, wait, on)
+	}
+	for _, arg := range []string{"--word=c", "--word=", "--number=-2", "--number=1.5", "--wait=0s", "--wait=2", "--on=perhaps"} {
+		if err := flags.Parse([]string{arg}); err == nil || !strings.Contains(err.Error(), "want ") {
+			t.Errorf("%s: want an error that says what is allowed, have %v", arg, err)
+		}
+	}
+	if word != "b" || number != -1 || wait != 2*time.Second || !on {
+		t.Errorf("want the values left alone by what is wrong, have %q, %d, %v and %v", word, number, wait, on)
+	}
+}
+
+func TestLogger(t *testing.T) {
+	for _, test := range []struct{ format, level, want string }{
+		{"logfmt", "debug", `^ts=\S+Z level=debug msg=a\n`},
+		{"logfmt", "info", `^ts=\S+Z level=info msg=b\n`},
+		{"logfmt", "error", `^ts=\S+Z level=error msg=e\n$`},
+		{"json", "warn", `^{"level":"warn","msg":"d","ts":"[^"]+Z"}\n`},
+	} {
+		var out strings.Builder
+		logger := Logging{test.format, test.level}.NewLogger(&out)
+		level.Debug(logger).Log("msg", "a")
+		level.Info(logger).Log("msg", "b")
+		level.Warn(logger).Log("msg", "d")
+		level.Error(logger).Log("msg", "e")
+		if have := out.String(); !regexp.MustCompile(test.want).MatchString(have) {
+			t.Errorf("%s, %s: want %s, have %s", test.format, test.level, test.want, have)
+		}
+	}
+}
+
+// A help text on a stdout that is closed is no reason to panic.
+func TestHelpWithoutReader(t *testing.T) {
+	r, w := io.Pipe()
+	r.Close()
+	cmd := &cobra.Command{Use: "p", Run: func(*cobra.Command, []string) {}}
+	if have := Execute(t.Context(), cmd, []string{"--help"}, noVariables, w, io.Discard); have != ExitOK {
+		t.Errorf("want exit code 0, have %d", have)
+	}
+}

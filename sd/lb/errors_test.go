@@ -1,0 +1,59 @@
+package lb
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// failure is the error of a call that end ended, after attempts that failed like this: instance, cause, instance, cause.
+func failure(end error, attempts ...any) error {
+	var c call
+	for i := 0; i < len(attempts); i += 2 {
+		c.failed(&Member{instance: attempts[i].(string)}, attempts[i+1].(error))
+	}
+	return c.fail(end)
+}
+
+func TestErrorTellsEachInstanceOnce(t *testing.T) {
+	refused, reset := error(syscall.ECONNREFUSED), error(syscall.ECONNRESET)
+	named := fmt.Errorf("dial a:1: %w", refused)
+	for _, test := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"no attempt", failure(ErrClosed), "lb: pool closed"},
+		{"one", failure(errAttempts, "a:1", refused), "lb: no attempts left; a:1: connection refused"},
+		{"each its own", failure(ErrBudget, "b:1", reset, "a:1", refused), "lb: retry budget exhausted; b:1: connection reset by peer; a:1: connection refused"},
+		{"again and again", failure(errAttempts, "a:1", reset, "b:1", reset, "a:1", reset, "a:1", refused),
+			"lb: no attempts left; 3 attempts, the last: a:1: connection refused; b:1: connection reset by peer"},
+		{"named by the cause", failure(errAttempts, "a:1", named), "lb: no attempts left; dial a:1: connection refused"},
+	} {
+		if have := test.err.Error(); test.want != have {
+			t.Errorf("%s:\nwant %q\nhave %q", test.name, test.want, have)
+		}
+	}
+}
+
+// However many attempts there were, a log line bears the text, and errors.Is finds every cause.
+func TestErrorOfManyAttempts(t *testing.T) {
+	var attempts []any
+	var causes []error
+	for i := range 1000 {
+		cause := fmt.Errorf("cause %d", i)
+		causes = append(causes, cause)
+		attempts = append(attempts, fmt.Sprintf("192.0.2.%d:1", i%100), cause)
+	}
+	err := failure(ErrBudget, attempts...)
+	if text := err.Error(); len(text) > 500 || !strings.HasSuffix(text, "; and 95 more instances") {
+		t.Errorf("want five instances and a count, have %d bytes: %s", len(text), text)
+	}
+	for _, want := range append(causes, ErrBudget) {
+		if !errors.Is(err, want) {
+			t.Fatalf("want %v found in the error", want)
+		}
+	}
+}

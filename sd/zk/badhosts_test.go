@@ -1,0 +1,183 @@
+package zk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/daytime/sd/zk/zkdev"
+)
+
+const three = "zk://a.example.com,b.example.com,c.example.com?session-timeout=4s"
+
+// faulty makes dials to the given hosts end in a fault.
+func (l *lab) faulty(fault func(ctx context.Context) (net.Conn, error), names ...string) {
+	l.net.fail(func(ctx context.Context, address string) (net.Conn, error) {
+		for _, name := range names {
+			if strings.HasPrefix(address, name+".") {
+				return fault(ctx)
+			}
+		}
+		return nil, nil
+	})
+}
+
+func hung(context.Context) (net.Conn, error)     { return mute(), nil }
+func refusing(context.Context) (net.Conn, error) { return nil, errTest }
+func lost(ctx context.Context) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
+func unresolved(context.Context) (net.Conn, error) {
+	return nil, &net.DNSError{Err: "no such host", Name: "a.example.com", IsNotFound: true}
+}
+func closedAtOnce(context.Context) (net.Conn, error) { c := mute(); c.Close(); return c, nil }
+
+var hostFaults = map[string]func(ctx context.Context) (net.Conn, error){
+	"hung": hung, "refusing": refusing, "lost": lost, "unresolved": unresolved, "closed at once": closedAtOnce,
+}
+
+// One bad host of three delays the start, and does not prevent it; whichever
+// comes first.
+func TestBadHostAtStart(t *testing.T) {
+	for name, fault := range hostFaults {
+		t.Run(name, func(t *testing.T) {
+			for range 5 { // to begin with another host each time
+				inLab(t, three, func(l *lab) {
+					l.faulty(fault, "a")
+					l.session(l.open(), 1500*time.Millisecond)
+				})
+			}
+		})
+	}
+}
+
+// One bad host of three as the target of a failover costs no session.
+func TestBadHostAtFailover(t *testing.T) {
+	for name, fault := range hostFaults {
+		t.Run(name, func(t *testing.T) {
+			for range 5 {
+				inLab(t, three, func(l *lab) {
+					b, before := l.connected()
+					names := b.keeper.current.hosts.names
+					next := names[(slices.Index(names, before.server)+1)%len(names)][:1]
+					l.faulty(fault, next)
+					l.Disconnect()
+					l.pass(time.Millisecond)
+					after := l.session(b, 2*time.Second)
+					if after.session != before.session {
+						t.Errorf("session: want 0x%x again, have 0x%x", before.session, after.session)
+					}
+					if strings.HasPrefix(after.server, next) {
+						t.Errorf("server: want another than %s, have %s", next, after.server)
+					}
+				})
+			}
+		})
+	}
+}
+
+// All hosts bad: the error says why, and the end of it is noticed.
+func TestAllHostsBad(t *testing.T) {
+	for name, fault := range hostFaults {
+		t.Run(name, func(t *testing.T) {
+			inLab(t, three, func(l *lab) {
+				l.faulty(fault, "a", "b", "c")
+				b := l.open()
+				l.pass(30 * time.Second)
+				if err := b.keeper.noSession(); !strings.Contains(err.Error(), "no session: ") || strings.Contains(err.Error(), "no answer yet") {
+					t.Errorf("error: want the cause, have %v", err)
+				}
+				if n := b.Stats().Dials; n > 64 {
+					t.Errorf("dials in 30s: want 64 at most, have %d", n)
+				}
+				l.net.fail(nil)
+				l.session(b, 6*time.Second)
+			})
+		})
+	}
+}
+
+// Names reach the dialer as they stand in the target, at every dial: what they
+// resolve to may change.
+func TestNamesAreResolvedAtEachDial(t *testing.T) {
+	inLab(t, three, func(l *lab) {
+		b, _ := l.connected()
+		for range 20 {
+			l.Disconnect()
+			l.pass(time.Second)
+			l.session(b, time.Second)
+		}
+		seen := map[string]bool{}
+		for _, address := range l.net.dialled() {
+			seen[address] = true
+		}
+		want := map[string]bool{"a.example.com:2181": true, "b.example.com:2181": true, "c.example.com:2181": true}
+		if fmt.Sprint(seen) != fmt.Sprint(want) {
+			t.Errorf("dialled: want %v, have %v", want, seen)
+		}
+	})
+}
+
+// Every connection is closed by the time of the next dial, also after an expiry,
+// where go-zookeeper leaves it open.
+func TestConnectionsAreClosed(t *testing.T) {
+	inLab(t, home, func(l *lab) {
+		b, _ := l.connected()
+		for n := range 20 {
+			if n%2 == 0 {
+				l.Expire()
+			} else {
+				l.Disconnect()
+			}
+			l.pass(time.Second)
+			l.session(b, 3*time.Second)
+		}
+		if now, most := l.net.opened(); now != 1 || most != 1 {
+			t.Errorf("connections: want 1 at any time, have %d, and %d at most", now, most)
+		}
+		b.Close()
+		if now, _ := l.net.opened(); now != 0 {
+			t.Errorf("connections after Close: want none, have %d", now)
+		}
+	})
+}
+
+// What a link needs does not come in the way of an error from long ago.
+func TestFailureIsForgotten(t *testing.T) {
+	inLab(t, home, func(l *lab) {
+		l.faulty(refusing, "zookeeper")
+		b := l.open()
+		l.pass(5 * time.Second)
+		if err := b.keeper.noSession(); !errors.Is(err, errTest) {
+			t.Errorf("before: want %v, have %v", errTest, err)
+		}
+		l.net.fail(nil)
+		l.session(b, 5*time.Second)
+		l.faulty(hung, "zookeeper")
+		l.Disconnect()
+		l.pass(time.Second)
+		if err := b.keeper.noSession(); errors.Is(err, errTest) {
+			t.Errorf("after a session in between: have %v", err)
+		}
+	})
+}
+
+// Servers that grant a session and cut the connection are not hammered.
+func TestDialsAfterCuts(t *testing.T) {
+	inLab(t, three, func(l *lab) {
+		b, _ := l.connected()
+		for range 1000 {
+			l.pass(10 * time.Millisecond)
+			l.Disconnect()
+		}
+		if n := b.Stats().Dials; n > 4+20 {
+			t.Errorf("dials in 10s: want 24 at most, have %d", n)
+		}
+		if n := l.Requests(zkdev.OpConnect); n < 10 {
+			t.Errorf("handshakes in 10s: want 10 at least, have %d", n)
+		}
+	})
+}
