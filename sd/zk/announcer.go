@@ -37,6 +37,7 @@ type announcer struct {
 	identity identity
 	wake     chan struct{} // capacity 1: a wish or a node has changed
 	done     chan struct{} // closed when the goroutine has ended
+	crowd    crowd
 
 	mu      sync.Mutex
 	entries map[string]*entry // by path
@@ -237,6 +238,7 @@ func (a *announcer) lookAll(l *link) time.Duration {
 		}
 		a.drop(e)
 	}
+	a.count(l)
 	return max(next, 0)
 }
 

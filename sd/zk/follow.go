@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -14,11 +13,8 @@ import (
 )
 
 const (
-	listPause  = 100 * time.Millisecond // at least, between the lists for two changes
-	largeList  = 1000                   // names; to list more again is spread out in time
-	spreadEach = 100 * time.Microsecond // for each name of a large list
-	mostSpread = 5 * time.Second
-	listTries  = 3 // while a server answers from an older state
+	listPause = 100 * time.Millisecond // at least, between the lists for two changes
+	listTries = 3                      // while a server answers from an older state
 )
 
 // A follower follows a directory on one link.
@@ -37,9 +33,7 @@ type follower struct {
 // cannot be vouched for. It returns nil if nobody reads any more.
 func (d *directory) follow(ctx context.Context, l *link) error {
 	f := &follower{directory: d, link: l, claimed: map[string]bool{}}
-	if n := d.size(); n > largeList {
-		f.sleep(ctx, rand.N(min(time.Duration(n)*spreadEach, mostSpread)))
-	}
+	f.sleep(ctx, spread(d.size()))
 	d.queue.attach(l)
 	defer d.queue.attach(nil)
 	if err := f.arm(); err != nil {

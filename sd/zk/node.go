@@ -27,10 +27,14 @@ func (a *announcer) look(l *link, e *entry, w wish) {
 	e.looked, e.audit = l, time.Now().Add(auditEvery*4/5+rand.N(auditEvery*2/5))
 	switch w {
 	case publish:
+		if wait := a.crowd.delay(l.session); wait > 0 {
+			e.audit = time.Now().Add(wait)
+			return
+		}
 		err := a.publish(l, e)
-		next := hold
-		if err != nil {
-			next = leave
+		next := leave
+		if err == nil {
+			next, a.crowd.session = hold, l.session
 		}
 		a.report(e, w, next, err)
 	case hold:

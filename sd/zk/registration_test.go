@@ -278,3 +278,37 @@ func TestDenied(t *testing.T) {
 		}
 	})
 }
+
+// When every session of a large fleet has expired, its servers do not all
+// register again in the same moment. A small fleet does.
+func TestMassExpiryIsSpread(t *testing.T) {
+	for _, test := range []struct {
+		others      int
+		least, most time.Duration // for the last of 20
+	}{
+		{900, 0, 2500 * time.Millisecond},
+		{30000, 1500 * time.Millisecond, 6 * time.Second},
+	} {
+		t.Run(fmt.Sprint(test.others), func(t *testing.T) {
+			inWorld(t, anywhere, func(w *world) {
+				for n := range test.others {
+					w.Create(fmt.Sprintf("/go_servers/192.0.%d.%d:%d", 3+n/10000, n/100%100, 1000+n%100), nil, 0)
+				}
+				var regs []*sd.Registrar
+				for n := range 20 {
+					regs = append(regs, w.register(w.open(), fmt.Sprintf("192.0.2.1:%d", 1000+n)))
+				}
+				w.pass(time.Second)
+				w.Expire()
+				start := time.Now()
+				w.pass(1200 * time.Millisecond) // until all have heard of it
+				for _, r := range regs {
+					w.phase(r.State, 10*time.Second, sd.Registered)
+				}
+				if took := time.Since(start); took < test.least || took > test.most {
+					t.Errorf("all registered again after %v, want %v to %v", took, test.least, test.most)
+				}
+			})
+		})
+	}
+}

@@ -3,6 +3,7 @@ package zk
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,11 +80,12 @@ func TestDirectoryNamedLikeAMark(t *testing.T) {
 					b, _ := l.connected()
 					c, r := l.watch(b)
 					l.shows(r, time.Second)
-					l.announce(b, alice)
+					announced := l.announce(b, alice)
 					l.Create(parent+"/"+bob, nil, 0)
 					l.shows(r, time.Second, alice, bob)
-					if err := c.ended(); err != nil {
-						t.Error(err)
+					l.pass(time.Minute) // for an audit of each
+					if err := errors.Join(c.ended(), announced.ended()); err != nil || b.Stats().Mended != 0 {
+						t.Errorf("want nothing lost and nothing mended, have %v, %+v", err, b.Stats())
 					}
 				})
 			})

@@ -1,0 +1,99 @@
+// Package zk is the Backend of package sd on ZooKeeper.
+//
+// # Layout
+//
+// The directory is a znode, /go_servers unless the target says otherwise. Each
+// server is one ephemeral child whose name is its ip:port. The names alone are
+// enough: one read lists every server, and a plain program that lists the
+// children and dials the names works. The data of a child is a small JSON
+// document that tells a restarted server its predecessor's node from a
+// stranger's; nobody else needs it.
+//
+// # Reading the package
+//
+// A connection to ZooKeeper is made at a bounded pace (dial.go), with TLS and
+// credentials (tls.go, auth.go), and wrapped by a guard (guard.go, reply.go,
+// watch.go). A client is one Conn of go-zookeeper, cut into links: the times between two
+// disconnects (client.go). The keeper holds the session, with a second client
+// when the first cannot recover (keeper.go). On a link, a directory follows the
+// children for all readers (directory.go, queue.go, follow.go, audit.go), and an
+// announcer makes all changes (announcer.go, node.go, takeover.go, owner.go,
+// spread.go).
+//
+// # Security
+//
+// By default all is open, as ZooKeeper is: whoever reaches a server can read
+// along, and add and remove names, which clients then dial. Against that:
+//
+//   - tls-ca=FILE makes every connection one with TLS (1.2 or later), to servers
+//     that the authorities in FILE, and no others, have certified under the name
+//     that stands in the target. There is no way back to clear text.
+//   - tls-cert=FILE&tls-key=FILE show a client certificate. It is an identity by
+//     itself (x509 in ACLs), and needs no password anywhere.
+//   - auth-file=FILE holds one line, user:password, for ZooKeeper's digest
+//     scheme. It must be a regular file of this user's with mode 0600 or
+//     stricter. Without TLS the password crosses the network in clear text.
+//     ZooKeeper compares it with nothing: a wrong one is another identity, to
+//     which operations are denied.
+//   - acl=creator gives created nodes, directory included, to those with the same
+//     identity; everybody else can only read. All servers of a directory
+//     share one identity. After a change of password, the nodes of before are
+//     strangers' until their sessions end.
+//
+// Files are read again at every dial, and changes need no restart. No request is
+// sent before the credentials are accepted. What is denied is reported as
+// [sd.ErrDenied] and tried again every 10 to 30 s.
+//
+// The right to create and delete a child is the parent's to give, whatever the
+// child's ACL says. So an administrator should make the directory, and choose:
+//
+//   - world:anyone:cdrwa, the default: anybody can remove any server.
+//   - registrar:cdr, world:anyone:r: servers can, so one that was broken into can
+//     remove all. A restarted server takes its node over at once. The directory
+//     that acl=creator makes is like this, and its ACL can be changed as well.
+//   - registrar:cr, world:anyone:r: nobody can remove another's node, its successor
+//     included. After a crash the restarted server is in conflict until the old
+//     session has ended: clients know its address all the while, but for a gap
+//     of 1 s at most then. Deregister ends the session, and the node with it.
+//     While the Backend has other nodes it cannot: the state says unconfirmed and
+//     denied, and the node goes with the last other one, or with Close.
+//
+// Who may delete in the directory's own parent can remove the directory while it
+// is empty, and / is open by default: put it below a node of the
+// administrator's, such as /prod/go_servers. And close the port for clear text,
+// which stays open to all whom the ACLs let in.
+//
+// Not here: SASL, keys with a passphrase, revocation lists.
+//
+// # Scale
+//
+// A change is one event of about 60 bytes to each client, whatever the size of
+// the directory, and no request. For 10,000 servers and 10,000 clients on five
+// ZooKeeper servers, with the default session timeout of 10 s:
+//
+//   - Sessions: 20,000, which is 4,000 a server. Each pings every 3.3 s: 1,200
+//     pings a second and server, 32 bytes both ways. Audits are a read or two in
+//     30 s for each: about 1,000 a second in all.
+//   - Watches: 20,000, one for each client and one for each registered node.
+//   - Cold start: 0.19 MB a client. When one ZooKeeper server dies its 2,000
+//     clients list again, spread over a second: 0.4 GB, or 0.8 Gbit/s from each
+//     of the other four.
+//   - A change: 10,000 events, 0.6 MB. A rolling restart is 20,000 changes: 200
+//     million events, 12 GB in all, 1.2 MB for each client. A list for each
+//     change would be 39 TB, and reading all data as go-kit does 250 TB.
+//
+// It ends where changes times clients exceed the events that the servers can
+// send. One server on two shared, busy cores sent about 25,000 a second
+// (BenchmarkFanOut in zktest/scale; measure yours). Five of these carry 12
+// changes a second, and such a rolling restart takes 27 minutes at least. What
+// comes faster waits in the servers' memory, up to 2.4 GB in each if all 10,000
+// servers are lost and return at once, before what Java adds to it. Lists end
+// later: at 16 MiB, about 600,000 names, here, and at jute.maxbuffer in Java
+// tools such as zkCli.
+//
+// Then an operator, in this order: restarts in smaller batches; shares one
+// Backend among all instancers of a process; adds ZooKeeper observers; gives each
+// service, zone or tenant a directory of its own, so that clients see only
+// changes that concern them; and raises the session timeout, so that short
+// outages do not become mass expiries.
+package zk
