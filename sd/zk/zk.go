@@ -104,7 +104,7 @@ type Stats struct {
 	Session   int64         // 0 while there is none
 	Server    string        // which holds the session
 	Timeout   time.Duration // of the session, as negotiated, or as asked for
-	Watch     string        // persistent or children; empty while nothing is watched
+	Watch     string        // persistent or children, as last used; empty before the first Watch
 	Dials     int64         // connections tried
 	Recreated int64         // how often the client was given up, because the data had gone back
 	Lists     int64         // how often the directory was listed
