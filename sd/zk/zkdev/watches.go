@@ -122,7 +122,7 @@ type delivery struct {
 // Somebody who watches both the data and the children of a deleted znode hears
 // of it once. Setting an ACL is a change that nobody can watch.
 func (ws watches) fire(c change, only func(watcher) bool) []delivery {
-	ev := event{c.kind, c.path}
+	ev := event(c)
 	told := ws.data.trigger(ev, only)
 	list := deliveries(ev, told)
 	if c.kind == nodeDataChanged {
