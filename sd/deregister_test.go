@@ -117,6 +117,7 @@ func TestNoAnnouncementAfterDeregister(t *testing.T) {
 				t.Fatalf("round %d: want no call with a live ctx after Deregister, have %d", n, after-live)
 			}
 		}
+		pass(time.Minute) // the last one may be slow to withdraw
 		same(t, "calls at once", 1, d.together)
 	})
 }

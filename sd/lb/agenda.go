@@ -17,6 +17,7 @@ const (
 	endApart
 	endWarming
 	remake
+	reopen // the reserve: to publish is all there is to do
 )
 
 // An agenda is a heap of entries, the earliest first.

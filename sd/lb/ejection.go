@@ -28,6 +28,10 @@ func (p *Pool) blame(m *Member, err error) {
 	switch {
 	case dropped:
 		p.discard(m)
+		p.wary.Store(true)
+		if until := p.trust.failed(p.now()); until > 0 {
+			p.plan(until, m, reopen)
+		}
 	case m.place == ready && unreached && p.mayEject():
 		apart = p.eject(m)
 	}
@@ -95,6 +99,9 @@ func (m *Member) claimProbe(now, interval int64) bool {
 
 // absolve takes in a success on m.
 func (p *Pool) absolve(m *Member) {
+	if p.wary.Load() {
+		p.regain(m)
+	}
 	if m.failures.Load() == 0 && !m.warned(failing) {
 		return
 	}

@@ -23,6 +23,7 @@ type Pool struct {
 	config  poolConfig
 
 	snapshot atomic.Pointer[Snapshot]
+	wary     atomic.Bool // some of the reserve have failed: answers from it are worth a lock
 	born     time.Time
 
 	unsubscribe func()
@@ -38,6 +39,7 @@ type Pool struct {
 	past    map[string]*history // of instances that left and may return
 	shelves [places]shelf
 	doubted int // ready members whose last call failed
+	trust   trust
 	agenda  agenda
 	known   bool
 	knownAt int64  // when the first set arrived
@@ -165,7 +167,7 @@ func (p *Pool) publish() {
 		closed:     p.closed,
 		superseded: make(chan struct{}),
 	}
-	s.settle(p.doubted)
+	s.settle(p.doubted, p.trust.in(p.now()))
 	close(p.snapshot.Swap(s).superseded)
 }
 

@@ -1,0 +1,249 @@
+package matrix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	kitendpoint "github.com/go-kit/kit/endpoint"
+	kitsd "github.com/go-kit/kit/sd"
+	kitlog "github.com/go-kit/log"
+
+	"example.com/daytime/endpoint"
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/lb"
+	"example.com/daytime/sd/zk"
+	"example.com/daytime/transport"
+)
+
+const requestEvery = 20 * time.Millisecond
+
+// A client is a backend, and the list and the balancer on top of it, as a program would have them.
+type client struct {
+	tap       *tap
+	backend   *zk.Backend
+	instancer *sd.Instancer
+	view      *view
+	unfollow  func()
+	pool      *lb.Pool
+	call      kitendpoint.Endpoint
+	tally     *tally
+}
+
+func openClient(target sd.Target, tally *tally) (*client, error) {
+	c := &client{tap: newTap(), tally: tally, view: &view{set: map[string]bool{}}}
+	var err error
+	if c.backend, err = zk.OpenBackend(target, zk.Dial(c.tap.dial)); err != nil {
+		return nil, err
+	}
+	c.instancer = sd.NewInstancer(c.backend, kitlog.NewNopLogger())
+	c.unfollow = c.instancer.Follow(c.view.take)
+	c.pool = lb.NewPool(c.instancer, tally.factory(transport.Factory()), kitlog.NewNopLogger())
+	c.call = lb.Retry(c.pool, lb.LeastLoaded{})
+	return c, nil
+}
+
+func (c *client) close() {
+	c.pool.Close()
+	c.unfollow()
+	c.instancer.Stop()
+	c.backend.Close()
+}
+
+// run makes requests until ctx is done, one every 20 ms whatever became of those before, and waits for the last.
+func (c *client) run(ctx context.Context) {
+	var calls sync.WaitGroup
+	defer calls.Wait()
+	ticker := time.NewTicker(requestEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			calls.Go(func() {
+				begun := time.Now()
+				_, err := c.call(context.Background(), endpoint.DaytimeRequest{})
+				c.tally.request(time.Since(begun), err)
+			})
+		}
+	}
+}
+
+// A view is what one client believes, and what it has believed.
+type view struct {
+	mu      sync.Mutex
+	set     map[string]bool
+	least   int // size of the smallest list since mark
+	changes int // since mark
+	dropped map[string]int
+}
+
+// take is a callback of Follow.
+func (v *view) take(reset bool, up, down []string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if reset {
+		v.set = map[string]bool{}
+	}
+	for _, s := range down {
+		delete(v.set, s)
+		if v.dropped != nil {
+			v.dropped[s]++
+		}
+	}
+	for _, s := range up {
+		v.set[s] = true
+	}
+	v.changes++
+	v.least = min(v.least, len(v.set))
+}
+
+// mark begins a new reckoning.
+func (v *view) mark() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.least, v.changes, v.dropped = len(v.set), 0, map[string]int{}
+}
+
+// differs returns an error unless the list is want, which is sorted.
+func (v *view) differs(want []string) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if have := slices.Sorted(maps.Keys(v.set)); !slices.Equal(want, have) {
+		return fmt.Errorf("want the list %q, have %q", want, have)
+	}
+	return nil
+}
+
+// has reports whether instance is on the list.
+func (v *view) has(instance string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.set[instance]
+}
+
+// since returns what happened after mark.
+func (v *view) since() (least, changes int, dropped map[string]int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.least, v.changes, maps.Clone(v.dropped)
+}
+
+// A tally counts requests and attempts of all clients of a fleet.
+type tally struct {
+	mu        sync.Mutex
+	latencies []time.Duration
+	failed    int
+	attempts  map[string]int // failed ones, by kind
+	example   error          // the first failed request
+}
+
+// request takes down one request.
+func (t *tally) request(took time.Duration, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.latencies = append(t.latencies, took)
+	if err == nil {
+		return
+	}
+	t.failed++
+	if t.example == nil {
+		t.example = err
+	}
+}
+
+// factory wraps next to count failed attempts.
+func (t *tally) factory(next kitsd.Factory) kitsd.Factory {
+	return func(instance string) (kitendpoint.Endpoint, io.Closer, error) {
+		call, closer, err := next(instance)
+		if err != nil {
+			return nil, nil, err
+		}
+		return func(ctx context.Context, request any) (any, error) {
+			response, err := call(ctx, request)
+			if err != nil {
+				t.attempt(err)
+			}
+			return response, err
+		}, closer, nil
+	}
+}
+
+func (t *tally) attempt(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.attempts[kind(err)]++
+}
+
+// failures counts the failed attempts of a kind.
+func (t *tally) failures(kind string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.attempts[kind]
+}
+
+// kind names what went wrong with an attempt.
+func kind(err error) string {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "refused"
+	case errors.Is(err, syscall.ECONNRESET):
+		return "reset"
+	case errors.Is(err, transport.ErrDeadline):
+		return "deadline"
+	case errors.Is(err, transport.ErrNoReply):
+		return "no reply"
+	case errors.Is(err, transport.ErrTooLong):
+		return "too long"
+	default:
+		return err.Error()
+	}
+}
+
+// A count is what a tally held.
+type count struct {
+	latencies []time.Duration // sorted
+	failed    int
+	attempts  map[string]int
+	example   error
+}
+
+// swap returns the count and begins a new one.
+func (t *tally) swap() count {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := count{t.latencies, t.failed, t.attempts, t.example}
+	t.latencies, t.failed, t.attempts, t.example = nil, 0, map[string]int{}, nil
+	slices.Sort(c.latencies)
+	return c
+}
+
+// peek returns the count so far.
+func (t *tally) peek() count {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return count{latencies: slices.Sorted(slices.Values(t.latencies)), failed: t.failed}
+}
+
+// quantile returns the latency below which a share q of the requests stayed.
+func (c count) quantile(q float64) time.Duration {
+	if len(c.latencies) == 0 {
+		return 0
+	}
+	return c.latencies[min(int(q*float64(len(c.latencies))), len(c.latencies)-1)]
+}
+
+// failedAttempts is the sum over all kinds.
+func (c count) failedAttempts() (n int) {
+	for _, k := range c.attempts {
+		n += k
+	}
+	return n
+}

@@ -1,0 +1,70 @@
+package matrix
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// Flags of the test binary, read only.
+var (
+	runAll    = flag.Bool("matrix.all", false, "also run the rows that take long or need tools")
+	runGhosts = flag.Bool("matrix.ghosts", false, "also run the long sequences")
+	runPeers  = flag.Bool("matrix.peers", false, "also run the faults of measured peers, with go-kit's sd/zk beside ours")
+)
+
+// TestMain is also the main of the child processes.
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleVariable); role != "" {
+		os.Exit(runChild(role))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// pollEvery is the time between two looks at a condition.
+const pollEvery = 5 * time.Millisecond
+
+// until returns how long it took until check returned nil, or its last error after bound.
+func until(bound time.Duration, check func() error) (time.Duration, error) {
+	begun := time.Now()
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for {
+		err := check()
+		took := time.Since(begun)
+		if err == nil {
+			return took, nil
+		}
+		if took > bound {
+			return took, fmt.Errorf("not within %v: %w", bound, err)
+		}
+		<-ticker.C
+	}
+}
+
+// await is until with an end of the test.
+func await(t testing.TB, bound time.Duration, check func() error) time.Duration {
+	t.Helper()
+	took, err := until(bound, check)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return took
+}
+
+// hold lets a fault last. It waits for no condition.
+func hold(d time.Duration) { time.Sleep(d) }
+
+// Example shows what a row of the table is made of.
+func Example() {
+	var r report
+	r.add(line{id: "F0", fault: "none", requests: 500, p50: time.Millisecond, p99: 2 * time.Millisecond, slowest: 3 * time.Millisecond})
+	fmt.Print(r.table())
+	// Output:
+	// row  fault  failed/requests  failed attempts  p50  p99  max  converged  expired  dials  lists  late  notes
+	// F0   none   0/500            0                1ms  2ms  3ms  0s         0        0      0      0s
+}

@@ -1,0 +1,51 @@
+package matrix
+
+import (
+	"testing"
+)
+
+// TestMatrix runs the rows. Those that break only a fleet of their own run side by side, on one ensemble; then come those that
+// break the ensemble, one after the other.
+func TestMatrix(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute and a half")
+	}
+	report := &report{}
+	r := newRig(t, report)
+	before := currentUsage()
+	t.Run("servers", func(t *testing.T) { serverRows(t, r) })
+	settled(t, before)
+	t.Run("ensemble", func(t *testing.T) { ensembleRows(t, r) })
+	settled(t, before)
+	t.Run("lives", func(t *testing.T) { livesRow(t, r) })
+	settled(t, before)
+	t.Logf("load average %s\n%s", loadAverage(), report.table())
+}
+
+// aside runs a test beside others like it.
+func aside(t *testing.T, name string, test func(t *testing.T)) {
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		test(t)
+	})
+}
+
+// serverRows are those that break a fleet, or its way to ZooKeeper.
+func serverRows(t *testing.T, r *rig) {
+	aside(t, "kill", func(t *testing.T) { killRows(t, r) })
+	aside(t, "stop", func(t *testing.T) { stopRows(t, r) })
+	aside(t, "network", func(t *testing.T) { networkRows(t, r) })
+	aside(t, "bytes", func(t *testing.T) { bytesRow(t, r) })
+	aside(t, "directory", func(t *testing.T) { directoryRows(t, r) })
+	aside(t, "chaos", func(t *testing.T) { chaosRows(t, r) })
+}
+
+// TestGhosts is the long form of F2.
+func TestGhosts(t *testing.T) {
+	if !*runGhosts {
+		t.Skip("needs -matrix.ghosts")
+	}
+	report := &report{}
+	ghostsRow(t, newRig(t, report))
+	t.Logf("load average %s\n%s", loadAverage(), report.table())
+}
