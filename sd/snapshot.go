@@ -50,6 +50,10 @@ func (i *Instancer) restore() {
 		return
 	}
 	instances := i.admit(doc.Instances)
+	if len(instances) == 0 { // unknown is not empty
+		level.Warn(i.logger).Log("msg", "snapshot not used", "err", fmt.Errorf("%s: no instances", i.snapshot))
+		return
+	}
 	i.transition(func() (Phase, error) {
 		i.known = true
 		i.roster.apply(Change{Reset: true, Up: instances})

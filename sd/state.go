@@ -17,7 +17,7 @@ const (
 
 // The phases of a Registrar.
 const (
-	Withdrawn   Phase = "withdrawn"   // not wanted: before Register, and after Deregister, with ErrUnconfirmed until it is confirmed
+	Withdrawn   Phase = "withdrawn"   // not wanted: before Register, and after Deregister, with ErrUnconfirmed if that was not confirmed in time
 	Registering Phase = "registering" // wanted, not visible yet
 	Registered  Phase = "registered"  // visible in the registry
 	Lost        Phase = "lost"        // was visible, is wanted, and cannot be vouched for now

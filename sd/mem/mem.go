@@ -97,12 +97,17 @@ func (r *Registry) changed() {
 }
 
 // Open returns one client of the registry. It owns what it announces.
-func (r *Registry) Open() *Backend { return &Backend{registry: r} }
+func (r *Registry) Open() *Backend {
+	return &Backend{registry: r, busy: map[string]struct{}{}}
+}
 
 // A Backend is one client of a [Registry].
 type Backend struct {
 	registry *Registry
-	closed   bool // the registry's lock guards it
+
+	// The registry's lock guards these.
+	closed bool
+	busy   map[string]struct{} // instances that are being announced
 }
 
 // do runs f under the registry's lock, unless the backend cannot be used, and
@@ -160,6 +165,10 @@ func wait(ctx context.Context, turn <-chan struct{}) {
 
 // Announce implements sd.Backend.
 func (b *Backend) Announce(ctx context.Context, instance string, up func()) error {
+	if !b.begin(instance) {
+		return fmt.Errorf("mem: announce %s: %w: by this backend", instance, sd.ErrConflict)
+	}
+	defer b.end(instance)
 	if err := b.publish(ctx, instance); err != nil {
 		return fmt.Errorf("mem: announce %s: %w", instance, err)
 	}
@@ -173,6 +182,23 @@ func (b *Backend) Announce(ctx context.Context, instance string, up func()) erro
 		return fmt.Errorf("mem: withdraw %s: %w: %w: %w", instance, sd.ErrUnconfirmed, err, ctx.Err())
 	}
 	return ctx.Err()
+}
+
+// begin notes that an Announce of instance is under way, unless one is.
+func (b *Backend) begin(instance string) bool {
+	b.registry.mu.Lock()
+	defer b.registry.mu.Unlock()
+	if _, twice := b.busy[instance]; twice {
+		return false
+	}
+	b.busy[instance] = struct{}{}
+	return true
+}
+
+func (b *Backend) end(instance string) {
+	b.registry.mu.Lock()
+	defer b.registry.mu.Unlock()
+	delete(b.busy, instance)
 }
 
 // publish makes the entry, or finds that it is there already.
@@ -214,17 +240,24 @@ func (b *Backend) hold(ctx context.Context, instance string) (err error) {
 // withdraw removes the entry if it is this backend's, or, while the registry
 // fails, leaves word that it should be.
 func (b *Backend) withdraw(instance string) error {
-	_, err := b.do(func(r *Registry) {
-		r.remove(instance, b)
+	r := b.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	owner, exists := r.entries[instance]
+	ours := exists && owner == b
+	switch {
+	case b.closed: // Close has removed it
+		return nil
+	case r.failure != nil && ours:
+		r.absent[instance] = b
+		return r.failure
+	case r.failure != nil:
+		return r.failure
+	case ours:
+		delete(r.entries, instance)
 		r.changed()
-	})
-	if err == nil || errors.Is(err, sd.ErrClosed) {
-		return nil // Close has removed it
 	}
-	b.registry.mu.Lock()
-	defer b.registry.mu.Unlock()
-	b.registry.absent[instance] = b
-	return err
+	return nil
 }
 
 // Close ends every call and withdraws what the backend announced, also while

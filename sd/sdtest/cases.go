@@ -24,6 +24,7 @@ func Cases() []Case {
 		{"WatchedAfterFailure", "a failed read is followed by another", watchedAfterFailure},
 		{"AnnounceAndWithdraw", "Announce publishes, and withdraws when ctx is done", announceAndWithdraw},
 		{"AnnounceSideBySide", "calls may run side by side", sideBySide},
+		{"AnnouncedOnce", "a second Announce of one instance is a conflict, and takes nothing away", announcedOnce},
 		{"ForeignEntryStays", "Announce never removes an entry that is not its own", foreignEntry},
 		{"HandedOverEntryStays", "Announce never withdraws an entry that was handed over", handedOver},
 		{"LossIsReported", "Announce returns when the entry is lost, and can be called again", lossReported},

@@ -42,6 +42,20 @@ func sideBySide(ctx context.Context, h Harness) error {
 	})
 }
 
+func announcedOnce(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		first, err := announce(ctx, h, b, alice)
+		if err != nil {
+			return err
+		}
+		second := start(ctx, func(ctx context.Context) error { return b.Announce(ctx, alice, func() {}) })
+		if err := second.end(h); err != nil || !errors.Is(second.err, sd.ErrConflict) {
+			return fmt.Errorf("second: want %v, have %w", sd.ErrConflict, errors.Join(err, second.err))
+		}
+		return errors.Join(registered(h, alice), first.stop(h), registered(h))
+	})
+}
+
 // foreignEntry announces what another program holds: the backend must say
 // conflict, leave the entry alone, and take over once it is gone.
 func foreignEntry(ctx context.Context, h Harness) error {

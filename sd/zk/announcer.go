@@ -61,6 +61,7 @@ type entry struct {
 	stranger  int64       // a session whose node we wrote to by mistake
 	barred    int64       // a session whose node we may not remove
 	takeovers []time.Time // from other processes, in the last minute
+	unsure    bool        // a change may be under way whose reply was lost
 }
 
 func newAnnouncer(k *keeper, c config) *announcer {
@@ -97,7 +98,7 @@ func (a *announcer) announce(ctx context.Context, instance string, up func()) er
 			return ctx.Err()
 		}
 		return fmt.Errorf("zk: withdraw %s: %w: %w: %w", e.path, sd.ErrUnconfirmed, err, ctx.Err())
-	case <-a.keeper.ctx.Done(): // the session is closed, and the node with it
+	case <-a.keeper.done: // the session is closed, and the node with it
 		return ctx.Err()
 	case <-timer.C:
 		return fmt.Errorf("zk: withdraw %s: %w: %w", e.path, sd.ErrUnconfirmed, ctx.Err())
@@ -229,6 +230,9 @@ func (a *announcer) run(ctx context.Context) {
 func (a *announcer) lookAll(l *link) time.Duration {
 	next := auditEvery
 	for _, e := range a.all() {
+		if !l.alive() {
+			break // on the next one all are due
+		}
 		w, due := a.due(e, l)
 		if due {
 			a.look(l, e, w)

@@ -40,6 +40,8 @@ func (f *follower) audit() (again bool, err error) {
 	switch {
 	case err != nil || !f.exists:
 		return there, err
+	case f.valid() != nil:
+		return false, f.valid()
 	case !there:
 		return false, errRemoved
 	}

@@ -62,6 +62,16 @@ func (l *link) alive() bool {
 	}
 }
 
+// valid returns an error if the link is down by now. What is asked for on a link
+// may be answered on the next one, and says nothing then about what is armed
+// here.
+func (l *link) valid() error {
+	if !l.alive() {
+		return errDisconnected
+	}
+	return nil
+}
+
 // newClient connects in the background.
 func newClient(c config, dial DialFunc, p *pacer, dials *atomic.Int64, wake func(), sink func(*link, gozk.Event)) (*client, error) {
 	ctx, stop := context.WithCancel(context.Background())
@@ -90,7 +100,10 @@ func newClient(c config, dial DialFunc, p *pacer, dials *atomic.Int64, wake func
 		gozk.WithLogger(silent{}),
 		gozk.WithLogInfo(false),
 	)
-	return cl, err
+	if err != nil {
+		return nil, err
+	}
+	return cl, nil
 }
 
 // silent drops what go-zookeeper logs: every failure comes back as an error.

@@ -262,6 +262,9 @@ func (d *directory) run(ctx context.Context) {
 			continue
 		}
 		d.fail(err)
+		if errors.Is(err, errOutdated) {
+			pause(ctx, time.Second) // a follower catches up, or does not
+		}
 		pause(ctx, 20*time.Millisecond+rand.N(80*time.Millisecond))
 	}
 }

@@ -87,6 +87,9 @@ func (f *follower) list() error {
 		case err != nil:
 			return err
 		}
+		if err := f.valid(); err != nil {
+			return err
+		}
 		f.lists.Add(1)
 		if f.admit(stat) {
 			f.exists, f.listed = true, time.Now()
@@ -178,6 +181,9 @@ func (f *follower) takeIn(events []gozk.Event) (again bool, err error) {
 		}
 		// The reply comes after the Created of each takeover among them.
 		if _, _, err := f.Exists(f.parent); err != nil {
+			return false, err
+		}
+		if err := f.valid(); err != nil {
 			return false, err
 		}
 		for _, name := range doubtful {

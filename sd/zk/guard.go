@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"example.com/daytime/sd"
@@ -89,6 +91,7 @@ func (g *guard) Write(b []byte) (int, error) {
 	out := unmark(b)
 	g.replies.sent(out)
 	if _, err := g.Conn.Write(out); err != nil {
+		g.settle(handshake{err: err, refused: isRefusal(err)})
 		g.Conn.Close()
 	}
 	return len(b), nil
@@ -96,9 +99,8 @@ func (g *guard) Write(b []byte) (int, error) {
 
 // Close closes the connection; a handshake that was under way has failed.
 func (g *guard) Close() error {
-	err := g.Conn.Close()
 	g.settle(handshake{err: net.ErrClosed})
-	return err
+	return g.Conn.Close()
 }
 
 func (g *guard) settle(h handshake) { g.once.Do(func() { g.settled(h) }) }
@@ -188,7 +190,9 @@ func (r *frameReader) begin(size int) error {
 // isRefusal reports whether the other side closed the connection without a
 // word, rather than time having run out, or the reason being known.
 func isRefusal(err error) bool {
-	var timeout net.Error
-	known := errors.Is(err, sd.ErrDenied) || errors.Is(err, errUnproved)
-	return !known && (!errors.As(err, &timeout) || !timeout.Timeout())
+	if errors.Is(err, sd.ErrDenied) || errors.Is(err, errUnproved) {
+		return false
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -236,7 +237,10 @@ func TestIsRefusal(t *testing.T) {
 		want bool
 	}{
 		"end":     {io.EOF, true},
-		"reset":   {&net.OpError{Op: "read", Err: errors.New("connection reset by peer")}, true},
+		"reset":   {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, true},
+		"pipe":    {syscall.EPIPE, true},
+		"closed":  {net.ErrClosed, false}, // by us
+		"route":   {syscall.EHOSTUNREACH, false},
 		"timeout": {os.ErrDeadlineExceeded, false},
 		"denied":  {sd.ErrDenied, false},
 		"auth":    {errUnproved, false},

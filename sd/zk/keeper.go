@@ -103,8 +103,10 @@ func (k *keeper) run() {
 		case <-timer.C:
 		}
 	}
-	k.dropProbe()
-	k.current.close()
+	var closing sync.WaitGroup // each may wait a second for a server
+	closing.Go(k.dropProbe)
+	closing.Go(k.current.close)
+	closing.Wait()
 	k.publish(nil)
 }
 

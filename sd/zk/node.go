@@ -33,8 +33,10 @@ func (a *announcer) look(l *link, e *entry, w wish) {
 		}
 		err := a.publish(l, e)
 		next := leave
+		e.unsure = err != nil
 		if err == nil {
 			next, a.crowd.session = hold, l.session
+			e.stranger, e.barred = 0, 0
 		}
 		a.report(e, w, next, err)
 	case hold:
@@ -170,6 +172,12 @@ func (a *announcer) verify(l *link, e *entry) error {
 // remove removes the node if it is ours. It does not try again what the ACLs
 // have barred.
 func (a *announcer) remove(l *link, e *entry) error {
+	if e.unsure { // this server may not have heard yet of what another one was asked for
+		if _, err := l.Sync(e.path); err != nil {
+			return err
+		}
+		e.unsure = false
+	}
 	for range nodeTries {
 		exists, stat, err := l.Exists(e.path)
 		if err != nil {

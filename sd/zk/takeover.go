@@ -59,6 +59,9 @@ func (a *announcer) replace(l *link, e *entry, stat *gozk.Stat) error {
 			err = r.Error
 		}
 	}
+	if err == nil && !a.keeper.owned(stat.EphemeralOwner) {
+		e.takeovers = append(e.takeovers, time.Now())
+	}
 	return changed(err)
 }
 
@@ -80,9 +83,8 @@ func (a *announcer) mayTakeOver(l *link, e *entry, stat *gozk.Stat) error {
 		return fmt.Errorf("%w: session 0x%x, data %.100q", sd.ErrConflict, now.EphemeralOwner, data)
 	}
 	if e.countTakeovers() >= mostTakeovers {
-		return fmt.Errorf("%w: another process on this host, which took the node %d times within a minute", sd.ErrConflict, len(e.takeovers))
+		return fmt.Errorf("%w: another process on this host, from which the node was taken %d times within a minute", sd.ErrConflict, len(e.takeovers))
 	}
-	e.takeovers = append(e.takeovers, time.Now())
 	return nil
 }
 
@@ -96,7 +98,7 @@ func (e *entry) countTakeovers() int {
 // remember reports whether the next Announce of the same instance must know
 // what happened in this one.
 func (e *entry) remember() bool {
-	return e.stranger != 0 || e.barred != 0 || e.countTakeovers() > 0
+	return e.unsure || e.stranger != 0 || e.barred != 0 || e.countTakeovers() > 0
 }
 
 // claim pins the incarnation of the node that stat describes: after it, no

@@ -1,4 +1,4 @@
-// Package matrix breaks a daytime fleet in every way that reference tables of outages list, on real ZooKeeper servers,
+// Package matrix breaks a daytime fleet in every way we know, on real ZooKeeper servers,
 // and measures what its clients notice. It has tests only.
 //
 // A fleet is five daytime servers and ten clients at 50 requests a second each, registered in a directory of its own on
