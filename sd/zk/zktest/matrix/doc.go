@@ -1,14 +1,14 @@
-// Package matrix breaks a daytime fleet in every way we know, on real ZooKeeper servers,
-// and measures what its clients notice. It has tests only.
+// Package matrix breaks a daytime fleet in every way we know, on real ZooKeeper servers, and measures what its clients
+// notice. It has tests only.
 //
 // A fleet is five daytime servers and ten clients at 50 requests a second each, registered in a directory of its own on
 // an ensemble of three servers, with a chaos proxy of its own in front of each of them. A row is one fault: what was
 // broken, what the clients saw while it was, how long everybody took to agree on the truth again, and the bounds on
 // that. The bounds are assertions; the figures are a table, which the test logs at its end:
 //
-//	REQUIRE_ZOOKEEPER=1 go test -race -v -timeout 200s ./sd/zk/zktest/matrix
+//	go test -race -v -timeout 400s ./sd/zk/zktest/matrix -matrix
 //
-// takes about a minute and a half. It is left out by -short. More is behind flags:
+// takes about a minute and a half. More is behind other flags:
 //
 //	-matrix.all     the rows that take long, or need root, strace, prlimit or ip
 //	-matrix.ghosts  fifty kill -9 under a long session, a hundred reconnects, two hundred lives in one process

@@ -7,8 +7,8 @@ import (
 // TestMatrix runs the rows. Those that break only a fleet of their own run side by side, on one ensemble; then come those that
 // break the ensemble, one after the other.
 func TestMatrix(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a minute and a half")
+	if !*runMatrix {
+		t.Skip("takes a minute and a half: needs -matrix")
 	}
 	report := &report{}
 	r := newRig(t, report)

@@ -107,7 +107,6 @@ func startRows(t *testing.T, r *rig) {
 			r.Error("want an error without a snapshot")
 		}
 		r.heal()
-		begun = time.Now()
 		r.converged = await(r, 5*time.Second, func() error { return without.ask(100 * time.Millisecond) })
 		with.close()
 		without.close()

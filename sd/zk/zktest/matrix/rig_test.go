@@ -76,18 +76,6 @@ func (r *rig) children(path string) ([]string, error) {
 	return names, err
 }
 
-// removeAll is deleteall of ZooKeeper's shell.
-func (r *rig) removeAll(path string) error {
-	names, err := r.children(path)
-	for _, name := range names {
-		err = errors.Join(err, r.removeAll(path+"/"+name))
-	}
-	if gone := r.admin.Delete(path, -1); !errors.Is(gone, gozk.ErrNoNode) {
-		err = errors.Join(err, gone)
-	}
-	return err
-}
-
 // usage is what a process holds.
 type usage struct{ goroutines, descriptors int }
 
