@@ -12,7 +12,7 @@ import (
 
 const (
 	dialTimeout  = time.Second
-	dialsASecond = 1.5 // in the long run; with one for each host at once, 2 over any 10 s
+	dialsASecond = 2 // in the long run
 	deniedPause  = 10 * time.Second
 	leastConnect = 300 * time.Millisecond
 	mostConnect  = 2 * time.Second
@@ -90,8 +90,8 @@ func (h *hosts) handshakeTimeout(session time.Duration) time.Duration {
 	return min(t<<min(h.rounds(), 10), max(session, leastConnect))
 }
 
-// A pacer bounds how often a client dials: each host once at once, then three
-// times in two seconds, with jitter. Without it go-zookeeper dials thousands of times a second
+// A pacer bounds how often a client dials: each host once at once, then twice a
+// second with jitter. Without it go-zookeeper dials thousands of times a second
 // when servers accept a session and close the connection.
 //
 // When as many servers as there are have refused the client itself since the

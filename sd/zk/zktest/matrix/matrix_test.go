@@ -15,6 +15,8 @@ func TestMatrix(t *testing.T) {
 	before := currentUsage()
 	t.Run("servers", func(t *testing.T) { serverRows(t, r) })
 	settled(t, before)
+	t.Run("leader", func(t *testing.T) { leaderRow(t, r) })
+	settled(t, before)
 	t.Run("ensemble", func(t *testing.T) { ensembleRows(t, r) })
 	settled(t, before)
 	t.Run("lives", func(t *testing.T) { livesRow(t, r) })
