@@ -129,14 +129,8 @@ func (p *pacer) accepted() {
 
 // wait returns when the next dial is due, or when ctx is done.
 func (p *pacer) wait(ctx context.Context) error {
-	timer := time.NewTimer(p.take())
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	pause(ctx, p.take())
+	return ctx.Err()
 }
 
 // take takes a token, and returns how long to wait until it is there.

@@ -31,7 +31,9 @@ const mostHeld = 100
 // while there is no session the keeper probes with a second client, and takes
 // it only if it got a session and the old one was refused after that, by the
 // same server: with the new session this server has seen all that was committed
-// before. That another one refuses says nothing; it may be voting.
+// before. That another one refuses says nothing; it may be voting. A probe that
+// has held its session for a whole timeout is taken as well: the old one, which
+// nobody has heard from for longer than that, has expired.
 type keeper struct {
 	config config
 	dial   DialFunc
@@ -273,7 +275,8 @@ func (k *keeper) noteAge(l *link) (old bool) {
 	return true
 }
 
-// era counts the times that ZooKeeper's data was found to have gone back.
+// era counts the clients that were given up for a probe: from one to the next
+// ZooKeeper's data may have gone back.
 func (k *keeper) era() int64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -106,7 +106,7 @@ type Stats struct {
 	Timeout   time.Duration // of the session, as negotiated, or as asked for
 	Watch     string        // persistent or children, as last used; empty before the first Watch
 	Dials     int64         // connections tried
-	Recreated int64         // how often the client was given up, because the data had gone back
+	Recreated int64         // how often the client was given up for another, as when the data had gone back
 	Lists     int64         // how often the directory was listed
 	Mended    int64         // how often an audit found what no event had told
 }
