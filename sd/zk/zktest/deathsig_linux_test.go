@@ -18,6 +18,7 @@ func TestServerDiesWithTheTestBinary(t *testing.T) {
 		os.Stdout.WriteString("addr=" + zktest.Start(t).Addr() + "\n")
 		select {}
 	}
+	zktest.Need(t)
 	victim := exec.Command(os.Args[0], "-test.run=^TestServerDiesWithTheTestBinary$")
 	victim.Env = append(os.Environ(), "ZKTEST_VICTIM=1")
 	stdout, err := victim.StdoutPipe()

@@ -78,6 +78,7 @@ func TestServerThatEndsByItselfIsDown(t *testing.T) {
 }
 
 func TestStartReportsWhyServerExits(t *testing.T) {
+	zktest.Need(t)
 	fatal := fatalText(t, func(tb testing.TB) { zktest.Start(tb, zktest.Config("tickTime=soon")) })
 	if want := "NumberFormatException"; !strings.Contains(fatal, want) {
 		t.Errorf("want the log's %q in %q", want, fatal)
