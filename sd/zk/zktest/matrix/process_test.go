@@ -51,10 +51,7 @@ type ghost struct {
 func (r *row) killAll(s *sampler, pause time.Duration) (ghosts []ghost) {
 	r.Helper()
 	for i := 0; i < len(r.children); i += 2 {
-		owner, err := s.owner(r.children[i].instance)
-		if err != nil {
-			r.Errorf("%s: %v", r.children[i].instance, err)
-		}
+		owner := r.ownerOf(s, i)
 		r.children[i].kill()
 		hold(pause)
 		ghosts = append(ghosts, ghost{r.respawn(i), owner})
@@ -74,34 +71,73 @@ func (r *row) neverLost(s *sampler, ghosts []ghost) {
 		took := at.Sub(g.child.started)
 		r.converged = max(r.converged, took)
 		r.atMost("taken over", took, time.Second)
-		if n, gone := s.missing(g.child.instance, g.child.started, time.Now()); gone > 0 || n == 0 {
-			r.Errorf("%s: want %s registered in every sample, have %d of %d without", r.id, g.child.instance, gone, n)
-		}
+		r.sampled(s, g.child.instance, g.child.started)
 	}
 }
 
-// killAtRandom kills three of five servers, starts each again after 0 to 2T, and wants each there for as long as a ghost of it
-// might live.
+// killAtRandom kills three of five servers, starts each again after 0 to 2T, and wants each there, from its registration on,
+// for as long as a ghost of it might live.
 func (r *row) killAtRandom(s *sampler) {
 	r.Helper()
 	due := []time.Duration{rand.N(2 * sessionTimeout), rand.N(2 * sessionTimeout), rand.N(2 * sessionTimeout)}
 	slices.Sort(due)
-	order := rand.Perm(serverCount)[:len(due)]
+	order := rand.Perm(serverCount)
+	killed, left := order[:len(due)], order[len(due):]
 	begun := time.Now()
-	for _, i := range order {
+	owners := map[int]int64{}
+	for _, i := range killed {
+		owners[i] = r.ownerOf(s, i)
 		r.children[i].kill()
 	}
-	for n, i := range order {
+	var ghosts []ghost
+	for n, i := range killed {
 		hold(time.Until(begun.Add(due[n])))
-		r.respawn(i)
+		ghosts = append(ghosts, ghost{r.respawn(i), owners[i]})
 	}
-	r.converged = max(r.converged, r.agree(removal, r.instances()...))
-	from := time.Now()
+	r.converged = max(r.converged, r.succeeded(s, ghosts))
+	r.agree(slack, r.instances()...)
 	hold(sessionTimeout + tick)
-	for _, instance := range r.instances() {
-		if n, gone := s.missing(instance, from, time.Now()); gone > 0 || n == 0 {
-			r.Errorf("%s: want %s registered in every sample, have %d of %d without", r.id, instance, gone, n)
+	for _, g := range ghosts {
+		if at, err := s.takenOver(g.child.instance, g.owner, g.child.started); err != nil {
+			r.Errorf("%s: %s: %v", r.id, g.child.instance, err)
+		} else {
+			r.sampled(s, g.child.instance, at)
 		}
+	}
+	for _, i := range left {
+		r.sampled(s, r.children[i].instance, begun)
+	}
+}
+
+// succeeded returns how long it took until each ghost's successor had registered. That the address is on every list says
+// nothing: it may be the ghost's node, which then goes before its successor comes.
+func (r *row) succeeded(s *sampler, ghosts []ghost) time.Duration {
+	r.Helper()
+	return await(r, removal, func() error {
+		for _, g := range ghosts {
+			if _, err := s.takenOver(g.child.instance, g.owner, g.child.started); err != nil {
+				return fmt.Errorf("%s: %w", g.child.instance, err)
+			}
+		}
+		return nil
+	})
+}
+
+// ownerOf is the session of server i.
+func (r *row) ownerOf(s *sampler, i int) int64 {
+	r.Helper()
+	owner, err := s.owner(r.children[i].instance)
+	if err != nil {
+		r.Errorf("%s: %s: %v", r.id, r.children[i].instance, err)
+	}
+	return owner
+}
+
+// sampled wants the node of instance in every sample since from.
+func (r *row) sampled(s *sampler, instance string, from time.Time) {
+	r.Helper()
+	if n, gone := s.missing(instance, from, time.Now()); gone > 0 || n == 0 {
+		r.Errorf("%s: want %s registered in every sample, have %d of %d without", r.id, instance, gone, n)
 	}
 }
 

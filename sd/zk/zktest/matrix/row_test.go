@@ -119,7 +119,7 @@ func (r *row) finish() {
 	if want := atOnce + int(2*took.Seconds()); r.line.dials > want {
 		r.Errorf("%s: want at most %d dials of one session in %v, have %d", r.id, want, took, r.line.dials)
 	}
-	if want := len(r.clients) / 2 * int(took/requestEvery); r.requests < want {
+	if want := len(r.clients) / 2 * int((took-slack)/requestEvery); r.requests < want {
 		r.Errorf("%s: want at least %d requests in %v, have %d: the clients were held up", r.id, want, took, r.requests)
 	}
 }
