@@ -42,7 +42,7 @@ type Backend interface {
 // it. The slices are not changed by anybody once the Change is emitted.
 type Change struct {
 	Reset    bool     // Up is the whole set, Down is empty
-	Up, Down []string // in no order; no name is in both
+	Up, Down []string // in no order; no name stands in both, or twice
 }
 
 // What an error of a Backend can be told by, with [errors.Is].

@@ -23,6 +23,9 @@ func CheckInstance(s string) error {
 // refuse says why s is no instance, or nothing. It does not allocate for one
 // that is.
 func refuse(s string) string {
+	if isPlain(s) {
+		return ""
+	}
 	ap, err := netip.ParseAddrPort(s)
 	if err != nil {
 		return "not an ip:port"
@@ -43,4 +46,30 @@ func refuse(s string) string {
 		return "a multicast address cannot be dialled"
 	}
 	return ""
+}
+
+// isPlain reports whether s is a canonical IPv4 ip:port that can be dialled.
+// Nearly every name is, and this takes a fraction of the time that the rules in
+// full take, which decide about everything else.
+func isPlain(s string) bool {
+	const separators = "...:"
+	field, n, digits := 0, 0, 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9':
+			if digits > 0 && n == 0 { // a zero in front
+				return false
+			}
+			if n, digits = 10*n+int(c-'0'), digits+1; n > 65535 {
+				return false
+			}
+		case field == len(separators) || c != separators[field] || digits == 0 || n > 255:
+			return false
+		case field == 0 && (n == 0 || n >= 224): // 0.0.0.0 and multicast are among these
+			return false
+		default:
+			field, n, digits = field+1, 0, 0
+		}
+	}
+	return field == len(separators) && n > 0
 }

@@ -3,6 +3,7 @@ package sd
 import (
 	"context"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -101,9 +102,23 @@ func (i *Instancer) apply(c Change) {
 		}
 		return Live, nil
 	})
+	i.index()
 	if i.saver != nil {
 		i.saver.notify()
 	}
+}
+
+// index makes the roster ready for differences, outside the lock and after those
+// who were told of a new set had their turn.
+func (i *Instancer) index() {
+	if i.roster.members != nil { // only the loop changes the roster
+		return
+	}
+	runtime.Gosched()
+	members := i.roster.index()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.roster.adopt(members)
 }
 
 // publish tells every subscriber. The caller holds the lock.
@@ -112,7 +127,7 @@ func (i *Instancer) publish(first bool, up, down []string) {
 		f.add(first, up, down)
 		f.mailbox.notify()
 	}
-	i.listing.add(len(i.roster.members), up, down)
+	i.listing.add(i.roster.size(), up, down)
 	for _, m := range i.channels {
 		m.notify()
 	}
@@ -121,22 +136,18 @@ func (i *Instancer) publish(first bool, up, down []string) {
 // admit returns the names that are instances. The others are counted, and
 // logged the first time there are any.
 func (i *Instancer) admit(names []string) []string {
-	valid := make([]string, 0, len(names))
-	var example error
-	for _, s := range names {
-		if refuse(s) == "" {
-			valid = append(valid, s)
-		} else if example == nil {
-			example = CheckInstance(s)
-		}
+	bad := slices.IndexFunc(names, func(s string) bool { return refuse(s) != "" })
+	if bad < 0 {
+		return names
 	}
+	valid := slices.DeleteFunc(slices.Clone(names), func(s string) bool { return refuse(s) != "" })
 	refused := len(names) - len(valid)
 	i.mu.Lock()
 	before := i.rejected
 	i.rejected += refused
 	i.mu.Unlock()
 	if before == 0 && refused > 0 {
-		level.Warn(i.logger).Log("msg", "left out what is no instance", "names", refused, "err", example)
+		level.Warn(i.logger).Log("msg", "left out what is no instance", "names", refused, "err", CheckInstance(names[bad]))
 	}
 	return valid
 }
@@ -158,7 +169,7 @@ func (i *Instancer) transition(change func() (Phase, error)) {
 	p, err := change()
 	next, news := i.state.to(p, err)
 	i.state = next
-	size := len(i.roster.members)
+	size := i.roster.size()
 	i.mu.Unlock()
 	switch {
 	case news && err != nil:

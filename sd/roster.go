@@ -8,13 +8,19 @@ import (
 // A roster is the current set of instances. A change costs the change. The
 // owner's lock guards it.
 type roster struct {
-	members map[string]struct{}
-	whole   []string // the same, until the first difference
+	whole   []string            // the set as it came, until the first difference
+	members map[string]struct{} // the same; nil before index
 }
 
 // apply takes c in and returns what really changed: a Reset that repeats the
-// set changes nothing, nor does an instance that came and went.
+// set changes nothing, nor does an instance that came and went. The first set
+// is taken as it is.
 func (r *roster) apply(c Change) (up, down []string) {
+	if first := r.whole == nil && r.members == nil; first && c.Reset && len(c.Up) > 0 {
+		r.whole = c.Up
+		return c.Up, nil
+	}
+	r.adopt(r.index())
 	if c.Reset {
 		return r.replace(c.Up)
 	}
@@ -38,16 +44,8 @@ func (r *roster) apply(c Change) (up, down []string) {
 
 // replace makes names the whole set.
 func (r *roster) replace(names []string) (up, down []string) {
-	members := make(map[string]struct{}, len(names))
-	if len(r.members) == 0 {
-		up = make([]string, 0, len(names)) // which is the whole set then
-	}
-	for _, s := range names {
-		before := len(members)
-		members[s] = struct{}{}
-		if len(members) == before {
-			continue // it was there already
-		}
+	members := setOf(names)
+	for s := range members {
 		if _, ok := r.members[s]; !ok {
 			up = append(up, s)
 		}
@@ -58,11 +56,26 @@ func (r *roster) replace(names []string) (up, down []string) {
 		}
 	}
 	r.members, r.whole = members, nil
-	if len(up) == len(members) {
-		r.whole = up
-	}
 	return up, down
 }
+
+// index returns the members, which takes time in a large set. It changes
+// nothing: who alone changes the roster needs no lock for it.
+func (r *roster) index() map[string]struct{} {
+	if r.members != nil {
+		return r.members
+	}
+	return setOf(r.whole)
+}
+
+// adopt makes members, which index has returned, those of the roster.
+func (r *roster) adopt(members map[string]struct{}) {
+	if r.members = members; len(members) < len(r.whole) {
+		r.whole = nil // a name stood twice
+	}
+}
+
+func (r *roster) size() int { return max(len(r.whole), len(r.members)) }
 
 // unsorted returns the set in no order, as a slice that nobody may change.
 func (r *roster) unsorted() []string {
@@ -70,6 +83,14 @@ func (r *roster) unsorted() []string {
 		return names(r.members)
 	}
 	return r.whole
+}
+
+func setOf(names []string) map[string]struct{} {
+	set := make(map[string]struct{}, len(names))
+	for _, s := range names {
+		set[s] = struct{}{}
+	}
+	return set
 }
 
 // A listing is the sorted form of a roster, for those who need one: made when
@@ -95,6 +116,7 @@ func (l *listing) update(reset bool, up, down []string) {
 	if reset {
 		l.sorted = slices.Clone(up)
 		slices.Sort(l.sorted)
+		l.sorted = slices.Compact(l.sorted) // in case a backend has named one twice
 	} else if len(up)+len(down) > 0 {
 		l.sorted = mended(l.sorted, up, down)
 	}

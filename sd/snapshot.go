@@ -60,6 +60,7 @@ func (i *Instancer) restore() {
 		i.publish(true, nil, nil)
 		return Stale, fmt.Errorf("the list is that of %s, from %s", i.snapshot, doc.Written.Format(time.RFC3339))
 	})
+	i.index()
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.state.Since = doc.Written

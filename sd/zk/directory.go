@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -167,8 +168,9 @@ func (d *directory) keep(c sd.Change) {
 	}
 }
 
-// index makes the set of a list, while the readers are at work on it already.
+// index makes the set of a list, after the readers had their turn with it.
 func (d *directory) index(names []string) {
+	runtime.Gosched()
 	set := make(map[string]struct{}, len(names))
 	for _, s := range names {
 		set[s] = struct{}{}
