@@ -51,7 +51,7 @@ func (s *Server) accept(l net.Listener) error {
 		default:
 			if time.Since(reported) > reportGap {
 				reported = time.Now()
-				s.errorHandler.Handle(s.ctx, fmt.Errorf("transport: accept, retrying: %w", err))
+				s.report(s.ctx, fmt.Errorf("transport: accept, retrying: %w", err))
 			}
 			backoff = min(max(2*backoff, minBackoff), maxBackoff)
 			s.pause(backoff)

@@ -25,7 +25,9 @@ type Client struct {
 }
 
 // NewClient returns a client of the server at addr, a host:port, whose host is looked up anew for every call. A nil enc
-// sends no request. It makes no connection yet, and fails for no address: that is left to the call.
+// sends no request. A request is written before the reply is read: one that is larger than what the kernels buffer, a
+// megabyte or so, wants a server that reads it. It makes no connection yet, and fails for no address: that is left to the
+// call.
 func NewClient(addr string, enc EncodeFunc, dec DecodeFunc, options ...ClientOption) *Client {
 	c := &Client{
 		addr:    addr,
@@ -106,8 +108,11 @@ func (x *call) exchange(text []byte) (response any, err error) {
 		_, unsent = x.conn.Write(text)
 	}
 	response, err = x.dec(x.ctx, x.conn)
+	if err != nil && unsent != nil {
+		err = fmt.Errorf("%w (request: %w)", err, unsent)
+	}
 	if err != nil {
-		return nil, errors.Join(err, unsent)
+		return nil, err
 	}
 	for _, after := range x.after {
 		x.ctx = after(x.ctx, x.conn)

@@ -70,7 +70,7 @@ func (x *exchange) run() {
 	x.reply.Reset()
 	err := x.guard(x.prepare)
 	if err != nil {
-		x.errorHandler.Handle(x.ctx, err)
+		x.report(x.ctx, err)
 		x.reply.Reset()
 	}
 	if sent := send(x.conn, x.reply.Bytes(), x.deadline); err == nil {
@@ -78,7 +78,7 @@ func (x *exchange) run() {
 	}
 	for _, finalize := range x.finalizer {
 		if err := x.guard(func() error { finalize(x.ctx, x.conn, err); return nil }); err != nil {
-			x.errorHandler.Handle(x.ctx, err)
+			x.report(x.ctx, err)
 		}
 	}
 }
@@ -111,6 +111,12 @@ func (x *exchange) decode() (any, error) {
 		return nil, err
 	}
 	return x.dec(x.ctx, x.conn)
+}
+
+// report tells the error handler, whose own panic goes nowhere: there is nobody left to tell.
+func (s *Server) report(ctx context.Context, err error) {
+	defer func() { _ = recover() }()
+	s.errorHandler.Handle(ctx, err)
 }
 
 // guard turns a panic of f into an error, stack included: a panic costs one connection, not the process.

@@ -17,10 +17,11 @@ func send(conn net.Conn, reply []byte, deadline time.Time) error {
 		return closeWrite(conn)
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok && len(reply) <= maxAtOnce {
-		sent, err := sendLast(tcp, reply)
-		if sent || err != nil {
+		n, err := sendLast(tcp, reply)
+		if n == len(reply) || err != nil {
 			return err
 		}
+		reply = reply[n:]
 	}
 	if err := conn.SetWriteDeadline(deadline); err != nil {
 		return err

@@ -6,24 +6,26 @@ import (
 )
 
 // sendLast sends reply and FIN in one segment: MSG_MORE makes the kernel hold the reply back until the FIN joins it.
-// A second segment would cost both sides as much as the reply itself. It reports false when the kernel did not take the
-// whole reply; nothing was sent then.
-func sendLast(conn *net.TCPConn, reply []byte) (sent bool, err error) {
+// A second segment would cost both sides as much as the reply itself. It returns how much of the reply the kernel took
+// at once, which without an error may be less than all: then there is no FIN yet.
+func sendLast(conn *net.TCPConn, reply []byte) (n int, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	fail := raw.Control(func(fd uintptr) {
-		var n int
-		n, err = syscall.SendmsgN(int(fd), reply, nil, nil, syscall.MSG_MORE|syscall.MSG_NOSIGNAL)
-		if sent = n == len(reply); sent {
+		n, err = syscall.SendmsgN(int(fd), reply, nil, nil, syscall.MSG_MORE|syscall.MSG_NOSIGNAL|syscall.MSG_DONTWAIT)
+		switch {
+		case err == syscall.EAGAIN:
+			n, err = 0, nil
+		case n == len(reply):
 			err = syscall.Shutdown(int(fd), syscall.SHUT_WR)
 		}
 	})
 	if fail != nil {
-		return false, fail
+		return 0, fail
 	}
-	return sent, err
+	return n, err
 }
 
 // holdOff makes the kernel drop what asks l for a new connection, so that its queue can be emptied for good. Who is

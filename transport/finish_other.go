@@ -5,7 +5,7 @@ package transport
 import "net"
 
 // sendLast leaves the work to send.
-func sendLast(*net.TCPConn, []byte) (sent bool, err error) { return false, nil }
+func sendLast(*net.TCPConn, []byte) (n int, err error) { return 0, nil }
 
 // holdOff leaves a gap of microseconds between the last accept and the close.
 func holdOff(net.Listener) {}

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	kittransport "github.com/go-kit/kit/transport"
+
 	"example.com/daytime/transport"
 )
 
@@ -176,6 +178,18 @@ func TestPanicCostsOneConnection(t *testing.T) {
 		armed.Store("")
 		if have, err := ask(server.addr, ""); have != "now\r\n" || err != nil {
 			t.Errorf("after a panic in %s: want now, have %q, %v", name, have, err)
+		}
+	}
+}
+
+// The error handler is a user's function, too. Nobody is left to be told of its panic.
+func TestPanicInTheErrorHandler(t *testing.T) {
+	handler := kittransport.ErrorHandlerFunc(func(context.Context, error) { panic("boom") })
+	fail := func(context.Context, any) (any, error) { return nil, errors.New("no") }
+	server := start(t, fail, transport.ServerErrorHandler(handler))
+	for range 2 {
+		if have, err := ask(server.addr, "timestamp"); have != "" || err != nil {
+			t.Errorf("want nothing and a clean end, have %q, %v", have, err)
 		}
 	}
 }

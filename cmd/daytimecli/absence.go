@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	nobodyNow  = "nobody is registered"
-	nobodyEver = "nobody has ever registered" // there is no directory
-	somebody   = "somebody is registered"
+	nobodyNow = "nobody is registered"
+	nobodyYet = "nobody has registered yet, or the registry is slow to answer" // there is no directory, as far as is known
+	somebody  = "somebody is registered"
 )
 
 // An absence tells a person that there is nobody to ask: once, and again when that is news. That a registry does not
@@ -54,10 +54,10 @@ func (a *absence) explains(err error) bool {
 	return true
 }
 
-// look is for the directory that does not exist: there is no set that could be empty.
+// look is for the directory that does not exist, or of which nothing is known yet: there is no set that could be empty.
 func (a *absence) look() {
 	if s := a.instancer.State(); s.Phase == sd.Unknown && s.Err == nil {
-		a.say(nobodyEver)
+		a.say(nobodyYet)
 	}
 }
 

@@ -53,7 +53,8 @@ func get(ctx context.Context, c *config, stdout, stderr io.Writer) error {
 		if err := c.print(stdout, r); err != nil {
 			cancel(err)
 		}
-		if r.err != nil && !absence.explains(r.err) && c.output == "text" {
+		explained := r.err != nil && absence.explains(r.err) && c.logging.Level != "error" // where no warning is seen
+		if r.err != nil && !explained && c.output == "text" {
 			level.Error(logger).Log("msg", "request failed", "seq", r.seq, "err", r.err)
 		}
 	}

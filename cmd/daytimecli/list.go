@@ -53,7 +53,7 @@ func (r *registry) instances() []string {
 // unanswered explains a set that is not known.
 func unanswered(s sd.State) string {
 	if s.Err == nil {
-		return nobodyEver + ", or the answer is late: " + s.String()
+		return nobodyYet + ": " + s.String()
 	}
 	return s.String()
 }

@@ -36,7 +36,7 @@ func TestListWithoutAnAnswer(t *testing.T) {
 	dead := bind(t)
 	dead.Close()
 	for _, test := range []struct{ name, url, timeout, want string }{
-		{"no directory", missing, "100ms", "nobody has ever registered, or the answer is late: unknown for 1"},
+		{"no directory", missing, "100ms", "nobody has registered yet, or the registry is slow to answer: unknown for 1"},
 		{"silence", silence, "100ms", "unknown for 1"},
 		{"nothing there", "zk://" + dead.Addr().String(), "1200ms", "connection refused"},
 	} {
@@ -84,7 +84,7 @@ func TestWatch(t *testing.T) {
 func TestWatchSaysThatNobodyIsThere(t *testing.T) {
 	registry, url := startRegistry(t, false)
 	p := start(t, "watch", "--sd", url, "--timeout", "50ms")
-	p.Stderr.Await(t, nobodyEver, 1)
+	p.Stderr.Await(t, nobodyYet, 1)
 	if err := registry.Create("/go_servers", nil, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func TestNobodyAnswersWithinTheTimeout(t *testing.T) {
 	for _, test := range []struct {
 		exists bool
 		want   string
-	}{{true, nobodyNow}, {false, nobodyEver}} {
+	}{{true, nobodyNow}, {false, nobodyYet}} {
 		_, url := startRegistry(t, test.exists)
 		stdout, stderr := try(t, shell.ExitFailure, "--sd", url, "-n", "3", "-i", "10ms", "--timeout", "100ms", "-o", "json")
 		for _, o := range objects(t, stdout) {
@@ -49,6 +49,13 @@ func TestNobodyAnswersWithinTheTimeout(t *testing.T) {
 		}
 		shelltest.WantText(t, stderr, "0 answered, 3 failed")
 	}
+}
+
+// Where warnings are not shown, the error says what is wrong.
+func TestNobodyAnswersAndNoWarningIsShown(t *testing.T) {
+	_, url := startRegistry(t, true)
+	_, stderr := try(t, shell.ExitFailure, "--sd", url, "-n", "1", "--timeout", "100ms", "--log-level", "error")
+	shelltest.WantText(t, stderr, "level=error", "sd="+url, "no endpoints available")
 }
 
 func TestOneSessionForTheRun(t *testing.T) {

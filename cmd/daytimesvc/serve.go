@@ -31,6 +31,10 @@ const finishTime = 5 * time.Second
 // loses no request (shutdown). Nothing is registered before every listener is bound.
 func serve(ctx context.Context, c config, logger kitlog.Logger) error {
 	listeners, err := listen(ctx, c.listen)
+	if ctx.Err() != nil { // while a name was looked up: there is nothing to undo
+		closeAll(listeners)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -60,17 +64,20 @@ func serve(ctx context.Context, c config, logger kitlog.Logger) error {
 	inParallel(servers, func(s *server) { s.registrar.Register() })
 	select {
 	case <-ctx.Done():
-		level.Info(logger).Log("msg", "shutting down", "reason", context.Cause(ctx), "drain", c.drain)
 	case err = <-broken:
+	}
+	inParallel(servers, func(s *server) { s.registrar.Deregister() }) // before a word is said: the log may block
+	if err == nil {
+		level.Info(logger).Log("msg", "shutting down", "reason", context.Cause(ctx), "drain", c.drain)
+	} else {
 		level.Error(logger).Log("msg", "shutting down", "err", err, "drain", c.drain)
 	}
 	shutdown(servers, c.drain, logger)
 	return err
 }
 
-// shutdown withdraws the registrations, goes on serving while clients learn of it, and finishes what was begun.
+// shutdown goes on serving while clients learn of the withdrawal, and finishes what was begun.
 func shutdown(servers []*server, drain time.Duration, logger kitlog.Logger) {
-	inParallel(servers, func(s *server) { s.registrar.Deregister() })
 	time.Sleep(drain)
 	ctx, cancel := context.WithTimeout(context.Background(), finishTime)
 	defer cancel()

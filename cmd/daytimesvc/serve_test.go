@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"net"
 	"regexp"
@@ -68,6 +69,49 @@ func TestLifeOfAFleet(t *testing.T) {
 	shelltest.WantText(t, stderr, `msg="shutting down" reason=EOF drain=100ms`, "msg=stopped")
 	if want, have := 3+3+1+3+1, strings.Count(stderr, "\n"); want != have {
 		t.Errorf("want a line for each change, which are %d, have %d:\n%s", want, have, stderr)
+	}
+}
+
+// A stalling log is a log whose reader has stalled.
+type stallingLog struct {
+	*shelltest.Console
+	stalled chan struct{} // closed when it takes no more
+	resumed chan struct{} // closed when it goes on
+}
+
+func (l stallingLog) Write(p []byte) (int, error) {
+	select {
+	case <-l.stalled:
+		<-l.resumed
+	default:
+	}
+	return l.Console.Write(p)
+}
+
+// The registration is withdrawn even if nobody reads the log any more.
+func TestWithdrawalDoesNotWaitForTheLog(t *testing.T) {
+	registry, url := startRegistry(t)
+	log := stallingLog{shelltest.NewConsole(), make(chan struct{}), make(chan struct{})}
+	stalled := func(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, _ io.Writer) int {
+		return run(ctx, args, lookup, stdout, log)
+	}
+	p := shelltest.Start(t, stalled, "--sd", url, "--listen", "127.0.0.1:0", "--drain", "0s")
+	log.Await(t, "msg=registered", 1)
+	close(log.stalled)
+	p.Interrupt(nil)
+	registered(t, registry)
+	close(log.resumed)
+	p.Finish(t, shell.ExitOK)
+}
+
+// A signal while a name is looked up ends the program before it has begun.
+func TestInterruptedBeforeTheStart(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stderr strings.Builder
+	args := []string{"--sd", "fixed://127.0.0.1:1", "--listen", "localhost:0", "--drain", "0s"}
+	if have := run(ctx, args, shelltest.NoVariables, io.Discard, &stderr); have != shell.ExitOK {
+		t.Errorf("want exit code 0, have %d: %s", have, stderr.String())
 	}
 }
 
