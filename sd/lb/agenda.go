@@ -6,7 +6,7 @@ import "container/heap"
 // whether there is still something to do.
 type entry struct {
 	at     int64
-	member *Member
+	member *Member // nil for reopen
 	what   task
 }
 
@@ -67,7 +67,7 @@ func (p *Pool) attend() {
 			p.discard(m)
 			gone = append(gone, m)
 		case e.what == endApart:
-			p.rejoin(m)
+			p.rejoin(m, now)
 		case e.what == endWarming:
 			m.clear(warming)
 		case e.what == remake && p.members[m.instance] == m:

@@ -1,25 +1,27 @@
 package lb
 
 import (
+	"math"
 	"sync"
 	"time"
 )
 
-// budgetSeconds is how many seconds' worth a budget may save.
+// budgetSeconds is how many seconds' worth a retry budget may save.
 const budgetSeconds = 10
 
 // A budget says how many retries may be made, so that they cannot multiply an outage: over any time, a share of the calls
-// plus some for each second plus what was saved. Finagle's, with a plain token bucket.
+// plus some for each second plus what was saved, which is seconds' worth of both at most. Finagle's, with a token bucket.
 type budget struct {
-	ratio, perSecond float64
+	ratio, perSecond, seconds float64
 
 	mu     sync.Mutex
 	tokens float64
-	at     time.Time // when tokens was right
+	calls  float64   // of late: each loses its weight over seconds
+	at     time.Time // when tokens and calls were right
 }
 
-func newBudget(ratio, perSecond float64) *budget {
-	return &budget{ratio: ratio, perSecond: perSecond, tokens: budgetSeconds * perSecond, at: time.Now()}
+func newBudget(ratio, perSecond, seconds float64) *budget {
+	return &budget{ratio: ratio, perSecond: perSecond, seconds: seconds, tokens: seconds * perSecond, at: time.Now()}
 }
 
 // deposit counts a call.
@@ -27,6 +29,7 @@ func (b *budget) deposit() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.refill()
+	b.calls++
 	b.tokens = min(b.tokens+b.ratio, b.limit())
 }
 
@@ -45,9 +48,18 @@ func (b *budget) withdraw() bool {
 // refill adds what time has brought. The caller holds mu.
 func (b *budget) refill() {
 	now := time.Now()
-	b.tokens = min(b.tokens+b.perSecond*now.Sub(b.at).Seconds(), b.limit())
+	passed := now.Sub(b.at).Seconds()
+	if b.seconds > 0 {
+		b.calls *= math.Exp(-passed / b.seconds)
+	}
+	b.tokens = min(b.tokens+b.perSecond*passed, b.limit())
 	b.at = now
 }
 
 // limit allows one retry at least, or a small ratio alone could never save up for any.
-func (b *budget) limit() float64 { return max(budgetSeconds*b.perSecond, 1) }
+func (b *budget) limit() float64 {
+	if b.seconds == 0 {
+		return 1
+	}
+	return max(b.seconds*b.perSecond+b.ratio*b.calls, 1)
+}

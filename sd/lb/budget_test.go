@@ -15,7 +15,7 @@ func withdrawals(b *budget) (n int) {
 
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudget(0.2, 10)
+		b := newBudget(0.2, 10, budgetSeconds)
 		if want, have := 100, withdrawals(b); want != have {
 			t.Errorf("saved at the start: want %d, have %d", want, have)
 		}
@@ -38,7 +38,7 @@ func TestBudget(t *testing.T) {
 
 func TestBudgetOfCallsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudget(0.1, 0)
+		b := newBudget(0.1, 0, 0)
 		granted := 0
 		for range 1000 {
 			b.deposit()
@@ -49,5 +49,21 @@ func TestBudgetOfCallsAlone(t *testing.T) {
 		if granted < 90 || granted > 100 {
 			t.Errorf("want a tenth of 1000, have %d", granted)
 		}
+	})
+}
+
+// The share of the calls is saved up as well, so that a busy client survives the moment in which a server goes dark.
+func TestBudgetSavesItsShareOfTheCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(2)
+		for _, s := range f {
+			s.latency = 5 * time.Millisecond
+		}
+		p, _ := start(f)
+		defer p.Close()
+		call := Retry(p, NewRandom())
+		drive(t.Context(), call, 9000, time.Second/3000).wantNoFailure(t)
+		f[names(2)[0]].fail(errEndless)
+		drive(t.Context(), call, 9000, time.Second/3000).wantNoFailure(t)
 	})
 }

@@ -33,7 +33,7 @@ func (p *Pool) pick(ctx context.Context, picker Picker, tried []*Member) *Member
 	}
 }
 
-// choose is a pick among the open members. It passes over those that are to be spared while there are others.
+// choose is a pick among the open members. It passes over those that are to be spared, but looks at a few only.
 func (p *Pool) choose(ctx context.Context, picker Picker, s *Snapshot, tried []*Member) *Member {
 	first := picker.Pick(ctx, s, tried)
 	if first == nil || first.caution.Load() == 0 {
@@ -68,33 +68,35 @@ func (p *Pool) admits(m *Member, picker Picker) bool {
 	return rand.Float64() < max(share, 0.1)
 }
 
-// invoke runs the call that pick has begun on m.
-func (p *Pool) invoke(ctx context.Context, m *Member, request any) (response any, err error) {
+// invoke runs the call that pick has begun on m. Brief says that ctx gives it less time than calls usually have.
+func (p *Pool) invoke(ctx context.Context, m *Member, request any, brief bool) (response any, err error) {
 	start := p.now()
 	m.history.requests.Add(1)
 	err = errPanicked // what stands if the endpoint does not return
-	defer func() { p.finish(ctx, m, start, err) }()
+	defer func() { p.finish(ctx, m, start, err, brief) }()
 	return m.serve(ctx, request)
 }
 
 // finish ends a call and draws the conclusions. A call that the caller gave up says nothing about the member but that
 // it was not faster than this.
-func (p *Pool) finish(ctx context.Context, m *Member, start int64, err error) {
+func (p *Pool) finish(ctx context.Context, m *Member, start int64, err error, brief bool) {
 	now := p.now()
 	latency := float64(now - start)
 	switch {
 	case err == nil:
-		m.latency.observe(now, latency)
 		m.history.answered(now - start)
 		p.absolve(m)
+		m.latency.observe(now, latency)
 	case errors.Is(ctx.Err(), context.Canceled):
-		if latency > m.latency.value(now) {
+		if !m.warned(failing) && latency > m.latency.value(now) {
 			m.latency.observe(now, latency)
 		}
 	default:
-		m.latency.observe(now, max(latency, latencyFailure))
 		m.history.failures.Add(1)
-		p.blame(m, err)
+		p.blame(m, start, err, brief && ctx.Err() != nil)
+		if !m.warned(failing) {
+			m.latency.fail(now, latency)
+		}
 	}
 	m.end()
 }
@@ -102,10 +104,13 @@ func (p *Pool) finish(ctx context.Context, m *Member, start int64, err error) {
 // endpoint returns m's endpoint for Endpoints.
 func (p *Pool) endpoint(m *Member) kitendpoint.Endpoint {
 	return func(ctx context.Context, request any) (any, error) {
-		if !m.begin() {
-			return nil, fmt.Errorf("lb: %s has left: %w", m.instance, kitlb.ErrNoEndpoints)
+		if m.begin() {
+			return p.invoke(ctx, m, request, false)
 		}
-		return p.invoke(ctx, m, request)
+		if p.snapshot.Load().closed {
+			return nil, ErrClosed
+		}
+		return nil, fmt.Errorf("lb: %s has left: %w", m.instance, kitlb.ErrNoEndpoints)
 	}
 }
 
@@ -116,6 +121,6 @@ func (p *Pool) picking(picker Picker) kitendpoint.Endpoint {
 		if m == nil {
 			return nil, p.snapshot.Load().empty()
 		}
-		return p.invoke(ctx, m, request)
+		return p.invoke(ctx, m, request, false)
 	}
 }

@@ -19,7 +19,8 @@
 // # What a pick costs
 //
 // Pickers read one immutable [Snapshot]: no lock, no allocation, the same time at ten instances and at ten thousand (only
-// [NewHash] looks at all of them). A change of one instance costs that instance and one copied chunk, not the list.
+// [NewHash] looks at all of them). A pick that comes upon an instance which is failing, or new, looks at a few more, and
+// allocates. A change of one instance costs that instance and one copied chunk, not the list.
 //
 // # What is not here
 //

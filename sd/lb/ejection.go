@@ -15,27 +15,38 @@ import (
 // certain: nobody listens there.
 const blameMax = 3
 
-// blame takes in a failed call on m. In reserve, any failure is the end. Otherwise m is doubted, which leaves it one call
-// at a time while there are others, and is set aside if it could not be reached.
-func (p *Pool) blame(m *Member, err error) {
+// blame takes in a failed call on m that began at start. A failure by which m may be out of reach is the end for one in
+// reserve; any other member is doubted, which leaves it one call at a time while there are others, and is set aside if
+// that is certain, or lasts. A failure of another kind may be the request's own, and counts only when it lasts.
+//
+// A brief attempt had less time than attempts usually have. That it ran out says something only about a member that has
+// answered nobody for a while.
+func (p *Pool) blame(m *Member, start int64, err error, brief bool) {
+	now := p.now()
 	row := m.failures.Add(1)
-	m.probeAt.Store(p.now() + p.config.apartMin)
-	unreached := errors.Is(err, syscall.ECONNREFUSED) || row >= blameMax && unreachable(err)
+	if row == 1 {
+		m.failingFrom.Store(start)
+	}
+	if brief && now-m.failingFrom.Load() < p.config.apartMin {
+		return
+	}
+	m.probeAt.Store(now + p.config.apartMin)
+	lost, certain := unreachable(err), errors.Is(err, syscall.ECONNREFUSED)
 
 	p.mu.Lock()
-	dropped := m.place == reserve
+	doubted := (lost || row >= blameMax) && p.doubt(m, true)
+	dropped := lost && m.place == reserve
 	var apart int64
 	switch {
 	case dropped:
 		p.discard(m)
-		p.wary.Store(true)
-		if until := p.trust.failed(p.now()); until > 0 {
-			p.plan(until, m, reopen)
+		if until := p.trust.failed(now, p.config.reserve); until > 0 {
+			p.plan(until, nil, reopen)
 		}
-	case m.place == ready && unreached && p.mayEject():
+	case m.place == ready && (certain || lost && row >= blameMax) && start >= m.apartUntil && p.mayEject():
 		apart = p.eject(m)
 	}
-	if p.doubt(m, true) || dropped || apart > 0 {
+	if doubted || dropped || apart > 0 {
 		p.publish()
 	}
 	p.mu.Unlock()
@@ -48,7 +59,8 @@ func (p *Pool) blame(m *Member, err error) {
 	}
 }
 
-// doubt marks m as failing, or as not, and returns whether that is new. The caller holds mu, and publishes.
+// doubt marks m as failing, or as not, and returns whether that is new. Its latency is forgotten: while m is failing
+// probes judge it, which have to be made, and afterwards what it does then. The caller holds mu, and publishes.
 func (p *Pool) doubt(m *Member, on bool) bool {
 	change := 1
 	switch {
@@ -60,6 +72,7 @@ func (p *Pool) doubt(m *Member, on bool) bool {
 		m.clear(failing)
 		change = -1
 	}
+	m.latency.forget()
 	if m.place == ready {
 		p.doubted += change
 	}
@@ -77,24 +90,25 @@ func (p *Pool) eject(m *Member) (apart int64) {
 	apart = min(p.config.apartMin<<min(m.aparts, 10), p.config.apartMax)
 	apart -= rand.Int64N(apart/4 + 1) // so that clients do not all come back at once
 	m.aparts++
+	m.apartUntil = p.now() + apart
 	m.history.ejections.Add(1)
 	p.move(m, aside)
-	p.plan(p.now()+apart, m, endApart)
+	p.plan(m.apartUntil, m, endApart)
 	return apart
 }
 
-// rejoin ends m's time apart, if it is still set aside: its next call is the probe. The caller holds mu, and publishes.
-func (p *Pool) rejoin(m *Member) {
-	if m.place == aside {
+// rejoin ends m's time apart, if that is over: its next call is the probe. The caller holds mu, and publishes.
+func (p *Pool) rejoin(m *Member, now int64) {
+	if m.place == aside && m.apartUntil <= now {
 		m.probeAt.Store(0)
 		p.move(m, ready)
 	}
 }
 
-// claimProbe gives one caller in each interval the right to try a failing member.
+// claimProbe gives one caller in each interval the right to try a failing member, on which no call is under way.
 func (m *Member) claimProbe(now, interval int64) bool {
 	at := m.probeAt.Load()
-	return at <= now && m.probeAt.CompareAndSwap(at, now+interval)
+	return at <= now && m.calls.Load() == 0 && m.probeAt.CompareAndSwap(at, now+interval)
 }
 
 // absolve takes in a success on m.
@@ -108,7 +122,7 @@ func (p *Pool) absolve(m *Member) {
 	m.failures.Store(0)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	m.aparts = 0
+	m.aparts, m.apartUntil = 0, 0
 	p.doubt(m, false)
 	if m.place == aside {
 		p.move(m, ready)

@@ -24,7 +24,7 @@ func hit(t *testing.T, p *Pool, instance string, n int) {
 		if m == nil || !m.begin() {
 			t.Fatalf("%s is not in the pool", instance)
 		}
-		p.invoke(t.Context(), m, 1)
+		p.invoke(t.Context(), m, 1, false)
 	}
 }
 

@@ -14,8 +14,9 @@ var (
 	ErrClosed = errors.New("lb: pool closed")            // the Pool was closed
 	ErrBudget = errors.New("lb: retry budget exhausted") // too many retries of late: see Budget
 
-	errAttempts = errors.New("lb: no attempts left")
-	errPanicked = errors.New("lb: endpoint panicked")
+	errAttempts   = errors.New("lb: no attempts left")
+	errNoEndpoint = errors.New("lb: the factory returned neither an endpoint nor an error")
+	errPanicked   = errors.New("lb: endpoint panicked")
 )
 
 // mostNamed is how many instances the text of an error names, so that a log line bears it.
@@ -23,7 +24,16 @@ const mostNamed = 5
 
 // nobody is why a call ends that has found nobody to call.
 func nobody(ctx context.Context) error {
-	return fmt.Errorf("%w: %w", kitlb.ErrNoEndpoints, context.Cause(ctx))
+	return fmt.Errorf("%w: %w", kitlb.ErrNoEndpoints, ended(ctx))
+}
+
+// ended is why ctx ended: its error, and the cause that somebody gave for it.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
 }
 
 // A callError is a call that failed: what ended it, and how each of its attempts did.

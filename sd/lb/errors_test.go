@@ -1,11 +1,14 @@
 package lb
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // failure is the error of a call that end ended, after attempts that failed like this: instance, cause, instance, cause.
@@ -56,4 +59,21 @@ func TestErrorOfManyAttempts(t *testing.T) {
 			t.Fatalf("want %v found in the error", want)
 		}
 	}
+}
+
+// Whoever gave the context a cause of his own finds the context's error as well.
+func TestCauseBesideTheContextsError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, r := start(newFleet(1), Reserve(0))
+		defer p.Close()
+		r.reset()
+		synctest.Wait()
+		enough := errors.New("enough")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(10*time.Millisecond, func() { cancel(enough) })
+		_, err := Retry(p, NewRandom())(ctx, 1)
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, enough) {
+			t.Errorf("want %v and %v, have %v", context.Canceled, enough, err)
+		}
+	})
 }

@@ -54,7 +54,7 @@ const unheard = 1e9
 const (
 	// halving is the time in which an average loses half its weight, in nanoseconds; Finagle's 10 s of e-folding.
 	halving = float64(10*time.Second) * math.Ln2
-	// latencyFailure is the least that a failed call counts as: an instance that refuses at once is not a fast one.
+	// latencyFailure is the least that a failed call counts as: an instance that fails at once is not a fast one.
 	latencyFailure = float64(time.Second)
 )
 
@@ -77,13 +77,30 @@ func (a *latencyAverage) value(now int64) float64 {
 }
 
 // observe takes a latency in: a peak at once, anything lower gradually.
-func (a *latencyAverage) observe(now int64, latency float64) {
+func (a *latencyAverage) observe(now int64, latency float64) { a.weigh(now, latency, latency) }
+
+// fail takes in a call that failed after latency, gradually as latencyFailure: a few failures among many calls leave a
+// member about as it was.
+func (a *latencyAverage) fail(now int64, latency float64) {
+	a.weigh(now, latency, max(latency, latencyFailure))
+}
+
+// weigh makes the average peak at least, and takes sample in with the weight of the time since the last one.
+func (a *latencyAverage) weigh(now int64, peak, sample float64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	fresh := 1 - math.Exp2(-float64(max(now-a.at, 0))/halving)
-	average := max(latency, a.value(now)+latency*fresh, 1)
+	average := max(peak, a.value(now)+sample*fresh, 1)
 	a.bits.Store(^math.Float64bits(math.Log2(average) + float64(now)/halving))
 	a.at = now
+}
+
+// forget makes it as if nothing had been observed.
+func (a *latencyAverage) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.bits.Store(0)
+	a.at = 0
 }
 
 // copy takes over what another average has observed.

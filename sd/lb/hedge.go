@@ -11,7 +11,8 @@ import (
 // the other attempt is cancelled. At most ratio of the calls get one, and none before 100 latencies were seen. The default is
 // 0, no hedging; 0.1 is usual. Attempts then run in goroutines of their own, which Pool.Close awaits.
 //
-// Calls must be safe to make twice, but that holds for Retry altogether.
+// Calls must be safe to make twice, but that holds for Retry altogether. A hedge counts as one of the Attempts. A member
+// that hangs is made good for by hedges and not found out by them: as long as it is rare, it goes on costing some.
 func Hedge(ratio float64) RetryOption { return func(c *retryConfig) { c.hedge = ratio } }
 
 // A hedger decides when a second attempt is worth it.
@@ -20,12 +21,14 @@ type hedger struct {
 	latencies latencies
 }
 
-func newHedger(ratio float64) *hedger { return &hedger{budget: newBudget(ratio, 0)} }
+// newHedger returns one that saves nothing up: hedges all at once would be an outage's last straw.
+func newHedger(ratio float64) *hedger { return &hedger{budget: newBudget(ratio, 0, 0)} }
 
 type result struct {
 	member   *Member
 	response any
 	err      error
+	panicked any
 }
 
 // hedged is attempt with hedging. It returns when one of the two has answered or both have failed.
@@ -34,17 +37,24 @@ func (r *retrier) hedged(ctx context.Context, c *call, m *Member, request any) (
 	defer cancel()
 	results := make(chan result, 2) // so that the slower one never waits
 	go r.race(ctx, c.share, m, request, results)
-	late := time.NewTimer(r.hedger.latencies.late(c.share))
-	defer late.Stop()
+	var late <-chan time.Time
+	if d := r.hedger.latencies.late(c.share); d < c.share {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		late = timer.C
+	}
 	for running := 1; ; {
 		select {
-		case <-late.C:
+		case <-late:
 			if other := r.second(ctx, c, m); other != nil {
 				running++
 				go r.race(ctx, c.share, other, request, results)
 			}
 		case end := <-results:
 			running--
+			if end.panicked != nil {
+				panic(end.panicked) // where the caller can recover, as without hedging
+			}
 			if end.err == nil {
 				c.answeredBy = end.member.instance
 				return end.response, nil
@@ -61,19 +71,27 @@ func (r *retrier) hedged(ctx context.Context, c *call, m *Member, request any) (
 func (r *retrier) race(ctx context.Context, share time.Duration, m *Member, request any, results chan<- result) {
 	ctx, cancel := context.WithTimeout(ctx, share)
 	defer cancel()
+	end := result{member: m, err: errPanicked} // what stands if the endpoint does not return
+	defer func() {
+		end.panicked = recover()
+		results <- end
+	}()
 	start := time.Now()
-	response, err := r.pool.invoke(ctx, m, request)
-	if err == nil || ctx.Err() != nil {
+	end.response, end.err = r.pool.invoke(ctx, m, request, r.brief(ctx))
+	if end.err == nil || ctx.Err() != nil {
 		r.hedger.latencies.add(time.Since(start))
 	}
-	results <- result{m, response, err}
 }
 
 // second returns a member for the second attempt, with the call on it begun, if there is a good one and the budget allows.
+// One that there is something against is not a good one.
 func (r *retrier) second(ctx context.Context, c *call, first *Member) *Member {
+	if r.config.attempts > 0 && c.begun >= r.config.attempts {
+		return nil
+	}
 	tried := append(c.tried[:len(c.tried):len(c.tried)], first)
-	m := r.pool.choose(ctx, r.picker, r.pool.snapshot.Load(), tried)
-	if m == nil || m.warned(failing) || !r.hedger.budget.withdraw() || !m.begin() {
+	m := r.picker.Pick(ctx, r.pool.snapshot.Load(), tried)
+	if m == nil || m.caution.Load() != 0 || !r.hedger.budget.withdraw() || !m.begin() {
 		return nil
 	}
 	c.begun++

@@ -132,3 +132,53 @@ func FuzzBucket(f *testing.F) {
 		}
 	})
 }
+
+// A panic of an endpoint reaches the caller, who can recover, as it does without hedging.
+func TestHedgedPanicReachesTheCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _ := start(newFleet(1))
+		defer p.Close()
+		p.snapshot.Load().At(0).serve = func(context.Context, any) (any, error) { panic("oh") }
+		defer func() {
+			if have := recover(); have != "oh" {
+				t.Errorf("want the panic, have %v", have)
+			}
+		}()
+		Retry(p, NewRandom(), Hedge(0.1))(t.Context(), 1)
+	})
+}
+
+func TestHedgeCountsAsAnAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(2)
+		p, _ := start(f)
+		defer p.Close()
+		call := Retry(p, NewRandom(), Hedge(0.1), Attempts(1))
+		drive(t.Context(), call, 2*latenciesMin, 5*time.Millisecond).wantNoFailure(t)
+		for _, s := range f {
+			s.latency = 100 * time.Millisecond
+		}
+		ctx, trace := WithTrace(t.Context())
+		if _, err := call(ctx, 1); err != nil || trace.Attempts != 1 {
+			t.Errorf("want one attempt, have %+v, %v", *trace, err)
+		}
+	})
+}
+
+func TestNoHedgeBeforeLatenciesAreKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(2)
+		p, _ := start(f)
+		defer p.Close()
+		call := Retry(p, NewRandom(), Hedge(1), Shares(1))
+		ask(t, call, latenciesMin/2)
+		for _, s := range f {
+			s.fail(errEndless)
+		}
+		ctx, trace := WithTrace(t.Context())
+		call(ctx, 1)
+		if want, have := 1, trace.Attempts; want != have {
+			t.Errorf("attempts: want %d, have %d", want, have)
+		}
+	})
+}

@@ -10,8 +10,13 @@ import (
 // A history is what is counted about an instance. It outlives the Member: an instance that returns goes on with its own.
 type history struct {
 	requests, failures, ejections, answers atomic.Uint64
-	total, longest                         atomic.Int64   // latency of the answers, in nanoseconds
-	latency                                latencyAverage // Member.latency when it left
+	total, longest                         atomic.Int64 // latency of the answers, in nanoseconds
+
+	// What Member had when it left.
+	latency latencyAverage
+	row     uint32 // failures
+	failing bool
+	aparts  int
 }
 
 // pastMax bounds what is kept about instances that left, whatever the churn.
@@ -24,6 +29,7 @@ func (p *Pool) remember(m *Member) {
 		return
 	}
 	h.latency.copy(&m.latency)
+	h.row, h.failing, h.aparts = m.failures.Load(), m.warned(failing), m.aparts
 	if len(p.past) >= pastMax {
 		for instance := range p.past { // any one: a map yields them in random order
 			delete(p.past, instance)
@@ -33,7 +39,8 @@ func (p *Pool) remember(m *Member) {
 	p.past[m.instance] = h
 }
 
-// recall makes a member for instance, with the history it left. The caller holds mu.
+// recall makes a member for instance, with the history it left: one that was failing begins with a probe. Calls of before
+// that are still in flight are not counted again. The caller holds mu.
 func (p *Pool) recall(instance string) *Member {
 	m := &Member{instance: instance, hash: hashString(instance), history: p.past[instance]}
 	if m.history == nil {
@@ -42,6 +49,11 @@ func (p *Pool) recall(instance string) *Member {
 	}
 	delete(p.past, instance)
 	m.latency.copy(&m.history.latency)
+	m.failures.Store(m.history.row)
+	m.aparts = m.history.aparts
+	if m.history.failing {
+		m.warn(failing)
+	}
 	return m
 }
 

@@ -25,16 +25,18 @@ type Member struct {
 	gone     func() // called once the closer has been closed
 	history  *history
 
-	warmFrom int64        // first seen, when caution has warming
-	probeAt  atomic.Int64 // when caution has failing: not before this
+	warmFrom    int64        // first seen, when caution has warming
+	failingFrom atomic.Int64 // when the first of the failed calls in a row began
+	probeAt     atomic.Int64 // when caution has failing: not before this
 
 	// Guarded by Pool.mu.
-	place    place
-	position int    // in the shelf of that place
-	seen     uint64 // the last whole set that listed it
-	leftAt   int64  // when it left the list
-	aparts   int    // ejections in a row
-	tries    int    // factory failures in a row
+	place      place
+	position   int    // in the shelf of that place
+	seen       uint64 // the last whole set that listed it
+	leftAt     int64  // when it left the list
+	aparts     int    // ejections in a row
+	apartUntil int64  // end of the latest; 0 once it has answered
+	tries      int    // factory failures in a row
 }
 
 // A place says on which shelf of the Pool a member stands.

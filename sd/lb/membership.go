@@ -69,7 +69,7 @@ func (p *Pool) unseen() (left []*Member) {
 func (p *Pool) unlist(left []*Member, now int64) (gone []*Member) {
 	for _, m := range left {
 		switch {
-		case m.place == reserve:
+		case m.place == reserve || p.members[m.instance] != m: // named twice
 		case m.place == nowhere || p.config.reserve == 0:
 			p.discard(m)
 			gone = append(gone, m)
@@ -107,6 +107,9 @@ func (p *Pool) make(members []*Member) {
 // build gives m its endpoint, or plans another try.
 func (p *Pool) build(m *Member) bool {
 	serve, closer, err := p.factory(m.instance)
+	if err == nil && serve == nil {
+		err = errNoEndpoint
+	}
 	if err == nil {
 		m.serve, m.closer, m.gone = serve, closer, p.open.Done
 		p.open.Add(1)

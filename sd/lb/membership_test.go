@@ -215,3 +215,76 @@ func TestOneChangeCopiesOneChunk(t *testing.T) {
 		t.Errorf("want at most 2 of 20 chunks copied, have %d", copied)
 	}
 }
+
+// A difference that names somebody twice ends the endpoint once.
+func TestLeavingTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(1)
+		name := names(1)[0]
+		f[name].latency = time.Second
+		p, r := start(f, Reserve(0))
+		go p.picking(NewRandom())(t.Context(), 1)
+		synctest.Wait()
+		r.down(name, name)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if want, have := int64(1), f[name].closed.Load(); want != have {
+			t.Errorf("closed: want %d, have %d", want, have)
+		}
+		p.Close()
+	})
+}
+
+// A factory that gives nothing has failed.
+func TestFactoryThatGivesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := new(registry)
+		nothing := func(string) (kitendpoint.Endpoint, io.Closer, error) { return nil, nil, nil }
+		p := NewPool(r, nothing, kitlog.NewNopLogger())
+		r.reset(names(1)...)
+		synctest.Wait()
+		if want, have := "pending", stat(p, names(1)[0]).State; want != have {
+			t.Errorf("want it %s, have %s", want, have)
+		}
+		p.Close()
+	})
+}
+
+// Who was failing when it left, and was given up, begins with a probe when it returns.
+func TestFailuresOutliveTheReserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(4)
+		name := names(4)[0]
+		p, r := start(f)
+		defer p.Close()
+		f[name].fail(errRefused)
+		hit(t, p, name, 1)
+		r.down(name)
+		synctest.Wait()
+		hit(t, p, name, 1) // dropped from the reserve
+		r.up(name)
+		synctest.Wait()
+		before := f.calls()
+		drive(t.Context(), Retry(p, NewRandom()), 500, time.Millisecond).wantNoFailure(t)
+		if have := f.since(before)[name]; have != 1 {
+			t.Errorf("want one probe, have %d calls", have)
+		}
+		if m := p.members[name]; m.aparts < 2 {
+			t.Errorf("ejections in a row: want the one of before counted, have %d", m.aparts)
+		}
+	})
+}
+
+func TestEndpointsAfterClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _ := start(newFleet(1))
+		endpoints, err := p.Endpoints()
+		if err != nil || len(endpoints) != 1 {
+			t.Fatalf("want one endpoint, have %d, %v", len(endpoints), err)
+		}
+		p.Close()
+		if _, err := endpoints[0](t.Context(), 1); !errors.Is(err, ErrClosed) {
+			t.Errorf("want %v, have %v", ErrClosed, err)
+		}
+	})
+}

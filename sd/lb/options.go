@@ -28,5 +28,6 @@ func SlowStart(d time.Duration) PoolOption {
 // Ejection is how long an instance that cannot be reached is set aside: shortest at first, twice as long each time the
 // probe that follows fails too, longest at most. The default is 1 s to 30 s.
 func Ejection(shortest, longest time.Duration) PoolOption {
+	shortest = max(shortest, 0)
 	return func(c *poolConfig) { c.apartMin, c.apartMax = int64(shortest), int64(max(shortest, longest)) }
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	kitendpoint "github.com/go-kit/kit/endpoint"
@@ -256,5 +257,27 @@ func TestPicksDoNotAllocate(t *testing.T) {
 		if have := testing.AllocsPerRun(1000, func() { p.pick(ctx, picker, nil).end() }); have != 0 {
 			t.Errorf("%s: want no allocation, have %v", name, have)
 		}
+	}
+}
+
+// Others take turns at the same time, and the one that is left is found all the same.
+func TestRoundRobinFindsTheLastOneBesideOthers(t *testing.T) {
+	p, _ := newTestPool(t, 2)
+	s := p.snapshot.Load()
+	picker, tried := NewRoundRobin(), []*Member{s.At(0)}
+	var missed atomic.Int64
+	var pickers sync.WaitGroup
+	for range 4 {
+		pickers.Go(func() {
+			for range 50_000 {
+				if picker.Pick(t.Context(), s, tried) == nil {
+					missed.Add(1)
+				}
+			}
+		})
+	}
+	pickers.Wait()
+	if have := missed.Load(); have > 0 {
+		t.Errorf("want it found each time, have it missed %d times", have)
 	}
 }

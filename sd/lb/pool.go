@@ -79,7 +79,7 @@ func NewPool(src kitsd.Instancer, factory kitsd.Factory, logger kitlog.Logger, o
 }
 
 // Close ends the subscription, waits for the calls in flight and closes every endpoint. Calls that come later fail with
-// ErrClosed. It must not be called from within a call.
+// ErrClosed, those on what Endpoints returned before included. It must not be called from within a call.
 func (p *Pool) Close() error {
 	p.closeOnce.Do(func() {
 		p.unsubscribe() // while run still receives: an Instancer may be blocked in a send to it
@@ -168,6 +168,7 @@ func (p *Pool) publish() {
 		superseded: make(chan struct{}),
 	}
 	s.settle(p.doubted, p.trust.in(p.now()))
+	p.wary.Store(p.trust.row > 0 && s.reserve.n > 0)
 	close(p.snapshot.Swap(s).superseded)
 }
 

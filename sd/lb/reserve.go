@@ -14,6 +14,7 @@ const (
 // guards it.
 type trust struct {
 	row   int   // failures since the last answer from the reserve
+	last  int64 // when the latest was
 	pause int64 // the last one
 	until int64 // no trust before
 }
@@ -21,8 +22,13 @@ type trust struct {
 // in reports whether the reserve is trusted.
 func (t *trust) in(now int64) bool { return now >= t.until }
 
-// failed takes in that a member in reserve failed, and returns until when there is no trust, or 0 if there is still.
-func (t *trust) failed(now int64) (until int64) {
+// failed takes in that a member in reserve failed, and returns until when there is no trust, or 0 if there is still. What
+// is older than memory says nothing about those that are in reserve now.
+func (t *trust) failed(now, memory int64) (until int64) {
+	if now-t.last > memory {
+		*t = trust{}
+	}
+	t.last = now
 	if t.row++; t.row < trustRow || now < t.until {
 		return 0
 	}
@@ -39,7 +45,6 @@ func (p *Pool) regain(m *Member) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if m.place == reserve {
-		p.wary.Store(false)
 		p.trust.answered()
 		p.publish()
 	}

@@ -2,6 +2,7 @@ package lb
 
 import (
 	"errors"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -177,5 +178,93 @@ func TestChurnDoesNotPoisonTheReserve(t *testing.T) {
 		r.reset(stay...)
 		synctest.Wait()
 		drive(t.Context(), Retry(p, NewRandom()), 15000, 2*time.Millisecond).wantNoFailure(t)
+	})
+}
+
+// What goes wrong on this side, or with the request, says nothing about who is in reserve.
+func TestReserveOutlivesErrorsThatAreNotItsOwn(t *testing.T) {
+	for _, failure := range []error{syscall.EMFILE, syscall.ENETUNREACH, errors.New("bad request")} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(5)
+			p, r := start(f)
+			defer p.Close()
+			call := Retry(p, NewRandom())
+			r.reset()
+			synctest.Wait()
+			for _, s := range f {
+				s.fail(failure)
+			}
+			if _, err := call(t.Context(), 1); !errors.Is(err, failure) {
+				t.Errorf("want %v, have %v", failure, err)
+			}
+			for _, s := range f {
+				s.fail(nil)
+			}
+			ask(t, call, 10)
+		})
+	}
+}
+
+func TestReserveOutlivesImpatientCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(5)
+		for _, s := range f {
+			s.latency = 50 * time.Millisecond
+		}
+		p, r := start(f)
+		defer p.Close()
+		call := Retry(p, NewRandom())
+		r.reset()
+		synctest.Wait()
+		for range 5 {
+			withPatience(30*time.Millisecond, call)(t.Context(), 1)
+		}
+		ask(t, call, 10)
+	})
+}
+
+// Dead leavers of last month are no reason to mistrust the reserve of today.
+func TestMistrustIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(13)
+		p, r := start(f)
+		defer p.Close()
+		for _, name := range names(13)[10:] {
+			r.down(name)
+			synctest.Wait()
+			f[name].fail(errRefused)
+			hit(t, p, name, 1)
+		}
+		time.Sleep(30 * 24 * time.Hour)
+		stays, dead := names(13)[0], names(13)[1]
+		r.reset(stays) // the registry loses nine, of which eight live
+		synctest.Wait()
+		f[dead].fail(errRefused)
+		hit(t, p, dead, 1)
+		before := f.calls()
+		drive(t.Context(), Retry(p, NewRandom()), 100, 9*time.Millisecond).wantNoFailure(t)
+		if have := f.since(before)[stays]; have > 40 {
+			t.Errorf("to the one that is listed: want about a ninth, have %d of 100", have)
+		}
+	})
+}
+
+// Nobody else is listed: go-kit's side finds the reserve as well, even one that is mistrusted.
+func TestReserveBehindGoKitsInterfaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(5)
+		p, r := start(f)
+		defer p.Close()
+		r.reset()
+		synctest.Wait()
+		for _, name := range names(5)[:trustRow] {
+			f[name].fail(errRefused)
+			hit(t, p, name, 1)
+		}
+		endpoints, err := p.Endpoints()
+		if want, have := 2, len(endpoints); want != have || err != nil {
+			t.Errorf("endpoints: want %d, have %d, %v", want, have, err)
+		}
+		ask(t, kitlb.Retry(3, time.Second, p.Balancer(NewRandom())), 10)
 	})
 }

@@ -39,7 +39,7 @@ func Backoff(shortest, longest time.Duration) RetryOption {
 }
 
 // Budget bounds the retries of all calls together: ratio for each call, and perSecond whatever the calls, up to ten seconds'
-// worth saved. The default is 0.2 and 10. A call that may not retry fails with ErrBudget.
+// worth of both saved. The default is 0.2 and 10. A call that may not retry fails with ErrBudget.
 func Budget(ratio, perSecond float64) RetryOption {
 	return func(c *retryConfig) { c.ratio, c.perSecond = ratio, perSecond }
 }
@@ -68,7 +68,7 @@ func Retry(p *Pool, picker Picker, options ...RetryOption) kitendpoint.Endpoint 
 	if n := r.config.attempts; n > 0 {
 		r.config.shares = min(r.config.shares, n)
 	}
-	r.budget = newBudget(r.config.ratio, r.config.perSecond)
+	r.budget = newBudget(r.config.ratio, r.config.perSecond, budgetSeconds)
 	if r.config.hedge > 0 {
 		r.hedger = newHedger(r.config.hedge)
 	}
@@ -126,16 +126,15 @@ func (r *retrier) next(ctx context.Context, c *call) (*Member, error) {
 	if r.config.attempts > 0 && c.begun >= r.config.attempts {
 		return nil, errAttempts
 	}
+	if c.begun > 0 && !r.budget.withdraw() {
+		return nil, ErrBudget
+	}
 	for {
 		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+			return nil, ended(ctx)
 		}
 		s := r.pool.snapshot.Load() // before the pick: what it misses will supersede s
 		if m := r.pool.pick(ctx, r.picker, c.tried); m != nil {
-			if c.begun > 0 && !r.budget.withdraw() {
-				m.end()
-				return nil, ErrBudget
-			}
 			c.begun++
 			return m, nil
 		}
@@ -162,7 +161,7 @@ func (r *retrier) wait(ctx context.Context, c *call, s *Snapshot) error {
 		if len(c.tried) == 0 {
 			return nobody(ctx)
 		}
-		return context.Cause(ctx)
+		return ended(ctx)
 	case <-s.superseded:
 	case <-resume:
 		c.tried, c.pause = c.tried[:0], nil
@@ -183,11 +182,18 @@ func (r *retrier) attempt(ctx context.Context, c *call, m *Member, request any) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.share)
 	defer cancel()
-	response, err := r.pool.invoke(ctx, m, request)
+	response, err := r.pool.invoke(ctx, m, request, r.brief(ctx))
 	if err != nil {
 		c.failed(m, err)
 		return nil, err
 	}
 	c.answeredBy = m.instance
 	return response, nil
+}
+
+// brief reports whether an attempt with ctx has less time than one of a call with the whole timeout has, give or take a
+// tenth.
+func (r *retrier) brief(ctx context.Context) bool {
+	deadline, _ := ctx.Deadline()
+	return time.Until(deadline) < r.config.timeout/time.Duration(r.config.shares)*9/10
 }

@@ -31,5 +31,10 @@ func (r *RoundRobin) Pick(_ context.Context, s *Snapshot, tried []*Member) *Memb
 			return m
 		}
 	}
+	for i := range s.Len() { // others have taken the turns between
+		if m := s.At(i); !slices.Contains(tried, m) {
+			return m
+		}
+	}
 	return nil
 }

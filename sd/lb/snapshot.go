@@ -65,14 +65,14 @@ func (s *Snapshot) runs(yield func([]*Member) bool) {
 
 // settle decides which lists are open. Those set aside are when they and the doubted ones, which are ready but failed
 // last, are more than half of the listed ones; the reserve is when the listed ones are fewer than half of all, and the
-// reserve is trusted.
+// reserve is trusted, or when there is nobody else.
 func (s *Snapshot) settle(doubted int, trusted bool) {
 	listed := s.ready.n + s.aside.n
 	s.n = s.ready.n
 	if s.asideOpen = crowded(s.aside.n+doubted, listed); s.asideOpen {
 		s.n += s.aside.n
 	}
-	if s.reserveOpen = trusted && listed < s.reserve.n; s.reserveOpen {
+	if s.reserveOpen = listed < s.reserve.n && (trusted || listed == 0); s.reserveOpen {
 		s.n += s.reserve.n
 	}
 }

@@ -1,0 +1,156 @@
+package lb
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	kitendpoint "github.com/go-kit/kit/endpoint"
+)
+
+// A few errors that may be the requests' own take nobody out of rotation.
+func TestErrorsOfRequestsAccuseNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(5)
+		p, _ := start(f)
+		defer p.Close()
+		for _, name := range names(5)[:4] {
+			f[name].fail(errors.New("the request's own"))
+			hit(t, p, name, blameMax-1)
+			f[name].fail(nil)
+		}
+		before := f.calls()
+		drive(t.Context(), Retry(p, NewRandom()), 900, time.Millisecond).wantNoFailure(t)
+		if have := f.since(before)[names(5)[4]]; have > 300 {
+			t.Errorf("to the only one without an error: want about 180 of 900 calls, have %d", have)
+		}
+	})
+}
+
+// patience is what a caller allows for a call; those who allow less than servers take learn nothing about them.
+func withPatience(d time.Duration, call kitendpoint.Endpoint) kitendpoint.Endpoint {
+	return func(ctx context.Context, request any) (any, error) {
+		ctx, cancel := context.WithTimeout(ctx, d)
+		defer cancel()
+		return call(ctx, request)
+	}
+}
+
+func TestImpatientCallersAccuseNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(4)
+		for _, s := range f {
+			s.latency = 50 * time.Millisecond
+		}
+		p, _ := start(f)
+		defer p.Close()
+		call := Retry(p, NewRandom())
+		go drive(t.Context(), withPatience(30*time.Millisecond, call), 1000, 10*time.Millisecond)
+		drive(t.Context(), call, 500, 20*time.Millisecond).wantNoFailure(t)
+		for _, s := range p.Stats() {
+			if s.Ejections > 0 {
+				t.Errorf("%s serves those who wait for it: want no ejection, have %d", s.Instance, s.Ejections)
+			}
+		}
+	})
+}
+
+// Where all callers are impatient, one that answers nobody is found out all the same.
+func TestImpatientCallersFindOutWhoHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(4)
+		p, _ := start(f)
+		defer p.Close()
+		hangs := names(4)[0]
+		f[hangs].fail(errEndless)
+		call := withPatience(90*time.Millisecond, Retry(p, NewRandom()))
+		drive(t.Context(), call, 300, 10*time.Millisecond).wantNoFailure(t)
+		before := f.calls()
+		drive(t.Context(), call, 1000, 10*time.Millisecond).wantNoFailure(t)
+		if have := f.since(before)[hangs]; have > 10 {
+			t.Errorf("want a probe a second at most in 10 s, have %d calls", have)
+		}
+	})
+}
+
+// Whoever failed for a moment is asked again about when its time apart is over, whatever picks.
+func TestEveryPickerProbes(t *testing.T) {
+	for _, name := range PickerNames() {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(3)
+			for _, s := range f {
+				s.latency = 5 * time.Millisecond
+			}
+			p, _ := start(f)
+			defer p.Close()
+			picker, err := ParsePicker(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			call := keyed(Retry(p, picker))
+			drive(t.Context(), call, 300, 5*time.Millisecond).wantNoFailure(t)
+			for what, failure := range map[string]error{"refused": errRefused, "reset": errReset} {
+				failed := names(3)[0]
+				f[failed].fail(failure)
+				hit(t, p, failed, 1)
+				f[failed].fail(nil)
+				before := f.calls()
+				drive(t.Context(), call, 600, 5*time.Millisecond).wantNoFailure(t)
+				if have := f.since(before)[failed]; have < 50 {
+					t.Errorf("%s, %s once: want its share of the calls within 3 s, have %d of 600", name, what, have)
+				}
+			}
+		})
+	}
+}
+
+func TestOneProbeAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(4)
+		p, _ := start(f)
+		defer p.Close()
+		hangs := names(4)[0]
+		f[hangs].fail(errRefused)
+		hit(t, p, hangs, 1)
+		time.Sleep(time.Second)
+		f[hangs].fail(errEndless)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go drive(ctx, Retry(p, NewRandom(), Timeout(15*time.Second)), 1000, 10*time.Millisecond)
+		probes := int64(0)
+		for range 1000 {
+			time.Sleep(10 * time.Millisecond)
+			probes = max(probes, f[hangs].running.Load())
+		}
+		if probes != 1 {
+			t.Errorf("probes at a time: want 1, have %d", probes)
+		}
+	})
+}
+
+// Each ejection lasts its own time, whatever was planned for one before it.
+func TestEjectionLastsItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const apart = 10 * time.Second
+		f := newFleet(4)
+		p, _ := start(f, Ejection(apart, apart))
+		defer p.Close()
+		name := names(4)[0]
+		f[name].fail(errRefused)
+		hit(t, p, name, 1)
+		time.Sleep(6 * time.Second)
+		f[name].fail(nil)
+		hit(t, p, name, 1) // a call that others made late has an answer
+		f[name].fail(errRefused)
+		hit(t, p, name, 1)
+		begin := time.Now()
+		for stat(p, name).State == "ejected" {
+			time.Sleep(100 * time.Millisecond)
+		}
+		if have := time.Since(begin); have < apart*3/4 {
+			t.Errorf("want 7.5 to 10 s apart, have %v", have)
+		}
+	})
+}
