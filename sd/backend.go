@@ -14,16 +14,18 @@ type Backend interface {
 	//
 	// The first emit is a Reset, and a Reset is never partial. The watch is
 	// armed before the set is read, so that no change falls in between. An
-	// entry that was replaced in one step is not a gap. While the directory does
+	// entry that an Announce took over is not a gap. While the directory does
 	// not exist there is no set: Watch emits nothing and waits for it, and
-	// returns when it vanishes. Emit is called from one goroutine at a time and
+	// returns when it vanishes. While the registry cannot be reached it returns
+	// within a second or so. Emit is called from one goroutine at a time and
 	// never after Watch returned; it does not block. Watch leaves no goroutine
 	// behind.
 	Watch(ctx context.Context, emit func(Change)) error
 
 	// Announce publishes instance, calls up (once at most, from its own
-	// goroutine) when it is visible, and keeps it published until ctx is done (it withdraws it and returns ctx's error) or
-	// it is lost (it returns why; the caller calls again).
+	// goroutine) when it is visible, and keeps it published until ctx is done (it
+	// withdraws it and returns ctx's error) or it is lost (it returns why; the
+	// caller calls again).
 	//
 	// Announce never removes an entry that is not its own: it returns an error
 	// that matches [ErrConflict]. An error leaves open whether the entry exists.

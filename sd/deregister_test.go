@@ -121,3 +121,28 @@ func TestNoAnnouncementAfterDeregister(t *testing.T) {
 		same(t, "calls at once", 1, d.together)
 	})
 }
+
+// As long as a withdrawal is under way the state says that it is not confirmed.
+func TestStateDuringWithdrawal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := registrar(t, &desk{announce: slowToWithdraw(time.Second)})
+		r.Register()
+		go r.Deregister()
+		synctest.Wait()
+		wantState(t, r, sd.Withdrawn, sd.ErrUnconfirmed)
+		pass(time.Minute)
+		wantState(t, r, sd.Withdrawn, nil)
+	})
+}
+
+// Whoever waits in Register is released by Deregister.
+func TestDeregisterReleasesRegister(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := registrar(t, &desk{announce: hangs})
+		took := make(chan time.Duration, 1)
+		go func() { took <- timed(r.Register) }()
+		pass(time.Second)
+		r.Deregister()
+		same(t, "Register took", time.Second, <-took)
+	})
+}

@@ -203,3 +203,23 @@ func TestFollowStopIsABarrier(t *testing.T) {
 		same(t, "calls", 1, len(f.calls))
 	})
 }
+
+// Stop waits for a follower also when that is being stopped by itself.
+func TestStopBesideAFollowersStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, i := instancer(t)
+		running := false
+		stop := i.Follow(func(bool, []string, []string) {
+			running = true
+			pass(time.Second)
+			running = false
+		})
+		s.emit(reset(alice))
+		go stop()
+		synctest.Wait()
+		i.Stop()
+		if running {
+			t.Error("a follower runs after Stop returned")
+		}
+	})
+}

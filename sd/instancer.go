@@ -2,6 +2,7 @@ package sd
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"runtime"
 	"slices"
@@ -19,10 +20,11 @@ var _ kitsd.Instancer = (*Instancer)(nil)
 // go-kit's sd.Instancer: every event holds the whole set, sorted, in a slice
 // that belongs to the subscriber. Its methods may be called concurrently.
 //
-// Events are sent when the set has changed, at once after a quiet time and at
-// most every 100 ms under churn. The set is what the
-// registry says, never a guess: while the registry cannot be read the last set
-// stands, and before the first answer there is none (but see [Snapshot]).
+// An event is sent when the set is another one than the subscriber was sent
+// last, at once after a quiet time and at most every 100 ms under churn. The set
+// is what the registry says, never a guess: while the registry cannot be read
+// the last set stands, and before the first answer there is none (but see
+// [Snapshot]).
 type Instancer struct {
 	backend Backend
 	logger  log.Logger
@@ -34,7 +36,9 @@ type Instancer struct {
 
 	mu       sync.Mutex
 	state    State
-	known    bool // the registry has answered
+	calls    int  // of Watch, so far
+	known    bool // there is a set
+	answered bool // and it is the registry's
 	stopped  bool
 	roster   roster
 	listing  listing // has a lock of its own
@@ -42,6 +46,14 @@ type Instancer struct {
 	channels map[chan<- kitsd.Event]*mailbox
 	feeds    map[*feed]struct{}
 }
+
+// heldTime is how long a Watch must hold before what an earlier one failed with
+// is over: the registry answers, and there is no directory. It is well above the
+// time in which a backend finds out that it cannot reach its registry.
+const heldTime = 3 * time.Second
+
+// errStopped is why the set is not vouched for after Stop.
+var errStopped = errors.New("stopped")
 
 // An InstancerOption changes how an Instancer works.
 type InstancerOption func(*Instancer)
@@ -78,10 +90,12 @@ func (i *Instancer) loop(ctx context.Context) {
 	}
 	var pause backoff
 	for {
+		forgive := time.AfterFunc(heldTime, i.begin())
 		err := i.backend.Watch(ctx, func(c Change) {
 			pause.reset()
 			i.apply(c)
 		})
+		forgive.Stop()
 		if ctx.Err() != nil {
 			return
 		}
@@ -90,12 +104,28 @@ func (i *Instancer) loop(ctx context.Context) {
 	}
 }
 
+// begin counts a call of Watch, and returns a function that forgets why there was
+// no set, in case that call holds.
+func (i *Instancer) begin() (forgive func()) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.calls++
+	call := i.calls
+	return func() {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		if i.calls == call && i.state.Phase == Unknown {
+			i.state.Err = nil
+		}
+	}
+}
+
 // apply takes in what the backend emitted.
 func (i *Instancer) apply(c Change) {
 	c.Up = i.admit(c.Up)
 	i.transition(func() (Phase, error) {
 		first := !i.known
-		i.known = true
+		i.known, i.answered = true, true
 		up, down := i.roster.apply(c)
 		if first || len(up) > 0 || len(down) > 0 {
 			i.publish(first, up, down)
@@ -155,6 +185,7 @@ func (i *Instancer) admit(names []string) []string {
 // interrupted notes that the set cannot be vouched for.
 func (i *Instancer) interrupted(err error) {
 	i.transition(func() (Phase, error) {
+		i.calls++ // the one that was held is over
 		if i.known {
 			return Stale, err
 		}
@@ -186,8 +217,8 @@ func (i *Instancer) State() State {
 	return i.state
 }
 
-// Rejected counts the names from the registry that were left out because they
-// are no instances (see [CheckInstance]).
+// Rejected counts how often a name was left out because it is no instance (see
+// [CheckInstance]); a name counts again whenever the set is read again.
 func (i *Instancer) Rejected() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -195,7 +226,8 @@ func (i *Instancer) Rejected() int {
 }
 
 // Stop ends the watch and every subscription, and waits for them. Nothing is
-// sent after it, also to those who register later. It may be called again.
+// sent after it, also to those who register later, and the set is stale. It may
+// be called again.
 func (i *Instancer) Stop() {
 	i.cancel()
 	<-i.done
@@ -213,6 +245,9 @@ func (i *Instancer) Stop() {
 func (i *Instancer) lastMailboxes() []*mailbox {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if !i.stopped && i.known {
+		i.state, _ = i.state.to(Stale, errStopped)
+	}
 	i.stopped = true
 	all := slices.Collect(maps.Values(i.channels))
 	for f := range i.feeds {

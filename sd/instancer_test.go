@@ -265,3 +265,38 @@ func TestSubscribersAgree(t *testing.T) {
 		same(t, "the follower's set", fmt.Sprint(want), fmt.Sprint(f.set()))
 	})
 }
+
+// A registry that answers again, and has no directory, is not blamed for the
+// outage before.
+func TestUnknownForgetsAnOutageThatIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, i := instancer(t)
+		for range 10 {
+			s.fail(errDown)
+			pass(time.Second)
+			if have := i.State(); have.Phase != sd.Unknown || !errors.Is(have.Err, errDown) {
+				t.Fatalf("want unknown because of %v, have %v", errDown, have)
+			}
+		}
+		pass(time.Minute)
+		if have := i.State(); have.Phase != sd.Unknown || have.Err != nil {
+			t.Errorf("want unknown without a reason, have %v", have)
+		}
+	})
+}
+
+// After Stop nobody vouches for the set.
+func TestStaleAfterStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, i := instancer(t)
+		s.emit(reset(alice))
+		pass(time.Second)
+		stopped := time.Now()
+		i.Stop()
+		pass(time.Hour)
+		i.Stop()
+		if have := i.State(); have.Phase != sd.Stale || !have.Since.Equal(stopped) {
+			t.Errorf("want stale since %v, have %v since %v", stopped, have, have.Since)
+		}
+	})
+}

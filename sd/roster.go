@@ -13,8 +13,8 @@ type roster struct {
 }
 
 // apply takes c in and returns what really changed: a Reset that repeats the
-// set changes nothing, nor does an instance that came and went. The first set
-// is taken as it is.
+// set changes nothing, nor does an instance that comes though it is there. The
+// first set is taken as it is.
 func (r *roster) apply(c Change) (up, down []string) {
 	if first := r.whole == nil && r.members == nil; first && c.Reset && len(c.Up) > 0 {
 		r.whole = c.Up
@@ -100,8 +100,9 @@ func setOf(names []string) map[string]struct{} {
 type listing struct {
 	feed feed // guarded by the Instancer's lock
 
-	mu     sync.Mutex // held while sorting and copying
-	sorted []string
+	mu      sync.Mutex // held while sorting and copying
+	sorted  []string
+	edition int // counts what sorted was
 }
 
 // add notes a difference between the roster, of that size, and the sorted form,
@@ -113,6 +114,9 @@ func (l *listing) add(size int, up, down []string) {
 
 // update takes in what the feed held.
 func (l *listing) update(reset bool, up, down []string) {
+	if reset || len(up)+len(down) > 0 {
+		l.edition++
+	}
 	if reset {
 		l.sorted = slices.Clone(up)
 		slices.Sort(l.sorted)

@@ -31,10 +31,11 @@ type document struct {
 // state is stale since the file was written. By default there is no file, and
 // the set is unknown at first.
 //
-// The file is replaced as a whole, at most every 5 s and by Stop, and only this user may
-// read it (mode 0600); one that others may write is not believed. Its content
-// is checked like that of a registry. An empty set is not written: it may be a
-// mistake, and starting with servers that are gone costs a refused connection.
+// The file is replaced as a whole, at most every 5 s and by Stop, and only this
+// user may read it (mode 0600); one that others may write is not believed. Its
+// content is checked like that of a registry. An empty set is not written: it
+// may be a mistake, and starting with servers that are gone costs a refused
+// connection.
 func Snapshot(file string) InstancerOption {
 	return func(i *Instancer) { i.snapshot = file }
 }
@@ -103,15 +104,23 @@ func (i *Instancer) save(m *mailbox) {
 	awaits(m, timer.C)
 }
 
-// write writes the set to the snapshot file, if it is the registry's.
+// write writes the set to the snapshot file, if it is the registry's, with the
+// time when it was last known to be.
 func (i *Instancer) write() {
 	i.mu.Lock()
-	live := i.state.Phase == Live
+	answered, written := i.answered, time.Now()
+	if i.state.Phase != Live {
+		written = i.state.Since
+	}
 	i.mu.Unlock()
-	doc := document{snapshotVersion, time.Now().UTC(), i.list()} // changes since then are no harm
-	if !live || len(doc.Instances) == 0 {
+	if !answered {
 		return
 	}
+	instances := i.list() // changes since then are no harm
+	if len(instances) == 0 {
+		return
+	}
+	doc := document{snapshotVersion, written.UTC(), instances}
 	if err := writeSnapshot(i.snapshot, doc); err != nil {
 		level.Warn(i.logger).Log("msg", "snapshot not written", "err", err)
 	}

@@ -88,10 +88,8 @@ func TestSnapshotFile(t *testing.T) {
 		if want := os.FileMode(0o600); info.Mode() != want {
 			t.Errorf("mode: want %v, have %v", want, info.Mode())
 		}
-		var doc struct{ Instances []string }
-		data, _ := os.ReadFile(file)
-		if err := json.Unmarshal(data, &doc); err != nil || !slices.Equal([]string{alice}, doc.Instances) {
-			t.Errorf("content: want %q, have %q, %v", alice, data, err)
+		if doc := readDocument(t, file); !slices.Equal([]string{alice}, doc.Instances) {
+			t.Errorf("content: want %q, have %+v", alice, doc)
 		}
 		if rest, _ := filepath.Glob(filepath.Dir(file) + "/*"); len(rest) != 1 {
 			t.Errorf("files: want 1, have %q", rest)
@@ -115,6 +113,99 @@ func TestSnapshotIsNotWritten(t *testing.T) {
 			t.Errorf("file: want it unchanged, have %q", after)
 		}
 	})
+}
+
+// What the registry said last is kept, also when it fails before that is written.
+func TestSnapshotOfTheLastSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "snapshot.json")
+		registry := mem.NewRegistry()
+		registry.Put(alice)
+		i := sd.NewInstancer(registry.Open(), log.NewNopLogger(), sd.Snapshot(file))
+		time.Sleep(time.Second) // alice is written
+		registry.Put(bob)
+		registry.Expire(alice)
+		time.Sleep(time.Second)
+		failed := time.Now()
+		registry.Fail(errors.New("down"))
+		time.Sleep(time.Minute)
+		i.Stop()
+		i.Stop()
+		doc := readDocument(t, file)
+		if !slices.Equal([]string{bob}, doc.Instances) || !doc.Written.Equal(failed) {
+			t.Errorf("want %q as of %v, have %+v", bob, failed, doc)
+		}
+	})
+}
+
+// A burst of changes is written once, and once more after a pause.
+func TestSnapshotIsWrittenNowAndThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "snapshot.json")
+		registry := mem.NewRegistry()
+		registry.Put(alice)
+		i := sd.NewInstancer(registry.Open(), log.NewNopLogger(), sd.Snapshot(file))
+		defer i.Stop()
+		time.Sleep(time.Second)
+		registry.Put(bob)
+		time.Sleep(3 * time.Second)
+		same(t, "after 4 s", []string{alice}, readDocument(t, file).Instances)
+		time.Sleep(2 * time.Second)
+		same(t, "after 6 s", []string{alice, bob}, readDocument(t, file).Instances)
+	})
+}
+
+// A file that cannot be replaced is left as it was, and nothing beside it.
+func TestSnapshotThatCannotBeWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		directory := filepath.Join(t.TempDir(), "snapshot.json")
+		if err := os.Mkdir(directory, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		var logged strings.Builder
+		registry := mem.NewRegistry()
+		registry.Put(alice)
+		i := sd.NewInstancer(registry.Open(), log.NewLogfmtLogger(log.NewSyncWriter(&logged)), sd.Snapshot(directory))
+		synctest.Wait()
+		i.Stop()
+		if want := "want a regular file, or none"; !strings.Contains(logged.String(), want) {
+			t.Errorf("log: want %q in it, have %q", want, logged.String())
+		}
+		if rest, _ := filepath.Glob(filepath.Dir(directory) + "/*"); len(rest) != 1 {
+			t.Errorf("files: want the directory alone, have %q", rest)
+		}
+	})
+}
+
+// A clock that was ahead does not make a list younger than now.
+func TestSnapshotFromTheFuture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := snapshotOf(t, alice)
+		future := strings.Replace(`{"version":1,"written":"YEAR-01-02T03:04:05Z","instances":["192.0.2.1:8897"]}`, "YEAR", "2999", 1)
+		if err := os.WriteFile(file, []byte(future), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		i, _ := startDown(t, mem.NewRegistry(), file, log.NewNopLogger())
+		if since := i.State().Since; !since.Equal(began) {
+			t.Errorf("stale since: want %v, have %v", began, since)
+		}
+	})
+}
+
+// A written document is what a snapshot file holds.
+type writtenDocument struct {
+	Written   time.Time
+	Instances []string
+}
+
+func readDocument(t *testing.T, file string) (doc writtenDocument) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err := errors.Join(err, json.Unmarshal(data, &doc)); err != nil {
+		t.Fatal(err)
+	}
+	return doc
 }
 
 func exists(file string) bool {

@@ -15,9 +15,15 @@ func (i *Instancer) Register(ch chan<- kitsd.Event) {
 	if _, twice := i.channels[ch]; twice || i.stopped {
 		return
 	}
+	sent := 0
 	m := newMailbox(func(m *mailbox) {
+		instances, edition := i.edition()
+		if edition == sent {
+			return // who came has left again
+		}
 		select {
-		case ch <- kitsd.Event{Instances: i.list()}:
+		case ch <- kitsd.Event{Instances: instances}:
+			sent = edition
 		case <-m.news: // the set that nobody took yet is out of date
 			m.notify()
 		case <-m.quit:
@@ -31,10 +37,16 @@ func (i *Instancer) Register(ch chan<- kitsd.Event) {
 
 // list returns the set, sorted, as a slice that belongs to the caller.
 func (i *Instancer) list() []string {
+	instances, _ := i.edition()
+	return instances
+}
+
+// edition is list with a number, from 1, that is another one whenever the set is.
+func (i *Instancer) edition() (instances []string, number int) {
 	i.listing.mu.Lock()
 	defer i.listing.mu.Unlock()
 	i.listing.update(i.take(&i.listing.feed))
-	return slices.Clone(i.listing.sorted)
+	return slices.Clone(i.listing.sorted), i.listing.edition
 }
 
 // Deregister ends the subscription of ch. After it returned nothing is sent, so
@@ -78,10 +90,10 @@ func (i *Instancer) Follow(fn func(reset bool, up, down []string)) (stop func())
 		f.mailbox.notify()
 	}
 	return func() {
-		i.mu.Lock()
-		delete(i.feeds, f)
-		i.mu.Unlock()
 		f.mailbox.close()
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		delete(i.feeds, f) // not before, so that Stop waits as well
 	}
 }
 

@@ -73,6 +73,39 @@ func TestLatestSetWins(t *testing.T) {
 	})
 }
 
+// An offer that nobody took is replaced by one of the newest set.
+func TestOfferIsRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, i := instancer(t)
+		ch := make(chan kitsd.Event)
+		i.Register(ch)
+		defer i.Deregister(ch)
+		s.emit(reset())
+		pass(time.Second)
+		s.emit(up(alice))
+		pass(time.Second)
+		select {
+		case e := <-ch:
+			same(t, "offer", []string{alice}, e.Instances)
+		default:
+			t.Error("want the newest set on offer, have nothing")
+		}
+	})
+}
+
+// Who comes and has left again before anybody was told is no news.
+func TestSameSetIsNotSentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, i := instancer(t)
+		r := read(t, i)
+		s.emit(reset(alice))
+		s.emit(up(bob))
+		s.emit(down(bob))
+		pass(time.Second)
+		same(t, "sets", [][]string{{alice}}, r.sets)
+	})
+}
+
 // The first change is sent at once, what follows is merged: a thousand changes
 // in a second are few events, and the last one is right soon after.
 func TestBurstIsMerged(t *testing.T) {

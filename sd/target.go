@@ -1,6 +1,7 @@
 package sd
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -33,6 +34,8 @@ type Host struct {
 	Port uint16 // 0 when left out
 }
 
+var errUserPart = errors.New("user part: credentials do not belong in a target")
+
 // ParseTarget reads the text form of a Target. Its errors name the part that is
 // wrong, and the grammar.
 func ParseTarget(text string) (Target, error) {
@@ -63,8 +66,9 @@ func parseTarget(text string) (t Target, err error) {
 	}
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found || !isWord(scheme) {
-		return t, fmt.Errorf("scheme %q: want letters and digits before ://", scheme)
+		return t, fmt.Errorf("scheme %.64q: want letters and digits before ://", withoutUser(scheme))
 	}
+	mayHoldSecret := strings.Contains(rest, "@")
 	rest, query, hasQuery := strings.Cut(rest, "?")
 	hosts, path, hasPath := strings.Cut(rest, "/")
 	t.Scheme = scheme
@@ -72,10 +76,13 @@ func parseTarget(text string) (t Target, err error) {
 		t.Path = "/" + path
 	}
 	if strings.Contains(hosts, "@") {
-		return t, fmt.Errorf("user part: credentials do not belong in a target")
+		return t, errUserPart
 	}
 	for host := range strings.SplitSeq(hosts, ",") {
 		h, err := parseHost(host)
+		if err != nil && mayHoldSecret { // which a slash has cut in two
+			return t, errUserPart
+		}
 		if err != nil {
 			return t, err
 		}
@@ -94,27 +101,27 @@ func parseHost(text string) (h Host, err error) {
 	if strings.HasPrefix(text, "[") {
 		inside, after, closed := strings.Cut(text[1:], "]")
 		addr, err := netip.ParseAddr(inside)
-		if !closed || err != nil || !addr.Is6() || addr.Zone() != "" {
-			return h, fmt.Errorf("host %q: want an IPv6 address in the brackets", text)
+		if !closed || err != nil || !addr.Is6() { // with a zone it would have a %
+			return h, fmt.Errorf("host %.64q: want an IPv6 address in the brackets", text)
 		}
 		name = inside
 		if port, hasPort = strings.CutPrefix(after, ":"); after != "" && !hasPort {
-			return h, fmt.Errorf("host %q: want nothing or :port after the bracket", text)
+			return h, fmt.Errorf("host %.64q: want nothing or :port after the bracket", text)
 		}
 	} else {
 		name, port, hasPort = strings.Cut(text, ":")
 		if strings.Contains(port, ":") {
-			return h, fmt.Errorf("host %q: an IPv6 address stands in brackets", text)
+			return h, fmt.Errorf("host %.64q: an IPv6 address stands in brackets", text)
 		}
 		if !isHostName(name) {
-			return h, fmt.Errorf("host %q: want a host name or an address", text)
+			return h, fmt.Errorf("host %.64q: want a host name or an address", text)
 		}
 	}
 	h.Name = name
 	if hasPort {
 		n, err := strconv.ParseUint(port, 10, 16)
 		if err != nil || port[0] == '0' {
-			return h, fmt.Errorf("port %q: want a number from 1 to 65535", port)
+			return h, fmt.Errorf("port %.64q: want a number from 1 to 65535", port)
 		}
 		h.Port = uint16(n)
 	}
@@ -127,10 +134,10 @@ func parseKeys(query string) (map[string]string, error) {
 	for pair := range strings.SplitSeq(query, "&") {
 		key, value, found := strings.Cut(pair, "=")
 		switch _, repeated := keys[key]; {
-		case !found || key == "" || value == "":
-			return nil, fmt.Errorf("key %q: want key=value", pair)
+		case !found || !isWord(strings.ReplaceAll(key, "-", "")) || value == "":
+			return nil, fmt.Errorf("key %.64q: want key=value, the key of letters, digits and -", pair)
 		case repeated:
-			return nil, fmt.Errorf("key %q: stands twice", key)
+			return nil, fmt.Errorf("key %.64q: stands twice", key)
 		}
 		keys[key] = value
 	}
@@ -141,8 +148,21 @@ func isWord(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
 }
 
+// isHostName reports whether s is a name or an IPv4 address: labels with dots
+// between, and perhaps one at the end. What ends in a number is an address.
 func isHostName(s string) bool {
-	return s != "" && s[0] != '-' && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789-._") == ""
+	labels := strings.Split(strings.TrimSuffix(strings.ToLower(s), "."), ".")
+	for _, label := range labels {
+		if label == "" || label[0] == '-' || label[len(label)-1] == '-' ||
+			strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return false
+		}
+	}
+	if strings.Trim(labels[len(labels)-1], "0123456789") != "" {
+		return true
+	}
+	_, err := netip.ParseAddr(s)
+	return err == nil
 }
 
 // String is the text form again, keys in alphabetical order.

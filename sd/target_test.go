@@ -87,6 +87,25 @@ func TestParseTargetErrors(t *testing.T) {
 	}
 }
 
+// What may be a secret is in no error, and no error is long.
+func TestTargetErrorsKeepSecrets(t *testing.T) {
+	for _, text := range []string{
+		"me:secret@zk.example.com:2181", "zk:/me:secret@a", "zk:me:secret@a", "zk://me:secret/x@a:1", "zk://me:secret?@a:1",
+		"zk://me:secret@a",
+	} {
+		_, err := sd.ParseTarget(text)
+		if err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: want an error without the secret, have %v", text, err)
+		}
+	}
+	for _, text := range []string{strings.Repeat("a", 1<<20), "zk://" + strings.Repeat("-", 1<<20), "zk://a:" + strings.Repeat("1", 1<<20), "zk://a?" + strings.Repeat("k", 1<<20)} {
+		_, err := sd.ParseTarget(text)
+		if err == nil || len(err.Error()) > 600 {
+			t.Errorf("%.10s...: want a short error, have %d bytes", text, len(err.Error()))
+		}
+	}
+}
+
 // String is the one text of a target, with the keys in order.
 func TestTargetText(t *testing.T) {
 	for text, want := range map[string]string{

@@ -30,15 +30,23 @@ type Registry struct {
 	entries map[string]*Backend // and who owns them; nil: another program
 	absent  map[string]*Backend // to be withdrawn for this owner when the failure ends
 	failure error
-	turn    chan struct{} // closed and replaced at every change
+	turn    *turn // the present one
 }
+
+// A turn is the time between two changes.
+type turn struct {
+	over chan struct{} // closed at the next change
+	err  error         // the failure with which it ended, if any; after over
+}
+
+func newTurn() *turn { return &turn{over: make(chan struct{})} }
 
 // NewRegistry returns an empty registry.
 func NewRegistry() *Registry {
 	return &Registry{
 		entries: map[string]*Backend{},
 		absent:  map[string]*Backend{},
-		turn:    make(chan struct{}),
+		turn:    newTurn(),
 	}
 }
 
@@ -92,8 +100,9 @@ func (r *Registry) remove(instance string, owner *Backend) {
 
 // changed wakes every call that waits. The caller holds the lock.
 func (r *Registry) changed() {
-	close(r.turn)
-	r.turn = make(chan struct{})
+	r.turn.err = r.failure
+	close(r.turn.over)
+	r.turn = newTurn()
 }
 
 // Open returns one client of the registry. It owns what it announces.
@@ -111,8 +120,8 @@ type Backend struct {
 }
 
 // do runs f under the registry's lock, unless the backend cannot be used, and
-// returns what to wait on for the next change.
-func (b *Backend) do(f func(r *Registry)) (<-chan struct{}, error) {
+// returns the present turn.
+func (b *Backend) do(f func(r *Registry)) (*turn, error) {
 	r := b.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -131,7 +140,7 @@ func (b *Backend) Watch(ctx context.Context, emit func(sd.Change)) error {
 	var seen map[string]*Backend
 	for ctx.Err() == nil {
 		var now map[string]*Backend
-		turn, err := b.do(func(r *Registry) { now = maps.Clone(r.entries) })
+		t, err := b.do(func(r *Registry) { now = maps.Clone(r.entries) })
 		if err != nil {
 			return fmt.Errorf("mem: watch: %w", err)
 		}
@@ -141,7 +150,9 @@ func (b *Backend) Watch(ctx context.Context, emit func(sd.Change)) error {
 			emit(sd.Change{Up: up, Down: down})
 		}
 		seen = now
-		wait(ctx, turn)
+		if err := t.wait(ctx); err != nil {
+			return fmt.Errorf("mem: watch: %w", err)
+		}
 	}
 	return ctx.Err()
 }
@@ -156,10 +167,14 @@ func missing(from, set map[string]*Backend) (names []string) {
 	return names
 }
 
-func wait(ctx context.Context, turn <-chan struct{}) {
+// wait returns at the end of the turn, with the failure that has come over the
+// registry since, even if that is over by now; or when ctx is done.
+func (t *turn) wait(ctx context.Context) error {
 	select {
-	case <-turn:
+	case <-t.over:
+		return t.err
 	case <-ctx.Done():
+		return nil
 	}
 }
 
@@ -221,7 +236,7 @@ func (b *Backend) publish(ctx context.Context, instance string) (err error) {
 // hold returns nil when ctx is done, and an error when the entry is lost.
 func (b *Backend) hold(ctx context.Context, instance string) (err error) {
 	for ctx.Err() == nil {
-		turn, doErr := b.do(func(r *Registry) {
+		t, doErr := b.do(func(r *Registry) {
 			switch owner, exists := r.entries[instance]; {
 			case !exists:
 				err = errLost
@@ -232,7 +247,9 @@ func (b *Backend) hold(ctx context.Context, instance string) (err error) {
 		if err := errors.Join(doErr, err); err != nil {
 			return err
 		}
-		wait(ctx, turn)
+		if err := t.wait(ctx); err != nil {
+			return err
+		}
 	}
 	return nil
 }

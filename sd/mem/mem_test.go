@@ -27,3 +27,29 @@ func newHarness(testing.TB) sdtest.Harness      { return harness{mem.NewRegistry
 func bubble(t *testing.T, f func(t *testing.T)) { synctest.Test(t, f) }
 
 func TestConformance(t *testing.T) { sdtest.Run(t, bubble, newHarness) }
+
+// A failure that is over at once has ended the calls that were in progress.
+func TestShortFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := mem.NewRegistry()
+		b := registry.Open()
+		blip := errors.New("blip")
+		ended := make(chan error, 2)
+		go func() { ended <- b.Watch(t.Context(), func(sd.Change) {}) }()
+		go func() { ended <- b.Announce(t.Context(), "192.0.2.1:8897", func() {}) }()
+		synctest.Wait()
+		registry.Fail(blip)
+		registry.Fail(nil)
+		synctest.Wait()
+		for range cap(ended) {
+			select {
+			case err := <-ended:
+				if !errors.Is(err, blip) {
+					t.Errorf("want %v, have %v", blip, err)
+				}
+			default:
+				t.Error("want a call ended, have it go on")
+			}
+		}
+	})
+}

@@ -16,6 +16,7 @@ func Cases() []Case {
 	return []Case{
 		{"FirstEmitIsWholeSet", "the first emit is a Reset with the whole set", firstEmit},
 		{"EmptyIsASet", "an empty directory that exists is an empty set", emptySet},
+		{"UnknownIsNotEmpty", "nothing is emitted before the set was read", unknownIsNotEmpty},
 		{"DifferencesAreExact", "a difference is exact", differences},
 		{"ArmedBeforeRead", "the watch is armed before the set is read", armedBeforeRead},
 		{"NothingAfterReturn", "emit is never called after Watch returned", nothingAfterReturn},
@@ -32,8 +33,9 @@ func Cases() []Case {
 		{"KeptRegistered", "a Registrar restores what was removed", keptRegistered},
 		{"RegisteredAfterFailure", "a Registrar holds through a failure, and no write is needed", registeredAfterFailure},
 		{"WithdrawnAfterFailure", "a withdrawal during a failure is carried out after it", withdrawnAfterFailure},
+		{"WithdrawnAtFirstContact", "a withdrawal that was not confirmed in 2 s is carried out at the first contact", withdrawnAtFirstContact},
 		{"AnnounceLeavesNoGoroutine", "Announce leaves no goroutine behind", announceLeak},
-		{"CloseEndsCalls", "Close ends every call and withdraws", closeEnds},
+		{"CloseEndsCalls", "Close ends every call and withdraws what is its own", closeEnds},
 	}
 }
 
@@ -60,6 +62,25 @@ func emptySet(ctx context.Context, h Harness) error {
 	})
 }
 
+// unknownIsNotEmpty starts while the registry is unreachable.
+func unknownIsNotEmpty(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		if err := errors.Join(h.Put(alice), h.Fail()); err != nil {
+			return err
+		}
+		i := sd.NewInstancer(b, log.NewNopLogger())
+		defer i.Stop()
+		r := NewRecorder()
+		defer i.Follow(r.follow)()
+		return inOrder(
+			func() error { h.Settle(); pause(2 * time.Second); return phase(h, i.State, sd.Unknown) },
+			h.Restore,
+			func() error { return r.shows(h, alice) },
+			func() error { return r.neverBelow(1) },
+		)
+	})
+}
+
 func differences(ctx context.Context, h Harness) error {
 	return with(h, func(b sd.Backend) error {
 		w, r := watch(ctx, b)
@@ -77,10 +98,10 @@ func differences(ctx context.Context, h Harness) error {
 }
 
 // armedBeforeRead makes changes for as long as a backend may need between
-// reading and arming: none may be missed.
+// reading and arming, a few at a time or all at once: none may be missed.
 func armedBeforeRead(ctx context.Context, h Harness) error {
 	return with(h, func(b sd.Backend) error {
-		for round := range 5 {
+		for round := range 20 {
 			w, r := watch(ctx, b)
 			var want []string
 			for n := range 10 {
@@ -89,7 +110,9 @@ func armedBeforeRead(ctx context.Context, h Harness) error {
 					return err
 				}
 				want = append(want, name)
-				pause(time.Millisecond)
+				if round%2 == 0 {
+					pause(time.Millisecond)
+				}
 			}
 			if err := errors.Join(r.shows(h, want...), w.stop(h)); err != nil {
 				return err
@@ -141,12 +164,7 @@ func keptThroughFailure(ctx context.Context, h Harness) error {
 			h.Fail,
 			func() error { return w.end(h) }, // the set cannot be vouched for
 			h.Restore,
-			func() error {
-				if n := r.Smallest(); n != 2 {
-					return fmt.Errorf("smallest set: want 2, have %d", n)
-				}
-				return r.Err()
-			},
+			func() error { return r.neverBelow(2) },
 		)
 	})
 }
@@ -156,8 +174,7 @@ func watchedAfterFailure(ctx context.Context, h Harness) error {
 		i := sd.NewInstancer(b, log.NewNopLogger())
 		defer i.Stop()
 		r := NewRecorder()
-		stop := i.Follow(func(reset bool, up, down []string) { r.Emit(sd.Change{Reset: reset, Up: up, Down: down}) })
-		defer stop()
+		defer i.Follow(r.follow)()
 		for _, name := range []string{alice, bob} { // the second failure finds what the first one broke
 			err := inOrder(
 				func() error { return phase(h, i.State, sd.Live) },
@@ -192,7 +209,7 @@ func closeEnds(ctx context.Context, h Harness) error {
 	}
 	w, r := watch(ctx, b)
 	a, err := announce(ctx, h, b, alice)
-	if err := errors.Join(err, r.shows(h, alice)); err != nil {
+	if err := errors.Join(err, h.Put(bob), r.shows(h, alice, bob)); err != nil {
 		return errors.Join(err, b.Close())
 	}
 	if err := errors.Join(b.Close(), w.end(h), a.end(h)); err != nil {
@@ -203,7 +220,7 @@ func closeEnds(ctx context.Context, h Harness) error {
 			return fmt.Errorf("after Close: want %v, have %v", sd.ErrClosed, c.err)
 		}
 	}
-	return registered(h)
+	return registered(h, bob)
 }
 
 // with opens a client for the time of f.

@@ -222,3 +222,34 @@ func announceLeak(ctx context.Context, h Harness) error {
 		return errors.Join(cycle(), leaked(before))
 	})
 }
+
+// withdrawnAtFirstContact deregisters while the registry is unreachable, and
+// never asks again.
+func withdrawnAtFirstContact(ctx context.Context, h Harness) error {
+	return with(h, func(b sd.Backend) error {
+		reg, err := sd.NewRegistrar(b, alice, log.NewNopLogger())
+		if err != nil {
+			return err
+		}
+		defer reg.Deregister()
+		reg.Register()
+		return inOrder(
+			func() error { return phase(h, reg.State, sd.Registered) },
+			h.Fail,
+			func() error {
+				h.Settle()
+				began := time.Now()
+				reg.Deregister()
+				if took := time.Since(began); took > 2500*time.Millisecond {
+					return fmt.Errorf("Deregister: want it to return within 2 s, have %v", took)
+				}
+				if s := reg.State(); s.Phase != sd.Withdrawn || !errors.Is(s.Err, sd.ErrUnconfirmed) {
+					return fmt.Errorf("state: want %s and %v, have %v", sd.Withdrawn, sd.ErrUnconfirmed, s)
+				}
+				return registered(h, alice)
+			},
+			h.Restore,
+			func() error { return registered(h) },
+		)
+	})
+}

@@ -6,30 +6,44 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"example.com/daytime/sd"
 )
 
 // A Recorder takes what a Watch emits, keeps the set that follows from it, and
 // finds what the contract forbids: a difference before the first Reset, one
-// that is not exact, an emit after the return.
+// that is not exact, two emits at a time, an emit after the return, a change
+// that changes afterwards.
 type Recorder struct {
+	emitting atomic.Int32
+
 	mu       sync.Mutex
 	returned bool
-	history  []sd.Change
+	history  []emitted
 	set      map[string]bool
 	smallest int
 	faults   []error
 }
+
+// An emitted is a change, and what it was when it was emitted.
+type emitted struct{ change, copied sd.Change }
 
 // NewRecorder returns a Recorder that has heard nothing.
 func NewRecorder() *Recorder { return &Recorder{smallest: -1} }
 
 // Emit is the argument of Watch.
 func (r *Recorder) Emit(c sd.Change) {
+	others := r.emitting.Add(1) - 1
+	defer r.emitting.Add(-1)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.history = append(r.history, c)
+	copied := c
+	copied.Up, copied.Down = slices.Clone(c.Up), slices.Clone(c.Down)
+	r.history = append(r.history, emitted{c, copied})
+	if others > 0 {
+		r.fault("emit of %+v beside another", c)
+	}
 	if r.returned {
 		r.fault("emit of %+v after Watch returned", c)
 	}
@@ -57,6 +71,11 @@ func (r *Recorder) Emit(c sd.Change) {
 	if n := len(r.set); r.smallest < 0 || n < r.smallest {
 		r.smallest = n
 	}
+}
+
+// follow is Emit in the form of a follower of an Instancer.
+func (r *Recorder) follow(reset bool, up, down []string) {
+	r.Emit(sd.Change{Reset: reset, Up: up, Down: down})
 }
 
 // Returned says that the Watch has returned.
@@ -99,7 +118,21 @@ func (r *Recorder) Smallest() int {
 func (r *Recorder) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return errors.Join(r.faults...)
+	faults := slices.Clone(r.faults)
+	for _, e := range r.history {
+		if !slices.Equal(e.copied.Up, e.change.Up) || !slices.Equal(e.copied.Down, e.change.Down) {
+			faults = append(faults, fmt.Errorf("%+v was changed to %+v after it was emitted", e.copied, e.change))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// neverBelow wants no set smaller than n, and no fault.
+func (r *Recorder) neverBelow(n int) error {
+	if have := r.Smallest(); have < n {
+		return errors.Join(fmt.Errorf("smallest set: want %d, have %d", n, have), r.Err())
+	}
+	return r.Err()
 }
 
 // shows waits until the set that follows from the emits is just want.

@@ -165,19 +165,29 @@ func watch(ctx context.Context, b sd.Backend) (*call, *Recorder) {
 
 // announce starts an Announce and waits for up, or for its return.
 func announce(ctx context.Context, h Harness, b sd.Backend, instance string) (*call, error) {
-	up := make(chan struct{})
+	ups := make(chan struct{}, 2) // one more than are allowed
 	c := start(ctx, func(ctx context.Context) error {
-		return b.Announce(ctx, instance, func() { close(up) })
+		err := b.Announce(ctx, instance, func() {
+			select {
+			case ups <- struct{}{}:
+			default:
+			}
+		})
+		if len(ups) > 1 {
+			return fmt.Errorf("announce %s: up was called twice, then: %v", instance, err)
+		}
+		return err
 	})
 	return c, eventually(h, func() error {
 		select {
-		case <-up:
-			return nil
 		case <-c.done:
 			return fmt.Errorf("announce %s: %w", instance, c.err)
 		default:
+		}
+		if len(ups) == 0 {
 			return fmt.Errorf("announce %s: not up", instance)
 		}
+		return nil
 	})
 }
 

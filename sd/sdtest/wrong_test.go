@@ -3,6 +3,7 @@ package sdtest_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,6 +24,7 @@ type wrong struct {
 	over     chan struct{} // closed at the end of the test
 	watch    func(w *wrong, ctx context.Context, emit func(sd.Change)) error
 	announce func(w *wrong, ctx context.Context, instance string, up func()) error
+	forAll   bool // see closesForAll
 }
 
 func (w *wrong) Watch(ctx context.Context, emit func(sd.Change)) error {
@@ -48,6 +50,9 @@ type wrongHarness struct {
 func (h *wrongHarness) Open() (sd.Backend, error) {
 	w := h.model
 	w.Backend, w.registry = h.registry.Open(), h.registry
+	if w.forAll {
+		return closesForAll{&w}, nil
+	}
 	return &w, nil
 }
 func (h *wrongHarness) Put(s string) error           { h.registry.Put(s); return nil }
@@ -145,6 +150,66 @@ func partialReset(w *wrong, ctx context.Context, emit func(sd.Change)) error {
 	})
 }
 
+// emptyWhenUnread takes a first read that fails for an empty directory.
+func emptyWhenUnread(w *wrong, ctx context.Context, emit func(sd.Change)) error {
+	told := false
+	err := w.Backend.Watch(ctx, func(c sd.Change) { told = true; emit(c) })
+	if ctx.Err() == nil && !told {
+		emit(sd.Change{Reset: true})
+	}
+	return err
+}
+
+// forgetsWithdrawals says that a withdrawal is not confirmed, and leaves it at
+// that.
+func forgetsWithdrawals(w *wrong, ctx context.Context, instance string, up func()) error {
+	held := make(chan struct{})
+	err := w.Backend.Announce(context.WithoutCancel(ctx), instance, func() { up(); close(held) })
+	select {
+	case <-held: // and lost, or the registry has failed
+	default:
+		return err
+	}
+	<-ctx.Done()
+	return errors.Join(ctx.Err(), sd.ErrUnconfirmed)
+}
+
+// closesForAll ends everybody's registrations with its own.
+type closesForAll struct{ *wrong }
+
+func (c closesForAll) Close() error {
+	err := c.wrong.Backend.Close()
+	for _, instance := range c.registry.Instances() {
+		c.registry.Expire(instance)
+	}
+	return err
+}
+
+// emitsTwiceAtOnce has two goroutines that emit.
+func emitsTwiceAtOnce(w *wrong, ctx context.Context, emit func(sd.Change)) error {
+	return w.Backend.Watch(ctx, func(c sd.Change) {
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() { emit(sd.Change{Reset: true, Up: c.Up}) })
+		}
+		both.Wait()
+	})
+}
+
+// reusesSlices emits the same array again and again.
+func reusesSlices(w *wrong, ctx context.Context, emit func(sd.Change)) error {
+	up := make([]string, 0, 100)
+	return w.Backend.Watch(ctx, func(c sd.Change) {
+		up = append(up[:0], c.Up...)
+		emit(sd.Change{Reset: c.Reset, Up: up, Down: c.Down})
+	})
+}
+
+// upTwice tells each registration twice.
+func upTwice(w *wrong, ctx context.Context, instance string, up func()) error {
+	return w.Backend.Announce(ctx, instance, func() { up(); up() })
+}
+
 // The suite finds every wrong backend, and in the case that is meant for it.
 func TestWrongBackendsFail(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -160,6 +225,12 @@ func TestWrongBackendsFail(t *testing.T) {
 		"emit after return":          {wrong{watch: emitsLate}, "NothingAfterReturn"},
 		"leaked goroutine":           {wrong{watch: leaks}, "WatchLeavesNoGoroutine"},
 		"partial reset":              {wrong{watch: partialReset}, "FirstEmitIsWholeSet"},
+		"empty when unread":          {wrong{watch: emptyWhenUnread}, "UnknownIsNotEmpty"},
+		"two emits at once":          {wrong{watch: emitsTwiceAtOnce}, "FirstEmitIsWholeSet"},
+		"slices used again":          {wrong{watch: reusesSlices}, "DifferencesAreExact"},
+		"forgets a withdrawal":       {wrong{announce: forgetsWithdrawals}, "WithdrawnAtFirstContact"},
+		"up twice":                   {wrong{announce: upTwice}, "AnnounceAndWithdraw"},
+		"Close for all":              {wrong{forAll: true}, "CloseEndsCalls"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
