@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/go-kit/log/level"
@@ -69,7 +68,7 @@ func (i *Instancer) restore() {
 
 // readSnapshot reads a snapshot file that only its owner, us, may have written.
 func readSnapshot(file string) (doc document, err error) {
-	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := openPlain(file)
 	if err != nil {
 		return doc, err
 	}
@@ -81,8 +80,8 @@ func readSnapshot(file string) (doc document, err error) {
 	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 {
 		return doc, fmt.Errorf("%s: mode %v: want a regular file that only its owner may write", file, info.Mode())
 	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
-		return doc, fmt.Errorf("%s: belongs to user %d: want %d", file, owner.Uid, os.Geteuid())
+	if owner, ours := ownerOf(info); !ours {
+		return doc, fmt.Errorf("%s: belongs to user %d: want %d", file, owner, os.Geteuid())
 	}
 	if err := json.NewDecoder(io.LimitReader(f, mostSnapshot)).Decode(&doc); err != nil {
 		return doc, fmt.Errorf("%s: %w", file, err)

@@ -109,10 +109,22 @@ func TestGhostIsWaitedForWithoutDelete(t *testing.T) {
 func (w *world) protect(perms int32) {
 	w.t.Helper()
 	admin := w.visitor("admin:admin")
-	acl := slices.Concat(gozk.AuthACL(gozk.PermAll), gozk.WorldACL(gozk.PermRead), gozk.DigestACL(perms, "registrar", "open-sesame"))
-	if _, err := admin.Create("/go_servers", nil, 0, acl); err != nil {
+	if _, err := admin.Create("/go_servers", nil, 0, serversMay(perms)); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// allow gives the servers other perms.
+func (w *world) allow(perms int32) {
+	w.t.Helper()
+	if _, err := w.visitor("admin:admin").SetACL("/go_servers", serversMay(perms), -1); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// serversMay lets the administrator who sets it do everything, and everybody read.
+func serversMay(perms int32) []gozk.ACL {
+	return slices.Concat(gozk.AuthACL(gozk.PermAll), gozk.WorldACL(gozk.PermRead), gozk.DigestACL(perms, "registrar", "open-sesame"))
 }
 
 // Without the right to delete, a node is withdrawn by ending the session; that
@@ -225,5 +237,52 @@ func TestReadDenied(t *testing.T) {
 		if n := w.Requests(zkdev.OpGetChildren2); n > 25 {
 			t.Errorf("lists in 5 minutes: want 25 at most, have %d", n)
 		}
+	})
+}
+
+// The administrator grants what a withdrawal was denied, and it is made.
+func TestWithdrawnOnceItIsAllowed(t *testing.T) {
+	inSecureWorld(t, func(w *world, _ string) {
+		w.protect(gozk.PermCreate | gozk.PermRead)
+		b := w.open()
+		r := w.register(b, alice)
+		w.register(b, bob)
+		w.registered(time.Second, alice, bob)
+		r.Deregister()
+		w.pass(time.Minute)
+		w.registered(0, alice, bob)
+		w.allow(gozk.PermCreate | gozk.PermRead | gozk.PermDelete)
+		w.registered(time.Minute, bob)
+	})
+}
+
+// Persistent watches are silent about a node that we may not read, though lists
+// name it. Audits find that out, and the directory is watched the other way from
+// then on.
+func TestNodesThatMayNotBeRead(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		private := w.visitor("other:secret")
+		v := w.view(w.open())
+		w.shows(v, time.Second)
+		change := func(instance string, present bool) {
+			path, err := "/go_servers/"+instance, error(nil)
+			if present {
+				_, err = private.Create(path, nil, 0, gozk.AuthACL(gozk.PermAll))
+			} else {
+				err = private.Delete(path, -1)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		change(alice, true)
+		w.shows(v, 40*time.Second, alice)
+		change(bob, true)
+		w.shows(v, 40*time.Second, alice, bob)
+		change(bob, false)
+		w.shows(v, time.Second, alice)
+		change(alice, false)
+		w.shows(v, time.Second)
+		w.phase(v.State, 0, sd.Live)
 	})
 }

@@ -58,8 +58,8 @@ type entry struct {
 	looked    *link // where the last look was
 	audit     time.Time
 	armed     *link       // where the node is watched
-	stranger  int64       // a session whose node we wrote to by mistake
 	barred    int64       // a session whose node we may not remove
+	barredAt  int32       // the version of the directory's ACL then
 	takeovers []time.Time // from other processes, in the last minute
 	unsure    bool        // a change may be under way whose reply was lost
 }
@@ -98,7 +98,10 @@ func (a *announcer) announce(ctx context.Context, instance string, up func()) er
 			return ctx.Err()
 		}
 		return fmt.Errorf("zk: withdraw %s: %w: %w: %w", e.path, sd.ErrUnconfirmed, err, ctx.Err())
-	case <-a.keeper.done: // the session is closed, and the node with it
+	case <-a.keeper.done:
+		if err := a.keeper.farewell(); err != nil {
+			return fmt.Errorf("zk: withdraw %s: %w: %w", e.path, err, ctx.Err())
+		}
 		return ctx.Err()
 	case <-timer.C:
 		return fmt.Errorf("zk: withdraw %s: %w: %w", e.path, sd.ErrUnconfirmed, ctx.Err())

@@ -38,7 +38,7 @@ func (f *follower) audit() (again bool, err error) {
 	least := f.queue.counted()
 	there, stat, err := f.Exists(f.parent)
 	switch {
-	case err != nil || !f.exists:
+	case err != nil || !f.found:
 		return there, err
 	case f.valid() != nil:
 		return false, f.valid()

@@ -7,9 +7,11 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"example.com/daytime/sd"
 	"example.com/daytime/sd/zk/zkdev"
 )
 
@@ -180,4 +182,35 @@ func TestDialsAfterCuts(t *testing.T) {
 			t.Errorf("handshakes in 10s: want 10 at least, have %d", n)
 		}
 	})
+}
+
+// One server of three refuses us, as one does that is not configured like the
+// others. That does not slow us down while the others elect a leader.
+func TestOneDenierBesideAnElection(t *testing.T) {
+	denies := func(context.Context) (net.Conn, error) { return nil, fmt.Errorf("TLS handshake: %w", sd.ErrDenied) }
+	for range 5 { // to begin with another host each time
+		inLab(t, "zk://a.example.com,b.example.com,c.example.com", func(l *lab) {
+			l.faulty(denies, "a")
+			b := l.open()
+			before := l.session(b, 5*time.Second)
+			var away atomic.Bool
+			away.Store(true)
+			l.net.fail(func(ctx context.Context, address string) (net.Conn, error) {
+				switch {
+				case strings.HasPrefix(address, "a."):
+					return denies(ctx)
+				case away.Load():
+					return nil, errTest
+				default:
+					return nil, nil
+				}
+			})
+			l.Disconnect()
+			l.pass(6 * time.Second)
+			away.Store(false)
+			if after := l.session(b, 3*time.Second); after.session != before.session {
+				t.Errorf("session: want 0x%x again, have 0x%x", before.session, after.session)
+			}
+		})
+	}
 }

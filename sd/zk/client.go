@@ -13,6 +13,8 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
+var errRefused = errors.New("connection closed without an answer: the server is not serving, or has seen less than this session")
+
 // A client is one go-zookeeper Conn: a sequence of connections which, as long
 // as ZooKeeper grants it, belong to one session. The Conn goes on by itself
 // after an expiry, with a new session.
@@ -34,6 +36,7 @@ type client struct {
 	last     handshake // of guard, if it was answered
 	asked    time.Duration
 	link     *link                // nil while there is no session
+	held     bool                 // there was a link
 	lost     time.Time            // when the last link went down, or the client began
 	refused  time.Time            // when a server last closed a connection in place of an answer
 	refusals map[string]time.Time // the same, by server
@@ -106,6 +109,9 @@ func newClient(c config, dial DialFunc, p *pacer, dials *atomic.Int64, wake func
 	return cl, nil
 }
 
+// goodbyeTime is when go-zookeeper no longer waits for the answer to a goodbye.
+const goodbyeTime = time.Second
+
 // silent drops what go-zookeeper logs: every failure comes back as an error.
 type silent struct{}
 
@@ -122,7 +128,7 @@ func (c *client) dial(network, address string, _ time.Duration) (net.Conn, error
 	defer cancel()
 	conn, err := c.connect(ctx, network, address)
 	if err != nil {
-		c.fail(err)
+		c.fail(address, err)
 		return nil, err
 	}
 	c.mu.Lock()
@@ -177,7 +183,7 @@ func (c *client) shaken(server string, h handshake) {
 		c.refusals[server] = c.refused
 		c.failure = fmt.Errorf("%s: %w", server, errRefused)
 	case h.err != nil:
-		c.failed(fmt.Errorf("%s: handshake: %w", server, h.err))
+		c.failed(server, fmt.Errorf("%s: handshake: %w", server, h.err))
 	case h.session == 0:
 		c.failure = fmt.Errorf("%s: %w", server, gozk.ErrSessionExpired)
 	default:
@@ -186,17 +192,20 @@ func (c *client) shaken(server string, h handshake) {
 	}
 }
 
-func (c *client) fail(err error) {
+func (c *client) fail(server string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.failed(err)
+	c.failed(server, err)
 }
 
-// failed is fail under the lock.
-func (c *client) failed(err error) {
+// failed is fail under the lock. A denial does not slow the dials down as long
+// as there may be a session to save: it may be over in a moment, as when a
+// server loads another certificate.
+func (c *client) failed(server string, err error) {
 	c.failure = err
-	if errors.Is(err, sd.ErrDenied) {
-		c.pacer.denied()
+	mayLive := c.held && time.Since(c.lost) < c.asked
+	if errors.Is(err, sd.ErrDenied) && !mayLive {
+		c.pacer.denied(server)
 	}
 }
 
@@ -207,6 +216,7 @@ func (c *client) event(e gozk.Event) {
 	switch {
 	case e.Type != gozk.EventSession:
 	case e.State == gozk.StateHasSession:
+		c.held = true
 		c.link = &link{
 			Conn:    c.conn,
 			session: c.last.session,
@@ -242,17 +252,21 @@ func (c *client) refusedBy(server string) time.Time {
 	return c.refusals[server]
 }
 
-// close ends the session if a server can be reached, and returns when the
-// Conn's goroutines have ended: at once, or after a second if the server that
-// is asked does not answer.
-func (c *client) close() {
+// close ends the session if a server can be reached, and reports whether it did.
+// It returns when the Conn's goroutines have ended: at once, or after a second
+// if the server that is asked does not answer.
+func (c *client) close() (ended bool) {
 	c.hosts.close()
 	c.stop()
-	if l, _, _, _ := c.status(); l == nil {
+	l, _, _, _ := c.status()
+	if l == nil {
 		c.closeGuard() // there is nobody to say goodbye to
 	}
+	begun := time.Now()
 	c.conn.Close()
+	ended = l != nil && time.Since(begun) < goodbyeTime
 	c.closeGuard()
 	for range c.events {
 	}
+	return ended
 }

@@ -2,12 +2,15 @@ package zk
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"example.com/daytime/sd"
 )
 
 // An ensemble that is wiped over and over leaves one connection, one session
@@ -157,4 +160,41 @@ func TestWatchesDoNotGrow(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whatever a Watch is doing at that moment: it was closed.
+func TestWatchSaysThatItWasClosed(t *testing.T) {
+	for range 20 {
+		inLab(t, home, func(l *lab) {
+			b, _ := l.connected()
+			c := l.call(func(ctx context.Context) error {
+				return b.Watch(ctx, func(sd.Change) { l.pass(time.Second) })
+			})
+			l.pass(100 * time.Millisecond)
+			b.Close()
+			<-c.done
+			if !errors.Is(c.err, sd.ErrClosed) {
+				t.Errorf("want %v, have %v", sd.ErrClosed, c.err)
+			}
+		})
+	}
+}
+
+// Where no server could be told, the node lives on for a while, and the
+// withdrawal is not confirmed by Close.
+func TestCloseWithoutAServerConfirmsNothing(t *testing.T) {
+	inLab(t, home, func(l *lab) {
+		b, _ := l.connected()
+		a := l.announce(b, alice)
+		l.Refuse(true)
+		l.Disconnect()
+		l.pass(100 * time.Millisecond)
+		a.cancel()
+		l.pass(100 * time.Millisecond)
+		b.Close()
+		<-a.done
+		if l.owner(alice) == 0 || !errors.Is(a.err, sd.ErrUnconfirmed) || !errors.Is(a.err, context.Canceled) {
+			t.Errorf("want the node there, %v and %v, have the owner 0x%x and %v", sd.ErrUnconfirmed, context.Canceled, l.owner(alice), a.err)
+		}
+	})
 }

@@ -70,6 +70,7 @@ func parseConfig(t sd.Target) (config, error) {
 		err = errors.Join(err, errors.New("acl creator: want auth-file or tls-cert as well, to be known by"))
 	}
 	if err != nil {
+		t.Keys = nil // whoever mistook a key may have given a secret
 		return config{}, fmt.Errorf("target %s: %w; want %s", t, err, targetGrammar)
 	}
 	return c, nil

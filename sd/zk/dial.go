@@ -2,7 +2,6 @@ package zk
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -94,27 +93,28 @@ func (h *hosts) handshakeTimeout(session time.Duration) time.Duration {
 // second with jitter. Without it go-zookeeper dials thousands of times a second
 // when servers accept a session and close the connection.
 //
-// When as many servers as there are have refused the client itself since the
-// last session, it pauses for 10 s: only a person can mend that, and every try
-// leaves a session behind on the server.
+// When every server has refused the client itself since the last session, it
+// pauses for 10 s: only a person can mend that, and every try leaves a session
+// behind on the server.
 type pacer struct {
 	hosts int
 
 	mu      sync.Mutex
 	tokens  float64
 	last    time.Time
-	denials int // since the last session
+	denials map[string]struct{} // by which servers, since the last session
 }
 
 func newPacer(hosts int) *pacer {
-	return &pacer{hosts: hosts, tokens: float64(hosts + 1), last: time.Now()}
+	return &pacer{hosts: hosts, tokens: float64(hosts + 1), last: time.Now(), denials: map[string]struct{}{}}
 }
 
-// denied notes that a server refused the client itself.
-func (p *pacer) denied() {
+// denied notes that server refused the client itself.
+func (p *pacer) denied(server string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.denials++; p.denials >= p.hosts {
+	p.denials[server] = struct{}{}
+	if len(p.denials) >= p.hosts {
 		p.refill()
 		p.tokens = min(p.tokens, 0) - deniedPause.Seconds()*dialsASecond
 	}
@@ -124,7 +124,7 @@ func (p *pacer) denied() {
 func (p *pacer) accepted() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.denials = 0
+	clear(p.denials)
 }
 
 // wait returns when the next dial is due, or when ctx is done.
@@ -152,5 +152,3 @@ func (p *pacer) refill() {
 	p.tokens = min(float64(p.hosts+1), p.tokens+now.Sub(p.last).Seconds()*dialsASecond)
 	p.last = now
 }
-
-var errRefused = errors.New("connection closed without an answer: the server is not serving, or has seen less than this session")

@@ -53,11 +53,18 @@ type reader struct {
 // mostChanges is how many changes a reader is told one by one.
 const mostChanges = 1024
 
+// mostMissed is how often events may be missing before persistent watches are
+// given up for the directory, where the target leaves the choice to us. They
+// tell nothing of a child that this client may not read (CVE-2024-23944), though
+// the list names it; a watch for children does.
+const mostMissed = 2
+
 var (
 	errDisconnected = errors.New("connection lost")
 	errRemoved      = errors.New("directory removed")
 	errOutdated     = errors.New("answers from an older state than was seen before")
 	errMissed       = errors.New("an event was missed")
+	errUnacceptable = errors.New("the server's answer is not accepted")
 )
 
 func newDirectory(k *keeper, c config) *directory {
@@ -263,11 +270,37 @@ func (d *directory) run(ctx context.Context) {
 		if err == nil {
 			continue
 		}
-		d.fail(err)
-		if errors.Is(err, errOutdated) {
-			pause(ctx, time.Second) // a follower catches up, or does not
+		if l != nil && l.replies.refusal() != nil {
+			err = fmt.Errorf("%w: %w", errUnacceptable, l.replies.refusal())
 		}
-		pause(ctx, 20*time.Millisecond+rand.N(80*time.Millisecond))
+		if ctx.Err() != nil {
+			err = sd.ErrClosed
+		}
+		d.fail(err)
+		switch {
+		case errors.Is(err, errUnacceptable): // such as a list without end: somebody has to mend it
+			d.refuse(ctx, err, 10*time.Second+rand.N(20*time.Second))
+		case errors.Is(err, errOutdated): // a follower catches up, or does not
+			pause(ctx, time.Second)
+		default:
+			pause(ctx, 20*time.Millisecond+rand.N(80*time.Millisecond))
+		}
+	}
+}
+
+// refuse asks the registry nothing for a time, and tells whoever joins why.
+func (d *directory) refuse(ctx context.Context, err error, t time.Duration) {
+	timer := time.NewTimer(t)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			return
+		case <-d.joined:
+			d.fail(err)
+		}
 	}
 }
 

@@ -58,7 +58,9 @@ func TestLongOutageKeepsTheSession(t *testing.T) {
 		w.registered(10*time.Second, alice)
 		w.phase(r.State, 10*time.Second, sd.Registered)
 		w.phase(v.State, 10*time.Second, sd.Live)
-		_ = session
+		if have := w.owner(alice); have != session {
+			t.Errorf("owner: want the session of before, 0x%x, have 0x%x", session, have)
+		}
 		if v.smallest != 1 {
 			t.Errorf("smallest set shown: want 1, have %d", v.smallest)
 		}
@@ -360,4 +362,33 @@ func TestCloseDoesNotHang(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A directory whose list is longer than what is accepted is not asked for again
+// and again, and the reason is told.
+func TestListThatIsTooLong(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		b := w.open()
+		r := w.register(b, alice)
+		w.phase(r.State, time.Second, sd.Registered)
+		for n := range 17 {
+			if err := w.Create("/go_servers/"+strings.Repeat(string(rune('a'+n)), 1<<20-500), nil, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		v := w.view(b)
+		w.pass(5 * time.Second)
+		dials, lists := w.Dials(), w.Requests(zkdev.OpGetChildren2)
+		w.pass(time.Minute)
+		if n := w.Requests(zkdev.OpGetChildren2) - lists; n > 6 {
+			t.Errorf("lists in a minute: want 6 at most, have %d", n)
+		}
+		if n := w.Dials() - dials; n > 6 {
+			t.Errorf("dials in a minute: want 6 at most, have %d", n)
+		}
+		if s := v.State(); s.Phase != sd.Unknown || !strings.Contains(fmt.Sprint(s.Err), "frame of 17") {
+			t.Errorf("want unknown for the size of the frame, have %v", s)
+		}
+		w.phase(r.State, 10*time.Second, sd.Registered)
+	})
 }

@@ -58,6 +58,11 @@
 //     While the Backend has other nodes it cannot: the state says unconfirmed and
 //     denied, and the node goes with the last other one, or with Close.
 //
+// Let everybody read every node: a persistent watch tells nothing of a node that
+// its owner may not read, so that it is found by audits, half a minute late; a
+// directory in which that happens twice is then watched by a list for each
+// change.
+//
 // Who may delete in the directory's own parent can remove the directory while it
 // is empty, and / is open by default: put it below a node of the
 // administrator's, such as /prod/go_servers. And close the port for clear text,

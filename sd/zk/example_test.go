@@ -105,5 +105,5 @@ func ExampleOpen() {
 	_, err := schemes.Open("zk://127.0.0.1/go_servers?session-timeout=ten")
 	fmt.Println(strings.Split(err.Error(), "; ")[0])
 	// Output:
-	// target zk://127.0.0.1/go_servers?session-timeout=ten: session-timeout "ten": want a duration from 1s to 1h0m0s, such as 10s
+	// target zk://127.0.0.1/go_servers: session-timeout "ten": want a duration from 1s to 1h0m0s, such as 10s
 }

@@ -15,6 +15,7 @@ import (
 const (
 	listPause = 100 * time.Millisecond // at least, between the lists for two changes
 	listTries = 3                      // while a server answers from an older state
+	claimTime = time.Second            // is more than lies between a claim and the takeover
 )
 
 // A follower follows a directory on one link.
@@ -22,7 +23,7 @@ type follower struct {
 	*directory
 	*link
 	persistent bool
-	exists     bool // there is a directory
+	found      bool // there is a directory
 	listed     time.Time
 	auditAt    time.Time
 	base       mark
@@ -59,7 +60,8 @@ func (d *directory) follow(ctx context.Context, l *link) error {
 
 // arm sets the persistent watch, if the server can be asked for one.
 func (f *follower) arm() error {
-	f.persistent = f.keeper.persistent(f.server)
+	distrusted := f.keeper.config.watch == watchAuto && f.mended.Load() >= mostMissed
+	f.persistent = f.keeper.persistent(f.server) && !distrusted
 	f.setUsing(f.persistent)
 	if !f.persistent {
 		return nil
@@ -77,7 +79,7 @@ func (f *follower) list() error {
 		least := f.queue.counted()
 		names, stat, err := f.children()
 		switch {
-		case errors.Is(err, gozk.ErrNoNode) && f.exists:
+		case errors.Is(err, gozk.ErrNoNode) && f.found:
 			return errRemoved
 		case errors.Is(err, gozk.ErrNoNode):
 			if there, err := f.awaitParent(); err != nil || !there {
@@ -92,7 +94,7 @@ func (f *follower) list() error {
 		}
 		f.lists.Add(1)
 		if f.admit(stat) {
-			f.exists, f.listed = true, time.Now()
+			f.found, f.listed = true, time.Now()
 			f.scheduleAudit()
 			f.base = mark{*stat, least, f.queue.counted()}
 			f.publish(sd.Change{Reset: true, Up: names})
@@ -140,7 +142,7 @@ func (f *follower) await(ctx context.Context) (again bool, err error) {
 	}
 	events, overflow := f.queue.drain()
 	switch {
-	case !f.exists || overflow:
+	case !f.found || overflow:
 		return true, nil
 	case f.persistent:
 		return f.takeIn(events)
@@ -204,6 +206,9 @@ func (f *follower) replay(events []gozk.Event, present map[string]bool) {
 			delete(f.claimed, name)
 		case e.Type == gozk.EventNodeDeleted:
 			present[name] = false
+			if time.Since(f.listed) < claimTime { // its claim may be older than the list
+				f.claimed[name] = true
+			}
 		case e.Type == gozk.EventNodeDataChanged:
 			f.claimed[name] = true
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"slices"
 	"testing"
@@ -234,4 +235,50 @@ func offline(t *testing.T) *keeper {
 		t.Fatal(err)
 	}
 	return k
+}
+
+// slowly delays what a connection reads and writes.
+type slowly struct {
+	net.Conn
+	read, write time.Duration
+}
+
+func (s slowly) Read(b []byte) (int, error) {
+	<-time.After(s.read)
+	return s.Conn.Read(b)
+}
+
+func (s slowly) Write(b []byte) (int, error) {
+	<-time.After(s.write)
+	return s.Conn.Write(b)
+}
+
+// A list between the two halves of a takeover, the claim and the replacement, is
+// followed by no gap either.
+func TestListBetweenClaimAndTakeover(t *testing.T) {
+	inLab(t, home, func(l *lab) {
+		l.Create(defaultPath+"/"+alice, newIdentity().at(alice), 0x1234)
+		open := func(read, write time.Duration) *Backend {
+			b, err := OpenBackend(l.target, Dial(func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := l.Dial(ctx, network, address)
+				return slowly{conn, read, write}, err
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.session(b, time.Second)
+			return b
+		}
+		registrant, watcher := open(0, 100*time.Millisecond), open(time.Millisecond, 0)
+		defer registrant.Close()
+		defer watcher.Close()
+		l.call(func(ctx context.Context) error { return registrant.Announce(ctx, alice, func() {}) })
+		l.eventually(2*time.Second, func() error { return atLeast("claims", 1, l.Requests(zkdev.OpSetData)) })
+		_, r := l.watch(watcher)
+		l.eventually(2*time.Second, func() error { return atLeast("takeovers", 1, l.Requests(zkdev.OpMulti)) })
+		l.pass(time.Second)
+		if n := r.Emits(); n != 1 {
+			t.Errorf("emits: want the list alone, have %d", n)
+		}
+	})
 }

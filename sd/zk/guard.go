@@ -76,6 +76,7 @@ func (g *guard) SetReadDeadline(t time.Time) error {
 func (g *guard) Read(b []byte) (int, error) {
 	n, err := g.Conn.Read(b)
 	if bad := g.reader.pass(b[:n]); bad != nil {
+		g.replies.refuse(bad)
 		g.Conn.Close()
 		g.settle(handshake{err: bad})
 		return 0, bad

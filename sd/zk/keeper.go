@@ -53,6 +53,7 @@ type keeper struct {
 	held      []int64       // the sessions that were ours, the newest last
 	recreated int64
 	unwanted  *link           // whose session is to be ended
+	ended     bool            // the session was, by close
 	old       map[string]bool // servers that do not know addWatch
 }
 
@@ -107,9 +108,12 @@ func (k *keeper) run() {
 	}
 	var closing sync.WaitGroup // each may wait a second for a server
 	closing.Go(k.dropProbe)
-	closing.Go(k.current.close)
+	ended := k.current.close()
 	closing.Wait()
 	k.publish(nil)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ended = ended
 }
 
 // step publishes what the current client has, starts, adopts or drops the
@@ -293,7 +297,18 @@ func (k *keeper) timeout() time.Duration {
 	return current.asked
 }
 
-// close ends the session, and with it every node of it.
+// farewell returns nil if close has ended the session, and with it every node of
+// it, and otherwise that this is not known. It is called after done.
+func (k *keeper) farewell() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ended {
+		return nil
+	}
+	return fmt.Errorf("%w: the session was not closed, and ends by its timeout", sd.ErrUnconfirmed)
+}
+
+// close ends the session, and with it every node of it, if a server answers.
 func (k *keeper) close() {
 	k.cancel()
 	<-k.done

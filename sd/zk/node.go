@@ -36,7 +36,7 @@ func (a *announcer) look(l *link, e *entry, w wish) {
 		e.unsure = err != nil
 		if err == nil {
 			next, a.crowd.session = hold, l.session
-			e.stranger, e.barred = 0, 0
+			e.barred = 0
 		}
 		a.report(e, w, next, err)
 	case hold:
@@ -170,7 +170,7 @@ func (a *announcer) verify(l *link, e *entry) error {
 }
 
 // remove removes the node if it is ours. It does not try again what the ACLs
-// have barred.
+// have barred, before they change.
 func (a *announcer) remove(l *link, e *entry) error {
 	if e.unsure { // this server may not have heard yet of what another one was asked for
 		if _, err := l.Sync(e.path); err != nil {
@@ -186,7 +186,9 @@ func (a *announcer) remove(l *link, e *entry) error {
 		if !exists || !a.keeper.owned(stat.EphemeralOwner) {
 			return nil
 		}
-		if stat.EphemeralOwner == e.barred {
+		if barred, err := a.isBarred(l, e, stat); err != nil {
+			return err
+		} else if barred {
 			return gozk.ErrNoAuth
 		}
 		claimed, err := a.claim(l, e, stat)
@@ -197,7 +199,7 @@ func (a *announcer) remove(l *link, e *entry) error {
 			err = changed(l.Delete(e.path, claimed.Version))
 		}
 		if errors.Is(err, gozk.ErrNoAuth) {
-			e.barred = stat.EphemeralOwner
+			a.bar(l, e, stat)
 		}
 		if !errors.Is(err, errChanged) {
 			return err

@@ -17,6 +17,9 @@ type identity struct {
 	Address string    `json:"address"` // as advertised
 	Process int       `json:"process"`
 	Start   time.Time `json:"start"` // for people; nothing is decided by it
+	// Claims is the session whose node this was written to, to take it over. A
+	// node of another session came into its place, and is a stranger's.
+	Claims int64 `json:"claims,omitempty"`
 }
 
 // newIdentity describes this process.
@@ -35,8 +38,11 @@ func hostID() string {
 }
 
 // at is the data of a node for address.
-func (id identity) at(address string) []byte {
-	id.Address = address
+func (id identity) at(address string) []byte { return id.claiming(address, 0) }
+
+// claiming is the data of a node of session that is to be taken over.
+func (id identity) claiming(address string, session int64) []byte {
+	id.Address, id.Claims = address, session
 	data, err := json.Marshal(id)
 	if err != nil {
 		panic(err) // strings, a number and a time always can be encoded
@@ -44,14 +50,16 @@ func (id identity) at(address string) []byte {
 	return data
 }
 
-// ghost reports whether data was written by this host for address. The host
-// gave the address to this process, so whoever wrote it there is gone.
-func (id identity) ghost(data []byte, address string) bool {
+// ghost reports whether data of a node of session was written by this host for
+// address, and for that node. The host gave the address to this process, so
+// whoever wrote it there is gone.
+func (id identity) ghost(data []byte, address string, session int64) bool {
 	var other identity
 	if json.Unmarshal(data, &other) != nil {
 		return false
 	}
-	return other.Host != "" && other.Host == id.Host && other.Address == address
+	return other.Host != "" && other.Host == id.Host && other.Address == address &&
+		(other.Claims == 0 || other.Claims == session)
 }
 
 // isEphemeral reports whether the node ends with a session.

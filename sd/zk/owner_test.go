@@ -23,6 +23,8 @@ func TestGhost(t *testing.T) {
 		"another process":    {us, `{"host":"boot","address":"192.0.2.1:8897","process":99}`, true},
 		"less is enough":     {us, `{"host":"boot","address":"192.0.2.1:8897"}`, true},
 		"more is fine":       {us, `{"host":"boot","address":"192.0.2.1:8897","weight":3}`, true},
+		"claimed, and it is": {us, string(us.claiming(alice, 7)), true},
+		"claim of another":   {us, string(us.claiming(alice, 8)), false},
 		"another host":       {us, `{"host":"other","address":"192.0.2.1:8897"}`, false},
 		"another address":    {us, `{"host":"boot","address":"192.0.2.2:8897"}`, false},
 		"no address":         {us, `{"host":"boot"}`, false},
@@ -39,7 +41,7 @@ func TestGhost(t *testing.T) {
 		"huge":               {us, strings.Repeat("[", 1<<20), false},
 		"go-kit's data":      {us, alice, false},
 	} {
-		if have := c.us.ghost([]byte(c.data), alice); have != c.want {
+		if have := c.us.ghost([]byte(c.data), alice, 7); have != c.want {
 			t.Errorf("%s: want %t, have %t", name, c.want, have)
 		}
 	}
@@ -73,10 +75,10 @@ func FuzzGhost(f *testing.F) {
 	f.Add(us.at(alice))
 	f.Add([]byte(`{"host":"boot"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if us.ghost(data, alice) && !(strings.Contains(string(data), "boot") || strings.Contains(string(data), `\u`)) {
+		if us.ghost(data, alice, 7) && !(strings.Contains(string(data), "boot") || strings.Contains(string(data), `\u`)) {
 			t.Errorf("%q is no ghost of ours", data)
 		}
-		if (identity{}).ghost(data, alice) {
+		if (identity{}).ghost(data, alice, 7) {
 			t.Errorf("%q: without a host nothing is ours", data)
 		}
 	})

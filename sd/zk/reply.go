@@ -14,6 +14,7 @@ type replyCheck struct {
 	mu      sync.Mutex
 	pending map[int32]uint32 // opcode by xid
 	old     bool             // the server does not know addWatch
+	refused error            // why the guard has closed the connection, if it has
 }
 
 const codeUnimplemented = -6
@@ -111,4 +112,19 @@ func (c *replyCheck) noAddWatch() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.old
+}
+
+// refuse notes why the guard closes the connection: go-zookeeper only tells that
+// it is closed.
+func (c *replyCheck) refuse(why error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refused = why
+}
+
+// refusal returns why the guard has closed the connection, or nil.
+func (c *replyCheck) refusal() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refused
 }

@@ -18,22 +18,43 @@ const mostTakeovers = 3
 // ACLs let it. If not it is a conflict, which ends with that session; what was
 // barred once is not tried again.
 func (a *announcer) takeOver(l *link, e *entry, stat *gozk.Stat) error {
-	err := gozk.ErrNoAuth
-	if !isEphemeral(stat) || stat.EphemeralOwner != e.barred {
+	barred, err := a.isBarred(l, e, stat)
+	if barred {
+		err = gozk.ErrNoAuth
+	} else if err == nil {
 		err = a.replace(l, e, stat)
 	}
 	if errors.Is(err, gozk.ErrNoAuth) {
-		e.barred = stat.EphemeralOwner
+		a.bar(l, e, stat)
 		return fmt.Errorf("%w: session 0x%x, whose node the ACLs do not let us replace", sd.ErrConflict, stat.EphemeralOwner)
 	}
 	return err
 }
 
+// isBarred reports whether the ACLs do not let us remove the node, as far as is
+// known, and nobody has changed the directory's since.
+func (a *announcer) isBarred(l *link, e *entry, stat *gozk.Stat) (bool, error) {
+	if !isEphemeral(stat) || stat.EphemeralOwner != e.barred {
+		return false, nil
+	}
+	_, parent, err := l.Exists(a.parent)
+	return err == nil && parent.Aversion == e.barredAt, err
+}
+
+// bar remembers that the ACLs do not let us remove the node.
+func (a *announcer) bar(l *link, e *entry, stat *gozk.Stat) {
+	if exists, parent, err := l.Exists(a.parent); err == nil && exists {
+		e.barred, e.barredAt = stat.EphemeralOwner, parent.Aversion
+	}
+}
+
 // replace puts a node of this session in the place of a ghost. The ghost
-// is claimed first: a Set, whose reply tells whose node that was, and after
-// which the version belongs to this incarnation alone. Every node begins with
-// version 0, so a Delete of version 0 could hit a successor as well. The Delete
-// and the Create are one transaction, so that nobody lists a gap.
+// is claimed first: a Set, whose reply tells whose node that was, and which
+// leaves a version that a successor does not begin with. Every node begins with
+// version 0, so a Delete of version 0 could hit a successor as well; after the
+// claim only one that came, and was written to just as often, in the time of a
+// round trip. The Delete and the Create are one transaction, so that nobody
+// lists a gap.
 func (a *announcer) replace(l *link, e *entry, stat *gozk.Stat) error {
 	if err := a.mayTakeOver(l, e, stat); err != nil {
 		return err
@@ -79,7 +100,7 @@ func (a *announcer) mayTakeOver(l *link, e *entry, stat *gozk.Stat) error {
 	if now.Czxid != stat.Czxid {
 		return errChanged
 	}
-	if !isEphemeral(now) || now.EphemeralOwner == e.stranger || !a.identity.ghost(data, e.instance) {
+	if !isEphemeral(now) || !a.identity.ghost(data, e.instance, now.EphemeralOwner) {
 		return fmt.Errorf("%w: session 0x%x, data %.100q", sd.ErrConflict, now.EphemeralOwner, data)
 	}
 	if e.countTakeovers() >= mostTakeovers {
@@ -98,18 +119,18 @@ func (e *entry) countTakeovers() int {
 // remember reports whether the next Announce of the same instance must know
 // what happened in this one.
 func (e *entry) remember() bool {
-	return e.unsure || e.stranger != 0 || e.barred != 0 || e.countTakeovers() > 0
+	return e.unsure || e.barred != 0 || e.countTakeovers() > 0
 }
 
-// claim pins the incarnation of the node that stat describes: after it, no
-// other has the version it returns.
+// claim pins the incarnation of the node that stat describes, and tells watchers
+// that a takeover may follow (see settle). What it writes says for whose node
+// that was meant, in case it hits another.
 func (a *announcer) claim(l *link, e *entry, stat *gozk.Stat) (*gozk.Stat, error) {
-	claimed, err := l.Set(e.path, a.identity.at(e.instance), stat.Version)
+	claimed, err := l.Set(e.path, a.identity.claiming(e.instance, stat.EphemeralOwner), stat.Version)
 	if err != nil {
 		return nil, changed(err)
 	}
 	if claimed.EphemeralOwner != stat.EphemeralOwner {
-		e.stranger = claimed.EphemeralOwner // its data looks like ours now, but it is not
 		return nil, errChanged
 	}
 	return claimed, nil

@@ -90,8 +90,8 @@ func (b *Backend) Announce(ctx context.Context, instance string, up func()) erro
 }
 
 // Close ends every call and the session, which removes what is still
-// registered. It waits a second at most for a server that does not answer; the
-// session then ends by its timeout. It returns nil.
+// registered. It waits two seconds at most for a server that does not answer;
+// the session then ends by its timeout. It returns nil.
 func (b *Backend) Close() error {
 	b.keeper.close()
 	<-b.directory.done
@@ -106,7 +106,7 @@ type Stats struct {
 	Timeout   time.Duration // of the session, as negotiated, or as asked for
 	Watch     string        // persistent or children, as last used; empty before the first Watch
 	Dials     int64         // connections tried
-	Recreated int64         // how often the client was given up for another, as when the data had gone back
+	Recreated int64         // how often the client was given up for a probe, as when the data had gone back
 	Lists     int64         // how often the directory was listed
 	Mended    int64         // how often an audit found what no event had told
 }

@@ -11,7 +11,7 @@ import (
 // The permissions that an ACL entry can grant. ZooKeeper asks for create and
 // delete on the parent, for the others on the znode itself; nothing is
 // inherited, so a child may be open below a closed parent. Exists asks for
-// nothing, and neither does a watch.
+// nothing; a watch is told of what its owner may read.
 const (
 	permRead int32 = 1 << iota
 	permWrite
@@ -133,14 +133,14 @@ func (i identity) valid() bool {
 	return false
 }
 
-// network reads the id of the ip scheme: an address, or an address and a number
-// of bits.
+// network reads the id of the ip scheme: an IPv4 address, or one and a number of
+// bits. ZooKeeper takes no other.
 func network(id string) (netip.Prefix, bool) {
 	if p, err := netip.ParsePrefix(id); err == nil {
-		return p.Masked(), true
+		return p.Masked(), p.Addr().Is4()
 	}
 	a, err := netip.ParseAddr(id)
-	if err != nil {
+	if err != nil || !a.Is4() {
 		return netip.Prefix{}, false
 	}
 	return netip.PrefixFrom(a, a.BitLen()), true

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 )
 
 // A conn is one connection. Three goroutines serve it, all owned by run: one
@@ -24,8 +25,10 @@ type conn struct {
 	// The rest is guarded by the server's mutex.
 	session  *session // nil before the handshake
 	ids      []identity
+	patience *time.Timer // see giveUp
 	hung     bool
 	mute     bool // nothing is queued any more: the connection is about to be cut
+	cut      bool // nor is anything handled
 	caughtUp bool // no longer lagging; see Lag
 }
 
@@ -35,8 +38,15 @@ type frame struct {
 	body []byte
 }
 
-// inboxSize bounds what is taken in from a client before it has been handled.
-const inboxSize = 64
+const (
+	// inboxSize is how many frames are taken in from a client before they have
+	// been handled.
+	inboxSize = 64
+	// mostQueued is how many bytes may wait for a client that does not read.
+	mostQueued = 64 << 20
+	// handshakeTime is how long a client may take to ask for a session.
+	handshakeTime = 10 * time.Second
+)
 
 // newConn takes note of where the client comes from, which is its first proof
 // of identity. A connection in memory comes from nowhere.
@@ -81,6 +91,11 @@ func (c *conn) read() {
 		if err != nil {
 			return
 		}
+		select { // what has been read is handled, whatever becomes of the connection
+		case c.inbox <- f:
+			continue
+		default:
+		}
 		select {
 		case c.inbox <- f:
 		case <-c.done:
@@ -112,13 +127,8 @@ func readFrame(r io.Reader, first bool) (frame, error) {
 // ends the connection. One at a time and in order: a client may send without
 // waiting, and relies on its replies coming in the order of its requests.
 func (c *conn) handle() {
-	for {
-		select {
-		case f, more := <-c.inbox:
-			if !more || !c.server.receive(c, f) {
-				return
-			}
-		case <-c.done:
+	for f := range c.inbox {
+		if !c.server.receive(c, f) {
 			return
 		}
 	}
@@ -133,6 +143,8 @@ func (s *Server) receive(c *conn, f frame) bool {
 	}
 	defer s.mu.Unlock()
 	switch {
+	case c.cut:
+		return false
 	case c.hung:
 		return true
 	case f.word != "":

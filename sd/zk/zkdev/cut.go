@@ -11,10 +11,8 @@ type cut struct {
 }
 
 // pass says how many of n bytes may pass, and whether the connection ends after
-// them. A cut that has happened is over.
+// them. A cut that has happened is over. The caller holds the lock.
 func (s *Server) pass(c *conn, where func(*faults) **cut, n int) (passed int, end bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	limit := where(&s.faults)
 	if *limit == nil || !selects((*limit).sessions, c.sessionID()) {
 		return n, false
@@ -39,23 +37,12 @@ type metered struct{ c *conn }
 // it was taken off the wire.
 func (m metered) Read(p []byte) (int, error) {
 	n, err := m.c.nc.Read(p)
-	passed, end := m.c.server.pass(m.c, inward, n)
+	s := m.c.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	passed, end := s.pass(m.c, inward, n)
 	if end {
 		return passed, net.ErrClosed
 	}
 	return n, err
-}
-
-// transmit writes a frame up to where the connection is cut.
-func (c *conn) transmit(frame []byte) error {
-	passed, end := c.server.pass(c, outward, len(frame))
-	if passed > 0 {
-		if _, err := c.nc.Write(frame[:passed]); err != nil {
-			return err
-		}
-	}
-	if end {
-		return net.ErrClosed
-	}
-	return nil
 }

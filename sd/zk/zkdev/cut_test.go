@@ -1,6 +1,10 @@
 package zkdev
 
-import "testing"
+import (
+	"io"
+	"testing"
+	"testing/synctest"
+)
 
 // TestCutAfterReading cuts at every byte of a create: the znode is there when
 // the request came whole, else not.
@@ -51,6 +55,42 @@ func TestCutAfterWriting(t *testing.T) {
 			}
 			if _, _, err := s.Get("/a"); err != nil {
 				t.Errorf("cut after %d bytes: the create is lost: %v", n, err)
+			}
+		})
+	}
+}
+
+// TestCutAmongPipelinedRequests wants the requests before the cut carried out,
+// and none after it, however goroutines are scheduled.
+func TestCutAmongPipelinedRequests(t *testing.T) {
+	for range 50 {
+		bubble(t, func(t *testing.T, s *Server, l *transcript) {
+			w := l.join(t, dialTo(s), "w")
+			s.CutAfterWriting(10)
+			for n := range 5 {
+				w.send(int32(n+1), OpCreate, func(e *encoder) { e.create("/"+string(rune('a'+n)), "", 0, openACL()) })
+			}
+			io.Copy(io.Discard, w.nc)                       // to its end
+			if have, _ := s.Children("/"); len(have) != 2 { // a, and zookeeper
+				t.Errorf("have %v, want the first create alone", have)
+			}
+		})
+	}
+}
+
+// TestRequestsBeforeTheEnd wants what a client has sent carried out though it
+// has hung up.
+func TestRequestsBeforeTheEnd(t *testing.T) {
+	for range 50 {
+		bubble(t, func(t *testing.T, s *Server, l *transcript) {
+			w := l.join(t, dialTo(s), "w")
+			for n := range 5 {
+				w.send(int32(n+1), OpCreate, func(e *encoder) { e.create("/"+string(rune('a'+n)), "", 0, openACL()) })
+			}
+			w.nc.Close()
+			synctest.Wait()
+			if have, _ := s.Children("/"); len(have) != 6 {
+				t.Errorf("have %v, want all five", have)
 			}
 		})
 	}

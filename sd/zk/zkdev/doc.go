@@ -6,14 +6,16 @@
 // It is not for production: nothing is written to disk, there is no ensemble,
 // and the data ends with the process.
 //
-// What it promises is the behaviour of a standalone ZooKeeper 3.8: sessions and
+// What it promises is the behaviour of a standalone ZooKeeper 3.8, as Debian 12
+// has it (3.8.0-11+deb12u2) and 3.8.4 and later are: sessions and
 // their timeouts, ephemeral, sequential and container znodes, versions and
 // every field of Stat, multi, ACLs (world, auth, digest, ip), one-shot and
 // persistent watches, and the order in which a client sees all of these. A test
 // of this package runs one script against both servers and compares the
 // answers. Not served, and answered like an unknown operation: reconfig,
-// multiRead, SASL, getEphemerals, getAllChildrenNumber, whoAmI. There are no
-// TTL nodes (a ZooKeeper has them off by default) and no quotas.
+// multiRead, SASL, getEphemerals, getAllChildrenNumber, whoAmI, deleteContainer.
+// Lists come in order, which a real server does not promise. There are no TTL
+// nodes (a ZooKeeper has them off by default) and no quotas.
 //
 // A reader who wants to understand ZooKeeper can take the files in this order:
 // jute (the encoding), proto (requests and replies), tree and txn (znodes and

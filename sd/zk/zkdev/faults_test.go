@@ -104,9 +104,9 @@ func TestFailNext(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")
 		s.FailNext(OpCreate, NoAuth)
-		s.FailNext(OpCreate, SessionMoved)
+		s.FailNext(OpCreate, RuntimeInconsistency)
 		s.FailNext(OpAuth, AuthFailed)
-		for _, want := range []Code{NoAuth, SessionMoved, OK} {
+		for _, want := range []Code{NoAuth, RuntimeInconsistency, OK} {
 			if have := w.create("/a", "", 0); have != want {
 				t.Errorf("create: have code %d, want %d", have, want)
 			}
@@ -118,6 +118,27 @@ func TestFailNext(t *testing.T) {
 			t.Errorf("auth: have code %d, want AuthFailed", have)
 		}
 		w.isClosed()
+	})
+}
+
+// A server to which a session does not belong any more says nothing: it closes
+// the connection, and the request has used up a zxid.
+func TestSessionMoved(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Server, l *transcript) {
+		w := l.join(t, dialTo(s), "w")
+		s.FailNext(OpCreate, SessionMoved)
+		if have := w.create("/a", "", 0); have != closed {
+			t.Errorf("create: have code %d, want the connection closed", have)
+		}
+		if _, _, err := s.Get("/a"); err != NoNode || len(s.Sessions()) != 1 {
+			t.Errorf("have %v and %v, want no node, and the session", err, s.Sessions())
+		}
+		if err := s.Create("/b", nil, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, stat, _ := s.Get("/b"); stat.Czxid != 3 {
+			t.Errorf("have zxid %d, want 3: a failure uses one up", stat.Czxid)
+		}
 	})
 }
 

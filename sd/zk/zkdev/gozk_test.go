@@ -85,8 +85,8 @@ func TestGoClientKeepsSession(t *testing.T) {
 func TestGoClientFindsItsSessionExpired(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		c := goClient(t, s, 6*time.Second)
-		mustCreate(t, c, "/e", gozk.FlagEphemeral)
-		_, _, watch, _ := c.GetW("/e")
+		mustCreate(t, c, "/p", 0)
+		_, _, watch, _ := c.GetW("/p")
 		old := c.SessionID()
 		s.Expire(old)
 		if ev := <-watch; ev.Type != gozk.EventNotWatching || !errors.Is(ev.Err, gozk.ErrSessionExpired) {

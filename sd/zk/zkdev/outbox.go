@@ -11,11 +11,12 @@ type packet struct {
 	due   time.Time
 }
 
-// An outbox is an unbounded queue between whoever has something to tell and the
-// goroutine that writes.
+// An outbox is a queue between whoever has something to tell and the goroutine
+// that writes. See mostQueued for its bound.
 type outbox struct {
 	mu       sync.Mutex
 	queue    []packet
+	bytes    int // not yet written
 	finished bool
 	wake     chan struct{} // holds a token when the queue may have something new
 }
@@ -24,8 +25,23 @@ type outbox struct {
 func (o *outbox) put(p packet) {
 	o.mu.Lock()
 	o.queue = append(o.queue, p)
+	o.bytes += len(p.frame)
 	o.mu.Unlock()
 	o.signal()
+}
+
+// sent notes that a packet was written.
+func (o *outbox) sent(p packet) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.bytes -= len(p.frame)
+}
+
+// size is how many bytes are not yet written.
+func (o *outbox) size() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.bytes
 }
 
 // finish says that nothing more will come.
@@ -59,9 +75,13 @@ func (c *conn) write() {
 	for {
 		queue, finished := c.out.take()
 		for _, p := range queue {
-			if !c.hold(p.due) || c.transmit(p.frame) != nil {
+			if !c.hold(p.due) {
 				return
 			}
+			if _, err := c.nc.Write(p.frame); err != nil {
+				return
+			}
+			c.out.sent(p)
 		}
 		if finished {
 			return

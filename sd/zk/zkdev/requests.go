@@ -59,8 +59,9 @@ func (op Op) changes() bool {
 // request carries out one operation and queues its reply, with the last zxid
 // that the client can have seen the effects of. It returns false when the
 // connection is to be closed: after the end of its session, after a failed
-// proof of identity, and after an operation that is not served. Other errors
-// cost nothing but the request.
+// proof of identity, after an operation that is not served, and, without a
+// reply, when the session has moved to another server. Other errors cost nothing
+// but the request.
 func (s *Server) request(c *conn, d *decoder) bool {
 	xid, op := d.int32(), Op(d.int32())
 	if d.err != nil {
@@ -79,6 +80,9 @@ func (s *Server) request(c *conn, d *decoder) bool {
 	}
 	r := &request{s, c, op, d, newReply()}
 	code := r.perform(handle)
+	if code == SessionMoved {
+		return false
+	}
 	if op == OpPing {
 		xid = xidPing
 	}

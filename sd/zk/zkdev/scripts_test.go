@@ -20,6 +20,7 @@ var scripts = []struct {
 	{"watches replaced", replacedWatches},
 	{"set watches", setWatchesScript},
 	{"remove watches", removeWatchesScript},
+	{"watches on what may not be read", unreadable},
 	{"acl", acls},
 	{"auth", auths},
 	{"sessions", sessionsScript},

@@ -167,8 +167,18 @@ func (s *Server) start(nc net.Conn) bool {
 		return true
 	}
 	s.conns[c.id] = c
+	c.patience = s.after(handshakeTime, func() { s.giveUp(c) })
 	s.wg.Go(c.run)
 	return true
+}
+
+// giveUp ends a connection on which no session has come about.
+func (s *Server) giveUp(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.session == nil && !c.hung {
+		s.drop(c)
+	}
 }
 
 // drop ends a connection at once. Its session goes on, its watches do not.
@@ -179,7 +189,11 @@ func (s *Server) drop(c *conn) {
 
 // detach takes a connection out of all tables. Calling it again does nothing.
 func (s *Server) detach(c *conn) {
+	if s.conns[c.id] != c {
+		return
+	}
 	delete(s.conns, c.id)
+	s.cancel(c.patience)
 	s.watches.forget(c.id)
 	if c.session != nil && c.session.conn == c {
 		c.session.conn = nil
@@ -234,16 +248,38 @@ func (s *Server) publish(changes []change) {
 	s.scheduleReaping(changes)
 }
 
-// deliver queues watch events for their connections.
+// deliver queues watch events for their connections. Nobody hears of a znode
+// that he may not read; the watch is spent all the same (ZooKeeper since 3.8.4,
+// and Debian's 3.8.0, for CVE-2024-23944).
 func (s *Server) deliver(list []delivery) {
 	for _, d := range list {
-		s.send(s.conns[d.to], eventFrame(d.event))
+		if c := s.conns[d.to]; permits(d.acl, permRead, c.ids) {
+			s.send(c, eventFrame(d.event))
+		}
 	}
 }
 
-// send queues a frame for a client.
+// send queues a frame for a client, or as much of it as comes before the
+// connection is cut. One that has too much waiting for it is cut off.
 func (s *Server) send(c *conn, frame []byte) {
-	if !c.mute {
-		c.out.put(packet{frame, time.Now().Add(s.faults.delay)})
+	if c.mute {
+		return
 	}
+	passed, end := s.pass(c, outward, len(frame))
+	if passed > 0 {
+		c.out.put(packet{frame[:passed], time.Now().Add(s.faults.delay)})
+	}
+	switch {
+	case end:
+		s.cutOff(c)
+	case c.out.size() > mostQueued:
+		s.drop(c)
+	}
+}
+
+// cutOff ends a connection once what is queued is written. Nothing that its
+// client has sent is handled any more.
+func (s *Server) cutOff(c *conn) {
+	c.mute, c.cut = true, true
+	c.out.finish()
 }

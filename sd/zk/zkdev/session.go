@@ -120,6 +120,9 @@ func (s *Server) ring(sess *session) {
 	if s.closed || s.frozen != nil || s.sessions[sess.id] != sess {
 		return // a thaw looks at all sessions by itself
 	}
+	if time.Now().Before(sess.rings) {
+		return // another timer was armed while this one waited for the lock
+	}
 	s.expireOrArm(sess)
 }
 
@@ -132,8 +135,8 @@ func (s *Server) expireOrArm(sess *session) {
 	s.expire(sess)
 }
 
-// expire ends a session that was not heard of, and cuts its connection if it
-// has one.
+// expire ends a session that was not heard of. If it has a connection all the
+// same, that hears of what goes with the session, and then ends.
 func (s *Server) expire(sess *session) {
 	s.cancel(sess.timer)
 	delete(s.sessions, sess.id)
@@ -142,8 +145,11 @@ func (s *Server) expire(sess *session) {
 	} else {
 		s.bury(sess.id)
 	}
-	if sess.conn != nil {
-		s.drop(sess.conn)
+	if c := sess.conn; c != nil {
+		s.cutOff(c)
+		c.nc.SetWriteDeadline(time.Now().Add(s.tick))
+		s.watches.forget(c.id)
+		sess.conn = nil
 	}
 }
 

@@ -165,3 +165,52 @@ func TestCloseEndsEverything(t *testing.T) {
 		}
 	})
 }
+
+// A session that is expired while its client is connected hears of what goes
+// with it, and then its connection ends.
+func TestExpiredHearsOfItsOwn(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Server, l *transcript) {
+		w := l.join(t, dialTo(s), "w")
+		w.create("/a", "", 1)
+		w.look(OpExists, "/a", true)
+		s.Expire(w.session)
+		w.event(nodeDeleted, "/a")
+		w.isClosed()
+	})
+}
+
+// A connection on which nobody asks for a session ends after a while.
+func TestConnectionWithoutASession(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Server, l *transcript) {
+		nc, err := s.Dial(t.Context(), "tcp", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		if _, err := nc.Read(make([]byte, 1)); err == nil || time.Since(begun) != handshakeTime {
+			t.Errorf("have %v after %v, want the end after %v", err, time.Since(begun), handshakeTime)
+		}
+	})
+}
+
+// A client that asks for much and reads nothing is cut off.
+func TestClientThatDoesNotRead(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Server, l *transcript) {
+		w := l.join(t, dialTo(s), "w")
+		if err := s.Create("/big", make([]byte, 1<<20-1000), 0); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 2 * mostQueued >> 20 {
+			w.nc.SetWriteDeadline(time.Now().Add(time.Second))
+			request := newFrame()
+			request.int32(int32(n + 1))
+			request.int32(int32(OpGetData))
+			request.string("/big")
+			request.bool(false)
+			if _, err := w.nc.Write(request.frame()); err != nil {
+				return
+			}
+		}
+		t.Errorf("have %d replies queued, want the connection closed", 2*mostQueued>>20)
+	})
+}

@@ -26,8 +26,8 @@ type txn struct {
 
 // A change is what happened to one znode, for those who watch.
 type change struct {
-	kind eventKind
-	path string
+	event
+	acl, above []acl // of the znode and of its parent: who may hear of it
 }
 
 // rollback takes the tree back to where it was, its zxid excepted: a failed
@@ -40,8 +40,8 @@ func (x *txn) rollback() {
 }
 
 // changed notes what happened, for watchers, and how to take it back.
-func (x *txn) changed(kind eventKind, path string, undo func()) {
-	x.changes = append(x.changes, change{kind, path})
+func (x *txn) changed(kind eventKind, path string, n *znode, undo func()) {
+	x.changes = append(x.changes, change{event{kind, path}, n.acl, x.tree.get(parent(path)).acl})
 	x.undo = append(x.undo, undo)
 }
 
@@ -95,7 +95,7 @@ func (x *txn) insert(path string, above, n *znode) {
 	x.tree.add(path, n)
 	above.creates++
 	above.pzxid = x.zxid
-	x.changed(nodeCreated, path, func() {
+	x.changed(nodeCreated, path, n, func() {
 		x.tree.remove(path)
 		above.creates--
 		above.pzxid = before
@@ -134,7 +134,7 @@ func (x *txn) erase(path string, above, n *znode) {
 	before := above.pzxid
 	x.tree.remove(path)
 	above.pzxid = x.zxid
-	x.changed(nodeDeleted, path, func() {
+	x.changed(nodeDeleted, path, n, func() {
 		x.tree.add(path, n)
 		above.pzxid = before
 	})
@@ -152,7 +152,7 @@ func (x *txn) setData(path string, data []byte, version int32) (Stat, Code) {
 	before := *n
 	n.data, n.mzxid, n.mtime = data, x.zxid, x.now
 	n.version++
-	x.changed(nodeDataChanged, path, func() {
+	x.changed(nodeDataChanged, path, n, func() {
 		n.data, n.mzxid, n.mtime, n.version = before.data, before.mzxid, before.mtime, before.version
 	})
 	return n.stat(), OK

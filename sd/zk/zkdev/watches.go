@@ -111,10 +111,12 @@ func (ws watches) tables(data, child bool) []watchTable {
 	return list
 }
 
-// A delivery is an event on its way to one watcher.
+// A delivery is an event on its way to one watcher, who hears of it only if acl
+// lets him read.
 type delivery struct {
 	to watcher
 	event
+	acl []acl
 }
 
 // fire turns a change into deliveries, in the order in which they must leave:
@@ -122,27 +124,27 @@ type delivery struct {
 // Somebody who watches both the data and the children of a deleted znode hears
 // of it once. Setting an ACL is a change that nobody can watch.
 func (ws watches) fire(c change, only func(watcher) bool) []delivery {
-	ev := event(c)
+	ev := c.event
 	told := ws.data.trigger(ev, only)
-	list := deliveries(ev, told)
+	list := deliveries(ev, told, c.acl)
 	if c.kind == nodeDataChanged {
 		return list
 	}
 	if c.kind == nodeDeleted {
 		more := ws.child.trigger(ev, only)
 		maps.DeleteFunc(more, func(w watcher, _ struct{}) bool { _, twice := told[w]; return twice })
-		list = append(list, deliveries(ev, more)...)
+		list = append(list, deliveries(ev, more, c.acl)...)
 	}
 	up := event{nodeChildrenChanged, parent(c.path)}
-	return append(list, deliveries(up, ws.child.trigger(up, only))...)
+	return append(list, deliveries(up, ws.child.trigger(up, only), c.above)...)
 }
 
 // deliveries puts the watchers of one event in order. ZooKeeper promises none
 // among clients; a fixed one makes tests repeat.
-func deliveries(ev event, told map[watcher]struct{}) []delivery {
+func deliveries(ev event, told map[watcher]struct{}, readers []acl) []delivery {
 	var list []delivery
 	for _, w := range slices.Sorted(maps.Keys(told)) {
-		list = append(list, delivery{w, ev})
+		list = append(list, delivery{w, ev, readers})
 	}
 	return list
 }
@@ -178,11 +180,11 @@ type rearm struct {
 }
 
 // rearm restores watches. Whatever happened to a one-shot watch's znode after
-// lastZxid is told at once, in its place; what persistent watches missed is
-// never told.
+// lastZxid is told at once, in its place, whoever may read; what persistent
+// watches missed is never told.
 func (ws watches) rearm(w watcher, t *tree, r rearm) []delivery {
 	var missed []delivery
-	tell := func(kind eventKind, path string) { missed = append(missed, delivery{w, event{kind, path}}) }
+	tell := func(kind eventKind, path string) { missed = append(missed, delivery{w, event{kind, path}, openACL()}) }
 	for _, path := range r.data {
 		switch n := t.get(path); {
 		case n == nil:

@@ -21,26 +21,26 @@ func TestFiringRules(t *testing.T) {
 		want events
 		left int
 	}{
-		"data, created":             {data("/a/b"), change{nodeCreated, "/a/b"}, events{{nodeCreated, "/a/b"}}, 0},
-		"data, changed":             {data("/a/b"), change{nodeDataChanged, "/a/b"}, events{{nodeDataChanged, "/a/b"}}, 0},
-		"data, deleted":             {data("/a/b"), change{nodeDeleted, "/a/b"}, events{{nodeDeleted, "/a/b"}}, 0},
-		"data, of the parent":       {data("/a"), change{nodeCreated, "/a/b"}, nil, 1},
-		"child, created":            {child("/a"), change{nodeCreated, "/a/b"}, events{{nodeChildrenChanged, "/a"}}, 0},
-		"child, deleted":            {child("/a"), change{nodeDeleted, "/a/b"}, events{{nodeChildrenChanged, "/a"}}, 0},
-		"child, changed":            {child("/a"), change{nodeDataChanged, "/a/b"}, nil, 1},
-		"child, deleted itself":     {child("/a/b"), change{nodeDeleted, "/a/b"}, events{{nodeDeleted, "/a/b"}}, 0},
-		"child, of the root":        {child("/"), change{nodeCreated, "/a"}, events{{nodeChildrenChanged, "/"}}, 0},
-		"child, grandchild":         {child("/"), change{nodeCreated, "/a/b"}, nil, 1},
-		"persistent, child":         {lasting("/a", persistent), change{nodeCreated, "/a/b"}, events{{nodeChildrenChanged, "/a"}}, 2},
-		"persistent, itself":        {lasting("/a", persistent), change{nodeDeleted, "/a"}, events{{nodeDeleted, "/a"}}, 2},
-		"persistent, grandchild":    {lasting("/a", persistent), change{nodeCreated, "/a/b/c"}, nil, 2},
-		"recursive, child":          {lasting("/a", recursive), change{nodeCreated, "/a/b"}, events{{nodeCreated, "/a/b"}}, 2},
-		"recursive, child deleted":  {lasting("/a", recursive), change{nodeDeleted, "/a/b"}, events{{nodeDeleted, "/a/b"}}, 2},
-		"recursive, grandchild":     {lasting("/a", recursive), change{nodeDataChanged, "/a/b/c"}, events{{nodeDataChanged, "/a/b/c"}}, 2},
-		"recursive, itself":         {lasting("/a", recursive), change{nodeDataChanged, "/a"}, events{{nodeDataChanged, "/a"}}, 2},
-		"recursive, sibling":        {lasting("/a", recursive), change{nodeCreated, "/ab"}, nil, 2},
-		"recursive, everything":     {lasting("/", recursive), change{nodeDeleted, "/a/b"}, events{{nodeDeleted, "/a/b"}}, 2},
-		"one-shot after persistent": {func(ws watches) { ws.both("/a", w, persistent); ws.child.add("/a", w, oneShot) }, change{nodeCreated, "/a/b"}, events{{nodeChildrenChanged, "/a"}}, 1},
+		"data, created":             {data("/a/b"), change{event: event{nodeCreated, "/a/b"}}, events{{nodeCreated, "/a/b"}}, 0},
+		"data, changed":             {data("/a/b"), change{event: event{nodeDataChanged, "/a/b"}}, events{{nodeDataChanged, "/a/b"}}, 0},
+		"data, deleted":             {data("/a/b"), change{event: event{nodeDeleted, "/a/b"}}, events{{nodeDeleted, "/a/b"}}, 0},
+		"data, of the parent":       {data("/a"), change{event: event{nodeCreated, "/a/b"}}, nil, 1},
+		"child, created":            {child("/a"), change{event: event{nodeCreated, "/a/b"}}, events{{nodeChildrenChanged, "/a"}}, 0},
+		"child, deleted":            {child("/a"), change{event: event{nodeDeleted, "/a/b"}}, events{{nodeChildrenChanged, "/a"}}, 0},
+		"child, changed":            {child("/a"), change{event: event{nodeDataChanged, "/a/b"}}, nil, 1},
+		"child, deleted itself":     {child("/a/b"), change{event: event{nodeDeleted, "/a/b"}}, events{{nodeDeleted, "/a/b"}}, 0},
+		"child, of the root":        {child("/"), change{event: event{nodeCreated, "/a"}}, events{{nodeChildrenChanged, "/"}}, 0},
+		"child, grandchild":         {child("/"), change{event: event{nodeCreated, "/a/b"}}, nil, 1},
+		"persistent, child":         {lasting("/a", persistent), change{event: event{nodeCreated, "/a/b"}}, events{{nodeChildrenChanged, "/a"}}, 2},
+		"persistent, itself":        {lasting("/a", persistent), change{event: event{nodeDeleted, "/a"}}, events{{nodeDeleted, "/a"}}, 2},
+		"persistent, grandchild":    {lasting("/a", persistent), change{event: event{nodeCreated, "/a/b/c"}}, nil, 2},
+		"recursive, child":          {lasting("/a", recursive), change{event: event{nodeCreated, "/a/b"}}, events{{nodeCreated, "/a/b"}}, 2},
+		"recursive, child deleted":  {lasting("/a", recursive), change{event: event{nodeDeleted, "/a/b"}}, events{{nodeDeleted, "/a/b"}}, 2},
+		"recursive, grandchild":     {lasting("/a", recursive), change{event: event{nodeDataChanged, "/a/b/c"}}, events{{nodeDataChanged, "/a/b/c"}}, 2},
+		"recursive, itself":         {lasting("/a", recursive), change{event: event{nodeDataChanged, "/a"}}, events{{nodeDataChanged, "/a"}}, 2},
+		"recursive, sibling":        {lasting("/a", recursive), change{event: event{nodeCreated, "/ab"}}, nil, 2},
+		"recursive, everything":     {lasting("/", recursive), change{event: event{nodeDeleted, "/a/b"}}, events{{nodeDeleted, "/a/b"}}, 2},
+		"one-shot after persistent": {func(ws watches) { ws.both("/a", w, persistent); ws.child.add("/a", w, oneShot) }, change{event: event{nodeCreated, "/a/b"}}, events{{nodeChildrenChanged, "/a"}}, 1},
 	} {
 		ws := newWatches()
 		c.watch(ws)
@@ -63,10 +63,10 @@ func TestFiringOrder(t *testing.T) {
 		ws.child.add("/", w, oneShot)
 	}
 	ws.data.add("/a", 2, oneShot)
-	have := ws.fire(change{nodeDeleted, "/a"}, func(w watcher) bool { return w != 3 })
+	have := ws.fire(change{event: event{nodeDeleted, "/a"}}, func(w watcher) bool { return w != 3 })
 	want := []delivery{
-		{2, event{nodeDeleted, "/a"}}, {1, event{nodeDeleted, "/a"}},
-		{1, event{nodeChildrenChanged, "/"}}, {2, event{nodeChildrenChanged, "/"}},
+		{2, event{nodeDeleted, "/a"}, nil}, {1, event{nodeDeleted, "/a"}, nil},
+		{1, event{nodeChildrenChanged, "/"}, nil}, {2, event{nodeChildrenChanged, "/"}, nil},
 	}
 	if !reflect.DeepEqual(have, want) {
 		t.Errorf("have %v, want %v", have, want)

@@ -187,3 +187,45 @@ func removeWatchesScript(t *testing.T, l *transcript, dial dialer) {
 	c.quit()
 	w.quit()
 }
+
+// unreadable watches znodes of somebody who lets nobody read: no event comes,
+// and a one-shot watch is spent.
+func unreadable(t *testing.T, l *transcript, dial dialer) {
+	owner := l.join(t, dial, "owner")
+	owner.auth("digest", "owner:secret")
+	private := []acl{{permAll, identity{"auth", ""}}}
+	owner.create("/private", "", 0)
+	for _, arm := range []func(w *wire){
+		func(w *wire) { w.look(OpExists, "/private/n", true); w.look(OpGetChildren, "/private", true) },
+		func(w *wire) { w.addWatch("/private", 0); w.addWatch("/private/n", 0) },
+		func(w *wire) { w.addWatch("/private", 1) },
+	} {
+		w := l.join(t, dial, "w")
+		for _, change := range []func(){
+			func() { owner.createOp(OpCreate, "/private/n", "", 0, private) },
+			func() { owner.setData("/private/n", "", -1) },
+			func() { owner.setACL("/private/n", -1, openACL()...); owner.setData("/private/n", "", -1) },
+			func() { owner.setACL("/private/n", -1, private...); owner.delete("/private/n", -1) },
+		} {
+			arm(w)
+			change()
+			w.ping()
+		}
+		w.quit()
+	}
+	w := l.join(t, dial, "w")
+	w.addWatch("/private", 1)
+	w.look(OpExists, "/private", true)
+	owner.setACL("/private", -1, private...)
+	owner.create("/private/open", "", 0)
+	owner.setData("/private", "", -1)
+	owner.delete("/private/open", -1)
+	w.ping()
+	w.setWatches(OpSetWatches, 0, []string{"/private"}, nil, []string{"/private"})
+	w.ping()
+	w.auth("digest", "owner:secret")
+	owner.setData("/private", "", -1)
+	w.ping()
+	owner.quit()
+	w.quit()
+}

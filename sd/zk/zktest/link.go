@@ -78,7 +78,9 @@ func (l *link) pump(d Direction, dst, src *net.TCPConn) {
 			return
 		}
 		if err != nil {
-			l.fail()
+			if l.pass(1 - d) { // a stalled direction hears of nothing
+				l.fail()
+			}
 			return
 		}
 	}
@@ -95,7 +97,9 @@ func (l *link) forward(d Direction, dst *net.TCPConn, data []byte) bool {
 	l.proxy.count(d, n)
 	switch {
 	case err != nil:
-		l.fail()
+		if l.pass(1 - d) { // a stalled direction hears of nothing
+			l.fail()
+		}
 	case last:
 		l.cut()
 	}
