@@ -18,6 +18,9 @@ const (
 	snapshotPause   = 5 * time.Second // at least, between two writes
 )
 
+// errUnanswered is why the set of a snapshot is not vouched for at first.
+var errUnanswered = errors.New("a snapshot, of which the registry has said nothing yet")
+
 // A document is what a snapshot file holds.
 type document struct {
 	Version   int       `json:"version"`
@@ -58,7 +61,7 @@ func (i *Instancer) restore() {
 		i.known = true
 		i.roster.apply(Change{Reset: true, Up: instances})
 		i.publish(true, nil, nil)
-		return Stale, fmt.Errorf("the list is that of %s, from %s", i.snapshot, doc.Written.Format(time.RFC3339))
+		return Stale, errUnanswered
 	})
 	i.index()
 	i.mu.Lock()

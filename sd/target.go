@@ -65,7 +65,10 @@ func parseTarget(text string) (t Target, err error) {
 		return t, fmt.Errorf("escape %q: there is no escaping", "%")
 	}
 	scheme, rest, found := strings.Cut(text, "://")
-	if !found || !isWord(scheme) {
+	if !found {
+		return t, errors.New("no scheme before ://")
+	}
+	if !isWord(scheme) {
 		return t, fmt.Errorf("scheme %.64q: want letters and digits before ://", withoutUser(scheme))
 	}
 	mayHoldSecret := strings.Contains(rest, "@")

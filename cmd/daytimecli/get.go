@@ -47,7 +47,8 @@ func get(ctx context.Context, c *config, stdout, stderr io.Writer) error {
 	tally := newTally()
 	for r := range a.ask(ctx) {
 		if r.err != nil && ctx.Err() != nil {
-			continue // we gave up, which says nothing about the servers
+			tally.givenUp++ // by us, which says nothing about the servers
+			continue
 		}
 		tally.add(r)
 		if err := c.print(stdout, r); err != nil {

@@ -114,6 +114,9 @@ func (c *config) makeGet(cmd *cobra.Command, stdout, stderr io.Writer) {
 		if c.balance == "hash" && c.hashKey == "" {
 			return shell.UsageError("balance", errors.New(`"hash": want a --hash-key, too`))
 		}
+		if c.balance != "hash" && c.hashKey != "" {
+			return shell.UsageError("hash-key", fmt.Errorf("%q: want --balance hash, too", c.hashKey))
+		}
 		return get(cmd.Context(), c, stdout, stderr)
 	}
 }

@@ -56,6 +56,8 @@ func TestWrongCommands(t *testing.T) {
 		{"-o xml", `--output "xml": want text, json`},
 		{"--balance best", `--balance "best": want random, roundrobin, leastloaded, ewma, hash`},
 		{"--balance hash", `--balance "hash": want a --hash-key, too`},
+		{"--hash-key k", `--hash-key "k": want --balance hash, too`},
+		{"--sd fixed://127.0.0.1:1 --snapshot f", `--snapshot "f": a fixed list needs none`},
 		{"--hedge=perhaps", `--hedge "perhaps": want true or false`},
 		{"--log-level loud", `--log-level "loud": want debug, info, warn, error`},
 		{"--log-format xml", `--log-format "xml": want logfmt, json`},
@@ -86,12 +88,12 @@ func TestEnvironment(t *testing.T) {
 		stderr    string
 	}{
 		{"set", map[string]string{"DAYTIME_SD": "fixed://" + addr, "DAYTIME_COUNT": "3", "DAYTIME_INTERVAL": "0"}, nil, shell.ExitOK, "3 requests"},
-		{"flag wins", map[string]string{"DAYTIME_SD": "zk://nowhere", "DAYTIME_COUNT": "3"}, []string{"--sd", "fixed://" + addr, "-n", "1"}, shell.ExitOK, "1 requests"},
-		{"subcommand", map[string]string{"DAYTIME_SD": "fixed://" + addr, "DAYTIME_COUNT": "1"}, []string{"get"}, shell.ExitOK, "1 requests"},
+		{"flag wins", map[string]string{"DAYTIME_SD": "zk://nowhere", "DAYTIME_COUNT": "3"}, []string{"--sd", "fixed://" + addr, "-n", "1"}, shell.ExitOK, "1 request in"},
+		{"subcommand", map[string]string{"DAYTIME_SD": "fixed://" + addr, "DAYTIME_COUNT": "1"}, []string{"get"}, shell.ExitOK, "1 request in"},
 		{"wrong value", map[string]string{"DAYTIME_LOG_LEVEL": "loud"}, []string{"list"}, shell.ExitUsage, `DAYTIME_LOG_LEVEL "loud": want debug, info, warn, error`},
 		{"wrong target", map[string]string{"DAYTIME_SD": "zk://h:0"}, nil, shell.ExitUsage, `DAYTIME_SD target "zk://h:0": port "0"`},
 		{"wrong switch", map[string]string{"DAYTIME_HEDGE": "perhaps"}, nil, shell.ExitUsage, `DAYTIME_HEDGE "perhaps": want true or false`},
-		{"wrong, but a flag wins", map[string]string{"DAYTIME_COUNT": "many", "DAYTIME_SD": "fixed://" + addr}, []string{"-n", "1"}, shell.ExitOK, "1 requests"},
+		{"wrong, but a flag wins", map[string]string{"DAYTIME_COUNT": "many", "DAYTIME_SD": "fixed://" + addr}, []string{"-n", "1"}, shell.ExitOK, "1 request in"},
 		{"empty", map[string]string{"DAYTIME_COUNT": ""}, nil, shell.ExitUsage, `DAYTIME_COUNT "": want a whole number, 0 or more`},
 		{"of another command", map[string]string{"DAYTIME_COUNT": "many", "DAYTIME_SD": "fixed://" + addr}, []string{"list"}, shell.ExitOK, ""},
 	} {

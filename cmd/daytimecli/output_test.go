@@ -49,7 +49,7 @@ func TestQuantiles(t *testing.T) {
 	})
 	first, table, _ := strings.Cut(b.String(), "\n")
 	shelltest.WantText(t, first, "101 requests in ", ": 100 answered, 1 failed; latency p50 50ms, p99 99ms")
-	want := "  server  answers   share  failures  ejections  mean    max\n       a      100  100.0%         4          2  50ms  100ms\n"
+	want := "  server  answers   share  failures  ejections  attempt mean  attempt max\n       a      100  100.0%         4          2          50ms        100ms\n"
 	if want != table {
 		t.Errorf("want\n%s\nhave\n%s", want, table)
 	}

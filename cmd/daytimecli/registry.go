@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	kitlog "github.com/go-kit/log"
@@ -31,7 +32,7 @@ type registry struct {
 
 // open opens the registry, and waits for nothing. Muted says that the caller tells the state of discovery.
 func (c *config) open(stderr io.Writer, muted bool) (*registry, error) {
-	if err := checkSnapshot(c.snapshot); err != nil {
+	if err := c.checkSnapshot(); err != nil {
 		return nil, shell.UsageError("snapshot", err)
 	}
 	schemes := sd.Schemes{"zk": zk.Open, "fixed": sd.OpenFixed}
@@ -52,13 +53,17 @@ func (r *registry) Close() {
 	r.backend.Close()
 }
 
-// checkSnapshot refuses what the first write would replace by a regular file, such as /dev/null or a link.
-func checkSnapshot(file string) error {
-	if file == "" {
+// checkSnapshot refuses what the first write would replace by a regular file, such as /dev/null or a link, and a list that
+// would replace a registry's.
+func (c *config) checkSnapshot() error {
+	if c.snapshot == "" {
 		return nil
 	}
-	if info, err := os.Lstat(file); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%q: want a regular file, or none yet", file)
+	if strings.HasPrefix(c.sd, "fixed://") {
+		return fmt.Errorf("%q: a fixed list needs none", c.snapshot)
+	}
+	if info, err := os.Lstat(c.snapshot); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%q: want a regular file, or none yet", c.snapshot)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ type tally struct {
 	begin     time.Time
 	answered  int
 	failed    int
+	givenUp   int             // when the run was ended
 	byServer  map[string]int  // answers
 	latencies []time.Duration // of answers, for all attempts together; a ring
 }
@@ -38,10 +39,14 @@ func (t *tally) add(r result) {
 	t.byServer[r.server]++
 }
 
-// write is the summary: a line for the run, and a line for each server that was asked. A server's failures are attempts,
-// which another server may have made good.
+// write is the summary: a line for the run, and a line for each server that was asked. Latencies of the run are of whole
+// requests, with all that came before the answer. A server's failures are attempts, which another server may have made good.
 func (t *tally) write(w io.Writer, stats []lb.Stat) {
-	fmt.Fprintf(w, "%d requests in %v: %d answered, %d failed", t.answered+t.failed, round(time.Since(t.begin)), t.answered, t.failed)
+	n := t.answered + t.failed + t.givenUp
+	fmt.Fprintf(w, "%s in %v: %d answered, %d failed", requests(n), round(time.Since(t.begin)), t.answered, t.failed)
+	if t.givenUp > 0 {
+		fmt.Fprintf(w, ", %d given up", t.givenUp)
+	}
 	if t.answered > 0 {
 		slices.Sort(t.latencies)
 		fmt.Fprintf(w, "; latency p50 %v, p99 %v", round(t.quantile(50)), round(t.quantile(99)))
@@ -53,12 +58,20 @@ func (t *tally) write(w io.Writer, stats []lb.Stat) {
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	defer table.Flush()
-	fmt.Fprintln(table, "server\tanswers\tshare\tfailures\tejections\tmean\tmax\t")
+	fmt.Fprintln(table, "server\tanswers\tshare\tfailures\tejections\tattempt mean\tattempt max\t")
 	for _, s := range stats {
 		n := t.byServer[s.Instance]
 		share := 100 * float64(n) / float64(max(t.answered, 1))
 		fmt.Fprintf(table, "%s\t%d\t%.1f%%\t%d\t%d\t%v\t%v\t\n", s.Instance, n, share, s.Failures, s.Ejections, round(s.Mean), round(s.Max))
 	}
+}
+
+// requests counts them in words.
+func requests(n int) string {
+	if n == 1 {
+		return "1 request"
+	}
+	return fmt.Sprintf("%d requests", n)
 }
 
 // quantile is the latency that percent of the answers did not exceed. The latencies are sorted.

@@ -24,6 +24,7 @@ func TestProcesses(t *testing.T) {
 	t.Run("faults", func(t *testing.T) { testFaults(t, dir, url("faults")) })
 	t.Run("rolling restart", func(t *testing.T) { testRollingRestart(t, dir, url("rolling")) })
 	t.Run("signals", func(t *testing.T) { testSignals(t, dir, url("signals")) })
+	t.Run("signal twice", func(t *testing.T) { testSignalTwice(t, dir, url("twice")) })
 	t.Run("closed pipe", func(t *testing.T) { testClosedPipe(t, dir, url("pipe")) })
 	t.Run("ZooKeeper down", func(t *testing.T) { testZooKeeperDown(t, dir, url("down"), zookeeper) })
 }
@@ -77,7 +78,7 @@ func testFaults(t *testing.T, dir, url string) {
 	listed(t, dir, url, restarted)
 
 	client.wantExit(t, syscall.SIGINT, shell.ExitOK)
-	shelltest.WantText(t, client.Stderr.String(), " answered, 0 failed; latency")
+	shelltest.WantText(t, client.Stderr.String(), " answered, 0 failed")
 }
 
 // Every server is stopped and started again: no request fails, and no attempt.
@@ -96,7 +97,7 @@ func testRollingRestart(t *testing.T, dir, url string) {
 	listed(t, dir, url, addrs...)
 	client.wantExit(t, syscall.SIGINT, shell.ExitOK)
 	summary := client.Stderr.String()
-	shelltest.WantText(t, summary, " answered, 0 failed; latency")
+	shelltest.WantText(t, summary, " answered, 0 failed")
 	for _, addr := range addrs {
 		for line := range strings.Lines(summary) {
 			if fields := strings.Fields(line); fields[0] == addr && (fields[3] != "0" || fields[4] != "0") {
@@ -114,7 +115,20 @@ func testSignals(t *testing.T, dir, url string) {
 		p.signal(t, s)
 		p.Stderr.Await(t, fmt.Sprintf(`msg="shutting down" reason="signal %v"`, s), 1)
 		p.Stderr.Await(t, "msg=withdrawn", 1)
+		time.Sleep(200 * time.Millisecond) // a moment later, as a person would
 		p.wantExit(t, syscall.SIGTERM, shell.ExitAborted)
+		p.Stderr.Await(t, "ended at once", 1)
+	}
+	listed(t, dir, url)
+}
+
+// timeout(1) signals a program twice within microseconds, which is one signal. A closed terminal ends it in order, too.
+func testSignalTwice(t *testing.T, dir, url string) {
+	for _, signals := range [][2]syscall.Signal{{syscall.SIGTERM, syscall.SIGINT}, {syscall.SIGHUP, syscall.SIGTERM}} {
+		p := launch(t, dir, "daytimesvc", "--sd", url, "--listen", "127.0.0.1:0", "--drain", "200ms")
+		p.Stderr.Await(t, "msg=registered", 1)
+		p.signal(t, signals[0])
+		p.wantExit(t, signals[1], shell.ExitOK)
 	}
 	listed(t, dir, url)
 }

@@ -72,8 +72,9 @@ func newCommand(stderr io.Writer) *cobra.Command {
 
 Each listen address is a server of its own, registered under ip:port. While the
 registry is down the servers serve all the same, and register when it is back.
-SIGINT or SIGTERM withdraws the registrations, goes on serving for --drain,
-finishes what was begun and ends with 0; a second signal ends at once with 130.
+SIGINT, SIGTERM or SIGHUP withdraws the registrations, goes on serving for
+--drain, finishes what was begun and ends with 0; a second signal ends at once
+with 130.
 The log is on stderr.
 
 Each flag can also be set in the environment: --log-level as DAYTIME_LOG_LEVEL.
@@ -102,7 +103,7 @@ func (c *config) addFlags(flags *pflag.FlagSet) {
 	shell.AddSwitch(flags, &c.dev, "dev", "run a ZooKeeper for development in this process, at the address in --sd")
 	flags.Var(shell.Duration(&c.drain, 0), "drain", "how long to go on serving after the withdrawal")
 	flags.Var(shell.OneOf(&c.format, service.FormatNames()...), "format",
-		"form of the time: "+strings.Join(service.FormatNames(), ", "))
+		"form of the time: "+strings.Join(service.FormatNames(), ", ")+"; unix is that of date(1)")
 	shell.AddSwitch(flags, &c.anonymous, "anonymous", "reply with the time alone, without the server's address")
 	flags.Var(shell.Integer(&c.maxConns, 0), "max-conns", "connections served at a time, by each server; 0 is no limit")
 	flags.Var(shell.Integer(&c.maxConnsPerIP, 0), "max-conns-per-ip", "the same, from one IPv4 address or IPv6 /64; 0 is no limit")
@@ -114,10 +115,11 @@ type list []string
 
 func (l list) String() string { return strings.Join(l, ",") }
 
-// listOf returns a parser of lists whose elements pass check.
+// listOf returns a parser of lists whose elements pass check. A flag that is given again adds to its list.
 func listOf(check func(string) error) func(string) (list, error) {
+	var given list
 	return func(text string) (list, error) {
-		l := list(strings.Split(text, ","))
+		l := append(slices.Clip(given), strings.Split(text, ",")...)
 		for i, s := range l {
 			if err := check(s); err != nil {
 				return nil, err
@@ -126,6 +128,7 @@ func listOf(check func(string) error) func(string) (list, error) {
 				return nil, fmt.Errorf("want each address once")
 			}
 		}
+		given = l
 		return l, nil
 	}
 }
@@ -152,8 +155,15 @@ func (c *config) check() error {
 			return shell.UsageError("listen", fmt.Errorf("%q: clients cannot dial a wildcard address; say with --advertise what to register", s))
 		}
 	}
+	if c.dev {
+		_, err := devAddress(c.sd)
+		return err
+	}
 	return nil
 }
+
+// registers reports whether there is a registry, rather than a fixed list.
+func (c *config) registers() bool { return !strings.HasPrefix(c.sd, "fixed://") }
 
 // wildcard reports whether a listen address means every address of the host.
 func wildcard(s string) bool {

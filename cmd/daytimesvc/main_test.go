@@ -61,7 +61,10 @@ func TestWrongCommands(t *testing.T) {
 		{"--listen 127.0.0.1:0 --dev --sd zk://192.0.2.1", `--sd "zk://192.0.2.1": --dev wants one ZooKeeper on a loopback address`},
 		{"--listen 127.0.0.1:0 --dev --sd zk://127.0.0.1:1,127.0.0.1:2", `--sd "zk://127.0.0.1:1,127.0.0.1:2": --dev wants one ZooKeeper`},
 		{"--listen 127.0.0.1:0 --dev --sd fixed://127.0.0.1:1", `--sd "fixed://127.0.0.1:1": --dev wants one ZooKeeper`},
-		{"--listen 127.0.0.1:0 --dev --sd zk:", `--sd target "zk:": scheme "zk:"`},
+		{"--listen 127.0.0.1:0 --dev --sd zk:", `--sd target "zk:": no scheme before ://`},
+		{"--listen 127.0.0.1:0 --dev --sd zk://127.0.0.1?tls-ca=f", `--sd "zk://127.0.0.1?tls-ca=f": the ZooKeeper of --dev speaks no TLS`},
+		{"--listen 127.0.0.1:1 --listen 127.0.0.1:1", `--listen "127.0.0.1:1": want each address once`},
+		{"--help=me", `--help "me": `},
 	} {
 		stdout, stderr := try(t, shell.ExitUsage, strings.Fields(test.args)...)
 		line, hint, _ := strings.Cut(stderr, "\n")

@@ -61,7 +61,11 @@ func serve(ctx context.Context, c config, logger kitlog.Logger) error {
 	for _, s := range servers {
 		serving.Go(func() { s.serve(broken) })
 	}
-	inParallel(servers, func(s *server) { s.registrar.Register() })
+	if c.registers() {
+		inParallel(servers, func(s *server) { s.registrar.Register() })
+	} else {
+		level.Info(logger).Log("msg", "registered nowhere: a fixed list takes no registration")
+	}
 	select {
 	case <-ctx.Done():
 	case err = <-broken:
@@ -150,7 +154,7 @@ func listen(ctx context.Context, addrs []string) (listeners []net.Listener, err 
 		l, err := transport.Listen(ctx, addr)
 		if err != nil {
 			closeAll(listeners)
-			return nil, err
+			return nil, fmt.Errorf("--listen %s: %w", addr, err)
 		}
 		listeners = append(listeners, l)
 	}
@@ -192,6 +196,9 @@ func devAddress(target string) (string, error) {
 	ip, _ := netip.ParseAddr(host.Name)
 	if t.Scheme != "zk" || len(t.Hosts) > 1 || host.Name != "localhost" && !ip.IsLoopback() {
 		return "", shell.UsageError("sd", fmt.Errorf("%q: --dev wants one ZooKeeper on a loopback address, such as zk://127.0.0.1:2181/go_servers", target))
+	}
+	if t.Keys["tls-ca"] != "" {
+		return "", shell.UsageError("sd", fmt.Errorf("%q: the ZooKeeper of --dev speaks no TLS", target))
 	}
 	port := host.Port
 	if port == 0 {

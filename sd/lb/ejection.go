@@ -3,6 +3,7 @@ package lb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -55,7 +56,7 @@ func (p *Pool) blame(m *Member, start int64, err error, brief bool) {
 		m.retire()
 		p.logger.Log("msg", "dropped from the reserve", "instance", m.instance, "err", err)
 	case apart > 0:
-		p.logger.Log("msg", "ejected", "instance", m.instance, "err", err, "took", time.Duration(apart))
+		p.logger.Log("msg", fmt.Sprintf("ejected for %v", time.Duration(apart).Round(time.Millisecond)), "instance", m.instance, "err", err)
 	}
 }
 

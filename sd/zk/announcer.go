@@ -97,16 +97,30 @@ func (a *announcer) announce(ctx context.Context, instance string, up func()) er
 		if err == nil {
 			return ctx.Err()
 		}
-		return fmt.Errorf("zk: withdraw %s: %w: %w: %w", e.path, sd.ErrUnconfirmed, err, ctx.Err())
+		return &unconfirmedError{e.path, err, ctx.Err()}
 	case <-a.keeper.done:
-		if err := a.keeper.farewell(); err != nil {
-			return fmt.Errorf("zk: withdraw %s: %w: %w", e.path, err, ctx.Err())
+		if !a.keeper.saidGoodbye() {
+			return &unconfirmedError{e.path, errNoGoodbye, ctx.Err()}
 		}
 		return ctx.Err()
 	case <-timer.C:
-		return fmt.Errorf("zk: withdraw %s: %w: %w", e.path, sd.ErrUnconfirmed, ctx.Err())
+		return &unconfirmedError{e.path, a.keeper.unanswered(), ctx.Err()}
 	}
 }
+
+// An unconfirmedError is a withdrawal that was not confirmed. The node goes with
+// its session at the latest.
+type unconfirmedError struct {
+	path  string
+	cause error
+	ctx   error // of the Announce, which was to end
+}
+
+func (e *unconfirmedError) Error() string {
+	return fmt.Sprintf("zk: withdraw %s: %v: %v", e.path, sd.ErrUnconfirmed, e.cause)
+}
+
+func (e *unconfirmedError) Unwrap() []error { return []error{sd.ErrUnconfirmed, e.cause, e.ctx} }
 
 // begin claims the entry for one Announce.
 func (a *announcer) begin(instance string) (*entry, error) {

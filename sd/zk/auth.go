@@ -125,8 +125,12 @@ func readSecret(name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("auth-file: %w", err)
 	}
-	if mode := info.Mode(); !mode.IsRegular() || mode.Perm()&^0o600 != 0 || !isOurs(info) {
-		return nil, fmt.Errorf("auth-file %s: mode %v, ours: %t: want a regular file of this user's, with mode 0600 or stricter", name, mode, isOurs(info))
+	const want = "want a regular file of this user's, with mode 0600 or stricter"
+	switch mode := info.Mode(); {
+	case !mode.IsRegular() || mode.Perm()&^0o600 != 0:
+		return nil, fmt.Errorf("auth-file %s: mode %v: %s", name, mode, want)
+	case !isOurs(info):
+		return nil, fmt.Errorf("auth-file %s: another user's: %s", name, want)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, mostSecret+1))
 	if err != nil {

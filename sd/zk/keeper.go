@@ -17,7 +17,11 @@ import (
 // none.
 const patience = time.Second
 
-var errNoSession = errors.New("no session")
+var (
+	errNoSession = errors.New("no session")
+	errNoGoodbye = errors.New("closed without a server to tell, so that the session ends by its timeout")
+	errSilent    = errors.New("no reply yet")
+)
 
 // mostHeld is how many of its own sessions a keeper remembers: those whose
 // nodes may still be there.
@@ -297,15 +301,20 @@ func (k *keeper) timeout() time.Duration {
 	return current.asked
 }
 
-// farewell returns nil if close has ended the session, and with it every node of
-// it, and otherwise that this is not known. It is called after done.
-func (k *keeper) farewell() error {
+// saidGoodbye reports whether close has ended the session, and with it every
+// node of it. It is called after done.
+func (k *keeper) saidGoodbye() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.ended {
-		return nil
+	return k.ended
+}
+
+// unanswered is why a request has no reply yet.
+func (k *keeper) unanswered() error {
+	if l, _ := k.state(); l != nil {
+		return fmt.Errorf("%s: %w", l.server, errSilent)
 	}
-	return fmt.Errorf("%w: the session was not closed, and ends by its timeout", sd.ErrUnconfirmed)
+	return k.noSession()
 }
 
 // close ends the session, and with it every node of it, if a server answers.

@@ -54,12 +54,18 @@ func (id identity) claiming(address string, session int64) []byte {
 // address, and for that node. The host gave the address to this process, so
 // whoever wrote it there is gone.
 func (id identity) ghost(data []byte, address string, session int64) bool {
-	var other identity
-	if json.Unmarshal(data, &other) != nil {
-		return false
-	}
+	other := readIdentity(data)
 	return other.Host != "" && other.Host == id.Host && other.Address == address &&
 		(other.Claims == 0 || other.Claims == session)
+}
+
+// readIdentity returns what data says, or nothing if that is no identity.
+func readIdentity(data []byte) identity {
+	var id identity
+	if json.Unmarshal(data, &id) != nil {
+		return identity{}
+	}
+	return id
 }
 
 // isEphemeral reports whether the node ends with a session.

@@ -104,7 +104,8 @@ func (a *announcer) mayTakeOver(l *link, e *entry, stat *gozk.Stat) error {
 		return fmt.Errorf("%w: session 0x%x, data %.100q", sd.ErrConflict, now.EphemeralOwner, data)
 	}
 	if e.countTakeovers() >= mostTakeovers {
-		return fmt.Errorf("%w: another process on this host, from which the node was taken %d times within a minute", sd.ErrConflict, len(e.takeovers))
+		return fmt.Errorf("%w: process %d on this host; nodes were taken from it, or its like, %d times within a minute",
+			sd.ErrConflict, readIdentity(data).Process, len(e.takeovers))
 	}
 	return nil
 }

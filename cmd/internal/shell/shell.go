@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -30,6 +31,12 @@ const (
 	ExitUsage   = 2   // the command cannot be carried out as it was given
 	ExitAborted = 130 // a second signal
 )
+
+// variable is the annotation that names the variable which has set a flag.
+const variable = "variable"
+
+// echo is how long after a signal another one is the same: timeout(1), for one, signals a program and then its group.
+const echo = 100 * time.Millisecond
 
 // ErrReported ends the program with ExitFailure and without a word: everything has been said.
 var ErrReported = errors.New("reported already")
@@ -55,17 +62,26 @@ func FlagsOnly(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// UntilSignal returns a context that the first SIGINT or SIGTERM ends, with the signal as its cause. The second one ends
-// the process at once, with ExitAborted. A reader of stdout or stderr that is gone is an error of the write, and not a
-// signal. It is called once, by main: its goroutine is the process's own, and ends with it.
+// UntilSignal returns a context that the first SIGINT, SIGTERM or SIGHUP ends, with the signal as its cause. The second
+// one ends the process at once, with ExitAborted. SIGHUP is a terminal that was closed; under nohup it is ignored. A
+// reader of stdout or stderr that is gone is an error of the write, and not a signal. It is called once, by main: its
+// goroutine is the process's own, and ends with it.
 func UntilSignal() context.Context {
 	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	go func() {
 		cancel(fmt.Errorf("signal %v", <-signals))
-		<-signals
+		first := time.Now()
+		second := <-signals
+		for time.Since(first) < echo {
+			second = <-signals
+		}
+		fmt.Fprintf(os.Stderr, "signal %v again: ended at once\n", second)
 		os.Exit(ExitAborted)
 	}()
 	return ctx
@@ -117,7 +133,7 @@ func fromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) (
 		if f.Changed || f.Name == "help" || !found || err != nil {
 			return
 		}
-		f.Annotations = map[string][]string{"variable": {name}}
+		f.Annotations = map[string][]string{variable: {name}}
 		if bad := flags.Set(f.Name, text); bad != nil {
 			err = flagError(bad)
 		}
@@ -131,8 +147,8 @@ func origin(flags *pflag.FlagSet, name string) string {
 	switch {
 	case f == nil:
 		return ""
-	case f.Annotations != nil:
-		return f.Annotations["variable"][0] + " "
+	case len(f.Annotations[variable]) > 0:
+		return f.Annotations[variable][0] + " "
 	default:
 		return "--" + name + " "
 	}
