@@ -1,6 +1,6 @@
 module example.com/daytime
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/go-kit/kit v0.13.0
@@ -9,6 +9,7 @@ require (
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.0.9
 	go.uber.org/goleak v1.3.0
+	golang.org/x/sys v0.38.0
 )
 
 require (

@@ -3,6 +3,8 @@ package transport
 import (
 	"net"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // sendLast sends reply and FIN in one segment: MSG_MORE makes the kernel hold the reply back until the FIN joins it.
@@ -41,14 +43,15 @@ func holdOff(l net.Listener) {
 	}
 	// The filter sees the TCP header. It loads the byte of flags, and returns nothing of the packet if SYN is set.
 	const flags, syn = 13, 0x02
-	filter := []syscall.SockFilter{
-		{Code: syscall.BPF_LD | syscall.BPF_B | syscall.BPF_ABS, K: flags},
-		{Code: syscall.BPF_JMP | syscall.BPF_JSET | syscall.BPF_K, Jf: 1, K: syn},
-		{Code: syscall.BPF_RET | syscall.BPF_K, K: 0},
-		{Code: syscall.BPF_RET | syscall.BPF_K, K: 0xffff},
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: flags},
+		{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, Jf: 1, K: syn},
+		{Code: unix.BPF_RET | unix.BPF_K, K: 0},
+		{Code: unix.BPF_RET | unix.BPF_K, K: 0xffff},
 	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	raw.Control(func(fd uintptr) {
-		//lint:ignore SA1019 what replaces it is a module of its own
-		_ = syscall.AttachLsf(int(fd), filter) // without it a connection may still come between the last accept and the close
+		// Without it a connection may still come between the last accept and the close.
+		_ = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program)
 	})
 }

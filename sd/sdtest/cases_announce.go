@@ -241,7 +241,7 @@ func withdrawnAtFirstContact(ctx context.Context, h Harness) error {
 				began := time.Now()
 				reg.Deregister()
 				if took := time.Since(began); took > 2500*time.Millisecond {
-					return fmt.Errorf("Deregister: want it to return within 2 s, have %v", took)
+					return fmt.Errorf("time until Deregister returned: want 2s at most, have %v", took)
 				}
 				if s := reg.State(); s.Phase != sd.Withdrawn || !errors.Is(s.Err, sd.ErrUnconfirmed) {
 					return fmt.Errorf("state: want %s and %v, have %v", sd.Withdrawn, sd.ErrUnconfirmed, s)
