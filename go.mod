@@ -1,6 +1,6 @@
 module example.com/daytime
 
-go 1.26.0
+go 1.26
 
 require (
 	github.com/go-kit/kit v0.13.0
