@@ -79,12 +79,17 @@ func (s *Server) pause(d time.Duration) {
 	}
 }
 
-// admit starts the goroutine of a connection. When all slots for refusals are taken it blocks, for at most refusalLinger:
-// a flood has to wait in the kernel's queue.
+// admit gives a connection its goroutine. When all slots for refusals are taken it blocks, for at most refusalLinger: a
+// flood has to wait in the kernel's queue.
 func (s *Server) admit(conn net.Conn) {
 	s.busy.Add(1)
 	if s.limits.admit(conn.RemoteAddr()) {
-		go s.serve(conn)
+		select {
+		case s.next <- conn:
+		default:
+			s.busy.Add(1)
+			go s.work(conn)
+		}
 		return
 	}
 	s.refusals <- struct{}{}

@@ -16,6 +16,9 @@ const (
 	// maxPooled is the size from which on a buffer that one large reply has grown is not kept.
 	maxPooled = 64 << 10
 
+	// maxWaiting is how many goroutines without a connection are kept.
+	maxWaiting = 256
+
 	// maxDrain is how many bytes a client may send beyond what the decoder reads.
 	maxDrain = 16 << 10
 
@@ -24,8 +27,27 @@ const (
 	refusalLinger = 100 * time.Millisecond
 )
 
-// serve is the goroutine of one connection. Accept starts it, Shutdown awaits it. It ends because every phase has a
-// deadline, except an endpoint that ignores its context.
+// work is the goroutine of one connection after another. Admit starts it, Shutdown awaits it. It does not end with its
+// first connection because a fresh goroutine has a small stack, which every connection would pay to have grown.
+func (s *Server) work(conn net.Conn) {
+	defer s.done()
+	for {
+		s.serve(conn)
+		if s.waiting.Add(1) > maxWaiting {
+			s.waiting.Add(-1)
+			return
+		}
+		select {
+		case conn = <-s.next:
+			s.waiting.Add(-1)
+		case <-s.closing:
+			return
+		}
+	}
+}
+
+// serve serves one connection to its end, which comes because every phase has a deadline, except an endpoint that ignores
+// its context.
 func (s *Server) serve(conn net.Conn) {
 	defer s.done()
 	defer s.limits.release(conn.RemoteAddr())

@@ -16,7 +16,7 @@ import (
 )
 
 // A Server answers every connection with one reply of one endpoint. Its goroutines are those of Serve, which the caller
-// starts, and one per connection, which Shutdown awaits.
+// starts, one per connection, and some that wait for the next one, all of which Shutdown awaits.
 type Server struct {
 	endpoint     kitendpoint.Endpoint
 	dec          DecodeFunc
@@ -31,6 +31,8 @@ type Server struct {
 
 	buffers  sync.Pool     // of *bytes.Buffer: the reply first, then the scratch space of the drain
 	refusals chan struct{} // a slot for each connection above a limit
+	next     chan net.Conn // to a goroutine that waits for one; see work
+	waiting  atomic.Int64  // how many do
 
 	// What follows is for Shutdown. Connections are counted and not listed: a list under a lock is a cost for every one
 	// of them, and their deadlines end them all the same.
@@ -38,7 +40,7 @@ type Server struct {
 	giveUp    context.CancelFunc
 	closing   chan struct{}              // closed when Shutdown begins
 	idle      chan struct{}              // closed when nothing is busy any more
-	busy      atomic.Int64               // loops and connections, and one for the time before Shutdown
+	busy      atomic.Int64               // loops, connections and their goroutines, and one for the time before Shutdown
 	mu        sync.Mutex                 // guards listeners, and the closing of closing
 	listeners map[*net.Listener]struct{} // by pointer: a listener need not be comparable
 }
@@ -55,6 +57,7 @@ func NewServer(e kitendpoint.Endpoint, dec DecodeFunc, enc EncodeFunc, options .
 		linger:       500 * time.Millisecond,
 		limits:       limits{total: 10000, from: map[netip.Prefix]int{}},
 		refusals:     make(chan struct{}, maxRefusals),
+		next:         make(chan net.Conn),
 		closing:      make(chan struct{}),
 		idle:         make(chan struct{}),
 		listeners:    map[*net.Listener]struct{}{},
