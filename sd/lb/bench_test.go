@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	kitlb "github.com/go-kit/kit/sd/lb"
@@ -65,6 +66,14 @@ func BenchmarkPickParallel(b *testing.B) {
 			})
 		})
 	}
+	b.Run("counter", func(b *testing.B) { // what taking turns costs by itself
+		var turns atomic.Uint64
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				turns.Add(1)
+			}
+		})
+	})
 	gokit := kitlb.NewRoundRobin(p)
 	b.Run("gokit-roundrobin", func(b *testing.B) {
 		b.ReportAllocs()

@@ -31,10 +31,10 @@ func (Hash) Pick(ctx context.Context, s *Snapshot, tried []*Member) *Member {
 	}
 	var best *Member
 	var high uint64
-	for run := range s.runs {
-		for _, m := range run {
-			if score := mix(key, m.hash); score >= high && !slices.Contains(tried, m) {
-				best, high = m, score
+	for c, n := range s.runs {
+		for i, hash := range c.hashes[:n] {
+			if s := score(key, hash); s >= high && !slices.Contains(tried, c.members[i]) {
+				best, high = c.members[i], s
 			}
 		}
 	}
@@ -50,7 +50,11 @@ func hashString(s string) uint64 {
 	return mix(h, 0x9E3779B97F4A7C15)
 }
 
-// mix folds the 128-bit product of its arguments' combination; one multiplication, because hash pays it for each member.
+// score is what a member has for a key. Both are hashes, so one multiplication is enough to have each bit of them count
+// in the highest ones, which decide; a Hash pays it for each member.
+func score(key, hash uint64) uint64 { return (key ^ hash) * 0xD6E8FEB86659FD93 }
+
+// mix folds the 128-bit product of its arguments' combination.
 func mix(a, b uint64) uint64 {
 	high, low := bits.Mul64(a^b, 0xD6E8FEB86659FD93)
 	return high ^ low

@@ -15,10 +15,10 @@ type Member struct {
 	calls    atomic.Int64  // in flight; retired is added when the member has left for good
 	caution  atomic.Uint32 // reasons to look twice, a set of caution bits
 	failures atomic.Uint32 // failed calls in a row
-	hash     uint64        // of the instance, for rendezvous
 	latency  latencyAverage
 
 	instance string
+	hash     uint64 // of instance, for rendezvous
 	serve    kitendpoint.Endpoint
 	closer   io.Closer
 	closing  sync.Once

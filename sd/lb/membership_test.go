@@ -187,9 +187,12 @@ func TestAgainstModel(t *testing.T) {
 		}
 		for i, h := range old {
 			var have []string
-			for run := range h.snapshot.runs {
-				for _, m := range run {
+			for c, n := range h.snapshot.runs {
+				for j, m := range c.members[:n] {
 					have = append(have, m.instance)
+					if m.hash != c.hashes[j] {
+						t.Fatalf("snapshot %d: the hash beside %s is not its own", i, m.instance)
+					}
 				}
 			}
 			slices.Sort(have)
