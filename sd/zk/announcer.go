@@ -108,20 +108,6 @@ func (a *announcer) announce(ctx context.Context, instance string, up func()) er
 	}
 }
 
-// An unconfirmedError is a withdrawal that was not confirmed. The node goes with
-// its session at the latest.
-type unconfirmedError struct {
-	path  string
-	cause error
-	ctx   error // of the Announce, which was to end
-}
-
-func (e *unconfirmedError) Error() string {
-	return fmt.Sprintf("zk: withdraw %s: %v: %v", e.path, sd.ErrUnconfirmed, e.cause)
-}
-
-func (e *unconfirmedError) Unwrap() []error { return []error{sd.ErrUnconfirmed, e.cause, e.ctx} }
-
 // begin claims the entry for one Announce.
 func (a *announcer) begin(instance string) (*entry, error) {
 	a.mu.Lock()

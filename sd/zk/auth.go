@@ -3,7 +3,6 @@ package zk
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -21,10 +20,6 @@ const (
 	// mostSecret bounds user and password together.
 	mostSecret = 1024
 )
-
-// errUnproved begins the errors of a server that granted a session and did not
-// take the credentials.
-var errUnproved = errors.New("no answer to the credentials")
 
 // An authConn is a connection on which no request is ever sent before the
 // server has accepted the credentials: they are part of the handshake. It holds

@@ -13,8 +13,6 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-var errRefused = errors.New("connection closed without an answer: the server is not serving, or has seen less than this session")
-
 // A client is one go-zookeeper Conn: a sequence of connections which, as long
 // as ZooKeeper grants it, belong to one session. The Conn goes on by itself
 // after an expiry, with a new session.

@@ -42,30 +42,11 @@ type directory struct {
 	outdated time.Time // since when servers answer from an older state; zero if not
 }
 
-// A reader is one Watch under way. The directory's lock guards it.
-type reader struct {
-	news    chan struct{} // capacity 1
-	reset   bool          // wants the whole set
-	changes []sd.Change   // after that
-	err     error         // ends the Watch, after changes
-}
-
-// mostChanges is how many changes a reader is told one by one.
-const mostChanges = 1024
-
 // mostMissed is how often events may be missing before persistent watches are
 // given up for the directory, where the target leaves the choice to us. They
 // tell nothing of a child that this client may not read (CVE-2024-23944), though
 // the list names it; a watch for children does.
 const mostMissed = 2
-
-var (
-	errDisconnected = errors.New("connection lost")
-	errRemoved      = errors.New("directory removed")
-	errOutdated     = errors.New("answers from an older state than was seen before")
-	errMissed       = errors.New("an event was missed")
-	errUnacceptable = errors.New("the server's answer is not accepted")
-)
 
 func newDirectory(k *keeper, c config) *directory {
 	return &directory{
@@ -78,74 +59,12 @@ func newDirectory(k *keeper, c config) *directory {
 	}
 }
 
-// watch is sd.Backend's Watch.
-func (d *directory) watch(ctx context.Context, emit func(sd.Change)) error {
-	r := d.join()
-	defer d.leave(r)
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-d.keeper.ctx.Done():
-			return sd.ErrClosed
-		case <-r.news:
-		}
-		changes, err := d.take(r)
-		for _, c := range changes {
-			emit(c)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-func (d *directory) join() *reader {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	r := &reader{news: make(chan struct{}, 1), reset: d.live}
-	d.readers[r] = struct{}{}
-	if d.live {
-		r.notify()
-	}
-	select {
-	case d.joined <- struct{}{}:
-	default:
-	}
-	return r
-}
-
-func (d *directory) leave(r *reader) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.readers, r)
-}
-
-// take returns what r has not been told yet.
-func (d *directory) take(r *reader) (changes []sd.Change, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	changes, err = r.changes, r.err
-	if r.reset {
-		changes = []sd.Change{{Reset: true, Up: d.whole()}}
-	}
-	r.reset, r.changes = false, nil
-	return changes, err
-}
-
 // whole returns the set. The caller holds the lock.
 func (d *directory) whole() []string {
 	if d.set == nil {
 		return d.fresh
 	}
 	return slices.Collect(maps.Keys(d.set))
-}
-
-func (r *reader) notify() {
-	select {
-	case r.news <- struct{}{}:
-	default:
-	}
 }
 
 // publish makes c the next change of every reader.
@@ -185,20 +104,6 @@ func (d *directory) index(names []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fresh, d.set = nil, set
-}
-
-// tell puts c behind what r has not been told yet. A list is passed on as it
-// came: to walk the names in another order than memory's takes twice as long.
-func (r *reader) tell(c sd.Change) {
-	switch {
-	case c.Reset:
-		r.reset, r.changes = false, []sd.Change{c}
-	case len(r.changes) >= mostChanges:
-		r.reset, r.changes = true, nil
-	case !r.reset:
-		r.changes = append(r.changes, c)
-	}
-	r.notify()
 }
 
 // fail ends the Watch of every reader with err.

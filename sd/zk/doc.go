@@ -13,12 +13,13 @@
 //
 // A connection to ZooKeeper is made at a bounded pace (dial.go), with TLS and
 // credentials (tls.go, auth.go), and wrapped by a guard (guard.go, reply.go,
-// watch.go). A client is one Conn of go-zookeeper, cut into links: the times between two
-// disconnects (client.go). The keeper holds the session, with a second client
-// when the first cannot recover (keeper.go). On a link, a directory follows the
-// children for all readers (directory.go, queue.go, follow.go, audit.go), and an
-// announcer makes all changes (announcer.go, node.go, takeover.go, owner.go,
-// spread.go).
+// watch.go). A client is one Conn of go-zookeeper, cut into links: the times
+// between two disconnects (client.go). The keeper holds the session, with a second
+// client when the first cannot recover (keeper.go, session.go). On a link, a
+// directory follows the children for all readers (directory.go, reader.go,
+// queue.go, follow.go, audit.go), and an announcer makes all changes
+// (announcer.go, node.go, takeover.go, owner.go, spread.go). What may go wrong has
+// its words in errors.go.
 //
 // # Security
 //
@@ -88,13 +89,13 @@
 //     change would be 39 TB, and reading all data as go-kit does 250 TB.
 //
 // It ends where changes times clients exceed the events that the servers can
-// send. One server on two shared, busy cores sent about 25,000 a second
-// (BenchmarkFanOut in zktest/scale; measure yours). Five of these carry 12
-// changes a second, and such a rolling restart takes 27 minutes at least. What
-// comes faster waits in the servers' memory, up to 2.4 GB in each if all 10,000
-// servers are lost and return at once, before what Java adds to it. Lists end
-// later: at 16 MiB, about 600,000 names, here, and at jute.maxbuffer in Java
-// tools such as zkCli.
+// send. One server on two shared cores sent about 25,000 a second while they were
+// busy, and 80,000 while they were not (BenchmarkFanOut in zktest/scale; measure
+// yours). Five of the former carry 12 changes a second, and such a rolling
+// restart takes 27 minutes at least. What comes faster waits in the servers'
+// memory, up to 2.4 GB in each if all 10,000 servers are lost and return at once,
+// before what Java adds to it. Lists end later: at 16 MiB, about 600,000 names,
+// here, and at jute.maxbuffer in Java tools such as zkCli.
 //
 // Then an operator, in this order: restarts in smaller batches; shares one
 // Backend among all instancers of a process; adds ZooKeeper observers; gives each

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"example.com/daytime/sd"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -15,12 +14,6 @@ import (
 
 // nodeTries bounds the attempts while others change the node at the same time.
 const nodeTries = 5
-
-var (
-	errLost    = errors.New("registration lost")
-	errChanged = errors.New("node keeps changing")
-	errRevoked = errors.New("no longer wanted")
-)
 
 // look makes the node what w says, or finds that it is.
 func (a *announcer) look(l *link, e *entry, w wish) {
@@ -206,14 +199,4 @@ func (a *announcer) remove(l *link, e *entry) error {
 		}
 	}
 	return errChanged
-}
-
-// denied marks the errors that only a person can mend.
-func denied(err error) error {
-	for _, known := range []error{gozk.ErrNoAuth, gozk.ErrInvalidACL, gozk.ErrAuthFailed} {
-		if errors.Is(err, known) {
-			return fmt.Errorf("%w: %w", sd.ErrDenied, err)
-		}
-	}
-	return err
 }

@@ -2,7 +2,6 @@ package zk
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync"
 )
@@ -73,8 +72,6 @@ func checkVector(opcode uint32, size int, body []byte) error {
 	}
 	return nil
 }
-
-var errMulti = errors.New("results of a multi that do not end within their frame")
 
 // checkMulti checks the results of a multi to their end: those of a delete and
 // of a create, which is all that is asked for, or an error in the place of each.

@@ -136,13 +136,3 @@ func (a *announcer) claim(l *link, e *entry, stat *gozk.Stat) (*gozk.Stat, error
 	}
 	return claimed, nil
 }
-
-// changed turns the errors of somebody else's change into errChanged.
-func changed(err error) error {
-	for _, known := range []error{gozk.ErrNoNode, gozk.ErrNodeExists, gozk.ErrBadVersion} {
-		if errors.Is(err, known) {
-			return errChanged
-		}
-	}
-	return err
-}
