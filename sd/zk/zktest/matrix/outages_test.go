@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -52,14 +53,19 @@ func partitionRows(t *testing.T, r *rig) {
 		r.agree(slack, r.instances()...)
 		r.owned(slack)
 	})
-	for _, d := range []zktest.Direction{zktest.ToTarget, zktest.ToClient} {
-		f.row("F16", fmt.Sprintf("one ZooKeeper unreachable in direction %d", d), func(r *row) {
-			stall(forServers[:1], d)
-			stall(forClients[:1], d)
-			hold(50 * time.Millisecond)
-			away := map[string]bool{forServers[0].Addr(): true, forClients[0].Addr(): true}
-			r.converged = r.connected(sessionTimeout, func(server string) bool { return !away[server] })
-			heal(r.proxies)
+	first := []*zktest.Proxy{forServers[0], forClients[0]}
+	others := slices.Concat(forServers[1:], forClients[1:])
+	onFirst := func(server string) bool { return server == first[0].Addr() || server == first[1].Addr() }
+	for what, d := range map[string]zktest.Direction{"hears nothing": zktest.ToTarget, "is not heard": zktest.ToClient} {
+		for _, p := range others { // so that everybody is on the first
+			p.Refuse()
+		}
+		f.reset(sessionTimeout, onFirst, others...)
+		heal(others)
+		f.row("F16", "the ZooKeeper in use "+what, func(r *row) {
+			stall(first, d)
+			r.converged = r.connected(sessionTimeout, func(server string) bool { return !onFirst(server) })
+			heal(first)
 			r.lastPings()
 		})
 	}
