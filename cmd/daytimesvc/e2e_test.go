@@ -21,11 +21,16 @@ func TestProcesses(t *testing.T) {
 	url := func(path string) string {
 		return fmt.Sprintf("zk://%s/%s?session-timeout=3s", zookeeper.Addr(), path)
 	}
-	t.Run("faults", func(t *testing.T) { testFaults(t, dir, url("faults")) })
-	t.Run("rolling restart", func(t *testing.T) { testRollingRestart(t, dir, url("rolling")) })
-	t.Run("signals", func(t *testing.T) { testSignals(t, dir, url("signals")) })
-	t.Run("signal twice", func(t *testing.T) { testSignalTwice(t, dir, url("twice")) })
-	t.Run("closed pipe", func(t *testing.T) { testClosedPipe(t, dir, url("pipe")) })
+	t.Run("side by side", func(t *testing.T) {
+		for name, test := range map[string]func(t *testing.T, dir, url string){
+			"faults": testFaults, "rolling": testRollingRestart, "signals": testSignals, "twice": testSignalTwice, "pipe": testClosedPipe,
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				test(t, dir, url(name))
+			})
+		}
+	})
 	t.Run("ZooKeeper down", func(t *testing.T) { testZooKeeperDown(t, dir, url("down"), zookeeper) })
 }
 
