@@ -16,8 +16,8 @@ type Backend interface {
 	// armed before the set is read, so that no change falls in between. An
 	// entry that an Announce took over is not a gap. While the directory does
 	// not exist there is no set: Watch emits nothing and waits for it, and
-	// returns when it vanishes. While the registry cannot be reached it returns
-	// within a second or so. Emit is called from one goroutine at a time and
+	// returns when it vanishes. While the registry cannot be reached it returns,
+	// as soon as that is known. Emit is called from one goroutine at a time and
 	// never after Watch returned; it does not block. Watch leaves no goroutine
 	// behind.
 	Watch(ctx context.Context, emit func(Change)) error

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/mem"
 )
 
 func TestDeregisterWithoutRegister(t *testing.T) {
@@ -144,5 +146,41 @@ func TestDeregisterReleasesRegister(t *testing.T) {
 		pass(time.Second)
 		r.Deregister()
 		same(t, "Register took", time.Second, <-took)
+	})
+}
+
+// A stalled log blocks at one message.
+type stalledLog struct {
+	at      string
+	resumed chan struct{}
+}
+
+func (l stalledLog) Log(keyvals ...any) error {
+	if slices.Contains(keyvals, any(l.at)) {
+		<-l.resumed
+	}
+	return nil
+}
+
+// A log that nobody reads holds up neither the withdrawal nor Deregister.
+func TestWithdrawalDoesNotWaitForTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := mem.NewRegistry()
+		log := stalledLog{"registered", make(chan struct{})}
+		r, err := sd.NewRegistrar(registry.Open(), alice, log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Register()
+		same(t, "registered", []string{alice}, registry.Instances())
+		if took := timed(r.Deregister); took > 2*time.Second {
+			t.Errorf("Deregister took %v, want 2s at most", took)
+		}
+		if have := registry.Instances(); len(have) != 0 {
+			t.Errorf("after Deregister: want nobody registered, have %q", have)
+		}
+		wantState(t, r, sd.Withdrawn, nil)
+		close(log.resumed)
+		synctest.Wait()
 	})
 }

@@ -31,6 +31,7 @@ type Instancer struct {
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the loop, which the Instancer owns, has ended
 
+	scribe   *scribe  // closed by the loop
 	snapshot string   // file; empty for none
 	saver    *mailbox // writes it; nil for none
 
@@ -48,12 +49,14 @@ type Instancer struct {
 }
 
 // heldTime is how long a Watch must hold before what an earlier one failed with
-// is over: the registry answers, and there is no directory. It is well above the
-// time in which a backend finds out that it cannot reach its registry.
+// is no longer the reason for there being no set.
 const heldTime = 3 * time.Second
 
-// errStopped is why the set is not vouched for after Stop.
-var errStopped = errors.New("stopped")
+// Why a set is not vouched for, when it is no error of the backend.
+var (
+	errHeld    = errors.New("no failure, and no answer: there may be no directory")
+	errStopped = errors.New("stopped")
+)
 
 // An InstancerOption changes how an Instancer works.
 type InstancerOption func(*Instancer)
@@ -67,6 +70,7 @@ func NewInstancer(b Backend, logger log.Logger, options ...InstancerOption) *Ins
 		logger:   logger,
 		cancel:   cancel,
 		done:     make(chan struct{}),
+		scribe:   newScribe(),
 		state:    State{Phase: Unknown, Since: time.Now()},
 		listing:  listing{feed: feed{reset: true}},
 		channels: map[chan<- kitsd.Event]*mailbox{},
@@ -85,6 +89,7 @@ func NewInstancer(b Backend, logger log.Logger, options ...InstancerOption) *Ins
 // loop calls Watch for as long as anybody may be interested.
 func (i *Instancer) loop(ctx context.Context) {
 	defer close(i.done)
+	defer i.scribe.close()
 	if i.snapshot != "" {
 		i.restore()
 	}
@@ -104,8 +109,8 @@ func (i *Instancer) loop(ctx context.Context) {
 	}
 }
 
-// begin counts a call of Watch, and returns a function that forgets why there was
-// no set, in case that call holds.
+// begin counts a call of Watch, and returns a function that forgets why the call
+// before has failed, in case this one holds without a set.
 func (i *Instancer) begin() (forgive func()) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -114,8 +119,12 @@ func (i *Instancer) begin() (forgive func()) {
 	return func() {
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		if i.calls == call && i.state.Phase == Unknown {
+		switch {
+		case i.calls != call:
+		case i.state.Phase == Unknown:
 			i.state.Err = nil
+		case i.state.Phase == Stale:
+			i.state.Err = errHeld
 		}
 	}
 }
@@ -138,8 +147,8 @@ func (i *Instancer) apply(c Change) {
 	}
 }
 
-// index makes the roster ready for differences, outside the lock and after those
-// who were told of a new set had their turn.
+// index makes the roster ready for differences, outside the lock. It lets those
+// who were told of a new set go first, if they can.
 func (i *Instancer) index() {
 	if i.roster.members != nil { // only the loop changes the roster
 		return
@@ -177,7 +186,8 @@ func (i *Instancer) admit(names []string) []string {
 	i.rejected += refused
 	i.mu.Unlock()
 	if before == 0 && refused > 0 {
-		level.Warn(i.logger).Log("msg", "left out what is no instance", "names", refused, "err", CheckInstance(names[bad]))
+		err := CheckInstance(names[bad])
+		i.scribe.add(func() { level.Warn(i.logger).Log("msg", "left out what is no instance", "names", refused, "err", err) })
 	}
 	return valid
 }
@@ -204,9 +214,9 @@ func (i *Instancer) transition(change func() (Phase, error)) {
 	i.mu.Unlock()
 	switch {
 	case news && err != nil:
-		level.Warn(i.logger).Log("msg", "discovery "+string(p), "instances", size, "err", err)
+		i.scribe.add(func() { level.Warn(i.logger).Log("msg", "discovery "+string(p), "instances", size, "err", err) })
 	case news:
-		level.Info(i.logger).Log("msg", "discovery "+string(p), "instances", size)
+		i.scribe.add(func() { level.Info(i.logger).Log("msg", "discovery "+string(p), "instances", size) })
 	}
 }
 

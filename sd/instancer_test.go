@@ -300,3 +300,16 @@ func TestStaleAfterStop(t *testing.T) {
 		}
 	})
 }
+
+// Nor when there was a set before, and the directory is gone since.
+func TestStaleForgetsAnOutageThatIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, i := instancer(t)
+		s.emit(reset(alice))
+		s.fail(errDown)
+		pass(time.Minute)
+		if have := i.State(); have.Phase != sd.Stale || errors.Is(have.Err, errDown) {
+			t.Errorf("want stale for another reason than %v, have %v", errDown, have)
+		}
+	})
+}

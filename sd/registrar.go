@@ -78,7 +78,10 @@ func (r *Registrar) start(settled chan struct{}) bool {
 // run calls Announce until ctx is done; the last call, with ctx done, withdraws
 // whatever an earlier one may have left.
 func (r *Registrar) run(ctx context.Context, settle func()) {
+	scribe := newScribe()
+	defer scribe.close()
 	defer settle()
+	transition := func(wanted func() bool, p Phase, err error) { r.transition(scribe, wanted, p, err) }
 	var pause backoff
 	failed := Registering
 	wanted := func() bool { return ctx.Err() == nil }
@@ -87,20 +90,20 @@ func (r *Registrar) run(ctx context.Context, settle func()) {
 		err := r.backend.Announce(ctx, r.instance, func() {
 			pause.reset()
 			failed = Lost
-			r.transition(wanted, Registered, nil)
+			transition(wanted, Registered, nil)
 			settle()
 		})
 		if withdrawing || !wanted() && errors.Is(err, context.Canceled) {
 			if !errors.Is(err, ErrUnconfirmed) {
 				err = nil
 			}
-			r.transition(func() bool { return r.cancel == nil }, Withdrawn, err)
+			transition(func() bool { return r.cancel == nil }, Withdrawn, err)
 			return
 		}
 		if errors.Is(err, ErrConflict) {
-			r.transition(wanted, Conflict, err)
+			transition(wanted, Conflict, err)
 		} else {
-			r.transition(wanted, failed, err)
+			transition(wanted, failed, err)
 		}
 		settle()
 		pause.wait(ctx, err)
@@ -140,11 +143,11 @@ func (r *Registrar) State() State {
 	return r.state
 }
 
-// transition moves the state on, and logs it if that is news. Wanted says
+// transition moves the state on, and has it logged if that is news. Wanted says
 // whether the run that reports is one whose registration is wanted: what a run
 // reports after Deregister, or an old run after the next Register, does not
 // count.
-func (r *Registrar) transition(wanted func() bool, p Phase, err error) {
+func (r *Registrar) transition(log *scribe, wanted func() bool, p Phase, err error) {
 	r.mu.Lock()
 	if !wanted() {
 		r.mu.Unlock()
@@ -155,8 +158,8 @@ func (r *Registrar) transition(wanted func() bool, p Phase, err error) {
 	r.mu.Unlock()
 	switch {
 	case news && err != nil:
-		level.Warn(r.logger).Log("msg", string(p), "err", err)
+		log.add(func() { level.Warn(r.logger).Log("msg", string(p), "err", err) })
 	case news:
-		level.Info(r.logger).Log("msg", string(p))
+		log.add(func() { level.Info(r.logger).Log("msg", string(p)) })
 	}
 }

@@ -100,9 +100,8 @@ func setOf(names []string) map[string]struct{} {
 type listing struct {
 	feed feed // guarded by the Instancer's lock
 
-	mu      sync.Mutex // held while sorting and copying
-	sorted  []string
-	edition int // counts what sorted was
+	mu     sync.Mutex // held while sorting
+	sorted []string   // replaced, never changed
 }
 
 // add notes a difference between the roster, of that size, and the sorted form,
@@ -114,11 +113,8 @@ func (l *listing) add(size int, up, down []string) {
 
 // update takes in what the feed held.
 func (l *listing) update(reset bool, up, down []string) {
-	if reset || len(up)+len(down) > 0 {
-		l.edition++
-	}
 	if reset {
-		l.sorted = slices.Clone(up)
+		l.sorted = append(make([]string, 0, len(up)), up...)
 		slices.Sort(l.sorted)
 		l.sorted = slices.Compact(l.sorted) // in case a backend has named one twice
 	} else if len(up)+len(down) > 0 {

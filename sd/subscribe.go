@@ -15,15 +15,15 @@ func (i *Instancer) Register(ch chan<- kitsd.Event) {
 	if _, twice := i.channels[ch]; twice || i.stopped {
 		return
 	}
-	sent := 0
+	var sent []string // nil: nothing
 	m := newMailbox(func(m *mailbox) {
-		instances, edition := i.edition()
-		if edition == sent {
+		sorted := i.sorted()
+		if sent != nil && slices.Equal(sent, sorted) {
 			return // who came has left again
 		}
 		select {
-		case ch <- kitsd.Event{Instances: instances}:
-			sent = edition
+		case ch <- kitsd.Event{Instances: slices.Clone(sorted)}:
+			sent = sorted
 		case <-m.news: // the set that nobody took yet is out of date
 			m.notify()
 		case <-m.quit:
@@ -36,17 +36,15 @@ func (i *Instancer) Register(ch chan<- kitsd.Event) {
 }
 
 // list returns the set, sorted, as a slice that belongs to the caller.
-func (i *Instancer) list() []string {
-	instances, _ := i.edition()
-	return instances
-}
+func (i *Instancer) list() []string { return slices.Clone(i.sorted()) }
 
-// edition is list with a number, from 1, that is another one whenever the set is.
-func (i *Instancer) edition() (instances []string, number int) {
+// sorted returns the set, sorted, as a slice that nobody may change. It is not
+// nil.
+func (i *Instancer) sorted() []string {
 	i.listing.mu.Lock()
 	defer i.listing.mu.Unlock()
 	i.listing.update(i.take(&i.listing.feed))
-	return slices.Clone(i.listing.sorted), i.listing.edition
+	return i.listing.sorted
 }
 
 // Deregister ends the subscription of ch. After it returned nothing is sent, so

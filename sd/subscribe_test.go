@@ -106,6 +106,28 @@ func TestSameSetIsNotSentAgain(t *testing.T) {
 	})
 }
 
+// Nor is it for a reader who did not take the set between.
+func TestSameSetIsNotSentToASlowReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, i := instancer(t)
+		ch := make(chan kitsd.Event)
+		i.Register(ch)
+		defer i.Deregister(ch)
+		s.emit(reset(alice))
+		<-ch
+		pass(time.Second)
+		s.emit(up(bob))
+		pass(time.Second) // on offer, not taken
+		s.emit(down(bob))
+		pass(time.Second)
+		select {
+		case e := <-ch:
+			t.Errorf("want nothing, have %q again", e.Instances)
+		default:
+		}
+	})
+}
+
 // The first change is sent at once, what follows is merged: a thousand changes
 // in a second are few events, and the last one is right soon after.
 func TestBurstIsMerged(t *testing.T) {

@@ -71,8 +71,8 @@ func NewServer(e kitendpoint.Endpoint, dec DecodeFunc, enc EncodeFunc, options .
 	return s
 }
 
-// Serve accepts connections from l until Shutdown, and returns ErrServerClosed then. It closes l in any case. A server
-// may serve several listeners. An error of Accept ends Serve only when l is closed or broken; a shortage, of file
+// Serve accepts connections from l until Shutdown, which has to come, and returns ErrServerClosed then. It closes l in any
+// case. A server may serve several listeners. An error of Accept ends Serve only when l is closed or broken; a shortage, of file
 // descriptors for instance, is waited out.
 func (s *Server) Serve(l net.Listener) error {
 	if !s.track(&l) {

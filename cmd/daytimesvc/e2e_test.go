@@ -2,11 +2,15 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
@@ -23,7 +27,8 @@ func TestProcesses(t *testing.T) {
 	}
 	t.Run("side by side", func(t *testing.T) {
 		for name, test := range map[string]func(t *testing.T, dir, url string){
-			"faults": testFaults, "rolling": testRollingRestart, "signals": testSignals, "twice": testSignalTwice, "pipe": testClosedPipe,
+			"faults": testFaults, "rolling": testRollingRestart, "signals": testSignals, "twice": testSignalTwice,
+			"pipe": testClosedPipe, "stalled": testStalledLog,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -173,4 +178,40 @@ func testZooKeeperDown(t *testing.T, dir, url string, zookeeper *zktest.Server) 
 	listed(t, dir, url, addr)
 	server.wantExit(t, syscall.SIGTERM, shell.ExitOK)
 	listed(t, dir, url)
+}
+
+// With a log that nobody reads the program withdraws all the same, and a second signal ends it.
+func testStalledLog(t *testing.T, dir, url string) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer write.Close()
+	defer read.Close() // first: it ends the filling
+	addr := freePort(t)
+	cmd := exec.Command(filepath.Join(dir, "daytimesvc"), "--sd", url, "--listen", addr, "--drain", "0s")
+	cmd.Stderr = write
+	p := begin(t, cmd)
+	listed(t, dir, url, addr)
+	fill(t, read, write)
+	p.signal(t, syscall.SIGTERM)
+	listed(t, dir, url)
+	time.Sleep(200 * time.Millisecond) // a moment later, as a person would
+	p.wantExit(t, syscall.SIGTERM, shell.ExitAborted)
+}
+
+// fill writes to a pipe until it is full, which blocks a goroutine until the pipe is closed.
+func fill(t *testing.T, read, write *os.File) {
+	t.Helper()
+	go write.Write(make([]byte, 1<<20))
+	before := -1
+	poll(t, func() error {
+		<-time.After(50 * time.Millisecond)
+		have, err := unix.IoctlGetInt(int(read.Fd()), unix.TIOCINQ)
+		full := have == before
+		if before = have; err == nil && !full {
+			err = fmt.Errorf("%d bytes in the pipe", have)
+		}
+		return err
+	})
 }

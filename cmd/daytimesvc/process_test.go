@@ -46,7 +46,9 @@ func launch(t testing.TB, dir, name string, args ...string) *process {
 func begin(t testing.TB, cmd *exec.Cmd) *process {
 	t.Helper()
 	p := &process{cmd, shelltest.NewConsole(), shelltest.NewConsole(), make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = p.Stdout, p.Stderr
+	if cmd.Stdout = p.Stdout; cmd.Stderr == nil {
+		cmd.Stderr = p.Stderr
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

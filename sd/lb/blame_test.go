@@ -154,3 +154,47 @@ func TestEjectionLastsItsTime(t *testing.T) {
 		}
 	})
 }
+
+// invokeBriefly makes a call on m that has less time than m takes.
+func invokeBriefly(t *testing.T, p *Pool, m *Member) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if !m.begin() {
+		t.Fatalf("%s has left", m.instance)
+	}
+	p.invoke(ctx, m, 1, true)
+}
+
+// Brief attempts are no part of a row of failures, and start none for a member that has come back.
+func TestBriefAttemptsDoNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(4)
+		name := names(4)[0]
+		f[name].latency = 50 * time.Millisecond
+		p, r := start(f)
+		defer p.Close()
+		for range blameMax - 1 {
+			invokeBriefly(t, p, p.members[name])
+		}
+		f[name].fail(errReset)
+		hit(t, p, name, 1)
+		if have := stat(p, name).Ejections; have > 0 {
+			t.Errorf("after one reset: want no ejection, have %d", have)
+		}
+		f[name].fail(nil)
+		hit(t, p, name, 1)
+
+		f[name].fail(errors.New("the request's own"))
+		hit(t, p, name, 1)
+		f[name].fail(nil)
+		r.down(name)
+		time.Sleep(time.Minute) // until it has left the reserve
+		r.up(name)
+		synctest.Wait()
+		invokeBriefly(t, p, p.members[name])
+		if p.members[name].warned(failing) {
+			t.Error("after a return and one brief attempt: want no doubt")
+		}
+	})
+}

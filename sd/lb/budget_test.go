@@ -1,6 +1,8 @@
 package lb
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,5 +67,28 @@ func TestBudgetSavesItsShareOfTheCalls(t *testing.T) {
 		drive(t.Context(), call, 9000, time.Second/3000).wantNoFailure(t)
 		f[names(2)[0]].fail(errEndless)
 		drive(t.Context(), call, 9000, time.Second/3000).wantNoFailure(t)
+	})
+}
+
+// What a caller has given up is not tried again, and no retry is paid for.
+func TestGivenUpCallsCostNoRetries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(2)
+		p, _ := start(f)
+		defer p.Close()
+		call := Retry(p, NewRoundRobin(), Budget(0, 0.1)) // one retry is saved
+		for _, s := range f {
+			s.fail(errEndless)
+		}
+		for range 5 {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(10*time.Millisecond, cancel)
+			if _, err := call(ctx, 1); !errors.Is(err, context.Canceled) || errors.Is(err, ErrBudget) {
+				t.Errorf("want %v, have %v", context.Canceled, err)
+			}
+		}
+		f[names(2)[0]].fail(errReset)
+		f[names(2)[1]].fail(nil)
+		ask(t, call, 2)
 	})
 }

@@ -54,7 +54,7 @@ func (p *Pool) choose(ctx context.Context, picker Picker, s *Snapshot, tried []*
 	return m
 }
 
-// admits says whether a member that there is something against may have this call. One whose last call failed gets one
+// admits says whether a member that there is something against may have this call. One that fails gets one
 // call at a time, as a probe. One that is new gets a share that grows with its age, except from a Hash, whose keys
 // would go to and fro.
 func (p *Pool) admits(m *Member, picker Picker) bool {

@@ -24,13 +24,11 @@ const blameMax = 3
 // answered nobody for a while.
 func (p *Pool) blame(m *Member, start int64, err error, brief bool) {
 	now := p.now()
-	row := m.failures.Add(1)
-	if row == 1 {
-		m.failingFrom.Store(start)
-	}
+	m.failingFrom.CompareAndSwap(0, max(start, 1))
 	if brief && now-m.failingFrom.Load() < p.config.apartMin {
 		return
 	}
+	row := m.failures.Add(1)
 	m.probeAt.Store(now + p.config.apartMin)
 	lost, certain := unreachable(err), errors.Is(err, syscall.ECONNREFUSED)
 
@@ -116,6 +114,9 @@ func (m *Member) claimProbe(now, interval int64) bool {
 func (p *Pool) absolve(m *Member) {
 	if p.wary.Load() {
 		p.regain(m)
+	}
+	if m.failingFrom.Load() != 0 {
+		m.failingFrom.Store(0)
 	}
 	if m.failures.Load() == 0 && !m.warned(failing) {
 		return

@@ -33,8 +33,8 @@ func (Hash) Pick(ctx context.Context, s *Snapshot, tried []*Member) *Member {
 	var high uint64
 	for c, n := range s.runs {
 		for i, hash := range c.hashes[:n] {
-			if s := score(key, hash); s >= high && !slices.Contains(tried, c.members[i]) {
-				best, high = c.members[i], s
+			if this := score(key, hash); this >= high && !slices.Contains(tried, c.members[i]) {
+				best, high = c.members[i], this
 			}
 		}
 	}

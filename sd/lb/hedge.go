@@ -12,7 +12,8 @@ import (
 // 0, no hedging; 0.1 is usual. Attempts then run in goroutines of their own, which Pool.Close awaits.
 //
 // Calls must be safe to make twice, but that holds for Retry altogether. A hedge counts as one of the Attempts. A member
-// that hangs is made good for by hedges and not found out by them: as long as it is rare, it goes on costing some.
+// that hangs is made good for by hedges and not found out by them: as long as it is rare, it goes on costing some. A panic
+// of the endpoint reaches the caller if he still waits for an answer.
 func Hedge(ratio float64) RetryOption { return func(c *retryConfig) { c.hedge = ratio } }
 
 // A hedger decides when a second attempt is worth it.

@@ -26,7 +26,7 @@ type Member struct {
 	history  *history
 
 	warmFrom    int64        // first seen, when caution has warming
-	failingFrom atomic.Int64 // when the first of the failed calls in a row began
+	failingFrom atomic.Int64 // when the first call began that failed since the last answer; 0 if none did
 	probeAt     atomic.Int64 // when caution has failing: not before this
 
 	// Guarded by Pool.mu.
@@ -52,7 +52,7 @@ const (
 
 // The caution bits.
 const (
-	failing uint32 = 1 << iota // its last call failed; one probe at a time
+	failing uint32 = 1 << iota // its calls fail, as far as blame can tell; one probe at a time
 	warming                    // new; takes its share gradually
 )
 

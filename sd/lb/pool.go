@@ -38,7 +38,7 @@ type Pool struct {
 	members map[string]*Member
 	past    map[string]*history // of instances that left and may return
 	shelves [places]shelf
-	doubted int // ready members whose last call failed
+	doubted int // ready members that fail
 	trust   trust
 	agenda  agenda
 	known   bool

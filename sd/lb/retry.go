@@ -126,6 +126,9 @@ func (r *retrier) next(ctx context.Context, c *call) (*Member, error) {
 	if r.config.attempts > 0 && c.begun >= r.config.attempts {
 		return nil, errAttempts
 	}
+	if ctx.Err() != nil { // and no retry is paid for
+		return nil, ended(ctx)
+	}
 	if c.begun > 0 && !r.budget.withdraw() {
 		return nil, ErrBudget
 	}

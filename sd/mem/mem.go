@@ -29,24 +29,18 @@ type Registry struct {
 	mu      sync.Mutex
 	entries map[string]*Backend // and who owns them; nil: another program
 	absent  map[string]*Backend // to be withdrawn for this owner when the failure ends
-	failure error
-	turn    *turn // the present one
+	failure error               // present
+	failed  int                 // how often it has begun to fail
+	last    error               // the latest failure
+	turn    chan struct{}       // closed and replaced at every change
 }
-
-// A turn is the time between two changes.
-type turn struct {
-	over chan struct{} // closed at the next change
-	err  error         // the failure with which it ended, if any; after over
-}
-
-func newTurn() *turn { return &turn{over: make(chan struct{})} }
 
 // NewRegistry returns an empty registry.
 func NewRegistry() *Registry {
 	return &Registry{
 		entries: map[string]*Backend{},
 		absent:  map[string]*Backend{},
-		turn:    newTurn(),
+		turn:    make(chan struct{}),
 	}
 }
 
@@ -82,7 +76,9 @@ func (r *Registry) Fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.failure = err
-	if err == nil {
+	if err != nil {
+		r.failed, r.last = r.failed+1, err
+	} else {
 		for instance, owner := range r.absent {
 			r.remove(instance, owner)
 		}
@@ -100,9 +96,8 @@ func (r *Registry) remove(instance string, owner *Backend) {
 
 // changed wakes every call that waits. The caller holds the lock.
 func (r *Registry) changed() {
-	r.turn.err = r.failure
-	close(r.turn.over)
-	r.turn = newTurn()
+	close(r.turn)
+	r.turn = make(chan struct{})
 }
 
 // Open returns one client of the registry. It owns what it announces.
@@ -119,17 +114,32 @@ type Backend struct {
 	busy   map[string]struct{} // instances that are being announced
 }
 
-// do runs f under the registry's lock, unless the backend cannot be used, and
-// returns the present turn.
-func (b *Backend) do(f func(r *Registry)) (*turn, error) {
-	r := b.registry
+// A call is one use of a backend. A failure that is over by the time it looks has
+// ended it all the same.
+type call struct {
+	*Backend
+	failed int // of the registry, when the call began
+}
+
+func (b *Backend) newCall() call {
+	b.registry.mu.Lock()
+	defer b.registry.mu.Unlock()
+	return call{b, b.registry.failed}
+}
+
+// do runs f under the registry's lock, unless the registry has failed or the
+// backend is closed, and returns what to wait on for the next change.
+func (c call) do(f func(r *Registry)) (<-chan struct{}, error) {
+	r := c.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case b.closed:
+	case c.closed:
 		return nil, sd.ErrClosed
 	case r.failure != nil:
 		return nil, r.failure
+	case r.failed != c.failed:
+		return nil, r.last
 	}
 	f(r)
 	return r.turn, nil
@@ -137,10 +147,11 @@ func (b *Backend) do(f func(r *Registry)) (*turn, error) {
 
 // Watch implements sd.Backend.
 func (b *Backend) Watch(ctx context.Context, emit func(sd.Change)) error {
+	c := b.newCall()
 	var seen map[string]*Backend
 	for ctx.Err() == nil {
 		var now map[string]*Backend
-		t, err := b.do(func(r *Registry) { now = maps.Clone(r.entries) })
+		turn, err := c.do(func(r *Registry) { now = maps.Clone(r.entries) })
 		if err != nil {
 			return fmt.Errorf("mem: watch: %w", err)
 		}
@@ -150,9 +161,7 @@ func (b *Backend) Watch(ctx context.Context, emit func(sd.Change)) error {
 			emit(sd.Change{Up: up, Down: down})
 		}
 		seen = now
-		if err := t.wait(ctx); err != nil {
-			return fmt.Errorf("mem: watch: %w", err)
-		}
+		wait(ctx, turn)
 	}
 	return ctx.Err()
 }
@@ -167,14 +176,10 @@ func missing(from, set map[string]*Backend) (names []string) {
 	return names
 }
 
-// wait returns at the end of the turn, with the failure that has come over the
-// registry since, even if that is over by now; or when ctx is done.
-func (t *turn) wait(ctx context.Context) error {
+func wait(ctx context.Context, turn <-chan struct{}) {
 	select {
-	case <-t.over:
-		return t.err
+	case <-turn:
 	case <-ctx.Done():
-		return nil
 	}
 }
 
@@ -184,13 +189,14 @@ func (b *Backend) Announce(ctx context.Context, instance string, up func()) erro
 		return fmt.Errorf("mem: announce %s: %w: by this backend", instance, sd.ErrConflict)
 	}
 	defer b.end(instance)
-	if err := b.publish(ctx, instance); err != nil {
+	c := b.newCall()
+	if err := c.publish(ctx, instance); err != nil {
 		return fmt.Errorf("mem: announce %s: %w", instance, err)
 	}
 	if ctx.Err() == nil {
 		up()
 	}
-	if err := b.hold(ctx, instance); err != nil {
+	if err := c.hold(ctx, instance); err != nil {
 		return fmt.Errorf("mem: announce %s: %w", instance, err)
 	}
 	if err := b.withdraw(instance); err != nil {
@@ -217,16 +223,16 @@ func (b *Backend) end(instance string) {
 }
 
 // publish makes the entry, or finds that it is there already.
-func (b *Backend) publish(ctx context.Context, instance string) (err error) {
+func (c call) publish(ctx context.Context, instance string) (err error) {
 	if ctx.Err() != nil {
 		return nil
 	}
-	_, doErr := b.do(func(r *Registry) {
+	_, doErr := c.do(func(r *Registry) {
 		switch owner, exists := r.entries[instance]; {
 		case !exists:
-			r.entries[instance] = b
+			r.entries[instance] = c.Backend
 			r.changed()
-		case owner != b:
+		case owner != c.Backend:
 			err = sd.ErrConflict
 		}
 	})
@@ -234,22 +240,20 @@ func (b *Backend) publish(ctx context.Context, instance string) (err error) {
 }
 
 // hold returns nil when ctx is done, and an error when the entry is lost.
-func (b *Backend) hold(ctx context.Context, instance string) (err error) {
+func (c call) hold(ctx context.Context, instance string) (err error) {
 	for ctx.Err() == nil {
-		t, doErr := b.do(func(r *Registry) {
+		turn, doErr := c.do(func(r *Registry) {
 			switch owner, exists := r.entries[instance]; {
 			case !exists:
 				err = errLost
-			case owner != b:
+			case owner != c.Backend:
 				err = sd.ErrConflict
 			}
 		})
 		if err := errors.Join(doErr, err); err != nil {
 			return err
 		}
-		if err := t.wait(ctx); err != nil {
-			return err
-		}
+		wait(ctx, turn)
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ func TestShortFailure(t *testing.T) {
 		go func() { ended <- b.Watch(t.Context(), func(sd.Change) {}) }()
 		go func() { ended <- b.Announce(t.Context(), "192.0.2.1:8897", func() {}) }()
 		synctest.Wait()
+		registry.Put("192.0.2.2:8897") // which wakes them as well
 		registry.Fail(blip)
 		registry.Fail(nil)
 		synctest.Wait()

@@ -286,3 +286,28 @@ func TestNodesThatMayNotBeRead(t *testing.T) {
 		w.phase(v.State, 0, sd.Live)
 	})
 }
+
+// So is one that was allowed while the denial was on its way.
+func TestWithdrawnThoughAllowedMeanwhile(t *testing.T) {
+	inSecureWorld(t, func(w *world, _ string) {
+		w.protect(gozk.PermCreate | gozk.PermRead)
+		admin := w.visitor("admin:admin")
+		b := w.open()
+		r := w.register(b, alice)
+		w.register(b, bob)
+		w.registered(time.Second, alice, bob)
+		for _, wait := range []time.Duration{150, 250, 350, 450} { // one of them is between the denial and its arrival
+			w.Slow(100 * time.Millisecond)
+			go r.Deregister()
+			w.pass(wait * time.Millisecond)
+			if _, err := admin.SetACL("/go_servers", serversMay(gozk.PermCreate|gozk.PermRead|gozk.PermDelete), -1); err != nil {
+				t.Fatal(err)
+			}
+			w.Slow(0)
+			w.registered(2*time.Minute, bob)
+			w.allow(gozk.PermCreate | gozk.PermRead)
+			r.Register()
+			w.registered(time.Minute, alice, bob)
+		}
+	})
+}

@@ -214,3 +214,24 @@ func TestOneDenierBesideAnElection(t *testing.T) {
 		})
 	}
 }
+
+// Where nobody lets us in, dials become rare, also if one server is down
+// altogether.
+func TestDeniersBesideOneThatIsDown(t *testing.T) {
+	denies := func(context.Context) (net.Conn, error) { return nil, fmt.Errorf("TLS handshake: %w", sd.ErrDenied) }
+	inLab(t, three, func(l *lab) {
+		l.net.fail(func(ctx context.Context, address string) (net.Conn, error) {
+			if strings.HasPrefix(address, "c.") {
+				return nil, errTest
+			}
+			return denies(ctx)
+		})
+		b := l.open()
+		l.pass(time.Minute)
+		before := b.Stats().Dials
+		l.pass(5 * time.Minute)
+		if n := b.Stats().Dials - before; n > 60 {
+			t.Errorf("dials in 5 minutes: want 60 at most, have %d", n)
+		}
+	})
+}

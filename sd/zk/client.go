@@ -107,9 +107,6 @@ func newClient(c config, dial DialFunc, p *pacer, dials *atomic.Int64, wake func
 	return cl, nil
 }
 
-// goodbyeTime is when go-zookeeper no longer waits for the answer to a goodbye.
-const goodbyeTime = time.Second
-
 // silent drops what go-zookeeper logs: every failure comes back as an error.
 type silent struct{}
 
@@ -179,7 +176,7 @@ func (c *client) shaken(server string, h handshake) {
 	case h.refused:
 		c.refused = time.Now()
 		c.refusals[server] = c.refused
-		c.failure = fmt.Errorf("%s: %w", server, errRefused)
+		c.failed(server, fmt.Errorf("%s: %w", server, errRefused))
 	case h.err != nil:
 		c.failed(server, fmt.Errorf("%s: handshake: %w", server, h.err))
 	case h.session == 0:
@@ -201,9 +198,8 @@ func (c *client) fail(server string, err error) {
 // server loads another certificate.
 func (c *client) failed(server string, err error) {
 	c.failure = err
-	mayLive := c.held && time.Since(c.lost) < c.asked
-	if errors.Is(err, sd.ErrDenied) && !mayLive {
-		c.pacer.denied(server)
+	if mayLive := c.held && time.Since(c.lost) < c.asked; !mayLive {
+		c.pacer.failed(server, errors.Is(err, sd.ErrDenied))
 	}
 }
 
@@ -260,11 +256,9 @@ func (c *client) close() (ended bool) {
 	if l == nil {
 		c.closeGuard() // there is nobody to say goodbye to
 	}
-	begun := time.Now()
 	c.conn.Close()
-	ended = l != nil && time.Since(begun) < goodbyeTime
 	c.closeGuard()
 	for range c.events {
 	}
-	return ended
+	return l != nil && l.replies.endOfSession()
 }

@@ -198,3 +198,23 @@ func TestCloseWithoutAServerConfirmsNothing(t *testing.T) {
 		}
 	})
 }
+
+// A goodbye that was lost with the connection confirms nothing either.
+func TestGoodbyeThatIsCutOff(t *testing.T) {
+	inLab(t, home, func(l *lab) {
+		b, link := l.connected()
+		a := l.announce(b, alice)
+		l.Freeze()
+		a.cancel()
+		l.pass(100 * time.Millisecond) // the withdrawal is under way
+		closing := l.call(func(context.Context) error { return b.Close() })
+		l.pass(100 * time.Millisecond)
+		l.Disconnect(link.session)
+		<-closing.done
+		<-a.done
+		l.Thaw()
+		if l.owner(alice) == 0 || !errors.Is(a.err, sd.ErrUnconfirmed) {
+			t.Errorf("want the node there and %v, have the owner 0x%x and %v", sd.ErrUnconfirmed, l.owner(alice), a.err)
+		}
+	})
+}

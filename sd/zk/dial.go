@@ -93,28 +93,29 @@ func (h *hosts) handshakeTimeout(session time.Duration) time.Duration {
 // second with jitter. Without it go-zookeeper dials thousands of times a second
 // when servers accept a session and close the connection.
 //
-// When every server has refused the client itself since the last session, it
-// pauses for 10 s: only a person can mend that, and every try leaves a session
-// behind on the server.
+// When every server has failed since the last session, and one refuses the client
+// itself, it pauses for 10 s: only a person can mend that, and every try leaves a
+// session behind on the server.
 type pacer struct {
 	hosts int
 
-	mu      sync.Mutex
-	tokens  float64
-	last    time.Time
-	denials map[string]struct{} // by which servers, since the last session
+	mu       sync.Mutex
+	tokens   float64
+	last     time.Time
+	failures map[string]struct{} // of which servers, since the last session
 }
 
 func newPacer(hosts int) *pacer {
-	return &pacer{hosts: hosts, tokens: float64(hosts + 1), last: time.Now(), denials: map[string]struct{}{}}
+	return &pacer{hosts: hosts, tokens: float64(hosts + 1), last: time.Now(), failures: map[string]struct{}{}}
 }
 
-// denied notes that server refused the client itself.
-func (p *pacer) denied(server string) {
+// failed notes that server gave no session, perhaps because it refuses the client
+// itself.
+func (p *pacer) failed(server string, denied bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.denials[server] = struct{}{}
-	if len(p.denials) >= p.hosts {
+	p.failures[server] = struct{}{}
+	if denied && len(p.failures) >= p.hosts {
 		p.refill()
 		p.tokens = min(p.tokens, 0) - deniedPause.Seconds()*dialsASecond
 	}
@@ -124,7 +125,7 @@ func (p *pacer) denied(server string) {
 func (p *pacer) accepted() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	clear(p.denials)
+	clear(p.failures)
 }
 
 // wait returns when the next dial is due, or when ctx is done.

@@ -94,7 +94,7 @@ func (d *directory) keep(c sd.Change) {
 	}
 }
 
-// index makes the set of a list, after the readers had their turn with it.
+// index makes the set of a list. It lets the readers go first, if they can.
 func (d *directory) index(names []string) {
 	runtime.Gosched()
 	set := make(map[string]struct{}, len(names))
@@ -176,14 +176,14 @@ func (d *directory) run(ctx context.Context) {
 			continue
 		}
 		if l != nil && l.replies.refusal() != nil {
-			err = fmt.Errorf("%w: %w", errUnacceptable, l.replies.refusal())
+			err = l.replies.refusal()
 		}
 		if ctx.Err() != nil {
 			err = sd.ErrClosed
 		}
 		d.fail(err)
 		switch {
-		case errors.Is(err, errUnacceptable): // such as a list without end: somebody has to mend it
+		case errors.Is(err, errTooLong): // it will be again, until somebody mends it
 			d.refuse(ctx, err, 10*time.Second+rand.N(20*time.Second))
 		case errors.Is(err, errOutdated): // a follower catches up, or does not
 			pause(ctx, time.Second)

@@ -15,6 +15,7 @@ var (
 	errRefused  = errors.New("connection closed without an answer: the server is not serving, or has seen less than this session")
 	errUnproved = errors.New("no answer to the credentials") // of a server that granted a session
 	errMulti    = errors.New("results of a multi that do not end within their frame")
+	errTooLong  = errors.New("more than is accepted")
 
 	// Of the session.
 	errNoSession = errors.New("no session")
@@ -26,7 +27,6 @@ var (
 	errRemoved      = errors.New("directory removed")
 	errOutdated     = errors.New("answers from an older state than was seen before")
 	errMissed       = errors.New("an event was missed")
-	errUnacceptable = errors.New("the server's answer is not accepted")
 
 	// Of a node.
 	errLost    = errors.New("registration lost")

@@ -15,7 +15,7 @@ import (
 const (
 	listPause = 100 * time.Millisecond // at least, between the lists for two changes
 	listTries = 3                      // while a server answers from an older state
-	claimTime = 100 * time.Millisecond // is more than lies between a claim and the takeover, a round trip
+	claimTime = time.Second            // between a claim and the takeover: a round trip, and a commit
 )
 
 // A follower follows a directory on one link.

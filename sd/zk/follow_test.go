@@ -269,7 +269,7 @@ func TestListBetweenClaimAndTakeover(t *testing.T) {
 			l.session(b, time.Second)
 			return b
 		}
-		registrant, watcher := open(0, 20*time.Millisecond), open(time.Millisecond, 0)
+		registrant, watcher := open(0, 150*time.Millisecond), open(time.Millisecond, 0)
 		defer registrant.Close()
 		defer watcher.Close()
 		l.call(func(ctx context.Context) error { return registrant.Announce(ctx, alice, func() {}) })

@@ -181,8 +181,11 @@ func (r *frameReader) begin(size int) error {
 	if !r.seen {
 		most = mostConnectFrame
 	}
-	if size < leastFrame || size > most {
-		return fmt.Errorf("frame of %d bytes: want %d to %d", size, leastFrame, most)
+	switch {
+	case size < leastFrame:
+		return fmt.Errorf("frame of %d bytes: want %d at least", size, leastFrame)
+	case size > most:
+		return fmt.Errorf("frame of %d bytes: %w, which is %d", size, errTooLong, most)
 	}
 	r.in, r.size, r.left, r.have = true, size, size, 0
 	return nil

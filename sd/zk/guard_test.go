@@ -2,18 +2,21 @@ package zk
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"example.com/daytime/sd"
+	"github.com/go-kit/log"
 )
 
 // guarded returns a guard and the server's end of its connection. The pointer
@@ -260,4 +263,45 @@ func BenchmarkGuardRead(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// bitten replaces the length of one frame, once it is told to.
+type bitten struct {
+	net.Conn
+	bite *atomic.Bool
+}
+
+func (c bitten) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n >= 4 && c.bite.CompareAndSwap(true, false) {
+		copy(b, []byte{0, 0, 0, 1})
+	}
+	return n, err
+}
+
+// One bad frame costs a connection, and no more.
+func TestOneBadFrame(t *testing.T) {
+	inLab(t, three, func(l *lab) {
+		var bite atomic.Bool
+		l.net.fail(func(ctx context.Context, address string) (net.Conn, error) {
+			conn, err := l.Dial(ctx, "tcp", address)
+			return bitten{conn, &bite}, err
+		})
+		b, link := l.connected()
+		i := sd.NewInstancer(b, log.NewNopLogger())
+		defer i.Stop()
+		phase := func(want sd.Phase) func() error {
+			return func() error {
+				if s := i.State(); s.Phase != want {
+					return errors.New(s.String())
+				}
+				return nil
+			}
+		}
+		l.eventually(time.Second, phase(sd.Live))
+		bite.Store(true)
+		<-link.down
+		l.eventually(time.Second, phase(sd.Stale))
+		l.eventually(2*time.Second, phase(sd.Live))
+	})
 }

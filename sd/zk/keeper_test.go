@@ -100,7 +100,7 @@ func TestAdoption(t *testing.T) {
 				k.current, _ = k.newClient() // it gets nowhere
 				k.probe, _ = k.newClient()
 				old, probe := k.current, k.probe
-				probed := &link{Conn: probe.conn, session: 7, server: server, since: time.Now(), down: make(chan struct{})}
+				probed := &link{Conn: probe.conn, session: 7, server: server, since: time.Now(), replies: &replyCheck{}, down: make(chan struct{})}
 				probe.mu.Lock()
 				probe.link = probed
 				probe.mu.Unlock()

@@ -162,8 +162,7 @@ func (a *announcer) verify(l *link, e *entry) error {
 	return nil
 }
 
-// remove removes the node if it is ours. It does not try again what the ACLs
-// have barred, before they change.
+// remove removes the node if it is ours.
 func (a *announcer) remove(l *link, e *entry) error {
 	if e.unsure { // this server may not have heard yet of what another one was asked for
 		if _, err := l.Sync(e.path); err != nil {
@@ -179,24 +178,22 @@ func (a *announcer) remove(l *link, e *entry) error {
 		if !exists || !a.keeper.owned(stat.EphemeralOwner) {
 			return nil
 		}
-		if barred, err := a.isBarred(l, e, stat); err != nil {
-			return err
-		} else if barred {
-			return gozk.ErrNoAuth
-		}
-		claimed, err := a.claim(l, e, stat)
-		if err == nil && !a.wanted(e, withdraw) {
-			return errRevoked
-		}
-		if err == nil {
-			err = changed(l.Delete(e.path, claimed.Version))
-		}
-		if errors.Is(err, gozk.ErrNoAuth) {
-			a.bar(l, e, stat)
-		}
+		err = a.ifAllowed(l, e, stat, func() error { return a.erase(l, e, stat) })
 		if !errors.Is(err, errChanged) {
 			return err
 		}
 	}
 	return errChanged
+}
+
+// erase removes the node that stat describes, and no other.
+func (a *announcer) erase(l *link, e *entry, stat *gozk.Stat) error {
+	claimed, err := a.claim(l, e, stat)
+	if err != nil {
+		return err
+	}
+	if !a.wanted(e, withdraw) {
+		return errRevoked
+	}
+	return changed(l.Delete(e.path, claimed.Version))
 }

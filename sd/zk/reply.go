@@ -8,12 +8,13 @@ import (
 
 // A replyCheck knows which replies need a look: those with a vector, whose
 // length go-zookeeper believes, those to a multi, past whose end it reads, and
-// those to an addWatch.
+// those to an addWatch and to the end of a session, which it does not tell.
 type replyCheck struct {
 	mu      sync.Mutex
-	pending map[int32]uint32 // opcode by xid
-	old     bool             // the server does not know addWatch
-	refused error            // why the guard has closed the connection, if it has
+	pending map[int32]int32 // opcode by xid
+	old     bool            // the server does not know addWatch
+	ended   bool            // the server has ended the session, as it was asked to
+	refused error           // why the guard has closed the connection, if it has
 }
 
 const codeUnimplemented = -6
@@ -23,16 +24,16 @@ func (c *replyCheck) sent(packet []byte) {
 	if len(packet) < 12 {
 		return
 	}
-	opcode := binary.BigEndian.Uint32(packet[8:])
+	opcode := int32(binary.BigEndian.Uint32(packet[8:]))
 	switch opcode {
-	case opGetChildren2, opGetData, opMulti, opAddWatch:
+	case opGetChildren2, opGetData, opMulti, opAddWatch, opCloseSession:
 	default:
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pending == nil {
-		c.pending = map[int32]uint32{}
+		c.pending = map[int32]int32{}
 	}
 	c.pending[int32(binary.BigEndian.Uint32(packet[4:]))] = opcode
 }
@@ -48,6 +49,8 @@ func (c *replyCheck) received(size int, head []byte) error {
 	switch {
 	case opcode == opAddWatch:
 		c.old = c.old || code == codeUnimplemented
+	case opcode == opCloseSession:
+		c.ended = code == 0
 	case code != 0: // there is nothing after the header
 	case opcode == opMulti:
 		return checkMulti(size, head[leastFrame:])
@@ -59,7 +62,7 @@ func (c *replyCheck) received(size int, head []byte) error {
 
 // checkVector checks that what a reply begins with fits in: a list of names,
 // each of which takes 4 bytes at least, or data, which may be null.
-func checkVector(opcode uint32, size int, body []byte) error {
+func checkVector(opcode int32, size int, body []byte) error {
 	if len(body) < 4 {
 		return fmt.Errorf("frame of %d bytes: want a vector", size)
 	}
@@ -109,6 +112,13 @@ func (c *replyCheck) noAddWatch() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.old
+}
+
+// endOfSession reports whether the server has confirmed the end of the session.
+func (c *replyCheck) endOfSession() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
 }
 
 // refuse notes why the guard closes the connection: go-zookeeper only tells that

@@ -15,37 +15,29 @@ import (
 const mostTakeovers = 3
 
 // takeOver replaces a node of ours from an earlier session or process, if the
-// ACLs let it. If not it is a conflict, which ends with that session; what was
-// barred once is not tried again.
+// ACLs let it. If not it is a conflict, which ends with that session.
 func (a *announcer) takeOver(l *link, e *entry, stat *gozk.Stat) error {
-	barred, err := a.isBarred(l, e, stat)
-	if barred {
-		err = gozk.ErrNoAuth
-	} else if err == nil {
-		err = a.replace(l, e, stat)
-	}
+	err := a.ifAllowed(l, e, stat, func() error { return a.replace(l, e, stat) })
 	if errors.Is(err, gozk.ErrNoAuth) {
-		a.bar(l, e, stat)
 		return fmt.Errorf("%w: session 0x%x, whose node the ACLs do not let us replace", sd.ErrConflict, stat.EphemeralOwner)
 	}
 	return err
 }
 
-// isBarred reports whether the ACLs do not let us remove the node, as far as is
-// known, and nobody has changed the directory's since.
-func (a *announcer) isBarred(l *link, e *entry, stat *gozk.Stat) (bool, error) {
-	if !isEphemeral(stat) || stat.EphemeralOwner != e.barred {
-		return false, nil
+// ifAllowed does what removes the node. What the ACLs have barred once is not
+// tried again before somebody changes the directory's.
+func (a *announcer) ifAllowed(l *link, e *entry, stat *gozk.Stat, do func() error) error {
+	_, parent, err := l.Exists(a.parent) // before the attempt: it is tried again if the answer is about an older ACL
+	if err != nil {
+		return err
 	}
-	_, parent, err := l.Exists(a.parent)
-	return err == nil && parent.Aversion == e.barredAt, err
-}
-
-// bar remembers that the ACLs do not let us remove the node.
-func (a *announcer) bar(l *link, e *entry, stat *gozk.Stat) {
-	if exists, parent, err := l.Exists(a.parent); err == nil && exists {
+	if isEphemeral(stat) && stat.EphemeralOwner == e.barred && parent.Aversion == e.barredAt {
+		return gozk.ErrNoAuth
+	}
+	if err = do(); errors.Is(err, gozk.ErrNoAuth) {
 		e.barred, e.barredAt = stat.EphemeralOwner, parent.Aversion
 	}
+	return err
 }
 
 // replace puts a node of this session in the place of a ghost. The ghost

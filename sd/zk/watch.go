@@ -34,6 +34,7 @@ const (
 )
 
 const (
+	opCloseSession = -11
 	opError        = -1 // in the results of a multi
 	opCreate       = 1
 	opDelete       = 2

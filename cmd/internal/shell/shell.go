@@ -81,6 +81,7 @@ func UntilSignal() context.Context {
 		for time.Since(first) < echo {
 			second = <-signals
 		}
+		time.AfterFunc(echo, func() { os.Exit(ExitAborted) }) // also when nobody reads stderr
 		fmt.Fprintf(os.Stderr, "signal %v again: ended at once\n", second)
 		os.Exit(ExitAborted)
 	}()

@@ -253,7 +253,8 @@ func (s *Server) publish(changes []change) {
 // and Debian's 3.8.0, for CVE-2024-23944).
 func (s *Server) deliver(list []delivery) {
 	for _, d := range list {
-		if c := s.conns[d.to]; permits(d.acl, permRead, c.ids) {
+		c := s.conns[d.to] // nil if an event before this was too much for it
+		if c != nil && permits(d.acl, permRead, c.ids) {
 			s.send(c, eventFrame(d.event))
 		}
 	}

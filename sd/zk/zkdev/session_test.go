@@ -1,6 +1,7 @@
 package zkdev
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -200,7 +201,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 		if err := s.Create("/big", make([]byte, 1<<20-1000), 0); err != nil {
 			t.Fatal(err)
 		}
-		for n := range 2 * mostQueued >> 20 {
+		for n := range 4 * mostQueued >> 20 {
 			w.nc.SetWriteDeadline(time.Now().Add(time.Second))
 			request := newFrame()
 			request.int32(int32(n + 1))
@@ -211,6 +212,31 @@ func TestClientThatDoesNotRead(t *testing.T) {
 				return
 			}
 		}
-		t.Errorf("have %d replies queued, want the connection closed", 2*mostQueued>>20)
+		t.Errorf("have %d replies queued, want the connection closed", 4*mostQueued>>20)
+	})
+}
+
+// A change that is told twice to one who has too much waiting ends his
+// connection, and nothing else.
+func TestCutOffAmongEvents(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Server, l *transcript) {
+		w := l.join(t, dialTo(s), "w")
+		path := "/" + strings.Repeat("x", 900_000)
+		w.look(OpExists, path, true)
+		w.look(OpGetChildren, "/", true)
+		if err := s.Create("/big", make([]byte, 1<<20-1000), 0); err != nil {
+			t.Fatal(err)
+		}
+		w.look(OpGetChildren, "/", true)
+		for n := range mostQueued >> 20 {
+			w.send(int32(n+100), OpGetData, func(e *encoder) { e.string("/big"); e.bool(false) })
+		}
+		synctest.Wait()
+		if err := s.Create(path, nil, 0); err != nil {
+			t.Fatal(err)
+		}
+		if have := s.Sessions(); len(have) != 1 {
+			t.Errorf("have %v, want the session", have)
+		}
 	})
 }

@@ -30,7 +30,7 @@ func (f *fleet) wire(tb testing.TB, w *watcher, proxy *zktest.Proxy, path string
 	tb.Helper()
 	w.start()
 	w.next(tb)
-	time.Sleep(quiet) // what belongs to the start has ended
+	time.Sleep(settled) // what belongs to the start has ended
 	proxy.Forget()
 	before := f.packets(tb)
 	for k := range changes {
