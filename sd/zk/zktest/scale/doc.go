@@ -1,7 +1,7 @@
 // Package scale measures what discovery costs as a fleet grows, on a real ZooKeeper. It has no code of its own: the
 // benchmarks compare an sd.Instancer and an lb.Pool on sd/zk with go-kit's sd/zk, and with go-zookeeper's bare calls, which
 // are the floor. All contenders take their turns in each round of one run, so that a busy machine slows them alike; the
-// figures are medians, and the ratios are what to look at.
+// figures are medians, and the ratios, of each round where they can be, are what to look at.
 //
 //	go test -bench Cold   -benchtime 20x  -run ^$ -timeout 30m ./sd/zk/zktest/scale   # until a new watcher has everybody
 //	go test -bench Change -benchtime 200x -run ^$ -timeout 30m ./sd/zk/zktest/scale   # from the ack of one create or delete

@@ -56,11 +56,22 @@ func (t tally) report(b *testing.B, kinds ...string) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// ratio reports how many times a is b, in the medians of kind.
+// ratio reports how many times a is b in kind: the median of each round's ratio, so that a machine which is slower for a
+// while changes nothing, or the ratio of the medians where one of the two has sat out rounds.
 func (t tally) ratio(bench *testing.B, a, b, kind string) {
-	if over := t.median(b, kind); over > 0 && t[a] != nil {
-		bench.ReportMetric(t.median(a, kind)/over, fmt.Sprintf("%s/%s-%s-ratio", a, b, kind))
+	over, under := t[a][kind], t[b][kind]
+	if len(over) == 0 || len(under) == 0 || slices.Min(under) <= 0 {
+		return // what is counted from the ack may be nothing, or less
 	}
+	ratio := median(over) / median(under)
+	if len(over) == len(under) {
+		var rounds []float64
+		for i := range over {
+			rounds = append(rounds, over[i]/under[i])
+		}
+		ratio = median(rounds)
+	}
+	bench.ReportMetric(ratio, fmt.Sprintf("%s/%s-%s-ratio", a, b, kind))
 }
 
 // micros is d in the unit of the tables.
