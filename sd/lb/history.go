@@ -13,6 +13,7 @@ type history struct {
 	total, longest                         atomic.Int64 // latency of the answers, in nanoseconds
 
 	// What Member had when it left.
+	member  *Member // itself, if it left with calls in flight
 	latency latencyAverage
 	row     uint32 // failures
 	failing bool
@@ -30,6 +31,9 @@ func (p *Pool) remember(m *Member) {
 	}
 	h.latency.copy(&m.latency)
 	h.row, h.failing, h.aparts = m.failures.Load(), m.warned(failing), m.aparts
+	if m.InFlight() > 0 {
+		h.member = m
+	}
 	if len(p.past) >= pastMax {
 		for instance := range p.past { // any one: a map yields them in random order
 			delete(p.past, instance)
@@ -39,15 +43,22 @@ func (p *Pool) remember(m *Member) {
 	p.past[m.instance] = h
 }
 
-// recall makes a member for instance, with the history it left: one that was failing begins with a probe. Calls of before
-// that are still in flight are not counted again. The caller holds mu.
+// recall returns a member for instance, with the history it left: one that was failing begins with a probe. It is the one
+// that left, endpoint and all, if that has calls in flight. The caller holds mu.
 func (p *Pool) recall(instance string) *Member {
+	if h := p.past[instance]; h != nil && h.member != nil && h.member.revive() {
+		m := h.member
+		h.member = nil
+		delete(p.past, instance)
+		return m
+	}
 	m := &Member{instance: instance, hash: hashString(instance), history: p.past[instance]}
 	if m.history == nil {
 		m.history = new(history)
 		return m
 	}
 	delete(p.past, instance)
+	m.history.member = nil
 	m.latency.copy(&m.history.latency)
 	m.failures.Store(m.history.row)
 	m.aparts = m.history.aparts
@@ -77,7 +88,11 @@ func (p *Pool) Stats() []Stat {
 		stats = append(stats, m.history.stat(instance, states()[m.place], m.InFlight()))
 	}
 	for instance, h := range p.past {
-		stats = append(stats, h.stat(instance, "gone", 0))
+		inFlight := 0
+		if h.member != nil {
+			inFlight = h.member.InFlight()
+		}
+		stats = append(stats, h.stat(instance, "gone", inFlight))
 	}
 	p.mu.Unlock()
 	slices.SortFunc(stats, func(a, b Stat) int { return strings.Compare(a.Instance, b.Instance) })

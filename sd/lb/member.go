@@ -73,11 +73,15 @@ func (m *Member) InFlight() int {
 
 // begin counts a call. It refuses when the endpoint is closed, or about to be.
 func (m *Member) begin() bool {
-	if m.calls.Add(1) > 0 {
-		return true
+	for {
+		n := m.calls.Load()
+		if n < 0 {
+			return false
+		}
+		if m.calls.CompareAndSwap(n, n+1) {
+			return true
+		}
 	}
-	m.end()
-	return false
 }
 
 // end counts the end of a call; the last one closes the endpoint of a retired member.
@@ -94,6 +98,19 @@ func (m *Member) retire() {
 	}
 	if m.calls.Add(retired) == retired {
 		m.close()
+	}
+}
+
+// revive takes back a retirement, if calls are still in flight: with none of them left the endpoint is closed.
+func (m *Member) revive() bool {
+	for {
+		n := m.calls.Load()
+		if n >= 0 || n == retired { // not retired yet, or closed
+			return false
+		}
+		if m.calls.CompareAndSwap(n, n-retired) {
+			return true
+		}
 	}
 }
 

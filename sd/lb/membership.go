@@ -46,7 +46,11 @@ func (p *Pool) list(instances []string) (fresh []*Member) {
 		case m == nil:
 			m = p.recall(instance)
 			p.members[instance] = m
-			fresh = append(fresh, m)
+			if m.serve == nil {
+				fresh = append(fresh, m)
+			} else {
+				p.move(m, ready)
+			}
 		case m.place == reserve:
 			p.move(m, ready)
 		}
