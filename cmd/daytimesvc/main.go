@@ -73,8 +73,8 @@ func newCommand(stderr io.Writer) *cobra.Command {
 Each listen address is a server of its own, registered under ip:port. While the
 registry is down the servers serve all the same, and register when it is back.
 SIGINT, SIGTERM or SIGHUP withdraws the registrations, goes on serving for
---drain, finishes what was begun and ends with 0; a second signal ends at once
-with 130.
+--drain, finishes what was begun and ends with 0; a second signal, a tenth of a
+second later or more, ends at once with 130.
 The log is on stderr.
 
 Each flag can also be set in the environment: --log-level as DAYTIME_LOG_LEVEL.

@@ -70,12 +70,16 @@ func serve(ctx context.Context, c config, logger kitlog.Logger) error {
 	case <-ctx.Done():
 	case err = <-broken:
 	}
-	inParallel(servers, func(s *server) { s.registrar.Deregister() }) // before a word is said: the log may block
+	var withdrawing sync.WaitGroup
+	withdrawing.Go(func() { // whatever becomes of the log, which may block
+		inParallel(servers, func(s *server) { s.registrar.Deregister() })
+	})
 	if err == nil {
 		level.Info(logger).Log("msg", "shutting down", "reason", context.Cause(ctx), "drain", c.drain)
 	} else {
 		level.Error(logger).Log("msg", "shutting down", "err", err, "drain", c.drain)
 	}
+	withdrawing.Wait()
 	shutdown(servers, c.drain, logger)
 	return err
 }

@@ -182,6 +182,8 @@ func (r *frameReader) begin(size int) error {
 		most = mostConnectFrame
 	}
 	switch {
+	case size > most && !r.seen:
+		return fmt.Errorf("frame of %d bytes in place of a connect reply: want a ZooKeeper", size)
 	case size < leastFrame:
 		return fmt.Errorf("frame of %d bytes: want %d at least", size, leastFrame)
 	case size > most:
