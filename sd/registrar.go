@@ -78,10 +78,10 @@ func (r *Registrar) start(settled chan struct{}) bool {
 // run calls Announce until ctx is done; the last call, with ctx done, withdraws
 // whatever an earlier one may have left.
 func (r *Registrar) run(ctx context.Context, settle func()) {
-	scribe := newScribe()
-	defer scribe.close()
+	lines := newScribe()
+	defer lines.close()
 	defer settle()
-	transition := func(wanted func() bool, p Phase, err error) { r.transition(scribe, wanted, p, err) }
+	transition := func(wanted func() bool, p Phase, err error) { r.transition(lines, wanted, p, err) }
 	var pause backoff
 	failed := Registering
 	wanted := func() bool { return ctx.Err() == nil }
@@ -147,7 +147,7 @@ func (r *Registrar) State() State {
 // whether the run that reports is one whose registration is wanted: what a run
 // reports after Deregister, or an old run after the next Register, does not
 // count.
-func (r *Registrar) transition(log *scribe, wanted func() bool, p Phase, err error) {
+func (r *Registrar) transition(lines *scribe, wanted func() bool, p Phase, err error) {
 	r.mu.Lock()
 	if !wanted() {
 		r.mu.Unlock()
@@ -158,8 +158,8 @@ func (r *Registrar) transition(log *scribe, wanted func() bool, p Phase, err err
 	r.mu.Unlock()
 	switch {
 	case news && err != nil:
-		log.add(func() { level.Warn(r.logger).Log("msg", string(p), "err", err) })
+		lines.add(func() { level.Warn(r.logger).Log("msg", string(p), "err", err) })
 	case news:
-		log.add(func() { level.Info(r.logger).Log("msg", string(p)) })
+		lines.add(func() { level.Info(r.logger).Log("msg", string(p)) })
 	}
 }
