@@ -90,7 +90,7 @@
 //
 // It ends where changes times clients exceed the events that the servers can
 // send. One server on two shared cores sent about 25,000 a second while they were
-// busy, and 80,000 while they were not (BenchmarkFanOut in zktest/scale; measure
+// busy, and 80,000 while they were not (BenchmarkFanOut in scale; measure
 // yours). Five of the former carry 12 changes a second, and such a rolling
 // restart takes 27 minutes at least. What comes faster waits in the servers'
 // memory, up to 2.4 GB in each if all 10,000 servers are lost and return at once,

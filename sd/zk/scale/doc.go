@@ -3,9 +3,9 @@
 // are the floor. All contenders take their turns in each round of one run, so that a busy machine slows them alike; the
 // figures are medians, and the ratios, of each round where they can be, are what to look at.
 //
-//	go test -bench Cold   -benchtime 20x  -run ^$ -timeout 30m ./sd/zk/zktest/scale   # until a new watcher has everybody
-//	go test -bench Change -benchtime 200x -run ^$ -timeout 30m ./sd/zk/zktest/scale   # from the ack of one create or delete
-//	go test -bench 'Wire|Burst|Heap|Many|FanOut' -benchtime 5x -run ^$ -timeout 30m ./sd/zk/zktest/scale
+//	go test -bench Cold   -benchtime 20x  -run ^$ -timeout 30m ./sd/zk/scale   # until a new watcher has everybody
+//	go test -bench Change -benchtime 200x -run ^$ -timeout 30m ./sd/zk/scale   # from the ack of one create or delete
+//	go test -bench 'Wire|Burst|Heap|Many|FanOut' -benchtime 5x -run ^$ -timeout 30m ./sd/zk/scale
 //
 // One size alone: -bench Change/n=10000. Where ZooKeeper is not installed everything is skipped. A figure counted from
 // the ack can be negative: ZooKeeper sends the event first. The ratios are of what is counted from the request.

@@ -6,7 +6,7 @@
 // broken, what the clients saw while it was, how long everybody took to agree on the truth again, and the bounds on
 // that. The bounds are assertions; the figures are a table, which the test logs at its end:
 //
-//	go test -race -v -timeout 400s ./sd/zk/zktest/matrix -matrix
+//	go test -race -v -timeout 400s ./sd/zk/matrix -matrix
 //
 // takes about a minute and a half. More is behind other flags:
 //
