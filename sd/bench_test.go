@@ -13,7 +13,7 @@ import (
 // place of the loop.
 type idle struct{ Backend }
 
-func (idle) Watch(ctx context.Context, _ func(Change)) error {
+func (idle) Watch(ctx context.Context, _ Want, _ func(Change)) error {
 	<-ctx.Done()
 	return ctx.Err()
 }

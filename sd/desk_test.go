@@ -83,7 +83,7 @@ type call struct {
 	live bool // its ctx was not done
 }
 
-func (d *desk) Announce(ctx context.Context, _ string, up func()) error {
+func (d *desk) Announce(ctx context.Context, _ sd.Entry, told func(sd.Status)) error {
 	d.mu.Lock()
 	d.calls = append(d.calls, call{time.Now(), ctx.Err() == nil})
 	d.open++
@@ -91,7 +91,7 @@ func (d *desk) Announce(ctx context.Context, _ string, up func()) error {
 	announce := d.announce
 	d.mu.Unlock()
 	defer func() { d.mu.Lock(); d.open--; d.mu.Unlock() }()
-	return announce(ctx, up)
+	return announce(ctx, func() { told(sd.Status{Phase: sd.Registered}) })
 }
 
 // then says what the next call of Announce does.

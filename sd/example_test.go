@@ -47,8 +47,8 @@ func ExampleInstancer_Follow() {
 	instancer := sd.NewInstancer(backend, log.NewNopLogger())
 	defer instancer.Stop()
 	told := make(chan struct{})
-	stop := instancer.Follow(func(reset bool, up, down []string) {
-		fmt.Println(reset, up, down)
+	stop := instancer.Follow(func(c sd.Change) {
+		fmt.Println(c.Reset, c.Up, c.Down)
 		told <- struct{}{}
 	})
 

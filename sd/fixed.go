@@ -34,7 +34,7 @@ func OpenFixed(t Target) (Backend, error) {
 	return b, nil
 }
 
-func (b *fixed) Watch(ctx context.Context, emit func(Change)) error {
+func (b *fixed) Watch(ctx context.Context, _ Want, emit func(Change)) error {
 	if b.closed.Err() != nil {
 		return ErrClosed
 	}
@@ -49,7 +49,7 @@ func (b *fixed) Watch(ctx context.Context, emit func(Change)) error {
 	}
 }
 
-func (b *fixed) Announce(ctx context.Context, _ string, _ func()) error {
+func (b *fixed) Announce(ctx context.Context, _ Entry, _ func(Status)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -32,13 +32,13 @@ func TestFixedListIsTheSet(t *testing.T) {
 
 func TestFixedListTakesNoRegistration(t *testing.T) {
 	b := fixed(t, "fixed://"+alice)
-	err := b.Announce(t.Context(), bob, func() { t.Error("up was called") })
+	err := b.Announce(t.Context(), sd.Entry{Instance: bob}, func(sd.Status) { t.Error("up was called") })
 	if !errors.Is(err, sd.ErrDenied) {
 		t.Errorf("announce: want %v, have %v", sd.ErrDenied, err)
 	}
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := b.Announce(done, bob, nil); !errors.Is(err, context.Canceled) {
+	if err := b.Announce(done, sd.Entry{Instance: bob}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("withdraw: want %v, have %v", context.Canceled, err)
 	}
 }
@@ -47,7 +47,7 @@ func TestFixedListClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := fixed(t, "fixed://"+alice)
 		ended := make(chan error, 1)
-		go func() { ended <- b.Watch(t.Context(), func(sd.Change) {}) }()
+		go func() { ended <- b.Watch(t.Context(), sd.Want{}, func(sd.Change) {}) }()
 		synctest.Wait()
 		for range 2 {
 			if err := b.Close(); err != nil {
@@ -57,7 +57,7 @@ func TestFixedListClosed(t *testing.T) {
 		if err := <-ended; !errors.Is(err, sd.ErrClosed) {
 			t.Errorf("watch under way: want %v, have %v", sd.ErrClosed, err)
 		}
-		err := b.Watch(t.Context(), func(sd.Change) { t.Error("emit after Close") })
+		err := b.Watch(t.Context(), sd.Want{}, func(sd.Change) { t.Error("emit after Close") })
 		if !errors.Is(err, sd.ErrClosed) {
 			t.Errorf("watch after Close: want %v, have %v", sd.ErrClosed, err)
 		}

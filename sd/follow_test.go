@@ -29,8 +29,8 @@ type follower struct {
 // follow subscribes a follower. The end of the test stops it.
 func follow(t *testing.T, i *sd.Instancer) *follower {
 	f := &follower{}
-	f.stop = i.Follow(func(reset bool, up, down []string) {
-		f.take(t, reset, up, down)
+	f.stop = i.Follow(func(c sd.Change) {
+		f.take(t, c.Reset, c.Up, c.Down)
 		time.Sleep(f.takes)
 	})
 	t.Cleanup(f.stop)
@@ -209,7 +209,7 @@ func TestStopBesideAFollowersStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, i := instancer(t)
 		running := false
-		stop := i.Follow(func(bool, []string, []string) {
+		stop := i.Follow(func(sd.Change) {
 			running = true
 			pass(time.Second)
 			running = false

@@ -96,7 +96,7 @@ func (i *Instancer) loop(ctx context.Context) {
 	var pause backoff
 	for {
 		forgive := time.AfterFunc(heldTime, i.begin())
-		err := i.backend.Watch(ctx, func(c Change) {
+		err := i.backend.Watch(ctx, Want{}, func(c Change) {
 			pause.reset()
 			i.apply(c)
 		})

@@ -24,7 +24,7 @@ func TestNothingIsSentBeforeTheFirstAnswer(t *testing.T) {
 		s, i := instancer(t)
 		r := read(t, i)
 		followed := 0
-		stop := i.Follow(func(bool, []string, []string) { followed++ })
+		stop := i.Follow(func(sd.Change) { followed++ })
 		defer stop()
 		for range 100 {
 			s.fail(errDown)
@@ -187,9 +187,11 @@ func TestWatchIsRetried(t *testing.T) {
 // A watcher is a Backend that is one function.
 type watcher func(ctx context.Context, emit func(sd.Change)) error
 
-func (w watcher) Watch(ctx context.Context, emit func(sd.Change)) error { return w(ctx, emit) }
-func (watcher) Announce(context.Context, string, func()) error          { panic("not a Registrar") }
-func (watcher) Close() error                                            { panic("not the Instancer's to close") }
+func (w watcher) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) error {
+	return w(ctx, emit)
+}
+func (watcher) Announce(context.Context, sd.Entry, func(sd.Status)) error { panic("not a Registrar") }
+func (watcher) Close() error                                              { panic("not the Instancer's to close") }
 
 // Stop waits for Watch, however long that takes to clean up.
 func TestStopWaitsForWatch(t *testing.T) {
@@ -231,7 +233,7 @@ func TestNothingIsSentAfterStop(t *testing.T) {
 		synctest.Wait() // the set is on offer
 		i.Stop()
 		late := read(t, i)
-		i.Follow(func(bool, []string, []string) { t.Error("a follower was called after Stop") })()
+		i.Follow(func(sd.Change) { t.Error("a follower was called after Stop") })()
 		pass(time.Minute)
 		select {
 		case e := <-slow:

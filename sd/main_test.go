@@ -44,7 +44,7 @@ type source struct {
 	watches    atomic.Int32 // calls of Watch so far
 }
 
-func (s *source) Watch(ctx context.Context, emit func(sd.Change)) error {
+func (s *source) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) error {
 	s.watches.Add(1)
 	for {
 		select {

@@ -87,7 +87,7 @@ func (r *Registrar) run(ctx context.Context, settle func()) {
 	wanted := func() bool { return ctx.Err() == nil }
 	for {
 		withdrawing := !wanted()
-		err := r.backend.Announce(ctx, r.instance, func() {
+		err := r.backend.Announce(ctx, Entry{Instance: r.instance}, func(Status) {
 			pause.reset()
 			failed = Lost
 			transition(wanted, Registered, nil)

@@ -76,7 +76,7 @@ func TestSortingDelaysNobody(t *testing.T) {
 		i.listing.mu.Lock() // as a mailbox does that sorts
 		defer i.listing.mu.Unlock()
 		var have []string
-		i.Follow(func(_ bool, up, _ []string) { have = append(have, up...) })
+		i.Follow(func(c Change) { have = append(have, c.Up...) })
 		i.apply(Change{Reset: true, Up: []string{address(1)}})
 		pass := time.NewTimer(time.Second)
 		<-pass.C

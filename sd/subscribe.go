@@ -65,12 +65,11 @@ func (i *Instancer) Deregister(ch chan<- kitsd.Event) {
 }
 
 // Follow subscribes fn to differences, which cost the change and not the size
-// of the set. Fn is called first with reset and the whole set in up, as soon as
-// one is known, then with exact differences; what happens while fn runs is
+// of the set. Fn is called first with a Reset, as soon as a set is known, then with exact differences; what happens while fn runs is
 // merged. The calls come from one goroutine. The slices may be kept, but not
 // changed. Stop ends the subscription: fn is not running after it returned, so
 // fn itself must not call it.
-func (i *Instancer) Follow(fn func(reset bool, up, down []string)) (stop func()) {
+func (i *Instancer) Follow(fn func(Change)) (stop func()) {
 	f := &feed{}
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -79,7 +78,7 @@ func (i *Instancer) Follow(fn func(reset bool, up, down []string)) (stop func())
 	}
 	f.mailbox = newMailbox(func(*mailbox) {
 		if reset, up, down := i.take(f); reset || len(up)+len(down) > 0 {
-			fn(reset, up, down)
+			fn(Change{Reset: reset, Up: up, Down: down})
 		}
 	})
 	i.feeds[f] = struct{}{}

@@ -31,11 +31,11 @@ type absence struct {
 func watchAbsence(r *registry) *absence {
 	a := &absence{instancer: r.Instancer, logger: r.logger, said: somebody}
 	registered := 0
-	a.stop = r.Follow(func(reset bool, up, down []string) {
-		if reset {
+	a.stop = r.Follow(func(c sd.Change) {
+		if c.Reset {
 			registered = 0
 		}
-		registered += len(up) - len(down)
+		registered += len(c.Up) - len(c.Down)
 		if registered == 0 {
 			a.say(nobodyNow)
 		} else {

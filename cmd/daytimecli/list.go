@@ -69,8 +69,8 @@ func watch(ctx context.Context, c *config, stdout, stderr io.Writer) error {
 	absence := watchAbsence(registry)
 	defer absence.stop()
 	broken := make(chan error, 1) // holds the first error
-	stop := registry.Follow(func(_ bool, up, down []string) {
-		if err := put(stdout, changes(time.Now(), up, down)); err != nil {
+	stop := registry.Follow(func(c sd.Change) {
+		if err := put(stdout, changes(time.Now(), c.Up, c.Down)); err != nil {
 			select {
 			case broken <- err:
 			default:

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/daytime/sd"
 	kitendpoint "github.com/go-kit/kit/endpoint"
 	kitsd "github.com/go-kit/kit/sd"
 	kitlog "github.com/go-kit/log"
@@ -18,11 +19,11 @@ import (
 
 // A registry is an Instancer that hands out differences. It knows nothing until the first reset.
 type registry struct {
-	fn      func(reset bool, up, down []string)
+	fn      func(sd.Change)
 	stopped bool
 }
 
-func (r *registry) Follow(fn func(reset bool, up, down []string)) func() {
+func (r *registry) Follow(fn func(sd.Change)) func() {
 	r.fn = fn
 	return func() { r.stopped = true }
 }
@@ -30,9 +31,9 @@ func (r *registry) Register(chan<- kitsd.Event)   { panic("the Pool does not fol
 func (r *registry) Deregister(chan<- kitsd.Event) { panic("the Pool does not follow") }
 func (r *registry) Stop()                         {}
 
-func (r *registry) reset(instances ...string) { r.fn(true, instances, nil) }
-func (r *registry) up(instances ...string)    { r.fn(false, instances, nil) }
-func (r *registry) down(instances ...string)  { r.fn(false, nil, instances) }
+func (r *registry) reset(instances ...string) { r.fn(sd.Change{Reset: true, Up: instances}) }
+func (r *registry) up(instances ...string)    { r.fn(sd.Change{Up: instances}) }
+func (r *registry) down(instances ...string)  { r.fn(sd.Change{Down: instances}) }
 
 // A plain registry knows no differences, like go-kit's. It holds a lock while it sends, like go-kit's.
 type plain struct {

@@ -1,6 +1,10 @@
 package lb
 
-import "time"
+import (
+	"time"
+
+	"example.com/daytime/sd"
+)
 
 const (
 	remakeMin = int64(100 * time.Millisecond)
@@ -10,19 +14,19 @@ const (
 )
 
 // apply takes a change in. Only run calls it.
-func (p *Pool) apply(c change) {
+func (p *Pool) apply(c sd.Change) {
 	p.mu.Lock()
 	now := p.now()
 	if !p.known {
 		p.known, p.knownAt = true, now
 	}
 	p.set++
-	fresh := p.list(c.up)
+	fresh := p.list(c.Up)
 	var left []*Member
-	if c.reset {
+	if c.Reset {
 		left = p.unseen()
 	} else {
-		for _, instance := range c.down {
+		for _, instance := range c.Down {
 			if m := p.members[instance]; m != nil {
 				left = append(left, m)
 			}

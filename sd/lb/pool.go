@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/daytime/sd"
 	kitendpoint "github.com/go-kit/kit/endpoint"
 	kitsd "github.com/go-kit/kit/sd"
 	kitlb "github.com/go-kit/kit/sd/lb"
@@ -27,7 +28,7 @@ type Pool struct {
 	born     time.Time
 
 	unsubscribe func()
-	changes     chan change
+	changes     chan sd.Change
 	nudge       chan struct{} // the agenda has an earlier entry; capacity 1
 	done        chan struct{}
 	running     sync.WaitGroup // run
@@ -63,7 +64,7 @@ func NewPool(src kitsd.Instancer, factory kitsd.Factory, logger kitlog.Logger, o
 			apartMax:  int64(30 * time.Second),
 		},
 		born:    time.Now(),
-		changes: make(chan change),
+		changes: make(chan sd.Change),
 		nudge:   make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		members: make(map[string]*Member),

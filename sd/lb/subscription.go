@@ -3,27 +3,20 @@ package lb
 import (
 	"time"
 
+	"example.com/daytime/sd"
 	kitsd "github.com/go-kit/kit/sd"
 )
-
-// A change is the whole set (reset, in up) or a difference.
-type change struct {
-	reset    bool
-	up, down []string
-}
 
 // A follower is an Instancer that hands over differences, which spares the Pool from comparing whole sets. It calls fn
 // with the whole set first, never after stop has returned and never twice at once; while fn blocks it merges.
 type follower interface {
-	Follow(fn func(reset bool, up, down []string)) (stop func())
+	Follow(fn func(sd.Change)) (stop func())
 }
 
 // subscribe has src's changes sent to p.changes until the function it returns is called.
 func (p *Pool) subscribe(src kitsd.Instancer) (stop func()) {
 	if f, ok := src.(follower); ok {
-		return f.Follow(func(reset bool, up, down []string) {
-			p.send(change{reset, up, down})
-		})
+		return f.Follow(p.send)
 	}
 	events := make(chan kitsd.Event)
 	stopped := make(chan struct{})
@@ -45,7 +38,7 @@ func (p *Pool) relay(events <-chan kitsd.Event, stopped <-chan struct{}) {
 				p.logger.Log("msg", "registry cannot be read, keeping the instances", "err", event.Err)
 				continue
 			}
-			p.send(change{reset: true, up: event.Instances})
+			p.send(sd.Change{Reset: true, Up: event.Instances})
 		case <-stopped:
 			return
 		}
@@ -53,7 +46,7 @@ func (p *Pool) relay(events <-chan kitsd.Event, stopped <-chan struct{}) {
 }
 
 // send blocks until run has taken c, or has ended.
-func (p *Pool) send(c change) {
+func (p *Pool) send(c sd.Change) {
 	select {
 	case p.changes <- c:
 	case <-p.done:

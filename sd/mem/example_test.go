@@ -60,7 +60,7 @@ func ExampleRegistry_Fail() {
 	defer backend.Close()
 
 	registry.Fail(errors.New("connection refused"))
-	fmt.Println(backend.Watch(context.Background(), func(sd.Change) {}))
+	fmt.Println(backend.Watch(context.Background(), sd.Want{}, func(sd.Change) {}))
 	fmt.Println(registry.Instances())
 	// Output:
 	// mem: watch: connection refused

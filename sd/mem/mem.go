@@ -146,7 +146,7 @@ func (c call) do(f func(r *Registry)) (<-chan struct{}, error) {
 }
 
 // Watch implements sd.Backend.
-func (b *Backend) Watch(ctx context.Context, emit func(sd.Change)) error {
+func (b *Backend) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) error {
 	c := b.newCall()
 	var seen map[string]*Backend
 	for ctx.Err() == nil {
@@ -184,7 +184,8 @@ func wait(ctx context.Context, turn <-chan struct{}) {
 }
 
 // Announce implements sd.Backend.
-func (b *Backend) Announce(ctx context.Context, instance string, up func()) error {
+func (b *Backend) Announce(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
+	instance := entry.Instance
 	if !b.begin(instance) {
 		return fmt.Errorf("mem: announce %s: %w: by this backend", instance, sd.ErrConflict)
 	}
@@ -194,7 +195,7 @@ func (b *Backend) Announce(ctx context.Context, instance string, up func()) erro
 		return fmt.Errorf("mem: announce %s: %w", instance, err)
 	}
 	if ctx.Err() == nil {
-		up()
+		told(sd.Status{Phase: sd.Registered})
 	}
 	if err := c.hold(ctx, instance); err != nil {
 		return fmt.Errorf("mem: announce %s: %w", instance, err)

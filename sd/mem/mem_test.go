@@ -35,8 +35,8 @@ func TestShortFailure(t *testing.T) {
 		b := registry.Open()
 		blip := errors.New("blip")
 		ended := make(chan error, 2)
-		go func() { ended <- b.Watch(t.Context(), func(sd.Change) {}) }()
-		go func() { ended <- b.Announce(t.Context(), "192.0.2.1:8897", func() {}) }()
+		go func() { ended <- b.Watch(t.Context(), sd.Want{}, func(sd.Change) {}) }()
+		go func() { ended <- b.Announce(t.Context(), sd.Entry{Instance: "192.0.2.1:8897"}, func(sd.Status) {}) }()
 		synctest.Wait()
 		registry.Put("192.0.2.2:8897") // which wakes them as well
 		registry.Fail(blip)

@@ -71,7 +71,7 @@ func unknownIsNotEmpty(ctx context.Context, h Harness) error {
 		i := sd.NewInstancer(b, log.NewNopLogger())
 		defer i.Stop()
 		r := NewRecorder()
-		defer i.Follow(r.follow)()
+		defer i.Follow(r.Emit)()
 		return inOrder(
 			func() error { h.Settle(); pause(2 * time.Second); return phase(h, i.State, sd.Unknown) },
 			h.Restore,
@@ -174,7 +174,7 @@ func watchedAfterFailure(ctx context.Context, h Harness) error {
 		i := sd.NewInstancer(b, log.NewNopLogger())
 		defer i.Stop()
 		r := NewRecorder()
-		defer i.Follow(r.follow)()
+		defer i.Follow(r.Emit)()
 		for _, name := range []string{alice, bob} { // the second failure finds what the first one broke
 			err := inOrder(
 				func() error { return phase(h, i.State, sd.Live) },

@@ -48,7 +48,7 @@ func announcedOnce(ctx context.Context, h Harness) error {
 		if err != nil {
 			return err
 		}
-		second := start(ctx, func(ctx context.Context) error { return b.Announce(ctx, alice, func() {}) })
+		second := start(ctx, func(ctx context.Context) error { return b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) {}) })
 		if err := second.end(h); err != nil || !errors.Is(second.err, sd.ErrConflict) {
 			return fmt.Errorf("second: want %v, have %w", sd.ErrConflict, errors.Join(err, second.err))
 		}
@@ -97,7 +97,7 @@ func handedOver(ctx context.Context, h Harness) error {
 		if errors.Is(a.err, context.Canceled) || a.err == nil {
 			return fmt.Errorf("entry handed over: want why it is lost, have %v", a.err)
 		}
-		a = start(ctx, func(ctx context.Context) error { return b.Announce(ctx, alice, func() {}) })
+		a = start(ctx, func(ctx context.Context) error { return b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) {}) })
 		if err := a.end(h); err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func handedOver(ctx context.Context, h Harness) error {
 		}
 		done, cancel := context.WithCancel(ctx)
 		cancel()
-		if err := b.Announce(done, alice, func() {}); !errors.Is(err, context.Canceled) {
+		if err := b.Announce(done, sd.Entry{Instance: alice}, func(sd.Status) {}); !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("withdraw: want %v, have %v", context.Canceled, err)
 		}
 		return registered(h, alice)
@@ -135,7 +135,7 @@ func doneOnlyWithdraws(ctx context.Context, h Harness) error {
 	return with(h, func(b sd.Backend) error {
 		done, cancel := context.WithCancel(ctx)
 		cancel()
-		err := b.Announce(done, alice, func() {})
+		err := b.Announce(done, sd.Entry{Instance: alice}, func(sd.Status) {})
 		if !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("want %v, have %v", context.Canceled, err)
 		}
@@ -199,7 +199,7 @@ func withdrawnAfterFailure(ctx context.Context, h Harness) error {
 				// and a last one with ctx done withdraws.
 				done, cancel := context.WithCancel(ctx)
 				cancel()
-				if err := b.Announce(done, alice, func() {}); !errors.Is(err, context.Canceled) {
+				if err := b.Announce(done, sd.Entry{Instance: alice}, func(sd.Status) {}); !errors.Is(err, context.Canceled) {
 					return fmt.Errorf("withdraw: want %v, have %v", context.Canceled, err)
 				}
 				return nil

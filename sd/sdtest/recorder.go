@@ -73,11 +73,6 @@ func (r *Recorder) Emit(c sd.Change) {
 	}
 }
 
-// follow is Emit in the form of a follower of an Instancer.
-func (r *Recorder) follow(reset bool, up, down []string) {
-	r.Emit(sd.Change{Reset: reset, Up: up, Down: down})
-}
-
 // Returned says that the Watch has returned.
 func (r *Recorder) Returned() {
 	r.mu.Lock()

@@ -159,7 +159,7 @@ func watch(ctx context.Context, b sd.Backend) (*call, *Recorder) {
 	r := NewRecorder()
 	return start(ctx, func(ctx context.Context) error {
 		defer r.Returned()
-		return b.Watch(ctx, r.Emit)
+		return b.Watch(ctx, sd.Want{}, r.Emit)
 	}), r
 }
 
@@ -167,7 +167,7 @@ func watch(ctx context.Context, b sd.Backend) (*call, *Recorder) {
 func announce(ctx context.Context, h Harness, b sd.Backend, instance string) (*call, error) {
 	ups := make(chan struct{}, 2) // one more than are allowed
 	c := start(ctx, func(ctx context.Context) error {
-		err := b.Announce(ctx, instance, func() {
+		err := b.Announce(ctx, sd.Entry{Instance: instance}, func(sd.Status) {
 			select {
 			case ups <- struct{}{}:
 			default:

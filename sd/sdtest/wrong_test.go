@@ -22,23 +22,23 @@ type wrong struct {
 	*mem.Backend
 	registry *mem.Registry
 	over     chan struct{} // closed at the end of the test
-	watch    func(w *wrong, ctx context.Context, emit func(sd.Change)) error
-	announce func(w *wrong, ctx context.Context, instance string, up func()) error
+	watch    func(w *wrong, ctx context.Context, want sd.Want, emit func(sd.Change)) error
+	announce func(w *wrong, ctx context.Context, entry sd.Entry, told func(sd.Status)) error
 	forAll   bool // see closesForAll
 }
 
-func (w *wrong) Watch(ctx context.Context, emit func(sd.Change)) error {
+func (w *wrong) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 	if w.watch == nil {
-		return w.Backend.Watch(ctx, emit)
+		return w.Backend.Watch(ctx, want, emit)
 	}
-	return w.watch(w, ctx, emit)
+	return w.watch(w, ctx, want, emit)
 }
 
-func (w *wrong) Announce(ctx context.Context, instance string, up func()) error {
+func (w *wrong) Announce(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
 	if w.announce == nil {
-		return w.Backend.Announce(ctx, instance, up)
+		return w.Backend.Announce(ctx, entry, told)
 	}
-	return w.announce(w, ctx, instance, up)
+	return w.announce(w, ctx, entry, told)
 }
 
 // wrongHarness opens wrong backends.
@@ -63,31 +63,31 @@ func (h *wrongHarness) Restore() error               { h.registry.Fail(nil); ret
 func (h *wrongHarness) Settle()                      { synctest.Wait() }
 
 // noOwnerCheck takes an existing entry for its own, and deletes it in the end.
-func noOwnerCheck(w *wrong, ctx context.Context, instance string, up func()) error {
-	err := w.Backend.Announce(ctx, instance, up)
+func noOwnerCheck(w *wrong, ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
+	err := w.Backend.Announce(ctx, entry, told)
 	if errors.Is(err, sd.ErrConflict) {
-		up()
+		told(sd.Status{Phase: sd.Registered})
 		<-ctx.Done()
-		w.registry.Expire(instance)
+		w.registry.Expire(entry.Instance)
 		return ctx.Err()
 	}
 	return err
 }
 
 // neverWithdraws leaves the entry to the end of the session.
-func neverWithdraws(w *wrong, ctx context.Context, instance string, up func()) error {
+func neverWithdraws(w *wrong, ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
 	if ctx.Err() == nil {
-		return w.Backend.Announce(ctx, instance, func() {
-			w.registry.Put(instance) // whoever looks is told that it is another's
-			up()
+		return w.Backend.Announce(ctx, entry, func(s sd.Status) {
+			w.registry.Put(entry.Instance) // whoever looks is told that it is another's
+			told(s)
 		})
 	}
 	return ctx.Err()
 }
 
 // blindToLoss believes for ever in what it once created.
-func blindToLoss(w *wrong, ctx context.Context, instance string, up func()) error {
-	err := w.Backend.Announce(ctx, instance, up)
+func blindToLoss(w *wrong, ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
+	err := w.Backend.Announce(ctx, entry, told)
 	if ctx.Err() == nil {
 		<-ctx.Done()
 	}
@@ -95,8 +95,8 @@ func blindToLoss(w *wrong, ctx context.Context, instance string, up func()) erro
 }
 
 // noRetry waits for an event that will never come once a read has failed.
-func noRetry(w *wrong, ctx context.Context, emit func(sd.Change)) error {
-	if err := w.Backend.Watch(ctx, emit); ctx.Err() != nil {
+func noRetry(w *wrong, ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+	if err := w.Backend.Watch(ctx, want, emit); ctx.Err() != nil {
 		return err
 	}
 	<-ctx.Done()
@@ -104,10 +104,10 @@ func noRetry(w *wrong, ctx context.Context, emit func(sd.Change)) error {
 }
 
 // listBeforeArm misses what happens between its list and its watch.
-func listBeforeArm(w *wrong, ctx context.Context, emit func(sd.Change)) error {
+func listBeforeArm(w *wrong, ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 	emit(sd.Change{Reset: true, Up: w.registry.Instances()})
 	time.Sleep(5 * time.Millisecond)
-	return w.Backend.Watch(ctx, func(c sd.Change) {
+	return w.Backend.Watch(ctx, want, func(c sd.Change) {
 		if !c.Reset {
 			emit(c)
 		}
@@ -115,8 +115,8 @@ func listBeforeArm(w *wrong, ctx context.Context, emit func(sd.Change)) error {
 }
 
 // emptyOnLoss takes a failed read for an empty directory.
-func emptyOnLoss(w *wrong, ctx context.Context, emit func(sd.Change)) error {
-	err := w.Backend.Watch(ctx, emit)
+func emptyOnLoss(w *wrong, ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+	err := w.Backend.Watch(ctx, want, emit)
 	if ctx.Err() == nil {
 		emit(sd.Change{Reset: true})
 	}
@@ -124,8 +124,8 @@ func emptyOnLoss(w *wrong, ctx context.Context, emit func(sd.Change)) error {
 }
 
 // emitsLate has an event in its pocket when it returns.
-func emitsLate(w *wrong, ctx context.Context, emit func(sd.Change)) error {
-	err := w.Backend.Watch(ctx, emit)
+func emitsLate(w *wrong, ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+	err := w.Backend.Watch(ctx, want, emit)
 	go func() {
 		time.Sleep(10 * time.Millisecond)
 		emit(sd.Change{Up: []string{"192.0.2.99:1"}})
@@ -134,14 +134,14 @@ func emitsLate(w *wrong, ctx context.Context, emit func(sd.Change)) error {
 }
 
 // leaks leaves a goroutine behind for each call.
-func leaks(w *wrong, ctx context.Context, emit func(sd.Change)) error {
+func leaks(w *wrong, ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 	go func() { <-w.over }()
-	return w.Backend.Watch(ctx, emit)
+	return w.Backend.Watch(ctx, want, emit)
 }
 
 // partialReset publishes what it has read so far.
-func partialReset(w *wrong, ctx context.Context, emit func(sd.Change)) error {
-	return w.Backend.Watch(ctx, func(c sd.Change) {
+func partialReset(w *wrong, ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+	return w.Backend.Watch(ctx, want, func(c sd.Change) {
 		if c.Reset && len(c.Up) > 1 {
 			emit(sd.Change{Reset: true, Up: c.Up[:1]})
 			c = sd.Change{Up: c.Up[1:]}
@@ -151,9 +151,9 @@ func partialReset(w *wrong, ctx context.Context, emit func(sd.Change)) error {
 }
 
 // emptyWhenUnread takes a first read that fails for an empty directory.
-func emptyWhenUnread(w *wrong, ctx context.Context, emit func(sd.Change)) error {
+func emptyWhenUnread(w *wrong, ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 	told := false
-	err := w.Backend.Watch(ctx, func(c sd.Change) { told = true; emit(c) })
+	err := w.Backend.Watch(ctx, want, func(c sd.Change) { told = true; emit(c) })
 	if ctx.Err() == nil && !told {
 		emit(sd.Change{Reset: true})
 	}
@@ -162,9 +162,9 @@ func emptyWhenUnread(w *wrong, ctx context.Context, emit func(sd.Change)) error 
 
 // forgetsWithdrawals says that a withdrawal is not confirmed, and leaves it at
 // that.
-func forgetsWithdrawals(w *wrong, ctx context.Context, instance string, up func()) error {
+func forgetsWithdrawals(w *wrong, ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
 	held := make(chan struct{})
-	err := w.Backend.Announce(context.WithoutCancel(ctx), instance, func() { up(); close(held) })
+	err := w.Backend.Announce(context.WithoutCancel(ctx), entry, func(s sd.Status) { told(s); close(held) })
 	select {
 	case <-held: // and lost, or the registry has failed
 	default:
@@ -186,8 +186,8 @@ func (c closesForAll) Close() error {
 }
 
 // emitsTwiceAtOnce has two goroutines that emit.
-func emitsTwiceAtOnce(w *wrong, ctx context.Context, emit func(sd.Change)) error {
-	return w.Backend.Watch(ctx, func(c sd.Change) {
+func emitsTwiceAtOnce(w *wrong, ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+	return w.Backend.Watch(ctx, want, func(c sd.Change) {
 		var both sync.WaitGroup
 		for range 2 {
 			both.Go(func() { emit(sd.Change{Reset: true, Up: c.Up}) })
@@ -197,17 +197,17 @@ func emitsTwiceAtOnce(w *wrong, ctx context.Context, emit func(sd.Change)) error
 }
 
 // reusesSlices emits the same array again and again.
-func reusesSlices(w *wrong, ctx context.Context, emit func(sd.Change)) error {
+func reusesSlices(w *wrong, ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 	up := make([]string, 0, 100)
-	return w.Backend.Watch(ctx, func(c sd.Change) {
+	return w.Backend.Watch(ctx, want, func(c sd.Change) {
 		up = append(up[:0], c.Up...)
 		emit(sd.Change{Reset: c.Reset, Up: up, Down: c.Down})
 	})
 }
 
 // upTwice tells each registration twice.
-func upTwice(w *wrong, ctx context.Context, instance string, up func()) error {
-	return w.Backend.Announce(ctx, instance, func() { up(); up() })
+func upTwice(w *wrong, ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
+	return w.Backend.Announce(ctx, entry, func(s sd.Status) { told(s); told(s) })
 }
 
 // The suite finds every wrong backend, and in the case that is meant for it.

@@ -39,7 +39,7 @@ func TestStrangerInTheGhostsPlace(t *testing.T) {
 					b, _ = l.connected()
 				}
 				for range 5 {
-					again := l.call(func(ctx context.Context) error { return b.Announce(ctx, alice, func() {}) })
+					again := l.call(func(ctx context.Context) error { return b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) {}) })
 					l.pass(2 * time.Second)
 					if err := again.ended(); !errors.Is(err, sd.ErrConflict) || l.owner(alice) != stranger {
 						t.Fatalf("want %v and the owner 0x%x, have %v and 0x%x", sd.ErrConflict, stranger, err, l.owner(alice))
@@ -64,7 +64,7 @@ func (l *lab) misdirect(b *Backend, stranger int64, loseReply bool) {
 	})
 	l.Slow(50 * time.Millisecond)
 	before := l.Requests(zkdev.OpExists)
-	l.call(func(ctx context.Context) error { return b.Announce(ctx, alice, func() {}) })
+	l.call(func(ctx context.Context) error { return b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) {}) })
 	l.eventually(time.Second, func() error { return atLeast("looks", before+1, l.Requests(zkdev.OpExists)) })
 	l.Delete(defaultPath + "/" + alice) // the reply is under way
 	l.Create(defaultPath+"/"+alice, []byte("a stranger's"), stranger)
@@ -100,7 +100,7 @@ func TestTakeoversAreRemembered(t *testing.T) {
 		announce := func() error {
 			ctx, cancel := context.WithCancel(context.Background())
 			defer cancel()
-			return b.Announce(ctx, alice, cancel)
+			return b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) { cancel() })
 		}
 		for n := range 5 {
 			l.Create(defaultPath+"/"+alice, newIdentity().at(alice), 0x1234)
@@ -134,7 +134,7 @@ func TestAnnounceDuringWithdrawal(t *testing.T) {
 			}
 			l.Slow(0)
 			time.Sleep(after)
-			second := l.call(func(ctx context.Context) error { return b.Announce(ctx, alice, func() {}) })
+			second := l.call(func(ctx context.Context) error { return b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) {}) })
 			l.pass(5 * time.Second)
 			if n := l.Requests(zkdev.OpDelete); n != 0 {
 				t.Errorf("after %v: the node was removed after it was wanted again", after)
@@ -159,7 +159,9 @@ func TestAnnouncesSideBySide(t *testing.T) {
 			var calls []*call
 			for n := range 10 {
 				instance := fmt.Sprintf("192.0.2.1:%d", 1000+n%7) // three are there twice
-				calls = append(calls, l.call(func(ctx context.Context) error { return b.Announce(ctx, instance, func() {}) }))
+				calls = append(calls, l.call(func(ctx context.Context) error {
+					return b.Announce(ctx, sd.Entry{Instance: instance}, func(sd.Status) {})
+				}))
 			}
 			l.pass(time.Duration(round) * 3 * time.Millisecond)
 			switch round % 4 {

@@ -168,7 +168,7 @@ func TestWatchSaysThatItWasClosed(t *testing.T) {
 		inLab(t, home, func(l *lab) {
 			b, _ := l.connected()
 			c := l.call(func(ctx context.Context) error {
-				return b.Watch(ctx, func(sd.Change) { l.pass(time.Second) })
+				return b.Watch(ctx, sd.Want{}, func(sd.Change) { l.pass(time.Second) })
 			})
 			l.pass(100 * time.Millisecond)
 			b.Close()

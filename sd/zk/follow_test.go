@@ -178,7 +178,7 @@ func TestWatchDenied(t *testing.T) {
 	inLab(t, home, func(l *lab) {
 		l.FailNext(zkdev.OpGetChildren2, zkdev.NoAuth)
 		b, _ := l.connected()
-		if err := b.Watch(context.Background(), func(sd.Change) {}); !errors.Is(err, sd.ErrDenied) {
+		if err := b.Watch(context.Background(), sd.Want{}, func(sd.Change) {}); !errors.Is(err, sd.ErrDenied) {
 			t.Errorf("want %v, have %v", sd.ErrDenied, err)
 		}
 	})
@@ -272,7 +272,9 @@ func TestListBetweenClaimAndTakeover(t *testing.T) {
 		registrant, watcher := open(0, 150*time.Millisecond), open(time.Millisecond, 0)
 		defer registrant.Close()
 		defer watcher.Close()
-		l.call(func(ctx context.Context) error { return registrant.Announce(ctx, alice, func() {}) })
+		l.call(func(ctx context.Context) error {
+			return registrant.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) {})
+		})
 		l.eventually(2*time.Second, func() error { return atLeast("claims", 1, l.Requests(zkdev.OpSetData)) })
 		_, r := l.watch(watcher)
 		l.eventually(2*time.Second, func() error { return atLeast("takeovers", 1, l.Requests(zkdev.OpMulti)) })

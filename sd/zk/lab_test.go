@@ -147,7 +147,7 @@ func (c *call) ended() error {
 // watch starts a Watch on b.
 func (l *lab) watch(b *Backend) (*call, *sdtest.Recorder) {
 	r := sdtest.NewRecorder()
-	return l.call(func(ctx context.Context) error { return b.Watch(ctx, r.Emit) }), r
+	return l.call(func(ctx context.Context) error { return b.Watch(ctx, sd.Want{}, r.Emit) }), r
 }
 
 // shows waits until r shows just want.
@@ -166,7 +166,9 @@ func (l *lab) shows(r *sdtest.Recorder, within time.Duration, want ...string) ti
 func (l *lab) announce(b *Backend, instance string) *call {
 	l.t.Helper()
 	up := make(chan struct{})
-	c := l.call(func(ctx context.Context) error { return b.Announce(ctx, instance, func() { close(up) }) })
+	c := l.call(func(ctx context.Context) error {
+		return b.Announce(ctx, sd.Entry{Instance: instance}, func(sd.Status) { close(up) })
+	})
 	select {
 	case <-up:
 	case <-c.done:

@@ -95,7 +95,7 @@ func TestSecretsAreNotTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		v := sd.NewInstancer(b, log.NewLogfmtLogger(&told))
-		stop := v.Follow(func(bool, []string, []string) {})
+		stop := v.Follow(func(sd.Change) {})
 		r.Register()
 		tell := func() {
 			fmt.Fprintln(&told, r.State(), v.State(), r.State().Err, v.State().Err)

@@ -48,7 +48,7 @@ func listWithArm(sim *simulation, p *program, b sd.Backend) sd.Backend {
 
 // Watch uses one connection. A Conn that would dial again would also arm again,
 // with a data race of the library.
-func (n *naive) Watch(ctx context.Context, emit func(sd.Change)) error {
+func (n *naive) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 	dials := 0
 	conn, events, err := gozk.Connect([]string{"127.0.0.1"}, 10*time.Second, gozk.WithLogInfo(false),
 		gozk.WithDialer(func(network, address string, _ time.Duration) (net.Conn, error) {

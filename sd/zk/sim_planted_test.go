@@ -60,39 +60,39 @@ func seek(t *testing.T, where setting) *simulation {
 // A patched backend does one thing differently.
 type patched struct {
 	sd.Backend
-	watch    func(ctx context.Context, emit func(sd.Change)) error
-	announce func(ctx context.Context, instance string, up func()) error
+	watch    func(ctx context.Context, want sd.Want, emit func(sd.Change)) error
+	announce func(ctx context.Context, entry sd.Entry, told func(sd.Status)) error
 }
 
-func (p patched) Watch(ctx context.Context, emit func(sd.Change)) error {
+func (p patched) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 	if p.watch != nil {
-		return p.watch(ctx, emit)
+		return p.watch(ctx, want, emit)
 	}
-	return p.Backend.Watch(ctx, emit)
+	return p.Backend.Watch(ctx, want, emit)
 }
 
-func (p patched) Announce(ctx context.Context, instance string, up func()) error {
+func (p patched) Announce(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
 	if p.announce != nil {
-		return p.announce(ctx, instance, up)
+		return p.announce(ctx, entry, told)
 	}
-	return p.Backend.Announce(ctx, instance, up)
+	return p.Backend.Announce(ctx, entry, told)
 }
 
 // noOwnerCheck takes a node that exists for its own.
 func noOwnerCheck(sim *simulation, p *program, b sd.Backend) sd.Backend {
-	return patched{Backend: b, announce: func(ctx context.Context, instance string, up func()) error {
-		if _, _, err := sim.server.Get("/go_servers/" + instance); err == nil && ctx.Err() == nil {
-			up()
+	return patched{Backend: b, announce: func(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
+		if _, _, err := sim.server.Get("/go_servers/" + entry.Instance); err == nil && ctx.Err() == nil {
+			told(sd.Status{Phase: sd.Registered})
 			<-ctx.Done()
 		}
-		return b.Announce(ctx, instance, up)
+		return b.Announce(ctx, entry, told)
 	}}
 }
 
 // noRetry is deaf once a watch has failed.
 func noRetry(sim *simulation, p *program, b sd.Backend) sd.Backend {
-	return patched{Backend: b, watch: func(ctx context.Context, emit func(sd.Change)) error {
-		b.Watch(ctx, emit)
+	return patched{Backend: b, watch: func(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+		b.Watch(ctx, want, emit)
 		<-ctx.Done()
 		return ctx.Err()
 	}}
@@ -113,10 +113,10 @@ func writeOnReconnect(sim *simulation, p *program, b sd.Backend) sd.Backend {
 
 // deleteAnyway withdraws by deleting the node, whoever's it is.
 func deleteAnyway(sim *simulation, p *program, b sd.Backend) sd.Backend {
-	return patched{Backend: b, announce: func(ctx context.Context, instance string, up func()) error {
-		err := b.Announce(ctx, instance, up)
+	return patched{Backend: b, announce: func(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
+		err := b.Announce(ctx, entry, told)
 		if ctx.Err() != nil && !p.line.isDown() {
-			sim.server.Delete("/go_servers/" + instance)
+			sim.server.Delete("/go_servers/" + entry.Instance)
 		}
 		return err
 	}}
@@ -124,8 +124,8 @@ func deleteAnyway(sim *simulation, p *program, b sd.Backend) sd.Backend {
 
 // emptyOnLoss says that there are no servers when it does not know any.
 func emptyOnLoss(sim *simulation, p *program, b sd.Backend) sd.Backend {
-	return patched{Backend: b, watch: func(ctx context.Context, emit func(sd.Change)) error {
-		err := b.Watch(ctx, emit)
+	return patched{Backend: b, watch: func(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+		err := b.Watch(ctx, want, emit)
 		if ctx.Err() == nil {
 			emit(sd.Change{Reset: true})
 		}
@@ -135,18 +135,18 @@ func emptyOnLoss(sim *simulation, p *program, b sd.Backend) sd.Backend {
 
 // emptyAtFirst says that there are no servers before it has asked.
 func emptyAtFirst(sim *simulation, p *program, b sd.Backend) sd.Backend {
-	return patched{Backend: b, watch: func(ctx context.Context, emit func(sd.Change)) error {
+	return patched{Backend: b, watch: func(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 		emit(sd.Change{Reset: true})
-		return b.Watch(ctx, emit)
+		return b.Watch(ctx, want, emit)
 	}}
 }
 
 // registerOnTheWayOut lets a repair overtake the withdrawal.
 func registerOnTheWayOut(sim *simulation, p *program, b sd.Backend) sd.Backend {
-	return patched{Backend: b, announce: func(ctx context.Context, instance string, up func()) error {
-		err := b.Announce(ctx, instance, up)
+	return patched{Backend: b, announce: func(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
+		err := b.Announce(ctx, entry, told)
 		if ctx.Err() != nil && !p.line.isDown() && p.session() != 0 {
-			sim.server.Create("/go_servers/"+instance, nil, p.session())
+			sim.server.Create("/go_servers/"+entry.Instance, nil, p.session())
 		}
 		return err
 	}}
@@ -154,14 +154,14 @@ func registerOnTheWayOut(sim *simulation, p *program, b sd.Backend) sd.Backend {
 
 // takeoverInTwoSteps makes room for itself before it registers.
 func takeoverInTwoSteps(sim *simulation, p *program, b sd.Backend) sd.Backend {
-	return patched{Backend: b, announce: func(ctx context.Context, instance string, up func()) error {
+	return patched{Backend: b, announce: func(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
 		sim.mu.Lock()
-		_, foreign := sim.foreign[instance]
+		_, foreign := sim.foreign[entry.Instance]
 		sim.mu.Unlock()
 		if ctx.Err() == nil && !foreign && !p.line.isDown() {
-			sim.server.Delete("/go_servers/" + instance)
+			sim.server.Delete("/go_servers/" + entry.Instance)
 			time.Sleep(100 * time.Millisecond)
 		}
-		return b.Announce(ctx, instance, up)
+		return b.Announce(ctx, entry, told)
 	}}
 }

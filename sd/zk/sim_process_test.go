@@ -214,14 +214,14 @@ func (sim *simulation) newSpectator(name string, b sd.Backend) *spectator {
 		w.at = sim.newest(time.Now())
 	}
 	set := map[string]bool{}
-	v.unfollow = v.Follow(func(reset bool, up, down []string) {
-		if reset {
+	v.unfollow = v.Follow(func(c sd.Change) {
+		if c.Reset {
 			clear(set)
 		}
-		for _, s := range down {
+		for _, s := range c.Down {
 			delete(set, s)
 		}
-		for _, s := range up {
+		for _, s := range c.Up {
 			set[s] = true
 		}
 		sim.show(v, v.views[0], maps.Clone(set))

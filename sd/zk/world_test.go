@@ -109,16 +109,16 @@ type viewer struct {
 // view follows b's directory.
 func (w *world) view(b sd.Backend) *viewer {
 	v := &viewer{Instancer: sd.NewInstancer(b, log.NewNopLogger()), smallest: -1, set: map[string]bool{}}
-	stop := v.Follow(func(reset bool, up, down []string) {
+	stop := v.Follow(func(c sd.Change) {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		if reset {
+		if c.Reset {
 			clear(v.set)
 		}
-		for _, s := range down {
+		for _, s := range c.Down {
 			delete(v.set, s)
 		}
-		for _, s := range up {
+		for _, s := range c.Up {
 			v.set[s] = true
 		}
 		v.updates++

@@ -77,7 +77,7 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 
 // Watch implements sd.Backend. Any number of calls share one watch and one
 // list.
-func (b *Backend) Watch(ctx context.Context, emit func(sd.Change)) error {
+func (b *Backend) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) error {
 	return b.directory.watch(ctx, emit)
 }
 
@@ -85,8 +85,8 @@ func (b *Backend) Watch(ctx context.Context, emit func(sd.Change)) error {
 // session of b. A node that a predecessor left behind, a process on this host
 // with the same address or an earlier session of this one, is taken over in one
 // step; any other is a conflict.
-func (b *Backend) Announce(ctx context.Context, instance string, up func()) error {
-	return b.announcer.announce(ctx, instance, up)
+func (b *Backend) Announce(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
+	return b.announcer.announce(ctx, entry.Instance, func() { told(sd.Status{Phase: sd.Registered}) })
 }
 
 // Close ends every call and the session, which removes what is still

@@ -94,7 +94,7 @@ func outcome(b *zk.Backend, want []string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	err := b.Watch(ctx, func(sd.Change) {})
+	err := b.Watch(ctx, sd.Want{}, func(sd.Change) {})
 	for _, part := range want {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			return fmt.Errorf("error: want %q in it, have %v", part, err)
@@ -117,7 +117,7 @@ func TestCertificateACLOnZooKeeper(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	up, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- b.Announce(ctx, alice, func() { close(up) }) }()
+	go func() { ended <- b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) { close(up) }) }()
 	select {
 	case <-up:
 	case err := <-ended:
@@ -183,7 +183,7 @@ func TestDigestOnZooKeeper(t *testing.T) {
 			within(t, 10*time.Second, func() error { return outcome(b, nil) })
 			for range 3 {
 				ctx, cancel := context.WithCancel(t.Context())
-				err := b.Announce(ctx, alice, func() {
+				err := b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) {
 					strangersOnlyRead(t, clearText(t, server), "/"+name+"/"+alice)
 					cancel()
 				})

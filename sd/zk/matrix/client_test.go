@@ -86,19 +86,19 @@ type view struct {
 }
 
 // take is a callback of Follow.
-func (v *view) take(reset bool, up, down []string) {
+func (v *view) take(c sd.Change) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if reset {
+	if c.Reset {
 		v.set = map[string]bool{}
 	}
-	for _, s := range down {
+	for _, s := range c.Down {
 		delete(v.set, s)
 		if v.dropped != nil {
 			v.dropped[s]++
 		}
 	}
-	for _, s := range up {
+	for _, s := range c.Up {
 		v.set[s] = true
 	}
 	v.changes++

@@ -92,18 +92,18 @@ func (m *mirror) replace(set []string) {
 	}
 }
 
-func (m *mirror) change(reset bool, up, down []string) {
-	if reset {
-		m.replace(up)
+func (m *mirror) change(c sd.Change) {
+	if c.Reset {
+		m.replace(c.Up)
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.told, m.since = m.told+1, time.Now()
-	for _, s := range down {
+	for _, s := range c.Down {
 		delete(m.set, s)
 	}
-	for _, s := range up {
+	for _, s := range c.Up {
 		m.set[s] = true
 	}
 }
@@ -159,10 +159,10 @@ type heard struct {
 }
 
 // Follow is what a Pool asks of an Instancer.
-func (h *heard) Follow(fn func(reset bool, up, down []string)) (stop func()) {
-	return h.Instancer.Follow(func(reset bool, up, down []string) {
-		fn(reset, up, down)
-		h.mirror.change(reset, up, down)
+func (h *heard) Follow(fn func(sd.Change)) (stop func()) {
+	return h.Instancer.Follow(func(c sd.Change) {
+		fn(c)
+		h.mirror.change(c)
 	})
 }
 

@@ -65,6 +65,6 @@ func (f *fleet) openAndFollow(tb testing.TB, path string, open tally) {
 	defer b.Close()
 	i := sd.NewInstancer(b, kitlog.NewNopLogger())
 	defer i.Stop()
-	i.Follow(func(_ bool, up, down []string) { w.saw(difference(up, down)) })
+	i.Follow(func(c sd.Change) { w.saw(difference(c.Up, c.Down)) })
 	open.add("follow", "first", millis(w.next(tb).at.Sub(began)))
 }

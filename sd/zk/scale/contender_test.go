@@ -136,7 +136,7 @@ func openFollow(tb testing.TB, _ *fleet, addr, path string) *watcher {
 	var i *sd.Instancer
 	w.start = func() {
 		i = sd.NewInstancer(b, kitlog.NewNopLogger())
-		i.Follow(func(_ bool, up, down []string) { w.saw(difference(up, down)) })
+		i.Follow(func(c sd.Change) { w.saw(difference(c.Up, c.Down)) })
 	}
 	w.close = func() {
 		i.Stop()

@@ -37,7 +37,7 @@ func (f *fleet) footprint(tb testing.TB, path string) footprint {
 	idle := heap()
 	i := sd.NewInstancer(b, kitlog.NewNopLogger())
 	first := make(chan struct{}, 1)
-	i.Follow(func(bool, []string, []string) { first <- struct{}{} })
+	i.Follow(func(sd.Change) { first <- struct{}{} })
 	<-first
 	followed := heap()
 	f.list(i)

@@ -22,7 +22,7 @@ func newCrowd(tb testing.TB, b sd.Backend, size int) *crowd {
 	var instancers []*sd.Instancer
 	for range size {
 		i := sd.NewInstancer(b, kitlog.NewNopLogger())
-		i.Follow(func(bool, []string, []string) { c.seen <- time.Now() })
+		i.Follow(func(sd.Change) { c.seen <- time.Now() })
 		instancers = append(instancers, i)
 	}
 	tb.Cleanup(func() {

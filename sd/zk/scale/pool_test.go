@@ -45,13 +45,13 @@ type tap struct {
 }
 
 // Follow is what a Pool asks of an Instancer.
-func (t *tap) Follow(fn func(reset bool, up, down []string)) (stop func()) {
-	return t.Instancer.Follow(func(reset bool, up, down []string) {
+func (t *tap) Follow(fn func(sd.Change)) (stop func()) {
+	return t.Instancer.Follow(func(c sd.Change) {
 		<-t.ready
-		want := t.members() + len(up) - len(down)
-		fn(reset, up, down)
+		want := t.members() + len(c.Up) - len(c.Down)
+		fn(c)
 		t.settle(want)
-		t.watcher.saw(difference(up, down))
+		t.watcher.saw(difference(c.Up, c.Down))
 	})
 }
 
