@@ -10,7 +10,7 @@ import (
 	"time"
 
 	kitsd "github.com/go-kit/kit/sd"
-	"github.com/go-kit/log"
+	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 )
 
@@ -27,11 +27,10 @@ var _ kitsd.Instancer = (*Instancer)(nil)
 // [Snapshot]).
 type Instancer struct {
 	backend Backend
-	logger  log.Logger
+	logger  *AsyncLogger
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the loop, which the Instancer owns, has ended
 
-	scribe   *scribe  // closed by the loop
 	snapshot string   // file; empty for none
 	saver    *mailbox // writes it; nil for none
 
@@ -62,15 +61,15 @@ var (
 type InstancerOption func(*Instancer)
 
 // NewInstancer starts to watch b. It does no I/O itself and never fails: a
-// registry that cannot be reached is retried until Stop. It does not close b.
-func NewInstancer(b Backend, logger log.Logger, options ...InstancerOption) *Instancer {
+// registry that cannot be reached is retried until Stop. It does not close b, and
+// never waits for logger (see [AsyncLogger]).
+func NewInstancer(b Backend, logger kitlog.Logger, options ...InstancerOption) *Instancer {
 	ctx, cancel := context.WithCancel(context.Background())
 	i := &Instancer{
 		backend:  b,
-		logger:   logger,
+		logger:   NewAsyncLogger(logger),
 		cancel:   cancel,
 		done:     make(chan struct{}),
-		scribe:   newScribe(),
 		state:    State{Phase: Unknown, Since: time.Now()},
 		listing:  listing{feed: feed{reset: true}},
 		channels: map[chan<- kitsd.Event]*mailbox{},
@@ -89,7 +88,6 @@ func NewInstancer(b Backend, logger log.Logger, options ...InstancerOption) *Ins
 // loop calls Watch for as long as anybody may be interested.
 func (i *Instancer) loop(ctx context.Context) {
 	defer close(i.done)
-	defer i.scribe.close()
 	if i.snapshot != "" {
 		i.restore()
 	}
@@ -187,7 +185,7 @@ func (i *Instancer) admit(names []string) []string {
 	i.mu.Unlock()
 	if before == 0 && refused > 0 {
 		err := CheckInstance(names[bad])
-		i.scribe.add(func() { level.Warn(i.logger).Log("msg", "left out what is no instance", "names", refused, "err", err) })
+		level.Warn(i.logger).Log("msg", "left out what is no instance", "names", refused, "err", err)
 	}
 	return valid
 }
@@ -214,9 +212,9 @@ func (i *Instancer) transition(change func() (Phase, error)) {
 	i.mu.Unlock()
 	switch {
 	case news && err != nil:
-		i.scribe.add(func() { level.Warn(i.logger).Log("msg", "discovery "+string(p), "instances", size, "err", err) })
+		level.Warn(i.logger).Log("msg", "discovery "+string(p), "instances", size, "err", err)
 	case news:
-		i.scribe.add(func() { level.Info(i.logger).Log("msg", "discovery "+string(p), "instances", size) })
+		level.Info(i.logger).Log("msg", "discovery "+string(p), "instances", size)
 	}
 }
 
@@ -237,7 +235,7 @@ func (i *Instancer) Rejected() int {
 
 // Stop ends the watch and every subscription, and waits for them. Nothing is
 // sent after it, also to those who register later, and the set is stale. It may
-// be called again.
+// be called again. For a log that does not take its last lines it waits 100 ms.
 func (i *Instancer) Stop() {
 	i.cancel()
 	<-i.done
@@ -248,6 +246,7 @@ func (i *Instancer) Stop() {
 		i.saver.close()
 		i.write()
 	}
+	i.logger.flush(lastLinesTimeout)
 }
 
 // lastMailboxes ends the time in which there are new subscribers. The present

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	kitsd "github.com/go-kit/kit/sd"
-	"github.com/go-kit/log"
+	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 )
 
@@ -22,7 +22,8 @@ var _ kitsd.Registrar = (*Registrar)(nil)
 type Registrar struct {
 	backend  Backend
 	instance string
-	logger   log.Logger
+	logger   kitlog.Logger // over lines
+	lines    *AsyncLogger
 
 	mu     sync.Mutex
 	state  State
@@ -31,15 +32,18 @@ type Registrar struct {
 }
 
 // NewRegistrar returns a Registrar of instance, which must pass
-// [CheckInstance]. It does nothing before Register, and does not close b.
-func NewRegistrar(b Backend, instance string, logger log.Logger) (*Registrar, error) {
+// [CheckInstance]. It does nothing before Register, does not close b, and never
+// waits for logger (see [AsyncLogger]).
+func NewRegistrar(b Backend, instance string, logger kitlog.Logger) (*Registrar, error) {
 	if err := CheckInstance(instance); err != nil {
 		return nil, err
 	}
+	lines := NewAsyncLogger(logger)
 	return &Registrar{
 		backend:  b,
 		instance: instance,
-		logger:   log.With(logger, "instance", instance),
+		logger:   kitlog.With(lines, "instance", instance),
+		lines:    lines,
 		state:    State{Phase: Withdrawn, Since: time.Now()},
 	}, nil
 }
@@ -50,7 +54,7 @@ func NewRegistrar(b Backend, instance string, logger log.Logger) (*Registrar, er
 func (r *Registrar) Register() {
 	settled := make(chan struct{})
 	if r.start(settled) {
-		waitFor(settled)
+		waitFor(settled, settleTime)
 	}
 }
 
@@ -78,10 +82,7 @@ func (r *Registrar) start(settled chan struct{}) bool {
 // run calls Announce until ctx is done; the last call, with ctx done, withdraws
 // whatever an earlier one may have left.
 func (r *Registrar) run(ctx context.Context, settle func()) {
-	lines := newScribe()
-	defer lines.close()
 	defer settle()
-	transition := func(wanted func() bool, p Phase, err error) { r.transition(lines, wanted, p, err) }
 	var pause backoff
 	failed := Registering
 	wanted := func() bool { return ctx.Err() == nil }
@@ -90,20 +91,20 @@ func (r *Registrar) run(ctx context.Context, settle func()) {
 		err := r.backend.Announce(ctx, Entry{Instance: r.instance}, func(Status) {
 			pause.reset()
 			failed = Lost
-			transition(wanted, Registered, nil)
+			r.transition(wanted, Registered, nil)
 			settle()
 		})
 		if withdrawing || !wanted() && errors.Is(err, context.Canceled) {
 			if !errors.Is(err, ErrUnconfirmed) {
 				err = nil
 			}
-			transition(func() bool { return r.cancel == nil }, Withdrawn, err)
+			r.transition(func() bool { return r.cancel == nil }, Withdrawn, err)
 			return
 		}
 		if errors.Is(err, ErrConflict) {
-			transition(wanted, Conflict, err)
+			r.transition(wanted, Conflict, err)
 		} else {
-			transition(wanted, failed, err)
+			r.transition(wanted, failed, err)
 		}
 		settle()
 		pause.wait(ctx, err)
@@ -112,7 +113,8 @@ func (r *Registrar) run(ctx context.Context, settle func()) {
 
 // Deregister wants the instance withdrawn from now on. It returns once that is
 // confirmed, and after 2 s at the latest; the registry is then told at the
-// first contact. It may be called at any time, also without Register.
+// first contact. It may be called at any time, also without Register. For a log
+// that does not take its last lines it waits 100 ms more.
 func (r *Registrar) Deregister() {
 	r.mu.Lock()
 	done := r.done
@@ -123,12 +125,14 @@ func (r *Registrar) Deregister() {
 	}
 	r.mu.Unlock()
 	if done != nil {
-		waitFor(done)
+		waitFor(done, settleTime)
 	}
+	r.lines.flush(lastLinesTimeout)
 }
 
-func waitFor(done <-chan struct{}) {
-	timer := time.NewTimer(settleTime)
+// waitFor waits for done, and for timeout at most.
+func waitFor(done <-chan struct{}, timeout time.Duration) {
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case <-done:
@@ -147,7 +151,7 @@ func (r *Registrar) State() State {
 // whether the run that reports is one whose registration is wanted: what a run
 // reports after Deregister, or an old run after the next Register, does not
 // count.
-func (r *Registrar) transition(lines *scribe, wanted func() bool, p Phase, err error) {
+func (r *Registrar) transition(wanted func() bool, p Phase, err error) {
 	r.mu.Lock()
 	if !wanted() {
 		r.mu.Unlock()
@@ -158,8 +162,8 @@ func (r *Registrar) transition(lines *scribe, wanted func() bool, p Phase, err e
 	r.mu.Unlock()
 	switch {
 	case news && err != nil:
-		lines.add(func() { level.Warn(r.logger).Log("msg", string(p), "err", err) })
+		level.Warn(r.logger).Log("msg", string(p), "err", err)
 	case news:
-		lines.add(func() { level.Info(r.logger).Log("msg", string(p)) })
+		level.Info(r.logger).Log("msg", string(p))
 	}
 }
