@@ -49,6 +49,19 @@ type Change struct {
 	Withdrew []string // those of Down that left on purpose; the others were lost, as are all in doubt
 }
 
+// size is how many instances changed, of a difference.
+func (c Change) size() int { return len(c.Up) + len(c.Down) }
+
+func (c Change) empty() bool { return c.size() == 0 }
+
+// withdrew is Withdrew for look-ups, nil for none.
+func (c Change) withdrew() map[string]struct{} {
+	if len(c.Withdrew) == 0 {
+		return nil
+	}
+	return setOf(c.Withdrew)
+}
+
 // An Entry is what Announce publishes.
 type Entry struct {
 	Instance string
@@ -56,7 +69,8 @@ type Entry struct {
 
 // A Status is what Announce tells of its entry.
 type Status struct {
-	Phase Phase // Registered
+	Phase Phase // Registered or Withheld
+	Err   error // why it is withheld, such as the line of a policy
 }
 
 // What an error of a Backend can be told by, with [errors.Is].
@@ -65,8 +79,8 @@ var (
 	ErrConflict = errors.New("registered by somebody else")
 	// ErrUnconfirmed: a withdrawal could not be confirmed in time.
 	ErrUnconfirmed = errors.New("withdrawal not confirmed")
-	// ErrDenied: the registry refuses the operation or the credentials. The
-	// loops retry slowly, because only a person can mend it.
+	// ErrDenied: the registry refuses the operation or the credentials. The loops retry slowly,
+	// because only a person can mend it.
 	ErrDenied = errors.New("denied by the registry")
 	// ErrClosed: the backend was closed.
 	ErrClosed = errors.New("backend closed")

@@ -6,11 +6,11 @@ import (
 	"runtime"
 	"testing"
 
-	"github.com/go-kit/log"
+	"example.com/daytime/sd/internal/signal"
+	kitlog "github.com/go-kit/log"
 )
 
-// idle is a Backend whose Watch never answers: the benchmark applies changes in
-// place of the loop.
+// idle is a Backend whose Watch never answers: the benchmark applies changes in place of the loop.
 type idle struct{ Backend }
 
 func (idle) Watch(ctx context.Context, _ Want, _ func(Change)) error {
@@ -23,7 +23,7 @@ func address(n int) string { return fmt.Sprintf("10.%d.%d.%d:8897", n>>16&255, n
 
 // filled returns an Instancer of n instances.
 func filled(b *testing.B, n int) *Instancer {
-	i := NewInstancer(idle{}, log.NewNopLogger())
+	i := NewInstancer(idle{}, kitlog.NewNopLogger())
 	b.Cleanup(i.Stop)
 	names := make([]string, n)
 	for k := range names {
@@ -57,15 +57,15 @@ func flip(i *Instancer, round int) {
 func BenchmarkChangeFollowed(b *testing.B) {
 	sizes(b, func(b *testing.B, n int) {
 		i := filled(b, n)
-		f := &feed{mailbox: &mailbox{news: make(chan struct{}, 1)}}
-		i.feeds[f] = struct{}{}
+		f := &follower{mailbox: &mailbox{news: signal.New()}}
+		i.fanout.followers[f] = struct{}{}
 		for round := 0; b.Loop(); round++ {
 			flip(i, round)
-			if _, up, down := i.take(f); len(up)+len(down) != 1 {
-				b.Fatalf("difference: want one instance, have %d up and %d down", len(up), len(down))
+			if diff := i.fanout.take(&f.pending); diff.size() != 1 {
+				b.Fatalf("difference: want one instance, have %+v", diff)
 			}
 		}
-		delete(i.feeds, f) // its mailbox has no goroutine that Stop could end
+		delete(i.fanout.followers, f) // its mailbox has no goroutine that Stop could end
 	})
 }
 
@@ -73,10 +73,10 @@ func BenchmarkChangeFollowed(b *testing.B) {
 func BenchmarkChangeListed(b *testing.B) {
 	sizes(b, func(b *testing.B, n int) {
 		i := filled(b, n)
-		i.list()
+		i.Instances()
 		for round := 0; b.Loop(); round++ {
 			flip(i, round)
-			if have := len(i.list()); have < n-1 {
+			if have := len(i.Instances()); have < n-1 {
 				b.Fatalf("list: want about %d instances, have %d", n, have)
 			}
 		}
@@ -88,7 +88,7 @@ func BenchmarkListAgain(b *testing.B) {
 	sizes(b, func(b *testing.B, n int) {
 		i := filled(b, n)
 		for b.Loop() {
-			i.list()
+			i.Instances()
 		}
 	})
 }
@@ -99,8 +99,8 @@ func BenchmarkFirstList(b *testing.B) {
 	sizes(b, func(b *testing.B, n int) {
 		i := filled(b, n)
 		for b.Loop() {
-			i.listing.feed.reset = true
-			i.list()
+			i.fanout.behind.addAll()
+			i.Instances()
 		}
 	})
 }
@@ -109,15 +109,14 @@ func BenchmarkFirstList(b *testing.B) {
 func BenchmarkResetRepeated(b *testing.B) {
 	sizes(b, func(b *testing.B, n int) {
 		i := filled(b, n)
-		all := i.list()
+		all := i.Instances()
 		for b.Loop() {
 			i.apply(Change{Reset: true, Up: all})
 		}
 	})
 }
 
-// The memory of a set beyond the strings themselves, without and with its
-// sorted form.
+// The memory of a set beyond the strings themselves, without and with its sorted form.
 func BenchmarkMemory(b *testing.B) {
 	for _, listed := range []bool{false, true} {
 		b.Run(fmt.Sprintf("listed=%v", listed), func(b *testing.B) {
@@ -129,13 +128,13 @@ func BenchmarkMemory(b *testing.B) {
 			var bytes uint64
 			for b.Loop() {
 				before := heap()
-				i := &Instancer{listing: listing{feed: feed{reset: true}}}
-				i.roster.apply(Change{Reset: true, Up: names})
+				f := newFanout()
+				f.apply(Change{Reset: true, Up: names})
 				if listed {
-					i.list()
+					f.list()
 				}
 				bytes = heap() - before
-				runtime.KeepAlive(i)
+				runtime.KeepAlive(f)
 			}
 			b.ReportMetric(float64(bytes)/n, "B/instance")
 			runtime.KeepAlive(names)

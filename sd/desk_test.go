@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
-	"github.com/go-kit/log"
+	kitlog "github.com/go-kit/log"
 )
 
 // An announcement is what Announce of a Backend does for one instance.
@@ -65,8 +65,7 @@ func slowToWithdraw(d time.Duration) announcement {
 	}
 }
 
-// A desk is a Backend for one Registrar. It does what the test says and notes
-// every call.
+// A desk is a Backend for one Registrar. It does what the test says and notes every call.
 type desk struct {
 	sd.Backend // nil: nothing else is called
 
@@ -101,8 +100,7 @@ func (d *desk) then(a announcement) {
 	d.announce = a
 }
 
-// count returns how many calls there were with a live ctx, and how many were
-// only to withdraw.
+// count returns how many calls there were with a live ctx, and how many were only to withdraw.
 func (d *desk) count() (live, done int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -125,7 +123,7 @@ func (d *desk) wantCalls(t *testing.T, live, done int) {
 
 // registrar returns a Registrar of alice. The end of the test withdraws it.
 func registrar(t *testing.T, b sd.Backend) *sd.Registrar {
-	r, err := sd.NewRegistrar(b, alice, log.NewNopLogger())
+	r, err := sd.NewRegistrar(b, alice, kitlog.NewNopLogger())
 	if err != nil {
 		t.Fatal(err)
 	}

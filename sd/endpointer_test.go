@@ -10,7 +10,7 @@ import (
 	"example.com/daytime/sd"
 	kitendpoint "github.com/go-kit/kit/endpoint"
 	kitsd "github.com/go-kit/kit/sd"
-	"github.com/go-kit/log"
+	kitlog "github.com/go-kit/log"
 )
 
 // names is a factory of endpoints that answer with the instance they are for.
@@ -37,7 +37,7 @@ func dialled(t *testing.T, e kitsd.Endpointer) (all []string) {
 func TestKitEndpointer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, i := instancer(t)
-		e := kitsd.NewEndpointer(i, names, log.NewNopLogger(), kitsd.InvalidateOnError(0))
+		e := kitsd.NewEndpointer(i, names, kitlog.NewNopLogger(), kitsd.InvalidateOnError(0))
 		defer e.Close()
 		same(t, "before the first answer", 0, len(dialled(t, e)))
 		s.emit(reset(bob, alice))
@@ -48,7 +48,7 @@ func TestKitEndpointer(t *testing.T) {
 		s.fail(errDown)
 		pass(deliveryPause)
 		same(t, "while the registry is down", []string{bob, carol}, dialled(t, e))
-		late := kitsd.NewEndpointer(i, names, log.NewNopLogger())
+		late := kitsd.NewEndpointer(i, names, kitlog.NewNopLogger())
 		defer late.Close()
 		synctest.Wait()
 		same(t, "a late one meanwhile", []string{bob, carol}, dialled(t, late))
@@ -69,11 +69,11 @@ func TestKitEndpointerCloses(t *testing.T) {
 			}
 		}()
 		for range 100 {
-			kitsd.NewEndpointer(i, names, log.NewNopLogger()).Close()
+			kitsd.NewEndpointer(i, names, kitlog.NewNopLogger()).Close()
 			pass(deliveryPause / 7)
 		}
 		<-churn
-		e := kitsd.NewEndpointer(i, names, log.NewNopLogger())
+		e := kitsd.NewEndpointer(i, names, kitlog.NewNopLogger())
 		synctest.Wait()
 		same(t, "endpoints in the end", 2000, len(dialled(t, e)))
 		i.Stop()

@@ -6,7 +6,7 @@ import (
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/mem"
 	kitsd "github.com/go-kit/kit/sd"
-	"github.com/go-kit/log"
+	kitlog "github.com/go-kit/log"
 )
 
 // A client learns which servers there are. With zk.Open in place of
@@ -16,7 +16,7 @@ func ExampleInstancer() {
 	backend := registry.Open()
 	defer backend.Close()
 
-	instancer := sd.NewInstancer(backend, log.NewNopLogger())
+	instancer := sd.NewInstancer(backend, kitlog.NewNopLogger())
 	defer instancer.Stop()
 	events := make(chan kitsd.Event)
 	instancer.Register(events)
@@ -44,7 +44,7 @@ func ExampleInstancer_Follow() {
 	backend := registry.Open()
 	defer backend.Close()
 
-	instancer := sd.NewInstancer(backend, log.NewNopLogger())
+	instancer := sd.NewInstancer(backend, kitlog.NewNopLogger())
 	defer instancer.Stop()
 	told := make(chan struct{})
 	stop := instancer.Follow(func(c sd.Change) {
@@ -70,7 +70,7 @@ func ExampleRegistrar() {
 	backend := registry.Open()
 	defer backend.Close()
 
-	registrar, err := sd.NewRegistrar(backend, "192.0.2.1:8897", log.NewNopLogger())
+	registrar, err := sd.NewRegistrar(backend, "192.0.2.1:8897", kitlog.NewNopLogger())
 	if err != nil {
 		fmt.Println(err)
 		return

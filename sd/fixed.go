@@ -15,13 +15,13 @@ type fixed struct {
 	close     context.CancelFunc
 }
 
-// OpenFixed opens fixed://ip:port[,ip:port...], a list that never changes: good
-// for asking servers that are registered nowhere. Each of them must pass
-// [CheckInstance]; a path and keys are refused. Announce on it fails with
-// [ErrDenied].
+// OpenFixed opens fixed://ip:port[,ip:port...], a list that never changes: good for asking servers
+// that are registered nowhere. Each of them must pass [CheckInstance]; a path and keys are refused.
+// Announce on it fails with [ErrDenied].
 func OpenFixed(t Target) (Backend, error) {
 	if t.Path != "" || len(t.Keys) > 0 {
-		return nil, fmt.Errorf("target %s: a fixed list has neither path nor keys; want fixed://ip:port[,ip:port...]", t)
+		return nil, fmt.Errorf("target %s: a fixed list has neither path nor keys; "+
+			"want fixed://ip:port[,ip:port...]", t)
 	}
 	b := &fixed{}
 	for _, h := range t.Hosts {

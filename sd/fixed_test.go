@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 
 	"example.com/daytime/sd"
-	"github.com/go-kit/log"
+	kitlog "github.com/go-kit/log"
 )
 
 // fixed opens a fixed list.
@@ -23,7 +23,7 @@ func fixed(t *testing.T, text string) sd.Backend {
 func TestFixedListIsTheSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := fixed(t, "fixed://"+bob+","+alice+","+carol+","+bob)
-		i := sd.NewInstancer(b, log.NewNopLogger())
+		i := sd.NewInstancer(b, kitlog.NewNopLogger())
 		defer i.Stop()
 		same(t, "sets", [][]string{{alice, bob, carol}}, read(t, i).sets)
 		same(t, "phase", sd.Live, i.State().Phase)

@@ -5,23 +5,22 @@ import (
 	"net/netip"
 )
 
-// CheckInstance returns nil if s can be an instance: a canonical ip:port, that
-// is, netip.ParseAddrPort accepts s and prints s again. The port is not 0. The
-// address has no zone and is neither unspecified (nobody can dial 0.0.0.0) nor
-// multicast, nor an IPv4 address in the clothes of IPv6, which would give one
-// server two names; loopback is fine.
+// CheckInstance returns nil if s can be an instance: a canonical ip:port, that is,
+// netip.ParseAddrPort accepts s and prints s again. The port is not 0. The address has no zone and
+// is neither unspecified (nobody can dial 0.0.0.0) nor multicast, nor an IPv4 address in the
+// clothes of IPv6, which would give one server two names; loopback is fine.
 //
 // What comes from a registry is untrusted: the rule keeps host names, leading
 // zeros and everything that is not an address away from the dialer.
 func CheckInstance(s string) error {
 	if reason := refuse(s); reason != "" {
-		return fmt.Errorf("instance %.64q: %s; want a canonical ip:port such as 192.0.2.1:8897 or [2001:db8::1]:8897", s, reason)
+		return fmt.Errorf("instance %.64q: %s; "+
+			"want a canonical ip:port such as 192.0.2.1:8897 or [2001:db8::1]:8897", s, reason)
 	}
 	return nil
 }
 
-// refuse says why s is no instance, or nothing. It does not allocate for one
-// that is.
+// refuse says why s is no instance, or nothing. It does not allocate for one that is.
 func refuse(s string) string {
 	if isPlain(s) {
 		return ""

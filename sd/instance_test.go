@@ -75,8 +75,7 @@ func harmless(t *testing.T, err error) {
 	}
 }
 
-// What is accepted is what netip prints, can be dialled, and is the only
-// spelling of its address.
+// What is accepted is what netip prints, can be dialled, and is the only spelling of its address.
 func FuzzCheckInstance(f *testing.F) {
 	for _, s := range []string{alice, carol, "[fe80::1%eth0]:13", "0.0.0.0:13", "1.2.3.4:013", "224.0.0.1:1"} {
 		f.Add(s)

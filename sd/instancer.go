@@ -3,8 +3,6 @@ package sd
 import (
 	"context"
 	"errors"
-	"maps"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -16,40 +14,40 @@ import (
 
 var _ kitsd.Instancer = (*Instancer)(nil)
 
-// An Instancer follows one directory for any number of subscribers. It is
-// go-kit's sd.Instancer: every event holds the whole set, sorted, in a slice
-// that belongs to the subscriber. Its methods may be called concurrently.
+// An Instancer follows one directory for any number of subscribers. It is go-kit's sd.Instancer:
+// every event holds the whole set, sorted, in a slice that belongs to the subscriber. Its methods
+// may be called concurrently.
 //
-// An event is sent when the set is another one than the subscriber was sent
-// last, at once after a quiet time and at most every 100 ms under churn. The set
-// is what the registry says, never a guess: while the registry cannot be read
-// the last set stands, and before the first answer there is none (but see
-// [Snapshot]).
+// An event is sent when the set is another one than the subscriber was sent last, at once after a
+// quiet time and at most every 100 ms under churn. The set is what the registry says, never a
+// guess: while the registry cannot be read the last set stands, and before the first answer there
+// is none (but see [Snapshot]).
+//
+// go-kit's Endpointer and its balancers return an error, or nothing, before they were sent a first
+// set. So does an Endpointer that was just made over an Instancer which is live, for some
+// milliseconds. [Instancer.Await] before the Endpointer is made leaves only these; wait for the
+// first endpoint too, or use lb.Pool, which waits by itself.
 type Instancer struct {
 	backend Backend
 	logger  *AsyncLogger
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the loop, which the Instancer owns, has ended
+	fanout  *fanout
+	state   *stateVar
 
 	snapshot string   // file; empty for none
 	saver    *mailbox // writes it; nil for none
 
+	// Held while the set and the state change together: to whoever is told of a set the state
+	// says live, and vice versa.
 	mu       sync.Mutex
-	state    State
-	calls    int  // of Watch, so far
-	known    bool // there is a set
-	answered bool // and it is the registry's
-	stopped  bool
-	roster   roster
-	listing  listing // has a lock of its own
+	answered bool // the set is the registry's
 	rejected int
-	channels map[chan<- kitsd.Event]*mailbox
-	feeds    map[*feed]struct{}
 }
 
-// heldTime is how long a Watch must hold before what an earlier one failed with
-// is no longer the reason for there being no set.
-const heldTime = 3 * time.Second
+// heldTimeout is how long a Watch must hold before what an earlier one failed with is no longer the
+// reason for there being no set.
+const heldTimeout = 3 * time.Second
 
 // Why a set is not vouched for, when it is no error of the backend.
 var (
@@ -60,32 +58,31 @@ var (
 // An InstancerOption changes how an Instancer works.
 type InstancerOption func(*Instancer)
 
-// NewInstancer starts to watch b. It does no I/O itself and never fails: a
-// registry that cannot be reached is retried until Stop. It does not close b, and
-// never waits for logger (see [AsyncLogger]).
+// NewInstancer starts to watch b. It does no I/O itself and never fails: a registry that cannot be
+// reached is retried until Stop. It does not close b, and never waits for logger (see
+// [AsyncLogger]).
 func NewInstancer(b Backend, logger kitlog.Logger, options ...InstancerOption) *Instancer {
 	ctx, cancel := context.WithCancel(context.Background())
 	i := &Instancer{
-		backend:  b,
-		logger:   NewAsyncLogger(logger),
-		cancel:   cancel,
-		done:     make(chan struct{}),
-		state:    State{Phase: Unknown, Since: time.Now()},
-		listing:  listing{feed: feed{reset: true}},
-		channels: map[chan<- kitsd.Event]*mailbox{},
-		feeds:    map[*feed]struct{}{},
+		backend: b,
+		logger:  NewAsyncLogger(logger),
+		cancel:  cancel,
+		done:    make(chan struct{}),
+		fanout:  newFanout(),
 	}
+	i.state = newStateVar(Unknown, func(p Phase) bool { return p == Live }, i.logState)
+	i.state.begin(Unknown)
 	for _, option := range options {
 		option(i)
 	}
 	if i.snapshot != "" {
-		i.saver = newMailbox(i.save)
+		i.saver = newMailbox(deliveryPause, i.save)
 	}
 	go i.loop(ctx)
 	return i
 }
 
-// loop calls Watch for as long as anybody may be interested.
+// loop calls Watch until Stop.
 func (i *Instancer) loop(ctx context.Context) {
 	defer close(i.done)
 	if i.snapshot != "" {
@@ -93,12 +90,7 @@ func (i *Instancer) loop(ctx context.Context) {
 	}
 	var pause backoff
 	for {
-		forgive := time.AfterFunc(heldTime, i.begin())
-		err := i.backend.Watch(ctx, Want{}, func(c Change) {
-			pause.reset()
-			i.apply(c)
-		})
-		forgive.Stop()
+		err := i.watch(ctx, &pause)
 		if ctx.Err() != nil {
 			return
 		}
@@ -107,71 +99,54 @@ func (i *Instancer) loop(ctx context.Context) {
 	}
 }
 
-// begin counts a call of Watch, and returns a function that forgets why the call
-// before has failed, in case this one holds without a set.
-func (i *Instancer) begin() (forgive func()) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.calls++
-	call := i.calls
-	return func() {
+// watch calls Watch once. When that holds without a set, what failed before is not the reason.
+func (i *Instancer) watch(ctx context.Context, pause *backoff) error {
+	over := false // guarded by the lock, like the state that depends on it
+	held := time.AfterFunc(heldTimeout, func() {
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		switch {
-		case i.calls != call:
-		case i.state.Phase == Unknown:
-			i.state.Err = nil
-		case i.state.Phase == Stale:
-			i.state.Err = errHeld
+		if !over {
+			i.clearStaleError()
 		}
+	})
+	defer held.Stop()
+	defer func() {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		over = true
+	}()
+	return i.backend.Watch(ctx, Want{}, func(c Change) {
+		pause.reset()
+		i.apply(c)
+	})
+}
+
+// clearStaleError forgets why an earlier Watch failed.
+func (i *Instancer) clearStaleError() {
+	switch i.state.get().Phase {
+	case Unknown:
+		i.state.explain(nil)
+	case Stale:
+		i.state.explain(errHeld)
 	}
 }
 
 // apply takes in what the backend emitted.
 func (i *Instancer) apply(c Change) {
 	c.Up = i.admit(c.Up)
-	i.transition(func() (Phase, error) {
-		first := !i.known
-		i.known, i.answered = true, true
-		up, down := i.roster.apply(c)
-		if first || len(up) > 0 || len(down) > 0 {
-			i.publish(first, up, down)
-		}
-		return Live, nil
-	})
-	i.index()
+	i.mu.Lock()
+	i.fanout.apply(c)
+	i.answered = true
+	i.state.set(Live, nil)
+	i.mu.Unlock()
+	i.fanout.index()
 	if i.saver != nil {
 		i.saver.notify()
 	}
 }
 
-// index makes the roster ready for differences, outside the lock. It lets those
-// who were told of a new set go first, if they can.
-func (i *Instancer) index() {
-	if i.roster.members != nil { // only the loop changes the roster
-		return
-	}
-	runtime.Gosched()
-	members := i.roster.index()
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.roster.adopt(members)
-}
-
-// publish tells every subscriber. The caller holds the lock.
-func (i *Instancer) publish(first bool, up, down []string) {
-	for f := range i.feeds {
-		f.add(first, up, down)
-		f.mailbox.notify()
-	}
-	i.listing.add(i.roster.size(), up, down)
-	for _, m := range i.channels {
-		m.notify()
-	}
-}
-
-// admit returns the names that are instances. The others are counted, and
-// logged the first time there are any.
+// admit returns the names that are instances. The others are counted, and logged the first time
+// there are any.
 func (i *Instancer) admit(names []string) []string {
 	bad := slices.IndexFunc(names, func(s string) bool { return refuse(s) != "" })
 	if bad < 0 {
@@ -180,68 +155,99 @@ func (i *Instancer) admit(names []string) []string {
 	valid := slices.DeleteFunc(slices.Clone(names), func(s string) bool { return refuse(s) != "" })
 	refused := len(names) - len(valid)
 	i.mu.Lock()
-	before := i.rejected
-	i.rejected += refused
-	i.mu.Unlock()
-	if before == 0 && refused > 0 {
-		err := CheckInstance(names[bad])
-		level.Warn(i.logger).Log("msg", "left out what is no instance", "names", refused, "err", err)
+	defer i.mu.Unlock()
+	if i.rejected == 0 {
+		level.Warn(i.logger).Log("msg", "left out what is no instance", "names", refused,
+			"err", CheckInstance(names[bad]))
 	}
+	i.rejected += refused
 	return valid
 }
 
 // interrupted notes that the set cannot be vouched for.
 func (i *Instancer) interrupted(err error) {
-	i.transition(func() (Phase, error) {
-		i.calls++ // the one that was held is over
-		if i.known {
-			return Stale, err
-		}
-		return Unknown, err
-	})
-}
-
-// transition moves the state to what change returns, and logs it if that is
-// news. Change runs under the lock; only the loop calls transition.
-func (i *Instancer) transition(change func() (Phase, error)) {
 	i.mu.Lock()
-	p, err := change()
-	next, news := i.state.to(p, err)
-	i.state = next
-	size := i.roster.size()
-	i.mu.Unlock()
-	switch {
-	case news && err != nil:
-		level.Warn(i.logger).Log("msg", "discovery "+string(p), "instances", size, "err", err)
-	case news:
-		level.Info(i.logger).Log("msg", "discovery "+string(p), "instances", size)
+	defer i.mu.Unlock()
+	if i.fanout.isKnown() {
+		i.state.set(Stale, err)
+	} else {
+		i.state.set(Unknown, err)
 	}
 }
+
+// logState writes the line of a state.
+func (i *Instancer) logState(s State, lasts time.Duration) {
+	line := []any{"msg", "discovery " + string(s.Phase), "instances", i.fanout.size()}
+	if s.Phase == Live {
+		level.Info(i.logger).Log(line...)
+		return
+	}
+	if lasts > 0 {
+		line = append(line, "for", lasts.Round(time.Second))
+	}
+	err := s.Err
+	if err == nil {
+		err = errHeld
+	}
+	level.Warn(i.logger).Log(append(line, "err", err)...)
+}
+
+// Register subscribes ch. The last set, if one is known, is sent at once. A reader that is slow
+// finds the newest set when it is ready, and delays nobody else. Registering a channel twice is the
+// same as once.
+func (i *Instancer) Register(ch chan<- kitsd.Event) { i.fanout.subscribe(ch) }
+
+// Deregister ends the subscription of ch. After it returned nothing is sent, so the caller may
+// close ch. It does not wait for a reader.
+func (i *Instancer) Deregister(ch chan<- kitsd.Event) { i.fanout.unsubscribe(ch) }
+
+// Follow subscribes fn to differences, which cost the change and not the size of the set. Fn is
+// called first with a Reset, as soon as a set is known, then with exact differences, at most every
+// 100 ms. What happens while fn runs is merged: for an instance that left repeatedly, Withdrew
+// tells of the last time. The calls come from one goroutine. The slices may be kept, but not
+// changed. Stop ends the subscription: fn is not running after it returned, so fn itself must not
+// call it.
+func (i *Instancer) Follow(fn func(Change)) (stop func()) { return i.fanout.follow(fn) }
 
 // State says whether the set is live, stale or unknown, since when, and why.
 func (i *Instancer) State() State {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return i.state
+	return i.state.get()
 }
 
-// Rejected counts how often a name was left out because it is no instance (see
-// [CheckInstance]); a name counts again whenever the set is read again.
+// Await returns nil as soon as the set is live, at once if it is. It returns an error that matches
+// [ErrClosed] after Stop, and otherwise, when ctx is done, one that matches ctx's error and the one
+// of [Instancer.State].
+func (i *Instancer) Await(ctx context.Context) error { return i.state.await(ctx) }
+
+// States subscribes fn to the state. Fn is called with the present one, then with the latest
+// whenever that is another one, from one goroutine. What changes while fn runs is merged, so a
+// short phase may not be told. Stop ends the subscription: fn is not running after it returned, so
+// fn itself must not call it. Stop of the Instancer tells the last state and ends it too.
+func (i *Instancer) States(fn func(State)) (stop func()) { return i.state.follow(fn) }
+
+// Instances returns the set, sorted, in a slice that belongs to the caller: the last one while it
+// is stale, nil while none is known.
+func (i *Instancer) Instances() []string { return i.fanout.instances() }
+
+// Rejected counts how often a name was left out because it is no instance (see [CheckInstance]); a
+// name counts again whenever the set is read again.
 func (i *Instancer) Rejected() int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.rejected
 }
 
-// Stop ends the watch and every subscription, and waits for them. Nothing is
-// sent after it, also to those who register later, and the set is stale. It may
-// be called again. For a log that does not take its last lines it waits 100 ms.
+// Stop ends the watch and every subscription, and waits for them. Nothing is sent after it, also to
+// those who register later, and the set is stale. It may be called again. For a log that does not
+// take its last lines it waits 100 ms.
 func (i *Instancer) Stop() {
 	i.cancel()
 	<-i.done
-	for _, m := range i.lastMailboxes() {
-		m.close()
-	}
+	i.endState()
+	i.state.finish()
+	i.fanout.close()
 	if i.saver != nil {
 		i.saver.close()
 		i.write()
@@ -249,18 +255,11 @@ func (i *Instancer) Stop() {
 	i.logger.flush(lastLinesTimeout)
 }
 
-// lastMailboxes ends the time in which there are new subscribers. The present
-// ones stay known, so that a Deregister beside Stop waits for its mailbox too.
-func (i *Instancer) lastMailboxes() []*mailbox {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if !i.stopped && i.known {
-		i.state, _ = i.state.to(Stale, errStopped)
+// endState says that nobody vouches for the set any more.
+func (i *Instancer) endState() {
+	if i.fanout.isKnown() {
+		i.state.end(Stale, errStopped)
+	} else {
+		i.state.end(Unknown, errStopped)
 	}
-	i.stopped = true
-	all := slices.Collect(maps.Values(i.channels))
-	for f := range i.feeds {
-		all = append(all, f.mailbox)
-	}
-	return all
 }

@@ -13,7 +13,7 @@ import (
 
 	"example.com/daytime/sd"
 	kitsd "github.com/go-kit/kit/sd"
-	"github.com/go-kit/log"
+	kitlog "github.com/go-kit/log"
 )
 
 var errDown = errors.New("registry down")
@@ -61,8 +61,7 @@ func TestEveryEventIsTheWholeSetSorted(t *testing.T) {
 	})
 }
 
-// What repeats the set is no news, such as the Reset of a Watch that was called
-// again.
+// What repeats the set is no news, such as the Reset of a Watch that was called again.
 func TestNothingIsSentForTheSameSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, i := instancer(t)
@@ -122,7 +121,7 @@ func TestInvalidNamesAreLeftOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var lines strings.Builder
 		s := &source{changes: make(chan sd.Change), failures: make(chan error)}
-		i := sd.NewInstancer(s, log.NewLogfmtLogger(&lines))
+		i := sd.NewInstancer(s, kitlog.NewLogfmtLogger(&lines))
 		defer i.Stop()
 		r := read(t, i)
 
@@ -152,8 +151,7 @@ func TestOnlyInvalidNames(t *testing.T) {
 	})
 }
 
-// Watch is called again for as long as anybody may be interested, and never in
-// a busy loop.
+// Watch is called again for as long as anybody may be interested, and never in a busy loop.
 func TestWatchIsRetried(t *testing.T) {
 	refuses := func(context.Context, func(sd.Change)) error { return errDown }
 	emitsAndFails := func(_ context.Context, emit func(sd.Change)) error { emit(reset(alice)); return errDown }
@@ -173,7 +171,7 @@ func TestWatchIsRetried(t *testing.T) {
 				i := sd.NewInstancer(watcher(func(ctx context.Context, emit func(sd.Change)) error {
 					calls++
 					return test.watch(ctx, emit)
-				}), log.NewNopLogger())
+				}), kitlog.NewNopLogger())
 				pass(10 * time.Minute)
 				i.Stop()
 				if calls < test.least || calls > test.most {
@@ -200,7 +198,7 @@ func TestStopWaitsForWatch(t *testing.T) {
 			<-ctx.Done()
 			time.Sleep(time.Second)
 			return ctx.Err()
-		}), log.NewNopLogger())
+		}), kitlog.NewNopLogger())
 		synctest.Wait()
 		start := time.Now()
 		i.Stop()
@@ -268,8 +266,7 @@ func TestSubscribersAgree(t *testing.T) {
 	})
 }
 
-// A registry that answers again, and has no directory, is not blamed for the
-// outage before.
+// A registry that answers again, and has no directory, is not blamed for the outage before.
 func TestUnknownForgetsAnOutageThatIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, i := instancer(t)

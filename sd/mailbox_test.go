@@ -12,7 +12,7 @@ import (
 func deliveries(takes time.Duration) (m *mailbox, began *[]time.Duration) {
 	start := time.Now()
 	began = new([]time.Duration)
-	return newMailbox(func(*mailbox) {
+	return newMailbox(deliveryPause, func(*mailbox) {
 		*began = append(*began, time.Since(start))
 		time.Sleep(takes)
 	}), began
@@ -83,9 +83,33 @@ func TestMailboxCloseWaitsForTheDelivery(t *testing.T) {
 // A delivery that waits for a slow subscriber ends when the mailbox is closed.
 func TestMailboxCloseEndsAWaitingDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newMailbox(func(m *mailbox) { <-m.quit })
+		m := newMailbox(deliveryPause, func(m *mailbox) { <-m.quit })
 		m.notify()
 		synctest.Wait()
 		m.close() // a deadlock here fails the bubble
 	})
+}
+
+// A mailbox that finishes delivers once more, unless it was closed before.
+func TestMailboxFinishes(t *testing.T) {
+	for name, test := range map[string]struct {
+		end  func(*mailbox)
+		want int
+	}{
+		"finish":        {(*mailbox).finish, 2},
+		"close":         {(*mailbox).close, 1},
+		"close, finish": {func(m *mailbox) { m.close(); m.finish() }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, began := deliveries(0)
+				m.notify()
+				synctest.Wait()
+				test.end(m)
+				if have := len(*began); have != test.want {
+					t.Errorf("deliveries: want %d, have %d", test.want, have)
+				}
+			})
+		})
+	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"example.com/daytime/sd"
 	kitsd "github.com/go-kit/kit/sd"
-	"github.com/go-kit/log"
+	kitlog "github.com/go-kit/log"
 	"go.uber.org/goleak"
 )
 
@@ -81,7 +81,7 @@ func pass(d time.Duration) {
 // instancer returns an Instancer on a source. The end of the test stops it.
 func instancer(t *testing.T) (*source, *sd.Instancer) {
 	s := &source{changes: make(chan sd.Change), failures: make(chan error)}
-	i := sd.NewInstancer(s, log.NewNopLogger())
+	i := sd.NewInstancer(s, kitlog.NewNopLogger())
 	t.Cleanup(i.Stop)
 	return s, i
 }

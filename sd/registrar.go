@@ -11,123 +11,173 @@ import (
 	"github.com/go-kit/log/level"
 )
 
-// settleTime bounds how long Register and Deregister wait.
-const settleTime = 2 * time.Second
+// settleTimeout bounds how long Register and Deregister wait.
+const settleTimeout = 2 * time.Second
 
 var _ kitsd.Registrar = (*Registrar)(nil)
 
-// A Registrar keeps one instance registered between Register and Deregister,
-// whatever happens to the registry. It is go-kit's sd.Registrar. Its methods
-// may be called concurrently and again.
+// A Registrar keeps one instance registered between Register and Deregister, whatever happens to
+// the registry. It is go-kit's sd.Registrar. Its methods may be called concurrently and again.
 type Registrar struct {
-	backend  Backend
-	instance string
-	logger   kitlog.Logger // over lines
-	lines    *AsyncLogger
+	backend Backend
+	entry   Entry
+	logger  kitlog.Logger // over lines
+	lines   *AsyncLogger
+	state   *stateVar
 
-	mu     sync.Mutex
-	state  State
-	cancel context.CancelFunc // not nil while registration is wanted
-	done   chan struct{}      // closed when the run, which the Registrar owns, has ended
+	mu   sync.Mutex
+	last *run // nil before the first Register
 }
 
-// NewRegistrar returns a Registrar of instance, which must pass
-// [CheckInstance]. It does nothing before Register, does not close b, and never
-// waits for logger (see [AsyncLogger]).
+// A run is what one Register began: its Announces, and the withdrawal that the next Deregister
+// wants. It has a goroutine, which the Registrar owns.
+type run struct {
+	ctx     context.Context // done when Deregister was called
+	cancel  context.CancelFunc
+	before  *run          // which must have ended, since two runs would work against each other
+	settle  func()        // closes settled
+	settled chan struct{} // closed when the first attempt has succeeded, failed or been cancelled
+	done    chan struct{} // closed when the goroutine has ended
+	failed  Phase         // what a failure leads to; used by the goroutine alone
+}
+
+// NewRegistrar returns a Registrar of instance, which must pass [CheckInstance]. It does nothing
+// before Register, does not close b, and never waits for logger (see [AsyncLogger]).
 func NewRegistrar(b Backend, instance string, logger kitlog.Logger) (*Registrar, error) {
 	if err := CheckInstance(instance); err != nil {
 		return nil, err
 	}
 	lines := NewAsyncLogger(logger)
-	return &Registrar{
-		backend:  b,
-		instance: instance,
-		logger:   kitlog.With(lines, "instance", instance),
-		lines:    lines,
-		state:    State{Phase: Withdrawn, Since: time.Now()},
-	}, nil
+	r := &Registrar{
+		backend: b,
+		entry:   Entry{Instance: instance},
+		logger:  kitlog.With(lines, "instance", instance),
+		lines:   lines,
+	}
+	settled := func(p Phase) bool { return p == Registered || p == Withheld }
+	r.state = newStateVar(Withdrawn, settled, r.logState)
+	return r, nil
 }
 
-// Register wants the instance registered from now on. It returns when the first
-// attempt has settled, well or badly, and after 2 s at the latest; attempts go
-// on until Deregister. While registration is wanted already it does nothing.
+// Register wants the instance registered from now on. It returns when the first attempt has
+// settled, well or badly, and after 2 s at the latest; attempts go on until Deregister. While
+// registration is wanted already it does nothing.
 func (r *Registrar) Register() {
-	settled := make(chan struct{})
-	if r.start(settled) {
-		waitFor(settled, settleTime)
+	if run := r.begin(); run != nil {
+		waitFor(run.settled, settleTimeout)
 	}
 }
 
-// start begins a run, unless there is one that is wanted.
-func (r *Registrar) start(settled chan struct{}) bool {
+// begin begins a run, unless registration is wanted already.
+func (r *Registrar) begin() *run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.cancel != nil {
-		return false
+	if r.last != nil && r.last.wanted() {
+		return nil
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	before, done := r.done, make(chan struct{})
-	r.cancel, r.done = cancel, done
-	r.state, _ = r.state.to(Registering, nil)
-	go func() {
-		defer close(done)
-		if before != nil {
-			<-before // two runs would work against each other
-		}
-		r.run(ctx, sync.OnceFunc(func() { close(settled) }))
-	}()
-	return true
+	run := &run{
+		before:  r.last,
+		settled: make(chan struct{}),
+		done:    make(chan struct{}),
+		failed:  Registering,
+	}
+	run.ctx, run.cancel = context.WithCancel(context.Background())
+	run.settle = sync.OnceFunc(func() { close(run.settled) })
+	r.last = run
+	r.state.begin(Registering)
+	go r.loop(run)
+	return run
 }
 
-// run calls Announce until ctx is done; the last call, with ctx done, withdraws
-// whatever an earlier one may have left.
-func (r *Registrar) run(ctx context.Context, settle func()) {
-	defer settle()
+// wanted reports whether Deregister has not been called.
+func (run *run) wanted() bool { return run.ctx.Err() == nil }
+
+// loop calls Announce until Deregister. It ends with the withdrawal: by the Announce under way, or
+// by one more with ctx done, since one that failed leaves open whether the entry exists.
+func (r *Registrar) loop(run *run) {
+	defer close(run.done)
+	defer run.settle()
+	if run.before != nil {
+		<-run.before.done
+		run.before = nil // for the collector
+	}
 	var pause backoff
-	failed := Registering
-	wanted := func() bool { return ctx.Err() == nil }
-	for {
-		withdrawing := !wanted()
-		err := r.backend.Announce(ctx, Entry{Instance: r.instance}, func(Status) {
+	for run.wanted() {
+		err := r.backend.Announce(run.ctx, r.entry, func(s Status) {
 			pause.reset()
-			failed = Lost
-			r.transition(wanted, Registered, nil)
-			settle()
+			r.told(run, s)
 		})
-		if withdrawing || !wanted() && errors.Is(err, context.Canceled) {
-			if !errors.Is(err, ErrUnconfirmed) {
-				err = nil
-			}
-			r.transition(func() bool { return r.cancel == nil }, Withdrawn, err)
+		if !run.wanted() && errors.Is(err, context.Canceled) {
+			r.withdrawn(run, err)
 			return
 		}
-		if errors.Is(err, ErrConflict) {
-			r.transition(wanted, Conflict, err)
-		} else {
-			r.transition(wanted, failed, err)
-		}
-		settle()
-		pause.wait(ctx, err)
+		r.failed(run, err)
+		pause.wait(run.ctx, err)
+	}
+	r.withdrawn(run, r.backend.Announce(run.ctx, r.entry, func(Status) {}))
+}
+
+// told takes in what Announce tells of the entry.
+func (r *Registrar) told(run *run, s Status) {
+	run.failed = Registering
+	if s.Phase == Registered {
+		run.failed = Lost
+	}
+	r.report(run, s.Phase, s.Err)
+	run.settle()
+}
+
+// failed takes in why Announce returned.
+func (r *Registrar) failed(run *run, err error) {
+	if errors.Is(err, ErrConflict) {
+		r.report(run, Conflict, err)
+	} else {
+		r.report(run, run.failed, err)
+	}
+	run.settle()
+}
+
+// report moves the state on. What a run reports after Deregister, or after the next Register, does
+// not count.
+func (r *Registrar) report(run *run, p Phase, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last == run && run.wanted() {
+		r.state.set(p, err)
 	}
 }
 
-// Deregister wants the instance withdrawn from now on. It returns once that is
-// confirmed, and after 2 s at the latest; the registry is then told at the
-// first contact. It may be called at any time, also without Register. For a log
-// that does not take its last lines it waits 100 ms more.
-func (r *Registrar) Deregister() {
-	r.mu.Lock()
-	done := r.done
-	if r.cancel != nil {
-		r.cancel()
-		r.cancel = nil
-		r.state = State{Phase: Withdrawn, Since: time.Now(), Err: ErrUnconfirmed, told: "nothing yet"}
+// withdrawn notes the end of a run. It does not count after the next Register.
+func (r *Registrar) withdrawn(run *run, err error) {
+	if !errors.Is(err, ErrUnconfirmed) {
+		err = nil
 	}
-	r.mu.Unlock()
-	if done != nil {
-		waitFor(done, settleTime)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last == run {
+		r.state.set(Withdrawn, err)
+	}
+}
+
+// Deregister wants the instance withdrawn from now on. It returns once that is confirmed, and after
+// 2 s at the latest; the registry is then told at the first contact. It may be called at any time,
+// also without Register. For a log that does not take its last lines it waits 100 ms more.
+func (r *Registrar) Deregister() {
+	if run := r.cancelLast(); run != nil {
+		waitFor(run.done, settleTimeout)
 	}
 	r.lines.flush(lastLinesTimeout)
+}
+
+// cancelLast ends the time in which registration is wanted, and returns the run that withdraws.
+func (r *Registrar) cancelLast() *run {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last != nil && r.last.wanted() {
+		r.last.cancel()
+		r.state.end(Withdrawn, ErrUnconfirmed)
+	}
+	return r.last
 }
 
 // waitFor waits for done, and for timeout at most.
@@ -141,29 +191,44 @@ func waitFor(done <-chan struct{}, timeout time.Duration) {
 }
 
 // State says where the registration stands, since when, and why.
-func (r *Registrar) State() State {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.state
-}
+func (r *Registrar) State() State { return r.state.get() }
 
-// transition moves the state on, and has it logged if that is news. Wanted says
-// whether the run that reports is one whose registration is wanted: what a run
-// reports after Deregister, or an old run after the next Register, does not
-// count.
-func (r *Registrar) transition(wanted func() bool, p Phase, err error) {
-	r.mu.Lock()
-	if !wanted() {
-		r.mu.Unlock()
+// Await returns nil as soon as the instance is registered, or withheld by the registry's operator,
+// at once if it is. Before Register it waits for that. It returns an error that matches [ErrClosed]
+// after Deregister, and otherwise, when ctx is done, one that matches ctx's error and the one of
+// [Registrar.State].
+func (r *Registrar) Await(ctx context.Context) error { return r.state.await(ctx) }
+
+// States subscribes fn to the state. Fn is called with the present one, then with the latest
+// whenever that is another one, from one goroutine. What changes while fn runs is merged, so a
+// short phase may not be told. Stop ends the subscription: fn is not running after it returned, so
+// fn itself must not call it.
+func (r *Registrar) States(fn func(State)) (stop func()) { return r.state.follow(fn) }
+
+// errNoAnswer is why an instance is not registered when no attempt has failed.
+var errNoAnswer = errors.New("the registry has not answered")
+
+// logState writes the line of a state.
+func (r *Registrar) logState(s State, lasts time.Duration) {
+	var line []any
+	switch {
+	case s.Phase == Registering:
+		line = []any{"msg", "not registered"}
+	case lasts > 0:
+		line = []any{"msg", "not registered", "phase", s.Phase}
+	default:
+		line = []any{"msg", string(s.Phase)}
+	}
+	if lasts > 0 {
+		line = append(line, "for", lasts.Round(time.Second))
+	}
+	err := s.Err
+	if err == nil && s.Phase == Registering {
+		err = errNoAnswer
+	}
+	if err == nil {
+		level.Info(r.logger).Log(line...)
 		return
 	}
-	next, news := r.state.to(p, err)
-	r.state = next
-	r.mu.Unlock()
-	switch {
-	case news && err != nil:
-		level.Warn(r.logger).Log("msg", string(p), "err", err)
-	case news:
-		level.Info(r.logger).Log("msg", string(p))
-	}
+	level.Warn(r.logger).Log(append(line, "err", err)...)
 }

@@ -10,7 +10,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/mem"
-	"github.com/go-kit/log"
+	kitlog "github.com/go-kit/log"
 )
 
 // Register waits for the first attempt, well or badly, but not for ever.
@@ -239,7 +239,7 @@ func TestRegistrarOnARegistry(t *testing.T) {
 
 func TestRegistrarOfNoInstance(t *testing.T) {
 	for _, s := range []string{"", "localhost:8897", "0.0.0.0:8897", "192.0.2.1:0"} {
-		r, err := sd.NewRegistrar(&desk{}, s, log.NewNopLogger())
+		r, err := sd.NewRegistrar(&desk{}, s, kitlog.NewNopLogger())
 		if err == nil || r != nil {
 			t.Errorf("%q: want it refused, have %v, %v", s, r, err)
 		}

@@ -28,16 +28,14 @@ type document struct {
 	Instances []string  `json:"instances"`
 }
 
-// Snapshot keeps the last set in file, for the next start: while the registry
-// has not answered, the Instancer then begins with the set of the file, and its
-// state is stale since the file was written. By default there is no file, and
-// the set is unknown at first.
+// Snapshot keeps the last set in file, for the next start: while the registry has not answered, the
+// Instancer then begins with the set of the file, and its state is stale since the file was
+// written. By default there is no file, and the set is unknown at first.
 //
-// The file is replaced as a whole, at most every 5 s and by Stop, and only this
-// user may read it (mode 0600); one that others may write is not believed. Its
-// content is checked like that of a registry. An empty set is not written: it
-// may be a mistake, and starting with servers that are gone costs a refused
-// connection.
+// The file is replaced as a whole, at most every 5 s and by Stop, and only this user may read it
+// (mode 0600); one that others may write is not believed. Its content is checked like that of a
+// registry. An empty set is not written: it may be a mistake, and starting with servers that are
+// gone costs a refused connection.
 func Snapshot(file string) InstancerOption {
 	return func(i *Instancer) { i.snapshot = file }
 }
@@ -57,16 +55,12 @@ func (i *Instancer) restore() {
 		level.Warn(i.logger).Log("msg", "snapshot not used", "err", fmt.Errorf("%s: no instances", i.snapshot))
 		return
 	}
-	i.transition(func() (Phase, error) {
-		i.known = true
-		i.roster.apply(Change{Reset: true, Up: instances})
-		i.publish(true, nil, nil)
-		return Stale, errUnanswered
-	})
-	i.index()
 	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.state.Since = doc.Written
+	i.fanout.apply(Change{Reset: true, Up: instances})
+	i.state.set(Stale, errUnanswered)
+	i.state.backdate(doc.Written)
+	i.mu.Unlock()
+	i.fanout.index()
 }
 
 // readSnapshot reads a snapshot file that only its owner, us, may have written.
@@ -111,14 +105,14 @@ func (i *Instancer) save(m *mailbox) {
 func (i *Instancer) write() {
 	i.mu.Lock()
 	answered, written := i.answered, time.Now()
-	if i.state.Phase != Live {
-		written = i.state.Since
+	if s := i.state.get(); s.Phase != Live {
+		written = s.Since
 	}
 	i.mu.Unlock()
 	if !answered {
 		return
 	}
-	instances := i.list() // changes since then are no harm
+	instances := i.fanout.list() // changes since then are no harm
 	if len(instances) == 0 {
 		return
 	}

@@ -10,6 +10,5 @@ import (
 // openPlain opens file for reading.
 func openPlain(file string) (*os.File, error) { return os.Open(file) }
 
-// ownerOf trusts the directory that the file is in: whose file it is cannot be
-// told here.
+// ownerOf trusts the directory that the file is in: whose file it is cannot be told here.
 func ownerOf(fs.FileInfo) (owner int, ours bool) { return 0, true }

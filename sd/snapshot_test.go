@@ -14,18 +14,17 @@ import (
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/mem"
 	kitsd "github.com/go-kit/kit/sd"
-	"github.com/go-kit/log"
+	kitlog "github.com/go-kit/log"
 )
 
-// snapshotOf runs an Instancer on a registry with instances, and returns the
-// file that it leaves.
+// snapshotOf runs an Instancer on a registry with instances, and returns the file that it leaves.
 func snapshotOf(t *testing.T, instances ...string) string {
 	file := filepath.Join(t.TempDir(), "snapshot.json")
 	registry := mem.NewRegistry()
 	for _, s := range instances {
 		registry.Put(s)
 	}
-	i := sd.NewInstancer(registry.Open(), log.NewNopLogger(), sd.Snapshot(file))
+	i := sd.NewInstancer(registry.Open(), kitlog.NewNopLogger(), sd.Snapshot(file))
 	synctest.Wait()
 	i.Stop()
 	return file
@@ -33,7 +32,7 @@ func snapshotOf(t *testing.T, instances ...string) string {
 
 // startDown starts an Instancer whose registry fails, and returns the first
 // set that it sends, or nil if it sends none.
-func startDown(t *testing.T, registry *mem.Registry, file string, logger log.Logger) (*sd.Instancer, []string) {
+func startDown(t *testing.T, registry *mem.Registry, file string, logger kitlog.Logger) (*sd.Instancer, []string) {
 	registry.Fail(errors.New("down"))
 	i := sd.NewInstancer(registry.Open(), logger, sd.Snapshot(file))
 	t.Cleanup(i.Stop)
@@ -56,7 +55,7 @@ func TestSnapshotStartsAClientWhileTheRegistryIsDown(t *testing.T) {
 		written := time.Now()
 		time.Sleep(time.Hour)
 		registry := mem.NewRegistry()
-		i, have := startDown(t, registry, file, log.NewNopLogger())
+		i, have := startDown(t, registry, file, kitlog.NewNopLogger())
 		if want := []string{alice, bob}; !slices.Equal(want, have) {
 			t.Fatalf("instances: want %q, have %q", want, have)
 		}
@@ -107,7 +106,7 @@ func TestSnapshotIsNotWritten(t *testing.T) {
 		file := snapshotOf(t, alice)
 		before, _ := os.ReadFile(file)
 		time.Sleep(time.Hour)
-		i, _ := startDown(t, mem.NewRegistry(), file, log.NewNopLogger())
+		i, _ := startDown(t, mem.NewRegistry(), file, kitlog.NewNopLogger())
 		i.Stop()
 		if after, _ := os.ReadFile(file); string(after) != string(before) {
 			t.Errorf("file: want it unchanged, have %q", after)
@@ -121,7 +120,7 @@ func TestSnapshotOfTheLastSet(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "snapshot.json")
 		registry := mem.NewRegistry()
 		registry.Put(alice)
-		i := sd.NewInstancer(registry.Open(), log.NewNopLogger(), sd.Snapshot(file))
+		i := sd.NewInstancer(registry.Open(), kitlog.NewNopLogger(), sd.Snapshot(file))
 		time.Sleep(time.Second) // alice is written
 		registry.Put(bob)
 		registry.Expire(alice)
@@ -144,7 +143,7 @@ func TestSnapshotIsWrittenNowAndThen(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "snapshot.json")
 		registry := mem.NewRegistry()
 		registry.Put(alice)
-		i := sd.NewInstancer(registry.Open(), log.NewNopLogger(), sd.Snapshot(file))
+		i := sd.NewInstancer(registry.Open(), kitlog.NewNopLogger(), sd.Snapshot(file))
 		defer i.Stop()
 		time.Sleep(time.Second)
 		registry.Put(bob)
@@ -165,7 +164,7 @@ func TestSnapshotThatCannotBeWritten(t *testing.T) {
 		var logged strings.Builder
 		registry := mem.NewRegistry()
 		registry.Put(alice)
-		i := sd.NewInstancer(registry.Open(), log.NewLogfmtLogger(log.NewSyncWriter(&logged)), sd.Snapshot(directory))
+		i := sd.NewInstancer(registry.Open(), kitlog.NewLogfmtLogger(kitlog.NewSyncWriter(&logged)), sd.Snapshot(directory))
 		synctest.Wait()
 		i.Stop()
 		if want := "want a regular file, or none"; !strings.Contains(logged.String(), want) {
@@ -186,7 +185,7 @@ func TestSnapshotFromTheFuture(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		i, _ := startDown(t, mem.NewRegistry(), file, log.NewNopLogger())
+		i, _ := startDown(t, mem.NewRegistry(), file, kitlog.NewNopLogger())
 		if since := i.State().Since; !since.Equal(began) {
 			t.Errorf("stale since: want %v, have %v", began, since)
 		}
@@ -237,7 +236,7 @@ func TestSnapshotIsChecked(t *testing.T) {
 					t.Fatal(err)
 				}
 				var logged strings.Builder
-				_, have := startDown(t, mem.NewRegistry(), file, log.NewLogfmtLogger(log.NewSyncWriter(&logged)))
+				_, have := startDown(t, mem.NewRegistry(), file, kitlog.NewLogfmtLogger(kitlog.NewSyncWriter(&logged)))
 				if !slices.Equal(test.want, have) {
 					t.Errorf("instances: want %q, have %q", test.want, have)
 				}
@@ -254,7 +253,7 @@ func TestSnapshotIsChecked(t *testing.T) {
 				t.Fatal(err)
 			}
 			registry := mem.NewRegistry()
-			if _, have := startDown(t, registry, link, log.NewNopLogger()); have != nil {
+			if _, have := startDown(t, registry, link, kitlog.NewNopLogger()); have != nil {
 				t.Errorf("instances: want none, have %q", have)
 			}
 			registry.Put(bob)

@@ -14,8 +14,7 @@ func openPlain(file string) (*os.File, error) {
 	return os.OpenFile(file, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 }
 
-// ownerOf returns whose file it is, and whether that is the user that this
-// program runs as.
+// ownerOf returns whose file it is, and whether that is the user that this program runs as.
 func ownerOf(info fs.FileInfo) (owner int, ours bool) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -22,9 +22,8 @@ func TestLateSubscriberGetsTheLastSetAtOnce(t *testing.T) {
 	})
 }
 
-// Fifty subscribers, one of which does not read: with go-kit's cache the others
-// get nothing any more (go-kit/kit#626). Here every reader gets each change the
-// moment it happens.
+// Fifty subscribers, one of which does not read: with go-kit's cache the others get nothing any
+// more (go-kit/kit#626). Here every reader gets each change the moment it happens.
 func TestStuckSubscriberDelaysNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, i := instancer(t)
@@ -206,8 +205,7 @@ func TestDeregisteringAStranger(t *testing.T) {
 	})
 }
 
-// Deregister takes no reader to return, and the channel can be closed then,
-// whatever else goes on.
+// Deregister takes no reader to return, and the channel can be closed then, whatever else goes on.
 func TestDeregisterIsABarrier(t *testing.T) {
 	for name, meanwhile := range map[string]func(i *sd.Instancer, ch chan kitsd.Event){
 		"nothing":            func(*sd.Instancer, chan kitsd.Event) {},

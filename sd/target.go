@@ -17,10 +17,9 @@ const targetGrammar = "scheme://host[:port][,host[:port]...][/path][?key=value[&
 //
 //	scheme://host[:port][,host[:port]...][/path][?key=value[&key=value...]]
 //
-// where a host is a name, an IPv4 address, or an IPv6 address in brackets. What
-// is left out stays empty here: the opener of the scheme knows the defaults,
-// the keys, and the paths it allows. There is no user part, because secrets do
-// not belong where ps shows them, and no escaping with %.
+// where a host is a name, an IPv4 address, or an IPv6 address in brackets. What is left out stays
+// empty here: the opener of the scheme knows the defaults, the keys, and the paths it allows. There
+// is no user part, because secrets do not belong where ps shows them, and no escaping with %.
 type Target struct {
 	Scheme string
 	Hosts  []Host
@@ -46,8 +45,7 @@ func ParseTarget(text string) (Target, error) {
 	return t, nil
 }
 
-// withoutUser is text as it may be shown: what stands before an @ may be a
-// secret.
+// withoutUser is text as it may be shown: what stands before an @ may be a secret.
 func withoutUser(text string) string {
 	if at := strings.LastIndexByte(text, '@'); at >= 0 {
 		return "***" + text[at:]

@@ -33,8 +33,7 @@ func TestParseTarget(t *testing.T) {
 	}
 }
 
-// Every error names the part that is wrong, quotes the text, and shows the
-// grammar.
+// Every error names the part that is wrong, quotes the text, and shows the grammar.
 func TestParseTargetErrors(t *testing.T) {
 	for part, texts := range map[string][]string{
 		"no scheme":          {"", "a", "127.0.0.1:2181", "zk:/a"},

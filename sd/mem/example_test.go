@@ -8,7 +8,7 @@ import (
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/mem"
 	kitsd "github.com/go-kit/kit/sd"
-	"github.com/go-kit/log"
+	kitlog "github.com/go-kit/log"
 )
 
 // A server and a client are tested together, each with a backend of its own as
@@ -19,14 +19,14 @@ func Example() {
 	defer ofServer.Close()
 	defer ofClient.Close()
 
-	server, err := sd.NewRegistrar(ofServer, "192.0.2.1:8897", log.NewNopLogger())
+	server, err := sd.NewRegistrar(ofServer, "192.0.2.1:8897", kitlog.NewNopLogger())
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	server.Register()
 
-	client := sd.NewInstancer(ofClient, log.NewNopLogger())
+	client := sd.NewInstancer(ofClient, kitlog.NewNopLogger())
 	defer client.Stop()
 	events := make(chan kitsd.Event)
 	client.Register(events)

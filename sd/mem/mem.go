@@ -23,8 +23,7 @@ var _ sd.Backend = (*Backend)(nil)
 // errLost is why Announce returns when its entry was taken away.
 var errLost = errors.New("entry removed")
 
-// A Registry holds the entries of one directory. Its methods may be called
-// concurrently.
+// A Registry holds the entries of one directory. Its methods may be called concurrently.
 type Registry struct {
 	mu      sync.Mutex
 	entries map[string]*Backend // and who owns them; nil: another program
@@ -51,8 +50,7 @@ func (r *Registry) Instances() []string {
 	return slices.Sorted(maps.Keys(r.entries))
 }
 
-// Put adds an entry that belongs to another program, or hands an existing one
-// over to it.
+// Put adds an entry that belongs to another program, or hands an existing one over to it.
 func (r *Registry) Put(instance string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,9 +67,8 @@ func (r *Registry) Expire(instance string) {
 	r.changed()
 }
 
-// Fail makes every call in progress and every later one return an error that
-// wraps err; the entries stay. Fail(nil) ends that, and carries out the
-// withdrawals that were wanted meanwhile.
+// Fail makes every call in progress and every later one return an error that wraps err; the entries
+// stay. Fail(nil) ends that, and carries out the withdrawals that were wanted meanwhile.
 func (r *Registry) Fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

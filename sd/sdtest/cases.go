@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
-	"github.com/go-kit/log"
+	kitlog "github.com/go-kit/log"
 	"go.uber.org/goleak"
 )
 
@@ -68,7 +68,7 @@ func unknownIsNotEmpty(ctx context.Context, h Harness) error {
 		if err := errors.Join(h.Put(alice), h.Fail()); err != nil {
 			return err
 		}
-		i := sd.NewInstancer(b, log.NewNopLogger())
+		i := sd.NewInstancer(b, kitlog.NewNopLogger())
 		defer i.Stop()
 		r := NewRecorder()
 		defer i.Follow(r.Emit)()
@@ -171,7 +171,7 @@ func keptThroughFailure(ctx context.Context, h Harness) error {
 
 func watchedAfterFailure(ctx context.Context, h Harness) error {
 	return with(h, func(b sd.Backend) error {
-		i := sd.NewInstancer(b, log.NewNopLogger())
+		i := sd.NewInstancer(b, kitlog.NewNopLogger())
 		defer i.Stop()
 		r := NewRecorder()
 		defer i.Follow(r.Emit)()

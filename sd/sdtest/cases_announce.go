@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
-	"github.com/go-kit/log"
+	kitlog "github.com/go-kit/log"
 	"go.uber.org/goleak"
 )
 
@@ -63,7 +63,7 @@ func foreignEntry(ctx context.Context, h Harness) error {
 		if err := h.Put(alice); err != nil {
 			return err
 		}
-		reg, err := sd.NewRegistrar(b, alice, log.NewNopLogger())
+		reg, err := sd.NewRegistrar(b, alice, kitlog.NewNopLogger())
 		if err != nil {
 			return err
 		}
@@ -146,7 +146,7 @@ func doneOnlyWithdraws(ctx context.Context, h Harness) error {
 
 func keptRegistered(ctx context.Context, h Harness) error {
 	return with(h, func(b sd.Backend) error {
-		reg, err := sd.NewRegistrar(b, alice, log.NewNopLogger())
+		reg, err := sd.NewRegistrar(b, alice, kitlog.NewNopLogger())
 		if err != nil {
 			return err
 		}
@@ -165,7 +165,7 @@ func registeredAfterFailure(ctx context.Context, h Harness) error {
 	return with(h, func(b sd.Backend) error {
 		w, r := watch(ctx, b)
 		defer w.cancel()
-		reg, err := sd.NewRegistrar(b, alice, log.NewNopLogger())
+		reg, err := sd.NewRegistrar(b, alice, kitlog.NewNopLogger())
 		if err != nil {
 			return err
 		}
@@ -223,11 +223,10 @@ func announceLeak(ctx context.Context, h Harness) error {
 	})
 }
 
-// withdrawnAtFirstContact deregisters while the registry is unreachable, and
-// never asks again.
+// withdrawnAtFirstContact deregisters while the registry is unreachable, and never asks again.
 func withdrawnAtFirstContact(ctx context.Context, h Harness) error {
 	return with(h, func(b sd.Backend) error {
-		reg, err := sd.NewRegistrar(b, alice, log.NewNopLogger())
+		reg, err := sd.NewRegistrar(b, alice, kitlog.NewNopLogger())
 		if err != nil {
 			return err
 		}

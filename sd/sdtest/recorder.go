@@ -11,10 +11,9 @@ import (
 	"example.com/daytime/sd"
 )
 
-// A Recorder takes what a Watch emits, keeps the set that follows from it, and
-// finds what the contract forbids: a difference before the first Reset, one
-// that is not exact, two emits at a time, an emit after the return, a change
-// that changes afterwards.
+// A Recorder takes what a Watch emits, keeps the set that follows from it, and finds what the
+// contract forbids: a difference before the first Reset, one that is not exact, two emits at a
+// time, an emit after the return, a change that changes afterwards.
 type Recorder struct {
 	emitting atomic.Int32
 
@@ -101,8 +100,7 @@ func (r *Recorder) Emits() int {
 	return len(r.history)
 }
 
-// Smallest is the size of the smallest set there was after any emit; -1 before
-// the first.
+// Smallest is the size of the smallest set there was after any emit; -1 before the first.
 func (r *Recorder) Smallest() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

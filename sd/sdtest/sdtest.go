@@ -1,7 +1,6 @@
-// Package sdtest is the contract of sd.Backend as a test suite. A backend calls
-// [Run] from its own tests with a [Harness]; what fails names the rule that was
-// broken. The same cases run inside testing/synctest bubbles and against a real
-// registry, because they wait only through the harness.
+// Package sdtest is the contract of sd.Backend as a test suite. A backend calls [Run] from its own
+// tests with a [Harness]; what fails names the rule that was broken. The same cases run inside
+// testing/synctest bubbles and against a real registry, because they wait only through the harness.
 package sdtest
 
 import (
@@ -54,9 +53,8 @@ func (c Case) Check(ctx context.Context, h Harness) error {
 	return nil
 }
 
-// Run runs every case as a subtest. In calls its function in the surroundings
-// the backend needs: synctest.Test, or nothing more than the call. New makes
-// the harness of one case.
+// Run runs every case as a subtest. In calls its function in the surroundings the backend needs:
+// synctest.Test, or nothing more than the call. New makes the harness of one case.
 func Run(t *testing.T, in func(*testing.T, func(*testing.T)), new func(testing.TB) Harness) {
 	for _, c := range Cases() {
 		t.Run(c.Name, func(t *testing.T) {

@@ -160,8 +160,7 @@ func emptyWhenUnread(w *wrong, ctx context.Context, want sd.Want, emit func(sd.C
 	return err
 }
 
-// forgetsWithdrawals says that a withdrawal is not confirmed, and leaves it at
-// that.
+// forgetsWithdrawals says that a withdrawal is not confirmed, and leaves it at that.
 func forgetsWithdrawals(w *wrong, ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
 	held := make(chan struct{})
 	err := w.Backend.Announce(context.WithoutCancel(ctx), entry, func(s sd.Status) { told(s); close(held) })

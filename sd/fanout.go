@@ -1,0 +1,210 @@
+package sd
+
+import (
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+
+	kitsd "github.com/go-kit/kit/sd"
+)
+
+// A fanout holds the set and tells its subscribers what it is. Nobody waits for a reader: each has
+// a mailbox, whose goroutine fetches what is new when the reader is ready for it.
+//
+// One goroutine, the Instancer's loop, calls apply and index. Everything else may be called
+// concurrently.
+type fanout struct {
+	mu        sync.Mutex // held for bookkeeping only: not while sorting, indexing or delivering
+	known     bool       // there is a set
+	closed    bool
+	set       set
+	behind    pending // by which sorted is behind set
+	channels  map[chan<- kitsd.Event]*mailbox
+	followers map[*follower]struct{}
+
+	sorting sync.Mutex // held while sorting; taken before mu
+	sorted  sortedSet  // made when somebody asks, merged after that
+}
+
+// A follower is a subscriber to differences.
+type follower struct {
+	mailbox *mailbox
+	pending pending // guarded by the fanout's lock
+}
+
+func newFanout() *fanout {
+	return &fanout{
+		behind:    pending{reset: true},
+		channels:  map[chan<- kitsd.Event]*mailbox{},
+		followers: map[*follower]struct{}{},
+	}
+}
+
+// apply takes c in and tells every subscriber. Index must follow.
+func (f *fanout) apply(c Change) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	first := !f.known
+	f.known = true
+	diff := f.set.apply(c)
+	if first || !diff.empty() {
+		f.publish(first, diff)
+	}
+}
+
+// publish tells every subscriber of a difference, or that there is a set now. The caller holds the
+// lock.
+func (f *fanout) publish(first bool, diff Change) {
+	for s := range f.followers {
+		if first {
+			s.pending.addAll()
+		}
+		s.pending.add(diff)
+		s.mailbox.notify()
+	}
+	if f.behind.size()+diff.size() > 64+f.set.size()/8 { // merging would cost more than sorting
+		f.behind.addAll()
+	}
+	f.behind.add(diff)
+	for _, m := range f.channels {
+		m.notify()
+	}
+}
+
+// index makes the set ready for differences, which takes time after the first one. It lets those
+// who were told of a new set go first, if they can.
+func (f *fanout) index() {
+	if f.set.members != nil { // only this goroutine changes the set
+		return
+	}
+	runtime.Gosched()
+	members := f.set.index()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.set.adopt(members)
+}
+
+// subscribe has the set sent to ch until unsubscribe. A channel is subscribed once.
+func (f *fanout) subscribe(ch chan<- kitsd.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.channels[ch] != nil || f.closed {
+		return
+	}
+	var sent []string // nil: nothing
+	m := newMailbox(deliveryPause, func(m *mailbox) {
+		sorted := f.list()
+		if sent != nil && slices.Equal(sent, sorted) {
+			return // it came and went
+		}
+		select {
+		case ch <- kitsd.Event{Instances: slices.Clone(sorted)}:
+			sent = sorted
+		case <-m.news: // the set on offer is out of date
+			m.notify()
+		case <-m.quit:
+		}
+	})
+	f.channels[ch] = m
+	if f.known {
+		m.notify()
+	}
+}
+
+// unsubscribe ends the subscription of ch. Nothing is sent after it returned. It does not wait for
+// a reader.
+func (f *fanout) unsubscribe(ch chan<- kitsd.Event) {
+	f.mu.Lock()
+	m := f.channels[ch]
+	f.mu.Unlock()
+	if m == nil {
+		return
+	}
+	m.close()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.channels[ch] == m { // kept until here, so that every unsubscribe of ch waits
+		delete(f.channels, ch)
+	}
+}
+
+// follow has fn called with the set, and then with differences, until the function it returns is
+// called, which waits for fn.
+func (f *fanout) follow(fn func(Change)) (stop func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return func() {}
+	}
+	s := &follower{}
+	s.mailbox = newMailbox(deliveryPause, func(*mailbox) {
+		if c := f.take(&s.pending); c.Reset || !c.empty() {
+			fn(c)
+		}
+	})
+	f.followers[s] = struct{}{}
+	if f.known {
+		s.pending.addAll()
+		s.mailbox.notify()
+	}
+	return func() {
+		s.mailbox.close()
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.followers, s) // not before, so that close waits as well
+	}
+}
+
+// take empties p.
+func (f *fanout) take(p *pending) Change {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return p.take(&f.set)
+}
+
+// instances returns the set, sorted, as a slice that belongs to the caller, nil while there is
+// none.
+func (f *fanout) instances() []string {
+	if !f.isKnown() {
+		return nil
+	}
+	return slices.Clone(f.list())
+}
+
+// list returns the set, sorted, as a slice that must not be changed. It is not nil. Before there is
+// a set it is empty.
+func (f *fanout) list() []string {
+	f.sorting.Lock()
+	defer f.sorting.Unlock()
+	f.sorted.apply(f.take(&f.behind))
+	return f.sorted.names
+}
+
+// isKnown reports whether there is a set.
+func (f *fanout) isKnown() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.known
+}
+
+func (f *fanout) size() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.set.size()
+}
+
+// close ends every subscription and waits for it. There are no new ones after it. The present ones
+// stay known, so that an unsubscribe beside close waits for its mailbox too.
+func (f *fanout) close() {
+	f.mu.Lock()
+	f.closed = true
+	all := slices.Collect(maps.Values(f.channels))
+	for s := range f.followers {
+		all = append(all, s.mailbox)
+	}
+	f.mu.Unlock()
+	for _, m := range all {
+		m.close()
+	}
+}
