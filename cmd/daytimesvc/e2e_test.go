@@ -164,7 +164,7 @@ func testZooKeeperDown(t *testing.T, dir, url string, zookeeper *zktest.Server) 
 	zookeeper.Kill(t)
 	addr := freePort(t)
 	server := launch(t, dir, "daytimesvc", "--sd", url, "--listen", addr, "--drain", "0s")
-	server.Stderr.Await(t, "msg=registering err=", 1)
+	server.Stderr.Await(t, `msg="not registered" err=`, 1)
 	direct := launch(t, dir, "daytimecli", "--sd", "fixed://"+addr, "-n", "1")
 	if have := direct.exit(t); have != shell.ExitOK {
 		t.Errorf("want an answer without ZooKeeper, have %d; stderr\n%s", have, direct.Stderr)

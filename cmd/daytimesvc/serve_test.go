@@ -224,7 +224,7 @@ func TestRegistryIsDownAtTheStart(t *testing.T) {
 	addr := freePort(t)
 	p := start(t, "--sd", "zk://"+addr, "--listen", "127.0.0.1:0,127.0.0.1:0", "--drain", "0s")
 	addrs := addresses(t, p, 2)
-	p.Stderr.Await(t, "msg=registering err=", 2)
+	p.Stderr.Await(t, `msg="not registered" err=`, 2)
 	if _, err := ask(t.Context(), addrs[0]); err != nil {
 		t.Errorf("want an answer without a registry, have %v", err)
 	}
