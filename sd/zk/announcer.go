@@ -7,11 +7,16 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
 
 // withdrawTime bounds how long Announce waits for a withdrawal.
 const withdrawTime = 2 * time.Second
+
+// waitTimeout is how long Announce waits for a session before it says that there
+// is none.
+const waitTimeout = time.Second
 
 // retryPause is the time between two attempts to withdraw on one link.
 const retryPause = time.Second
@@ -31,8 +36,9 @@ const (
 // with what is there, whenever the session changes, the node's watch fires, or
 // an audit is due. So it does not matter which reply got lost.
 type announcer struct {
-	keeper   *keeper
+	session  *session.Session
 	parent   string
+	watch    watchMode
 	acl      []gozk.ACL // of new nodes
 	identity identity
 	wake     chan struct{} // capacity 1: a wish or a node has changed
@@ -55,19 +61,20 @@ type entry struct {
 	reports chan error // of that Announce; capacity 1, the latest wins
 
 	// Only the announcer's goroutine uses these.
-	looked    *link // where the last look was
+	looked    *session.Conn // where the last look was
 	audit     time.Time
-	armed     *link       // where the node is watched
-	barred    int64       // a session whose node we may not remove
-	barredAt  int32       // the version of the directory's ACL then
-	takeovers []time.Time // from other processes, in the last minute
-	unsure    bool        // a change may be under way whose reply was lost
+	armed     *session.Conn // where the node is watched
+	barred    int64         // a session whose node we may not remove
+	barredAt  int32         // the version of the directory's ACL then
+	takeovers []time.Time   // from other processes, in the last minute
+	unsure    bool          // a change may be under way whose reply was lost
 }
 
-func newAnnouncer(k *keeper, c config) *announcer {
+func newAnnouncer(k *session.Session, c config) *announcer {
 	return &announcer{
-		keeper:   k,
+		session:  k,
 		parent:   c.parent,
+		watch:    c.watch,
 		acl:      c.acl,
 		identity: newIdentity(),
 		wake:     make(chan struct{}, 1),
@@ -98,14 +105,25 @@ func (a *announcer) announce(ctx context.Context, instance string, up func()) er
 			return ctx.Err()
 		}
 		return &unconfirmedError{e.path, err, ctx.Err()}
-	case <-a.keeper.done:
-		if !a.keeper.saidGoodbye() {
-			return &unconfirmedError{e.path, errNoGoodbye, ctx.Err()}
+	case <-a.session.Closed():
+		if !a.session.Close() {
+			return &unconfirmedError{e.path, errCloseUnconfirmed, ctx.Err()}
 		}
 		return ctx.Err()
 	case <-timer.C:
-		return &unconfirmedError{e.path, a.keeper.unanswered(), ctx.Err()}
+		return &unconfirmedError{e.path, a.unanswered(), ctx.Err()}
 	}
+}
+
+// unanswered is why a request has no reply yet.
+func (a *announcer) unanswered() error {
+	if c, _ := a.session.Conn(); c != nil {
+		return fmt.Errorf("%s: %w", c.Server, errSilent)
+	}
+	if err := a.session.Err(); err != nil {
+		return err
+	}
+	return errSilent
 }
 
 // begin claims the entry for one Announce.
@@ -168,26 +186,28 @@ func (a *announcer) poke() {
 func (a *announcer) hold(ctx context.Context, e *entry, up func()) error {
 	a.want(e, publish)
 	registered := false
-	outage := time.NewTimer(patience)
+	outage := time.NewTimer(waitTimeout)
 	defer outage.Stop()
 	for {
-		l, changed := a.keeper.state()
+		l, changed := a.session.Conn()
 		switch {
 		case l != nil:
 			outage.Stop()
 		case registered:
-			outage.Reset(a.keeper.timeout()) // then the session has expired, as far as is known
+			outage.Reset(a.session.Timeout()) // then the session has expired, as far as is known
 		default:
-			outage.Reset(patience)
+			outage.Reset(waitTimeout)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-a.keeper.ctx.Done():
-			return sd.ErrClosed
+		case <-a.session.Done():
+			return session.ErrClosed
 		case <-changed:
 		case <-outage.C:
-			return a.keeper.noSession()
+			if err := a.session.Err(); err != nil {
+				return err
+			}
 		case err := <-e.reports:
 			if err != nil {
 				return err
@@ -201,7 +221,7 @@ func (a *announcer) hold(ctx context.Context, e *entry, up func()) error {
 }
 
 // event takes note of what happened to a node. It does not block.
-func (a *announcer) event(l *link, ev gozk.Event) {
+func (a *announcer) event(l *session.Conn, ev gozk.Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if e := a.entries[ev.Path]; e != nil {
@@ -216,8 +236,8 @@ func (a *announcer) run(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		l, changed := a.keeper.state()
-		if l != nil && l.alive() {
+		l, changed := a.session.Conn()
+		if l != nil && l.Err() == nil {
 			timer.Reset(a.lookAll(l))
 		}
 		select {
@@ -230,10 +250,10 @@ func (a *announcer) run(ctx context.Context) {
 }
 
 // lookAll looks at each node that is due, and returns when the next one is.
-func (a *announcer) lookAll(l *link) time.Duration {
+func (a *announcer) lookAll(l *session.Conn) time.Duration {
 	next := auditEvery
 	for _, e := range a.all() {
-		if !l.alive() {
+		if l.Err() != nil {
 			break // on the next one all are due
 		}
 		w, due := a.due(e, l)
@@ -260,7 +280,7 @@ func (a *announcer) all() []*entry {
 }
 
 // due reports whether e needs a look on l, and for which wish.
-func (a *announcer) due(e *entry, l *link) (wish, bool) {
+func (a *announcer) due(e *entry, l *session.Conn) (wish, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	due := e.wish != leave && (e.dirty || e.looked != l || !time.Now().Before(e.audit))

@@ -194,9 +194,7 @@ func TestAnnouncesSideBySide(t *testing.T) {
 // one is dropped.
 func TestReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := offline(t)
-		defer k.close()
-		a := newAnnouncer(k, k.config)
+		a := newAnnouncer(unconnected(t))
 		e, err := a.begin(alice)
 		if err != nil {
 			t.Fatal(err)

@@ -40,8 +40,8 @@ func (f *follower) audit() (again bool, err error) {
 	switch {
 	case err != nil || !f.found:
 		return there, err
-	case f.valid() != nil:
-		return false, f.valid()
+	case f.Err() != nil:
+		return false, f.Err()
 	case !there:
 		return false, errRemoved
 	}
@@ -75,13 +75,13 @@ func (f *follower) audit() (again bool, err error) {
 // its zxids: after a wipe they begin again. None lags for two session timeouts
 // and a sync: then the data has gone back, and is believed.
 func (d *directory) admit(stat *gozk.Stat) bool {
-	era := d.keeper.era()
+	era := d.session.Generation()
 	older := era == d.era && stat.Pzxid < d.newest.Pzxid && stat.Ctime <= d.newest.Ctime
 	switch {
 	case older && d.outdated.IsZero():
 		d.outdated = time.Now()
 		return false
-	case older && time.Since(d.outdated) < 2*d.keeper.timeout():
+	case older && time.Since(d.outdated) < 2*d.session.Timeout():
 		return false
 	}
 	d.era, d.newest, d.outdated = era, *stat, time.Time{}

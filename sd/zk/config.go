@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -15,8 +16,8 @@ const (
 	defaultPath    = "/go_servers"
 	defaultPort    = 2181
 	defaultTimeout = 10 * time.Second
-	leastTimeout   = time.Second // a server with ticks of 500 ms grants no less
-	mostTimeout    = time.Hour
+	minTimeout     = time.Second // a server with ticks of 500 ms grants no less
+	maxTimeout     = time.Hour
 )
 
 // targetGrammar is part of every error about a target.
@@ -32,6 +33,11 @@ const (
 	watchChildren   watchMode = "children"   // one-shot watches and a list for each change
 )
 
+// persistent reports whether the watches on c are to be persistent ones.
+func (m watchMode) persistent(c *session.Conn) bool {
+	return m == watchPersistent || m == watchAuto && c.CanAddWatch()
+}
+
 // What acl may be.
 const (
 	aclOpen    = "open"    // everybody may do everything
@@ -40,23 +46,21 @@ const (
 
 // A config is what a target says.
 type config struct {
-	hosts    []string // host:port
-	parent   string   // the directory
-	timeout  time.Duration
-	watch    watchMode
-	authFile string // "" is none
-	tls      tlsFiles
-	acl      []gozk.ACL // of what is created
+	session session.Config
+	parent  string // the directory
+	watch   watchMode
+	acl     []gozk.ACL // of what is created
 }
 
 // parseConfig reads what the target says and fills in the defaults.
 func parseConfig(t sd.Target) (config, error) {
-	c := config{parent: t.Path, timeout: defaultTimeout, watch: watchAuto, acl: gozk.WorldACL(gozk.PermAll)}
+	c := config{parent: t.Path, watch: watchAuto, acl: gozk.WorldACL(gozk.PermAll)}
+	c.session.Timeout = defaultTimeout
 	for _, h := range t.Hosts {
 		if h.Port == 0 {
 			h.Port = defaultPort
 		}
-		c.hosts = append(c.hosts, h.String())
+		c.session.Hosts = append(c.session.Hosts, h.String())
 	}
 	if c.parent == "" || c.parent == "/" {
 		c.parent = defaultPath
@@ -65,8 +69,8 @@ func parseConfig(t sd.Target) (config, error) {
 	for key, value := range t.Keys {
 		err = errors.Join(err, c.set(key, value))
 	}
-	err = errors.Join(err, c.tls.complete())
-	if t.Keys["acl"] == aclCreator && c.authFile == "" && c.tls.cert == "" {
+	err = errors.Join(err, c.session.Validate())
+	if t.Keys["acl"] == aclCreator && c.session.AuthFile == "" && c.session.TLS.Cert == "" {
 		err = errors.Join(err, errors.New("acl creator: want auth-file or tls-cert as well, to be known by"))
 	}
 	if err != nil {
@@ -81,10 +85,10 @@ func (c *config) set(key, value string) error {
 	switch key {
 	case "session-timeout":
 		d, err := time.ParseDuration(value)
-		if err != nil || d < leastTimeout || d > mostTimeout {
-			return fmt.Errorf("session-timeout %q: want a duration from %v to %v, such as 10s", value, leastTimeout, mostTimeout)
+		if err != nil || d < minTimeout || d > maxTimeout {
+			return fmt.Errorf("session-timeout %q: want a duration from %v to %v, such as 10s", value, minTimeout, maxTimeout)
 		}
-		c.timeout = d
+		c.session.Timeout = d
 	case "watch":
 		switch c.watch = watchMode(value); c.watch {
 		case watchAuto, watchPersistent, watchChildren:
@@ -100,36 +104,24 @@ func (c *config) set(key, value string) error {
 			return fmt.Errorf("acl %q: want %s or %s", value, aclOpen, aclCreator)
 		}
 	case "auth-file":
-		c.authFile = value
+		c.session.AuthFile = value
 	case "tls-ca":
-		c.tls.ca = value
+		c.session.TLS.CA = value
 	case "tls-cert":
-		c.tls.cert = value
+		c.session.TLS.Cert = value
 	case "tls-key":
-		c.tls.key = value
+		c.session.TLS.Key = value
 	default:
 		return fmt.Errorf("key %q: want session-timeout, watch, tls-ca, tls-cert, tls-key, auth-file or acl", key)
 	}
 	return nil
 }
 
-// checkFiles reads the files that the target names, so that a wrong one is told
-// at once. They are read again when they are used.
-func (c *config) checkFiles() error {
-	_, err := c.secret()
-	if c.tls.used() {
-		_, bad := c.tls.load()
-		err = errors.Join(err, bad)
-	}
-	return err
-}
-
-// secret reads "user:password", or nil if the target names no file for it.
-func (c *config) secret() ([]byte, error) {
-	if c.authFile == "" {
-		return nil, nil
-	}
-	return readSecret(c.authFile)
+// creatorACL lets those with our credentials do everything, and everybody read.
+// The scheme auth stands for whatever the creator has proved: a digest, a
+// client certificate, or both.
+func creatorACL() []gozk.ACL {
+	return append(gozk.AuthACL(gozk.PermAll), gozk.WorldACL(gozk.PermRead)...)
 }
 
 // checkPath refuses what ZooKeeper would, and what it would read differently.
@@ -138,7 +130,7 @@ func checkPath(p string) error {
 	case p == "/zookeeper" || strings.HasPrefix(p, "/zookeeper/"):
 		return fmt.Errorf("path %q: /zookeeper is ZooKeeper's own", p)
 	case strings.Contains(p, "%"):
-		return fmt.Errorf("path %q: want no %%", p) // see watchOnce
+		return fmt.Errorf("path %q: want no %%", p) // package session keeps /% to itself
 	case path.Clean(p) != p, p[0] != '/':
 		return fmt.Errorf("path %q: want / at the beginning, no //, no . or .., and no / at the end", p)
 	}

@@ -1,7 +1,11 @@
 package zk
 
 import (
+	"context"
+	"net"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,10 +14,18 @@ import (
 	"example.com/daytime/sd"
 )
 
+// A targetConfig is the part of a config that a table compares.
+type targetConfig struct {
+	hosts   []string
+	parent  string
+	timeout time.Duration
+	watch   watchMode
+}
+
 // What a target leaves out has a default.
 func TestParseConfig(t *testing.T) {
 	const host = "a.example.com:2181"
-	for text, want := range map[string]config{
+	for text, want := range map[string]targetConfig{
 		"zk://a.example.com":                         {hosts: []string{host}, parent: "/go_servers", timeout: 10 * time.Second, watch: watchAuto},
 		"zk://a.example.com/":                        {hosts: []string{host}, parent: "/go_servers", timeout: 10 * time.Second, watch: watchAuto},
 		"zk://a.example.com/x/y":                     {hosts: []string{host}, parent: "/x/y", timeout: 10 * time.Second, watch: watchAuto},
@@ -29,7 +41,7 @@ func TestParseConfig(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
-		if !slices.Equal(have.hosts, want.hosts) || have.parent != want.parent || have.timeout != want.timeout || have.watch != want.watch {
+		if !slices.Equal(have.session.Hosts, want.hosts) || have.parent != want.parent || have.session.Timeout != want.timeout || have.watch != want.watch {
 			t.Errorf("%s: want %+v, have %+v", text, want, have)
 		}
 	}
@@ -81,10 +93,10 @@ func TestParseConfigErrors(t *testing.T) {
 func TestOpenBackendRefuses(t *testing.T) {
 	for name, target := range map[string]sd.Target{
 		"no host": {Scheme: "zk"},
-		"a mark":  {Scheme: "zk", Hosts: []sd.Host{{Name: "a"}}, Path: watchOnce + "/a"},
+		"a mark":  {Scheme: "zk", Hosts: []sd.Host{{Name: "a"}}, Path: "/%once/a"},
 		"no path": {Scheme: "zk", Hosts: []sd.Host{{Name: "a"}}, Path: "a"},
 	} {
-		b, err := OpenBackend(target, Dial(blackHole))
+		b, err := OpenBackend(target, Dial(func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }))
 		if err == nil {
 			b.Close()
 			t.Errorf("%s: want an error, have none", name)
@@ -113,17 +125,56 @@ func FuzzParseConfig(f *testing.F) {
 		if path.Clean(c.parent) != c.parent || c.parent[0] != '/' || len(c.parent) < 2 || strings.HasPrefix(c.parent+"/", "/zookeeper/") {
 			t.Errorf("%q: path %q", text, c.parent)
 		}
-		if c.timeout < leastTimeout || c.timeout > mostTimeout || len(c.hosts) != len(target.Hosts) {
+		if c.session.Timeout < minTimeout || c.session.Timeout > maxTimeout || len(c.session.Hosts) != len(target.Hosts) {
 			t.Errorf("%q: %+v", text, c)
 		}
-		for _, mark := range []string{watchOnce, watchNode, watchNodes} {
-			if strings.HasPrefix(c.parent, mark) {
-				t.Errorf("%q: path %q begins with a mark", text, c.parent)
-			}
+		if strings.HasPrefix(c.parent, "/%") { // package session's
+			t.Errorf("%q: path %q begins with a mark", text, c.parent)
 		}
 		again, err := parseConfig(parse(t, target.String()))
-		if err != nil || again.parent != c.parent || !slices.Equal(again.hosts, c.hosts) {
+		if err != nil || again.parent != c.parent || !slices.Equal(again.session.Hosts, c.session.Hosts) {
 			t.Errorf("%q: read again: %+v, %v", text, again, err)
 		}
 	})
+}
+
+func TestSecurityOfTarget(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, []byte("user:password"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for keys, want := range map[string]string{
+		"auth-file=" + file:                     "",
+		"acl=open":                              "",
+		"acl=open&auth-file=" + file:            "",
+		"acl=creator&auth-file=" + file:         "",
+		"acl=creator":                           "want auth-file or tls-cert",
+		"acl=creator&tls-ca=" + file:            "want auth-file or tls-cert",
+		"acl=closed":                            "want open or creator",
+		"tls-cert=/a&tls-key=/b":                "want tls-ca",
+		"tls-ca=/a&tls-cert=/b":                 "want both",
+		"tls-ca=/a&tls-key=/b":                  "want both",
+		"password=open":                         `key "password"`,
+		"auth-file=" + dir:                      "regular file",
+		"auth-file=" + file + "x":               "no such file",
+		"tls-ca=" + file + "x":                  "tls-ca: open",
+		"tls-ca=" + file:                        "no certificate",
+		"tls-ca=/dev/null&auth-file=/dev/null":  "auth-file /dev/null",
+		"tls-ca=/a&tls-cert=/b&tls-key=/c%2f/d": "escape",
+	} {
+		parsed, err := sd.ParseTarget("zk://127.0.0.1:1/path/to?" + keys)
+		if err == nil {
+			var b *Backend
+			if b, err = OpenBackend(parsed); err == nil {
+				b.Close()
+			}
+		}
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: want %q, have %v", keys, want, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "user:") {
+			t.Errorf("%s: want no secret, have %v", keys, err)
+		}
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -21,13 +22,14 @@ import (
 // last has gone it rests at the next change; with a persistent watch it goes on,
 // because events come until the link ends.
 type directory struct {
-	keeper *keeper
-	parent string
-	joined chan struct{} // capacity 1: a reader has joined
-	done   chan struct{} // closed when the directory's goroutine has ended
-	lists  atomic.Int64
-	mended atomic.Int64 // how often an audit found something missing
-	queue  queue
+	session *session.Session
+	parent  string
+	mode    watchMode
+	joined  chan struct{} // capacity 1: a reader has joined
+	done    chan struct{} // closed when the directory's goroutine has ended
+	lists   atomic.Int64
+	mended  atomic.Int64 // how often an audit found something missing
+	queue   queue
 
 	mu      sync.Mutex
 	readers map[*reader]struct{}
@@ -48,10 +50,11 @@ type directory struct {
 // the list names it; a watch for children does.
 const mostMissed = 2
 
-func newDirectory(k *keeper, c config) *directory {
+func newDirectory(k *session.Session, c config) *directory {
 	return &directory{
-		keeper:  k,
+		session: k,
 		parent:  c.parent,
+		mode:    c.watch,
 		joined:  make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		queue:   queue{parent: c.parent, news: make(chan struct{}, 1)},
@@ -112,7 +115,7 @@ func (d *directory) fail(err error) {
 	defer d.mu.Unlock()
 	d.live = false
 	for r := range d.readers {
-		r.reset, r.err = false, fmt.Errorf("zk: watch %s: %w", d.parent, denied(err))
+		r.reset, r.err = false, fmt.Errorf("zk: watch %s: %w", d.parent, err)
 		r.notify()
 	}
 }
@@ -168,22 +171,22 @@ func (d *directory) run(ctx context.Context) {
 			}
 			continue
 		}
-		l, err := d.keeper.wait(ctx)
+		l, err := d.session.Wait(ctx)
 		if err == nil {
 			err = d.follow(ctx, l)
 		}
 		if err == nil {
 			continue
 		}
-		if l != nil && l.replies.refusal() != nil {
-			err = l.replies.refusal()
+		if l != nil && l.Err() != nil {
+			err = l.Err()
 		}
 		if ctx.Err() != nil {
-			err = sd.ErrClosed
+			err = session.ErrClosed
 		}
 		d.fail(err)
 		switch {
-		case errors.Is(err, errTooLong): // it will be again, until somebody mends it
+		case errors.Is(err, session.ErrTooLong): // it will be again, until somebody mends it
 			d.refuse(ctx, err, 10*time.Second+rand.N(20*time.Second))
 		case errors.Is(err, errOutdated): // a follower catches up, or does not
 			pause(ctx, time.Second)

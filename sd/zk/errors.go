@@ -5,28 +5,21 @@ import (
 	"fmt"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
 
 // Why something did not come about. Callers match the errors of package sd; these
 // are words for an operator, and for the loops here.
 var (
-	// Of a connection.
-	errRefused  = errors.New("connection closed without an answer: the server is not serving, or has seen less than this session")
-	errUnproved = errors.New("no answer to the credentials") // of a server that granted a session
-	errMulti    = errors.New("results of a multi that do not end within their frame")
-	errTooLong  = errors.New("more than is accepted")
-
 	// Of the session.
-	errNoSession = errors.New("no session")
-	errSilent    = errors.New("no reply yet")
-	errNoGoodbye = errors.New("closed without a server to tell, so that the session ends by its timeout")
+	errSilent           = errors.New("no reply yet")
+	errCloseUnconfirmed = errors.New("closed without a server to tell, so that the session ends by its timeout")
 
 	// Of the directory.
-	errDisconnected = errors.New("connection lost")
-	errRemoved      = errors.New("directory removed")
-	errOutdated     = errors.New("answers from an older state than was seen before")
-	errMissed       = errors.New("an event was missed")
+	errRemoved  = errors.New("directory removed")
+	errOutdated = errors.New("answers from an older state than was seen before")
+	errMissed   = errors.New("an event was missed")
 
 	// Of a node.
 	errLost    = errors.New("registration lost")
@@ -48,12 +41,26 @@ func (e *unconfirmedError) Error() string {
 
 func (e *unconfirmedError) Unwrap() []error { return []error{sd.ErrUnconfirmed, e.cause, e.ctx} }
 
-// denied marks the errors that only a person can mend.
-func denied(err error) error {
-	for _, known := range []error{gozk.ErrNoAuth, gozk.ErrInvalidACL, gozk.ErrAuthFailed} {
-		if errors.Is(err, known) {
-			return fmt.Errorf("%w: %w", sd.ErrDenied, err)
-		}
+// A markedError is an error of this package that callers know by one of package sd's.
+type markedError struct {
+	error
+	mark error
+}
+
+func (e *markedError) Unwrap() []error { return []error{e.mark, e.error} }
+
+// translate gives the errors of package session and of ZooKeeper the marks of package sd. It is
+// applied in one place: to what a Backend returns.
+func translate(err error) error {
+	switch {
+	case errors.Is(err, sd.ErrClosed), errors.Is(err, sd.ErrDenied):
+		return err
+	case errors.Is(err, session.ErrClosed):
+		return &markedError{err, sd.ErrClosed}
+	case errors.Is(err, session.ErrDenied):
+		return &markedError{err, sd.ErrDenied}
+	case errors.Is(err, gozk.ErrNoAuth), errors.Is(err, gozk.ErrInvalidACL):
+		return fmt.Errorf("%w (%w)", err, sd.ErrDenied)
 	}
 	return err
 }

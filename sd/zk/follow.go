@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -21,7 +22,7 @@ const (
 // A follower follows a directory on one link.
 type follower struct {
 	*directory
-	*link
+	*session.Conn
 	persistent bool
 	found      bool // there is a directory
 	listed     time.Time
@@ -32,8 +33,8 @@ type follower struct {
 
 // follow arms the watch, lists, and publishes what happens, until the set
 // cannot be vouched for. It returns nil if nobody reads any more.
-func (d *directory) follow(ctx context.Context, l *link) error {
-	f := &follower{directory: d, link: l, claimed: map[string]bool{}}
+func (d *directory) follow(ctx context.Context, l *session.Conn) error {
+	f := &follower{directory: d, Conn: l, claimed: map[string]bool{}}
 	f.sleep(ctx, spread(d.size()))
 	d.queue.attach(l)
 	defer d.queue.attach(nil)
@@ -60,17 +61,13 @@ func (d *directory) follow(ctx context.Context, l *link) error {
 
 // arm sets the persistent watch, if the server can be asked for one.
 func (f *follower) arm() error {
-	distrusted := f.keeper.config.watch == watchAuto && f.mended.Load() >= mostMissed
-	f.persistent = f.keeper.persistent(f.server) && !distrusted
+	distrusted := f.mode == watchAuto && f.mended.Load() >= mostMissed
+	f.persistent = f.mode.persistent(f.Conn) && !distrusted
 	f.setUsing(f.persistent)
 	if !f.persistent {
 		return nil
 	}
-	err := addWatch(f.Conn, watchNodes, f.parent)
-	if err != nil && f.keeper.noteAge(f.link) {
-		return fmt.Errorf("%s is older than ZooKeeper 3.6 and has no persistent watch: %w", f.server, err)
-	}
-	return err
+	return f.AddWatch(f.parent, session.Tree)
 }
 
 // list reads the children and publishes them, if there is a directory.
@@ -89,7 +86,7 @@ func (f *follower) list() error {
 		case err != nil:
 			return err
 		}
-		if err := f.valid(); err != nil {
+		if err := f.Err(); err != nil {
 			return err
 		}
 		f.lists.Add(1)
@@ -104,7 +101,7 @@ func (f *follower) list() error {
 			return err
 		}
 	}
-	return fmt.Errorf("%s: %w", f.server, errOutdated)
+	return fmt.Errorf("%s: %w", f.Server, errOutdated)
 }
 
 // children lists, and watches for the next change where nothing else does.
@@ -112,7 +109,7 @@ func (f *follower) children() ([]string, *gozk.Stat, error) {
 	if f.persistent {
 		return f.Children(f.parent)
 	}
-	return f.Children(watchOnce + f.parent)
+	return f.ChildrenOnce(f.parent)
 }
 
 // awaitParent watches for the creation of the parent where nothing else does.
@@ -121,7 +118,7 @@ func (f *follower) awaitParent() (there bool, err error) {
 	if f.persistent {
 		return false, nil
 	}
-	there, _, err = f.Exists(watchOnce + f.parent)
+	there, _, err = f.ExistsOnce(f.parent)
 	return there, err
 }
 
@@ -133,8 +130,8 @@ func (f *follower) await(ctx context.Context) (again bool, err error) {
 	select {
 	case <-ctx.Done():
 		return false, ctx.Err()
-	case <-f.down:
-		return false, errDisconnected
+	case <-f.Down():
+		return false, session.ErrDisconnected
 	case <-audit.C:
 		f.scheduleAudit()
 		return f.audit()
@@ -185,7 +182,7 @@ func (f *follower) takeIn(events []gozk.Event) (again bool, err error) {
 		if _, _, err := f.Exists(f.parent); err != nil {
 			return false, err
 		}
-		if err := f.valid(); err != nil {
+		if err := f.Err(); err != nil {
 			return false, err
 		}
 		for _, name := range doubtful {
@@ -245,7 +242,7 @@ func (f *follower) sleep(ctx context.Context, t time.Duration) {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-	case <-f.down:
+	case <-f.Down():
 	case <-timer.C:
 	}
 }

@@ -7,12 +7,16 @@ import (
 	"net"
 	"runtime"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/session"
 	"example.com/daytime/sd/zk/zkdev"
+	"github.com/go-kit/log"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -83,7 +87,7 @@ func TestAuditMeetsChange(t *testing.T) {
 	})
 	inLab(t, home+"&watch=children", func(l *lab) {
 		b, on := l.connected()
-		f := &follower{directory: b.directory, link: on}
+		f := &follower{directory: b.directory, Conn: on}
 		f.queue.attach(on)
 		if err := f.list(); err != nil {
 			t.Fatal(err)
@@ -193,9 +197,7 @@ func size(r interface{ Set() ([]string, bool) }) int {
 // registry that was restored from a copy must be believed in the end.
 func TestAdmit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := offline(t)
-		defer k.close()
-		d := newDirectory(k, k.config)
+		d := newDirectory(unconnected(t))
 		steps := []struct {
 			after        time.Duration
 			czxid, pzxid int64
@@ -221,20 +223,6 @@ func TestAdmit(t *testing.T) {
 			}
 		}
 	})
-}
-
-// offline returns a keeper that never gets a session.
-func offline(t *testing.T) *keeper {
-	t.Helper()
-	c, err := parseConfig(parse(t, "zk://zookeeper.example.com"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	k, err := newKeeper(c, blackHole, func(*link, gozk.Event) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
 }
 
 // slowly delays what a connection reads and writes.
@@ -266,7 +254,7 @@ func TestListBetweenClaimAndTakeover(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l.session(b, time.Second)
+			l.conn(b, time.Second)
 			return b
 		}
 		registrant, watcher := open(0, 150*time.Millisecond), open(time.Millisecond, 0)
@@ -282,5 +270,96 @@ func TestListBetweenClaimAndTakeover(t *testing.T) {
 		if n := r.Emits(); n != 1 {
 			t.Errorf("emits: want the list alone, have %d", n)
 		}
+	})
+}
+
+// unconnected returns a session that is never started, and its config.
+func unconnected(t *testing.T) (*session.Session, config) {
+	t.Helper()
+	c, err := parseConfig(parse(t, "zk://zookeeper.example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := session.New(c.session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, c
+}
+
+// A directory may have any name that a target can say, also one that looks like
+// a mark.
+func TestDirectoryNamedLikeAMark(t *testing.T) {
+	for _, mode := range []string{"persistent", "children"} {
+		for _, mark := range []string{"/watch-once", "/watch-node0", "/watch-nodes1", "/%once", "/%node0", "/%tree1"} {
+			t.Run(mode+strings.ReplaceAll(mark, "/", " "), func(t *testing.T) {
+				inLab(t, home+"&watch="+mode, func(l *lab) {
+					parent := mark + defaultPath
+					l.target.Path = parent
+					if _, err := parseConfig(l.target); err != nil {
+						if strings.Contains(mark, "%") {
+							return // sd.ParseTarget says no as well
+						}
+						t.Fatal(err)
+					}
+					l.Create(mark, nil, 0)
+					l.Create(parent, nil, 0)
+					b, _ := l.connected()
+					c, r := l.watch(b)
+					l.shows(r, time.Second)
+					announced := l.announce(b, alice)
+					l.Create(parent+"/"+bob, nil, 0)
+					l.shows(r, time.Second, alice, bob)
+					l.pass(time.Minute) // for an audit of each
+					if err := errors.Join(c.ended(), announced.ended()); err != nil || b.Stats().Mended != 0 {
+						t.Errorf("want nothing lost and nothing mended, have %v, %+v", err, b.Stats())
+					}
+				})
+			})
+		}
+	}
+}
+
+// bitten replaces the length of one frame, once it is told to.
+type bitten struct {
+	net.Conn
+	bite *atomic.Bool
+}
+
+func (c bitten) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n >= 4 && c.bite.CompareAndSwap(true, false) {
+		copy(b, []byte{0, 0, 0, 1})
+	}
+	return n, err
+}
+
+// One bad frame costs a connection, and no more.
+func TestOneBadFrame(t *testing.T) {
+	inLab(t, "zk://a.example.com,b.example.com,c.example.com?session-timeout=4s", func(l *lab) {
+		var bite atomic.Bool
+		b, err := OpenBackend(l.target, Dial(func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := l.Dial(ctx, network, address)
+			return bitten{conn, &bite}, err
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		i := sd.NewInstancer(b, log.NewNopLogger())
+		defer i.Stop()
+		phase := func(want sd.Phase) func() error {
+			return func() error {
+				if s := i.State(); s.Phase != want {
+					return errors.New(s.String())
+				}
+				return nil
+			}
+		}
+		l.eventually(time.Second, phase(sd.Live))
+		bite.Store(true)
+		<-l.conn(b, 0).Down()
+		l.eventually(time.Second, phase(sd.Stale))
+		l.eventually(2*time.Second, phase(sd.Live))
 	})
 }

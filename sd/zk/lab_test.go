@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/sdtest"
+	"example.com/daytime/sd/zk/session"
 	"example.com/daytime/sd/zk/zkdev"
 )
 
@@ -28,7 +27,6 @@ type lab struct {
 	*zkdev.Server
 	t      *testing.T
 	target sd.Target
-	net    network
 }
 
 // inLab runs f in a bubble with a fresh lab.
@@ -36,7 +34,6 @@ func inLab(t *testing.T, target string, f func(l *lab)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l := &lab{Server: zkdev.New(), t: t, target: parse(t, target)}
-		l.net.dial = l.Dial
 		t.Cleanup(func() { l.Close() })
 		if err := l.Create(defaultPath, nil, 0); err != nil {
 			t.Fatal(err)
@@ -58,7 +55,7 @@ func parse(t testing.TB, text string) sd.Target {
 // open opens a backend that is closed before the server is.
 func (l *lab) open() *Backend {
 	l.t.Helper()
-	b, err := OpenBackend(l.target, Dial(l.net.DialContext))
+	b, err := OpenBackend(l.target, Dial(l.Dial))
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -67,19 +64,19 @@ func (l *lab) open() *Backend {
 }
 
 // connected opens a backend and waits for its session.
-func (l *lab) connected() (*Backend, *link) {
+func (l *lab) connected() (*Backend, *session.Conn) {
 	l.t.Helper()
 	b := l.open()
-	return b, l.session(b, time.Second)
+	return b, l.conn(b, time.Second)
 }
 
-// session waits until b has a session.
-func (l *lab) session(b *Backend, within time.Duration) *link {
+// conn waits until b has a session.
+func (l *lab) conn(b *Backend, within time.Duration) *session.Conn {
 	l.t.Helper()
-	var have *link
+	var have *session.Conn
 	l.eventually(within, func() error {
-		if have, _ = b.keeper.state(); have == nil || !have.alive() {
-			return b.keeper.noSession()
+		if have, _ = b.session.Conn(); have == nil || have.Err() != nil {
+			return errors.Join(errors.New("no session"), b.session.Err())
 		}
 		return nil
 	})
@@ -179,101 +176,5 @@ func (l *lab) announce(b *Backend, instance string) *call {
 	return c
 }
 
-// A network makes connections, and knows which are open. Its zero value needs a
-// dial. Fault, if there is one, decides on a dial: it may take its time, return
-// an error, or a connection of its own.
-type network struct {
-	dial DialFunc
-
-	mu        sync.Mutex
-	addresses []string // that were dialled
-	open      int
-	most      int // that were ever open
-	fault     func(ctx context.Context, address string) (net.Conn, error)
-}
-
-func (n *network) DialContext(ctx context.Context, kind, address string) (net.Conn, error) {
-	n.mu.Lock()
-	n.addresses = append(n.addresses, address)
-	fault := n.fault
-	n.mu.Unlock()
-	if fault != nil {
-		if conn, err := fault(ctx, address); conn != nil || err != nil {
-			return n.count(conn), err
-		}
-	}
-	conn, err := n.dial(ctx, kind, address)
-	return n.count(conn), err
-}
-
-// break sets the fault of the network.
-func (n *network) fail(fault func(ctx context.Context, address string) (net.Conn, error)) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.fault = fault
-}
-
-// count returns conn such that the network knows when it is closed.
-func (n *network) count(conn net.Conn) net.Conn {
-	if conn == nil {
-		return nil
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.open++
-	n.most = max(n.most, n.open)
-	return &countedConn{Conn: conn, closed: sync.OnceFunc(func() {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		n.open--
-	})}
-}
-
-// opened returns how many connections are open, and were at most.
-func (n *network) opened() (now, most int) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.open, n.most
-}
-
-// dialled returns the addresses that were dialled.
-func (n *network) dialled() []string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return slices.Clone(n.addresses)
-}
-
-type countedConn struct {
-	net.Conn
-	closed func()
-}
-
-func (c *countedConn) Close() error {
-	c.closed()
-	return c.Conn.Close()
-}
-
-// mute returns a connection whose other end takes everything in and never
-// answers, until it is closed.
-func mute() net.Conn {
-	client, server := net.Pipe()
-	go func() {
-		b := make([]byte, 1024)
-		for {
-			if _, err := server.Read(b); err != nil {
-				server.Close()
-				return
-			}
-		}
-	}()
-	return client
-}
-
 // errTest is a failure that a test brings about.
 var errTest = errors.New("by test")
-
-// blackHole dials a host that does not answer.
-func blackHole(ctx context.Context, _, _ string) (net.Conn, error) {
-	<-ctx.Done()
-	return nil, ctx.Err()
-}

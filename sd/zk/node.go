@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -16,11 +17,11 @@ import (
 const nodeTries = 5
 
 // look makes the node what w says, or finds that it is.
-func (a *announcer) look(l *link, e *entry, w wish) {
+func (a *announcer) look(l *session.Conn, e *entry, w wish) {
 	e.looked, e.audit = l, time.Now().Add(auditEvery*4/5+rand.N(auditEvery*2/5))
 	switch w {
 	case publish:
-		if wait := a.crowd.delay(l.session); wait > 0 {
+		if wait := a.crowd.delay(l.Session); wait > 0 {
 			e.audit = time.Now().Add(wait)
 			return
 		}
@@ -28,7 +29,7 @@ func (a *announcer) look(l *link, e *entry, w wish) {
 		next := leave
 		e.unsure = err != nil
 		if err == nil {
-			next, a.crowd.session = hold, l.session
+			next, a.crowd.session = hold, l.Session
 			e.barred = 0
 		}
 		a.report(e, w, next, err)
@@ -46,10 +47,10 @@ func (a *announcer) look(l *link, e *entry, w wish) {
 			a.report(e, w, leave, nil)
 		case !errors.Is(err, gozk.ErrNoAuth):
 			e.audit = time.Now().Add(retryPause)
-		case e.barred == l.session && a.alone(e):
-			a.keeper.renew(l) // the node goes with the session
+		case e.barred == l.Session && a.alone(e):
+			a.session.Renew(l) // the node goes with the session
 		default:
-			a.report(e, w, withdraw, fmt.Errorf("%w, and it stays as long as its session", denied(err)))
+			a.report(e, w, withdraw, fmt.Errorf("%w, and it stays as long as its session", err))
 		}
 	}
 }
@@ -68,36 +69,35 @@ func (a *announcer) alone(e *entry) bool {
 }
 
 // publish makes sure that the node exists and belongs to the session of l.
-func (a *announcer) publish(l *link, e *entry) error {
+func (a *announcer) publish(l *session.Conn, e *entry) error {
 	for range nodeTries {
 		exists, stat, err := a.stat(l, e)
 		switch {
 		case err != nil:
-			return denied(err)
+			return err
 		case !a.wanted(e, publish):
 			return errRevoked
 		case !exists:
 			err = a.create(l, e)
-		case stat.EphemeralOwner == l.session:
+		case stat.EphemeralOwner == l.Session:
 			return nil
 		default:
 			err = a.takeOver(l, e, stat)
 		}
 		if !errors.Is(err, errChanged) {
-			return denied(err)
+			return err
 		}
 	}
 	return errChanged
 }
 
 // stat looks at the node, and sees to it that its next change makes an event.
-func (a *announcer) stat(l *link, e *entry) (bool, *gozk.Stat, error) {
-	if !a.keeper.persistent(l.server) {
-		return l.Exists(watchOnce + e.path)
+func (a *announcer) stat(l *session.Conn, e *entry) (bool, *gozk.Stat, error) {
+	if !a.watch.persistent(l) {
+		return l.ExistsOnce(e.path)
 	}
 	if e.armed != l {
-		if err := addWatch(l.Conn, watchNode, e.path); err != nil {
-			a.keeper.noteAge(l)
+		if err := l.AddWatch(e.path, session.Node); err != nil {
 			return false, nil, err
 		}
 		e.armed = l
@@ -106,7 +106,7 @@ func (a *announcer) stat(l *link, e *entry) (bool, *gozk.Stat, error) {
 }
 
 // create makes the node, and the directory if there is none.
-func (a *announcer) create(l *link, e *entry) error {
+func (a *announcer) create(l *session.Conn, e *entry) error {
 	_, err := l.Create(e.path, a.identity.at(e.instance), gozk.FlagEphemeral, a.acl)
 	switch {
 	case errors.Is(err, gozk.ErrNodeExists):
@@ -125,7 +125,7 @@ func (a *announcer) create(l *link, e *entry) error {
 // ZooKeeper would remove a container when it is empty, and with it the answer
 // that there are no servers. ZooKeeper looks at permissions first: a level that
 // may not be created may be there, and the next one tells.
-func (a *announcer) createParents(l *link) (barred error) {
+func (a *announcer) createParents(l *session.Conn) (barred error) {
 	for end := 1; end < len(a.parent); end++ {
 		if next := strings.IndexByte(a.parent[end:], '/'); next >= 0 {
 			end += next
@@ -149,21 +149,21 @@ func (a *announcer) createParents(l *link) (barred error) {
 
 // verify returns an error that matches errLost if the node is not, or not any
 // more, the one of this session. It writes nothing.
-func (a *announcer) verify(l *link, e *entry) error {
+func (a *announcer) verify(l *session.Conn, e *entry) error {
 	exists, stat, err := a.stat(l, e)
 	switch {
 	case err != nil:
 		return err
 	case !exists:
 		return fmt.Errorf("%w: node removed", errLost)
-	case stat.EphemeralOwner != l.session:
-		return fmt.Errorf("%w: node belongs to session 0x%x, ours is 0x%x", errLost, stat.EphemeralOwner, l.session)
+	case stat.EphemeralOwner != l.Session:
+		return fmt.Errorf("%w: node belongs to session 0x%x, ours is 0x%x", errLost, stat.EphemeralOwner, l.Session)
 	}
 	return nil
 }
 
 // remove removes the node if it is ours.
-func (a *announcer) remove(l *link, e *entry) error {
+func (a *announcer) remove(l *session.Conn, e *entry) error {
 	if e.unsure { // this server may not have heard yet of what another one was asked for
 		if _, err := l.Sync(e.path); err != nil {
 			return err
@@ -175,7 +175,7 @@ func (a *announcer) remove(l *link, e *entry) error {
 		if err != nil {
 			return err
 		}
-		if !exists || !a.keeper.owned(stat.EphemeralOwner) {
+		if !exists || !a.session.Owned(stat.EphemeralOwner) {
 			return nil
 		}
 		err = a.ifAllowed(l, e, stat, func() error { return a.erase(l, e, stat) })
@@ -187,7 +187,7 @@ func (a *announcer) remove(l *link, e *entry) error {
 }
 
 // erase removes the node that stat describes, and no other.
-func (a *announcer) erase(l *link, e *entry, stat *gozk.Stat) error {
+func (a *announcer) erase(l *session.Conn, e *entry, stat *gozk.Stat) error {
 	claimed, err := a.claim(l, e, stat)
 	if err != nil {
 		return err

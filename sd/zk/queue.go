@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 
+	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -18,21 +19,21 @@ type queue struct {
 	news   chan struct{} // capacity 1
 
 	mu       sync.Mutex
-	link     *link // whose events are taken
+	link     *session.Conn // whose events are taken
 	events   []gozk.Event
 	overflow bool
 	count    int64 // children created or deleted, as far as events tell
 }
 
 // attach empties the queue and takes the events of l from now on.
-func (q *queue) attach(l *link) {
+func (q *queue) attach(l *session.Conn) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.link, q.events, q.overflow = l, nil, false
 }
 
 // push adds an event of l. It does not block.
-func (q *queue) push(l *link, e gozk.Event) {
+func (q *queue) push(l *session.Conn, e gozk.Event) {
 	if e.Path != q.parent && q.child(e.Path) == "" {
 		return
 	}

@@ -5,10 +5,11 @@ import (
 	"sync"
 	"testing"
 
+	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
 
-func newQueue(l *link) *queue {
+func newQueue(l *session.Conn) *queue {
 	q := &queue{parent: defaultPath, news: make(chan struct{}, 1)}
 	q.attach(l)
 	return q
@@ -28,7 +29,7 @@ func TestQueueFiltersByPath(t *testing.T) {
 		"":                                  "",
 		"/other" + defaultPath + "/a":       "",
 	} {
-		l := &link{}
+		l := &session.Conn{}
 		q := newQueue(l)
 		if have := q.child(path); have != want {
 			t.Errorf("child of %q: want %q, have %q", path, want, have)
@@ -47,7 +48,7 @@ func TestQueueFiltersByPath(t *testing.T) {
 // Events of another link, or of none, are not taken, and attaching drops what
 // there is. The count goes on.
 func TestQueueFiltersByLink(t *testing.T) {
-	first, second := &link{}, &link{}
+	first, second := &session.Conn{}, &session.Conn{}
 	q := newQueue(first)
 	event := created(defaultPath + "/" + alice)
 	q.push(first, event)
@@ -74,7 +75,7 @@ func TestQueueCounts(t *testing.T) {
 	for kind, want := range map[gozk.EventType]int64{
 		gozk.EventNodeCreated: 1, gozk.EventNodeDeleted: 1, gozk.EventNodeDataChanged: 0, gozk.EventNodeChildrenChanged: 0,
 	} {
-		l := &link{}
+		l := &session.Conn{}
 		q := newQueue(l)
 		q.push(l, gozk.Event{Type: kind, Path: defaultPath})
 		q.push(l, gozk.Event{Type: kind, Path: defaultPath + "/" + alice})
@@ -87,7 +88,7 @@ func TestQueueCounts(t *testing.T) {
 // Whoever falls too far behind loses events, hears so once, and starts again;
 // the count is not lost.
 func TestQueueOverflows(t *testing.T) {
-	l := &link{}
+	l := &session.Conn{}
 	q := newQueue(l)
 	event := created(defaultPath + "/" + alice)
 	for range mostPending + 5 {
@@ -107,7 +108,7 @@ func TestQueueOverflows(t *testing.T) {
 
 // The order is kept, and no event without news.
 func TestQueueKeepsOrder(t *testing.T) {
-	l := &link{}
+	l := &session.Conn{}
 	q := newQueue(l)
 	const events = 10000
 	var wg sync.WaitGroup
@@ -133,7 +134,7 @@ func TestQueueKeepsOrder(t *testing.T) {
 }
 
 func BenchmarkQueue(b *testing.B) {
-	l := &link{}
+	l := &session.Conn{}
 	q := newQueue(l)
 	event := created(defaultPath + "/" + alice)
 	b.ReportAllocs()

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/session"
 )
 
 // A reader is one Watch under way. The directory's lock guards it.
@@ -25,8 +26,8 @@ func (d *directory) watch(ctx context.Context, emit func(sd.Change)) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-d.keeper.ctx.Done():
-			return sd.ErrClosed
+		case <-d.session.Done():
+			return session.ErrClosed
 		case <-r.news:
 		}
 		changes, err := d.take(r)

@@ -3,6 +3,8 @@ package zk
 import (
 	"math/rand/v2"
 	"time"
+
+	"example.com/daytime/sd/zk/session"
 )
 
 const (
@@ -45,8 +47,8 @@ func (c *crowd) delay(session int64) time.Duration {
 }
 
 // count learns the size of the directory, now and then.
-func (a *announcer) count(l *link) {
-	if a.crowd.session != l.session || time.Since(a.crowd.counted) < auditEvery {
+func (a *announcer) count(l *session.Conn) {
+	if a.crowd.session != l.Session || time.Since(a.crowd.counted) < auditEvery {
 		return
 	}
 	if exists, stat, err := l.Exists(a.parent); err == nil && exists {

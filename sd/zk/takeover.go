@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -16,7 +17,7 @@ const mostTakeovers = 3
 
 // takeOver replaces a node of ours from an earlier session or process, if the
 // ACLs let it. If not it is a conflict, which ends with that session.
-func (a *announcer) takeOver(l *link, e *entry, stat *gozk.Stat) error {
+func (a *announcer) takeOver(l *session.Conn, e *entry, stat *gozk.Stat) error {
 	err := a.ifAllowed(l, e, stat, func() error { return a.replace(l, e, stat) })
 	if errors.Is(err, gozk.ErrNoAuth) {
 		return fmt.Errorf("%w: session 0x%x, whose node the ACLs do not let us replace", sd.ErrConflict, stat.EphemeralOwner)
@@ -26,7 +27,7 @@ func (a *announcer) takeOver(l *link, e *entry, stat *gozk.Stat) error {
 
 // ifAllowed does what removes the node. What the ACLs have barred once is not
 // tried again before somebody changes the directory's.
-func (a *announcer) ifAllowed(l *link, e *entry, stat *gozk.Stat, do func() error) error {
+func (a *announcer) ifAllowed(l *session.Conn, e *entry, stat *gozk.Stat, do func() error) error {
 	_, parent, err := l.Exists(a.parent) // before the attempt: it is tried again if the answer is about an older ACL
 	if err != nil {
 		return err
@@ -47,7 +48,7 @@ func (a *announcer) ifAllowed(l *link, e *entry, stat *gozk.Stat, do func() erro
 // claim only one that came, and was written to just as often, in the time of a
 // round trip. The Delete and the Create are one transaction, so that nobody
 // lists a gap.
-func (a *announcer) replace(l *link, e *entry, stat *gozk.Stat) error {
+func (a *announcer) replace(l *session.Conn, e *entry, stat *gozk.Stat) error {
 	if err := a.mayTakeOver(l, e, stat); err != nil {
 		return err
 	}
@@ -72,7 +73,7 @@ func (a *announcer) replace(l *link, e *entry, stat *gozk.Stat) error {
 			err = r.Error
 		}
 	}
-	if err == nil && !a.keeper.owned(stat.EphemeralOwner) {
+	if err == nil && !a.session.Owned(stat.EphemeralOwner) {
 		e.takeovers = append(e.takeovers, time.Now())
 	}
 	return changed(err)
@@ -81,8 +82,8 @@ func (a *announcer) replace(l *link, e *entry, stat *gozk.Stat) error {
 // mayTakeOver returns nil if the node is a ghost: owned by a session that this
 // backend held before, or written by this host for the same address. Anything
 // else belongs to somebody, even if its data is empty.
-func (a *announcer) mayTakeOver(l *link, e *entry, stat *gozk.Stat) error {
-	if a.keeper.owned(stat.EphemeralOwner) {
+func (a *announcer) mayTakeOver(l *session.Conn, e *entry, stat *gozk.Stat) error {
+	if a.session.Owned(stat.EphemeralOwner) {
 		return nil
 	}
 	data, now, err := l.Get(e.path)
@@ -118,7 +119,7 @@ func (e *entry) remember() bool {
 // claim pins the incarnation of the node that stat describes, and tells watchers
 // that a takeover may follow (see settle). What it writes says for whose node
 // that was meant, in case it hits another.
-func (a *announcer) claim(l *link, e *entry, stat *gozk.Stat) (*gozk.Stat, error) {
+func (a *announcer) claim(l *session.Conn, e *entry, stat *gozk.Stat) (*gozk.Stat, error) {
 	claimed, err := l.Set(e.path, a.identity.claiming(e.instance, stat.EphemeralOwner), stat.Version)
 	if err != nil {
 		return nil, changed(err)

@@ -3,10 +3,10 @@ package zk
 import (
 	"context"
 	"fmt"
-	"net"
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -15,13 +15,17 @@ var _ sd.Backend = (*Backend)(nil)
 // A Backend is one directory in one ZooKeeper ensemble, over one session. Its
 // methods may be called concurrently.
 type Backend struct {
-	keeper    *keeper
+	session   *session.Session
+	stop      context.CancelFunc // ends the goroutines of the next two
 	directory *directory
 	announcer *announcer
 }
 
 // An Option changes how a Backend is opened.
 type Option func(*options)
+
+// DialFunc opens a connection to one ZooKeeper server.
+type DialFunc = session.DialFunc
 
 type options struct{ dial DialFunc }
 
@@ -50,35 +54,33 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkFiles(); err != nil {
+	if err := c.session.Check(); err != nil {
 		return nil, fmt.Errorf("zk: open %s: %w", t, err)
 	}
-	o := options{dial: (&net.Dialer{}).DialContext}
+	var o options
 	for _, option := range opts {
 		option(&o)
 	}
-	b := &Backend{}
-	ready := make(chan struct{}) // until then the sink waits: no event is lost
-	b.keeper, err = newKeeper(c, o.dial, func(l *link, e gozk.Event) {
-		<-ready
-		b.directory.queue.push(l, e)
-		b.announcer.event(l, e)
-	})
+	c.session.Dial = o.dial
+	s, err := session.New(c.session)
 	if err != nil {
 		return nil, fmt.Errorf("zk: open %s: %w", t, err)
 	}
-	b.directory = newDirectory(b.keeper, c)
-	b.announcer = newAnnouncer(b.keeper, c)
-	close(ready)
-	go b.directory.run(b.keeper.ctx)
-	go b.announcer.run(b.keeper.ctx)
+	ctx, stop := context.WithCancel(context.Background())
+	b := &Backend{s, stop, newDirectory(s, c), newAnnouncer(s, c)}
+	s.Start(func(on *session.Conn, e gozk.Event) {
+		b.directory.queue.push(on, e)
+		b.announcer.event(on, e)
+	})
+	go b.directory.run(ctx)
+	go b.announcer.run(ctx)
 	return b, nil
 }
 
 // Watch implements sd.Backend. Any number of calls share one watch and one
 // list.
 func (b *Backend) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) error {
-	return b.directory.watch(ctx, emit)
+	return translate(b.directory.watch(ctx, emit))
 }
 
 // Announce implements sd.Backend. The node is ephemeral, and owned by the
@@ -86,14 +88,15 @@ func (b *Backend) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) er
 // with the same address or an earlier session of this one, is taken over in one
 // step; any other is a conflict.
 func (b *Backend) Announce(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
-	return b.announcer.announce(ctx, entry.Instance, func() { told(sd.Status{Phase: sd.Registered}) })
+	return translate(b.announcer.announce(ctx, entry.Instance, func() { told(sd.Status{Phase: sd.Registered}) }))
 }
 
 // Close ends every call and the session, which removes what is still
 // registered. It waits two seconds at most for a server that does not answer;
 // the session then ends by its timeout. It returns nil.
 func (b *Backend) Close() error {
-	b.keeper.close()
+	b.stop()
+	b.session.Close()
 	<-b.directory.done
 	<-b.announcer.done
 	return nil
@@ -113,16 +116,15 @@ type Stats struct {
 
 // Stats returns what has happened since b was opened.
 func (b *Backend) Stats() Stats {
-	s := Stats{
-		Timeout:   b.keeper.timeout(),
-		Dials:     b.keeper.dials.Load(),
-		Recreated: b.keeper.era(),
+	s := b.session.Stats()
+	return Stats{
+		Session:   s.Session,
+		Server:    s.Server,
+		Timeout:   s.Timeout,
+		Dials:     s.Dials,
+		Recreated: s.Generation,
 		Lists:     b.directory.lists.Load(),
 		Mended:    b.directory.mended.Load(),
 		Watch:     string(b.directory.watching()),
 	}
-	if l, _ := b.keeper.state(); l != nil {
-		s.Session, s.Server = l.session, l.server
-	}
-	return s
 }

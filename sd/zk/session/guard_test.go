@@ -1,38 +1,33 @@
-package zk
+package session
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"slices"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"example.com/daytime/sd"
-	"github.com/go-kit/log"
 )
 
-// guarded returns a guard and the server's end of its connection. The pointer
-// is to how the handshake ended, once it has.
+// guarded returns a guard and the server's end of its connection. The pointer is to how the
+// handshake ended, once it has.
 func guarded(t *testing.T, timeout time.Duration) (*guard, net.Conn, *handshake) {
 	client, server := net.Pipe()
-	shaken := new(handshake)
+	shook := new(handshake)
 	calls := 0
 	g := newGuard(client, timeout, func(h handshake) {
-		*shaken = h
+		*shook = h
 		if calls++; calls > 1 {
 			t.Errorf("handshake: want it told once, have %d times", calls)
 		}
 	})
 	t.Cleanup(func() { g.Close(); server.Close() })
-	return g, server, shaken
+	return g, server, shook
 }
 
 // connectReply encodes a server's answer to a handshake.
@@ -61,8 +56,7 @@ func frame(body []byte) []byte {
 // word encodes a number.
 func word(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 
-// authenticate reads a connect reply in the steps in which go-zookeeper does,
-// with its deadlines.
+// authenticate reads a connect reply in the steps in which go-zookeeper does, with its deadlines.
 func authenticate(conn net.Conn) error {
 	var head [4]byte
 	conn.SetReadDeadline(time.Now().Add(time.Hour))
@@ -75,23 +69,23 @@ func authenticate(conn net.Conn) error {
 	return err
 }
 
-// However a server delays its connect reply, the guard gives up in time, though
-// go-zookeeper sets a far deadline for the length, and none for the rest.
+// However a server delays its connect reply, the guard gives up in time, though go-zookeeper sets a
+// far deadline for the length, and none for the rest.
 func TestHandshakeIsCapped(t *testing.T) {
 	const limit = 2 * time.Second
 	reply := connectReply(4*time.Second, 1)
 	for name, sent := range map[string]int{"nothing": 0, "half a length": 2, "a length": 4, "the beginning": 20, "all but a byte": len(reply) - 1} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g, server, shaken := guarded(t, limit)
+				g, server, shook := guarded(t, limit)
 				go server.Write(reply[:sent])
 				start := time.Now()
 				err := authenticate(g)
 				if took := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || took != limit {
 					t.Errorf("want a timeout after %v, have %v after %v", limit, err, took)
 				}
-				if shaken.refused {
-					t.Errorf("handshake: want no refusal, have %+v", shaken)
+				if shook.refused {
+					t.Errorf("handshake: want no refusal, have %+v", shook)
 				}
 			})
 		})
@@ -120,13 +114,13 @@ func TestHandshakeIsCapped(t *testing.T) {
 // After the handshake the deadlines are go-zookeeper's own.
 func TestDeadlineAfterHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g, server, shaken := guarded(t, time.Second)
+		g, server, shook := guarded(t, time.Second)
 		go server.Write(connectReply(6*time.Second, 0x1234))
 		if err := authenticate(g); err != nil {
 			t.Fatal(err)
 		}
-		if want := (handshake{session: 0x1234, timeout: 6 * time.Second}); *shaken != want {
-			t.Errorf("handshake: want %+v, have %+v", want, *shaken)
+		if want := (handshake{session: 0x1234, timeout: 6 * time.Second}); *shook != want {
+			t.Errorf("handshake: want %+v, have %+v", want, *shook)
 		}
 		start := time.Now()
 		g.SetReadDeadline(start.Add(time.Minute))
@@ -160,16 +154,16 @@ func TestHandshakeOutcomes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g, server, shaken := guarded(t, time.Minute)
+				g, server, shook := guarded(t, time.Minute)
 				c.happens(g, server)
 				if err := authenticate(g); (err == nil) != (c.want.err == nil) {
 					t.Errorf("error: want %v, have %v", c.want.err, err)
 				}
-				if shaken.err != nil && c.want.err != nil {
-					shaken.err = c.want.err
+				if shook.err != nil && c.want.err != nil {
+					shook.err = c.want.err
 				}
-				if *shaken != c.want {
-					t.Errorf("handshake: want %+v, have %+v", c.want, *shaken)
+				if *shook != c.want {
+					t.Errorf("handshake: want %+v, have %+v", c.want, *shook)
 				}
 			})
 		})
@@ -213,18 +207,14 @@ func TestBadFrameCloses(t *testing.T) {
 func FuzzConnectReply(f *testing.F) {
 	f.Add(connectReply(4*time.Second, 9), 5)
 	f.Add([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"), 100)
-	f.Fuzz(func(t *testing.T, stream []byte, piece int) {
-		var whole, pieces handshake
-		a := newGuard(nil, time.Minute, func(h handshake) { whole = h })
-		b := newGuard(nil, time.Minute, func(h handshake) { pieces = h })
-		want := a.reader.pass(stream)
-		var have error
-		for part := range slices.Chunk(stream, max(1, piece%100)) {
-			if have = b.reader.pass(part); have != nil {
-				break
-			}
+	f.Fuzz(func(t *testing.T, sent []byte, piece int) {
+		if len(sent) == 0 {
+			return
 		}
-		if (want == nil) != (have == nil) || whole != pieces {
+		var whole, pieces handshake
+		_, want := verdict(newGuard(&stream{pieces: [][]byte{sent}}, time.Minute, func(h handshake) { whole = h }))
+		_, have := verdict(newGuard(&stream{pieces: cut(sent, piece%100)}, time.Minute, func(h handshake) { pieces = h }))
+		if (want == nil) != (have == nil) || whole.session != pieces.session || whole.timeout != pieces.timeout {
 			t.Errorf("want %v %+v, have %v %+v", want, whole, have, pieces)
 		}
 		if whole.session != 0 && whole.timeout <= 0 {
@@ -245,7 +235,7 @@ func TestIsRefusal(t *testing.T) {
 		"closed":  {net.ErrClosed, false}, // by us
 		"route":   {syscall.EHOSTUNREACH, false},
 		"timeout": {os.ErrDeadlineExceeded, false},
-		"denied":  {sd.ErrDenied, false},
+		"denied":  {ErrDenied, false},
 		"auth":    {errUnproved, false},
 	} {
 		if have := isRefusal(c.err); have != c.want {
@@ -255,53 +245,17 @@ func TestIsRefusal(t *testing.T) {
 }
 
 func BenchmarkGuardRead(b *testing.B) {
+	replies := bytes.Repeat(answer(5, 0, list(1, "192.0.2.1:8897")...), 100)
+	s := &stream{}
 	g := sent(opSync)
-	stream := bytes.Repeat(answer(5, 0, list(1, alice)...), 100)
-	b.SetBytes(int64(len(stream)))
+	g.in.Reset(s)
+	buf := make([]byte, 1<<16)
+	b.SetBytes(int64(len(replies)))
+	b.ReportAllocs()
 	for b.Loop() {
-		if err := g.reader.pass(stream); err != nil {
+		s.pieces = [][]byte{replies}
+		if _, err := io.ReadFull(g, buf[:len(replies)]); err != nil {
 			b.Fatal(err)
 		}
 	}
-}
-
-// bitten replaces the length of one frame, once it is told to.
-type bitten struct {
-	net.Conn
-	bite *atomic.Bool
-}
-
-func (c bitten) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if n >= 4 && c.bite.CompareAndSwap(true, false) {
-		copy(b, []byte{0, 0, 0, 1})
-	}
-	return n, err
-}
-
-// One bad frame costs a connection, and no more.
-func TestOneBadFrame(t *testing.T) {
-	inLab(t, three, func(l *lab) {
-		var bite atomic.Bool
-		l.net.fail(func(ctx context.Context, address string) (net.Conn, error) {
-			conn, err := l.Dial(ctx, "tcp", address)
-			return bitten{conn, &bite}, err
-		})
-		b, link := l.connected()
-		i := sd.NewInstancer(b, log.NewNopLogger())
-		defer i.Stop()
-		phase := func(want sd.Phase) func() error {
-			return func() error {
-				if s := i.State(); s.Phase != want {
-					return errors.New(s.String())
-				}
-				return nil
-			}
-		}
-		l.eventually(time.Second, phase(sd.Live))
-		bite.Store(true)
-		<-link.down
-		l.eventually(time.Second, phase(sd.Stale))
-		l.eventually(2*time.Second, phase(sd.Live))
-	})
 }

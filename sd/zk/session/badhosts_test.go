@@ -1,4 +1,4 @@
-package zk
+package session
 
 import (
 	"context"
@@ -11,23 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"example.com/daytime/sd"
 	"example.com/daytime/sd/zk/zkdev"
 )
-
-const three = "zk://a.example.com,b.example.com,c.example.com?session-timeout=4s"
-
-// faulty makes dials to the given hosts end in a fault.
-func (l *lab) faulty(fault func(ctx context.Context) (net.Conn, error), names ...string) {
-	l.net.fail(func(ctx context.Context, address string) (net.Conn, error) {
-		for _, name := range names {
-			if strings.HasPrefix(address, name+".") {
-				return fault(ctx)
-			}
-		}
-		return nil, nil
-	})
-}
 
 func hung(context.Context) (net.Conn, error)     { return mute(), nil }
 func refusing(context.Context) (net.Conn, error) { return nil, errTest }
@@ -41,15 +26,14 @@ var hostFaults = map[string]func(ctx context.Context) (net.Conn, error){
 	"hung": hung, "refusing": refusing, "lost": lost, "unresolved": unresolved, "closed at once": closedAtOnce,
 }
 
-// One bad host of three delays the start, and does not prevent it; whichever
-// comes first.
+// One bad host of three delays the start, and does not prevent it; whichever comes first.
 func TestBadHostAtStart(t *testing.T) {
 	for name, fault := range hostFaults {
 		t.Run(name, func(t *testing.T) {
 			for range 5 { // to begin with another host each time
 				inLab(t, three, func(l *lab) {
 					l.faulty(fault, "a")
-					l.session(l.open(), 1500*time.Millisecond)
+					l.conn(l.start(), 1500*time.Millisecond)
 				})
 			}
 		})
@@ -63,17 +47,17 @@ func TestBadHostAtFailover(t *testing.T) {
 			for range 5 {
 				inLab(t, three, func(l *lab) {
 					b, before := l.connected()
-					names := b.keeper.current.hosts.names
-					next := names[(slices.Index(names, before.server)+1)%len(names)][:1]
+					names := b.current.hosts.names
+					next := names[(slices.Index(names, before.Server)+1)%len(names)][:1]
 					l.faulty(fault, next)
 					l.Disconnect()
 					l.pass(time.Millisecond)
-					after := l.session(b, 2*time.Second)
-					if after.session != before.session {
-						t.Errorf("session: want 0x%x again, have 0x%x", before.session, after.session)
+					after := l.conn(b, 2*time.Second)
+					if after.Session != before.Session {
+						t.Errorf("session: want 0x%x again, have 0x%x", before.Session, after.Session)
 					}
-					if strings.HasPrefix(after.server, next) {
-						t.Errorf("server: want another than %s, have %s", next, after.server)
+					if strings.HasPrefix(after.Server, next) {
+						t.Errorf("server: want another than %s, have %s", next, after.Server)
 					}
 				})
 			}
@@ -87,30 +71,30 @@ func TestAllHostsBad(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, three, func(l *lab) {
 				l.faulty(fault, "a", "b", "c")
-				b := l.open()
+				b := l.start()
 				l.pass(30 * time.Second)
-				if err := b.keeper.noSession(); !strings.Contains(err.Error(), "no session: ") || strings.Contains(err.Error(), "no answer yet") {
+				if err := b.noSession(); !strings.Contains(err.Error(), "no session: ") || strings.Contains(err.Error(), "no answer yet") {
 					t.Errorf("error: want the cause, have %v", err)
 				}
 				if n := b.Stats().Dials; n > 64 {
 					t.Errorf("dials in 30s: want 64 at most, have %d", n)
 				}
 				l.net.fail(nil)
-				l.session(b, 6*time.Second)
+				l.conn(b, 6*time.Second)
 			})
 		})
 	}
 }
 
-// Names reach the dialer as they stand in the target, at every dial: what they
-// resolve to may change.
+// Names reach the dialer as they stand in the target, at every dial: what they resolve to may
+// change.
 func TestNamesAreResolvedAtEachDial(t *testing.T) {
 	inLab(t, three, func(l *lab) {
 		b, _ := l.connected()
 		for range 20 {
 			l.Disconnect()
 			l.pass(time.Second)
-			l.session(b, time.Second)
+			l.conn(b, time.Second)
 		}
 		seen := map[string]bool{}
 		for _, address := range l.net.dialled() {
@@ -123,10 +107,10 @@ func TestNamesAreResolvedAtEachDial(t *testing.T) {
 	})
 }
 
-// Every connection is closed by the time of the next dial, also after an expiry,
-// where go-zookeeper leaves it open.
+// Every connection is closed by the time of the next dial, also after an expiry, where go-zookeeper
+// leaves it open.
 func TestConnectionsAreClosed(t *testing.T) {
-	inLab(t, home, func(l *lab) {
+	inLab(t, one, func(l *lab) {
 		b, _ := l.connected()
 		for n := range 20 {
 			if n%2 == 0 {
@@ -135,7 +119,7 @@ func TestConnectionsAreClosed(t *testing.T) {
 				l.Disconnect()
 			}
 			l.pass(time.Second)
-			l.session(b, 3*time.Second)
+			l.conn(b, 3*time.Second)
 		}
 		if now, most := l.net.opened(); now != 1 || most != 1 {
 			t.Errorf("connections: want 1 at any time, have %d, and %d at most", now, most)
@@ -149,19 +133,19 @@ func TestConnectionsAreClosed(t *testing.T) {
 
 // What a link needs does not come in the way of an error from long ago.
 func TestFailureIsForgotten(t *testing.T) {
-	inLab(t, home, func(l *lab) {
+	inLab(t, one, func(l *lab) {
 		l.faulty(refusing, "zookeeper")
-		b := l.open()
+		b := l.start()
 		l.pass(5 * time.Second)
-		if err := b.keeper.noSession(); !errors.Is(err, errTest) {
+		if err := b.noSession(); !errors.Is(err, errTest) {
 			t.Errorf("before: want %v, have %v", errTest, err)
 		}
 		l.net.fail(nil)
-		l.session(b, 5*time.Second)
+		l.conn(b, 5*time.Second)
 		l.faulty(hung, "zookeeper")
 		l.Disconnect()
 		l.pass(time.Second)
-		if err := b.keeper.noSession(); errors.Is(err, errTest) {
+		if err := b.noSession(); errors.Is(err, errTest) {
 			t.Errorf("after a session in between: have %v", err)
 		}
 	})
@@ -184,15 +168,16 @@ func TestDialsAfterCuts(t *testing.T) {
 	})
 }
 
-// One server of three refuses us, as one does that is not configured like the
-// others. That does not slow us down while the others elect a leader.
+// One server of three refuses us, as one does that is not configured like the others. That does not
+// slow us down while the others elect a leader.
 func TestOneDenierBesideAnElection(t *testing.T) {
-	denies := func(context.Context) (net.Conn, error) { return nil, fmt.Errorf("TLS handshake: %w", sd.ErrDenied) }
+	denies := func(context.Context) (net.Conn, error) { return nil, fmt.Errorf("TLS handshake: %w", ErrDenied) }
 	for range 5 { // to begin with another host each time
-		inLab(t, "zk://a.example.com,b.example.com,c.example.com", func(l *lab) {
+		inLab(t, three, func(l *lab) {
+			l.config.Timeout = 10 * time.Second
 			l.faulty(denies, "a")
-			b := l.open()
-			before := l.session(b, 5*time.Second)
+			b := l.start()
+			before := l.conn(b, 5*time.Second)
 			var away atomic.Bool
 			away.Store(true)
 			l.net.fail(func(ctx context.Context, address string) (net.Conn, error) {
@@ -208,17 +193,16 @@ func TestOneDenierBesideAnElection(t *testing.T) {
 			l.Disconnect()
 			l.pass(6 * time.Second)
 			away.Store(false)
-			if after := l.session(b, 3*time.Second); after.session != before.session {
-				t.Errorf("session: want 0x%x again, have 0x%x", before.session, after.session)
+			if after := l.conn(b, 3*time.Second); after.Session != before.Session {
+				t.Errorf("session: want 0x%x again, have 0x%x", before.Session, after.Session)
 			}
 		})
 	}
 }
 
-// Where nobody lets us in, dials become rare, also if one server is down
-// altogether.
+// Where nobody lets us in, dials become rare, also if one server is down altogether.
 func TestDeniersBesideOneThatIsDown(t *testing.T) {
-	denies := func(context.Context) (net.Conn, error) { return nil, fmt.Errorf("TLS handshake: %w", sd.ErrDenied) }
+	denies := func(context.Context) (net.Conn, error) { return nil, fmt.Errorf("TLS handshake: %w", ErrDenied) }
 	inLab(t, three, func(l *lab) {
 		l.net.fail(func(ctx context.Context, address string) (net.Conn, error) {
 			if strings.HasPrefix(address, "c.") {
@@ -226,7 +210,7 @@ func TestDeniersBesideOneThatIsDown(t *testing.T) {
 			}
 			return denies(ctx)
 		})
-		b := l.open()
+		b := l.start()
 		l.pass(time.Minute)
 		before := b.Stats().Dials
 		l.pass(5 * time.Minute)

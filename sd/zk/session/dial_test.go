@@ -1,4 +1,4 @@
-package zk
+package session
 
 import (
 	"context"
@@ -81,9 +81,9 @@ func TestHandshakeTimeout(t *testing.T) {
 		{3, 9 * time.Second, 7, 4 * time.Second},  // two
 		{3, 9 * time.Second, 13, 9 * time.Second}, // never more than a session timeout
 		{3, 9 * time.Second, 1 << 30, 9 * time.Second},
-		{1, time.Minute, 1, mostConnect},
-		{5, time.Second, 1, leastConnect},
-		{1, time.Millisecond, 1000, leastConnect}, // a server may grant anything
+		{1, time.Minute, 1, maxHandshake},
+		{5, time.Second, 1, minHandshake},
+		{1, time.Millisecond, 1000, minHandshake}, // a server may grant anything
 	} {
 		h := newHosts(slices.Repeat([]string{"a"}, c.hosts)...)
 		h.tried = c.tried
@@ -93,13 +93,12 @@ func TestHandshakeTimeout(t *testing.T) {
 	}
 }
 
-// All hosts at once, and then two dials a second in the long run, not in step
-// with others.
-func TestPacer(t *testing.T) {
+// All hosts at once, and then two dials a second in the long run, not in step with others.
+func TestRateLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const burst = 4 // three hosts, and one more
 		var gaps []time.Duration
-		p, start := newPacer(3), time.Now()
+		p, start := newRateLimiter(3), time.Now()
 		for n := range 200 {
 			before := time.Now()
 			if err := p.wait(t.Context()); err != nil {
@@ -132,10 +131,10 @@ func TestPacer(t *testing.T) {
 	})
 }
 
-// Nobody waits for a pacer after the end.
-func TestPacerEnds(t *testing.T) {
+// Nobody waits for a rateLimiter after the end.
+func TestRateLimiterEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPacer(1)
+		p := newRateLimiter(1)
 		for range 100 {
 			p.take()
 		}
@@ -148,10 +147,10 @@ func TestPacerEnds(t *testing.T) {
 	})
 }
 
-// Two clients of one keeper share the pacer: together they dial no more often.
-func TestPacerIsShared(t *testing.T) {
+// Two clients of one Session share the rateLimiter: together they dial no more often.
+func TestRateLimiterIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPacer(3)
+		p := newRateLimiter(3)
 		var dials atomic.Int64
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

@@ -1,20 +1,55 @@
-package zk
+package session
 
 import (
-	"errors"
+	"bytes"
+	"io"
+	"net"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-// sent is a frameReader and replyCheck after a handshake, which wait for the
-// reply to a request of the given number.
-func sent(opcode uint32) *guard {
-	g := newGuard(nil, time.Minute, func(handshake) {})
-	g.reader.pass(connectReply(4*time.Second, 9))
+// A stream is a connection from which the pieces arrive one by one.
+type stream struct {
+	net.Conn
+	pieces [][]byte
+	sink   io.Writer // of what is sent
+}
+
+func (s *stream) Write(b []byte) (int, error) { return s.sink.Write(b) }
+
+func (s *stream) Read(b []byte) (int, error) {
+	if len(s.pieces) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, s.pieces[0])
+	if s.pieces[0] = s.pieces[0][n:]; len(s.pieces[0]) == 0 {
+		s.pieces = s.pieces[1:]
+	}
+	return n, nil
+}
+
+func (s *stream) Close() error { return nil }
+
+// cut returns b in pieces of size bytes.
+func cut(b []byte, size int) [][]byte { return slices.Collect(slices.Chunk(b, max(1, size))) }
+
+// sent is a guard after a handshake that waits for the reply to request 5, with that opcode.
+func sent(opcode uint32, pieces ...[]byte) *guard {
+	hello := connectReply(4*time.Second, 9)
+	g := newGuard(&stream{pieces: append([][]byte{hello}, pieces...)}, time.Minute, func(handshake) {})
+	if _, err := io.ReadFull(g, make([]byte, len(hello))); err != nil {
+		panic(err)
+	}
 	g.replies.sent(request(word(5), opcode, []byte("/go_servers"), nil))
 	return g
+}
+
+// verdict returns what a guard hands on of its stream, and what is wrong with the rest.
+func verdict(g *guard) (passed []byte, bad error) {
+	passed, _ = io.ReadAll(g)
+	return passed, g.replies.refusal()
 }
 
 // list is the body of a reply to a getChildren2.
@@ -26,8 +61,8 @@ func list(count uint32, names ...string) []byte {
 	return append(b, make([]byte, 68)...) // the Stat
 }
 
-// multi is the body of a reply to a multi; each result is an operation and what
-// stands after its header.
+// multi is the body of a reply to a multi; each result is an operation and what stands after its
+// header.
 func multi(results ...string) []byte {
 	var b []byte
 	for _, r := range results {
@@ -48,8 +83,8 @@ var frames = map[string]struct {
 	"ping":             {opSync, answer(-2, 0), ""},
 	"event":            {opSync, answer(-1, 0, list(0)...), ""},
 	"an empty list":    {opGetChildren2, answer(5, 0, list(0)...), ""},
-	"a list":           {opGetChildren2, answer(5, 0, list(2, alice, bob)...), ""},
-	"two replies":      {opGetChildren2, slices.Concat(answer(5, 0, list(1, alice)...), answer(6, 0)), ""},
+	"a list":           {opGetChildren2, answer(5, 0, list(2, "192.0.2.1:8897", "192.0.2.2:8897")...), ""},
+	"two replies":      {opGetChildren2, slices.Concat(answer(5, 0, list(1, "192.0.2.1:8897")...), answer(6, 0)), ""},
 	"no such node":     {opGetChildren2, answer(5, -101), ""},
 	"not a list":       {opSync, answer(5, 0, word(1<<31-1)...), ""},
 	"another's list":   {opGetChildren2, answer(6, 0, word(1<<31-1)...), ""},
@@ -77,7 +112,7 @@ var frames = map[string]struct {
 	"multi, too long":  {opMulti, answer(5, 0, make([]byte, 5000)...), errMulti.Error()},
 	"short":            {opSync, frame(make([]byte, 15)), "frame of 15 bytes"},
 	"empty":            {opSync, frame(nil), "frame of 0 bytes"},
-	"long":             {opSync, word(mostFrame + 1), "frame of 16777217 bytes"},
+	"long":             {opSync, word(maxFrame + 1), "frame of 16777217 bytes"},
 	"huge":             {opSync, word(1<<32 - 1), "frame of"},
 	"a bad second one": {opSync, slices.Concat(answer(5, 0), word(3)), "frame of 3 bytes"},
 }
@@ -86,9 +121,11 @@ var frames = map[string]struct {
 func TestFrames(t *testing.T) {
 	for name, c := range frames {
 		t.Run(name, func(t *testing.T) {
-			for at := range len(c.sent) {
-				g := sent(c.opcode)
-				err := errors.Join(g.reader.pass(c.sent[:at]), g.reader.pass(c.sent[at:]))
+			for at := 1; at < len(c.sent); at++ {
+				passed, err := verdict(sent(c.opcode, c.sent[:at], c.sent[at:]))
+				if c.bad == "" && !bytes.Equal(c.sent, passed) {
+					t.Fatalf("cut at %d: want all of it, have %q", at, passed)
+				}
 				if c.bad == "" && err != nil || c.bad != "" && (err == nil || !strings.Contains(err.Error(), c.bad)) {
 					t.Fatalf("cut at %d: want %q, have %v", at, c.bad, err)
 				}
@@ -98,7 +135,7 @@ func TestFrames(t *testing.T) {
 }
 
 // A server's word that it does not know addWatch is taken for that request only.
-func TestNoAddWatch(t *testing.T) {
+func TestUnimplemented(t *testing.T) {
 	for name, c := range map[string]struct {
 		opcode uint32
 		reply  []byte
@@ -110,16 +147,16 @@ func TestNoAddWatch(t *testing.T) {
 		"another error":    {opAddWatch, answer(5, -102), false},
 		"a watch that was": {opAddWatch, answer(5, 0), false},
 	} {
-		g := sent(c.opcode)
-		if err := g.reader.pass(c.reply); err != nil || g.replies.noAddWatch() != c.want {
-			t.Errorf("%s: want %t, have %t, %v", name, c.want, g.replies.noAddWatch(), err)
+		g := sent(c.opcode, c.reply)
+		if _, err := verdict(g); err != nil || g.replies.unimplemented(opAddWatch) != c.want {
+			t.Errorf("%s: want %t, have %t, %v", name, c.want, g.replies.unimplemented(opAddWatch), err)
 		}
 	}
 }
 
 // Requests that were answered are not kept.
-func TestReplyCheckForgets(t *testing.T) {
-	var c replyCheck
+func TestRepliesForget(t *testing.T) {
+	c := newReplies()
 	for xid := range uint32(1000) {
 		c.sent(request(word(xid), opGetChildren2, []byte("/"), nil))
 		if err := c.received(20, answer(int32(xid), 0, word(0)...)[4:]); err != nil {
@@ -131,26 +168,27 @@ func TestReplyCheckForgets(t *testing.T) {
 	}
 }
 
-// FuzzFrameReader sends anything after a handshake, cut into pieces of a given
-// size: the verdict does not depend on the pieces.
-func FuzzFrameReader(f *testing.F) {
+// FuzzGuard sends anything after a handshake, cut into pieces of a given size: the verdict does not
+// depend on the pieces.
+func FuzzGuard(f *testing.F) {
 	for _, c := range frames {
 		f.Add(c.sent, 3, c.opcode)
 	}
-	f.Fuzz(func(t *testing.T, stream []byte, piece int, opcode uint32) {
-		whole, pieces := sent(opcode), sent(opcode)
-		want := whole.reader.pass(stream)
-		var have error
-		for part := range slices.Chunk(stream, max(1, piece%100)) {
-			if have = pieces.reader.pass(part); have != nil {
-				break
-			}
+	f.Fuzz(func(t *testing.T, sentBytes []byte, piece int, opcode uint32) {
+		whole, pieces := sent(opcode, sentBytes), sent(opcode, cut(sentBytes, piece%100)...)
+		if len(sentBytes) == 0 {
+			return
 		}
-		if (want == nil) != (have == nil) || want != nil && want.Error() != have.Error() {
+		passed, want := verdict(whole)
+		same, have := verdict(pieces)
+		if (want == nil) != (have == nil) || want != nil && want.Error() != have.Error() || !bytes.Equal(passed, same) {
 			t.Errorf("want %v, have %v", want, have)
 		}
-		if whole.replies.noAddWatch() != pieces.replies.noAddWatch() {
-			t.Error("age of the server: depends on the pieces")
+		if !bytes.HasPrefix(sentBytes, passed) {
+			t.Errorf("handed on %q of %q", passed, sentBytes)
+		}
+		if whole.replies.unimplemented(opAddWatch) != pieces.replies.unimplemented(opAddWatch) {
+			t.Error("what the server lacks depends on the pieces")
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package zk
+package session
 
 import (
 	"bytes"
@@ -10,33 +10,31 @@ import (
 	"syscall"
 	"time"
 
-	"example.com/daytime/sd"
 	gozk "github.com/go-zookeeper/zk"
 )
 
 const (
 	opAuth  = 100
 	authXid = -4
-	// mostSecret bounds user and password together.
-	mostSecret = 1024
+	// maxSecret bounds user and password together.
+	maxSecret = 1024
 )
 
-// An authConn is a connection on which no request is ever sent before the
-// server has accepted the credentials: they are part of the handshake. It holds
-// the connect reply back until then, so that go-zookeeper has no session before.
+// An authConn is a connection on which no request is ever sent before the server has accepted the
+// credentials: they are part of the handshake. It holds the connect reply back until then, so that
+// go-zookeeper has no session before.
 //
-// Go-zookeeper's own AddAuth is not used. Between Connect and the first AddAuth
-// it sends what is queued without credentials; it remembers them only after a
-// first success; and one write error while it sends them again after a reconnect
-// blocks it for ever (https://github.com/go-zookeeper/zk/pull/163).
+// Go-zookeeper's own AddAuth is not used. Between Connect and the first AddAuth it sends what is
+// queued without credentials; it remembers them only after a first success; and one write error
+// while it sends them again after a reconnect blocks it for ever
+// (https://github.com/go-zookeeper/zk/pull/163).
 type authConn struct {
 	net.Conn
 	secret []byte // nil once it was sent
 	held   []byte // what is left of the connect reply
 }
 
-// Read reads what go-zookeeper is to see: all but the server's answer to the
-// credentials.
+// Read reads what go-zookeeper is to see: all but the server's answer to the credentials.
 func (c *authConn) Read(b []byte) (int, error) {
 	if c.secret != nil {
 		secret := c.secret
@@ -54,8 +52,8 @@ func (c *authConn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-// shakeHands returns the connect reply, after the server has accepted secret if
-// it granted a session.
+// shakeHands returns the connect reply, after the server has accepted secret if it granted a
+// session.
 func (c *authConn) shakeHands(secret []byte) ([]byte, error) {
 	const session = 4 + 4 + 4 // after the length, the protocol and the timeout
 	reply, err := readFrame(c.Conn)
@@ -72,9 +70,11 @@ func (c *authConn) shakeHands(secret []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUnproved, err)
 	}
-	xid, code := int32(binary.BigEndian.Uint32(answer[4:])), int32(binary.BigEndian.Uint32(answer[16:]))
+	xid := int32(binary.BigEndian.Uint32(answer[4:]))
+	code := int32(binary.BigEndian.Uint32(answer[16:]))
 	if xid != authXid || code != 0 {
-		return nil, fmt.Errorf("%w: auth-file: %w (xid %d, code %d)", sd.ErrDenied, gozk.ErrAuthFailed, xid, code)
+		return nil, fmt.Errorf("%w: auth-file: %w (xid %d, code %d)",
+			ErrDenied, gozk.ErrAuthFailed, xid, code)
 	}
 	return reply, nil
 }
@@ -100,16 +100,16 @@ func readFrame(r io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	size := binary.BigEndian.Uint32(frame)
-	if size < leastFrame || size > mostConnectFrame {
-		return nil, fmt.Errorf("frame of %d bytes: want %d to %d", size, leastFrame, mostConnectFrame)
+	if size < minFrame || size > maxConnectFrame {
+		return nil, fmt.Errorf("frame of %d bytes: want %d to %d", size, minFrame, maxConnectFrame)
 	}
 	frame = append(frame, make([]byte, size)...)
 	_, err := io.ReadFull(r, frame[4:])
 	return frame, err
 }
 
-// readSecret reads "user:password" from a file. Its errors name the file and
-// what is allowed, and never what is in it.
+// readSecret reads "user:password" from a file. Its errors name the file and what is allowed, and
+// never what is in it.
 func readSecret(name string) ([]byte, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not hold it up
 	if err != nil {
@@ -127,21 +127,16 @@ func readSecret(name string) ([]byte, error) {
 	case !isOurs(info):
 		return nil, fmt.Errorf("auth-file %s: another user's: %s", name, want)
 	}
-	text, err := io.ReadAll(io.LimitReader(f, mostSecret+1))
+	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err != nil {
 		return nil, fmt.Errorf("auth-file: %w", err)
 	}
 	secret := bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
 	user, password, found := bytes.Cut(secret, []byte(":"))
-	if !found || len(user) == 0 || len(password) == 0 || len(text) > mostSecret || bytes.ContainsAny(secret, "\r\n\x00") {
-		return nil, fmt.Errorf("auth-file %s: want one line, user:password, of %d bytes at most", name, mostSecret)
+	if !found || len(user) == 0 || len(password) == 0 || len(text) > maxSecret ||
+		bytes.ContainsAny(secret, "\r\n\x00") {
+		return nil, fmt.Errorf("auth-file %s: want one line, user:password, of %d bytes at most",
+			name, maxSecret)
 	}
 	return secret, nil
-}
-
-// creatorACL lets those with our credentials do everything, and everybody read.
-// The scheme auth stands for whatever the creator has proved: a digest, a
-// client certificate, or both.
-func creatorACL() []gozk.ACL {
-	return append(gozk.AuthACL(gozk.PermAll), gozk.WorldACL(gozk.PermRead)...)
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package zk
+package session
 
 import (
 	"io/fs"

@@ -1,0 +1,164 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// waitTimeout is how long Wait waits for a Conn before it says that there is none.
+const waitTimeout = time.Second
+
+// Conn returns the Conn, nil while there is none, and a channel that is closed at its next change.
+// It may be down by now. A session that is lost and regained is another Conn.
+func (s *Session) Conn() (c *Conn, changed <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.up, s.changed
+}
+
+// Wait returns the Conn as soon as there is one that is up. It gives up after a second, with Err;
+// when ctx is done, with ctx's error; and when Close begins, with ErrClosed.
+func (s *Session) Wait(ctx context.Context) (*Conn, error) {
+	timer := time.NewTimer(waitTimeout)
+	defer timer.Stop()
+	for {
+		c, changed := s.Conn()
+		if c != nil && c.Err() == nil {
+			return c, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-s.ctx.Done():
+			return nil, ErrClosed
+		case <-timer.C:
+			return nil, s.noSession()
+		}
+	}
+}
+
+// Err returns nil while there is a Conn, and otherwise why there is none: an error that matches
+// ErrNoSession, and ErrDenied if that is the cause.
+func (s *Session) Err() error {
+	if c, _ := s.Conn(); c != nil {
+		return nil
+	}
+	return s.noSession()
+}
+
+// noSession says why there is no session.
+func (s *Session) noSession() error {
+	current := s.handle()
+	if current == nil {
+		return ErrNoSession
+	}
+	if failure := current.status().failure; failure != nil {
+		return fmt.Errorf("%w: %w", ErrNoSession, failure)
+	}
+	return ErrNoSession
+}
+
+func (s *Session) handle() *handle {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
+}
+
+// Owned reports whether the session id is, or was, this one's: one of the last 100.
+func (s *Session) Owned(id int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.ownedIDs, id)
+}
+
+// Renew has the session of c ended, and with it its nodes, and another begun. It does not wait.
+func (s *Session) Renew(c *Conn) {
+	s.mu.Lock()
+	s.unwanted = c
+	s.mu.Unlock()
+	s.wake.set()
+}
+
+// Generation counts how often a probe took the place of the session. From one generation to the
+// next ZooKeeper's data may have gone back, and its zxids with it.
+func (s *Session) Generation() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.generation
+}
+
+// Timeout is the session timeout: as negotiated, or as asked for before that.
+func (s *Session) Timeout() time.Duration {
+	if current := s.handle(); current != nil {
+		return current.status().timeout
+	}
+	return s.config.Timeout
+}
+
+// Done is closed when Close has begun.
+func (s *Session) Done() <-chan struct{} { return s.ctx.Done() }
+
+// Closed is closed when Close is over.
+func (s *Session) Closed() <-chan struct{} { return s.done }
+
+// Stats is what a Session has seen, for an operator.
+type Stats struct {
+	Session    int64         // 0 while there is none
+	Server     string        // which holds the session
+	Timeout    time.Duration // as negotiated, or as asked for
+	Dials      int64         // connections tried
+	Generation int64         // how often a probe took the place of the session
+}
+
+// Stats returns what has happened since Start.
+func (s *Session) Stats() Stats {
+	stats := Stats{Timeout: s.Timeout(), Dials: s.dials.Load(), Generation: s.Generation()}
+	if c, _ := s.Conn(); c != nil {
+		stats.Session, stats.Server = c.Session, c.Server
+	}
+	return stats
+}
+
+// An ability is something that a server may lack, by the operation.
+type ability struct {
+	server string
+	opcode int32
+}
+
+// What missing counts to. A server that had the ability once has it until it says otherwise.
+const (
+	suspicion = 1
+	certain   = 2
+	proved    = -1
+)
+
+// noteMissing notes a sign that server lacks an ability, and reports whether that is certain.
+func (s *Session) noteMissing(server string, opcode int32, weight int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := ability{server, opcode}
+	switch have := s.missing[a]; {
+	case weight == certain:
+		s.missing[a] = certain
+	case have != proved:
+		s.missing[a] = have + weight
+	}
+	return s.missing[a] >= certain
+}
+
+// clearMissing notes that server has an ability.
+func (s *Session) clearMissing(server string, opcode int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.missing[ability{server, opcode}] = proved
+}
+
+// isMissing reports whether server is known to lack an ability.
+func (s *Session) isMissing(server string, opcode int32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.missing[ability{server, opcode}] >= certain
+}

@@ -1,0 +1,79 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+const defaultTimeout = 10 * time.Second
+
+// DialFunc opens a connection to one ZooKeeper server.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// A Config says to which servers a Session connects, and how.
+type Config struct {
+	// Hosts are the servers, each host:port. Names are resolved at every dial.
+	Hosts []string
+	// Timeout is the session timeout that is asked for, 10 s by default. A server grants 2 to 20 of
+	// its ticks.
+	Timeout time.Duration
+	// TLS makes every connection one with TLS, 1.2 or later. By default there is none.
+	TLS TLS
+	// AuthFile is a file with one line, user:password, for the scheme digest; "" is none. It must
+	// be a regular file of this process's user with mode 0600 or stricter. It is read at every
+	// dial.
+	AuthFile string
+	// Dial makes the connections. By default a net.Dialer does.
+	Dial DialFunc
+}
+
+// Validate returns an error if c cannot be right. It does no I/O.
+func (c Config) Validate() error {
+	var err error
+	if len(c.Hosts) == 0 {
+		err = errors.New("hosts: want one at least")
+	}
+	for _, h := range c.Hosts {
+		if _, _, bad := net.SplitHostPort(h); bad != nil {
+			err = errors.Join(err, fmt.Errorf("host %q: want host:port", h))
+		}
+	}
+	if c.Timeout != 0 && c.Timeout < time.Millisecond {
+		err = errors.Join(err, fmt.Errorf("timeout %v: want a millisecond at least", c.Timeout))
+	}
+	return errors.Join(err, c.TLS.validate())
+}
+
+// Check is Validate, and reads the files that c names, so that a wrong one is told at once.
+func (c Config) Check() error {
+	err := c.Validate()
+	_, bad := c.secret()
+	err = errors.Join(err, bad)
+	if c.TLS.used() {
+		_, bad := c.TLS.load()
+		err = errors.Join(err, bad)
+	}
+	return err
+}
+
+// secret reads "user:password", or nil if no file for it is named.
+func (c Config) secret() ([]byte, error) {
+	if c.AuthFile == "" {
+		return nil, nil
+	}
+	return readSecret(c.AuthFile)
+}
+
+// withDefaults returns c with the defaults filled in.
+func (c Config) withDefaults() Config {
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	if c.Dial == nil {
+		c.Dial = (&net.Dialer{}).DialContext
+	}
+	return c
+}

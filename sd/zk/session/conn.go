@@ -1,0 +1,154 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	gozk "github.com/go-zookeeper/zk"
+)
+
+// A Conn is a session's time on one server: from its grant, or its return, to the next disconnect.
+// What is armed on a Conn lasts as long as it: users arm and read again on each. Its methods may be
+// called concurrently. A request blocks until it is answered or the Conn is down; one that is asked
+// for on a Conn may be answered on the next, and says nothing then about what is armed here, so ask
+// Err after it.
+//
+// Paths that begin with /% are this package's own.
+type Conn struct {
+	*gozk.Conn
+	Session int64  // the session's id
+	Server  string // host:port
+
+	session *Session
+	since   time.Time
+	replies *replies
+	down    chan struct{} // closed when the Conn is down
+}
+
+// Mode is what a persistent watch covers.
+type Mode int
+
+const (
+	Node Mode = iota // the node, and its list of children
+	Tree             // the node and everything below it
+)
+
+// Down is closed when the Conn is down, as far as is known.
+func (c *Conn) Down() <-chan struct{} { return c.down }
+
+// Err returns nil while the Conn is up, and then why it is not: an error that matches ErrTooLong if
+// a reply was, and ErrDisconnected if nothing better is known.
+func (c *Conn) Err() error {
+	if err := c.replies.refusal(); err != nil {
+		return err
+	}
+	select {
+	case <-c.down:
+		return ErrDisconnected
+	default:
+		return nil
+	}
+}
+
+// ExistsOnce is Exists with a one-shot watch, whose event reaches the function of Start.
+func (c *Conn) ExistsOnce(path string) (bool, *gozk.Stat, error) {
+	return c.Exists(markOnce + path)
+}
+
+// ChildrenOnce is Children with a one-shot watch, whose event reaches the function of Start.
+func (c *Conn) ChildrenOnce(path string) ([]string, *gozk.Stat, error) {
+	return c.Children(markOnce + path)
+}
+
+// AddWatch arms a persistent watch on path, whose events reach the function of Start. A server
+// before ZooKeeper 3.6 closes the connection; the error matches ErrNoAddWatch then, and CanAddWatch
+// is false on every later Conn to that server. See
+// https://issues.apache.org/jira/browse/ZOOKEEPER-1416.
+func (c *Conn) AddWatch(path string, m Mode) error {
+	// The reply has an empty body, which the library reads as a sync's empty path.
+	_, err := c.Sync(markWatch[m] + path)
+	if err != nil && c.replies.unimplemented(opAddWatch) {
+		c.session.noteMissing(c.Server, opAddWatch, certain)
+		return fmt.Errorf("%s: %w: %w", c.Server, ErrNoAddWatch, err)
+	}
+	return err
+}
+
+// CanAddWatch is false if the server is known to have no persistent watches.
+func (c *Conn) CanAddWatch() bool { return !c.session.isMissing(c.Server, opAddWatch) }
+
+// maxReads is how many nodes are read with one request.
+const maxReads = 500
+
+// A Read is what MultiRead has read of one node.
+type Read struct {
+	Data []byte
+	Stat gozk.Stat
+	Err  error // such as go-zookeeper's ErrNoNode and ErrNoAuth, or ErrTooLong
+}
+
+// MultiRead reads the data of the nodes, 500 with one request (opcode 22, ZooKeeper 3.6,
+// https://issues.apache.org/jira/browse/ZOOKEEPER-1407), and returns them in the same order. A
+// reply over 16 MiB is asked for again in halves. The error is that of a whole request; it matches
+// ErrNoMultiRead if the server has none, which it says, or closes the connection for, twice.
+func (c *Conn) MultiRead(paths []string) ([]Read, error) {
+	reads := make([]Read, 0, len(paths))
+	for len(paths) > 0 {
+		n := min(len(paths), maxReads)
+		some, err := c.multiRead(paths[:n])
+		if err != nil {
+			return nil, err
+		}
+		reads, paths = append(reads, some...), paths[n:]
+	}
+	return reads, nil
+}
+
+// multiRead reads the nodes with one request, or with more if the reply is too long.
+func (c *Conn) multiRead(paths []string) ([]Read, error) {
+	if c.session.isMissing(c.Server, opMultiRead) {
+		return nil, fmt.Errorf("%s: %w", c.Server, ErrNoMultiRead)
+	}
+	body, err := c.askMultiRead(paths)
+	switch {
+	case errors.Is(err, ErrTooLong) && len(paths) == 1:
+		return []Read{{Err: err}}, nil
+	case errors.Is(err, ErrTooLong):
+		first, err := c.multiRead(paths[:len(paths)/2])
+		if err != nil {
+			return nil, err
+		}
+		second, err := c.multiRead(paths[len(paths)/2:])
+		return append(first, second...), err
+	case err != nil:
+		return nil, err
+	}
+	return decodeReads(body, len(paths))
+}
+
+// askMultiRead sends one request, and returns the body of the reply.
+func (c *Conn) askMultiRead(paths []string) ([]byte, error) {
+	read := c.replies.prepare(paths)
+	defer c.replies.forget(read)
+	_, err := c.Sync(read.mark)
+	body, answered, tooLong := read.result()
+	switch {
+	case tooLong != nil:
+		return nil, tooLong
+	case c.replies.unimplemented(opMultiRead):
+		c.session.noteMissing(c.Server, opMultiRead, certain)
+		return nil, fmt.Errorf("%s: %w", c.Server, ErrNoMultiRead)
+	case errors.Is(err, gozk.ErrConnectionClosed) && read.sent() && c.replies.refusal() == nil:
+		if c.session.noteMissing(c.Server, opMultiRead, suspicion) {
+			return nil, fmt.Errorf("%s: %w: %w", c.Server, ErrNoMultiRead, err)
+		}
+		return nil, err
+	case err != nil:
+		return nil, err
+	case !answered: // it was sent on a later connection, as a sync of a path that is nobody's
+		return nil, ErrDisconnected
+	}
+	c.session.clearMissing(c.Server, opMultiRead)
+	return body, nil
+}

@@ -1,0 +1,46 @@
+// Package session keeps a ZooKeeper session alive through what go-zookeeper does not survive: a
+// server that accepts and never answers, one that cuts every connection, an ensemble that was wiped
+// or restored, a bad frame, a write error while credentials are sent again. It knows nothing of
+// what the session is used for.
+//
+// A [Session] connects in the background. [Session.Conn] gives the time on one server, a [Conn],
+// and tells when it changes; whoever waits for one is told why there is none. A Conn is a Conn of
+// go-zookeeper and has, beside its methods, persistent and one-shot watches and a read of many
+// nodes at once. What is armed on a Conn lasts as long as it: users arm and read again on each.
+// There is one session at most. After it has expired there is another, and [Session.Owned] still
+// knows the ids of those before it, whose nodes may be there for a while.
+//
+// # States
+//
+// Go-zookeeper's Conn returns to its session by itself, until a server has seen less than that
+// session, because its data was wiped or restored: every server then refuses it for ever
+// (https://github.com/go-zookeeper/zk/issues/36). But a plain restart must lead back to the old
+// session, since giving it up would cost its ephemeral nodes. So while there is no session, and
+// after servers have refused it, a second client probes, and takes over only on proof:
+//
+//   - The probe got a session, and after that the same server refused the old client. With the new
+//     session this server has seen all that was committed before, so the old one cannot be waiting
+//     for it. A refusal by another server says nothing: it may be voting.
+//   - The probe has held its session for a whole timeout. The old one, which no server has heard
+//     from for longer than that, has expired.
+//
+// With T the session timeout, and a dash where nothing changes:
+//
+//	event                                    connected   waiting     probing
+//	session granted to the current client    -           connected   connected; the probe is closed
+//	connection lost                          waiting     -           -
+//	T/3 passed since, and a refusal          -           probing     -
+//	3T passed since                          -           probing     -
+//	session granted to the probe             -           -           -; its server is tried next
+//	proof                                    -           -           connected; next generation
+//	Renew                                    waiting     -           -
+//	Close                                    closed      closed      closed
+//
+// # Reading the package
+//
+// A connection to ZooKeeper is made at a bounded pace (dial.go), with TLS and credentials (tls.go,
+// auth.go), and wrapped by a guard, which checks every frame and sends what go-zookeeper does not
+// know (guard.go, reply.go, watch.go, multiread.go). A handle is one client of go-zookeeper, cut
+// into Conns (handle.go, conn.go). The Session holds one, or two while it probes (session.go,
+// access.go).
+package session

@@ -1,0 +1,56 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+
+	gozk "github.com/go-zookeeper/zk"
+)
+
+// What an error of this package can be told by, with [errors.Is]. Errors of ZooKeeper itself are
+// go-zookeeper's.
+var (
+	// ErrClosed: the Session was closed.
+	ErrClosed = errors.New("session closed")
+	// ErrDenied: no server accepts the credentials or the certificate. Only a person can mend it.
+	ErrDenied = errors.New("denied")
+	// ErrNoSession: there is no session now. The cause is joined to it.
+	ErrNoSession = errors.New("no session")
+	// ErrDisconnected: the Conn is down.
+	ErrDisconnected = errors.New("connection lost")
+	// ErrTooLong: a reply is longer than 16 MiB.
+	ErrTooLong = errors.New("more than is accepted")
+	// ErrNoAddWatch: the server has no persistent watches.
+	ErrNoAddWatch = errors.New("no persistent watches: the server is older than ZooKeeper 3.6")
+	// ErrNoMultiRead: the server cannot read several nodes with one request.
+	ErrNoMultiRead = errors.New("no multiRead: the server is older than ZooKeeper 3.6")
+)
+
+// Words for an operator.
+var (
+	errRefused = errors.New("connection closed without an answer: " +
+		"the server is not serving, or has seen less than this session")
+	errUnproved = errors.New("no answer to the credentials") // of a server that granted a session
+	errMulti    = errors.New("results of a multi that do not end within their frame")
+)
+
+// Error codes of the protocol (KeeperException.Code in ZooKeeper's source).
+const (
+	codeUnimplemented = -6
+	codeNoNode        = -101
+	codeNoAuth        = -102
+)
+
+// errorOf returns the error that code stands for.
+func errorOf(code int32) error {
+	switch code {
+	case 0:
+		return nil
+	case codeNoNode:
+		return gozk.ErrNoNode
+	case codeNoAuth:
+		return gozk.ErrNoAuth
+	default:
+		return fmt.Errorf("%w: %d", gozk.ErrUnknown, code)
+	}
+}

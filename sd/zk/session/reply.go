@@ -1,0 +1,146 @@
+package session
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sync"
+)
+
+// A replies is what a guard knows of the requests under way on its connection, and of their
+// replies. Three kinds of replies need a look: those with a vector, whose length go-zookeeper
+// believes, those to a multi, past whose end it reads, and those that it does not tell of.
+type replies struct {
+	mu       sync.Mutex
+	pending  map[int32]int32       // opcode by xid
+	reads    map[string]*multiRead // by mark
+	readOf   map[int32]*multiRead  // by xid
+	marked   int                   // multiReads so far
+	missing  map[int32]bool        // opcodes that the server does not know
+	ended    bool                  // the server has ended the session, as it was asked to
+	refusing error                 // why the guard has closed the connection, if it has
+}
+
+func newReplies() *replies {
+	return &replies{
+		pending: map[int32]int32{},
+		reads:   map[string]*multiRead{},
+		readOf:  map[int32]*multiRead{},
+		missing: map[int32]bool{},
+	}
+}
+
+// sent notes a request whose reply needs a look.
+func (r *replies) sent(packet []byte) {
+	if len(packet) < 12 {
+		return
+	}
+	opcode := int32(binary.BigEndian.Uint32(packet[8:]))
+	switch opcode {
+	case opGetChildren2, opGetData, opMulti, opAddWatch, opMultiRead, opCloseSession:
+	default:
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pending[int32(binary.BigEndian.Uint32(packet[4:]))] = opcode
+}
+
+// received checks the beginning of a reply.
+func (r *replies) received(size int, head []byte) error {
+	xid := int32(binary.BigEndian.Uint32(head))
+	code := int32(binary.BigEndian.Uint32(head[12:]))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	opcode, found := r.pending[xid]
+	if !found {
+		return nil
+	}
+	delete(r.pending, xid)
+	switch {
+	case code == codeUnimplemented:
+		r.missing[opcode] = true
+	case opcode == opCloseSession:
+		r.ended = code == 0
+	case code != 0: // there is nothing after the header
+	case opcode == opMulti:
+		return checkMulti(size, head[minFrame:])
+	case opcode == opGetChildren2 || opcode == opGetData:
+		return checkVector(opcode, size, head[minFrame:])
+	}
+	return nil
+}
+
+// checkVector checks that what a reply begins with fits in: a list of names, each of which takes 4
+// bytes at least, or data, which may be null.
+func checkVector(opcode int32, size int, body []byte) error {
+	if len(body) < 4 {
+		return fmt.Errorf("frame of %d bytes: want a vector", size)
+	}
+	count, room := binary.BigEndian.Uint32(body), int64(size-minFrame-4)
+	switch {
+	case opcode == opGetChildren2 && int64(count) > room/4:
+		return fmt.Errorf("list of %d names in a frame of %d bytes", count, size)
+	case opcode == opGetData && int64(int32(count)) > room:
+		return fmt.Errorf("data of %d bytes in a frame of %d bytes", count, size)
+	}
+	return nil
+}
+
+// checkMulti checks the results of a multi to their end: those of a delete and of a create, which
+// is all that is asked for, or an error in the place of each. Each begins with an operation,
+// whether it is the end, and an error code.
+func checkMulti(size int, body []byte) error {
+	if size > frameHead {
+		return errMulti
+	}
+	for {
+		if len(body) < 9 {
+			return errMulti
+		}
+		op, end := int32(binary.BigEndian.Uint32(body)), body[4] != 0
+		body = body[9:]
+		length := int64(0)
+		switch {
+		case end:
+			return nil
+		case op == opError:
+			length = 4
+		case op == opCreate && len(body) >= 4:
+			length = 4 + int64(binary.BigEndian.Uint32(body))
+		case op != opDelete:
+			return fmt.Errorf("result of operation %d in a multi", op)
+		}
+		if length > int64(len(body)) {
+			return errMulti
+		}
+		body = body[length:]
+	}
+}
+
+// unimplemented reports whether the server said that it does not know opcode.
+func (r *replies) unimplemented(opcode int32) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.missing[opcode]
+}
+
+// endOfSession reports whether the server has confirmed the end of the session.
+func (r *replies) endOfSession() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ended
+}
+
+// refuse notes why the guard closes the connection: go-zookeeper only tells that it is closed.
+func (r *replies) refuse(why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refusing = why
+}
+
+// refusal returns why the guard has closed the connection, or nil.
+func (r *replies) refusal() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.refusing
+}

@@ -1,0 +1,247 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	gozk "github.com/go-zookeeper/zk"
+)
+
+// maxOwned is how many of its own sessions a Session remembers: those whose nodes may still be
+// there.
+const maxOwned = 100
+
+// A Session is one ZooKeeper session at a time, and the next one after it has ended. Its methods
+// may be called concurrently.
+type Session struct {
+	config  Config
+	limiter *rateLimiter            // shared by both handles
+	events  func(*Conn, gozk.Event) // set by Start
+	dials   atomic.Int64
+	wake    signal // a handle has changed
+	ctx     context.Context
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when run has ended, or never begins
+	probe   *handle       // only run's goroutine uses it
+
+	mu         sync.Mutex
+	started    bool
+	current    *handle       // nil before Start
+	up         *Conn         // what callers get; nil while there is none
+	changed    chan struct{} // closed and replaced when up changes
+	ownedIDs   []int64       // the newest last
+	generation int64
+	unwanted   *Conn // whose session is to be ended
+	confirmed  bool  // a server confirmed the end of the session
+	missing    map[ability]int
+}
+
+// New returns a Session that is not begun. It does no I/O; the error is that of c.Validate.
+func New(c Config) (*Session, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("session: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Session{
+		config:  c.withDefaults(),
+		limiter: newRateLimiter(len(c.Hosts)),
+		wake:    newSignal(),
+		ctx:     ctx,
+		cancel:  cancel,
+		done:    make(chan struct{}),
+		changed: make(chan struct{}),
+		missing: map[ability]int{},
+	}, nil
+}
+
+// Start connects in the background, and goes on until Close. Events is called with every event of a
+// watch, in the order in which they came; it must not block, nor use the Conn. Nil is none. Start
+// is called once.
+func (s *Session) Start(events func(*Conn, gozk.Event)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.started || s.ctx.Err() != nil {
+		return
+	}
+	if events == nil {
+		events = func(*Conn, gozk.Event) {}
+	}
+	s.started, s.events = true, events
+	s.current = newHandle(s)
+	go s.run()
+}
+
+// Close ends the session, and with it every node of it, if a server can be reached, and reports
+// whether that server confirmed it: otherwise the session ends by its timeout. It waits a second at
+// most for a server that does not answer, and is over when every goroutine of s has ended.
+func (s *Session) Close() (confirmed bool) {
+	s.cancel()
+	s.mu.Lock()
+	if !s.started {
+		s.started = true
+		close(s.done)
+	}
+	s.mu.Unlock()
+	<-s.done
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.confirmed
+}
+
+// run follows the handles until Close.
+func (s *Session) run() {
+	defer close(s.done)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for s.ctx.Err() == nil {
+		timer.Reset(s.step())
+		select {
+		case <-s.ctx.Done():
+		case <-s.wake:
+		case <-timer.C:
+		}
+	}
+	var closing sync.WaitGroup // each may wait a second for a server
+	closing.Go(s.dropProbe)
+	confirmed := s.current.close()
+	closing.Wait()
+	s.publish(nil)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.confirmed = confirmed
+}
+
+// A state of the Session. See the table in the package comment.
+type state int
+
+const (
+	connected state = iota
+	waiting
+	probing
+)
+
+// state says what s is in, now that the current handle has up.
+func (s *Session) state(up *Conn) state {
+	switch {
+	case up != nil:
+		return connected
+	case s.probe == nil:
+		return waiting
+	default:
+		return probing
+	}
+}
+
+// step does what is due, and returns when to look again if nothing happens.
+func (s *Session) step() time.Duration {
+	now := s.current.status()
+	if now.up != nil && s.isUnwanted(now.up) {
+		s.restart()
+		return 0
+	}
+	s.publish(now.up)
+	switch s.state(now.up) {
+	case connected:
+		s.dropProbe()
+		return time.Hour
+	case waiting:
+		return s.beginProbe(now)
+	default:
+		return s.judgeProbe(now.timeout)
+	}
+}
+
+// beginProbe begins a probe when the outage has lasted for a third of the session timeout and a
+// server has refused the current handle meanwhile, or for three timeouts.
+func (s *Session) beginProbe(now status) time.Duration {
+	outage := time.Since(now.lost)
+	if outage < now.timeout/3 {
+		return now.timeout/3 - outage
+	}
+	if now.refused.After(now.lost) || outage > 3*now.timeout {
+		s.probe = newHandle(s)
+	}
+	return now.timeout
+}
+
+// judgeProbe adopts the probe if it has a session and the current handle can have none.
+func (s *Session) judgeProbe(timeout time.Duration) time.Duration {
+	probed := s.probe.status().up
+	if probed == nil {
+		return timeout
+	}
+	refused := s.current.refusedBy(probed.Server).After(probed.since)
+	if expired := time.Since(probed.since) > timeout; refused || expired {
+		s.adopt(probed)
+		return 0
+	}
+	s.current.hosts.prefer(probed.Server)
+	return timeout
+}
+
+// adopt replaces the current handle by the probe, which has up.
+func (s *Session) adopt(up *Conn) {
+	s.mu.Lock()
+	old := s.current
+	s.current, s.probe = s.probe, nil
+	s.generation++
+	s.mu.Unlock()
+	s.publish(up)
+	old.close()
+}
+
+// restart replaces the current handle by a new one.
+func (s *Session) restart() {
+	s.publish(nil)
+	s.current.close()
+	next := newHandle(s)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current = next
+}
+
+func (s *Session) isUnwanted(up *Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unwanted == up
+}
+
+func (s *Session) dropProbe() {
+	if s.probe != nil {
+		s.probe.close()
+		s.probe = nil
+	}
+}
+
+// publish makes up the Conn that callers get.
+func (s *Session) publish(up *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if up == s.up {
+		return
+	}
+	s.up = up
+	if up != nil && !slices.Contains(s.ownedIDs, up.Session) {
+		s.ownedIDs = append(s.ownedIDs, up.Session)
+		s.ownedIDs = s.ownedIDs[max(0, len(s.ownedIDs)-maxOwned):]
+	}
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// A signal wakes one goroutine. Setting it twice is setting it once.
+type signal chan struct{}
+
+func newSignal() signal { return make(signal, 1) }
+
+// set does not block.
+func (s signal) set() {
+	select {
+	case s <- struct{}{}:
+	default:
+	}
+}
