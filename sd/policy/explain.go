@@ -1,0 +1,138 @@
+package policy
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// An Explanation is how the effective attributes of an instance come about.
+type Explanation struct {
+	Entry     Entry
+	Effective Effective
+	Side      Side    // that it belongs to; the rest has no selector
+	Matches   []Match // in order of evaluation, and those of a verb as in the document
+}
+
+// A Match is a line that selects the instance.
+type Match struct {
+	Rule Rule
+	Role Role
+}
+
+// A Role is what a line does in an [Explanation].
+type Role int
+
+// The roles.
+const (
+	Decides    Role = iota // the last of its verb
+	Overridden             // a later one decides
+	Lapsed                 // it has expired
+	LeftOut                // it is wrong: shares add up to more than 100 %
+)
+
+// String is the role in a word.
+func (r Role) String() string {
+	return [...]string{"decides", "overridden", "expired", "wrong"}[r]
+}
+
+// Explain returns how the document treats an instance at now. Unlike [Policy.Effective] it scans the
+// document.
+func (d Document) Explain(e Entry, now time.Time) Explanation {
+	p := d.Compile(now)
+	eff, l := p.evaluate(e)
+	x := Explanation{Entry: e, Effective: eff, Side: p.Sides()[eff.Side]}
+	addr, _ := netip.ParseAddrPort(e.Instance)
+	for _, r := range d.Rules() {
+		zone := eff.Zone
+		if !r.matches(addr, zone, e.Attributes.Tags) {
+			continue
+		}
+		role := Overridden
+		switch n := l[r.Verb]; {
+		case r.Expired(now):
+			role = Lapsed
+		case n > 0 && p.rules[n-1].Line == r.Line:
+			role = Decides
+		case slices.ContainsFunc(p.problems, func(q *Problem) bool { return q.Line == r.Line }):
+			role = LeftOut
+		}
+		x.Matches = append(x.Matches, Match{r, role})
+	}
+	slices.SortStableFunc(x.Matches, func(a, b Match) int { return int(a.Rule.Verb - b.Rule.Verb) })
+	return x
+}
+
+// Deciding returns the rule of a verb that decides.
+func (x Explanation) Deciding(v Verb) (Rule, bool) {
+	for _, m := range x.Matches {
+		if m.Rule.Verb == v && m.Role == Decides {
+			return m.Rule, true
+		}
+	}
+	return Rule{}, false
+}
+
+// String is the explanation, ready to print: for each verb the effective value and the lines that
+// match.
+func (x Explanation) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "instance   %s\nown        %s\n", visible(x.Entry.Instance), x.Entry.Attributes)
+	values := [numVerbs]string{
+		Zone:     orNone(x.Effective.Zone),
+		Drain:    x.drained(),
+		Withdraw: "no",
+		Share:    "100%",
+		Weight:   fmt.Sprint(x.Effective.Weight),
+	}
+	if x.Effective.Withdrawn {
+		values[Withdraw] = "yes"
+	}
+	if values[Share] = formatShare(x.Side.Share) + " for the rest"; x.Side.Selector != (Selector{}) {
+		values[Share] = fmt.Sprintf("%s for %v", formatShare(x.Side.Share), x.Side.Selector)
+	}
+	for v := range Verb(numVerbs) {
+		name := [numVerbs]string{"zone", "drained", "withdrawn", "share", "weight"}[v]
+		fmt.Fprintf(&b, "%-10s %s\n", name, values[v])
+		for _, m := range x.Matches {
+			if m.Rule.Verb == v {
+				fmt.Fprintf(&b, "           line %d %s: %v\n", m.Rule.Line, m.Role, m.Rule)
+			}
+		}
+	}
+	return b.String()
+}
+
+// drained says whether the instance is drained, and for how long if one line alone does it.
+func (x Explanation) drained() string {
+	_, byDrain := x.Deciding(Drain)
+	switch {
+	case byDrain:
+		return "yes"
+	case x.Effective.Drained:
+		return "yes, as it is withdrawn"
+	}
+	return "no"
+}
+
+// String tells the attributes in one line.
+func (a Attributes) String() string {
+	words := []string{fmt.Sprintf("weight %d", a.EffectiveWeight()), "zone " + visible(orNone(a.Zone))}
+	for key, value := range a.Tags {
+		words = append(words, visible(key+"="+value))
+	}
+	slices.Sort(words[2:])
+	if !a.Since.IsZero() {
+		words = append(words, "since "+a.Since.UTC().Format(time.RFC3339))
+	}
+	return strings.Join(words, ", ")
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

@@ -1,0 +1,177 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Traffic returns the part of the calls, of 1, that each instance of a fleet gets if all of them
+// answer, and how many of what there are.
+//
+// Drained instances get nothing while one that is not drained is there, and among these a weight
+// of 0 gets nothing while there is one above it. A side is empty if nobody in it gets anything.
+func (p *Policy) Traffic(fleet []Entry) ([]float64, Tally) {
+	effective, tally := p.survey(fleet)
+	return p.traffic(effective, tally), tally
+}
+
+// survey evaluates a fleet.
+func (p *Policy) survey(fleet []Entry) (effective []Effective, tally Tally) {
+	effective = make([]Effective, len(fleet))
+	for i, e := range fleet {
+		effective[i] = p.Effective(e)
+		tally.Add(effective[i])
+	}
+	return effective, tally
+}
+
+func (p *Policy) traffic(effective []Effective, tally Tally) []float64 {
+	level := make([]int, len(effective)) // the weight within the side
+	sum := 0
+	for i, e := range effective {
+		if !e.Drained || tally.DrainsSuspended() {
+			level[i] = e.Weight
+			sum += e.Weight
+		}
+	}
+	sides := p.Sides()
+	total := make([]int, len(sides))
+	for i, e := range effective {
+		if sum == 0 && (!e.Drained || tally.DrainsSuspended()) {
+			level[i] = 1
+		}
+		total[e.Side] += level[i]
+	}
+	parts := Split(sides, func(side int) bool { return total[side] == 0 })
+	calls := make([]float64, len(effective))
+	for i, e := range effective {
+		if level[i] > 0 {
+			calls[i] = parts[e.Side] * float64(level[i]) / float64(total[e.Side])
+		}
+	}
+	return calls
+}
+
+// An Impact is what a change of the policy does to a fleet.
+type Impact struct {
+	Instances int
+	Affected  []Affected // in the order of the fleet
+	Before    float64    // the part of the calls, of 1, that the affected get before
+	After     float64    // and after
+	Left      float64    // the part of the fleet's weight that gets calls after; see Refused
+	Refused   bool       // fewer than half of the weight is left, and fewer than before
+	Tally     Tally      // after
+}
+
+// Affected is an instance that the change treats differently.
+type Affected struct {
+	Instance string
+	Changes  string // in words, such as "drained, weight 100 -> 50"
+}
+
+// Compare returns what it means for a fleet that after follows before.
+//
+// The weight of the fleet is that of all its instances, drained or not, each with the greater
+// of its weights before and after. What is left of it is the weight of those that are not
+// drained and get calls: a weight of 0 and a share of 0 % take a server away as a drain does.
+func Compare(before, after *Policy, fleet []Entry) Impact {
+	was, tallyWas := before.survey(fleet)
+	is, tally := after.survey(fleet)
+	callsWere, calls := before.traffic(was, tallyWas), after.traffic(is, tally)
+	impact := Impact{Instances: len(fleet), Left: 1, Tally: tally}
+	all, leftBefore, left := 0, 0, 0
+	for i, e := range fleet {
+		if words := changes(before.view(was[i]), after.view(is[i])); words != "" {
+			impact.Affected = append(impact.Affected, Affected{e.Instance, words})
+			impact.Before += callsWere[i]
+			impact.After += calls[i]
+		}
+		all += max(was[i].Weight, is[i].Weight)
+		leftBefore += counted(was[i], callsWere[i])
+		left += counted(is[i], calls[i])
+	}
+	if all > 0 {
+		impact.Left = float64(left) / float64(all)
+	} else if tally.DrainsSuspended() {
+		impact.Left, leftBefore = 0, len(fleet)-tallyWas.Drained
+	}
+	impact.Refused = impact.Left < 0.5 && left < leftBefore
+	return impact
+}
+
+// counted is the weight of an instance if it is left.
+func counted(e Effective, calls float64) int {
+	if e.Drained || calls == 0 {
+		return 0
+	}
+	return e.Weight
+}
+
+// A view is an Effective in words that mean the same under another policy.
+type view struct {
+	state, zone, share string
+	weight             int
+}
+
+func (p *Policy) view(e Effective) view {
+	v := view{state: "undrained", zone: e.Zone, weight: e.Weight}
+	if e.Withdrawn {
+		v.state = "withdrawn"
+	} else if e.Drained {
+		v.state = "drained"
+	}
+	v.share = "the rest"
+	if e.Side > 0 {
+		side := p.Sides()[e.Side]
+		v.share = formatShare(side.Share) + " of " + side.Selector.String()
+	}
+	if v.zone == "" {
+		v.zone = "none"
+	}
+	return v
+}
+
+// changes tells how b differs from a, or nothing.
+func changes(a, b view) string {
+	var words []string
+	if a.state != b.state {
+		words = append(words, b.state)
+	}
+	if a.weight != b.weight {
+		words = append(words, fmt.Sprintf("weight %d -> %d", a.weight, b.weight))
+	}
+	if a.zone != b.zone {
+		words = append(words, "zone "+a.zone+" -> "+b.zone)
+	}
+	if a.share != b.share {
+		words = append(words, "share "+a.share+" -> "+b.share)
+	}
+	return strings.Join(words, ", ")
+}
+
+// maxNamed is how many of the affected are printed.
+const maxNamed = 20
+
+// String tells the impact, ready to print: a line for the sum and one for each that is affected, of
+// which it names twenty.
+func (i Impact) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "affects %d of %d instances, which get %.1f%% of the calls, and %.1f%% after\n",
+		len(i.Affected), i.Instances, 100*i.Before, 100*i.After)
+	for n, a := range i.Affected {
+		if n == maxNamed {
+			fmt.Fprintf(&b, "  and %d more\n", len(i.Affected)-n)
+			break
+		}
+		fmt.Fprintf(&b, "  %s: %s\n", a.Instance, a.Changes)
+	}
+	switch {
+	case i.Tally.DrainsSuspended():
+		b.WriteString("every instance is drained: drains are suspended\n")
+	case i.Tally.WeightsSuspended():
+		b.WriteString("every weight is 0: weights are suspended\n")
+	default:
+		fmt.Fprintf(&b, "leaves %.1f%% of the weight\n", 100*i.Left)
+	}
+	return b.String()
+}
