@@ -126,17 +126,25 @@ func refuseValue(value string) string {
 	if value == "" {
 		return "the value is empty"
 	}
-	for _, c := range value {
-		switch {
-		case c == '"' || c == '\'' || c == '`':
-			return "a value has no quotes"
-		case c == ' ' || c == '\t':
-			return "a value has no blanks"
-		case c == unicode.ReplacementChar || !unicode.IsPrint(c):
-			return fmt.Sprintf("a value has printable characters only, not %U", c)
-		}
+	if strings.ContainsAny(value, "\"'`") {
+		return "a value has no quotes"
+	}
+	if strings.ContainsAny(value, " \t") {
+		return "a value has no blanks"
+	}
+	if i := unprintable(value); i >= 0 {
+		return fmt.Sprintf("a value has printable characters only, not %+.1q", value[i:])
 	}
 	return ""
+}
+
+// unprintable is the place of the first character that is neither printable nor a tab, or -1.
+// Control characters and marks of direction would make a terminal show something else than what
+// is written; U+FFFD stands where an encoding has gone wrong.
+func unprintable(s string) int {
+	return strings.IndexFunc(s, func(c rune) bool {
+		return c != '\t' && (c == unicode.ReplacementChar || !unicode.IsPrint(c))
+	})
 }
 
 // refuseZone says why zone is not the name of a zone, or nothing.

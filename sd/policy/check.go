@@ -11,7 +11,7 @@ import (
 // those that are wrong, those that have expired, and those that match none of the fleet.
 func (d Document) Check(fleet []Entry, now time.Time) []*Problem {
 	p := d.Compile(now)
-	problems := slices.Clone(p.problems)
+	problems := d.Problems(now)
 	c := newCensus(p, fleet)
 	for _, r := range p.rules {
 		if !c.contains(r) {

@@ -9,11 +9,10 @@ import (
 // A Policy is a document as it holds at one instant, made for looking instances up. It is never
 // changed, and may be used concurrently. A nil *Policy is no policy.
 type Policy struct {
-	rules    []Rule // that hold, in the order of the document
-	problems []*Problem
-	expiry   time.Time // when the first rule expires; zero: none does
-	sides    []Side    // the first is the rest
-	side     []int     // of each rule with the verb Share
+	rules  []Rule    // that hold, in the order of the document
+	expiry time.Time // when the first rule expires; zero: none does
+	sides  []Side    // the first is the rest
+	side   []int     // of each rule with the verb Share
 
 	all   last // what matches every instance
 	spans []span
@@ -41,7 +40,7 @@ func (d Document) Compile(now time.Time) *Policy {
 		zones: map[string]last{},
 		tags:  map[tag]last{},
 	}
-	p.rules, p.problems = d.inForce(now)
+	p.rules, _ = d.inForce(now)
 	var blocks []block
 	for i, r := range p.rules {
 		if !r.Until.IsZero() && (p.expiry.IsZero() || r.Until.Before(p.expiry)) {
@@ -111,14 +110,6 @@ func (p *Policy) NextExpiry() (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return p.expiry, !p.expiry.IsZero()
-}
-
-// Problems are the lines that were wrong when the policy was compiled.
-func (p *Policy) Problems() []*Problem {
-	if p == nil {
-		return nil
-	}
-	return p.problems
 }
 
 // A block is a network and the rule that names it.

@@ -23,19 +23,17 @@ const versionPrefix = "#version"
 // An error matches [*Problem]: the rule is not one that a document can have, with the column in
 // [Rule.String], or shares would add up to more than 100 % at now, with the line and the column.
 func (d Document) Set(r Rule, now time.Time) (Document, error) {
-	text := r.String()
-	l := parseLine(text)
-	if l.fault != nil {
-		return d, l.problem(l.fault, 0)
+	l := line{text: r.String()}
+	parsed, f := parseRule(l.text)
+	if f != nil {
+		return d, l.problem(f, 0)
 	}
-	if l.rule == nil {
-		return d, &Problem{Column: 1, Cause: fmt.Sprintf("%.64q is no rule", text)}
-	}
+	l.rule = &parsed
 	next := d.replaced(l)
 	if len(next.String()) > MaxSize {
 		return d, &Problem{Column: 1, Cause: fmt.Sprintf("the policy would be over %d bytes", MaxSize)}
 	}
-	if l.rule.Verb == Share {
+	if r.Verb == Share {
 		for _, p := range next.Problems(now) {
 			if next.lines[p.Line-1].rule != nil { // right in itself: the sum is wrong
 				return d, p

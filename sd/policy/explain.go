@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -46,8 +47,7 @@ func (d Document) Explain(e Entry, now time.Time) Explanation {
 	x := Explanation{Entry: e, Effective: eff, Side: p.Sides()[eff.Side]}
 	addr, _ := netip.ParseAddrPort(e.Instance)
 	for _, r := range d.Rules() {
-		zone := eff.Zone
-		if !r.matches(addr, zone, e.Attributes.Tags) {
+		if !r.matches(addr, eff.Zone, e.Attributes.Tags) {
 			continue
 		}
 		role := Overridden
@@ -56,7 +56,7 @@ func (d Document) Explain(e Entry, now time.Time) Explanation {
 			role = Lapsed
 		case n > 0 && p.rules[n-1].Line == r.Line:
 			role = Decides
-		case slices.ContainsFunc(p.problems, func(q *Problem) bool { return q.Line == r.Line }):
+		case !slices.ContainsFunc(p.rules, func(q Rule) bool { return q.Line == r.Line }):
 			role = LeftOut
 		}
 		x.Matches = append(x.Matches, Match{r, role})
@@ -65,33 +65,21 @@ func (d Document) Explain(e Entry, now time.Time) Explanation {
 	return x
 }
 
-// Deciding returns the rule of a verb that decides.
-func (x Explanation) Deciding(v Verb) (Rule, bool) {
-	for _, m := range x.Matches {
-		if m.Rule.Verb == v && m.Role == Decides {
-			return m.Rule, true
-		}
-	}
-	return Rule{}, false
-}
-
 // String is the explanation, ready to print: for each verb the effective value and the lines that
 // match.
 func (x Explanation) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "instance   %s\nown        %s\n", visible(x.Entry.Instance), x.Entry.Attributes)
+	side := "the rest"
+	if x.Side.Selector != (Selector{}) {
+		side = x.Side.Selector.String()
+	}
 	values := [numVerbs]string{
-		Zone:     orNone(x.Effective.Zone),
-		Drain:    x.drained(),
-		Withdraw: "no",
-		Share:    "100%",
-		Weight:   fmt.Sprint(x.Effective.Weight),
-	}
-	if x.Effective.Withdrawn {
-		values[Withdraw] = "yes"
-	}
-	if values[Share] = formatShare(x.Side.Share) + " for the rest"; x.Side.Selector != (Selector{}) {
-		values[Share] = fmt.Sprintf("%s for %v", formatShare(x.Side.Share), x.Side.Selector)
+		Zone:     visible(orNone(x.Effective.Zone)),
+		Drain:    yesNo(x.Effective.Drained),
+		Withdraw: yesNo(x.Effective.Withdrawn),
+		Share:    formatShare(x.Side.Share) + " for " + side,
+		Weight:   strconv.Itoa(x.Effective.Weight),
 	}
 	for v := range Verb(numVerbs) {
 		name := [numVerbs]string{"zone", "drained", "withdrawn", "share", "weight"}[v]
@@ -105,14 +93,9 @@ func (x Explanation) String() string {
 	return b.String()
 }
 
-// drained says whether the instance is drained, and for how long if one line alone does it.
-func (x Explanation) drained() string {
-	_, byDrain := x.Deciding(Drain)
-	switch {
-	case byDrain:
+func yesNo(b bool) string {
+	if b {
 		return "yes"
-	case x.Effective.Drained:
-		return "yes, as it is withdrawn"
 	}
 	return "no"
 }

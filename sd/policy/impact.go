@@ -2,6 +2,8 @@ package policy
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -66,7 +68,7 @@ type Impact struct {
 // Affected is an instance that the change treats differently.
 type Affected struct {
 	Instance string
-	Changes  string // in words, such as "drained, weight 100 -> 50"
+	Changes  string // in words, such as "undrained -> drained, weight 100 -> 50"
 }
 
 // Compare returns what it means for a fleet that after follows before.
@@ -78,13 +80,16 @@ func Compare(before, after *Policy, fleet []Entry) Impact {
 	was, tallyWas := before.survey(fleet)
 	is, tally := after.survey(fleet)
 	callsWere, calls := before.traffic(was, tallyWas), after.traffic(is, tally)
+	sameSides := slices.Equal(before.Sides(), after.Sides())
 	impact := Impact{Instances: len(fleet), Left: 1, Tally: tally}
 	all, leftBefore, left := 0, 0, 0
 	for i, e := range fleet {
-		if words := changes(before.view(was[i]), after.view(is[i])); words != "" {
-			impact.Affected = append(impact.Affected, Affected{e.Instance, words})
-			impact.Before += callsWere[i]
-			impact.After += calls[i]
+		if was[i] != is[i] || !sameSides {
+			if words := changes(before.inWords(was[i]), after.inWords(is[i])); words != "" {
+				impact.Affected = append(impact.Affected, Affected{e.Instance, words})
+				impact.Before += callsWere[i]
+				impact.After += calls[i]
+			}
 		}
 		all += max(was[i].Weight, is[i].Weight)
 		leftBefore += counted(was[i], callsWere[i])
@@ -107,44 +112,28 @@ func counted(e Effective, calls float64) int {
 	return e.Weight
 }
 
-// A view is an Effective in words that mean the same under another policy.
-type view struct {
-	state, zone, share string
-	weight             int
-}
-
-func (p *Policy) view(e Effective) view {
-	v := view{state: "undrained", zone: e.Zone, weight: e.Weight}
+// inWords tells state, weight, zone and share, in words that mean the same under any policy.
+func (p *Policy) inWords(e Effective) [4]string {
+	state, share := "undrained", "the rest"
 	if e.Withdrawn {
-		v.state = "withdrawn"
+		state = "withdrawn"
 	} else if e.Drained {
-		v.state = "drained"
+		state = "drained"
 	}
-	v.share = "the rest"
 	if e.Side > 0 {
 		side := p.Sides()[e.Side]
-		v.share = formatShare(side.Share) + " of " + side.Selector.String()
+		share = formatShare(side.Share) + " of " + side.Selector.String()
 	}
-	if v.zone == "" {
-		v.zone = "none"
-	}
-	return v
+	return [4]string{state, strconv.Itoa(e.Weight), orNone(e.Zone), share}
 }
 
-// changes tells how b differs from a, or nothing.
-func changes(a, b view) string {
+// changes tells how the words of an instance differ, or nothing.
+func changes(before, after [4]string) string {
 	var words []string
-	if a.state != b.state {
-		words = append(words, b.state)
-	}
-	if a.weight != b.weight {
-		words = append(words, fmt.Sprintf("weight %d -> %d", a.weight, b.weight))
-	}
-	if a.zone != b.zone {
-		words = append(words, "zone "+a.zone+" -> "+b.zone)
-	}
-	if a.share != b.share {
-		words = append(words, "share "+a.share+" -> "+b.share)
+	for i, label := range []string{"", "weight ", "zone ", "share "} {
+		if before[i] != after[i] {
+			words = append(words, label+before[i]+" -> "+after[i])
+		}
 	}
 	return strings.Join(words, ", ")
 }

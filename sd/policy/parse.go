@@ -2,9 +2,9 @@ package policy
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
-	"unicode"
 )
 
 // A fault is what is wrong with a line, and where: at which byte, from 0.
@@ -21,6 +21,11 @@ func faultAt(offset int, format string, args ...any) *fault {
 type field struct {
 	text   string
 	offset int
+}
+
+func (f field) isOption() bool {
+	key, _, ok := strings.Cut(f.text, "=")
+	return ok && (key == "until" || key == "by" || key == "reason")
 }
 
 // parseRule reads a line that is neither blank nor a comment. Blanks are spaces and tabs.
@@ -53,24 +58,22 @@ func parseRule(text string) (Rule, *fault) {
 // split cuts a line into fields. Between a quote after an equals sign and the next one, blanks
 // are no cuts; a backslash there makes the character after it an ordinary one.
 func split(text string) ([]field, *fault) {
+	if i := unprintable(text); i >= 0 {
+		return nil, faultAt(i, "%+.1q is no printable character", text[i:])
+	}
 	var fields []field
 	start, quoted := -1, -1 // where the field and the quoted text began
-	escaped := false
-	for i, c := range text {
-		if c != '\t' && (c == unicode.ReplacementChar || !unicode.IsPrint(c)) {
-			return nil, faultAt(i, "%U is no printable character", c)
-		}
-		switch blank := c == ' ' || c == '\t'; {
-		case escaped:
-			escaped = false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted >= 0 && c == '\\':
+			i++
+		case quoted >= 0 && c == '"':
+			quoted = -1
 		case quoted >= 0:
-			escaped = c == '\\'
-			if c == '"' {
-				quoted = -1
+		case c == ' ' || c == '\t':
+			if start >= 0 {
+				fields, start = append(fields, field{text[start:i], start}), -1
 			}
-		case blank && start >= 0:
-			fields, start = append(fields, field{text[start:i], start}), -1
-		case blank:
 		case start < 0:
 			start = i
 		case c == '"' && text[i-1] == '=':
@@ -97,18 +100,12 @@ func (a *arguments) next(what string) (field, *fault) {
 	switch {
 	case len(a.fields) == 0:
 		return field{}, faultAt(a.end, "%s is missing", what)
-	case a.atOption():
+	case a.fields[0].isOption():
 		return field{}, faultAt(a.fields[0].offset, "%s is missing before the options", what)
 	}
 	first := a.fields[0]
 	a.fields = a.fields[1:]
 	return first, nil
-}
-
-// atOption reports whether the next field is an option.
-func (a *arguments) atOption() bool {
-	key, _, ok := strings.Cut(a.fields[0].text, "=")
-	return ok && (key == "until" || key == "by" || key == "reason")
 }
 
 func (r *Rule) parseSelector(a *arguments) *fault {
@@ -153,7 +150,7 @@ func (r *Rule) parseZone(a *arguments) *fault {
 		return faultAt(name.offset, "zone %.64q: %s", name.text, cause)
 	}
 	r.Zone = name.text
-	for len(r.Prefixes) == 0 || len(a.fields) > 0 && !a.atOption() {
+	for len(r.Prefixes) == 0 || len(a.fields) > 0 && !a.fields[0].isOption() {
 		arg, f := a.next("a CIDR")
 		if f != nil {
 			return f
@@ -171,79 +168,54 @@ func (r *Rule) parseZone(a *arguments) *fault {
 func (r *Rule) parseOptions(fields []field) *fault {
 	seen := make(map[string]bool, len(fields))
 	for _, opt := range fields {
-		key, value, ok := strings.Cut(opt.text, "=")
-		if !ok || key != "until" && key != "by" && key != "reason" {
+		key, text, _ := strings.Cut(opt.text, "=")
+		value, cause := unquote(text)
+		switch offset := opt.offset + len(key) + 1; {
+		case !opt.isOption():
 			return faultAt(opt.offset, "%.64q: want until=TIME, by=NAME or reason=\"TEXT\" here, "+
 				"or nothing; a comment has a line of its own", opt.text)
-		}
-		if seen[key] {
+		case seen[key]:
 			return faultAt(opt.offset, "%s= stands here twice", key)
+		case cause != "":
+			return faultAt(offset, "%.64q: %s", text, cause)
+		case key == "by":
+			r.By = value
+		case key == "reason":
+			r.Reason = value
+		default:
+			t, err := time.Parse(time.RFC3339, value)
+			if err != nil || t.IsZero() { // the zero time stands for no end
+				return faultAt(offset, "%.64q: want a time such as 2026-12-01T06:00:00Z", value)
+			}
+			r.Until = t.UTC()
 		}
 		seen[key] = true
-		value, f := unquote(value, opt.offset+len(key)+1)
-		if f == nil {
-			f = r.setOption(key, value, opt.offset+len(key)+1)
-		}
-		if f != nil {
-			return f
-		}
-	}
-	return nil
-}
-
-func (r *Rule) setOption(key, value string, offset int) *fault {
-	switch key {
-	case "by":
-		r.By = value
-	case "reason":
-		r.Reason = value
-	case "until":
-		t, err := time.Parse(time.RFC3339, value)
-		if err != nil {
-			return faultAt(offset, "%.64q: want a time such as 2026-12-01T06:00:00Z", value)
-		}
-		if r.Until = t.UTC(); r.Until.IsZero() {
-			return faultAt(offset, "%.64q: the zero time stands for no end", value)
-		}
 	}
 	return nil
 }
 
 // quote returns a value of an option as it stands in a document: in quotes if it has to.
 func quote(s string) string {
-	if !strings.ContainsAny(s, "\t \"\\") {
-		return s
+	if strings.ContainsAny(s, "\t \"\\") || unprintable(s) >= 0 {
+		return strconv.Quote(s)
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	return s
 }
 
-// unquote reads a value of an option, which begins at offset. In quotes, \" and \\ stand for a
-// quote and a backslash.
-func unquote(s string, offset int) (string, *fault) {
-	if !strings.HasPrefix(s, `"`) {
-		if i := strings.IndexByte(s, '"'); i >= 0 {
-			return "", faultAt(offset+i, "a quote stands only around the whole value")
+// unquote reads a value of an option, and says what is wrong with it, or nothing.
+func unquote(s string) (value, cause string) {
+	value = s
+	if strings.Contains(s, `"`) {
+		var err error
+		if value, err = strconv.Unquote(s); err != nil || s[0] != '"' {
+			return "", `want "TEXT" and a blank after it; in it, \" is a quote and \\ a backslash`
 		}
-		if s == "" {
-			return "", faultAt(offset, "the value is empty")
-		}
-		return s, nil
 	}
-	var b strings.Builder
-	for i := 1; i < len(s); i++ {
-		switch {
-		case s[i] == '"' && i < len(s)-1:
-			return "", faultAt(offset+i+1, "want a blank after the closing quote")
-		case s[i] == '"' && i == 1:
-			return "", faultAt(offset, "the value is empty")
-		case s[i] == '"':
-			continue
-		case s[i] == '\\':
-			if i++; s[i] != '"' && s[i] != '\\' { // split saw to it that there is a next one
-				return "", faultAt(offset+i-1, `want \" or \\ for a quote or a backslash`)
-			}
-		}
-		b.WriteByte(s[i])
+	if value == "" {
+		return "", "the value is empty"
 	}
-	return b.String(), nil
+	if i := unprintable(value); i >= 0 {
+		return "", fmt.Sprintf("%+.1q is no printable character", value[i:])
+	}
+	return value, ""
 }

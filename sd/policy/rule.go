@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -125,25 +126,12 @@ func formatShare(points int) string {
 
 // parseShare reads a percentage of at most two decimals, in basis points.
 func parseShare(s string) (int, bool) {
-	digits, isPercent := strings.CutSuffix(s, "%")
-	whole, decimals, isFraction := strings.Cut(digits, ".")
-	if len(decimals) > 2 || isFraction && decimals == "" || !isPercent {
-		return 0, false
-	}
-	percent, ok := parseNumber(whole, 100)
-	if !ok {
-		return 0, false
-	}
-	points := 100 * percent
-	for i, unit := range []int{10, 1} {
-		if i < len(decimals) {
-			if decimals[i] < '0' || decimals[i] > '9' {
-				return 0, false
-			}
-			points += unit * int(decimals[i]-'0')
-		}
-	}
-	return points, points <= wholeShare
+	number, isPercent := strings.CutSuffix(s, "%")
+	percent, err := strconv.ParseFloat(number, 64)
+	points := math.Round(100 * percent)
+	isPlain := err == nil && strings.Trim(number, "0123456789.") == ""
+	isExact := math.Abs(points-100*percent) < 1e-6
+	return int(points), isPercent && isPlain && isExact && percent <= 100
 }
 
 // parseNumber reads a number of 0 to most, which is written without a sign or leading zeros.
