@@ -13,13 +13,15 @@ func TestCheckTag(t *testing.T) {
 			t.Errorf("%s: want nil, have %v", key, err)
 		}
 	}
-	for _, key := range []string{"", "Version", "1a", ".a", "a b", "a=b", "é", "a\x00", "zone", "weight",
+	for _, key := range []string{"", "Version", "1a", ".a", "a b", "a=b", "é", "a\x00", "zone",
+		"weight",
 		"until", "by", "reason"} {
 		if policy.CheckTag(key, "x") == nil {
 			t.Errorf("key %q: want an error", key)
 		}
 	}
-	for _, value := range []string{"", "a b", "a\tb", `"`, "'", "`", "a\n", "\x00", "\x1b", "\xff", "\u00a0",
+	for _, value := range []string{"", "a b", "a\tb", `"`, "'", "`", "a\n", "\x00", "\x1b", "\xff",
+		"\u00a0",
 		"\u202e", "\ufeff"} {
 		if policy.CheckTag("k", value) == nil || policy.CheckZone(value) == nil {
 			t.Errorf("value %q: want errors", value)
@@ -32,7 +34,8 @@ func TestCheckTag(t *testing.T) {
 
 // Of attributes from a registry, what is wrong has its default, and costs nothing else.
 func TestValid(t *testing.T) {
-	a, err := policy.Attributes{Weight: new(7), Zone: "eu", Tags: map[string]string{"v": "1"}}.Valid()
+	a, err := policy.Attributes{Weight: new(7), Zone: "eu",
+		Tags: map[string]string{"v": "1"}}.Valid()
 	equal(t, "error", nil, err)
 	equal(t, "weight", 7, a.EffectiveWeight())
 
@@ -50,7 +53,8 @@ func TestValid(t *testing.T) {
 func TestWeightThatIsUnsaid(t *testing.T) {
 	equal(t, "unsaid", policy.DefaultWeight, policy.Attributes{}.EffectiveWeight())
 	equal(t, "0", 0, policy.Attributes{Weight: new(0)}.EffectiveWeight())
-	equal(t, "-1 is not believed", policy.DefaultWeight, policy.Attributes{Weight: new(-1)}.EffectiveWeight())
+	equal(t, "-1 is not believed", policy.DefaultWeight,
+		policy.Attributes{Weight: new(-1)}.EffectiveWeight())
 	equal(t, "equal", true, policy.Attributes{}.Equal(policy.Attributes{Weight: new(100)}))
 	equal(t, "equal", false, policy.Attributes{}.Equal(policy.Attributes{Weight: new(0)}))
 }

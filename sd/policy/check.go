@@ -15,7 +15,8 @@ func (d Document) Check(fleet []Entry, now time.Time) []*Problem {
 	c := newCensus(p, fleet)
 	for _, r := range p.rules {
 		if !c.contains(r) {
-			problems = append(problems, &Problem{Unmatched, r.Line, 1, "no instance matches this line"})
+			problems = append(problems, &Problem{Unmatched, r.Line, 1,
+				"no instance matches this line"})
 		}
 	}
 	for _, r := range d.Rules() {

@@ -10,10 +10,10 @@ import (
 // maxTable bounds what Diff spends on finding the lines in common.
 const maxTable = 1 << 22
 
-// Diff returns the lines that a change takes away, with "- " before them, and those that it adds, with
-// "+ ", in order. Characters that could do harm on a terminal are written as escapes. Documents that
-// differ in some thousand lines are told as wholly different between the first and the last
-// difference.
+// Diff returns the lines that a change takes away, with "- " before them, and those that it adds,
+// with "+ ", in order. Characters that could do harm on a terminal are written as escapes.
+// Documents that differ in some thousand lines are told as wholly different between the first and
+// the last difference.
 func Diff(before, after Document) string {
 	a, b := before.texts(), after.texts()
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {

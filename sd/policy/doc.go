@@ -4,9 +4,9 @@
 //
 // # Format
 //
-// A document is UTF-8 text of at most 64 KiB. Its first line is the header. Each other line is a rule,
-// a comment, which begins with #, or blank. Parts of a line are separated by spaces or tabs; lines
-// end in LF or CRLF.
+// A document is UTF-8 text of at most 64 KiB. Its first line is the header. Each other line is a
+// rule, a comment, which begins with #, or blank. Parts of a line are separated by spaces or tabs;
+// lines end in LF or CRLF.
 //
 //	#daytime-policy 1
 //	drain    192.0.2.10:8897          until=2026-12-01T06:00:00Z by=ops reason="rack 7"
@@ -49,20 +49,22 @@
 // the shares leave of 100 %. A side that is empty gives its part to the others ([Split]). A share
 // line that would make the sum more than 100 %, added up from the top, is wrong.
 //
-// Two things hold for the set as a whole: if every instance is drained, drained ones are picked, and
-// if every one that is not drained has the weight 0, weights are ignored. [Tally] tells both for the
-// instances that are listed, for people and metrics. A picker decides by those that are ready.
+// Two things hold for the set as a whole: if every instance is drained, drained ones are picked,
+// and if every one that is not drained has the weight 0, weights are ignored. [Tally] tells both
+// for the instances that are listed, for people and metrics. A picker decides by those that are
+// ready.
 //
 // # Errors
 //
-// Empty data, and nothing else, is no policy. A document without the header, with a byte order mark, not
-// in UTF-8 or too long is unreadable as a whole ([ErrUnreadable]); its reader keeps the last good
-// one. A line that is wrong, or of a kind that this version does not know, is left out and told with
-// its line and column ([Document.Problems]); the others hold, and editing leaves it as it is.
+// Empty data, and nothing else, is no policy. A document without the header, with a byte order
+// mark, not in UTF-8 or too long is unreadable as a whole ([ErrUnreadable]); its reader keeps the
+// last good one. A line that is wrong, or of a kind that this version does not know, is left out
+// and told with its line and column ([Document.Problems]); the others hold, and editing leaves it
+// as it is.
 //
 // # Use
 //
-// A reader compiles a [Document] into a [Policy], looks instances up in it with [Policy.Effective], and
-// compiles again when a rule expires ([Policy.NextExpiry]). A writer edits with [Document.Set] and
-// [Document.Remove], shows [Diff] and [Compare], and writes [Document.String].
+// A reader compiles a [Document] into a [Policy], looks instances up in it with [Policy.Effective],
+// and compiles again when a rule expires ([Policy.NextExpiry]). A writer edits with [Document.Set]
+// and [Document.Remove], shows [Diff] and [Compare], and writes [Document.String].
 package policy

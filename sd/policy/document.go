@@ -32,8 +32,8 @@ type Kind int
 // The kinds of problems.
 const (
 	Wrong     Kind = iota // the line is left out
-	Expired               // it matches nothing any more; the next command but one day drops it
-	Unmatched             // it holds, and no instance of the fleet matches it
+	Expired               // the line matches nothing any more
+	Unmatched             // no instance of the fleet matches the line
 )
 
 // Error tells the place and the cause.
@@ -99,8 +99,9 @@ func refuseDocument(data string) *Problem {
 	}
 	if at := firstInvalid(data); at < len(data) {
 		start := strings.LastIndexByte(data[:at], '\n') + 1
-		return &Problem{Line: 1 + strings.Count(data[:at], "\n"), Column: column(data[start:], at-start),
-			Cause: fmt.Sprintf("byte 0x%02x is no UTF-8", data[at])}
+		return &Problem{Line: 1 + strings.Count(data[:at], "\n"),
+			Column: column(data[start:], at-start), Cause: fmt.Sprintf("byte 0x%02x is no UTF-8",
+				data[at])}
 	}
 	if first != Header {
 		return &Problem{Line: 1, Column: 1, Cause: fmt.Sprintf("%.64q; want %q", first, Header)}
@@ -182,8 +183,9 @@ func (d Document) Problems(now time.Time) []*Problem {
 
 // inForce returns the rules that hold at now, and what is wrong with other lines.
 //
-// Shares are added up from the top. A later one of the same selector stands for the earlier
-// one, as nobody belongs to that any more.
+// Shares are added up from the top, and what has no room is left out alone. A later share of the
+// same selector counts in the place of the earlier one, to which nobody belongs any more. Expired
+// ones do not count: otherwise a share could not follow an expired one for the day that it stays.
 func (d Document) inForce(now time.Time) (rules []Rule, problems []*Problem) {
 	rules = make([]Rule, 0, len(d.lines))
 	sum, shares := 0, map[Selector]int{}
@@ -213,5 +215,6 @@ func (d Document) inForce(now time.Time) (rules []Rule, problems []*Problem) {
 // overfull is what is wrong with a share that makes the sum more than 100 %.
 func (l line) overfull(sum int) *fault {
 	fields, _ := split(l.text)
-	return faultAt(fields[2].offset, "the shares up to here are %s; want at most 100%%", formatShare(sum))
+	return faultAt(fields[2].offset, "the shares up to here are %s; want at most 100%%",
+		formatShare(sum))
 }

@@ -17,8 +17,9 @@ const versionPrefix = "#version"
 
 // Set returns the document with a rule. It stands in the place of the line with the same verb and
 // selector; of several the last one's, the others go. Where there is none it stands at the end, and
-// so do a weight, a share and a zone if a later line of the verb could match the same instances
-// and would decide in their stead. All other lines stay as they are.
+// so do a weight, a share and a zone if a later line of the verb could match the same instances: in
+// the old place that line would go on deciding, and the command would do nothing. All other
+// lines stay as they are.
 //
 // An error matches [*Problem]: the rule is not one that a document can have, with the column in
 // [Rule.String], or shares would add up to more than 100 % at now, with the line and the column.
@@ -31,7 +32,8 @@ func (d Document) Set(r Rule, now time.Time) (Document, error) {
 	l.rule = &parsed
 	next := d.replaced(l)
 	if len(next.String()) > MaxSize {
-		return d, &Problem{Column: 1, Cause: fmt.Sprintf("the policy would be over %d bytes", MaxSize)}
+		return d, &Problem{Column: 1, Cause: fmt.Sprintf("the policy would be over %d bytes",
+			MaxSize)}
 	}
 	if r.Verb == Share {
 		for _, p := range next.Problems(now) {

@@ -18,23 +18,29 @@ func TestSet(t *testing.T) {
 		{"without a final line end", "# a", "drain *", "# a\ndrain *\n"},
 		{"in place", "drain\t192.0.2.1 by=a  \n# b\n weight * 5\n", "drain 192.0.2.1 by=b",
 			"drain 192.0.2.1 by=b\n# b\n weight * 5\n"},
-		{"another form of the selector", "drain 2001:DB8::1/128 by=a\n", "drain 2001:db8::1", "drain 2001:db8::1\n"},
+		{"another form of the selector", "drain 2001:DB8::1/128 by=a\n", "drain 2001:db8::1",
+			"drain 2001:db8::1\n"},
 		{"in the last line", "weight * 5\ndrain *", "drain * by=a", "weight * 5\ndrain * by=a"},
 		{"another verb", "withdraw *\n", "drain *", "withdraw *\ndrain *\n"},
-		{"in place of several", "drain * by=a\n# b\ndrain * by=b\n# c\n", "drain *", "# b\ndrain *\n# c\n"},
+		{"in place of several", "drain * by=a\n# b\ndrain * by=b\n# c\n", "drain *",
+			"# b\ndrain *\n# c\n"},
 		{"an expired one", "drain * until=2020-01-01T00:00:00Z\n", "drain *", "drain *\n"},
 		{"a wrong one stays", "drain * unt=1\n", "drain *", "drain * unt=1\ndrain *\n"},
 		{"CRLF", "# a\r\ndrain * by=a\r\n", "drain *", "# a\r\ndrain *\r\n"},
 		{"CRLF, at the end", "# a\r\n# b", "drain *", "# a\r\n# b\r\ndrain *\r\n"},
-		{"a weight that decides in place", "weight 192.0.2.1 1\nweight 192.0.3.0/24 5\n", "weight 192.0.2.1 2",
+		{"a weight that decides in place", "weight 192.0.2.1 1\nweight 192.0.3.0/24 5\n",
+			"weight 192.0.2.1 2",
 			"weight 192.0.2.1 2\nweight 192.0.3.0/24 5\n"},
-		{"a weight that a later line covers", "weight 192.0.2.1 1\nweight zone=a 5\n", "weight 192.0.2.1 2",
+		{"a weight that a later line covers", "weight 192.0.2.1 1\nweight zone=a 5\n",
+			"weight 192.0.2.1 2",
 			"weight zone=a 5\nweight 192.0.2.1 2\n"},
-		{"a drain that a later line covers", "drain 192.0.2.1\ndrain zone=a\n", "drain 192.0.2.1 by=a",
+		{"a drain that a later line covers", "drain 192.0.2.1\ndrain zone=a\n",
+			"drain 192.0.2.1 by=a",
 			"drain 192.0.2.1 by=a\ndrain zone=a\n"},
 		{"zones by name", "zone a 192.0.2.0/24\nzone b 2001:db8::/32\n", "zone a 192.0.3.0/24",
 			"zone a 192.0.3.0/24\nzone b 2001:db8::/32\n"},
-		{"a zone that a later line covers", "zone a 192.0.2.0/24\nzone b 192.0.0.0/16\n", "zone a 192.0.3.0/24",
+		{"a zone that a later line covers", "zone a 192.0.2.0/24\nzone b 192.0.0.0/16\n",
+			"zone a 192.0.3.0/24",
 			"zone b 192.0.0.0/16\nzone a 192.0.3.0/24\n"},
 	} {
 		header := policy.Header + "\n"
@@ -67,21 +73,30 @@ func TestSetRefused(t *testing.T) {
 	}{
 		{"no selector", d, policy.Rule{Verb: policy.Drain}, 7, "selector is missing"},
 		{"the zero rule", d, policy.Rule{}, 6, "name of the zone is missing"},
-		{"weight", d, policy.Rule{Verb: policy.Weight, Selector: star, Weight: 1001}, 10, "0 to 1000"},
-		{"share", d, policy.Rule{Verb: policy.Share, Selector: star, Share: 10001}, 9, "0% to 100%"},
-		{"line end", d, policy.Rule{Verb: policy.Drain, Selector: star, Reason: "a\nb"}, 16, "no printable"},
-		{"line end at the end", d, policy.Rule{Verb: policy.Drain, Selector: star, By: "a\n"}, 12, "no printable"},
-		{"escape", d, policy.Rule{Verb: policy.Drain, Selector: star, By: "\x1b"}, 12, "no printable"},
-		{"year", d, policy.Rule{Verb: policy.Drain, Selector: star, Until: now.AddDate(9000, 0, 0)}, 15, "want a time"},
-		{"a second rule in the zone", d, policy.Rule{Verb: policy.Zone, Zone: "a\ndrain *"}, 7, "no printable"},
+		{"weight", d, policy.Rule{Verb: policy.Weight, Selector: star, Weight: 1001}, 10,
+			"0 to 1000"},
+		{"share", d, policy.Rule{Verb: policy.Share, Selector: star, Share: 10001}, 9,
+			"0% to 100%"},
+		{"line end", d, policy.Rule{Verb: policy.Drain, Selector: star, Reason: "a\nb"}, 16,
+			"no printable"},
+		{"line end at the end", d, policy.Rule{Verb: policy.Drain, Selector: star, By: "a\n"}, 12,
+			"no printable"},
+		{"escape", d, policy.Rule{Verb: policy.Drain, Selector: star, By: "\x1b"}, 12,
+			"no printable"},
+		{"year", d, policy.Rule{Verb: policy.Drain, Selector: star, Until: now.AddDate(9000, 0, 0)},
+			15, "want a time"},
+		{"a second rule in the zone", d, policy.Rule{Verb: policy.Zone, Zone: "a\ndrain *"}, 7,
+			"no printable"},
 		{"share over 100 %", d, rule(t, "share v=3 1%"), 11, "101%"},
 		{"a share that makes a later one wrong", d, rule(t, "share v=1 61%"), 11, "101%"},
 		{"too long", full, rule(t, "drain *"), 1, "65536 bytes"},
 	} {
 		next, err := test.d.Set(test.rule, now)
 		var p *policy.Problem
-		if !errors.As(err, &p) || p.Column != test.column || !strings.Contains(p.Cause, test.words) {
-			t.Errorf("%s: want column %d: …%s…, have %v", test.name, test.column, test.words, err)
+		if !errors.As(err, &p) || p.Column != test.column ||
+			!strings.Contains(p.Cause, test.words) {
+			t.Errorf("%s: want column %d: …%s…, have %v",
+				test.name, test.column, test.words, err)
 		}
 		equal(t, test.name+": the document", test.d.String(), next.String())
 	}
@@ -95,10 +110,12 @@ func TestSetRefused(t *testing.T) {
 }
 
 func TestRemove(t *testing.T) {
-	d := document(t, "# a", "drain 192.0.2.1", "drain 192.0.2.1/32 by=a", "withdraw 192.0.2.1", "drain 192.0.2.1:8897",
+	d := document(t, "# a", "drain 192.0.2.1", "drain 192.0.2.1/32 by=a", "withdraw 192.0.2.1",
+		"drain 192.0.2.1:8897",
 		"weight 192.0.2.1 5", "drain 192.0.2.1 x")
 	next, rules := d.Remove(selector(t, "192.0.2.1"), policy.Drain, policy.Withdraw)
-	equal(t, "document", policy.Header+"\n# a\ndrain 192.0.2.1:8897\nweight 192.0.2.1 5\ndrain 192.0.2.1 x\n",
+	equal(t, "document",
+		policy.Header+"\n# a\ndrain 192.0.2.1:8897\nweight 192.0.2.1 5\ndrain 192.0.2.1 x\n",
 		next.String())
 	equal(t, "removed", 3, len(rules))
 	equal(t, "line", 3, rules[0].Line)
@@ -108,7 +125,8 @@ func TestRemove(t *testing.T) {
 
 func TestStillDrained(t *testing.T) {
 	d := document(t, "drain 192.0.2.0/24", "withdraw v=2", "drain 192.0.2.1:8897", "drain zone=b",
-		"drain 192.0.2.2 until=2026-12-01T06:00:00Z", "zone b 2001:db8::/32", "drain 203.0.113.0/24")
+		"drain 192.0.2.2 until=2026-12-01T06:00:00Z", "zone b 2001:db8::/32",
+		"drain 203.0.113.0/24")
 	members := []policy.Entry{entry(alice, "v=2"), entry(bob, ""), entry(carol, "")}
 	for s, want := range map[string][]int{
 		alice:              {2, 3, 4},
@@ -132,8 +150,10 @@ func TestStillDrained(t *testing.T) {
 }
 
 func TestPrune(t *testing.T) {
-	d := document(t, "drain 192.0.2.1 until=2026-12-01T05:00:00Z", "drain 192.0.2.2 until=2026-11-30T06:00:00Z",
-		"drain 192.0.2.3", "drain 192.0.2.4 until=2026-11-30T06:00:01Z", "# until=2020-01-01T00:00:00Z")
+	d := document(t, "drain 192.0.2.1 until=2026-12-01T05:00:00Z",
+		"drain 192.0.2.2 until=2026-11-30T06:00:00Z",
+		"drain 192.0.2.3", "drain 192.0.2.4 until=2026-11-30T06:00:01Z",
+		"# until=2020-01-01T00:00:00Z")
 	next, rules := d.Prune(now)
 	equal(t, "dropped", true, len(rules) == 1 && rules[0].Line == 3)
 	equal(t, "kept", 3, len(next.Rules()))
@@ -142,17 +162,21 @@ func TestPrune(t *testing.T) {
 func TestVersion(t *testing.T) {
 	d := document(t, "drain *", "#version 3", "# version 4", "#versions 5")
 	with := d.WithVersion(7)
-	equal(t, "with a version", policy.Header+"\n#version 7\ndrain *\n# version 4\n#versions 5\n", with.String())
+	equal(t, "with a version", policy.Header+"\n#version 7\ndrain *\n# version 4\n#versions 5\n",
+		with.String())
 	without, n, found, err := with.CutVersion()
 	equal(t, "without", policy.Header+"\ndrain *\n# version 4\n#versions 5\n", without.String())
 	equal(t, "version", true, n == 7 && found && err == nil)
 	_, _, found, err = without.CutVersion()
 	equal(t, "no version", true, !found && err == nil)
-	equal(t, "of no policy", policy.Header+"\n#version 0\n", policy.Document{}.WithVersion(0).String())
+	equal(t, "of no policy", policy.Header+"\n#version 0\n",
+		policy.Document{}.WithVersion(0).String())
 	equal(t, "CRLF", policy.Header+"\r\n#version 2\r\ndrain *",
 		parse(t, policy.Header+"\r\ndrain *").WithVersion(2).String())
-	equal(t, "no line end", policy.Header+"\n#version 2\n", parse(t, policy.Header).WithVersion(2).String())
-	for _, text := range []string{"#version", "#version x", "#version 1 2", "#version -1", "#version 9223372036854775808"} {
+	equal(t, "no line end", policy.Header+"\n#version 2\n",
+		parse(t, policy.Header).WithVersion(2).String())
+	for _, text := range []string{"#version", "#version x", "#version 1 2", "#version -1",
+		"#version 9223372036854775808"} {
 		_, _, found, err := document(t, text).CutVersion()
 		var p *policy.Problem
 		if found || !errors.As(err, &p) || p.Line != 2 {

@@ -19,8 +19,8 @@ func (p *Policy) Effective(e Entry) Effective {
 	return eff
 }
 
-// Deciding returns the rule of a verb that decides about an instance, which is the last one that
-// matches it. An instance is drained by one of Withdraw as well.
+// Deciding returns the rule of a verb that decides about an instance: the last one that matches it.
+// An instance can be drained by a rule of Withdraw alone. False: no rule of the verb matches.
 func (p *Policy) Deciding(e Entry, v Verb) (Rule, bool) {
 	_, l := p.evaluate(e)
 	if l[v] == 0 {

@@ -26,7 +26,8 @@ weight   192.0.2.1/25 70
 	}
 	fmt.Printf("%+v\n", p.Effective(policy.Entry{Instance: "192.0.2.10:8897"}))
 	expiry, _ := p.NextExpiry()
-	fmt.Printf("%+v\n", document.Compile(expiry).Effective(policy.Entry{Instance: "192.0.2.10:8897"}))
+	fmt.Printf("%+v\n",
+		document.Compile(expiry).Effective(policy.Entry{Instance: "192.0.2.10:8897"}))
 	// Output:
 	// policy: line 5, column 10: selector "192.0.2.1/25": bits are set beyond the length; want 192.0.2.0/25, or the address alone
 	// {Weight:50 Zone:eu-1a Drained:true Withdrawn:false Side:0}
@@ -36,12 +37,14 @@ weight   192.0.2.1/25 70
 // A writer drains a server, and sees first what that does.
 func ExampleDocument_Set() {
 	now := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
-	fleet := []policy.Entry{{Instance: "192.0.2.1:8897"}, {Instance: "192.0.2.2:8897"}, {Instance: "192.0.2.3:8897"}}
+	fleet := []policy.Entry{{Instance: "192.0.2.1:8897"}, {Instance: "192.0.2.2:8897"},
+		{Instance: "192.0.2.3:8897"}}
 	before, _ := policy.Parse("#daytime-policy 1\n# first of all\ndrain 192.0.2.9\n")
 	selector, _ := policy.ParseSelector("192.0.2.2:8897")
 	until, _ := policy.ParseUntil("2h", now)
 
-	after, err := before.Set(policy.Rule{Verb: policy.Drain, Selector: selector, Until: until, By: "ops",
+	after, err := before.Set(policy.Rule{Verb: policy.Drain, Selector: selector, Until: until,
+		By:     "ops",
 		Reason: "rack 7"}, now)
 	if err != nil {
 		fmt.Println(err)
@@ -60,7 +63,8 @@ func ExampleDocument_Set() {
 }
 
 func ExampleDocument_Explain() {
-	document, _ := policy.Parse("#daytime-policy 1\nweight * 50\nweight version=2.1 10\nshare version=2.1 5%\n")
+	document, _ := policy.Parse("#daytime-policy 1\n" +
+		"weight * 50\nweight version=2.1 10\nshare version=2.1 5%\n")
 	fmt.Print(document.Explain(policy.Entry{
 		Instance:   "192.0.2.10:8897",
 		Attributes: policy.Attributes{Zone: "eu-1a", Tags: map[string]string{"version": "2.1"}},

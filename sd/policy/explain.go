@@ -39,8 +39,8 @@ func (r Role) String() string {
 	return [...]string{"decides", "overridden", "expired", "wrong"}[r]
 }
 
-// Explain returns how the document treats an instance at now. Unlike [Policy.Effective] it scans the
-// document.
+// Explain returns how the document treats an instance at now. Unlike [Policy.Effective] it scans
+// the document, for the lines that match and do not decide.
 func (d Document) Explain(e Entry, now time.Time) Explanation {
 	p := d.Compile(now)
 	eff, l := p.evaluate(e)
@@ -65,11 +65,12 @@ func (d Document) Explain(e Entry, now time.Time) Explanation {
 	return x
 }
 
-// String is the explanation, ready to print: for each verb the effective value and the lines that
-// match.
+// String is the explanation, ready to print: for each verb the effective value, and the lines
+// that match.
 func (x Explanation) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "instance   %s\nown        %s\n", visible(x.Entry.Instance), x.Entry.Attributes)
+	fmt.Fprintf(&b, "instance   %s\n", visible(x.Entry.Instance))
+	fmt.Fprintf(&b, "own        %s\n", x.Entry.Attributes)
 	side := "the rest"
 	if x.Side.Selector != (Selector{}) {
 		side = x.Side.Selector.String()
@@ -102,7 +103,8 @@ func yesNo(b bool) string {
 
 // String tells the attributes in one line.
 func (a Attributes) String() string {
-	words := []string{fmt.Sprintf("weight %d", a.EffectiveWeight()), "zone " + visible(orNone(a.Zone))}
+	weight := "weight " + strconv.Itoa(a.EffectiveWeight())
+	words := []string{weight, "zone " + visible(orNone(a.Zone))}
 	for key, value := range a.Tags {
 		words = append(words, visible(key+"="+value))
 	}

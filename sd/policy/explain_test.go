@@ -56,7 +56,8 @@ weight     100
 func TestCheck(t *testing.T) {
 	d := document(t,
 		"drain 192.0.2.1:8897", "drain 192.0.2.1:8898", "drain 192.0.2.2", "drain 192.0.2.3",
-		"drain 2001:db8::/64", "drain 2001:db8::/127", "drain zone=a", "drain zone=b", "drain zone=c",
+		"drain 2001:db8::/64", "drain 2001:db8::/127", "drain zone=a", "drain zone=b",
+		"drain zone=c",
 		"drain v=2", "drain v=3", "drain *", "drain * until=2026-12-01T06:00:00Z",
 		"zone c 203.0.113.0/24 192.0.2.2/31", "zone d 198.51.100.0/24", "drain  192.0.2.1/24",
 		"share * 101%", "share v=2 60%", "share * 50%")
@@ -101,7 +102,8 @@ func TestDiff(t *testing.T) {
 
 func TestChangedBy(t *testing.T) {
 	before := document(t, "drain 192.0.2.1 by=ann", "drain 192.0.2.2 by=bob")
-	after := document(t, "# x", "drain 192.0.2.1 by=ann", "drain 192.0.2.2 by=zoe", "drain * by=cyd", "weight * 5 by=cyd",
+	after := document(t, "# x", "drain 192.0.2.1 by=ann", "drain 192.0.2.2 by=zoe",
+		"drain * by=cyd", "weight * 5 by=cyd",
 		"weight 192.0.2.1 5")
 	equal(t, "names", []string{"cyd", "zoe"}, policy.ChangedBy(before, after))
 }

@@ -12,8 +12,10 @@ import (
 func FuzzParse(f *testing.F) {
 	f.Add("")
 	f.Add(policy.Header)
-	f.Add(policy.Header + "\r\ndrain 192.0.2.10:8897 until=2026-12-01T06:00:00Z by=ops reason=\"rack \\\"7\"\r\n")
-	f.Add(policy.Header + "\n#version 7\nshare v=2 10.5%\nshare * 90%\nweight zone=a 0\nzone a ::/0 0.0.0.0/0\n")
+	f.Add(policy.Header + "\r\n" +
+		"drain 192.0.2.10:8897 until=2026-12-01T06:00:00Z by=ops reason=\"rack \\\"7\"\r\n")
+	f.Add(policy.Header + "\n#version 7\n" +
+		"share v=2 10.5%\nshare * 90%\nweight zone=a 0\nzone a ::/0 0.0.0.0/0\n")
 	f.Add(policy.Header + "\nwithdraw [2001:db8::1]:1 by=\"\\\\\"")
 	e := entry(alice, "zone=a v=2")
 	f.Fuzz(func(t *testing.T, data string) {
@@ -45,7 +47,8 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("not drained by %q", next)
 		}
 		version, n, _, err := d.WithVersion(7).CutVersion()
-		if err != nil || n != 7 || version.Compile(now).Effective(e) != d.Compile(now).Effective(e) {
+		if err != nil || n != 7 ||
+			version.Compile(now).Effective(e) != d.Compile(now).Effective(e) {
 			t.Errorf("with a version: %q, %d, %v", version, n, err)
 		}
 		policy.Diff(d, next)
@@ -53,7 +56,8 @@ func FuzzParse(f *testing.F) {
 }
 
 func FuzzSelector(f *testing.F) {
-	for _, s := range []string{"*", "192.0.2.1", "192.0.2.0/24", "[2001:db8::1]:1", "zone=a", "v=a=b", "::/0"} {
+	for _, s := range []string{"*", "192.0.2.1", "192.0.2.0/24", "[2001:db8::1]:1", "zone=a",
+		"v=a=b", "::/0"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

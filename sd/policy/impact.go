@@ -82,34 +82,45 @@ func Compare(before, after *Policy, fleet []Entry) Impact {
 	callsWere, calls := before.traffic(was, tallyWas), after.traffic(is, tally)
 	sameSides := slices.Equal(before.Sides(), after.Sides())
 	impact := Impact{Instances: len(fleet), Left: 1, Tally: tally}
-	all, leftBefore, left := 0, 0, 0
+	var all, leftBefore, left capacity
 	for i, e := range fleet {
-		if was[i] != is[i] || !sameSides {
-			if words := changes(before.inWords(was[i]), after.inWords(is[i])); words != "" {
-				impact.Affected = append(impact.Affected, Affected{e.Instance, words})
-				impact.Before += callsWere[i]
-				impact.After += calls[i]
-			}
+		all.add(max(was[i].Weight, is[i].Weight))
+		if !was[i].Drained && callsWere[i] > 0 {
+			leftBefore.add(was[i].Weight)
 		}
-		all += max(was[i].Weight, is[i].Weight)
-		leftBefore += counted(was[i], callsWere[i])
-		left += counted(is[i], calls[i])
+		if !is[i].Drained && calls[i] > 0 {
+			left.add(is[i].Weight)
+		}
+		if was[i] == is[i] && sameSides {
+			continue
+		}
+		if words := changes(before.inWords(was[i]), after.inWords(is[i])); words != "" {
+			impact.Affected = append(impact.Affected, Affected{e.Instance, words})
+			impact.Before += callsWere[i]
+			impact.After += calls[i]
+		}
 	}
-	if all > 0 {
-		impact.Left = float64(left) / float64(all)
-	} else if tally.DrainsSuspended() {
-		impact.Left, leftBefore = 0, len(fleet)-tallyWas.Drained
+	if len(fleet) > 0 {
+		impact.Left = left.of(all)
+		impact.Refused = impact.Left < 0.5 && impact.Left < leftBefore.of(all)
 	}
-	impact.Refused = impact.Left < 0.5 && left < leftBefore
 	return impact
 }
 
-// counted is the weight of an instance if it is left.
-func counted(e Effective, calls float64) int {
-	if e.Drained || calls == 0 {
-		return 0
+// A capacity is instances and the sum of their weights.
+type capacity struct{ weight, instances int }
+
+func (c *capacity) add(weight int) {
+	c.weight += weight
+	c.instances++
+}
+
+// of returns c as a part of all: by weight, or by number where all weights are 0.
+func (c capacity) of(all capacity) float64 {
+	if all.weight == 0 {
+		return float64(c.instances) / float64(all.instances)
 	}
-	return e.Weight
+	return float64(c.weight) / float64(all.weight)
 }
 
 // inWords tells state, weight, zone and share, in words that mean the same under any policy.
@@ -141,8 +152,8 @@ func changes(before, after [4]string) string {
 // maxNamed is how many of the affected are printed.
 const maxNamed = 20
 
-// String tells the impact, ready to print: a line for the sum and one for each that is affected, of
-// which it names twenty.
+// String tells the impact, ready to print: the sum, a line for each instance that is affected, of
+// which it names twenty, and what is left.
 func (i Impact) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "affects %d of %d instances, which get %.1f%% of the calls, and %.1f%% after\n",

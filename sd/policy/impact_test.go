@@ -29,24 +29,34 @@ func TestRefused(t *testing.T) {
 		{"one of four", nil, []string{"drain 10.0.0.0"}, 0.75, false},
 		{"half", nil, []string{"drain 10.0.0.0/31"}, 0.5, false},
 		{"three of four", nil, []string{"drain 10.0.0.0/31", "drain 10.0.0.2"}, 0.25, true},
-		{"step by step", []string{"drain 10.0.0.0/31"}, []string{"drain 10.0.0.0/31", "drain 10.0.0.2"}, 0.25, true},
+		{"step by step", []string{"drain 10.0.0.0/31"}, []string{"drain 10.0.0.0/31",
+			"drain 10.0.0.2"}, 0.25, true},
 		{"withdraw", nil, []string{"withdraw *"}, 0, true},
-		{"a heavy one", []string{"weight 10.0.0.0 1000"}, []string{"weight 10.0.0.0 1000", "drain 10.0.0.0"}, 300. / 1300, true},
-		{"a light half", []string{"weight 10.0.0.0/31 10"}, []string{"weight 10.0.0.0/31 10", "drain 10.0.0.0/31"},
+		{"a heavy one", []string{"weight 10.0.0.0 1000"}, []string{"weight 10.0.0.0 1000",
+			"drain 10.0.0.0"}, 300. / 1300, true},
+		{"a light half", []string{"weight 10.0.0.0/31 10"}, []string{"weight 10.0.0.0/31 10",
+			"drain 10.0.0.0/31"},
 			200. / 220, false},
-		{"better than before", []string{"drain *"}, []string{"drain 10.0.0.0/31", "drain 10.0.0.2"}, 0.25, false},
+		{"better than before", []string{"drain *"}, []string{"drain 10.0.0.0/31", "drain 10.0.0.2"},
+			0.25, false},
 		{"as bad as before", []string{"drain *"}, []string{"drain * by=a"}, 0, false},
 		{"weights of 0", nil, []string{"weight * 0"}, 0, true},
-		{"a weight of 0 for three", nil, []string{"weight 10.0.0.0/31 0", "weight 10.0.0.2 0"}, 0.25, true},
+		{"a weight of 0 for three", nil, []string{"weight 10.0.0.0/31 0", "weight 10.0.0.2 0"},
+			0.25, true},
 		{"all get more", nil, []string{"weight * 1000"}, 1, false},
-		{"a share of nothing", nil, []string{"share 10.0.0.0/31 0%", "share 10.0.0.2 0%"}, 0.25, true},
+		{"a share of nothing", nil, []string{"share 10.0.0.0/31 0%", "share 10.0.0.2 0%"}, 0.25,
+			true},
 		{"a share of all", nil, []string{"share 10.0.0.0 100%"}, 0.25, true},
 		{"a share of some", nil, []string{"share 10.0.0.0 90%"}, 1, false},
 		{"a share of all for nobody", nil, []string{"share v=2 100%"}, 1, false},
-		{"drained without weight", []string{"weight * 0"}, []string{"weight * 0", "drain *"}, 0, true},
+		{"drained without weight", []string{"weight * 0"}, []string{"weight * 0", "drain *"}, 0,
+			true},
+		{"three of four without weight", []string{"weight * 0"},
+			[]string{"weight * 0", "drain 10.0.0.0/31", "drain 10.0.0.2"}, 0.25, true},
 		{"a zone", nil, []string{"zone a 10.0.0.0/8"}, 1, false},
 	} {
-		have := policy.Compare(document(t, test.before...).Compile(now), document(t, test.after...).Compile(now), instances(4))
+		have := policy.Compare(document(t, test.before...).Compile(now), document(t,
+			test.after...).Compile(now), instances(4))
 		equal(t, test.name+": left", test.left, have.Left)
 		equal(t, test.name+": refused", test.refused, have.Refused)
 	}
@@ -55,7 +65,8 @@ func TestRefused(t *testing.T) {
 }
 
 func TestImpact(t *testing.T) {
-	after := document(t, "drain 10.0.0.0", "weight 10.0.0.1 50", "zone a 10.0.0.0/31", "share 10.0.0.2 10%", "drain v=1")
+	after := document(t, "drain 10.0.0.0", "weight 10.0.0.1 50", "zone a 10.0.0.0/31",
+		"share 10.0.0.2 10%", "drain v=1")
 	have := policy.Compare(nil, after.Compile(now), instances(4))
 	equal(t, "affected", 3, len(have.Affected))
 	equal(t, "printed", `affects 3 of 4 instances, which get 75.0% of the calls, and 40.0% after
@@ -66,10 +77,12 @@ leaves 62.5% of the weight
 `, have.String())
 
 	back := policy.Compare(after.Compile(now), nil, instances(4))
-	equal(t, "what it is undone to", "drained -> undrained, zone a -> none", back.Affected[0].Changes)
+	equal(t, "what it is undone to", "drained -> undrained, zone a -> none",
+		back.Affected[0].Changes)
 
 	all := policy.Compare(nil, document(t, "withdraw *").Compile(now), instances(30)).String()
-	for _, want := range []string{"10.0.0.19:8897: undrained -> withdrawn\n  and 10 more\n", "drains are suspended"} {
+	for _, want := range []string{"10.0.0.19:8897: undrained -> withdrawn\n  and 10 more\n",
+		"drains are suspended"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("want %q in\n%s", want, all)
 		}

@@ -69,15 +69,6 @@ func entry(name, attributes string) policy.Entry {
 	return e
 }
 
-// fleet is instances without attributes.
-func fleet(names ...string) []policy.Entry {
-	var entries []policy.Entry
-	for _, name := range names {
-		entries = append(entries, policy.Entry{Instance: name})
-	}
-	return entries
-}
-
 func equal[T any](t testing.TB, what string, want, have T) {
 	t.Helper()
 	if !reflect.DeepEqual(want, have) {

@@ -101,7 +101,8 @@ func TestWrongLine(t *testing.T) {
 		}
 		p := problems[0]
 		if p.Line != 3 || p.Column != test.column || !strings.Contains(p.Cause, test.words) {
-			t.Errorf("%q:\nwant line 3, column %d: …%s…\nhave %v", test.text, test.column, test.words, p)
+			t.Errorf("%q:\nwant line 3, column %d: …%s…\nhave %v", test.text, test.column,
+				test.words, p)
 		}
 		have := d.Compile(now).Effective(policy.Entry{Instance: "192.0.2.9:1"})
 		equal(t, test.text+": the line below it drains", true, have.Drained)
@@ -164,16 +165,20 @@ func TestUnreadable(t *testing.T) {
 		_, err := policy.Parse(test.data)
 		var p *policy.Problem
 		if !errors.Is(err, policy.ErrUnreadable) || !errors.As(err, &p) {
-			t.Errorf("%.40q: want an error that matches ErrUnreadable and *Problem, have %v", test.data, err)
+			t.Errorf("%.40q: want an error that matches ErrUnreadable and *Problem, have %v",
+				test.data, err)
 			continue
 		}
-		if p.Line != test.line || p.Column != test.column || !strings.Contains(err.Error(), test.words) {
-			t.Errorf("%.40q: want line %d, column %d: …%s…, have %v", test.data, test.line, test.column,
+		if p.Line != test.line || p.Column != test.column || !strings.Contains(err.Error(),
+			test.words) {
+			t.Errorf("%.40q: want line %d, column %d: …%s…, have %v", test.data, test.line,
+				test.column,
 				test.words, err)
 		}
 	}
 	_, err := policy.Parse("{}")
-	equal(t, "message", `policy: unreadable: line 1, column 1: "{}"; want "#daytime-policy 1"`, err.Error())
+	equal(t, "message", `policy: unreadable: line 1, column 1: "{}"; want "#daytime-policy 1"`,
+		err.Error())
 }
 
 func TestEmptyIsNoPolicy(t *testing.T) {
@@ -239,9 +244,11 @@ func TestSharesAddUp(t *testing.T) {
 		"share version=5 0%")
 	problems := d.Problems(now)
 	equal(t, "problems", 2, len(problems))
-	equal(t, "first", "policy: line 3, column 17: the shares up to here are 100.01%; want at most 100%",
+	equal(t, "first",
+		"policy: line 3, column 17: the shares up to here are 100.01%; want at most 100%",
 		problems[0].Error())
-	equal(t, "second", "policy: line 5, column 17: the shares up to here are 101%; want at most 100%",
+	equal(t, "second",
+		"policy: line 5, column 17: the shares up to here are 101%; want at most 100%",
 		problems[1].Error())
 	later := d.Problems(now.Add(time.Hour))
 	equal(t, "problems once a share has expired", 3, len(later))

@@ -147,12 +147,12 @@ func ParseUntil(s string, now time.Time) (time.Time, error) {
 	if d, errDuration := time.ParseDuration(s); errDuration == nil {
 		t, err = now.Add(d), nil
 	}
-	switch t = t.UTC().Truncate(time.Second); {
-	case err != nil:
-		return t, fmt.Errorf("policy: until %.64q: want a duration such as 2h or a time such as "+
-			"2026-12-01T06:00:00Z", s)
-	case !t.After(now):
-		return t, fmt.Errorf("policy: until %.64q: that is not in the future", s)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("policy: until %.64q: want a duration such as 2h or a time "+
+			"such as 2026-12-01T06:00:00Z", s)
+	}
+	if t = t.UTC().Truncate(time.Second); !t.After(now) {
+		return time.Time{}, fmt.Errorf("policy: until %.64q: want a time in the future", s)
 	}
 	return t, nil
 }

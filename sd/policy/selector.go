@@ -82,7 +82,8 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	case p.Addr().Is4In6():
 		return p, errors.New("an IPv4 network in the form of IPv6; want it as IPv4")
 	case p != p.Masked():
-		return p, fmt.Errorf("bits are set beyond the length; want %v, or the address alone", p.Masked())
+		return p, fmt.Errorf("bits are set beyond the length; want %v, or the address alone",
+			p.Masked())
 	case p.IsSingleIP():
 		return p, checkAddr(p.Addr())
 	}
