@@ -37,6 +37,10 @@ func TestSet(t *testing.T) {
 		{"a drain that a later line covers", "drain 192.0.2.1\ndrain zone=a\n",
 			"drain 192.0.2.1 by=a",
 			"drain 192.0.2.1 by=a\ndrain zone=a\n"},
+		{"a weight and another port's", "weight 192.0.2.1:1 1\nweight 192.0.2.1:2 5\n",
+			"weight 192.0.2.1:1 2", "weight 192.0.2.1:1 2\nweight 192.0.2.1:2 5\n"},
+		{"a weight and another zone's", "weight zone=a 1\nweight zone=b 5\n", "weight zone=a 2",
+			"weight zone=a 2\nweight zone=b 5\n"},
 		{"zones by name", "zone a 192.0.2.0/24\nzone b 2001:db8::/32\n", "zone a 192.0.3.0/24",
 			"zone a 192.0.3.0/24\nzone b 2001:db8::/32\n"},
 		{"a zone that a later line covers", "zone a 192.0.2.0/24\nzone b 192.0.0.0/16\n",
@@ -140,6 +144,7 @@ func TestStillDrained(t *testing.T) {
 		"*":                {2, 3, 4, 5},
 		"198.51.100.1":     nil,
 		"203.0.113.128/25": {8},
+		"203.0.112.0/20":   nil,
 	} {
 		var lines []int
 		for _, r := range d.StillDrained(selector(t, s), members, now) {

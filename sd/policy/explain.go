@@ -14,7 +14,7 @@ type Explanation struct {
 	Entry     Entry
 	Effective Effective
 	Side      Side    // that it belongs to; the rest has no selector
-	Matches   []Match // in order of evaluation, and those of a verb as in the document
+	Matches   []Match // in the order of the document
 }
 
 // A Match is a line that selects the instance.
@@ -61,7 +61,6 @@ func (d Document) Explain(e Entry, now time.Time) Explanation {
 		}
 		x.Matches = append(x.Matches, Match{r, role})
 	}
-	slices.SortStableFunc(x.Matches, func(a, b Match) int { return int(a.Rule.Verb - b.Rule.Verb) })
 	return x
 }
 
