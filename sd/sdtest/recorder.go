@@ -22,7 +22,7 @@ type Recorder struct {
 	returned bool
 	history  []emitted
 	set      map[string]bool
-	left     map[string]bool // who left since the last Reset and is not back; true: withdrew
+	left     map[string]bool // those who left and are not back; true: withdrew
 	smallest int
 	faults   []error
 }
@@ -31,7 +31,7 @@ type Recorder struct {
 type emitted struct{ change, copied sd.Change }
 
 // NewRecorder returns a Recorder that has heard nothing.
-func NewRecorder() *Recorder { return &Recorder{smallest: -1} }
+func NewRecorder() *Recorder { return &Recorder{smallest: -1, left: map[string]bool{}} }
 
 // Emit is the argument of Watch.
 func (r *Recorder) Emit(c sd.Change) {
@@ -61,7 +61,10 @@ func (r *Recorder) Emit(c sd.Change) {
 // take makes the change. The caller holds the lock.
 func (r *Recorder) take(c sd.Change) {
 	if c.Reset || r.set == nil {
-		r.set, r.left = map[string]bool{}, map[string]bool{}
+		for s := range r.set { // lost, but for those in Up
+			r.left[s] = false
+		}
+		r.set = map[string]bool{}
 	}
 	if c.Reset && len(c.Down)+len(c.Withdrew) > 0 {
 		r.fault("Reset %+v has a Down or a Withdrew", c)
@@ -110,8 +113,8 @@ func (r *Recorder) Set() (names []string, known bool) {
 	return r.names(), r.set != nil
 }
 
-// Left returns who left since the last Reset and is not back, sorted: those who withdrew, and those
-// who were lost.
+// Left returns those who left and are not back, sorted: those who withdrew, and those who were lost.
+// Whoever is missing in a Reset was lost.
 func (r *Recorder) Left() (withdrew, lost []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
