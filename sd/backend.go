@@ -82,6 +82,6 @@ var (
 	// ErrDenied: the registry refuses the operation or the credentials. The loops retry slowly,
 	// because only a person can mend it.
 	ErrDenied = errors.New("denied by the registry")
-	// ErrClosed: the backend was closed.
-	ErrClosed = errors.New("backend closed")
+	// ErrClosed: the backend was closed, the Instancer stopped, or the instance deregistered.
+	ErrClosed = errors.New("closed")
 )

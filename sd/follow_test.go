@@ -138,6 +138,41 @@ func TestFollowCameAndWentIsNoNews(t *testing.T) {
 	})
 }
 
+// A follower is told who withdrew. What happens while it is busy is merged, and the last departure
+// counts; a set that is read again does not say how anybody left.
+func TestFollowTellsWhoWithdrew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, i := instancer(t)
+		var withdrew, lost []string
+		stop := i.Follow(func(c sd.Change) {
+			withdrew = append(withdrew, slices.Sorted(slices.Values(c.Withdrew))...)
+			for _, name := range slices.Sorted(slices.Values(c.Down)) {
+				if !slices.Contains(c.Withdrew, name) {
+					lost = append(lost, name)
+				}
+			}
+		})
+		defer stop()
+		left := func(names ...string) sd.Change { return sd.Change{Down: names, Withdrew: names} }
+		s.emit(reset(alice, bob, carol, instance(1), instance(2)))
+		s.emit(left(alice))
+		s.emit(down(bob))
+		s.emit(left(carol))
+		s.emit(up(carol))
+		s.emit(down(carol))
+		pass(time.Second)
+		same(t, "withdrew", []string{alice}, withdrew)
+		same(t, "lost", []string{bob, carol}, lost)
+		s.emit(sd.Change{Reset: true, Up: []string{instance(1)}})
+		pass(time.Second)
+		same(t, "withdrew after a Reset", []string{alice}, withdrew)
+		same(t, "lost after a Reset", []string{bob, carol, instance(2)}, lost)
+		s.emit(sd.Change{Down: []string{instance(1)}, Withdrew: []string{instance(1), bob}})
+		pass(time.Second)
+		same(t, "withdrew in the end", []string{alice, instance(1)}, withdrew)
+	})
+}
+
 // Followers of every speed end on the right set, by exact differences alone.
 func TestFollowUnderRandomChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -23,10 +23,11 @@ var _ kitsd.Instancer = (*Instancer)(nil)
 // guess: while the registry cannot be read the last set stands, and before the first answer there
 // is none (but see [Snapshot]).
 //
-// go-kit's Endpointer and its balancers return an error, or nothing, before they were sent a first
-// set. So does an Endpointer that was just made over an Instancer which is live, for some
-// milliseconds. [Instancer.Await] before the Endpointer is made leaves only these; wait for the
-// first endpoint too, or use lb.Pool, which waits by itself.
+// go-kit's own Endpointer has no endpoints for the first milliseconds, also over an Instancer that
+// is live: it takes the first event in a goroutine of its own. A balancer on it says
+// lb.ErrNoEndpoints then, and a program that makes one for each request never gets an answer. Make
+// one Endpointer at the start, call [Instancer.Await], and put go-kit's lb.Retry on top, which tries
+// again within its timeout; or use package lb here, whose calls wait for the first set.
 type Instancer struct {
 	backend Backend
 	logger  *AsyncLogger

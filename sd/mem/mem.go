@@ -27,6 +27,7 @@ var errLost = errors.New("entry removed")
 type Registry struct {
 	mu      sync.Mutex
 	entries map[string]*Backend // and who owns them; nil: another program
+	left    map[string]struct{} // those that withdrew, of the names that have no entry
 	absent  map[string]*Backend // to be withdrawn for this owner when the failure ends
 	failure error               // present
 	failed  int                 // how often it has begun to fail
@@ -38,6 +39,7 @@ type Registry struct {
 func NewRegistry() *Registry {
 	return &Registry{
 		entries: map[string]*Backend{},
+		left:    map[string]struct{}{},
 		absent:  map[string]*Backend{},
 		turn:    make(chan struct{}),
 	}
@@ -54,16 +56,17 @@ func (r *Registry) Instances() []string {
 func (r *Registry) Put(instance string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.entries[instance] = nil
-	r.changed()
+	r.add(instance, nil)
 }
 
-// Expire removes the entry of instance, whoever owns it, as the end of its
-// session would. An Announce that held it returns.
+// Expire removes the entry of instance, whoever owns it, as the end of its session would: to
+// whoever watches, it is lost, while what an Announce withdraws has withdrawn. An Announce that
+// held it returns.
 func (r *Registry) Expire(instance string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.entries, instance)
+	delete(r.left, instance)
 	r.changed()
 }
 
@@ -77,17 +80,26 @@ func (r *Registry) Fail(err error) {
 		r.failed, r.last = r.failed+1, err
 	} else {
 		for instance, owner := range r.absent {
-			r.remove(instance, owner)
+			r.withdraw(instance, owner)
 		}
 		clear(r.absent)
 	}
 	r.changed()
 }
 
-// remove deletes an entry if it is owner's. The caller holds the lock.
-func (r *Registry) remove(instance string, owner *Backend) {
+// add makes an entry, or hands it over to owner. The caller holds the lock.
+func (r *Registry) add(instance string, owner *Backend) {
+	r.entries[instance] = owner
+	delete(r.left, instance)
+	r.changed()
+}
+
+// withdraw removes an entry if it is owner's. The caller holds the lock.
+func (r *Registry) withdraw(instance string, owner *Backend) {
 	if holder, ok := r.entries[instance]; ok && holder == owner {
 		delete(r.entries, instance)
+		r.left[instance] = struct{}{}
+		r.changed()
 	}
 }
 
@@ -148,19 +160,36 @@ func (b *Backend) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) er
 	var seen map[string]*Backend
 	for ctx.Err() == nil {
 		var now map[string]*Backend
-		turn, err := c.do(func(r *Registry) { now = maps.Clone(r.entries) })
+		var change sd.Change
+		turn, err := c.do(func(r *Registry) {
+			now = maps.Clone(r.entries)
+			change = r.since(seen)
+		})
 		if err != nil {
 			return fmt.Errorf("mem: watch: %w", err)
 		}
-		if seen == nil {
-			emit(sd.Change{Reset: true, Up: slices.Collect(maps.Keys(now))})
-		} else if up, down := missing(seen, now), missing(now, seen); len(up)+len(down) > 0 {
-			emit(sd.Change{Up: up, Down: down})
+		if change.Reset || len(change.Up)+len(change.Down) > 0 {
+			emit(change)
 		}
 		seen = now
 		wait(ctx, turn)
 	}
 	return ctx.Err()
+}
+
+// since returns the difference to the entries as they were, or the whole set if they were nil. The
+// caller holds the lock.
+func (r *Registry) since(seen map[string]*Backend) (c sd.Change) {
+	if seen == nil {
+		return sd.Change{Reset: true, Up: slices.Collect(maps.Keys(r.entries))}
+	}
+	c.Up, c.Down = missing(seen, r.entries), missing(r.entries, seen)
+	for _, instance := range c.Down {
+		if _, withdrew := r.left[instance]; withdrew {
+			c.Withdrew = append(c.Withdrew, instance)
+		}
+	}
+	return c
 }
 
 // missing returns what of set is missing in from.
@@ -228,8 +257,7 @@ func (c call) publish(ctx context.Context, instance string) (err error) {
 	_, doErr := c.do(func(r *Registry) {
 		switch owner, exists := r.entries[instance]; {
 		case !exists:
-			r.entries[instance] = c.Backend
-			r.changed()
+			r.add(instance, c.Backend)
 		case owner != c.Backend:
 			err = sd.ErrConflict
 		}
@@ -273,14 +301,13 @@ func (b *Backend) withdraw(instance string) error {
 	case r.failure != nil:
 		return r.failure
 	case ours:
-		delete(r.entries, instance)
-		r.changed()
+		r.withdraw(instance, b)
 	}
 	return nil
 }
 
-// Close ends every call and withdraws what the backend announced, also while
-// the registry fails: its session is over. It returns nil.
+// Close ends every call and removes what the backend announced, also while the registry fails: its
+// session is over. To whoever watches, these entries are lost. It returns nil.
 func (b *Backend) Close() error {
 	r := b.registry
 	r.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"example.com/daytime/sd"
@@ -13,29 +14,53 @@ import (
 
 // Cases returns the rules of the contract, in the order of its sentences.
 func Cases() []Case {
+	return slices.Concat(watchCases(), announceCases(), withdrewCases())
+}
+
+func watchCases() []Case {
 	return []Case{
-		{"FirstEmitIsWholeSet", "the first emit is a Reset with the whole set", firstEmit},
-		{"EmptyIsASet", "an empty directory that exists is an empty set", emptySet},
-		{"UnknownIsNotEmpty", "nothing is emitted before the set was read", unknownIsNotEmpty},
-		{"DifferencesAreExact", "a difference is exact", differences},
-		{"ArmedBeforeRead", "the watch is armed before the set is read", armedBeforeRead},
-		{"NothingAfterReturn", "emit is never called after Watch returned", nothingAfterReturn},
-		{"WatchLeavesNoGoroutine", "Watch leaves no goroutine behind", watchLeak},
-		{"KeptThroughFailure", "a set is never published because the registry failed", keptThroughFailure},
-		{"WatchedAfterFailure", "a failed read is followed by another", watchedAfterFailure},
-		{"AnnounceAndWithdraw", "Announce publishes, and withdraws when ctx is done", announceAndWithdraw},
-		{"AnnounceSideBySide", "calls may run side by side", sideBySide},
-		{"AnnouncedOnce", "a second Announce of one instance is a conflict, and takes nothing away", announcedOnce},
-		{"ForeignEntryStays", "Announce never removes an entry that is not its own", foreignEntry},
-		{"HandedOverEntryStays", "Announce never withdraws an entry that was handed over", handedOver},
-		{"LossIsReported", "Announce returns when the entry is lost, and can be called again", lossReported},
-		{"DoneOnlyWithdraws", "Announce with a done ctx only withdraws", doneOnlyWithdraws},
-		{"KeptRegistered", "a Registrar restores what was removed", keptRegistered},
-		{"RegisteredAfterFailure", "a Registrar holds through a failure, and no write is needed", registeredAfterFailure},
-		{"WithdrawnAfterFailure", "a withdrawal during a failure is carried out after it", withdrawnAfterFailure},
-		{"WithdrawnAtFirstContact", "a withdrawal that was not confirmed in 2 s is carried out at the first contact", withdrawnAtFirstContact},
-		{"AnnounceLeavesNoGoroutine", "Announce leaves no goroutine behind", announceLeak},
-		{"CloseEndsCalls", "Close ends every call and withdraws what is its own", closeEnds},
+		{
+			Name: "FirstEmitIsWholeSet",
+			Rule: "the first emit is a Reset with the whole set",
+			run:  firstEmit,
+		},
+		{
+			Name: "EmptyIsASet",
+			Rule: "an empty directory that exists is an empty set",
+			run:  emptySet,
+		},
+		{
+			Name: "UnknownIsNotEmpty",
+			Rule: "nothing is emitted before the set was read",
+			run:  unknownIsNotEmpty,
+		},
+		{Name: "DifferencesAreExact", Rule: "a difference is exact", run: differences},
+		{
+			Name: "ArmedBeforeRead",
+			Rule: "the watch is armed before the set is read",
+			run:  armedBeforeRead,
+		},
+		{
+			Name: "NothingAfterReturn",
+			Rule: "emit is never called after Watch returned",
+			run:  nothingAfterReturn,
+		},
+		{Name: "WatchLeavesNoGoroutine", Rule: "Watch leaves no goroutine behind", run: watchLeak},
+		{
+			Name: "KeptThroughFailure",
+			Rule: "a set is never published because the registry failed",
+			run:  keptThroughFailure,
+		},
+		{
+			Name: "WatchedAfterFailure",
+			Rule: "a failed read is followed by another",
+			run:  watchedAfterFailure,
+		},
+		{
+			Name: "CloseEndsCalls",
+			Rule: "Close ends every call and withdraws what is its own",
+			run:  closeEnds,
+		},
 	}
 }
 

@@ -11,6 +11,67 @@ import (
 	"go.uber.org/goleak"
 )
 
+func announceCases() []Case {
+	return []Case{
+		{
+			Name: "AnnounceAndWithdraw",
+			Rule: "Announce publishes, and withdraws when ctx is done",
+			run:  announceAndWithdraw,
+		},
+		{Name: "AnnounceSideBySide", Rule: "calls may run side by side", run: sideBySide},
+		{
+			Name: "AnnouncedOnce",
+			Rule: "a second Announce of one instance is a conflict, and takes nothing away",
+			run:  announcedOnce,
+		},
+		{
+			Name: "ForeignEntryStays",
+			Rule: "Announce never removes an entry that is not its own",
+			run:  foreignEntry,
+		},
+		{
+			Name: "HandedOverEntryStays",
+			Rule: "Announce never withdraws an entry that was handed over",
+			run:  handedOver,
+		},
+		{
+			Name: "LossIsReported",
+			Rule: "Announce returns when the entry is lost, and can be called again",
+			run:  lossReported,
+		},
+		{
+			Name: "DoneOnlyWithdraws",
+			Rule: "Announce with a done ctx only withdraws",
+			run:  doneOnlyWithdraws,
+		},
+		{
+			Name: "KeptRegistered",
+			Rule: "a Registrar restores what was removed",
+			run:  keptRegistered,
+		},
+		{
+			Name: "RegisteredAfterFailure",
+			Rule: "a Registrar holds through a failure, and no write is needed",
+			run:  registeredAfterFailure,
+		},
+		{
+			Name: "WithdrawnAfterFailure",
+			Rule: "a withdrawal during a failure is carried out after it",
+			run:  withdrawnAfterFailure,
+		},
+		{
+			Name: "WithdrawnAtFirstContact",
+			Rule: "a withdrawal that was not confirmed in 2 s is carried out at the first contact",
+			run:  withdrawnAtFirstContact,
+		},
+		{
+			Name: "AnnounceLeavesNoGoroutine",
+			Rule: "Announce leaves no goroutine behind",
+			run:  announceLeak,
+		},
+	}
+}
+
 func announceAndWithdraw(ctx context.Context, h Harness) error {
 	return with(h, func(b sd.Backend) error {
 		a, err := announce(ctx, h, b, alice)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,7 @@ type Recorder struct {
 	returned bool
 	history  []emitted
 	set      map[string]bool
+	left     map[string]bool // those who left and are not back; true: withdrew
 	smallest int
 	faults   []error
 }
@@ -29,7 +31,7 @@ type Recorder struct {
 type emitted struct{ change, copied sd.Change }
 
 // NewRecorder returns a Recorder that has heard nothing.
-func NewRecorder() *Recorder { return &Recorder{smallest: -1} }
+func NewRecorder() *Recorder { return &Recorder{smallest: -1, left: map[string]bool{}} }
 
 // Emit is the argument of Watch.
 func (r *Recorder) Emit(c sd.Change) {
@@ -39,6 +41,7 @@ func (r *Recorder) Emit(c sd.Change) {
 	defer r.mu.Unlock()
 	copied := c
 	copied.Up, copied.Down = slices.Clone(c.Up), slices.Clone(c.Down)
+	copied.Withdrew = slices.Clone(c.Withdrew)
 	r.history = append(r.history, emitted{c, copied})
 	if others > 0 {
 		r.fault("emit of %+v beside another", c)
@@ -49,26 +52,43 @@ func (r *Recorder) Emit(c sd.Change) {
 	if r.set == nil && !c.Reset {
 		r.fault("first emit %+v is not a Reset", c)
 	}
+	r.take(c)
+	if n := len(r.set); r.smallest < 0 || n < r.smallest {
+		r.smallest = n
+	}
+}
+
+// take makes the change. The caller holds the lock.
+func (r *Recorder) take(c sd.Change) {
 	if c.Reset || r.set == nil {
+		for s := range r.set { // lost, but for those in Up
+			r.left[s] = false
+		}
 		r.set = map[string]bool{}
 	}
-	if c.Reset && len(c.Down) > 0 {
-		r.fault("Reset %+v has a Down", c)
+	if c.Reset && len(c.Down)+len(c.Withdrew) > 0 {
+		r.fault("Reset %+v has a Down or a Withdrew", c)
 	}
+	down := map[string]bool{}
 	for _, s := range c.Down {
 		if !r.set[s] {
 			r.fault("Down %q was not in the set %q", s, r.names())
 		}
 		delete(r.set, s)
+		down[s], r.left[s] = true, false
+	}
+	for _, s := range c.Withdrew {
+		if !down[s] {
+			r.fault("Withdrew %q is not in Down %q, or stands twice", s, c.Down)
+		}
+		down[s], r.left[s] = false, true
 	}
 	for _, s := range c.Up {
 		if r.set[s] {
 			r.fault("Up %q was in the set already", s)
 		}
 		r.set[s] = true
-	}
-	if n := len(r.set); r.smallest < 0 || n < r.smallest {
-		r.smallest = n
+		delete(r.left, s)
 	}
 }
 
@@ -93,6 +113,21 @@ func (r *Recorder) Set() (names []string, known bool) {
 	return r.names(), r.set != nil
 }
 
+// Left returns those who left and are not back, sorted: those who withdrew, and those who were lost.
+// Whoever is missing in a Reset was lost.
+func (r *Recorder) Left() (withdrew, lost []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range slices.Sorted(maps.Keys(r.left)) {
+		if r.left[s] {
+			withdrew = append(withdrew, s)
+		} else {
+			lost = append(lost, s)
+		}
+	}
+	return withdrew, lost
+}
+
 // Emits counts the calls of Emit.
 func (r *Recorder) Emits() int {
 	r.mu.Lock()
@@ -113,7 +148,7 @@ func (r *Recorder) Err() error {
 	defer r.mu.Unlock()
 	faults := slices.Clone(r.faults)
 	for _, e := range r.history {
-		if !slices.Equal(e.copied.Up, e.change.Up) || !slices.Equal(e.copied.Down, e.change.Down) {
+		if !reflect.DeepEqual(e.copied, e.change) {
 			faults = append(faults, fmt.Errorf("%+v was changed to %+v after it was emitted", e.copied, e.change))
 		}
 	}

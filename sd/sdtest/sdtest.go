@@ -35,11 +35,30 @@ type Harness interface {
 	Settle()
 }
 
+// A Limited harness says what its backend cannot do. What a backend lacks is not tested, and nothing
+// is lacking by default.
+type Limited interface {
+	Harness
+	Lacks() Lacks
+}
+
+// Lacks is what a backend does without.
+type Lacks struct {
+	Withdrew bool // every instance that left is in doubt, and therefore lost
+}
+
 // A Case is one rule of the contract.
 type Case struct {
 	Name string
 	Rule string // what is broken when the case fails
 	run  func(ctx context.Context, h Harness) error
+	of   func(Lacks) bool // reports whether the backend lacks what the case is about; nil: no backend may
+}
+
+// Skips reports whether the case is about something that the backend of h lacks.
+func (c Case) Skips(h Harness) bool {
+	limited, ok := h.(Limited)
+	return ok && c.of != nil && c.of(limited.Lacks())
 }
 
 // Check runs the case and returns what it found. It needs no testing.T, so that
@@ -59,7 +78,11 @@ func Run(t *testing.T, in func(*testing.T, func(*testing.T)), new func(testing.T
 	for _, c := range Cases() {
 		t.Run(c.Name, func(t *testing.T) {
 			in(t, func(t *testing.T) {
-				if err := c.Check(t.Context(), new(t)); err != nil {
+				h := new(t)
+				if c.Skips(h) {
+					t.Skipf("this backend has none of it: %s", c.Rule)
+				}
+				if err := c.Check(t.Context(), h); err != nil {
 					t.Error(err)
 				}
 			})

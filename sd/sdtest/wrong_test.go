@@ -3,6 +3,7 @@ package sdtest_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -209,6 +210,69 @@ func upTwice(w *wrong, ctx context.Context, entry sd.Entry, told func(sd.Status)
 	return w.Backend.Announce(ctx, entry, func(s sd.Status) { told(s); told(s) })
 }
 
+// neverWithdrew takes every departure for a loss, as a watch on names alone must.
+func neverWithdrew(
+	w *wrong, ctx context.Context, want sd.Want, emit func(sd.Change),
+) error {
+	return w.Backend.Watch(ctx, want, func(c sd.Change) {
+		c.Withdrew = nil
+		emit(c)
+	})
+}
+
+// alwaysWithdrew takes every departure for a withdrawal.
+func alwaysWithdrew(
+	w *wrong, ctx context.Context, want sd.Want, emit func(sd.Change),
+) error {
+	return w.Backend.Watch(ctx, want, func(c sd.Change) {
+		c.Withdrew = c.Down
+		emit(c)
+	})
+}
+
+// neverForgets remembers who withdrew once.
+func neverForgets(
+	w *wrong, ctx context.Context, want sd.Want, emit func(sd.Change),
+) error {
+	once := map[string]bool{}
+	return w.Backend.Watch(ctx, want, func(c sd.Change) {
+		for _, s := range c.Withdrew {
+			once[s] = true
+		}
+		c.Withdrew = nil
+		for _, s := range c.Down {
+			if once[s] {
+				c.Withdrew = append(c.Withdrew, s)
+			}
+		}
+		emit(c)
+	})
+}
+
+// repeatsWithdrawals tells of those who withdrew in every later change.
+func repeatsWithdrawals(
+	w *wrong, ctx context.Context, want sd.Want, emit func(sd.Change),
+) error {
+	var all []string
+	return w.Backend.Watch(ctx, want, func(c sd.Change) {
+		all = append(all, c.Withdrew...)
+		c.Withdrew = slices.Clone(all)
+		emit(c)
+	})
+}
+
+// withdrewInReset says of a whole set who withdrew before it.
+func withdrewInReset(
+	w *wrong, ctx context.Context, want sd.Want, emit func(sd.Change),
+) error {
+	return w.Backend.Watch(ctx, want, func(c sd.Change) {
+		if c.Reset {
+			c.Withdrew = []string{"192.0.2.9:1"}
+		}
+		emit(c)
+	})
+}
+
 // The suite finds every wrong backend, and in the case that is meant for it.
 func TestWrongBackendsFail(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -230,6 +294,12 @@ func TestWrongBackendsFail(t *testing.T) {
 		"forgets a withdrawal":       {wrong{announce: forgetsWithdrawals}, "WithdrawnAtFirstContact"},
 		"up twice":                   {wrong{announce: upTwice}, "AnnounceAndWithdraw"},
 		"Close for all":              {wrong{forAll: true}, "CloseEndsCalls"},
+		"never withdrew":             {wrong{watch: neverWithdrew}, "WithdrawalIsToldAsOne"},
+		"never deregistered":         {wrong{watch: neverWithdrew}, "DeregisteredWithdrew"},
+		"always withdrew":            {wrong{watch: alwaysWithdrew}, "LossIsNoWithdrawal"},
+		"never forgets withdrawals":  {wrong{watch: neverForgets}, "LastDepartureCounts"},
+		"withdrew without leaving":   {wrong{watch: repeatsWithdrawals}, "WithdrawalIsToldAsOne"},
+		"withdrew in a Reset":        {wrong{watch: withdrewInReset}, "FirstEmitIsWholeSet"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -256,3 +326,26 @@ func check(t *testing.T, name string, h sdtest.Harness) error {
 	t.Fatalf("no case is named %s", name)
 	return nil
 }
+
+// A limited harness is spared the cases about what its backend lacks, and no others.
+func TestLimitedHarness(t *testing.T) {
+	skipped := 0
+	for _, c := range sdtest.Cases() {
+		h := &wrongHarness{registry: mem.NewRegistry()}
+		if c.Skips(h) {
+			t.Errorf("%s: want it run on a harness that lacks nothing", c.Name)
+		}
+		if c.Skips(limited{h}) {
+			skipped++
+			t.Log(c.Name, "is left out:", c.Rule)
+		}
+	}
+	if skipped != 2 {
+		t.Errorf("cases left out: want 2, have %d", skipped)
+	}
+}
+
+// A limited harness has a backend to which every departure is in doubt.
+type limited struct{ sdtest.Harness }
+
+func (limited) Lacks() sdtest.Lacks { return sdtest.Lacks{Withdrew: true} }

@@ -64,6 +64,10 @@ func (m *memory) Remove(instance string) error { return m.Delete("/go_servers/" 
 
 func (m *memory) Instances() ([]string, error) { return m.Children("/go_servers") }
 
+// Lacks says that every departure is in doubt.
+func (*memory) Lacks() sdtest.Lacks  { return sdtest.Lacks{Withdrew: true} }
+func (*process) Lacks() sdtest.Lacks { return sdtest.Lacks{Withdrew: true} }
+
 func TestConformanceInMemory(t *testing.T) {
 	for _, mode := range []string{"persistent", "children"} {
 		t.Run(mode, func(t *testing.T) {
