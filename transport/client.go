@@ -12,7 +12,8 @@ import (
 	kitendpoint "github.com/go-kit/kit/endpoint"
 )
 
-// A Client makes an endpoint of one server. It holds no connection between calls and has no goroutine.
+// A Client makes an endpoint of one server. It holds no connection between calls and has no
+// goroutine.
 type Client struct {
 	addr      string
 	enc       EncodeFunc
@@ -24,10 +25,10 @@ type Client struct {
 	dialer    net.Dialer
 }
 
-// NewClient returns a client of the server at addr, a host:port, whose host is looked up anew for every call. A nil enc
-// sends no request. A request is written before the reply is read: one that is larger than what the kernels buffer, a
-// megabyte or so, wants a server that reads it. It makes no connection yet, and fails for no address: that is left to the
-// call.
+// NewClient returns a client of the server at addr, a host:port, whose host is looked up anew for
+// every call. A nil enc sends no request. A request is written before the reply is read: one that
+// is larger than what the kernels buffer, a megabyte or so, wants a server that reads it. It makes
+// no connection yet, and fails for no address: that is left to the call.
 func NewClient(addr string, enc EncodeFunc, dec DecodeFunc, options ...ClientOption) *Client {
 	c := &Client{
 		addr:    addr,
@@ -42,8 +43,9 @@ func NewClient(addr string, enc EncodeFunc, dec DecodeFunc, options ...ClientOpt
 	return c
 }
 
-// Endpoint returns an endpoint that connects, sends the request, reads the reply and hangs up. The end of the context
-// ends it at once, whatever it is doing. It fails with an *Error. It never tries twice: a balancer does, elsewhere.
+// Endpoint returns an endpoint that connects, sends the request, reads the reply and hangs up. The
+// end of the context ends it at once, whatever it is doing. It fails with an *Error. It never tries
+// twice: a balancer does, elsewhere.
 func (c *Client) Endpoint() kitendpoint.Endpoint {
 	return func(ctx context.Context, request any) (any, error) {
 		ctx, cancel := context.WithTimeout(ctx, c.timeout)
@@ -67,10 +69,12 @@ type call struct {
 	conn net.Conn // nil until connected
 }
 
-// run encodes before it connects, so that a request that cannot be sent troubles no server.
+// run encodes before it connects, so that a request that cannot be
+// encoded costs no connection.
 //
-// A reset that arrives while the kernel is still connecting ends the dial, even when a reply came in front of it: the
-// socket is gone by the time that anybody could read it. Only a server that aborts without waiting for a byte does that.
+// A reset that arrives while the kernel is still connecting ends the dial, even when a reply came
+// in front of it: the socket is gone by the time that anybody could read it. Only a server that
+// aborts without waiting for a byte does that.
 func (x *call) run(request any) (any, error) {
 	text, err := x.encode(request)
 	if err != nil {
@@ -82,7 +86,8 @@ func (x *call) run(request any) (any, error) {
 	}
 	defer conn.Close()
 	x.conn = conn
-	stop := context.AfterFunc(x.ctx, func() { conn.SetDeadline(time.Unix(1, 0)) }) // a deadline in the past wakes both
+	// A deadline in the past wakes a Read and a Write.
+	stop := context.AfterFunc(x.ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	return x.exchange(text)
 }
@@ -97,8 +102,8 @@ func (x *call) encode(request any) ([]byte, error) {
 	return text.Bytes(), err
 }
 
-// exchange sends text and reads the reply. A server need not wait for a request, and may be gone when it comes: a failed
-// write is a failure only when there is no reply either.
+// exchange sends text and reads the reply. A server need not wait for a request, and may be gone
+// when it comes: a failed write is a failure only when there is no reply either.
 func (x *call) exchange(text []byte) (response any, err error) {
 	for _, before := range x.before {
 		x.ctx = before(x.ctx, x.conn)
@@ -120,8 +125,8 @@ func (x *call) exchange(text []byte) (response any, err error) {
 	return response, nil
 }
 
-// explain adds the sentinels that only the context knows. The deadline of the connection comes from the context alone, so
-// that its end is the context's end.
+// explain adds the sentinels that only the context knows. The deadline of the connection comes from
+// the context alone, so that its end is the context's end.
 func (x *call) explain(err error) error {
 	ended := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
 	if errors.Is(err, ErrConnect) {

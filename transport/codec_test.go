@@ -2,7 +2,6 @@ package transport_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -15,7 +14,7 @@ import (
 	"example.com/daytime/transport"
 )
 
-// reset is what a read returns after a RST.
+// reset is the error of a read after a RST.
 func reset() error {
 	return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
 }
@@ -65,12 +64,15 @@ func TestReadLine(t *testing.T) {
 		{"longest", strings.NewReader(full + "\n"), full, nil},
 		{"longest without a line end", strings.NewReader(full + "x"), full + "x", nil},
 		{"nothing", strings.NewReader(""), "", []error{transport.ErrNoReply, io.ErrUnexpectedEOF}},
-		{"reset before a byte", iotest.ErrReader(reset()), "", []error{transport.ErrNoReply, syscall.ECONNRESET}},
-		{"deadline before a byte", iotest.ErrReader(os.ErrDeadlineExceeded), "", []error{os.ErrDeadlineExceeded}},
+		{"reset before a byte", iotest.ErrReader(reset()), "",
+			[]error{transport.ErrNoReply, syscall.ECONNRESET}},
+		{"deadline before a byte", iotest.ErrReader(os.ErrDeadlineExceeded), "",
+			[]error{os.ErrDeadlineExceeded}},
 		{"stalled half line", ends("no", os.ErrDeadlineExceeded), "", []error{os.ErrDeadlineExceeded}},
 		{"half a line, then broken", ends("no", io.ErrClosedPipe), "", []error{io.ErrClosedPipe}},
 		{"one too long", strings.NewReader(full + "x\n"), "", []error{transport.ErrTooLong}},
-		{"one too long without a line end", strings.NewReader(full + "xx"), "", []error{transport.ErrTooLong}},
+		{"one too long without a line end", strings.NewReader(full + "xx"), "",
+			[]error{transport.ErrTooLong}},
 		{"a gigabyte", io.LimitReader(endless('x'), 1<<30), "", []error{transport.ErrTooLong}},
 		{"no progress", nothing{}, "", []error{io.ErrNoProgress}},
 	} {
@@ -92,7 +94,7 @@ func TestReadLineTellsSilenceFromTheEnd(t *testing.T) {
 	}
 }
 
-// counting counts what is read through it.
+// counting counts the bytes that are read through it.
 type counting struct {
 	r io.Reader
 	n int
@@ -138,7 +140,7 @@ func TestWriteLineReturnsTheWriteError(t *testing.T) {
 	}
 }
 
-// What one side writes the other reads; what one refuses never reaches the other.
+// A line that WriteLine takes is read back; of one that it refuses no byte is written.
 func FuzzWriteLine(f *testing.F) {
 	for _, seed := range []string{"", "now", "a\rb", "\n", "\x1b[31m", strings.Repeat("x", 300)} {
 		f.Add(seed)
@@ -158,7 +160,10 @@ func FuzzWriteLine(f *testing.F) {
 
 // However the bytes come in pieces and however they end, the result is the same and within bounds.
 func FuzzReadLine(f *testing.F) {
-	for _, seed := range []string{"", "now\r\n", "now", "\r", "\n\n", "a\rb\n", strings.Repeat("x", 256), strings.Repeat("x", 257) + "\n"} {
+	for _, seed := range []string{
+		"", "now\r\n", "now", "\r", "\n\n", "a\rb\n",
+		strings.Repeat("x", 256), strings.Repeat("x", 257) + "\n",
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
@@ -201,6 +206,6 @@ func BenchmarkReadLine(b *testing.B) {
 func BenchmarkWriteLine(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		encodeText(context.Background(), io.Discard, "127.0.0.1:8897: 2006-01-02 15:04:05.999999 -0700 MST")
+		transport.WriteLine(io.Discard, "127.0.0.1:8897: 2006-01-02 15:04:05.999999 -0700 MST")
 	}
 }

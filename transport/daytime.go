@@ -14,20 +14,24 @@ import (
 	"example.com/daytime/endpoint"
 )
 
-// NewDaytimeServer returns a server of the daytime endpoint. It answers at once, whatever the client sends, with one
-// line, or with none when the service fails. Errors go to logger, unless an option says otherwise.
+// NewDaytimeServer returns a server of the daytime endpoint. It answers at once, whatever the
+// client sends, with one line, or with none when the service fails. Errors go to logger, unless an
+// option says otherwise.
 func NewDaytimeServer(set endpoint.Set, logger kitlog.Logger, options ...ServerOption) *Server {
 	logging := ServerErrorHandler(transport.NewLogErrorHandler(logger))
-	return NewServer(set.DaytimeEndpoint, nil, encodeDaytimeResponse, append([]ServerOption{logging}, options...)...)
+	options = append([]ServerOption{logging}, options...)
+	return NewServer(set.DaytimeEndpoint, nil, encodeDaytimeResponse, options...)
 }
 
-// NewDaytimeClient returns a client of the daytime server at addr. It sends "timestamp", unless Request says otherwise.
+// NewDaytimeClient returns a client of the daytime server at addr. It sends "timestamp", unless
+// Request says otherwise.
 func NewDaytimeClient(addr string, options ...ClientOption) *Client {
-	return NewClient(addr, nil, decodeDaytimeResponse, append([]ClientOption{Request("timestamp")}, options...)...)
+	options = append([]ClientOption{Request("timestamp")}, options...)
+	return NewClient(addr, nil, decodeDaytimeResponse, options...)
 }
 
-// Factory returns a go-kit factory: from the address of a daytime server to an endpoint that asks it. There is no closer,
-// because an endpoint holds no connection between calls.
+// Factory returns a go-kit factory: from the address of a daytime server to an endpoint that asks
+// it. There is no closer, because an endpoint holds no connection between calls.
 func Factory(options ...ClientOption) kitsd.Factory {
 	return func(instance string) (kitendpoint.Endpoint, io.Closer, error) {
 		if _, _, err := net.SplitHostPort(instance); err != nil {
@@ -37,7 +41,8 @@ func Factory(options ...ClientOption) kitsd.Factory {
 	}
 }
 
-// encodeDaytimeResponse refuses a failed response: the protocol has no error but the lack of a line.
+// encodeDaytimeResponse refuses a failed response: the protocol has no error but the lack of a
+// line.
 func encodeDaytimeResponse(_ context.Context, w io.Writer, response any) error {
 	daytime, ok := response.(endpoint.DaytimeResponse)
 	if !ok {

@@ -9,10 +9,10 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // startChild runs serveAsChild in a process of its own, whose log fills up until stop returns.
@@ -42,17 +42,16 @@ func startChild(t *testing.T) (pid int, addr string, stop func() (log string)) {
 	return cmd.Process.Pid, strings.TrimSpace(line), stop
 }
 
-// limitDescriptors does what prlimit(1) does to a running process.
+// limitDescriptors sets both limits of a running process.
 func limitDescriptors(t *testing.T, pid, n int) {
 	t.Helper()
-	limit := syscall.Rlimit{Cur: uint64(n), Max: uint64(n)}
-	_, _, errno := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), syscall.RLIMIT_NOFILE, uintptr(unsafe.Pointer(&limit)), 0, 0, 0)
-	if errno != 0 {
-		t.Fatal(errno)
+	limit := unix.Rlimit{Cur: uint64(n), Max: uint64(n)}
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &limit, nil); err != nil {
+		t.Fatal(err)
 	}
 }
 
-// cpuTime is what a process has used so far, in the kernel's unit of 10 ms.
+// cpuTime is the time that a process has used so far, in the kernel's unit of 10 ms.
 func cpuTime(t *testing.T, pid int) time.Duration {
 	t.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -75,7 +74,7 @@ func TestNoDescriptorsLeft(t *testing.T) {
 	pid, addr, stop := startChild(t)
 	limitDescriptors(t, pid, limit)
 	var conns []net.Conn
-	for range clients { // more than the server has descriptors for; the rest waits in the kernel's queue
+	for range clients { // those without a descriptor wait in the kernel's queue
 		conns = append(conns, dial(t, addr))
 	}
 	one := make([]byte, 1)

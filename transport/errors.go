@@ -2,27 +2,27 @@ package transport
 
 import "errors"
 
-// The ways in which a call, or a server, ends. Each comes wrapped together with its cause: a refused connection matches
-// ErrConnect and syscall.ECONNREFUSED.
+// The ways in which a call, or a server, ends. Each comes wrapped together with its cause: a
+// refused connection matches ErrConnect and syscall.ECONNREFUSED.
 var (
-	ErrServerClosed = errors.New("transport: server closed") // Serve returns it after Shutdown
-	ErrConnect      = errors.New("cannot connect")           // no connection came about
-	ErrNoReply      = errors.New("no reply")                 // the connection ended before the first byte
-	ErrTooLong      = errors.New("reply too long")           // more than MaxLine bytes came without a line end
-	ErrDeadline     = errors.New("deadline exceeded")        // time ran out, perhaps after half a line
-	ErrNotALine     = errors.New("not a line")               // WriteLine was given something else
+	ErrServerClosed = errors.New("server closed")     // Serve, after Shutdown
+	ErrConnect      = errors.New("cannot connect")    // no connection came about
+	ErrNoReply      = errors.New("no reply")          // the connection ended before the first byte
+	ErrTooLong      = errors.New("reply too long")    // over MaxLine bytes without a line end
+	ErrDeadline     = errors.New("deadline exceeded") // time ran out, perhaps after half a line
+	ErrNotALine     = errors.New("not a line")        // WriteLine was given something else
 )
 
-// An Error is a failed call. Err holds a sentinel, if one fits, and the cause. A deadline matches ErrDeadline,
-// context.DeadlineExceeded and os.ErrDeadlineExceeded, whichever of the two clocks noticed it; a cancelled call
-// matches context.Canceled.
+// An Error is a failed call. Err holds a sentinel, if one fits, and the cause. A deadline matches
+// ErrDeadline, context.DeadlineExceeded and os.ErrDeadlineExceeded, whichever of the two clocks
+// noticed it; a cancelled call matches context.Canceled.
 type Error struct {
 	Addr string // the server's address
 	Err  error
 }
 
-// Error says whom the call was for and why it failed.
+// Error names the server and the reason.
 func (e *Error) Error() string { return "transport: " + e.Addr + ": " + e.Err.Error() }
 
-// Unwrap returns what errors.Is is to match.
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// maxAtOnce is the longest reply that send hands to the kernel without a deadline: the send buffer of a fresh
-// connection holds it, so that the write cannot block.
+// maxAtOnce is the longest reply that send hands to the kernel without a deadline: the send buffer
+// of a fresh connection holds it, so that the write cannot block.
 const maxAtOnce = 2 << 10
 
-// send writes reply, if any, and ends our half of the connection. A short reply costs no deadline, a longer one has until
-// deadline to leave the send buffer.
+// send writes reply, if any, and ends our half of the connection. A short reply costs no deadline,
+// a longer one has until deadline to leave the send buffer.
 func send(conn net.Conn, reply []byte, deadline time.Time) error {
 	if len(reply) == 0 {
 		return closeWrite(conn)
@@ -41,9 +41,9 @@ func closeWrite(conn net.Conn) error {
 	return nil
 }
 
-// drain reads and throws away what the client sends until it hangs up, has sent more than maxDrain bytes, or time is up.
-// What was not read by then makes the following Close a reset; a client that has merely not hung up is not reset, unless
-// it sends again.
+// drain reads and throws away the client's bytes until it hangs up, has sent more than maxDrain
+// bytes, or time is up. What was not read by then makes the following Close a reset; a client that
+// has merely not hung up is not reset, unless it sends again.
 func drain(conn net.Conn, scratch *bytes.Buffer, within time.Duration) {
 	if conn.SetReadDeadline(time.Now().Add(within)) != nil {
 		return

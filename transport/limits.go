@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// limits counts the connections that are being served. A limit of zero is none. Connections that were refused do not
-// count: maxRefusals bounds those.
+// limits counts the connections that are being served. A limit of zero is none. Connections that
+// were refused do not count: maxRefusals bounds those.
 type limits struct {
 	total     int
 	perSource int
@@ -17,7 +17,8 @@ type limits struct {
 	from map[netip.Prefix]int
 }
 
-// admit counts a connection from addr and reports whether that is within the limits. If so, release undoes it.
+// admit counts a connection from addr and reports whether that is within the limits. If so, release
+// undoes it.
 func (l *limits) admit(addr net.Addr) bool {
 	source := l.source(addr)
 	l.mu.Lock()
@@ -35,7 +36,7 @@ func (l *limits) admit(addr net.Addr) bool {
 	return true
 }
 
-// release gives back what admit took for addr.
+// release undoes an admit of addr.
 func (l *limits) release(addr net.Addr) {
 	source := l.source(addr)
 	l.mu.Lock()
@@ -45,12 +46,12 @@ func (l *limits) release(addr net.Addr) {
 		return
 	}
 	if l.from[source]--; l.from[source] == 0 {
-		delete(l.from, source) // the map holds nobody who is not here
+		delete(l.from, source) // the map holds open connections alone
 	}
 }
 
-// source is whom addr counts for: an IPv4 address, also when it comes mapped into IPv6, or an IPv6 /64. It is invalid
-// when there is no limit, or when addr is not a TCP address.
+// source is the unit that addr counts for: an IPv4 address, also when it comes mapped into IPv6, or
+// an IPv6 /64. It is invalid when there is no limit, or when addr is not a TCP address.
 func (l *limits) source(addr net.Addr) netip.Prefix {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok || l.perSource <= 0 {

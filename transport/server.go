@@ -15,8 +15,9 @@ import (
 	kitlog "github.com/go-kit/log"
 )
 
-// A Server answers every connection with one reply of one endpoint. Its goroutines are those of Serve, which the caller
-// starts, one per connection, and some that wait for the next one, all of which Shutdown awaits.
+// A Server answers every connection with one reply of one endpoint. Its goroutines are those of
+// Serve, which the caller starts, one per connection, and some that wait for the next one, all of
+// which Shutdown awaits.
 type Server struct {
 	endpoint     kitendpoint.Endpoint
 	dec          DecodeFunc
@@ -34,20 +35,22 @@ type Server struct {
 	next     chan net.Conn // to a goroutine that waits for one; see work
 	waiting  atomic.Int64  // how many do
 
-	// What follows is for Shutdown. Connections are counted and not listed: a list under a lock is a cost for every one
-	// of them, and their deadlines end them all the same.
+	// What follows is for Shutdown. Connections are counted and not listed: a list under a lock is
+	// a cost for every one of them, and their deadlines end them all the same.
 	ctx       context.Context // of every request, cancelled when Shutdown gives up
 	giveUp    context.CancelFunc
 	closing   chan struct{}              // closed when Shutdown begins
 	idle      chan struct{}              // closed when nothing is busy any more
-	busy      atomic.Int64               // loops, connections and their goroutines, and one for the time before Shutdown
+	busy      atomic.Int64               // loops, connections, goroutines; one until Shutdown
 	mu        sync.Mutex                 // guards listeners, and the closing of closing
 	listeners map[*net.Listener]struct{} // by pointer: a listener need not be comparable
 }
 
-// NewServer returns a server of e. A nil dec reads no request: the reply does not wait for one, the endpoint is called
-// with a nil request, and what the client sends is thrown away.
-func NewServer(e kitendpoint.Endpoint, dec DecodeFunc, enc EncodeFunc, options ...ServerOption) *Server {
+// NewServer returns a server of e. A nil dec reads no request: the reply does not wait for one, the
+// endpoint is called with a nil request, and the client's bytes are thrown away.
+func NewServer(
+	e kitendpoint.Endpoint, dec DecodeFunc, enc EncodeFunc, options ...ServerOption,
+) *Server {
 	s := &Server{
 		endpoint:     e,
 		dec:          dec,
@@ -71,9 +74,10 @@ func NewServer(e kitendpoint.Endpoint, dec DecodeFunc, enc EncodeFunc, options .
 	return s
 }
 
-// Serve accepts connections from l until Shutdown, which has to come, and returns ErrServerClosed then. It closes l in any
-// case. A server may serve several listeners. An error of Accept ends Serve only when l is closed or broken; a shortage, of file
-// descriptors for instance, is waited out.
+// Serve accepts connections from l until Shutdown, which has to come, and returns ErrServerClosed
+// then. It closes l in any case. A server may serve several listeners. An error of Accept ends
+// Serve only when l is closed or broken; a shortage, of file descriptors for instance, is waited
+// out.
 func (s *Server) Serve(l net.Listener) error {
 	if !s.track(&l) {
 		l.Close()
@@ -84,10 +88,11 @@ func (s *Server) Serve(l net.Listener) error {
 	return s.accept(l)
 }
 
-// Shutdown serves the connections that the kernel holds already, stops accepting, and waits for the handlers: nobody
-// who came before it is reset. A listener without SetDeadline, unlike a *net.TCPListener, is closed at once, with whatever
-// waits in it. When ctx ends first, the contexts of the requests are cancelled and Shutdown returns the cause without
-// waiting for the rest, which the deadline of each connection ends. It may be called again, to wait again.
+// Shutdown serves the connections that the kernel holds already, stops accepting, and waits for the
+// handlers: no connection that was established is reset. A listener without SetDeadline, unlike a
+// *net.TCPListener, is closed at once, and resets its queue. When ctx ends first, the contexts
+// of the requests are cancelled and Shutdown returns the cause without waiting for the rest, which
+// the deadline of each connection ends. It may be called again, to wait again.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.close()
 	select {
@@ -153,7 +158,8 @@ func (s *Server) untrack(l *net.Listener) {
 	s.done()
 }
 
-// done ends what a busy.Add began. A loop is busy as long as it may add a connection, so that zero is final.
+// done undoes a busy.Add(1). A loop is busy as long as it may add a connection, so that zero
+// is final.
 func (s *Server) done() {
 	if s.busy.Add(-1) == 0 {
 		close(s.idle)
