@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"time"
@@ -17,6 +18,7 @@ import (
 type Client struct {
 	addr      string
 	enc       EncodeFunc
+	request   *string // instead of what enc writes, unless nil
 	dec       DecodeFunc
 	before    []RequestFunc
 	after     []RequestFunc
@@ -35,7 +37,7 @@ func NewClient(addr string, enc EncodeFunc, dec DecodeFunc, options ...ClientOpt
 		enc:     enc,
 		dec:     dec,
 		timeout: 5 * time.Second,
-		dialer:  net.Dialer{KeepAlive: -1}, // a call is over before the first probe
+		dialer:  newDialer(),
 	}
 	for _, option := range options {
 		option(c)
@@ -53,7 +55,7 @@ func (c *Client) Endpoint() kitendpoint.Endpoint {
 		x := call{Client: c, ctx: ctx}
 		response, err := x.run(request)
 		if err != nil {
-			err = &Error{Addr: c.addr, Err: x.explain(err)}
+			err = &Error{Addr: c.addr, Err: x.explain(err), unsent: x.unsent}
 		}
 		for _, finalize := range c.finalizer {
 			finalize(x.ctx, x.conn, err)
@@ -65,8 +67,9 @@ func (c *Client) Endpoint() kitendpoint.Endpoint {
 // A call is one use of the endpoint.
 type call struct {
 	*Client
-	ctx  context.Context
-	conn net.Conn // nil until connected
+	ctx    context.Context
+	conn   net.Conn // nil until connected
+	unsent bool     // it failed before an endpoint could act
 }
 
 // run encodes before it connects, so that a request that cannot be
@@ -80,21 +83,23 @@ func (x *call) run(request any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := x.dialer.DialContext(x.ctx, "tcp", x.addr)
+	conn, err := connect(x.ctx, &x.dialer, x.addr)
 	if err != nil {
+		x.unsent = true
 		return nil, fmt.Errorf("%w: %w", ErrConnect, err)
 	}
 	defer conn.Close()
 	x.conn = conn
-	// A deadline in the past wakes a Read and a Write.
-	stop := context.AfterFunc(x.ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	return x.exchange(text)
+	defer interruptOn(x.ctx, conn)()
+	return x.exchange(text, &reply{conn: conn, ctx: x.ctx})
 }
 
 // encode returns the bytes of the request, none when there is no encoder.
 func (x *call) encode(request any) ([]byte, error) {
-	if x.enc == nil {
+	switch {
+	case x.request != nil:
+		return []byte(*x.request), nil
+	case x.enc == nil:
 		return nil, nil
 	}
 	var text bytes.Buffer
@@ -104,7 +109,7 @@ func (x *call) encode(request any) ([]byte, error) {
 
 // exchange sends text and reads the reply. A server need not wait for a request, and may be gone
 // when it comes: a failed write is a failure only when there is no reply either.
-func (x *call) exchange(text []byte) (response any, err error) {
+func (x *call) exchange(text []byte, reply io.Reader) (response any, err error) {
 	for _, before := range x.before {
 		x.ctx = before(x.ctx, x.conn)
 	}
@@ -112,7 +117,7 @@ func (x *call) exchange(text []byte) (response any, err error) {
 	if len(text) > 0 {
 		_, unsent = x.conn.Write(text)
 	}
-	response, err = x.dec(x.ctx, x.conn)
+	response, err = x.dec(x.ctx, reply)
 	if err != nil && unsent != nil {
 		err = fmt.Errorf("%w (request: %w)", err, unsent)
 	}

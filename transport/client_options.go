@@ -1,8 +1,6 @@
 package transport
 
 import (
-	"context"
-	"io"
 	"time"
 )
 
@@ -33,10 +31,5 @@ func ClientTimeout(d time.Duration) ClientOption {
 // Request sends text, which may be empty, and the encoder of the client is not called.
 // The default of a daytime client is "timestamp".
 func Request(text string) ClientOption {
-	return func(c *Client) {
-		c.enc = func(_ context.Context, w io.Writer, _ any) error {
-			_, err := io.WriteString(w, text)
-			return err
-		}
-	}
+	return func(c *Client) { c.request = &text }
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -63,7 +64,9 @@ func TestClientTakesAnAnswer(t *testing.T) {
 			}
 			untilGone(c)
 		}, "now"},
-		{"binary", sends("\x00\xff\x1b\n", untilGone), "\x00\xff\x1b"},
+		{"binary", sends("\x00\xffa\x1b\n", untilGone), "\x00\xffa\x1b"},
+		{"empty line first", sends("\nnow\n", untilGone), "now"}, // as time.nist.gov
+		{"no line end and no end", sends("\r\nnow", untilGone), "now"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if have, err := call(t.Context(), fake(t, test.handle)); have != test.want || err != nil {
@@ -114,6 +117,8 @@ func TestClientFails(t *testing.T) {
 			[]error{transport.ErrNoReply, io.ErrUnexpectedEOF}, "no reply: unexpected EOF"},
 		{"reset before a byte", fake(t, abort),
 			[]error{transport.ErrNoReply, syscall.ECONNRESET}, "no reply: "},
+		{"empty line and end", fake(t, sends("\r\n", end)),
+			[]error{transport.ErrNoReply}, "no reply: nothing printable in 2 bytes: unexpected EOF"},
 		{"a gigabyte", fake(t, gigabyte),
 			[]error{transport.ErrTooLong}, "reply too long: over 256 bytes"},
 	} {
@@ -123,6 +128,10 @@ func TestClientFails(t *testing.T) {
 				t.Fatalf("want an error, have %q", have)
 			}
 			wantIs(t, err, test.want...)
+			unsent := slices.Contains(test.want, transport.ErrConnect)
+			if isUnsent(err) != unsent {
+				t.Errorf("want unsent %v, have %v", unsent, err)
+			}
 			var typed *transport.Error
 			if !errors.As(err, &typed) || typed.Addr != test.addr {
 				t.Errorf("want a *transport.Error for %s, have %#v", test.addr, err)
@@ -148,6 +157,7 @@ func TestContextEndsACall(t *testing.T) {
 		{"write", fake(t, func(c *net.TCPConn) { <-t.Context().Done() }), []transport.ClientOption{big}},
 		{"read", fake(t, untilGone), nil},
 		{"half a line", fake(t, sends("no", untilGone)), nil},
+		{"blank line", fake(t, sends("\n", untilGone)), nil},
 	} {
 		deadline := []error{transport.ErrDeadline, context.DeadlineExceeded, os.ErrDeadlineExceeded}
 		for _, test := range []struct {
@@ -180,6 +190,9 @@ func TestContextEndsACall(t *testing.T) {
 					t.Errorf("want an error, have %q", have)
 				}
 				wantIs(t, err, test.want...)
+				if unsent := phase.name == "dial"; isUnsent(err) != unsent {
+					t.Errorf("want unsent %v, have %v", unsent, err)
+				}
 				if isDeadline := errors.Is(err, transport.ErrDeadline); isDeadline != (test.name != "cancel") {
 					t.Errorf("want a deadline told from a cancel, have %v", err)
 				}
@@ -193,6 +206,9 @@ func TestContextThatIsOverMakesNoCall(t *testing.T) {
 	cancel()
 	_, err := call(ctx, start(t, say("now")).addr)
 	wantIs(t, err, context.Canceled)
+	if !isUnsent(err) {
+		t.Errorf("want unsent, have %v", err)
+	}
 }
 
 func TestEncoderFailureSendsNothing(t *testing.T) {
@@ -210,6 +226,9 @@ func TestEncoderFailureSendsNothing(t *testing.T) {
 		transport.ClientBefore(before))
 	_, err := client.Endpoint()(t.Context(), nil)
 	wantIs(t, err, boom)
+	if isUnsent(err) { // another server would get the same
+		t.Errorf("want no unsent call, have %v", err)
+	}
 	if connected {
 		t.Error("want no connection for a request that cannot be encoded")
 	}

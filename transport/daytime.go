@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	kitendpoint "github.com/go-kit/kit/endpoint"
 	kitsd "github.com/go-kit/kit/sd"
@@ -24,10 +25,12 @@ func NewDaytimeServer(set endpoint.Set, logger kitlog.Logger, options ...ServerO
 }
 
 // NewDaytimeClient returns a client of the daytime server at addr. It sends "timestamp", unless
-// Request says otherwise.
+// Request says otherwise. Its answer is the first line with a printable character; a server that
+// sends the request back, such as an echo server, fails with ErrNoReply.
 func NewDaytimeClient(addr string, options ...ClientOption) *Client {
-	options = append([]ClientOption{Request("timestamp")}, options...)
-	return NewClient(addr, nil, decodeDaytimeResponse, options...)
+	c := NewClient(addr, nil, nil, append([]ClientOption{Request("timestamp")}, options...)...)
+	c.dec = decodeDaytimeResponse(*c.request)
+	return c
 }
 
 // Factory returns a go-kit factory: from the address of a daytime server to an endpoint that asks
@@ -54,11 +57,18 @@ func encodeDaytimeResponse(_ context.Context, w io.Writer, response any) error {
 	return WriteLine(w, daytime.Reply)
 }
 
-// decodeDaytimeResponse takes the line as it is: RFC 867 gives it no syntax.
-func decodeDaytimeResponse(_ context.Context, r io.Reader) (any, error) {
-	line, err := ReadLine(r)
-	if err != nil {
-		return nil, err
+// decodeDaytimeResponse returns a decoder that takes the line as it is, because RFC 867 gives it no
+// syntax, unless it is the line that would be read if request came back.
+func decodeDaytimeResponse(request string) DecodeFunc {
+	echo, _ := ReadLine(strings.NewReader(request)) // empty, as no reply is, when there is no such line
+	return func(_ context.Context, r io.Reader) (any, error) {
+		line, err := ReadLine(r)
+		if err != nil {
+			return nil, err
+		}
+		if line == echo {
+			return nil, fmt.Errorf("%w: the request came back", ErrNoReply)
+		}
+		return endpoint.DaytimeResponse{Reply: line}, nil
 	}
-	return endpoint.DaytimeResponse{Reply: line}, nil
 }

@@ -58,7 +58,8 @@ func TestDaytimeFailureIsNoReply(t *testing.T) {
 	}{
 		{stub{err: errors.New("boom")}, "err=boom\n"},
 		{stub{reply: "two\nlines"}, `err="not a line: \"two\\nlines\""` + "\n"},
-		{stub{reply: strings.Repeat("x", 255)}, "err=\"not a line: 255 bytes\"\n"},
+		{stub{reply: strings.Repeat("x", 255)}, "err=\"not a line: 255 bytes, want at most 254\"\n"},
+		{stub{}, `err="not a line: \"\""` + "\n"},
 	} {
 		var log bytes.Buffer
 		server := daytimeServer(t, test.svc, &log)
@@ -126,6 +127,35 @@ func TestDaytimeRequest(t *testing.T) {
 		if have := <-got; have != test.want {
 			t.Errorf("want %q sent, have %q", test.want, have)
 		}
+	}
+}
+
+// An echo server tells no time. A reply that only begins like the request is one.
+func TestTheRequestIsNoAnswer(t *testing.T) {
+	echo := func(conn *net.TCPConn) { io.Copy(conn, conn) }
+	for _, test := range []struct{ request, want string }{
+		{"timestamp", ""},
+		{"timestamp\r\n", ""},
+		{"\ntwo\nlines\n", ""},
+		{"", "now"},
+		{"\n", "now"},
+	} {
+		handle := echo
+		if test.want != "" {
+			handle = sends(test.want+"\n", echo)
+		}
+		client := transport.NewDaytimeClient(fake(t, handle), transport.Request(test.request))
+		have, err := (endpoint.Set{DaytimeEndpoint: client.Endpoint()}).Daytime(t.Context())
+		if test.want == "" {
+			wantIs(t, err, transport.ErrNoReply)
+		} else if have != test.want || err != nil {
+			t.Errorf("%q: want %q, have %q, %v", test.request, test.want, have, err)
+		}
+	}
+	client := transport.NewDaytimeClient(fake(t, sends("timestamp 17:37\n", untilGone)))
+	have, err := (endpoint.Set{DaytimeEndpoint: client.Endpoint()}).Daytime(t.Context())
+	if want := "timestamp 17:37"; have != want || err != nil {
+		t.Errorf("want %q, have %q, %v", want, have, err)
 	}
 }
 

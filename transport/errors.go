@@ -7,7 +7,7 @@ import "errors"
 var (
 	ErrServerClosed = errors.New("server closed")     // Serve, after Shutdown
 	ErrConnect      = errors.New("cannot connect")    // no connection came about
-	ErrNoReply      = errors.New("no reply")          // the connection ended before the first byte
+	ErrNoReply      = errors.New("no reply")          // the end came before a printable character
 	ErrTooLong      = errors.New("reply too long")    // over MaxLine bytes without a line end
 	ErrDeadline     = errors.New("deadline exceeded") // time ran out, perhaps after half a line
 	ErrNotALine     = errors.New("not a line")        // WriteLine was given something else
@@ -19,6 +19,8 @@ var (
 type Error struct {
 	Addr string // the server's address
 	Err  error
+
+	unsent bool
 }
 
 // Error names the server and the reason.
@@ -26,3 +28,9 @@ func (e *Error) Error() string { return "transport: " + e.Addr + ": " + e.Err.Er
 
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Unsent reports whether the call failed on the way to its server, before a byte of the request was
+// sent: a name that does not resolve, a refused connection, no route, no connection in time. No
+// endpoint can have acted on it, so that even a call that must not be made twice may go to another
+// server. Package sd/lb looks for this method with errors.As.
+func (e *Error) Unsent() bool { return e.unsent }

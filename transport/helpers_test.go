@@ -172,6 +172,12 @@ func within(t testing.TB, what string, condition func() bool) {
 	t.Fatalf("%s: not within %v", what, bound)
 }
 
+// isUnsent looks for the mark of a call that no endpoint can have acted on.
+func isUnsent(err error) bool {
+	var mark interface{ Unsent() bool }
+	return errors.As(err, &mark) && mark.Unsent()
+}
+
 // wantIs checks that err matches every target.
 func wantIs(t testing.TB, err error, targets ...error) {
 	t.Helper()
