@@ -14,13 +14,7 @@ const (
 	minBackoff = 5 * time.Millisecond
 	maxBackoff = time.Second
 
-	// reportInterval is the time between two reports of a shortage, which may come and go with
-	// every connection.
-	reportInterval = time.Minute
-
-	// maxRefusals is how many connections above a limit are drained at the same time, each for
-	// refusalTimeout at most.
-	maxRefusals    = 1024
+	// refusalTimeout is how long a connection above a limit is drained.
 	refusalTimeout = 100 * time.Millisecond
 
 	// queueGrace is how long no connection may come before the accept queue counts as empty. A
@@ -57,9 +51,9 @@ func (s *Server) accept(l net.Listener) error {
 		case !shortage(err):
 			return fmt.Errorf("transport: accept: %w", err)
 		default:
-			if time.Since(reported) > reportInterval {
+			if time.Since(reported) > noticeInterval {
 				reported = time.Now()
-				s.report(s.ctx, fmt.Errorf("transport: accept, retrying: %w", err))
+				s.reports.add(s.ctx, fmt.Errorf("transport: accept, retrying: %w", err))
 			}
 			backoff = min(max(2*backoff, minBackoff), maxBackoff)
 			s.sleep(backoff)
@@ -91,17 +85,18 @@ func (s *Server) sleep(d time.Duration) {
 // most refusalTimeout: a flood has to wait in the kernel's queue.
 func (s *Server) admit(conn net.Conn) {
 	s.busy.Add(1)
-	if s.limits.admit(conn.RemoteAddr()) {
-		select {
-		case s.next <- conn:
-		default:
-			s.busy.Add(1)
-			go s.work(conn)
-		}
+	if over := s.limits.admit(conn.RemoteAddr()); over != nil {
+		s.notices.turnedAway(over).add(event{from: conn.RemoteAddr()})
+		s.refusals <- struct{}{}
+		go s.refuse(conn)
 		return
 	}
-	s.refusals <- struct{}{}
-	go s.refuse(conn)
+	select {
+	case s.next <- conn:
+	default:
+		s.busy.Add(1)
+		go s.work(conn)
+	}
 }
 
 // refuse ends a connection above a limit, in a goroutine of its own. The client reads the end

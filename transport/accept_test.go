@@ -165,24 +165,25 @@ func TestShutdownInterruptsThePause(t *testing.T) {
 // when one is free.
 func TestRefusalsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		server := newTestServer(Linger(time.Hour), MaxConns(1))
+		slots := cap(server.refusals)
 		var steps []any
-		for range maxRefusals + 2 {
+		for range slots + 2 {
 			_, conn := net.Pipe()
 			steps = append(steps, conn)
 		}
-		server := newTestServer(Linger(time.Hour), MaxConns(1))
 		l := newScript(steps...)
 		go server.Serve(l)
 		synctest.Wait()
-		if want, have := maxRefusals, len(server.refusals); have != want {
+		if want, have := slots, len(server.refusals); have != want {
 			t.Errorf("want %d slots taken, have %d", want, have)
 		}
-		if want, have := maxRefusals+2, len(l.times); have != want {
+		if want, have := slots+2, len(l.times); have != want {
 			t.Errorf("want %d calls of Accept before it blocks, have %d", want, have)
 		}
 		time.Sleep(refusalTimeout)
 		synctest.Wait()
-		if want, have := maxRefusals+3, len(l.times); have != want {
+		if want, have := slots+3, len(l.times); have != want {
 			t.Errorf("want Accept to go on after %v: %d calls, have %d", refusalTimeout, want, have)
 		}
 		if err := server.Shutdown(t.Context()); err != nil {

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// MaxLine is the length of the longest line in bytes. Its line end counts, and so do blank lines
-	// in front of it.
+	// MaxLine is the length of the longest line in bytes. Its line end counts, and so do blank
+	// lines in front of it.
 	MaxLine = 256
 
 	// quietTimeout is how long a client waits for the rest of a line that has no line end.
@@ -91,8 +91,8 @@ func hasText(line []byte) bool { return bytes.ContainsFunc(line, visible) }
 // visible reports whether r makes an answer of a line.
 func visible(r rune) bool { return r != ' ' && !unprintable(r) }
 
-// cutOff decides whether line, which err ended before a line end came, is an answer; n bytes came in
-// all. A deadline is no answer, even after half a line: that server has stalled.
+// cutOff decides whether line, which err ended before a line end came, is an answer; n bytes came
+// in all. A deadline is no answer, even after half a line: that server has stalled.
 func cutOff(line []byte, n int, err error) (string, error) {
 	ended := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || err == errQuiet
 	begun := hasText(line)
@@ -116,8 +116,8 @@ func cutOff(line []byte, n int, err error) (string, error) {
 func trimLine(line []byte) string { return string(bytes.TrimSuffix(line, []byte("\r"))) }
 
 // WriteLine writes line and CRLF in one Write. It refuses with ErrNotALine every line that ReadLine
-// would not give back: one that holds a CR or LF, one without a printable character, and one that is
-// longer than MaxLine allows.
+// would not give back: one that holds a CR or LF, one without a printable character, and one that
+// is longer than MaxLine allows.
 func WriteLine(w io.Writer, line string) error {
 	if len(line)+2 > MaxLine {
 		return fmt.Errorf("%w: %d bytes, want at most %d", ErrNotALine, len(line), MaxLine-2)

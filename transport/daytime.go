@@ -60,7 +60,7 @@ func encodeDaytimeResponse(_ context.Context, w io.Writer, response any) error {
 // decodeDaytimeResponse returns a decoder that takes the line as it is, because RFC 867 gives it no
 // syntax, unless it is the line that would be read if request came back.
 func decodeDaytimeResponse(request string) DecodeFunc {
-	echo, _ := ReadLine(strings.NewReader(request)) // empty, as no reply is, when there is no such line
+	echo, _ := ReadLine(strings.NewReader(request)) // empty without such a line, as no reply is
 	return func(_ context.Context, r io.Reader) (any, error) {
 		line, err := ReadLine(r)
 		if err != nil {

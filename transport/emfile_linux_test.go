@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -15,10 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startChild runs serveAsChild in a process of its own, whose log fills up until stop returns.
-func startChild(t *testing.T) (pid int, addr string, stop func() (log string)) {
+// startChild runs serveAsChild in a process of its own, by way of a command that ends in exec, and
+// whose log is complete when stop returns.
+func startChild(t *testing.T, by ...string) (pid int, addr string, stop func() (log string)) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	by = append(by, os.Args[0])
+	cmd := exec.Command(by[0], by[1:]...)
 	cmd.Env = append(os.Environ(), childEnv+"=1")
 	var log bytes.Buffer
 	cmd.Stderr = &log
@@ -99,5 +102,34 @@ func TestNoDescriptorsLeft(t *testing.T) {
 	}
 	if log := stop(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "too many open files") {
 		t.Errorf("want one line about it, have %q", log)
+	}
+}
+
+// A server that has fewer descriptors than connections refuses those for which it has none, at once.
+func TestRefusedWhereDescriptorsEnd(t *testing.T) {
+	const limit, clients = 128, 300
+	_, addr, stop := startChild(t, "/bin/sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0"`, limit))
+	begin := time.Now()
+	var answered, refused int
+	for range clients {
+		conn := dial(t, addr)
+		if n, err := conn.Read(make([]byte, 512)); n > 0 {
+			answered++ // and stays
+		} else if err == io.EOF {
+			refused++
+			conn.Close()
+		} else {
+			t.Fatalf("want an answer or an end, have %v", err)
+		}
+	}
+	if took := time.Since(begin); took > bound/2 {
+		t.Errorf("want no client to wait, have %v for %d", took, clients)
+	}
+	if answered == 0 || answered >= limit || refused == 0 {
+		t.Errorf("want some answered and the others refused, have %d and %d", answered, refused)
+	}
+	log := stop()
+	if strings.Count(log, "\n") != 1 || !strings.Contains(log, "too many connections: 1 turned away") {
+		t.Errorf("want one line about the limit, have %q", log)
 	}
 }

@@ -3,14 +3,17 @@ package transport
 import "errors"
 
 // The ways in which a call, or a server, ends. Each comes wrapped together with its cause: a
-// refused connection matches ErrConnect and syscall.ECONNREFUSED.
+// refused connection matches ErrConnect and syscall.ECONNREFUSED. ServerErrorHandler gets
+// ErrMaxConns and ErrMaxConnsPerIP.
 var (
-	ErrServerClosed = errors.New("server closed")     // Serve, after Shutdown
-	ErrConnect      = errors.New("cannot connect")    // no connection came about
-	ErrNoReply      = errors.New("no reply")          // the end came before a printable character
-	ErrTooLong      = errors.New("reply too long")    // over MaxLine bytes without a line end
-	ErrDeadline     = errors.New("deadline exceeded") // time ran out, perhaps after half a line
-	ErrNotALine     = errors.New("not a line")        // WriteLine was given something else
+	ErrServerClosed  = errors.New("server closed")        // Serve, after Shutdown
+	ErrConnect       = errors.New("cannot connect")       // no connection came about
+	ErrNoReply       = errors.New("no reply")             // the end came before a printable character
+	ErrTooLong       = errors.New("reply too long")       // over MaxLine bytes without a line end
+	ErrDeadline      = errors.New("deadline exceeded")    // time ran out, perhaps after half a line
+	ErrMaxConns      = errors.New("too many connections") // more than MaxConns
+	ErrMaxConnsPerIP = errors.New("too many connections from one address")
+	ErrNotALine      = errors.New("not a line") // WriteLine was given something else
 )
 
 // An Error is a failed call. Err holds a sentinel, if one fits, and the cause. A deadline matches

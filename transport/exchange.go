@@ -78,7 +78,7 @@ func (x *exchange) run() {
 	x.reply.Reset()
 	err := x.recovered(x.prepare)
 	if err != nil {
-		x.report(x.ctx, err)
+		x.reports.add(x.ctx, err)
 		x.reply.Reset()
 	}
 	if sent := send(x.conn, x.reply.Bytes(), x.deadline); err == nil {
@@ -86,7 +86,7 @@ func (x *exchange) run() {
 	}
 	for _, finalize := range x.finalizer {
 		if err := x.recovered(func() error { finalize(x.ctx, x.conn, err); return nil }); err != nil {
-			x.report(x.ctx, err)
+			x.reports.add(x.ctx, err)
 		}
 	}
 }
@@ -120,12 +120,6 @@ func (x *exchange) decode() (any, error) {
 		return nil, err
 	}
 	return x.dec(x.ctx, x.conn)
-}
-
-// report calls the error handler, and drops a panic of it: there is no other handler.
-func (s *Server) report(ctx context.Context, err error) {
-	defer func() { _ = recover() }()
-	s.errorHandler.Handle(ctx, err)
 }
 
 // recovered turns a panic of f into an error, stack included: a panic costs one connection, not the

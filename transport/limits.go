@@ -17,23 +17,23 @@ type limits struct {
 	from map[netip.Prefix]int
 }
 
-// admit counts a connection from addr and reports whether that is within the limits. If so, release
-// undoes it.
-func (l *limits) admit(addr net.Addr) bool {
+// admit counts a connection from addr, until release undoes it, or returns the limit that it would
+// exceed: ErrMaxConns or ErrMaxConnsPerIP.
+func (l *limits) admit(addr net.Addr) error {
 	source := l.source(addr)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.total > 0 && l.open >= l.total {
-		return false
+		return ErrMaxConns
 	}
 	if source.IsValid() {
 		if l.from[source] >= l.perSource {
-			return false
+			return ErrMaxConnsPerIP
 		}
 		l.from[source]++
 	}
 	l.open++
-	return true
+	return nil
 }
 
 // release undoes an admit of addr.

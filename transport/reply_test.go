@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// trickling returns a connection whose peer writes the parts of a reply with a pause after each, and
-// stays.
+// trickling returns a connection whose peer writes the parts of a reply with a pause after each,
+// and stays.
 func trickling(t *testing.T, pause time.Duration, parts ...string) net.Conn {
 	conn, peer := net.Pipe()
 	var writing sync.WaitGroup

@@ -19,16 +19,17 @@ import (
 // Serve, which the caller starts, one per connection, and some that wait for the next one, all of
 // which Shutdown awaits.
 type Server struct {
-	endpoint     kitendpoint.Endpoint
-	dec          DecodeFunc
-	enc          EncodeFunc
-	before       []RequestFunc
-	after        []RequestFunc
-	finalizer    []FinalizerFunc
-	errorHandler transport.ErrorHandler
-	timeout      time.Duration
-	linger       time.Duration
-	limits       limits
+	endpoint  kitendpoint.Endpoint
+	dec       DecodeFunc
+	enc       EncodeFunc
+	before    []RequestFunc
+	after     []RequestFunc
+	finalizer []FinalizerFunc
+	timeout   time.Duration
+	linger    time.Duration
+	limits    limits
+	reports   reporter // to the error handler
+	notices   notices
 
 	buffers  sync.Pool     // of *bytes.Buffer: the reply first, then the scratch space of the drain
 	refusals chan struct{} // a slot for each connection above a limit
@@ -51,20 +52,22 @@ type Server struct {
 func NewServer(
 	e kitendpoint.Endpoint, dec DecodeFunc, enc EncodeFunc, options ...ServerOption,
 ) *Server {
+	conns, refusals := capacity(maxFiles(), 1)
 	s := &Server{
-		endpoint:     e,
-		dec:          dec,
-		enc:          enc,
-		errorHandler: transport.NewLogErrorHandler(kitlog.NewNopLogger()),
-		timeout:      10 * time.Second,
-		linger:       500 * time.Millisecond,
-		limits:       limits{total: 10000, from: map[netip.Prefix]int{}},
-		refusals:     make(chan struct{}, maxRefusals),
-		next:         make(chan net.Conn),
-		closing:      make(chan struct{}),
-		idle:         make(chan struct{}),
-		listeners:    map[*net.Listener]struct{}{},
+		endpoint:  e,
+		dec:       dec,
+		enc:       enc,
+		reports:   reporter{handler: transport.NewLogErrorHandler(kitlog.NewNopLogger())},
+		timeout:   10 * time.Second,
+		linger:    500 * time.Millisecond,
+		limits:    limits{total: conns, from: map[netip.Prefix]int{}},
+		refusals:  make(chan struct{}, refusals),
+		next:      make(chan net.Conn),
+		closing:   make(chan struct{}),
+		idle:      make(chan struct{}),
+		listeners: map[*net.Listener]struct{}{},
 	}
+	s.notices.init(s)
 	s.ctx, s.giveUp = context.WithCancel(context.Background())
 	s.buffers.New = func() any { return bytes.NewBuffer(make([]byte, 0, scratchSize)) }
 	s.busy.Store(1)
@@ -98,6 +101,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	select {
 	case <-s.idle:
 		s.giveUp()
+		s.notices.close()
+		s.reports.wait(ctx)
 		return nil
 	case <-ctx.Done():
 		s.giveUp()

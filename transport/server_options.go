@@ -27,11 +27,16 @@ func ServerFinalizer(finalizer ...FinalizerFunc) ServerOption {
 	return func(s *Server) { s.finalizer = append(s.finalizer, finalizer...) }
 }
 
-// ServerErrorHandler gets the errors of the server: those of the decoder, endpoint and
-// encoder, panics, and, once a minute at most, a shortage that keeps Serve from accepting. A client
-// that is gone before its reply is no such error; finalizers see it. By default nobody is told.
+// ServerErrorHandler gets the errors of the server: those of the decoder, endpoint and encoder,
+// panics, and, each once a minute at most, a shortage that keeps Serve from accepting
+// (syscall.EMFILE for instance) and how many connections a limit turned away (ErrMaxConns,
+// ErrMaxConnsPerIP). A client that is gone before its reply is no such error; finalizers see it. By
+// default nobody is told.
+//
+// It is called by one goroutine at a time, and may block: nothing waits for it but Shutdown, for a
+// second at most. While it blocks, 64 errors are kept for it; the others are counted.
 func ServerErrorHandler(handler transport.ErrorHandler) ServerOption {
-	return func(s *Server) { s.errorHandler = handler }
+	return func(s *Server) { s.reports.handler = handler }
 }
 
 // ServerTimeout bounds a connection from its acceptance to the end of the write: decoder, endpoint
@@ -48,7 +53,7 @@ func Linger(d time.Duration) ServerOption {
 
 // MaxConns limits the connections that are served at the same time; zero is no limit. A connection
 // above the limit ends without an answer, and at once, so that the client goes elsewhere. The
-// default is 10000.
+// default is DefaultMaxConns(1), 10000 or as many as there are file descriptors for.
 func MaxConns(n int) ServerOption {
 	return func(s *Server) { s.limits.total = n }
 }

@@ -229,6 +229,7 @@ func TestErrorsEndWithoutAReply(t *testing.T) {
 			if have := <-outcome; have != boom {
 				t.Errorf("want the finalizer to see %v, have %v", boom, have)
 			}
+			within(t, "the report", func() bool { return len(log.all()) > 0 })
 			if have := log.all(); len(have) != 1 || have[0] != boom {
 				t.Errorf("want one report of %v, have %v", boom, have)
 			}
