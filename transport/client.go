@@ -24,6 +24,8 @@ type Client struct {
 	after     []RequestFunc
 	finalizer []FinalizerFunc
 	timeout   time.Duration
+	tls       TLSSource // nil is plain text
+	tlsName   string
 	dialer    net.Dialer
 }
 
@@ -83,6 +85,10 @@ func (x *call) run(request any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	config, err := x.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
 	conn, err := connect(x.ctx, &x.dialer, x.addr)
 	if err != nil {
 		x.unsent = true
@@ -91,6 +97,9 @@ func (x *call) run(request any) (any, error) {
 	defer conn.Close()
 	x.conn = conn
 	defer interruptOn(x.ctx, conn)()
+	if config != nil {
+		return x.exchangeOverTLS(config, text)
+	}
 	return x.exchange(text, &reply{conn: conn, ctx: x.ctx})
 }
 

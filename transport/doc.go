@@ -12,9 +12,16 @@
 // the reply and its FIN, drains what the client still sends until the client's own FIN, and closes
 // then. The drain is bounded in bytes and time, and only a client that exceeds the bound is reset.
 //
+// # TLS
+//
+// Whoever can write to a registry can have clients dial any address. With [ServerTLS] and
+// [ClientTLS] a server proves the name of the service before it is sent a byte. The draining close
+// is the same one layer below: reply, close_notify, FIN, drain. Plain text is the default.
+//
 // # Errors
 //
-// A call fails with an [*Error], which matches one of the sentinels below by errors.Is, and its
-// cause too. A client has an answer as soon as there is a complete line, and what happens to the
-// connection after that is ignored.
+// A call fails with an [*Error], whose Unsent method says that no endpoint can have acted on it,
+// and which matches one of the sentinels below by errors.Is, and its cause too. A client has an
+// answer as soon as there is a complete line, and what happens to the connection after that is
+// ignored.
 package transport

@@ -105,7 +105,8 @@ func TestNoDescriptorsLeft(t *testing.T) {
 	}
 }
 
-// A server that has fewer descriptors than connections refuses those for which it has none, at once.
+// A server that has fewer descriptors than connections refuses those for which it has none, at
+// once.
 func TestRefusedWhereDescriptorsEnd(t *testing.T) {
 	const limit, clients = 128, 300
 	_, addr, stop := startChild(t, "/bin/sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0"`, limit))

@@ -8,6 +8,7 @@ import "errors"
 var (
 	ErrServerClosed  = errors.New("server closed")        // Serve, after Shutdown
 	ErrConnect       = errors.New("cannot connect")       // no connection came about
+	ErrHandshake     = errors.New("TLS handshake failed") // nobody proved the name of the service
 	ErrNoReply       = errors.New("no reply")             // the end came before a printable character
 	ErrTooLong       = errors.New("reply too long")       // over MaxLine bytes without a line end
 	ErrDeadline      = errors.New("deadline exceeded")    // time ran out, perhaps after half a line
@@ -33,7 +34,8 @@ func (e *Error) Error() string { return "transport: " + e.Addr + ": " + e.Err.Er
 func (e *Error) Unwrap() error { return e.Err }
 
 // Unsent reports whether the call failed on the way to its server, before a byte of the request was
-// sent: a name that does not resolve, a refused connection, no route, no connection in time. No
+// sent: a name that does not resolve, a refused connection, no route, no connection in time,
+// a TLS handshake that failed. No
 // endpoint can have acted on it, so that even a call that must not be made twice may go to another
 // server. Package sd/lb looks for this method with errors.As.
 func (e *Error) Unsent() bool { return e.unsent }

@@ -50,9 +50,15 @@ func (s *Server) serve(conn net.Conn) {
 	defer s.limits.release(conn.RemoteAddr())
 	defer conn.Close()
 	buf := s.buffers.Get().(*bytes.Buffer)
-	x := exchange{Server: s, conn: conn, reply: buf, deadline: time.Now().Add(s.timeout)}
-	x.run()
-	drain(conn, buf, s.linger)
+	deadline := time.Now().Add(s.timeout)
+	if secured, err := s.secure(conn); err != nil {
+		closeWrite(conn)
+		drain(conn, buf, refusalTimeout)
+	} else {
+		x := exchange{Server: s, conn: secured, reply: buf, deadline: deadline}
+		x.run()
+		drain(conn, buf, s.linger)
+	}
 	if buf.Cap() <= maxPooled {
 		s.buffers.Put(buf)
 	}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"crypto/tls"
 	"net"
 	"time"
 )
@@ -33,15 +34,21 @@ func send(conn net.Conn, reply []byte, deadline time.Time) error {
 	return err
 }
 
-// closeWrite sends a FIN. A connection that cannot be half-closed is left to Close.
+// closeWrite sends a FIN, and TLS's close_notify before it. A connection that cannot be half-closed
+// is left to Close.
 func closeWrite(conn net.Conn) error {
+	if secured, ok := conn.(*tls.Conn); ok {
+		secured.CloseWrite() // fails only where the FIN fails as well
+		conn = secured.NetConn()
+	}
 	if half, ok := conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
 	return nil
 }
 
-// drain reads and throws away the client's bytes until it hangs up, has sent more than maxDrain
+// drain reads from the connection below TLS, if there is TLS: nothing of it is of use any more. It
+// reads and throws away the client's bytes until it hangs up, has sent more than maxDrain
 // bytes, or time is up. What was not read by then makes the following Close a reset; a client that
 // has merely not hung up is not reset, unless it sends again.
 func drain(conn net.Conn, scratch *bytes.Buffer, within time.Duration) {

@@ -28,12 +28,13 @@ type notice struct {
 
 // An event is one connection that a notice counts.
 type event struct {
-	from net.Addr // of the client
+	from net.Addr // of the client, if there is one
+	err  error    // the cause, if there is one
 }
 
 // notices are those of a server.
 type notices struct {
-	maxConns, maxConnsPerIP notice
+	maxConns, maxConnsPerIP, handshakes, certificates notice
 }
 
 // init has each notice tell the error handler of s.
@@ -47,6 +48,12 @@ func (n *notices) init(s *Server) {
 	}
 	n.maxConnsPerIP.tell = func(many int, last event) {
 		report(turnedAway, ErrMaxConnsPerIP, many, s.limits.perSource, last.from)
+	}
+	n.handshakes.tell = func(many int, last event) {
+		report("%w: %d connections, the last from %v: %w", ErrHandshake, many, last.from, last.err)
+	}
+	n.certificates.tell = func(_ int, last event) {
+		report("TLS goes on with what was read before: %w", last.err)
 	}
 }
 
@@ -62,6 +69,8 @@ func (n *notices) turnedAway(over error) *notice {
 func (n *notices) close() {
 	n.maxConns.close()
 	n.maxConnsPerIP.close()
+	n.handshakes.close()
+	n.certificates.close()
 }
 
 // add counts an event.

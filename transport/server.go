@@ -28,8 +28,11 @@ type Server struct {
 	timeout   time.Duration
 	linger    time.Duration
 	limits    limits
-	reports   reporter // to the error handler
+	tls       TLSSource // nil is plain text
+	reports   reporter  // to the error handler
 	notices   notices
+
+	handshakes handshakes
 
 	buffers  sync.Pool     // of *bytes.Buffer: the reply first, then the scratch space of the drain
 	refusals chan struct{} // a slot for each connection above a limit
@@ -74,6 +77,7 @@ func NewServer(
 	for _, option := range options {
 		option(s)
 	}
+	s.handshakes.init(s.limits.total)
 	return s
 }
 
