@@ -85,7 +85,9 @@ func (s *Server) sleep(d time.Duration) {
 // most refusalTimeout: a flood has to wait in the kernel's queue.
 func (s *Server) admit(conn net.Conn) {
 	s.busy.Add(1)
+	s.metrics.Accepted.Add(1)
 	if over := s.limits.admit(conn.RemoteAddr()); over != nil {
+		s.metrics.TurnedAway.Add(1)
 		s.notices.turnedAway(over).add(event{from: conn.RemoteAddr()})
 		s.refusals <- struct{}{}
 		go s.refuse(conn)

@@ -26,6 +26,7 @@ type Client struct {
 	timeout   time.Duration
 	tls       TLSSource // nil is plain text
 	tlsName   string
+	metrics   ClientMetrics
 	dialer    net.Dialer
 }
 
@@ -40,6 +41,7 @@ func NewClient(addr string, enc EncodeFunc, dec DecodeFunc, options ...ClientOpt
 		dec:     dec,
 		timeout: 5 * time.Second,
 		dialer:  newDialer(),
+		metrics: ClientMetrics{}.complete(),
 	}
 	for _, option := range options {
 		option(c)
@@ -52,6 +54,8 @@ func NewClient(addr string, enc EncodeFunc, dec DecodeFunc, options ...ClientOpt
 // twice: a balancer does, elsewhere.
 func (c *Client) Endpoint() kitendpoint.Endpoint {
 	return func(ctx context.Context, request any) (any, error) {
+		begin := time.Now()
+		c.metrics.InFlight.Add(1)
 		ctx, cancel := context.WithTimeout(ctx, c.timeout)
 		defer cancel()
 		x := call{Client: c, ctx: ctx}
@@ -59,6 +63,7 @@ func (c *Client) Endpoint() kitendpoint.Endpoint {
 		if err != nil {
 			err = &Error{Addr: c.addr, Err: x.explain(err), unsent: x.unsent}
 		}
+		c.metrics.returned(begin, err)
 		for _, finalize := range c.finalizer {
 			finalize(x.ctx, x.conn, err)
 		}

@@ -50,13 +50,14 @@ func (s *Server) serve(conn net.Conn) {
 	defer s.limits.release(conn.RemoteAddr())
 	defer conn.Close()
 	buf := s.buffers.Get().(*bytes.Buffer)
-	deadline := time.Now().Add(s.timeout)
+	begin := time.Now()
 	if secured, err := s.secure(conn); err != nil {
 		closeWrite(conn)
 		drain(conn, buf, refusalTimeout)
 	} else {
-		x := exchange{Server: s, conn: secured, reply: buf, deadline: deadline}
-		x.run()
+		x := exchange{Server: s, conn: secured, reply: buf, deadline: begin.Add(s.timeout)}
+		s.metrics.InFlight.Add(1)
+		s.metrics.replied(begin, x.run())
 		drain(conn, buf, s.linger)
 	}
 	if buf.Cap() <= maxPooled {
@@ -75,9 +76,9 @@ type exchange struct {
 }
 
 // run sends a reply, or nothing when something went wrong, and ends the server's half of the
-// connection. There is no way to encode an error: without a byte a client knows that it has to go
+// connection. It returns what the finalizers see. There is no way to encode an error: without a byte a client knows that it has to go
 // elsewhere.
-func (x *exchange) run() {
+func (x *exchange) run() error {
 	ctx := &requestContext{Context: x.Server.ctx, deadline: x.deadline}
 	defer ctx.end()
 	x.ctx = ctx
@@ -95,6 +96,7 @@ func (x *exchange) run() {
 			x.reports.add(x.ctx, err)
 		}
 	}
+	return err
 }
 
 // prepare makes the reply. It reads only if there is a decoder: many clients send no request, and

@@ -37,6 +37,7 @@ func (s *Server) secure(conn net.Conn) (net.Conn, error) {
 	}
 	secured, err := s.handshake(conn)
 	if err != nil {
+		s.metrics.HandshakeFailed.Add(1)
 		s.notices.handshakes.add(event{from: conn.RemoteAddr(), err: err})
 	}
 	return secured, err

@@ -31,6 +31,7 @@ type Server struct {
 	tls       TLSSource // nil is plain text
 	reports   reporter  // to the error handler
 	notices   notices
+	metrics   ServerMetrics
 
 	handshakes handshakes
 
@@ -65,6 +66,7 @@ func NewServer(
 		linger:    500 * time.Millisecond,
 		limits:    limits{total: conns, from: map[netip.Prefix]int{}},
 		refusals:  make(chan struct{}, refusals),
+		metrics:   ServerMetrics{}.complete(),
 		next:      make(chan net.Conn),
 		closing:   make(chan struct{}),
 		idle:      make(chan struct{}),
