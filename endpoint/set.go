@@ -9,8 +9,8 @@ import (
 	"example.com/daytime/service"
 )
 
-// A Set collects the endpoints of the daytime service. On the server it comes from New; a client fills in an endpoint
-// that asks a server, or a balancer's that asks some server.
+// A Set collects the endpoints of the daytime service. On the server it comes from New; a client
+// fills in an endpoint that asks a server, or a balancer's that asks some server.
 type Set struct {
 	DaytimeEndpoint kitendpoint.Endpoint
 }
@@ -29,7 +29,8 @@ func New(svc service.Service, middlewares ...kitendpoint.Middleware) Set {
 	return Set{DaytimeEndpoint: daytime}
 }
 
-// Daytime asks the daytime endpoint. The error is the endpoint's or, failing that, the service's own.
+// Daytime asks the daytime endpoint. The error is the endpoint's or, failing that, the service's
+// own.
 func (s Set) Daytime(ctx context.Context) (string, error) {
 	response, err := s.DaytimeEndpoint(ctx, DaytimeRequest{})
 	if err != nil {
@@ -42,8 +43,8 @@ func (s Set) Daytime(ctx context.Context) (string, error) {
 	return daytime.Reply, daytime.Err
 }
 
-// MakeDaytimeEndpoint makes an endpoint of svc. An error of the service travels in the response: to a middleware such as
-// a circuit breaker the endpoint has worked.
+// MakeDaytimeEndpoint makes an endpoint of svc. An error of the service travels in the response: to
+// a middleware such as a circuit breaker the endpoint has worked.
 func MakeDaytimeEndpoint(svc service.Service) kitendpoint.Endpoint {
 	return func(ctx context.Context, _ any) (any, error) {
 		reply, err := svc.Daytime(ctx)
@@ -51,7 +52,8 @@ func MakeDaytimeEndpoint(svc service.Service) kitendpoint.Endpoint {
 	}
 }
 
-// A DaytimeRequest asks for the time. It is empty: the service looks at nothing that a client sends.
+// A DaytimeRequest asks for the time. It is empty: the service looks at nothing that a client
+// sends.
 type DaytimeRequest struct{}
 
 // A DaytimeResponse is one line without its line end, or the service's error.

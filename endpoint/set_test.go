@@ -26,7 +26,7 @@ func Example() {
 	// Output: 127.0.0.1:8897: 1982-02-22 17:37:43 +0000 UTC <nil>
 }
 
-// fake answers with what it holds.
+// fake has one answer.
 type fake struct {
 	reply string
 	err   error

@@ -15,12 +15,12 @@ func formats() []struct{ name, layout string } {
 	return []struct{ name, layout string }{
 		{"default", defaultLayout},
 		{"rfc867", "Monday, January 2, 2006 15:04:05-MST"}, // the first example of RFC 867
-		{"unix", time.UnixDate},                            // what date(1) prints in the C locale
+		{"unix", time.UnixDate},                            // the form of date(1) in the C locale
 		{"rfc3339", time.RFC3339},
 	}
 }
 
-// FormatNames lists what ParseFormat accepts, the default first.
+// FormatNames lists the names that ParseFormat accepts, the default first.
 func FormatNames() []string {
 	var names []string
 	for _, f := range formats() {
@@ -35,7 +35,8 @@ func ParseFormat(name string) (layout string, err error) {
 	known := formats()
 	i := slices.IndexFunc(known, func(f struct{ name, layout string }) bool { return f.name == name })
 	if i < 0 {
-		return "", fmt.Errorf("service: unknown format %q, want one of %s", name, strings.Join(FormatNames(), ", "))
+		names := strings.Join(FormatNames(), ", ")
+		return "", fmt.Errorf("service: unknown format %q, want one of %s", name, names)
 	}
 	return known[i].layout, nil
 }

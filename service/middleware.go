@@ -10,8 +10,8 @@ import (
 // A Middleware wraps a Service in more behaviour.
 type Middleware func(Service) Service
 
-// Logging writes a line for every request: the reply, the error, and how long it took. A server that answers
-// thousands of requests a second goes without it.
+// Logging writes a line for every request: the reply, the error, and how long it took. A server
+// that answers thousands of requests a second goes without it.
 func Logging(logger kitlog.Logger) Middleware {
 	return func(next Service) Service { return logging{next, logger} }
 }

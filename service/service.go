@@ -11,7 +11,7 @@ type Service interface {
 	Daytime(ctx context.Context) (string, error)
 }
 
-// An Option changes what New makes.
+// An Option changes a Service that New makes.
 type Option func(*daytime)
 
 // Clock is where the time comes from. The default is time.Now.
@@ -25,13 +25,14 @@ func Format(layout string) Option {
 	return func(d *daytime) { d.layout = layout }
 }
 
-// Anonymous leaves the server's name away: the line is the time alone, as clients of RFC 867 expect it.
-// By default the line begins with the name.
+// Anonymous leaves the server's name away: the line is the time alone, as clients of RFC 867 expect
+// it. By default the line begins with the name.
 func Anonymous() Option {
 	return func(d *daytime) { d.prefix = "" }
 }
 
-// New returns a Service that answers "name: time". The name is the address under which the server is registered.
+// New returns a Service that answers "name: time". The name is the address under which the server
+// is registered.
 func New(name string, options ...Option) Service {
 	d := &daytime{prefix: name + ": ", layout: defaultLayout, now: time.Now}
 	for _, option := range options {

@@ -36,7 +36,8 @@ func ExampleParseFormat() {
 		fmt.Println(err)
 		return
 	}
-	svc := service.New("127.0.0.1:13", service.Format(layout), service.Anonymous(), service.Clock(epoch))
+	options := []service.Option{service.Format(layout), service.Anonymous(), service.Clock(epoch)}
+	svc := service.New("127.0.0.1:13", options...)
 	reply, _ := svc.Daytime(context.Background())
 	fmt.Println(reply)
 	// Output: Monday, February 22, 1982 17:37:43-PST
@@ -84,7 +85,8 @@ func TestParseFormatNamesWhatIsAllowed(t *testing.T) {
 			t.Errorf("%q: want an error, have %q, %v", name, layout, err)
 			continue
 		}
-		want := fmt.Sprintf("service: unknown format %q, want one of default, rfc867, unix, rfc3339", name)
+		const allowed = "want one of default, rfc867, unix, rfc3339"
+		want := fmt.Sprintf("service: unknown format %q, %s", name, allowed)
 		if have := err.Error(); have != want {
 			t.Errorf("want %q, have %q", want, have)
 		}
@@ -111,7 +113,8 @@ func TestLogging(t *testing.T) {
 	if want := "a:1: 1982-02-22 17:37:43.123456 -0800 PST"; reply != want || err != nil {
 		t.Errorf("want %q unchanged, have %q, %v", want, reply, err)
 	}
-	if want, have := `msg=daytime reply="a:1: 1982-02-22 17:37:43.123456 -0800 PST" err=null took=`, log.String(); !strings.HasPrefix(have, want) {
+	want := `msg=daytime reply="a:1: 1982-02-22 17:37:43.123456 -0800 PST" err=null took=`
+	if have := log.String(); !strings.HasPrefix(have, want) {
 		t.Errorf("want %q, have %q", want, have)
 	}
 

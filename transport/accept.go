@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,19 +14,20 @@ const (
 	minBackoff = 5 * time.Millisecond
 	maxBackoff = time.Second
 
-	// reportGap is the time between two reports of a shortage, which may come and go with every connection.
-	reportGap = time.Minute
+	// refusalTimeout is how long a connection above a limit is drained.
+	refusalTimeout = 100 * time.Millisecond
 
-	// queueGrace is how long no connection may come before the accept queue counts as empty. A handshake in a local
-	// network, half done when Shutdown begins, is through by then.
+	// queueGrace is how long no connection may come before the accept queue counts as empty. A
+	// handshake in a local network, half done when Shutdown begins, is through by then.
 	queueGrace = 10 * time.Millisecond
 
-	// queueBound ends the emptying where new connections cannot be held off.
-	queueBound = time.Second
+	// queueTimeout ends the emptying where new connections cannot be held off.
+	queueTimeout = time.Second
 )
 
-// Listen returns a TCP listener for a Server. Any listener serves, but this one makes cheaper connections: no
-// keep-alive, for they live less than its first probe, and no Multipath TCP, for a line needs no second path.
+// Listen returns a TCP listener for a Server. Any listener serves, but this one makes cheaper
+// connections: no keep-alive, for they live less than its first probe, and no Multipath TCP, for a
+// line needs no second path.
 func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	config := net.ListenConfig{KeepAlive: -1}
 	config.SetMultipathTCP(false)
@@ -49,18 +51,18 @@ func (s *Server) accept(l net.Listener) error {
 		case !shortage(err):
 			return fmt.Errorf("transport: accept: %w", err)
 		default:
-			if time.Since(reported) > reportGap {
+			if time.Since(reported) > noticeInterval {
 				reported = time.Now()
-				s.report(s.ctx, fmt.Errorf("transport: accept, retrying: %w", err))
+				s.reports.add(s.ctx, fmt.Errorf("transport: accept, retrying: %w", err))
 			}
 			backoff = min(max(2*backoff, minBackoff), maxBackoff)
-			s.pause(backoff)
+			s.sleep(backoff)
 		}
 	}
 }
 
-// shortage reports whether Accept failed for want of something that may come back. Everything the kernel says does,
-// except that the listener is not one.
+// shortage reports whether Accept failed for want of a resource. Every error of the kernel is one,
+// except those that say that the listener is none.
 func shortage(err error) bool {
 	var errno syscall.Errno
 	if !errors.As(err, &errno) {
@@ -69,8 +71,8 @@ func shortage(err error) bool {
 	return errno != syscall.EBADF && errno != syscall.EINVAL && errno != syscall.ENOTSOCK
 }
 
-// pause waits for d, or until Shutdown.
-func (s *Server) pause(d time.Duration) {
+// sleep waits for d, or until Shutdown.
+func (s *Server) sleep(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -79,27 +81,44 @@ func (s *Server) pause(d time.Duration) {
 	}
 }
 
-// admit gives a connection its goroutine. When all slots for refusals are taken it blocks, for at most refusalLinger: a
-// flood has to wait in the kernel's queue.
+// admit gives a connection its goroutine. When all slots for refusals are taken it blocks, for at
+// most refusalTimeout: a flood has to wait in the kernel's queue.
 func (s *Server) admit(conn net.Conn) {
 	s.busy.Add(1)
-	if s.limits.admit(conn.RemoteAddr()) {
-		select {
-		case s.next <- conn:
-		default:
-			s.busy.Add(1)
-			go s.work(conn)
-		}
+	s.metrics.Accepted.Add(1)
+	if over := s.limits.admit(conn.RemoteAddr()); over != nil {
+		s.metrics.TurnedAway.Add(1)
+		s.notices.turnedAway(over).add(event{from: conn.RemoteAddr()})
+		s.refusals <- struct{}{}
+		go s.refuse(conn)
 		return
 	}
-	s.refusals <- struct{}{}
-	go s.refuse(conn)
+	select {
+	case s.next <- conn:
+	default:
+		s.busy.Add(1)
+		go s.work(conn)
+	}
+}
+
+// refuse ends a connection above a limit, in a goroutine of its own. The client reads the end
+// before any byte, and goes elsewhere; a close without the drain would reset it like a fault of the
+// network.
+func (s *Server) refuse(conn net.Conn) {
+	defer s.done()
+	defer func() { <-s.refusals }()
+	defer conn.Close()
+	buf := s.buffers.Get().(*bytes.Buffer)
+	defer s.buffers.Put(buf)
+	closeWrite(conn)
+	drain(conn, buf, refusalTimeout)
 }
 
 // A deadliner is a listener that a deadline can wake, such as a *net.TCPListener.
 type deadliner interface{ SetDeadline(time.Time) error }
 
-// wake ends a blocked Accept: by a deadline, which leaves the queue as it is, or by closing where there are none.
+// wake ends a blocked Accept: by a deadline, which leaves the queue as it is, or by closing where
+// there are none.
 func wake(l net.Listener) {
 	if d, ok := l.(deadliner); ok && d.SetDeadline(time.Unix(1, 0)) == nil {
 		return
@@ -107,14 +126,15 @@ func wake(l net.Listener) {
 	l.Close()
 }
 
-// emptyQueue serves the connections that are established but not accepted yet, because closing a listener resets them.
+// emptyQueue serves the connections that are established but not accepted yet, because closing a
+// listener resets them.
 func (s *Server) emptyQueue(l net.Listener) {
 	d, ok := l.(deadliner)
 	if !ok {
 		return
 	}
 	holdOff(l)
-	for bound := time.Now().Add(queueBound); time.Now().Before(bound); {
+	for bound := time.Now().Add(queueTimeout); time.Now().Before(bound); {
 		if d.SetDeadline(time.Now().Add(queueGrace)) != nil {
 			return
 		}
@@ -123,7 +143,7 @@ func (s *Server) emptyQueue(l net.Listener) {
 		case err == nil:
 			s.admit(conn)
 		case shortage(err):
-			time.Sleep(minBackoff) // the handlers are giving back what is short
+			time.Sleep(minBackoff) // until handlers have given descriptors back
 		default:
 			return
 		}

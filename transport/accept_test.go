@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,7 +25,8 @@ func newTestServer(options ...ServerOption) *Server {
 	return NewServer(endpoint, nil, encode, options...)
 }
 
-// A script is a listener whose Accept does what a list says, and blocks at its end until it is closed.
+// A script is a listener whose Accept takes its results from a list, and blocks at its end until it
+// is closed.
 type script struct {
 	steps  []any // of error and net.Conn
 	times  []time.Time
@@ -68,10 +70,10 @@ func TestAcceptBacksOffAndRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shortage := acceptError(syscall.EMFILE)
 		client, conn := net.Pipe()
-		l := newScript(shortage, shortage, shortage, shortage, shortage, shortage, shortage, shortage, shortage, shortage,
-			conn, shortage)
+		l := newScript(append(slices.Repeat([]any{shortage}, 10), conn, shortage)...)
 		var log bytes.Buffer
-		server := newTestServer(ServerErrorHandler(transport.NewLogErrorHandler(kitlog.NewLogfmtLogger(&log))))
+		logger := kitlog.NewLogfmtLogger(&log)
+		server := newTestServer(ServerErrorHandler(transport.NewLogErrorHandler(logger)))
 		served := make(chan error)
 		go func() { served <- server.Serve(l) }()
 
@@ -87,14 +89,18 @@ func TestAcceptBacksOffAndRecovers(t *testing.T) {
 			t.Errorf("want %v, have %v", ErrServerClosed, err)
 		}
 		const ms = time.Millisecond
-		want := []time.Duration{5 * ms, 10 * ms, 20 * ms, 40 * ms, 80 * ms, 160 * ms, 320 * ms, 640 * ms, 1000 * ms, 1000 * ms, 0, 5 * ms}
+		want := []time.Duration{
+			5 * ms, 10 * ms, 20 * ms, 40 * ms, 80 * ms, 160 * ms, 320 * ms, 640 * ms, 1000 * ms, 1000 * ms,
+			0, 5 * ms, // the connection, and a shortage after it
+		}
 		have := l.gaps()
 		for i := range want {
 			if i >= len(have) || have[i] != want[i] {
 				t.Fatalf("want %v, have %v", want, have)
 			}
 		}
-		if have := log.String(); strings.Count(have, "\n") != 1 || !strings.Contains(have, "accept, retrying: accept tcp: accept4: too many open files") {
+		line := "accept, retrying: accept tcp: accept4: too many open files"
+		if have := log.String(); strings.Count(have, "\n") != 1 || !strings.Contains(have, line) {
 			t.Errorf("want one line for shortages within a minute, have %q", have)
 		}
 	})
@@ -124,7 +130,8 @@ func TestServeReturnsWhatCannotBeWaitedOut(t *testing.T) {
 	for _, want := range []error{boom, net.ErrClosed, syscall.EINVAL, syscall.EBADF} {
 		l := newScript(want)
 		server := newTestServer()
-		if err := server.Serve(l); !errors.Is(err, want) || !strings.HasPrefix(err.Error(), "transport: accept: ") {
+		err := server.Serve(l)
+		if !errors.Is(err, want) || !strings.HasPrefix(err.Error(), "transport: accept: ") {
 			t.Errorf("want %v, have %v", want, err)
 		}
 		select {
@@ -154,28 +161,30 @@ func TestShutdownInterruptsThePause(t *testing.T) {
 	})
 }
 
-// A flood above the limit waits in the kernel once every slot for refusals is taken, and goes on when one is free.
+// A flood above the limit waits in the kernel once every slot for refusals is taken, and goes on
+// when one is free.
 func TestRefusalsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		server := newTestServer(Linger(time.Hour), MaxConns(1))
+		slots := cap(server.refusals)
 		var steps []any
-		for range maxRefusals + 2 {
+		for range slots + 2 {
 			_, conn := net.Pipe()
 			steps = append(steps, conn)
 		}
-		server := newTestServer(Linger(time.Hour), MaxConns(1))
 		l := newScript(steps...)
 		go server.Serve(l)
 		synctest.Wait()
-		if want, have := maxRefusals, len(server.refusals); have != want {
+		if want, have := slots, len(server.refusals); have != want {
 			t.Errorf("want %d slots taken, have %d", want, have)
 		}
-		if want, have := maxRefusals+2, len(l.times); have != want {
+		if want, have := slots+2, len(l.times); have != want {
 			t.Errorf("want %d calls of Accept before it blocks, have %d", want, have)
 		}
-		time.Sleep(refusalLinger)
+		time.Sleep(refusalTimeout)
 		synctest.Wait()
-		if want, have := maxRefusals+3, len(l.times); have != want {
-			t.Errorf("want Accept to go on after %v: %d calls, have %d", refusalLinger, want, have)
+		if want, have := slots+3, len(l.times); have != want {
+			t.Errorf("want Accept to go on after %v: %d calls, have %d", refusalTimeout, want, have)
 		}
 		if err := server.Shutdown(t.Context()); err != nil {
 			t.Error(err)

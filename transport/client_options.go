@@ -1,15 +1,14 @@
 package transport
 
 import (
-	"context"
-	"io"
 	"time"
 )
 
-// A ClientOption changes what NewClient makes.
+// A ClientOption changes a Client that NewClient makes.
 type ClientOption func(*Client)
 
-// ClientBefore functions run on the fresh connection, before the request is sent. By default there are none.
+// ClientBefore functions run on the fresh connection, before the request is sent. By default there
+// are none.
 func ClientBefore(before ...RequestFunc) ClientOption {
 	return func(c *Client) { c.before = append(c.before, before...) }
 }
@@ -29,13 +28,8 @@ func ClientTimeout(d time.Duration) ClientOption {
 	return func(c *Client) { c.timeout = d }
 }
 
-// Request sends text, which may be empty, in place of what the client's encoder makes of a request. The default of a
-// daytime client is "timestamp".
+// Request sends text, which may be empty, and the encoder of the client is not called.
+// The default of a daytime client is "timestamp".
 func Request(text string) ClientOption {
-	return func(c *Client) {
-		c.enc = func(_ context.Context, w io.Writer, _ any) error {
-			_, err := io.WriteString(w, text)
-			return err
-		}
-	}
+	return func(c *Client) { c.request = &text }
 }

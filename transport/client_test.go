@@ -7,8 +7,8 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,32 +16,9 @@ import (
 	"example.com/daytime/transport"
 )
 
-// fake serves with handle, which need not close, until the end of the test.
-func fake(t testing.TB, handle func(*net.TCPConn)) (addr string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var handlers sync.WaitGroup
-	handlers.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			handlers.Go(func() {
-				defer conn.Close()
-				handle(conn.(*net.TCPConn))
-			})
-		}
-	})
-	t.Cleanup(func() { l.Close(); handlers.Wait() })
-	return l.Addr().String()
-}
-
-// abort makes the kernel send a RST in place of a FIN, once the client has sent something. Before that the client may
-// still be connecting, and the reset ends its dial: net.Dialer cannot tell whether there were bytes in front of it.
+// abort makes the kernel send a RST in place of a FIN, once the client has sent something. Before
+// that the client may still be connecting, and the reset ends its dial: net.Dialer cannot tell
+// whether there were bytes in front of it.
 func abort(conn *net.TCPConn) {
 	conn.Read(make([]byte, 1))
 	conn.SetLinger(0)
@@ -51,8 +28,17 @@ func abort(conn *net.TCPConn) {
 // untilGone waits for the client to hang up.
 func untilGone(conn *net.TCPConn) { io.Copy(io.Discard, conn) }
 
+// end sends a FIN and waits for the client to hang up.
+func end(conn *net.TCPConn) { conn.CloseWrite(); untilGone(conn) }
+
+// sends is a server that sends text and goes on with then.
+func sends(text string, then func(*net.TCPConn)) func(*net.TCPConn) {
+	return func(conn *net.TCPConn) { io.WriteString(conn, text); then(conn) }
+}
+
 func call(ctx context.Context, addr string, options ...transport.ClientOption) (string, error) {
-	client := transport.NewClient(addr, encodeText, decodeText, append([]transport.ClientOption{transport.Request("timestamp")}, options...)...)
+	options = append([]transport.ClientOption{transport.Request("timestamp")}, options...)
+	client := transport.NewClient(addr, encodeText, decodeText, options...)
 	response, err := client.Endpoint()(ctx, nil)
 	reply, _ := response.(string)
 	return reply, err
@@ -64,12 +50,12 @@ func TestClientTakesAnAnswer(t *testing.T) {
 		handle func(*net.TCPConn)
 		want   string
 	}{
-		{"line and end", func(c *net.TCPConn) { io.WriteString(c, "now\r\n"); c.CloseWrite(); untilGone(c) }, "now"},
-		{"line and no end", func(c *net.TCPConn) { io.WriteString(c, "now\r\n"); untilGone(c) }, "now"},
-		{"line and more", func(c *net.TCPConn) { io.WriteString(c, "now\nthen\n"); untilGone(c) }, "now"},
-		{"line and reset", func(c *net.TCPConn) { io.WriteString(c, "now\n"); abort(c) }, "now"},
-		{"no line end", func(c *net.TCPConn) { io.WriteString(c, "now"); c.CloseWrite(); untilGone(c) }, "now"},
-		{"no line end and reset", func(c *net.TCPConn) { io.WriteString(c, "now"); abort(c) }, "now"},
+		{"line and end", sends("now\r\n", end), "now"},
+		{"line and no end", sends("now\r\n", untilGone), "now"},
+		{"line and more", sends("now\nthen\n", untilGone), "now"},
+		{"line and reset", sends("now\n", abort), "now"},
+		{"no line end", sends("now", end), "now"},
+		{"no line end and reset", sends("now", abort), "now"},
 		{"unread request", func(c *net.TCPConn) { c.SetReadBuffer(1); io.WriteString(c, "now") }, "now"},
 		{"in pieces", func(c *net.TCPConn) {
 			for _, piece := range []string{"n", "o", "w", "\r", "\n"} {
@@ -78,7 +64,9 @@ func TestClientTakesAnAnswer(t *testing.T) {
 			}
 			untilGone(c)
 		}, "now"},
-		{"binary", func(c *net.TCPConn) { io.WriteString(c, "\x00\xff\x1b\n"); untilGone(c) }, "\x00\xff\x1b"},
+		{"binary", sends("\x00\xffa\x1b\n", untilGone), "\x00\xffa\x1b"},
+		{"empty line first", sends("\nnow\n", untilGone), "now"}, // as time.nist.gov
+		{"no line end and no end", sends("\r\nnow", untilGone), "now"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if have, err := call(t.Context(), fake(t, test.handle)); have != test.want || err != nil {
@@ -88,7 +76,8 @@ func TestClientTakesAnAnswer(t *testing.T) {
 	}
 }
 
-// The connection is reset before the client writes, and its write fails; the reply is there all the same.
+// The connection is reset before the client writes, and its write fails; the reply is there all the
+// same.
 func TestWriteErrorIsNoFailureWithAReply(t *testing.T) {
 	addr := fake(t, func(conn *net.TCPConn) {
 		io.WriteString(conn, "now\r\n")
@@ -96,7 +85,10 @@ func TestWriteErrorIsNoFailureWithAReply(t *testing.T) {
 	})
 	var unsent error
 	wait := func(ctx context.Context, conn net.Conn) context.Context {
-		within(t, "the write to fail", func() bool { _, unsent = conn.Write([]byte("x")); return unsent != nil })
+		within(t, "the write to fail", func() bool {
+			_, unsent = conn.Write([]byte("x"))
+			return unsent != nil
+		})
 		return ctx
 	}
 	have, err := call(t.Context(), addr, transport.ClientBefore(wait))
@@ -118,13 +110,17 @@ func TestClientFails(t *testing.T) {
 		want []error
 		text string
 	}{
-		{"refused", closed.Addr().String(), []error{transport.ErrConnect, syscall.ECONNREFUSED}, "cannot connect: "},
+		{"refused", closed.Addr().String(),
+			[]error{transport.ErrConnect, syscall.ECONNREFUSED}, "cannot connect: "},
 		{"no such host", "127.0.0.1.:x", []error{transport.ErrConnect}, "cannot connect: "},
-		{"end before a byte", fake(t, func(c *net.TCPConn) { c.CloseWrite(); untilGone(c) }),
+		{"end before a byte", fake(t, end),
 			[]error{transport.ErrNoReply, io.ErrUnexpectedEOF}, "no reply: unexpected EOF"},
 		{"reset before a byte", fake(t, abort),
 			[]error{transport.ErrNoReply, syscall.ECONNRESET}, "no reply: "},
-		{"a gigabyte", fake(t, gigabyte), []error{transport.ErrTooLong}, "reply too long: over 256 bytes"},
+		{"empty line and end", fake(t, sends("\r\n", end)),
+			[]error{transport.ErrNoReply}, "no reply: nothing printable in 2 bytes: unexpected EOF"},
+		{"a gigabyte", fake(t, gigabyte),
+			[]error{transport.ErrTooLong}, "reply too long: over 256 bytes"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			have, err := call(t.Context(), test.addr)
@@ -132,6 +128,10 @@ func TestClientFails(t *testing.T) {
 				t.Fatalf("want an error, have %q", have)
 			}
 			wantIs(t, err, test.want...)
+			unsent := slices.Contains(test.want, transport.ErrConnect)
+			if isUnsent(err) != unsent {
+				t.Errorf("want unsent %v, have %v", unsent, err)
+			}
 			var typed *transport.Error
 			if !errors.As(err, &typed) || typed.Addr != test.addr {
 				t.Errorf("want a *transport.Error for %s, have %#v", test.addr, err)
@@ -143,34 +143,8 @@ func TestClientFails(t *testing.T) {
 	}
 }
 
-// full returns the address of a listener whose queue is full, so that a connect hangs.
-func full(t *testing.T) (addr string) {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Close(fd) })
-	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
-		t.Fatal(err)
-	}
-	name, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: name.(*syscall.SockaddrInet4).Port}).String()
-	for range 10 { // one or two fit, the next hangs
-		conn, err := net.DialTimeout("tcp", addr, 100*time.Millisecond)
-		if err != nil {
-			return addr
-		}
-		t.Cleanup(func() { conn.Close() })
-	}
-	t.Fatal("want a queue that fills up")
-	return ""
-}
-
-// Whatever a call is waiting for, the end of its context ends it at once, and the error says which end it was.
+// In every phase of a call, the end of its context ends it at once, and the error says which
+// end it was.
 func TestContextEndsACall(t *testing.T) {
 	const after = 50 * time.Millisecond
 	big := transport.Request(strings.Repeat("x", 16<<20))
@@ -182,7 +156,8 @@ func TestContextEndsACall(t *testing.T) {
 		{"dial", full(t), nil},
 		{"write", fake(t, func(c *net.TCPConn) { <-t.Context().Done() }), []transport.ClientOption{big}},
 		{"read", fake(t, untilGone), nil},
-		{"half a line", fake(t, func(c *net.TCPConn) { io.WriteString(c, "no"); untilGone(c) }), nil},
+		{"half a line", fake(t, sends("no", untilGone)), nil},
+		{"blank line", fake(t, sends("\n", untilGone)), nil},
 	} {
 		deadline := []error{transport.ErrDeadline, context.DeadlineExceeded, os.ErrDeadlineExceeded}
 		for _, test := range []struct {
@@ -215,6 +190,9 @@ func TestContextEndsACall(t *testing.T) {
 					t.Errorf("want an error, have %q", have)
 				}
 				wantIs(t, err, test.want...)
+				if unsent := phase.name == "dial"; isUnsent(err) != unsent {
+					t.Errorf("want unsent %v, have %v", unsent, err)
+				}
 				if isDeadline := errors.Is(err, transport.ErrDeadline); isDeadline != (test.name != "cancel") {
 					t.Errorf("want a deadline told from a cancel, have %v", err)
 				}
@@ -228,16 +206,29 @@ func TestContextThatIsOverMakesNoCall(t *testing.T) {
 	cancel()
 	_, err := call(ctx, start(t, say("now")).addr)
 	wantIs(t, err, context.Canceled)
+	if !isUnsent(err) {
+		t.Errorf("want unsent, have %v", err)
+	}
 }
 
 func TestEncoderFailureSendsNothing(t *testing.T) {
 	boom := errors.New("boom")
-	failing := func(_ context.Context, w io.Writer, _ any) error { io.WriteString(w, "half"); return boom }
+	failing := func(_ context.Context, w io.Writer, _ any) error {
+		io.WriteString(w, "half")
+		return boom
+	}
 	connected := false
+	before := func(ctx context.Context, _ net.Conn) context.Context {
+		connected = true
+		return ctx
+	}
 	client := transport.NewClient(start(t, say("now")).addr, failing, decodeText,
-		transport.ClientBefore(func(ctx context.Context, _ net.Conn) context.Context { connected = true; return ctx }))
+		transport.ClientBefore(before))
 	_, err := client.Endpoint()(t.Context(), nil)
 	wantIs(t, err, boom)
+	if isUnsent(err) { // another server would get the same
+		t.Errorf("want no unsent call, have %v", err)
+	}
 	if connected {
 		t.Error("want no connection for a request that cannot be encoded")
 	}
@@ -258,10 +249,12 @@ func TestClientHooks(t *testing.T) {
 	})
 	client := transport.NewClient(start(t, say("now")).addr, nil, decodeText,
 		transport.ClientBefore(add("before")), transport.ClientAfter(add("after")), finalizer)
-	if have, err := client.Endpoint()(t.Context(), nil); have != "now" || err != nil || outcome != nil {
+	have, err := client.Endpoint()(t.Context(), nil)
+	if have != "now" || err != nil || outcome != nil {
 		t.Errorf("want now, have %q, %v, %v", have, err, outcome)
 	}
-	if want, have := "before tcp, after tcp, finalizer after after", strings.Join(order, ", "); have != want {
+	want := "before tcp, after tcp, finalizer after after"
+	if have := strings.Join(order, ", "); have != want {
 		t.Errorf("want %q, have %q", want, have)
 	}
 }
@@ -269,7 +262,9 @@ func TestClientHooks(t *testing.T) {
 func TestClientFinalizerSeesTheFailure(t *testing.T) {
 	var outcome error
 	var connected bool
-	finalizer := transport.ClientFinalizer(func(_ context.Context, conn net.Conn, err error) { outcome, connected = err, conn != nil })
+	finalizer := transport.ClientFinalizer(func(_ context.Context, conn net.Conn, err error) {
+		outcome, connected = err, conn != nil
+	})
 	_, err := call(t.Context(), "127.0.0.1:0", finalizer)
 	if outcome == nil || outcome != err || connected {
 		t.Errorf("want %v without a connection, have %v, %v", err, outcome, connected)

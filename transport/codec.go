@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -9,61 +8,121 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 )
 
-// MaxLine is the length of the longest line in bytes, its line end included.
-const MaxLine = 256
+const (
+	// MaxLine is the length of the longest line in bytes. Its line end counts, and so do blank
+	// lines in front of it.
+	MaxLine = 256
 
-// ReadLine reads one line and returns it without its line end, LF or CRLF, and ignores whatever follows it.
-// A line that the end of the input or a reset cuts off after at least one byte counts as complete, because the
-// plainest servers send no line end.
+	// quietTimeout is how long a client waits for the rest of a line that has no line end.
+	quietTimeout = time.Second
+
+	// maxEmptyReads is how many Reads may return neither a byte nor an error, as in package bufio.
+	maxEmptyReads = 100
+)
+
+// errQuiet is the error of a readQuiet that no byte ended.
+var errQuiet = errors.New("no byte for " + quietTimeout.String())
+
+// A quietReader can tell a pause from the end. The reader of a client's DecodeFunc is one.
+type quietReader interface {
+	// readQuiet is a Read that fails with errQuiet when quietTimeout passes without a byte.
+	readQuiet(p []byte) (int, error)
+}
+
+// ReadLine reads the first line with a printable character, as [Printable] has it and not a space,
+// and returns it without its line end, LF or CRLF. Blank lines in front of it are skipped, as
+// time.nist.gov sends one; bytes after it are ignored.
 //
-// It fails with ErrNoReply when nothing comes before the end, with ErrTooLong when more than MaxLine bytes come, and
-// with the reader's own error when that is a deadline or another failure. It never holds more than a line.
+// A line without a line end is complete when the input ends or the connection is reset, because the
+// plainest servers send none. If r is the reader of a client's [DecodeFunc], it is also complete
+// when no byte comes for a second: some of those servers do not hang up either.
+//
+// It fails with ErrNoReply when nothing printable comes before the end, with ErrTooLong when more
+// than MaxLine bytes come in all, and with the reader's own error when that is a deadline or
+// another failure. It never holds more than a line.
 func ReadLine(r io.Reader) (string, error) {
-	const size = MaxLine + 1 // one byte more than fits, to tell a line that fits from one that does not
-	line, err := bufio.NewReaderSize(r, size).ReadSlice('\n')
-	switch {
-	case len(line) > MaxLine:
-		return "", fmt.Errorf("%w: over %d bytes", ErrTooLong, MaxLine)
-	case err != nil:
-		return cutOff(line, err)
-	default:
-		return trimLine(line), nil
+	text := make([]byte, 0, MaxLine+1) // one byte more than fits tells a line that is too long
+	begun := false
+	for empty := 0; empty < maxEmptyReads; {
+		n, err := readPart(r, text[len(text):cap(text)], begun)
+		text = text[:len(text)+n]
+		line, complete := firstLine(text)
+		switch {
+		case complete:
+			return trimLine(line), nil
+		case len(text) > MaxLine:
+			return "", fmt.Errorf("%w: over %d bytes", ErrTooLong, MaxLine)
+		case err != nil:
+			return cutOff(line, len(text), err)
+		case n == 0:
+			empty++
+		}
+		begun = hasText(line)
+	}
+	return "", io.ErrNoProgress
+}
+
+// readPart reads once. A quietReader that has begun a line need not end it.
+func readPart(r io.Reader, p []byte, begun bool) (int, error) {
+	if quiet, ok := r.(quietReader); ok && begun {
+		return quiet.readQuiet(p)
+	}
+	return r.Read(p)
+}
+
+// firstLine returns the first line that has a printable character and ends within MaxLine bytes, or
+// else the text behind the last line end.
+func firstLine(text []byte) (line []byte, complete bool) {
+	rest := text[:min(len(text), MaxLine)]
+	for {
+		line, rest, complete = bytes.Cut(rest, []byte("\n"))
+		if !complete || hasText(line) {
+			return line, complete
+		}
 	}
 }
 
-// cutOff decides whether line, which err ended before a line end came, is an answer. A deadline is none, even after half
-// a line: that server has stalled.
-func cutOff(line []byte, err error) (string, error) {
-	ended := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
+// hasText reports whether line has a visible character.
+func hasText(line []byte) bool { return bytes.ContainsFunc(line, visible) }
+
+// visible reports whether r makes an answer of a line.
+func visible(r rune) bool { return r != ' ' && !unprintable(r) }
+
+// cutOff decides whether line, which err ended before a line end came, is an answer; n bytes came
+// in all. A deadline is no answer, even after half a line: that server has stalled.
+func cutOff(line []byte, n int, err error) (string, error) {
+	ended := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || err == errQuiet
+	begun := hasText(line)
 	switch {
-	case ended && len(line) > 0:
+	case ended && begun:
 		return trimLine(line), nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return "", fmt.Errorf("after %d bytes: %w", len(line), err)
-	case len(line) > 0:
+		return "", fmt.Errorf("after %d bytes: %w", n, err)
+	case begun:
 		return "", fmt.Errorf("after half a line: %w", err)
 	case err == io.EOF:
-		return "", fmt.Errorf("%w: %w", ErrNoReply, io.ErrUnexpectedEOF)
-	default:
-		return "", fmt.Errorf("%w: %w", ErrNoReply, err)
+		err = io.ErrUnexpectedEOF
 	}
+	if n > 0 {
+		return "", fmt.Errorf("%w: nothing printable in %d bytes: %w", ErrNoReply, n, err)
+	}
+	return "", fmt.Errorf("%w: %w", ErrNoReply, err)
 }
 
-// trimLine takes LF or CRLF away, and the CR of a CRLF that was cut in two.
-func trimLine(line []byte) string {
-	line = bytes.TrimSuffix(line, []byte("\n"))
-	return string(bytes.TrimSuffix(line, []byte("\r")))
-}
+// trimLine takes away the CR of a CRLF, also of one that was cut in two.
+func trimLine(line []byte) string { return string(bytes.TrimSuffix(line, []byte("\r"))) }
 
-// WriteLine writes line and CRLF in one Write. It refuses with ErrNotALine what ReadLine would not give back: a line
-// that holds a CR or LF, and one that is longer than MaxLine allows.
+// WriteLine writes line and CRLF in one Write. It refuses with ErrNotALine every line that ReadLine
+// would not give back: one that holds a CR or LF, one without a printable character, and one that
+// is longer than MaxLine allows.
 func WriteLine(w io.Writer, line string) error {
 	if len(line)+2 > MaxLine {
-		return fmt.Errorf("%w: %d bytes", ErrNotALine, len(line))
+		return fmt.Errorf("%w: %d bytes, want at most %d", ErrNotALine, len(line), MaxLine-2)
 	}
-	if strings.ContainsAny(line, "\r\n") {
+	if strings.ContainsAny(line, "\r\n") || !strings.ContainsFunc(line, visible) {
 		return fmt.Errorf("%w: %q", ErrNotALine, line)
 	}
 	_, err := io.WriteString(w, line+"\r\n")

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A requestContext is a context with a deadline that costs a timer only when somebody waits for it; most endpoints
-// never do.
+// A requestContext is a context with a deadline that costs a timer only when somebody waits for it;
+// most endpoints never do.
 type requestContext struct {
 	context.Context // the server's
 	deadline        time.Time
@@ -27,8 +27,8 @@ func (c *requestContext) Done() <-chan struct{} { return c.arm().Done() }
 // Err arms the timer too, so that it agrees with Done.
 func (c *requestContext) Err() error { return c.arm().Err() }
 
-// Value asks the timed context, once there is one: that is how package context recognises a parent of its own kind, for
-// which a derived context needs no goroutine.
+// Value asks the timed context, once there is one: that is how package context recognises a parent
+// of its own kind, for which a derived context needs no goroutine.
 func (c *requestContext) Value(key any) any {
 	c.mu.Lock()
 	timed := c.timed
@@ -52,7 +52,7 @@ func (c *requestContext) arm() context.Context {
 	return c.timed
 }
 
-// end cancels the context, also for those who kept it and wait later.
+// end cancels the context, also for a later Done or Err.
 func (c *requestContext) end() {
 	c.mu.Lock()
 	c.over = true

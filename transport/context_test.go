@@ -45,7 +45,7 @@ func TestRequestContextEndsWithItsParent(t *testing.T) {
 	})
 }
 
-// Who keeps the context beyond the request finds it cancelled, whether or not it was waited for before.
+// A context that is kept beyond its request is cancelled, whether or not it was waited for before.
 func TestRequestContextEndsWithTheRequest(t *testing.T) {
 	for _, armed := range []bool{true, false} {
 		ctx := &requestContext{Context: t.Context(), deadline: time.Now().Add(time.Hour)}

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// A cheapClient asks with system calls alone: it allocates nothing, so that what is counted is the server's.
+// A cheapClient asks with system calls alone: it allocates nothing, so that every counted
+// allocation is the server's.
 type cheapClient struct {
 	addr    *syscall.SockaddrInet4
 	request []byte
@@ -21,7 +22,8 @@ func newCheapClient(tb testing.TB, addr, request string) *cheapClient {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &cheapClient{addr: &syscall.SockaddrInet4{Port: tcp.Port, Addr: tcp.AddrPort().Addr().As4()}, request: []byte(request)}
+	server := &syscall.SockaddrInet4{Port: tcp.Port, Addr: tcp.AddrPort().Addr().As4()}
+	return &cheapClient{addr: server, request: []byte(request)}
 }
 
 // ask reports whether there was a reply and then the end.
@@ -49,7 +51,7 @@ func (c *cheapClient) ask() bool {
 	}
 }
 
-// allocsPerConn counts what n connections cost the server.
+// allocsPerConn counts the server's allocations over n connections.
 func allocsPerConn(tb testing.TB, c *cheapClient, n int) float64 {
 	for range 100 { // fill the pools
 		c.ask()
@@ -76,8 +78,9 @@ func TestAllocationsPerConnection(t *testing.T) {
 	}
 }
 
-// BenchmarkLayers asks one server after the other, one request at a time, and reports how much longer ours takes than the
-// bare loop: that is what endpoint, codec, limits and shutdown cost, less what one segment instead of two saves.
+// BenchmarkLayers asks one server after the other, one request at a time, and reports how much
+// longer ours takes than the bare loop: the cost of endpoint, codec, limits and shutdown, less
+// the saving of one segment instead of two.
 func BenchmarkLayers(b *testing.B) {
 	bare := newCheapClient(b, listenPlain(b, answerAndDrain), "timestamp")
 	ours := newCheapClient(b, listenOurs(b), "timestamp")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	kitendpoint "github.com/go-kit/kit/endpoint"
 	kitsd "github.com/go-kit/kit/sd"
@@ -14,20 +15,26 @@ import (
 	"example.com/daytime/endpoint"
 )
 
-// NewDaytimeServer returns a server of the daytime endpoint. It answers at once, whatever the client sends, with one
-// line, or with none when the service fails. Errors go to logger, unless an option says otherwise.
+// NewDaytimeServer returns a server of the daytime endpoint. It answers at once, whatever the
+// client sends, with one line, or with none when the service fails. Errors go to logger, unless an
+// option says otherwise.
 func NewDaytimeServer(set endpoint.Set, logger kitlog.Logger, options ...ServerOption) *Server {
 	logging := ServerErrorHandler(transport.NewLogErrorHandler(logger))
-	return NewServer(set.DaytimeEndpoint, nil, encodeDaytimeResponse, append([]ServerOption{logging}, options...)...)
+	options = append([]ServerOption{logging}, options...)
+	return NewServer(set.DaytimeEndpoint, nil, encodeDaytimeResponse, options...)
 }
 
-// NewDaytimeClient returns a client of the daytime server at addr. It sends "timestamp", unless Request says otherwise.
+// NewDaytimeClient returns a client of the daytime server at addr. It sends "timestamp", unless
+// Request says otherwise. Its answer is the first line with a printable character; a server that
+// sends the request back, such as an echo server, fails with ErrNoReply.
 func NewDaytimeClient(addr string, options ...ClientOption) *Client {
-	return NewClient(addr, nil, decodeDaytimeResponse, append([]ClientOption{Request("timestamp")}, options...)...)
+	c := NewClient(addr, nil, nil, append([]ClientOption{Request("timestamp")}, options...)...)
+	c.dec = decodeDaytimeResponse(*c.request)
+	return c
 }
 
-// Factory returns a go-kit factory: from the address of a daytime server to an endpoint that asks it. There is no closer,
-// because an endpoint holds no connection between calls.
+// Factory returns a go-kit factory: from the address of a daytime server to an endpoint that asks
+// it. There is no closer, because an endpoint holds no connection between calls.
 func Factory(options ...ClientOption) kitsd.Factory {
 	return func(instance string) (kitendpoint.Endpoint, io.Closer, error) {
 		if _, _, err := net.SplitHostPort(instance); err != nil {
@@ -37,7 +44,8 @@ func Factory(options ...ClientOption) kitsd.Factory {
 	}
 }
 
-// encodeDaytimeResponse refuses a failed response: the protocol has no error but the lack of a line.
+// encodeDaytimeResponse refuses a failed response: the protocol has no error but the lack of a
+// line.
 func encodeDaytimeResponse(_ context.Context, w io.Writer, response any) error {
 	daytime, ok := response.(endpoint.DaytimeResponse)
 	if !ok {
@@ -49,11 +57,18 @@ func encodeDaytimeResponse(_ context.Context, w io.Writer, response any) error {
 	return WriteLine(w, daytime.Reply)
 }
 
-// decodeDaytimeResponse takes the line as it is: RFC 867 gives it no syntax.
-func decodeDaytimeResponse(_ context.Context, r io.Reader) (any, error) {
-	line, err := ReadLine(r)
-	if err != nil {
-		return nil, err
+// decodeDaytimeResponse returns a decoder that takes the line as it is, because RFC 867 gives it no
+// syntax, unless it is the line that would be read if request came back.
+func decodeDaytimeResponse(request string) DecodeFunc {
+	echo, _ := ReadLine(strings.NewReader(request)) // empty without such a line, as no reply is
+	return func(_ context.Context, r io.Reader) (any, error) {
+		line, err := ReadLine(r)
+		if err != nil {
+			return nil, err
+		}
+		if line == echo {
+			return nil, fmt.Errorf("%w: the request came back", ErrNoReply)
+		}
+		return endpoint.DaytimeResponse{Reply: line}, nil
 	}
-	return endpoint.DaytimeResponse{Reply: line}, nil
 }

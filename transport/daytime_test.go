@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-kit/kit/sd"
+	kitsd "github.com/go-kit/kit/sd"
 	kitlb "github.com/go-kit/kit/sd/lb"
 	kitlog "github.com/go-kit/log"
 
@@ -20,7 +20,7 @@ import (
 	"example.com/daytime/transport"
 )
 
-// stub is a service that answers with what it holds.
+// stub is a service with one answer.
 type stub struct {
 	reply string
 	err   error
@@ -35,7 +35,8 @@ func daytimeServer(t *testing.T, svc service.Service, log io.Writer) running {
 
 func TestDaytimeEndToEnd(t *testing.T) {
 	epoch := time.Date(1982, time.February, 22, 17, 37, 43, 5000, time.UTC)
-	server := daytimeServer(t, service.New("a:1", service.Clock(func() time.Time { return epoch })), io.Discard)
+	clock := service.Clock(func() time.Time { return epoch })
+	server := daytimeServer(t, service.New("a:1", clock), io.Discard)
 	e, closer, err := transport.Factory()(server.addr)
 	if err != nil || closer != nil {
 		t.Fatalf("want an endpoint and nothing to close, have %v, %v", closer, err)
@@ -49,7 +50,7 @@ func TestDaytimeEndToEnd(t *testing.T) {
 	}
 }
 
-// What the service cannot answer ends without a byte, and in the log, so that a client goes elsewhere.
+// A failure of the service ends without a byte, and in the log.
 func TestDaytimeFailureIsNoReply(t *testing.T) {
 	for _, test := range []struct {
 		svc  service.Service
@@ -57,7 +58,8 @@ func TestDaytimeFailureIsNoReply(t *testing.T) {
 	}{
 		{stub{err: errors.New("boom")}, "err=boom\n"},
 		{stub{reply: "two\nlines"}, `err="not a line: \"two\\nlines\""` + "\n"},
-		{stub{reply: strings.Repeat("x", 255)}, "err=\"not a line: 255 bytes\"\n"},
+		{stub{reply: strings.Repeat("x", 255)}, "err=\"not a line: 255 bytes, want at most 254\"\n"},
+		{stub{}, `err="not a line: \"\""` + "\n"},
 	} {
 		var log bytes.Buffer
 		server := daytimeServer(t, test.svc, &log)
@@ -81,7 +83,8 @@ func TestDaytimePanicIsOneLogLine(t *testing.T) {
 	if err := shutdownTimeout(server.Server, bound); err != nil {
 		t.Error(err)
 	}
-	if have := log.String(); strings.Count(have, "\n") != 1 || !strings.HasPrefix(have, `err="transport: panic: `) {
+	have := log.String()
+	if strings.Count(have, "\n") != 1 || !strings.HasPrefix(have, `err="transport: panic: `) {
 		t.Errorf("want one line, have %q", have)
 	}
 }
@@ -127,11 +130,41 @@ func TestDaytimeRequest(t *testing.T) {
 	}
 }
 
+// An echo server tells no time. A reply that only begins like the request is one.
+func TestTheRequestIsNoAnswer(t *testing.T) {
+	echo := func(conn *net.TCPConn) { io.Copy(conn, conn) }
+	for _, test := range []struct{ request, want string }{
+		{"timestamp", ""},
+		{"timestamp\r\n", ""},
+		{"\ntwo\nlines\n", ""},
+		{"", "now"},
+		{"\n", "now"},
+	} {
+		handle := echo
+		if test.want != "" {
+			handle = sends(test.want+"\n", echo)
+		}
+		client := transport.NewDaytimeClient(fake(t, handle), transport.Request(test.request))
+		have, err := (endpoint.Set{DaytimeEndpoint: client.Endpoint()}).Daytime(t.Context())
+		if test.want == "" {
+			wantIs(t, err, transport.ErrNoReply)
+		} else if have != test.want || err != nil {
+			t.Errorf("%q: want %q, have %q, %v", test.request, test.want, have, err)
+		}
+	}
+	client := transport.NewDaytimeClient(fake(t, sends("timestamp 17:37\n", untilGone)))
+	have, err := (endpoint.Set{DaytimeEndpoint: client.Endpoint()}).Daytime(t.Context())
+	if want := "timestamp 17:37"; have != want || err != nil {
+		t.Errorf("want %q, have %q, %v", want, have, err)
+	}
+}
+
 func TestFactoryRefusesWhatIsNoAddress(t *testing.T) {
 	for _, instance := range []string{"", "localhost", "::1", "[::1"} {
 		_, _, err := transport.Factory()(instance)
 		var addr *net.AddrError
-		if !errors.As(err, &addr) || !strings.HasPrefix(err.Error(), fmt.Sprintf("transport: instance %q: ", instance)) {
+		prefix := fmt.Sprintf("transport: instance %q: ", instance)
+		if !errors.As(err, &addr) || !strings.HasPrefix(err.Error(), prefix) {
 			t.Errorf("%q: want an error that names it, have %v", instance, err)
 		}
 	}
@@ -141,9 +174,13 @@ func TestFactoryRefusesWhatIsNoAddress(t *testing.T) {
 func TestFactoryUnderGoKit(t *testing.T) {
 	first := daytimeServer(t, stub{reply: "first"}, io.Discard)
 	second := daytimeServer(t, stub{reply: "second"}, io.Discard)
-	endpointer := sd.NewEndpointer(sd.FixedInstancer{first.addr, second.addr}, transport.Factory(), kitlog.NewNopLogger())
+	fleet := kitsd.FixedInstancer{first.addr, second.addr}
+	endpointer := kitsd.NewEndpointer(fleet, transport.Factory(), kitlog.NewNopLogger())
 	defer endpointer.Close()
-	within(t, "two endpoints", func() bool { all, err := endpointer.Endpoints(); return len(all) == 2 && err == nil })
+	within(t, "two endpoints", func() bool {
+		all, err := endpointer.Endpoints()
+		return len(all) == 2 && err == nil
+	})
 	set := endpoint.Set{DaytimeEndpoint: kitlb.Retry(3, bound, kitlb.NewRoundRobin(endpointer))}
 	replies := map[string]int{}
 	for range 4 {

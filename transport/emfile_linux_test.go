@@ -4,21 +4,24 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
-// startChild runs serveAsChild in a process of its own, whose log fills up until stop returns.
-func startChild(t *testing.T) (pid int, addr string, stop func() (log string)) {
+// startChild runs serveAsChild in a process of its own, by way of a command that ends in exec, and
+// whose log is complete when stop returns.
+func startChild(t *testing.T, by ...string) (pid int, addr string, stop func() (log string)) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
+	by = append(by, os.Args[0])
+	cmd := exec.Command(by[0], by[1:]...)
 	cmd.Env = append(os.Environ(), childEnv+"=1")
 	var log bytes.Buffer
 	cmd.Stderr = &log
@@ -42,17 +45,16 @@ func startChild(t *testing.T) (pid int, addr string, stop func() (log string)) {
 	return cmd.Process.Pid, strings.TrimSpace(line), stop
 }
 
-// limitDescriptors does what prlimit(1) does to a running process.
+// limitDescriptors sets both limits of a running process.
 func limitDescriptors(t *testing.T, pid, n int) {
 	t.Helper()
-	limit := syscall.Rlimit{Cur: uint64(n), Max: uint64(n)}
-	_, _, errno := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), syscall.RLIMIT_NOFILE, uintptr(unsafe.Pointer(&limit)), 0, 0, 0)
-	if errno != 0 {
-		t.Fatal(errno)
+	limit := unix.Rlimit{Cur: uint64(n), Max: uint64(n)}
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &limit, nil); err != nil {
+		t.Fatal(err)
 	}
 }
 
-// cpuTime is what a process has used so far, in the kernel's unit of 10 ms.
+// cpuTime is the time that a process has used so far, in the kernel's unit of 10 ms.
 func cpuTime(t *testing.T, pid int) time.Duration {
 	t.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -75,7 +77,7 @@ func TestNoDescriptorsLeft(t *testing.T) {
 	pid, addr, stop := startChild(t)
 	limitDescriptors(t, pid, limit)
 	var conns []net.Conn
-	for range clients { // more than the server has descriptors for; the rest waits in the kernel's queue
+	for range clients { // those without a descriptor wait in the kernel's queue
 		conns = append(conns, dial(t, addr))
 	}
 	one := make([]byte, 1)
@@ -100,5 +102,35 @@ func TestNoDescriptorsLeft(t *testing.T) {
 	}
 	if log := stop(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "too many open files") {
 		t.Errorf("want one line about it, have %q", log)
+	}
+}
+
+// A server that has fewer descriptors than connections refuses those for which it has none, at
+// once.
+func TestRefusedWhereDescriptorsEnd(t *testing.T) {
+	const limit, clients = 128, 300
+	_, addr, stop := startChild(t, "/bin/sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0"`, limit))
+	begin := time.Now()
+	var answered, refused int
+	for range clients {
+		conn := dial(t, addr)
+		if n, err := conn.Read(make([]byte, 512)); n > 0 {
+			answered++ // and stays
+		} else if err == io.EOF {
+			refused++
+			conn.Close()
+		} else {
+			t.Fatalf("want an answer or an end, have %v", err)
+		}
+	}
+	if took := time.Since(begin); took > bound/2 {
+		t.Errorf("want no client to wait, have %v for %d", took, clients)
+	}
+	if answered == 0 || answered >= limit || refused == 0 {
+		t.Errorf("want some answered and the others refused, have %d and %d", answered, refused)
+	}
+	log := stop()
+	if strings.Count(log, "\n") != 1 || !strings.Contains(log, "too many connections: 1 turned away") {
+		t.Errorf("want one line about the limit, have %q", log)
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// scratchSize is what an idle connection holds for the drain. Most clients send less, and what is read is thrown away.
+	// scratchSize is the buffer of a drain. Most clients send less, and the bytes are thrown away.
 	scratchSize = 512
 
 	// maxPooled is the size from which on a buffer that one large reply has grown is not kept.
@@ -21,14 +21,11 @@ const (
 
 	// maxDrain is how many bytes a client may send beyond what the decoder reads.
 	maxDrain = 16 << 10
-
-	// maxRefusals is how many connections above a limit are drained at the same time, each for refusalLinger at most.
-	maxRefusals   = 1024
-	refusalLinger = 100 * time.Millisecond
 )
 
-// work is the goroutine of one connection after another. Admit starts it, Shutdown awaits it. It does not end with its
-// first connection because a fresh goroutine has a small stack, which every connection would pay to have grown.
+// work is the goroutine of one connection after another. Admit starts it, Shutdown awaits it. It
+// does not end with its first connection because a fresh goroutine has a small stack, which every
+// connection would pay to have grown.
 func (s *Server) work(conn net.Conn) {
 	defer s.done()
 	for {
@@ -46,35 +43,30 @@ func (s *Server) work(conn net.Conn) {
 	}
 }
 
-// serve serves one connection to its end, which comes because every phase has a deadline, except an endpoint that ignores
-// its context.
+// serve serves one connection to its end, which comes because every phase has a deadline, except an
+// endpoint that ignores its context.
 func (s *Server) serve(conn net.Conn) {
 	defer s.done()
 	defer s.limits.release(conn.RemoteAddr())
 	defer conn.Close()
 	buf := s.buffers.Get().(*bytes.Buffer)
-	x := exchange{Server: s, conn: conn, reply: buf, deadline: time.Now().Add(s.timeout)}
-	x.run()
-	drain(conn, buf, s.linger)
+	begin := time.Now()
+	if secured, err := s.secure(conn); err != nil {
+		closeWrite(conn)
+		drain(conn, buf, refusalTimeout)
+	} else {
+		x := exchange{Server: s, conn: secured, reply: buf, deadline: begin.Add(s.timeout)}
+		s.metrics.InFlight.Add(1)
+		s.metrics.replied(begin, x.run())
+		drain(conn, buf, s.linger)
+	}
 	if buf.Cap() <= maxPooled {
 		s.buffers.Put(buf)
 	}
 }
 
-// refuse is the goroutine of one connection above a limit. The client sees the end before it sees a byte, which every
-// client takes for "not here"; closing without the drain would look like a fault of the network.
-func (s *Server) refuse(conn net.Conn) {
-	defer s.done()
-	defer func() { <-s.refusals }()
-	defer conn.Close()
-	buf := s.buffers.Get().(*bytes.Buffer)
-	defer s.buffers.Put(buf)
-	closeWrite(conn)
-	drain(conn, buf, refusalLinger)
-}
-
-// An exchange is one connection from its acceptance to the end of the reply. It is not pooled: an endpoint may keep its
-// context for longer.
+// An exchange is one connection from its acceptance to the end of the reply. It is not pooled: an
+// endpoint may keep its context for longer.
 type exchange struct {
 	*Server
 	conn     net.Conn
@@ -83,29 +75,32 @@ type exchange struct {
 	reply    *bytes.Buffer
 }
 
-// run sends a reply, or nothing when something went wrong, and ends the server's half of the connection. There is no
-// way to encode an error: without a byte a client knows that it has to go elsewhere.
-func (x *exchange) run() {
+// run sends a reply, or nothing when something went wrong, and ends the server's half of the
+// connection. It returns what the finalizers see. There is no way to encode an error: without a byte a client knows that it has to go
+// elsewhere.
+func (x *exchange) run() error {
 	ctx := &requestContext{Context: x.Server.ctx, deadline: x.deadline}
 	defer ctx.end()
 	x.ctx = ctx
 	x.reply.Reset()
-	err := x.guard(x.prepare)
+	err := x.recovered(x.prepare)
 	if err != nil {
-		x.report(x.ctx, err)
+		x.reports.add(x.ctx, err)
 		x.reply.Reset()
 	}
 	if sent := send(x.conn, x.reply.Bytes(), x.deadline); err == nil {
 		err = sent
 	}
 	for _, finalize := range x.finalizer {
-		if err := x.guard(func() error { finalize(x.ctx, x.conn, err); return nil }); err != nil {
-			x.report(x.ctx, err)
+		if err := x.recovered(func() error { finalize(x.ctx, x.conn, err); return nil }); err != nil {
+			x.reports.add(x.ctx, err)
 		}
 	}
+	return err
 }
 
-// prepare makes the reply. It reads only if there is a decoder: who waits for a request that never comes answers nobody.
+// prepare makes the reply. It reads only if there is a decoder: many clients send no request, and
+// would wait for ever.
 func (x *exchange) prepare() error {
 	for _, before := range x.before {
 		x.ctx = before(x.ctx, x.conn)
@@ -135,14 +130,9 @@ func (x *exchange) decode() (any, error) {
 	return x.dec(x.ctx, x.conn)
 }
 
-// report tells the error handler, whose own panic goes nowhere: there is nobody left to tell.
-func (s *Server) report(ctx context.Context, err error) {
-	defer func() { _ = recover() }()
-	s.errorHandler.Handle(ctx, err)
-}
-
-// guard turns a panic of f into an error, stack included: a panic costs one connection, not the process.
-func (x *exchange) guard(f func() error) (err error) {
+// recovered turns a panic of f into an error, stack included: a panic costs one connection, not the
+// process.
+func (x *exchange) recovered(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("transport: panic: %v\n%s", v, debug.Stack())

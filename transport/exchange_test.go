@@ -23,8 +23,8 @@ func (noConn) SetReadDeadline(time.Time) error  { return nil }
 func (noConn) SetWriteDeadline(time.Time) error { return nil }
 func (noConn) RemoteAddr() net.Addr             { return nil }
 
-// BenchmarkExchange is what the server does for a connection, without the kernel's part and the goroutine: limits,
-// buffers, endpoint, service and codec. The goal is 3 µs.
+// BenchmarkExchange is the server's work for a connection, without the kernel's part and the
+// goroutine: limits, buffers, endpoint, service and codec. The goal is 3 µs.
 func BenchmarkExchange(b *testing.B) {
 	s := NewDaytimeServer(endpoint.New(service.New("127.0.0.1:8897")), kitlog.NewNopLogger())
 	b.ReportAllocs()

@@ -2,16 +2,17 @@ package transport
 
 import (
 	"bytes"
+	"crypto/tls"
 	"net"
 	"time"
 )
 
-// maxAtOnce is the longest reply that send hands to the kernel without a deadline: the send buffer of a fresh
-// connection holds it, so that the write cannot block.
+// maxAtOnce is the longest reply that send hands to the kernel without a deadline: the send buffer
+// of a fresh connection holds it, so that the write cannot block.
 const maxAtOnce = 2 << 10
 
-// send writes reply, if any, and ends our half of the connection. A short reply costs no deadline, a longer one has until
-// deadline to leave the send buffer.
+// send writes reply, if any, and ends our half of the connection. A short reply costs no deadline,
+// a longer one has until deadline to leave the send buffer.
 func send(conn net.Conn, reply []byte, deadline time.Time) error {
 	if len(reply) == 0 {
 		return closeWrite(conn)
@@ -33,17 +34,23 @@ func send(conn net.Conn, reply []byte, deadline time.Time) error {
 	return err
 }
 
-// closeWrite sends a FIN. A connection that cannot be half-closed is left to Close.
+// closeWrite sends a FIN, and TLS's close_notify before it. A connection that cannot be half-closed
+// is left to Close.
 func closeWrite(conn net.Conn) error {
+	if secured, ok := conn.(*tls.Conn); ok {
+		secured.CloseWrite() // fails only where the FIN fails as well
+		conn = secured.NetConn()
+	}
 	if half, ok := conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
 	return nil
 }
 
-// drain reads and throws away what the client sends until it hangs up, has sent more than maxDrain bytes, or time is up.
-// What was not read by then makes the following Close a reset; a client that has merely not hung up is not reset, unless
-// it sends again.
+// drain reads from the connection below TLS, if there is TLS: nothing of it is of use any more. It
+// reads and throws away the client's bytes until it hangs up, has sent more than maxDrain
+// bytes, or time is up. What was not read by then makes the following Close a reset; a client that
+// has merely not hung up is not reset, unless it sends again.
 func drain(conn net.Conn, scratch *bytes.Buffer, within time.Duration) {
 	if conn.SetReadDeadline(time.Now().Add(within)) != nil {
 		return

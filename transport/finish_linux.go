@@ -7,16 +7,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendLast sends reply and FIN in one segment: MSG_MORE makes the kernel hold the reply back until the FIN joins it.
-// A second segment would cost both sides as much as the reply itself. It returns how much of the reply the kernel took
-// at once, which without an error may be less than all: then there is no FIN yet.
+// sendLast sends reply and FIN in one segment: MSG_MORE makes the kernel hold the reply back until
+// the FIN joins it. A second segment would cost both sides as much as the reply itself. It returns
+// how much of the reply the kernel took at once, which without an error may be less than all: then
+// there is no FIN yet.
 func sendLast(conn *net.TCPConn, reply []byte) (n int, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return 0, err
 	}
 	fail := raw.Control(func(fd uintptr) {
-		n, err = syscall.SendmsgN(int(fd), reply, nil, nil, syscall.MSG_MORE|syscall.MSG_NOSIGNAL|syscall.MSG_DONTWAIT)
+		const flags = syscall.MSG_MORE | syscall.MSG_NOSIGNAL | syscall.MSG_DONTWAIT
+		n, err = syscall.SendmsgN(int(fd), reply, nil, nil, flags)
 		switch {
 		case err == syscall.EAGAIN:
 			n, err = 0, nil
@@ -30,8 +32,8 @@ func sendLast(conn *net.TCPConn, reply []byte) (n int, err error) {
 	return n, err
 }
 
-// holdOff makes the kernel drop what asks l for a new connection, so that its queue can be emptied for good. Who is
-// dropped asks again after a second, and is refused if the listener is gone by then, instead of reset.
+// holdOff makes the kernel drop every SYN for l, so that its queue can be emptied for good. A
+// client sends its SYN again after a second, and is refused if the listener is gone by then.
 func holdOff(l net.Listener) {
 	conn, ok := l.(syscall.Conn)
 	if !ok {
@@ -41,7 +43,8 @@ func holdOff(l net.Listener) {
 	if err != nil {
 		return
 	}
-	// The filter sees the TCP header. It loads the byte of flags, and returns nothing of the packet if SYN is set.
+	// The filter sees the TCP header. It loads the byte of flags, and returns nothing of the packet
+	// if SYN is set.
 	const flags, syn = 13, 0x02
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: flags},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 	"example.com/daytime/transport"
 )
 
-// bound is how long a test waits for what must happen; nothing waits for it when all is well.
+// bound is how long a test waits for an event; it passes only when the test fails.
 const bound = 10 * time.Second
 
 // say is an endpoint that always answers with text.
@@ -31,11 +32,11 @@ func decodeText(_ context.Context, r io.Reader) (any, error) {
 	return transport.ReadLine(r)
 }
 
-// A running server, with what a test may want to know about it.
+// A running server is a Server behind a listener.
 type running struct {
 	*transport.Server
 	addr   string
-	served chan error // what Serve returned
+	served chan error // the result of Serve
 }
 
 // start serves e until the end of the test.
@@ -60,6 +61,58 @@ func startServer(t testing.TB, server *transport.Server) running {
 		}
 	})
 	return r
+}
+
+// fake serves with handle, which need not close, until the end of the test.
+func fake(tb testing.TB, handle func(*net.TCPConn)) (addr string) {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var handlers sync.WaitGroup
+	handlers.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			handlers.Go(func() {
+				defer conn.Close()
+				handle(conn.(*net.TCPConn))
+			})
+		}
+	})
+	tb.Cleanup(func() { l.Close(); handlers.Wait() })
+	return l.Addr().String()
+}
+
+// full returns the address of a listener whose queue is full, so that a connect hangs.
+func full(t *testing.T) (addr string) {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	loopback := &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
+	if err := errors.Join(syscall.Bind(fd, loopback), syscall.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr = fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
+	for range 10 { // one or two fit, the next hangs
+		conn, err := net.DialTimeout("tcp", addr, 100*time.Millisecond)
+		if err != nil {
+			return addr
+		}
+		t.Cleanup(func() { conn.Close() })
+	}
+	t.Fatal("want a queue that fills up")
+	return ""
 }
 
 // dial connects, with a deadline for everything, until the end of the test.
@@ -89,7 +142,7 @@ func ask(addr, request string) (string, error) {
 	return string(reply), err
 }
 
-// errorLog is an ErrorHandler that keeps what it is told.
+// errorLog is an ErrorHandler that keeps every error.
 type errorLog struct {
 	mu   sync.Mutex
 	errs []error
@@ -119,6 +172,12 @@ func within(t testing.TB, what string, condition func() bool) {
 	t.Fatalf("%s: not within %v", what, bound)
 }
 
+// isUnsent looks for the mark of a call that no endpoint can have acted on.
+func isUnsent(err error) bool {
+	var mark interface{ Unsent() bool }
+	return errors.As(err, &mark) && mark.Unsent()
+}
+
 // wantIs checks that err matches every target.
 func wantIs(t testing.TB, err error, targets ...error) {
 	t.Helper()
@@ -130,7 +189,8 @@ func wantIs(t testing.TB, err error, targets ...error) {
 }
 
 func shutdownTimeout(server *transport.Server, d time.Duration) error {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), d, fmt.Errorf("test: %w", context.DeadlineExceeded))
+	cause := fmt.Errorf("test: %w", context.DeadlineExceeded)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), d, cause)
 	defer cancel()
 	return server.Shutdown(ctx)
 }

@@ -20,16 +20,16 @@ const (
 	quietFactor = 2 // how much longer the p99 may be than that of a quiet server
 )
 
-// crowd holds connections that never hang up, without memory of Go's: file descriptors alone.
-type crowd struct {
+// idle holds connections that never hang up, without memory of Go's: file descriptors alone.
+type idle struct {
 	fds []int
 }
 
-func newCrowd(tb testing.TB, addr string, n int) *crowd {
+func newIdle(tb testing.TB, addr string, n int) *idle {
 	tb.Helper()
 	server := newCheapClient(tb, addr, "").addr
-	c := &crowd{}
-	tb.Cleanup(c.leave)
+	c := &idle{}
+	tb.Cleanup(c.close)
 	for range n {
 		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 		if err != nil {
@@ -43,15 +43,16 @@ func newCrowd(tb testing.TB, addr string, n int) *crowd {
 	return c
 }
 
-func (c *crowd) leave() {
+func (c *idle) close() {
 	for _, fd := range c.fds {
 		syscall.Close(fd)
 	}
 	c.fds = nil
 }
 
-// trickle sends a byte on every other connection, spread over trickleGap, again and again until ctx is done.
-func (c *crowd) trickle(ctx context.Context) {
+// trickle sends a byte on every other connection, spread over trickleGap, again and again until ctx
+// is done.
+func (c *idle) trickle(ctx context.Context) {
 	const batch = 25
 	ticker := time.NewTicker(trickleGap / time.Duration(len(c.fds)/2/batch))
 	defer ticker.Stop()
@@ -67,7 +68,7 @@ func (c *crowd) trickle(ctx context.Context) {
 	}
 }
 
-// inUse is what Go's heap and stacks take.
+// inUse is the size of Go's heap and stacks.
 func inUse() int64 {
 	var stats runtime.MemStats
 	runtime.GC()
@@ -87,7 +88,7 @@ func askAround(t testing.TB, addr string) time.Duration {
 			for range askedEach / idleAskers {
 				begin := time.Now()
 				if !client.ask() {
-					t.Error("want an answer in the crowd")
+					t.Error("want an answer beside the idle ones")
 					return
 				}
 				took := time.Since(begin)
@@ -101,42 +102,44 @@ func askAround(t testing.TB, addr string) time.Duration {
 	return percentile(times, 99)
 }
 
-// Thousands who do nothing, or next to nothing, cost little memory and slow nobody down.
-func TestCrowdOfIdleConnections(t *testing.T) {
+// Thousands of idle connections cost little memory, and an answer takes as long as without them.
+func TestIdleConnections(t *testing.T) {
 	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < 2*idleConns+100 {
-		t.Skipf("want %d file descriptors, have %d, %v; ulimit -n", 2*idleConns+100, limit.Cur, err)
+	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
+	if want := uint64(2*idleConns + 100); err != nil || limit.Cur < want {
+		t.Skipf("want %d file descriptors, have %d, %v; ulimit -n", want, limit.Cur, err)
 	}
 	addr := listenOurs(t, transport.Linger(time.Hour))
 	askAround(t, addr) // fill the pools
 	quiet := min(askAround(t, addr), askAround(t, addr), askAround(t, addr))
 
 	before := inUse()
-	crowd := newCrowd(t, addr, idleConns)
+	held := newIdle(t, addr, idleConns)
 	wantMemory(t, before)
 	ctx, cancel := context.WithCancel(t.Context())
 	var trickling sync.WaitGroup
-	trickling.Go(func() { crowd.trickle(ctx) })
-	crowded := askAround(t, addr)
+	trickling.Go(func() { held.trickle(ctx) })
+	busy := askAround(t, addr)
 	for range 9 { // somebody else on the machine may disturb a round, but hardly all
-		if crowded <= quietFactor*quiet {
+		if busy <= quietFactor*quiet {
 			break
 		}
-		crowded = min(crowded, askAround(t, addr))
+		busy = min(busy, askAround(t, addr))
 	}
 	cancel()
 	trickling.Wait()
-	crowd.leave()
-	t.Logf("p99: quiet %v, in a crowd of %d %v", quiet, idleConns, crowded)
-	if crowded > quietFactor*quiet {
-		t.Errorf("want a p99 of at most %d × %v, have %v", quietFactor, quiet, crowded)
+	held.close()
+	t.Logf("p99: quiet %v, beside %d idle ones %v", quiet, idleConns, busy)
+	if busy > quietFactor*quiet {
+		t.Errorf("want a p99 of at most %d × %v, have %v", quietFactor, quiet, busy)
 	}
 }
 
-// wantMemory waits until every connection of the crowd is being drained, and weighs them.
+// wantMemory waits until every idle connection is being drained, and weighs them.
 func wantMemory(t testing.TB, before int64) {
 	t.Helper()
-	within(t, "the crowd to be accepted", func() bool { return runtime.NumGoroutine() > idleConns })
+	accepted := func() bool { return runtime.NumGoroutine() > idleConns }
+	within(t, "the idle ones to be accepted", accepted)
 	each := (inUse() - before) / idleConns
 	t.Logf("%d bytes per idle connection", each)
 	if each > idleGoal && !raceEnabled {

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// limits counts the connections that are being served. A limit of zero is none. Connections that were refused do not
-// count: maxRefusals bounds those.
+// limits counts the connections that are being served. A limit of zero is none. Connections that
+// were refused do not count: maxRefusals bounds those.
 type limits struct {
 	total     int
 	perSource int
@@ -17,25 +17,26 @@ type limits struct {
 	from map[netip.Prefix]int
 }
 
-// admit counts a connection from addr and reports whether that is within the limits. If so, release undoes it.
-func (l *limits) admit(addr net.Addr) bool {
+// admit counts a connection from addr, until release undoes it, or returns the limit that it would
+// exceed: ErrMaxConns or ErrMaxConnsPerIP.
+func (l *limits) admit(addr net.Addr) error {
 	source := l.source(addr)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.total > 0 && l.open >= l.total {
-		return false
+		return ErrMaxConns
 	}
 	if source.IsValid() {
 		if l.from[source] >= l.perSource {
-			return false
+			return ErrMaxConnsPerIP
 		}
 		l.from[source]++
 	}
 	l.open++
-	return true
+	return nil
 }
 
-// release gives back what admit took for addr.
+// release undoes an admit of addr.
 func (l *limits) release(addr net.Addr) {
 	source := l.source(addr)
 	l.mu.Lock()
@@ -45,12 +46,12 @@ func (l *limits) release(addr net.Addr) {
 		return
 	}
 	if l.from[source]--; l.from[source] == 0 {
-		delete(l.from, source) // the map holds nobody who is not here
+		delete(l.from, source) // the map holds open connections alone
 	}
 }
 
-// source is whom addr counts for: an IPv4 address, also when it comes mapped into IPv6, or an IPv6 /64. It is invalid
-// when there is no limit, or when addr is not a TCP address.
+// source is the unit that addr counts for: an IPv4 address, also when it comes mapped into IPv6, or
+// an IPv6 /64. It is invalid when there is no limit, or when addr is not a TCP address.
 func (l *limits) source(addr net.Addr) netip.Prefix {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok || l.perSource <= 0 {

@@ -15,19 +15,19 @@ func TestLimitsCountSources(t *testing.T) {
 	l := &limits{perSource: 2, from: map[netip.Prefix]int{}}
 	for _, test := range []struct {
 		addr string
-		want bool
+		want error
 	}{
-		{"192.0.2.1:1", true},
-		{"[::ffff:192.0.2.1]:2", true}, // the same, mapped
-		{"192.0.2.1:3", false},
-		{"192.0.2.2:1", true}, // a neighbour
-		{"[2001:db8::1]:1", true},
-		{"[2001:db8::ffff:0:0:1]:1", true}, // the same /64
-		{"[2001:db8::2]:1", false},
-		{"[2001:db8:0:1::1]:1", true}, // the next /64
-		{"[fe80::1%eth0]:1", true},
-		{"[fe80::2%eth1]:1", true}, // a zone is ours, not the source's
-		{"[fe80::3]:1", false},
+		{"192.0.2.1:1", nil},
+		{"[::ffff:192.0.2.1]:2", nil}, // the same, mapped
+		{"192.0.2.1:3", ErrMaxConnsPerIP},
+		{"192.0.2.2:1", nil}, // a neighbour
+		{"[2001:db8::1]:1", nil},
+		{"[2001:db8::ffff:0:0:1]:1", nil}, // the same /64
+		{"[2001:db8::2]:1", ErrMaxConnsPerIP},
+		{"[2001:db8:0:1::1]:1", nil}, // the next /64
+		{"[fe80::1%eth0]:1", nil},
+		{"[fe80::2%eth1]:1", nil}, // a zone is ours, not the source's
+		{"[fe80::3]:1", ErrMaxConnsPerIP},
 	} {
 		if have := l.admit(address(test.addr)); have != test.want {
 			t.Errorf("%s: want %v, have %v", test.addr, test.want, have)
@@ -35,9 +35,9 @@ func TestLimitsCountSources(t *testing.T) {
 	}
 }
 
-// admitted says of each connection whether it was within the limits.
-func admitted(l *limits, addrs ...string) []bool {
-	var have []bool
+// admitted returns what became of each connection.
+func admitted(l *limits, addrs ...string) []error {
+	var have []error
 	for _, addr := range addrs {
 		have = append(have, l.admit(address(addr)))
 	}
@@ -48,7 +48,7 @@ func TestLimitsForgetWhoLeft(t *testing.T) {
 	l := &limits{total: 3, perSource: 2, from: map[netip.Prefix]int{}}
 	const a, b = "192.0.2.1:1", "[2001:db8::1]:1"
 	for range 100 {
-		want := []bool{true, true, false, true, false} // two of one source, three in all
+		want := []error{nil, nil, ErrMaxConnsPerIP, nil, ErrMaxConns} // two of one source, three in all
 		if have := admitted(l, a, a, a, b, b); !slices.Equal(have, want) {
 			t.Fatalf("want %v, have %v", want, have)
 		}
@@ -65,7 +65,7 @@ func TestLimitsOff(t *testing.T) {
 	l := &limits{}
 	for _, addr := range []net.Addr{address("192.0.2.1:1"), &net.UnixAddr{Name: "x"}, nil} {
 		for range 10 {
-			if !l.admit(addr) {
+			if l.admit(addr) != nil {
 				t.Errorf("%v: want no limit", addr)
 			}
 		}
@@ -75,7 +75,7 @@ func TestLimitsOff(t *testing.T) {
 func TestLimitsLeaveOtherNetworksAlone(t *testing.T) {
 	l := &limits{perSource: 1, from: map[netip.Prefix]int{}}
 	for range 2 {
-		if !l.admit(&net.UnixAddr{Name: "x"}) {
+		if l.admit(&net.UnixAddr{Name: "x"}) != nil {
 			t.Error("want no limit for what has no IP address")
 		}
 	}

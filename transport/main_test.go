@@ -35,7 +35,8 @@ func serveAsChild() {
 		os.Exit(1)
 	}
 	logger := kitlog.NewLogfmtLogger(os.Stderr)
-	server := transport.NewDaytimeServer(endpoint.New(service.New("child")), logger, transport.Linger(time.Minute))
+	set := endpoint.New(service.New("child"))
+	server := transport.NewDaytimeServer(set, logger, transport.Linger(time.Minute))
 	go server.Serve(l)
 	fmt.Println(l.Addr())
 	bufio.NewReader(os.Stdin).ReadByte()

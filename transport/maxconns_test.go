@@ -35,7 +35,8 @@ func dialFrom(t *testing.T, source, addr string) net.Conn {
 	return conn
 }
 
-// wantRefused checks that a connection ends cleanly and without a byte, though the client talks, and says when.
+// wantRefused checks that a connection ends cleanly and without a byte, though the client talks,
+// and says when.
 func wantRefused(t *testing.T, conn net.Conn) (took time.Duration) {
 	t.Helper()
 	begin := time.Now()
@@ -72,7 +73,10 @@ func TestMaxConns(t *testing.T) {
 	close(release)
 	wantNow(t, first)
 	wantNow(t, second)
-	within(t, "room for another", func() bool { have, _ := ask(server.addr, ""); return have == "now\r\n" })
+	within(t, "room for another", func() bool {
+		have, _ := ask(server.addr, "")
+		return have == "now\r\n"
+	})
 }
 
 func TestMaxConnsPerIP(t *testing.T) {
@@ -89,7 +93,7 @@ func TestMaxConnsPerIP(t *testing.T) {
 	wantNow(t, neighbour)
 }
 
-// Somebody above the limit who does not hang up is gone after a tenth of a second, whatever Linger says.
+// A connection above the limit that does not hang up ends after refusalTimeout, not after Linger.
 func TestRefusedConnectionIsDrainedBriefly(t *testing.T) {
 	endpoint, entered, release := held()
 	server := start(t, endpoint, transport.MaxConns(1), transport.Linger(time.Hour))

@@ -21,10 +21,11 @@ import (
 	"example.com/daytime/transport"
 )
 
-// peer finds a program that others wrote. Without it the test is skipped, or fails if REQUIRE_PEERS=1.
+// peer finds a program that others wrote. Without it the test is skipped, or fails if
+// REQUIRE_PEERS=1.
 func peer(t *testing.T, program, debianPackage string) (path string) {
 	t.Helper()
-	for _, name := range []string{program, "/usr/sbin/" + program} { // which is not in everybody's PATH
+	for _, name := range []string{program, "/usr/sbin/" + program} { // not in every PATH
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}
@@ -37,19 +38,20 @@ func peer(t *testing.T, program, debianPackage string) (path string) {
 	return ""
 }
 
-// rfc867Server serves what an old client expects: the first example of RFC 867, without our name.
+// rfc867Server serves the first example of RFC 867, which old clients expect, without our name.
 func rfc867Server(t *testing.T) (addr, line string) {
 	epoch := time.Date(1982, time.February, 22, 17, 37, 43, 0, time.FixedZone("PST", -8*60*60))
 	layout, err := service.ParseFormat("rfc867")
 	if err != nil {
 		t.Fatal(err)
 	}
-	svc := service.New("", service.Anonymous(), service.Format(layout), service.Clock(func() time.Time { return epoch }))
+	clock := service.Clock(func() time.Time { return epoch })
+	svc := service.New("", service.Anonymous(), service.Format(layout), clock)
 	server := startServer(t, transport.NewDaytimeServer(endpoint.New(svc), kitlog.NewNopLogger()))
 	return server.addr, "Monday, February 22, 1982 17:37:43-PST"
 }
 
-// output runs a peer and returns what it prints.
+// output runs a peer and returns its output.
 func output(t *testing.T, stdin, path string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), bound)
@@ -82,8 +84,10 @@ func TestNetcatReadsOurServer(t *testing.T) {
 func TestPerlReadsOurServer(t *testing.T) {
 	perl := peer(t, "perl", "perl")
 	addr, line := rfc867Server(t)
-	const script = `use Net::Time 'inet_daytime'; for (1..20) { print inet_daytime($ARGV[0], 'tcp', 5) // "nothing: $!\n" }`
-	if want, have := strings.Repeat(line+"\r\n", 20), output(t, "", perl, "-e", script, addr); have != want {
+	const script = `use Net::Time 'inet_daytime';
+		for (1..20) { print inet_daytime($ARGV[0], 'tcp', 5) // "nothing: $!\n" }`
+	want := strings.Repeat(line+"\r\n", 20)
+	if have := output(t, "", perl, "-e", script, addr); have != want {
 		t.Errorf("want %q, have %q", want, have)
 	}
 }
@@ -121,7 +125,8 @@ func startXinetd(t *testing.T) (addr string) {
 		t.Fatal(err)
 	}
 	var log strings.Builder
-	cmd := exec.Command(xinetd, "-dontfork", "-stayalive", "-f", config, "-pidfile", filepath.Join(dir, "pid"), "-filelog", filepath.Join(dir, "log"))
+	cmd := exec.Command(xinetd, "-dontfork", "-stayalive", "-f", config,
+		"-pidfile", filepath.Join(dir, "pid"), "-filelog", filepath.Join(dir, "log"))
 	cmd.Stderr = &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -145,7 +150,8 @@ func startXinetd(t *testing.T) (addr string) {
 	return addr
 }
 
-// xinetd closes without reading, so that talking to it ends in a reset; the line is there before it.
+// xinetd closes without reading, so that talking to it ends in a reset; the line is there before
+// it.
 func TestClientReadsXinetd(t *testing.T) {
 	addr := startXinetd(t)
 	line := regexp.MustCompile(`^\d\d [A-Z]{3} \d{4} \d\d:\d\d:\d\d [A-Z]+$`)
@@ -155,7 +161,8 @@ func TestClientReadsXinetd(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 50 {
-			if have, err := (endpoint.Set{DaytimeEndpoint: ask}).Daytime(t.Context()); err != nil || !line.MatchString(have) {
+			have, err := (endpoint.Set{DaytimeEndpoint: ask}).Daytime(t.Context())
+			if err != nil || !line.MatchString(have) {
 				t.Fatalf("request %q: want a date, have %q, %v", request, have, err)
 			}
 		}

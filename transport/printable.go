@@ -7,12 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// Printable makes text from the network harmless for a terminal: whatever is not a printable character, as
-// unicode.IsPrint has it, becomes an escape that can be read, such as \x1b for ESC or \u202e for the character that
-// reverses a line. Bytes that are not UTF-8 are escaped one by one; everything else stays, backslashes included, so
-// that an ordinary reply is printed as it came.
+// Printable makes text from the network harmless for a terminal: every character that is not
+// printable, as unicode.IsPrint has it, becomes an escape that can be read, such as \x1b for ESC or
+// \u202e for the character that reverses a line. Bytes that are not UTF-8 are escaped one by one;
+// everything else stays, backslashes included, so that an ordinary reply is printed as it came.
 //
-// It belongs to whoever prints and not to the codec: a reply travels unchanged to everybody else.
+// The codec does not call it: a reply travels unchanged, and a program calls it where it prints.
 func Printable(s string) string {
 	if !strings.ContainsFunc(s, unprintable) {
 		return s

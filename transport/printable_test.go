@@ -17,7 +17,7 @@ func ExamplePrintable() {
 func TestPrintable(t *testing.T) {
 	for _, test := range []struct{ in, want string }{
 		{"", ""},
-		{"127.0.0.1:8897: 2006-01-02 15:04:05.999999 -0700 MST", "127.0.0.1:8897: 2006-01-02 15:04:05.999999 -0700 MST"},
+		{"[::1]:8897: 15:04:05.999999 -0700 MST", "[::1]:8897: 15:04:05.999999 -0700 MST"},
 		{"Zürich, 東京", "Zürich, 東京"},
 		{`C:\x1b`, `C:\x1b`},
 		{"\x1b]0;title\x07", `\x1b]0;title\x07`},

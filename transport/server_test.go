@@ -81,7 +81,8 @@ func TestDrainIsBoundedInBytes(t *testing.T) {
 	}
 }
 
-// errReset is the name that the end of a connection has for its writer: which of the two is a matter of timing.
+// errReset is the name that the end of a connection has for its writer: which of the two is a
+// matter of timing.
 func errReset(err error) error {
 	if errors.Is(err, syscall.EPIPE) {
 		return syscall.EPIPE
@@ -137,7 +138,8 @@ func TestWriteHasADeadline(t *testing.T) {
 	}
 }
 
-// In every function that a user supplies a panic costs one connection, which ends cleanly, and one report.
+// In every function that a user supplies a panic costs one connection, which ends cleanly, and one
+// report.
 func TestPanicCostsOneConnection(t *testing.T) {
 	var armed atomic.Value
 	armed.Store("")
@@ -145,6 +147,9 @@ func TestPanicCostsOneConnection(t *testing.T) {
 		if armed.Load() == name {
 			panic("boom in " + name)
 		}
+	}
+	hook := func(name string) transport.RequestFunc {
+		return func(ctx context.Context, _ net.Conn) context.Context { panicIn(name); return ctx }
 	}
 	var log errorLog
 	server := startServer(t, transport.NewServer(
@@ -155,8 +160,8 @@ func TestPanicCostsOneConnection(t *testing.T) {
 			panicIn("encoder")
 			return err
 		},
-		transport.ServerBefore(func(ctx context.Context, _ net.Conn) context.Context { panicIn("before"); return ctx }),
-		transport.ServerAfter(func(ctx context.Context, _ net.Conn) context.Context { panicIn("after"); return ctx }),
+		transport.ServerBefore(hook("before")),
+		transport.ServerAfter(hook("after")),
 		transport.ServerFinalizer(func(context.Context, net.Conn, error) { panicIn("finalizer") }),
 		transport.ServerErrorHandler(&log),
 	))
@@ -172,7 +177,9 @@ func TestPanicCostsOneConnection(t *testing.T) {
 		}
 		within(t, "the report", func() bool { return len(log.all()) > i })
 		reports := log.all()
-		if text := reports[i].Error(); len(reports) != i+1 || !strings.Contains(text, "panic: boom in "+name) || !strings.Contains(text, "server_test.go") {
+		text := reports[i].Error()
+		has := func(part string) bool { return strings.Contains(text, part) }
+		if len(reports) != i+1 || !has("panic: boom in "+name) || !has("server_test.go") {
 			t.Errorf("%s: want one report with the place, have %v", name, reports[i:])
 		}
 		armed.Store("")
@@ -182,7 +189,7 @@ func TestPanicCostsOneConnection(t *testing.T) {
 	}
 }
 
-// The error handler is a user's function, too. Nobody is left to be told of its panic.
+// The error handler is a user's function, too. Its panic is dropped.
 func TestPanicInTheErrorHandler(t *testing.T) {
 	handler := kittransport.ErrorHandlerFunc(func(context.Context, error) { panic("boom") })
 	fail := func(context.Context, any) (any, error) { return nil, errors.New("no") }
@@ -222,6 +229,7 @@ func TestErrorsEndWithoutAReply(t *testing.T) {
 			if have := <-outcome; have != boom {
 				t.Errorf("want the finalizer to see %v, have %v", boom, have)
 			}
+			within(t, "the report", func() bool { return len(log.all()) > 0 })
 			if have := log.all(); len(have) != 1 || have[0] != boom {
 				t.Errorf("want one report of %v, have %v", boom, have)
 			}
@@ -334,7 +342,9 @@ func (l *pipeListener) Accept() (net.Conn, error) {
 func (l *pipeListener) Close() error { l.once.Do(func() { close(l.closed) }); return nil }
 
 func Example() {
-	shout := func(_ context.Context, request any) (any, error) { return strings.ToUpper(request.(string)), nil }
+	shout := func(_ context.Context, request any) (any, error) {
+		return strings.ToUpper(request.(string)), nil
+	}
 	server := transport.NewServer(shout, decodeText, encodeText)
 	l, err := transport.Listen(context.Background(), "127.0.0.1:0")
 	if err != nil {

@@ -26,7 +26,11 @@ func newGate(t *testing.T) gate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return gate{l.(*net.TCPListener), new(sync.Once), new(sync.Once), make(chan struct{}), make(chan struct{})}
+	return gate{
+		l.(*net.TCPListener),
+		new(sync.Once), new(sync.Once),
+		make(chan struct{}), make(chan struct{}),
+	}
 }
 
 func (g gate) Accept() (net.Conn, error) {
@@ -40,7 +44,8 @@ func (g gate) SetDeadline(at time.Time) error {
 	return g.TCPListener.SetDeadline(at)
 }
 
-// Connections that wait in the kernel's queue when Shutdown begins are served. Closing the listener would reset them.
+// Connections that wait in the kernel's queue when Shutdown begins are served. Closing the listener
+// would reset them.
 func TestShutdownEmptiesTheAcceptQueue(t *testing.T) {
 	const queued = 50
 	l := newGate(t)
@@ -76,7 +81,7 @@ func TestShutdownEmptiesTheAcceptQueue(t *testing.T) {
 	}
 }
 
-// Under fire, whoever got a connection gets an answer: a client is refused, but never reset.
+// Under load, every connection that is established gets an answer: none is reset.
 func TestShutdownUnderLoadResetsNobody(t *testing.T) {
 	const rounds, clients = 4, 32
 	var tests sync.WaitGroup

@@ -21,7 +21,7 @@ import (
 const (
 	benchClients  = 64
 	benchRounds   = 5
-	benchSlices   = 20    // in a round, each contestant in turn: a disturbance of a second meets everybody
+	benchSlices   = 20    // in a round; contestants take turns, so a disturbance meets all of them
 	benchRequests = 2_500 // in a slice, so that ours gets half a million in all
 )
 
@@ -29,19 +29,20 @@ const (
 type contestant struct {
 	name    string
 	addr    string
-	request string        // what the client writes first
+	request string        // written first
 	took    time.Duration // in this round so far
 	rates   []float64     // of the rounds, per second
 	failed  int64
 }
 
-// BenchmarkThroughput compares three servers, each with silent clients and with clients that write first. They take turns
-// in short slices; medians of the rounds are reported, for ratios the median of each round's ratio. A failure is anything but a whole line
-// and then the end: clients here are strict, and do not forgive a reset after the line. It takes about a minute:
+// BenchmarkThroughput compares three servers, each with silent clients and with clients that write
+// first. They take turns in short slices; medians of the rounds are reported, for ratios the median
+// of each round's ratio. A failure is anything but a whole line and then the end: clients here are
+// strict, and do not forgive a reset after the line. It takes about a minute:
 //
 //	go test -run '^$' -bench Throughput -benchtime 1x -cpuprofile cpu.prof ./transport
 //
-// The own cost of the server is what is not flat in a system call in
+// The server's own cost is the part outside system calls in
 //
 //	go tool pprof -top -focus 'transport.\(\*Server\)' cpu.prof
 func BenchmarkThroughput(b *testing.B) {
@@ -76,7 +77,9 @@ func reportThroughput(b *testing.B, contestants []*contestant) {
 	}
 	b.ReportMetric(0, "ns/op") // a round's length means nothing
 	for _, pair := range [][2]string{
-		{"ours-silent", "naive-silent"}, {"ours-talking", "bare-talking"}, {"ours-talking", "naive-silent"},
+		{"ours-silent", "naive-silent"},
+		{"ours-talking", "bare-talking"},
+		{"ours-talking", "naive-silent"},
 	} {
 		var ratios []float64
 		for i, rate := range rates[pair[0]] {
@@ -144,7 +147,7 @@ func median(values []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
-// answerNaively is what a first version does: its close resets whoever has written.
+// answerNaively closes without reading: the kernel resets a client that has written.
 func answerNaively(conn net.Conn, line []byte) {
 	conn.Write(line)
 	conn.Close()
@@ -168,25 +171,9 @@ func answerAndDrain(conn net.Conn, line []byte) {
 
 // listenPlain serves with the least code: the time, no endpoint, no limit, no shutdown.
 func listenPlain(tb testing.TB, answer func(net.Conn, []byte)) (addr string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var handlers sync.WaitGroup
-	handlers.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			handlers.Go(func() {
-				line := time.Now().AppendFormat(nil, "2006-01-02 15:04:05.999999 -0700 MST\r\n")
-				answer(conn, line)
-			})
-		}
+	return fake(tb, func(conn *net.TCPConn) {
+		answer(conn, time.Now().AppendFormat(nil, "2006-01-02 15:04:05.999999 -0700 MST\r\n"))
 	})
-	tb.Cleanup(func() { l.Close(); handlers.Wait() })
-	return l.Addr().String()
 }
 
 // listenOurs serves the daytime endpoint with the options that a program uses.

@@ -1,0 +1,224 @@
+package transport
+
+import (
+	"container/list"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"sync"
+	"time"
+)
+
+const (
+	// handshakeTimeout bounds a handshake, slow or silent clients included.
+	handshakeTimeout = 5 * time.Second
+
+	// answeredTimeout is how long a client that was answered may take, where there are too many:
+	// some round trips.
+	answeredTimeout = 250 * time.Millisecond
+
+	// maxHandshakes is how many handshakes there may be at the same time, in a server of many
+	// connections.
+	maxHandshakes = 1024
+
+	// minHandshakes is the number for a server of few.
+	minHandshakes = 16
+)
+
+var errTooManyHandshakes = errors.New("too many at the same time")
+
+// secure returns the connection to talk over: conn itself in a server without TLS, or else what a
+// handshake makes of it.
+func (s *Server) secure(conn net.Conn) (net.Conn, error) {
+	if s.tls == nil {
+		return conn, nil
+	}
+	secured, err := s.handshake(conn)
+	if err != nil {
+		s.metrics.HandshakeFailed.Add(1)
+		s.notices.handshakes.add(event{from: conn.RemoteAddr(), err: err})
+	}
+	return secured, err
+}
+
+// handshake has a TLS handshake with the client of conn.
+func (s *Server) handshake(conn net.Conn) (net.Conn, error) {
+	config, err := s.tls()
+	if config == nil {
+		return nil, err
+	}
+	if err != nil {
+		s.notices.certificates.add(event{err: err})
+	}
+	deadline := time.Now().Add(min(handshakeTimeout, s.timeout))
+	if err := conn.SetDeadline(deadline); err != nil {
+		return nil, err
+	}
+	h := &handshake{Conn: conn, all: &s.handshakes, deadline: deadline}
+	if !h.begin() {
+		return nil, errTooManyHandshakes
+	}
+	defer h.end()
+	secured := tls.Server(h, h.hook(config))
+	return secured, h.explain(secured.Handshake())
+}
+
+// handshakes bounds those of a server: their number, and how many compute at the same time. It must
+// be set up by init.
+type handshakes struct {
+	max       int
+	computing chan struct{} // a slot for each that computes
+
+	mu       sync.Mutex // guards what follows, and the places in both lists
+	open     int
+	silent   list.List // of *handshake: no first message yet, the longest wait first
+	answered list.List // of *handshake: the client's second message is awaited
+}
+
+// init sets the bounds for a server of so many connections; zero is any number.
+func (a *handshakes) init(conns int) {
+	a.max = maxHandshakes
+	if conns > 0 {
+		a.max = min(max(conns/2, min(conns, minHandshakes)), maxHandshakes)
+	}
+	a.computing = make(chan struct{}, max(runtime.GOMAXPROCS(0)-1, 1))
+}
+
+// makeRoom ends a handshake that waits for its client, or reports that none may be ended. A silent
+// client has cost nothing and has been told nothing. One that was answered may have sent its
+// request already, and would not know that it was not read: it has at least answeredTimeout. The
+// caller holds the lock.
+func (a *handshakes) makeRoom() bool {
+	oldest := a.silent.Front()
+	if oldest == nil {
+		oldest = a.answered.Front()
+		if oldest == nil || time.Since(oldest.Value.(*handshake).since) < answeredTimeout {
+			return false
+		}
+	}
+	h := oldest.Value.(*handshake)
+	h.goOn()
+	h.evicted = true
+	h.SetDeadline(time.Unix(1, 0))
+	return true
+}
+
+// A handshake is the connection below a TLS handshake. Its costly part lies between the client's
+// first message, which package tls announces by GetConfigForClient, and the answer, the first
+// Write: key exchange and signature.
+//
+//	state      begin   first message  Write     end    makeRoom
+//	-          silent  -              -         -      -
+//	silent     -       computing      -         over   over
+//	computing  -       -              answered  over   -
+//	answered   -       -              answered  over   over, after answeredTimeout
+type handshake struct {
+	net.Conn
+	all       *handshakes
+	deadline  time.Time
+	computing bool
+
+	list    *list.List // the one it waits in, or nil
+	place   *list.Element
+	since   time.Time
+	evicted bool
+}
+
+// begin counts the handshake, and fails where there are too many.
+func (h *handshake) begin() bool {
+	h.all.mu.Lock()
+	defer h.all.mu.Unlock()
+	if h.all.open >= h.all.max && !h.all.makeRoom() {
+		return false
+	}
+	h.all.open++
+	h.wait(&h.all.silent)
+	return true
+}
+
+// wait marks the handshake as one that waits for its client. The caller holds the lock.
+func (h *handshake) wait(in *list.List) {
+	h.list, h.place, h.since = in, in.PushBack(h), time.Now()
+}
+
+// goOn undoes wait. The caller holds the lock.
+func (h *handshake) goOn() {
+	if h.list != nil {
+		h.list.Remove(h.place)
+		h.list = nil
+	}
+}
+
+// hook returns config with compute in it.
+func (h *handshake) hook(config *tls.Config) *tls.Config {
+	config = strict(config)
+	choose := config.GetConfigForClient
+	config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if err := h.compute(); err != nil || choose == nil {
+			return nil, err
+		}
+		chosen, err := choose(hello)
+		if chosen != nil {
+			chosen = strict(chosen)
+		}
+		return chosen, err
+	}
+	return config
+}
+
+// compute waits for its turn. It fails if that comes too late, so that a queue that is too long
+// does no work in vain.
+func (h *handshake) compute() error {
+	h.all.mu.Lock()
+	h.goOn()
+	h.all.mu.Unlock()
+	h.all.computing <- struct{}{}
+	h.computing = true
+	if time.Now().After(h.deadline) {
+		return errTooManyHandshakes
+	}
+	return nil
+}
+
+// Write ends the costly part, if it is the first.
+func (h *handshake) Write(p []byte) (int, error) {
+	if h.computing {
+		h.computed()
+		h.all.mu.Lock()
+		h.wait(&h.all.answered)
+		h.all.mu.Unlock()
+	}
+	return h.Conn.Write(p)
+}
+
+// computed gives its turn to the next.
+func (h *handshake) computed() {
+	h.computing = false
+	<-h.all.computing
+}
+
+// CloseWrite is that of the connection below.
+func (h *handshake) CloseWrite() error { return closeWrite(h.Conn) }
+
+// end gives back everything that is held.
+func (h *handshake) end() {
+	if h.computing {
+		h.computed()
+	}
+	h.all.mu.Lock()
+	defer h.all.mu.Unlock()
+	h.goOn()
+	h.all.open--
+}
+
+// explain says of the error of a handshake that had to give way why it did.
+func (h *handshake) explain(err error) error {
+	h.all.mu.Lock()
+	defer h.all.mu.Unlock()
+	if err != nil && h.evicted {
+		return fmt.Errorf("%w: %w", errTooManyHandshakes, err)
+	}
+	return err
+}

@@ -1,0 +1,172 @@
+package transport
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+)
+
+// protocol is the name by which both sides tell this use of TLS from others, such as HTTPS under
+// the same certificate (RFC 7301).
+const protocol = "daytime"
+
+// A TLSSource returns the configuration of the next handshake. It may return one together with an
+// error: the last that was good, and why there is no newer one. It is called concurrently.
+type TLSSource func() (*tls.Config, error)
+
+// ServerTLS makes the server speak TLS 1.3, and nothing older. A client that names protocols (ALPN)
+// must name "daytime", unless the configuration has others; one that names none is served, such as
+// openssl s_client. There are no session tickets, because a client that comes again comes for a new
+// reply. By default the server speaks plain text.
+//
+// A handshake has 5 s. Handshakes take half of MaxConns at most, and no more than 1024 connections.
+// Above that the one whose client has been silent longest gives way to the next, or the next is
+// ended at once. They compute on all processors but one, so that a flood of them does not starve
+// the replies. Failed ones are told to the error handler in the manner of MaxConns.
+func ServerTLS(source TLSSource) ServerOption {
+	return func(s *Server) { s.tls = source }
+}
+
+// ClientTLS makes the client speak TLS 1.3, and nothing else. The server must prove the name, which
+// is that of the service and not of an address: whoever can write to a registry can have a client
+// dial any address, but cannot prove the name there. It must not choose another protocol (ALPN)
+// than "daytime", unless the configuration has others. A handshake that fails, also because the
+// server wants another certificate of the client, matches ErrHandshake; the request is not sent, or
+// refused unread. A reply that is cut off is never taken for a whole one. By default the client
+// speaks plain text.
+func ClientTLS(name string, source TLSSource) ClientOption {
+	return func(c *Client) { c.tlsName, c.tls = name, source }
+}
+
+// strict returns a copy of config that holds to this package's rules.
+func strict(config *tls.Config) *tls.Config {
+	config = config.Clone()
+	config.MinVersion = tls.VersionTLS13
+	config.SessionTicketsDisabled = true
+	if len(config.NextProtos) == 0 {
+		config.NextProtos = []string{protocol}
+	}
+	return config
+}
+
+// TLSFiles are the names of PEM files. Before each handshake they are read again if one of them has
+// changed. While they cannot be read, or do not fit together, as between the replacement of the one
+// and of the other, the last good configuration stays in use.
+type TLSFiles struct {
+	Cert string // the own certificate, and those between it and its authority
+	Key  string // its key
+	CA   string // the authorities of the other side
+}
+
+// Server returns the source of a server: Cert and Key prove the name of the service. With CA, a
+// client must have a certificate of that authority; without, any client is served. It fails if the
+// files cannot be used.
+func (f TLSFiles) Server() (TLSSource, error) {
+	if f.Cert == "" || f.Key == "" {
+		return nil, errors.New("transport: TLS server: want a certificate and a key")
+	}
+	return f.source()
+}
+
+// Client returns the source of a client: CA is the authority of the servers, "" the system's. Cert
+// and Key, both or none, are shown to servers that want a certificate. It fails if the files cannot
+// be used.
+func (f TLSFiles) Client() (TLSSource, error) {
+	if (f.Cert == "") != (f.Key == "") {
+		return nil, errors.New("transport: TLS client: want both a certificate and a key, or none")
+	}
+	return f.source()
+}
+
+// source reads the files for the first time.
+func (f TLSFiles) source() (TLSSource, error) {
+	l := &tlsLoader{files: f}
+	if _, err := l.load(); err != nil {
+		return nil, err
+	}
+	return l.load, nil
+}
+
+// read makes a configuration for either side: a client has no use for ClientCAs, a server none for
+// RootCAs.
+func (f TLSFiles) read() (*tls.Config, error) {
+	config := &tls.Config{}
+	if f.CA != "" {
+		authorities, err := os.ReadFile(f.CA)
+		if err != nil {
+			return nil, fmt.Errorf("transport: TLS authority: %w", err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(authorities) {
+			return nil, fmt.Errorf("transport: TLS authority %s: no certificate, want PEM", f.CA)
+		}
+		config.RootCAs, config.ClientCAs = pool, pool
+		config.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	if f.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+		if err != nil {
+			return nil, fmt.Errorf("transport: TLS certificate %s, key %s: %w", f.Cert, f.Key, err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+		// A server that wants a certificate is shown it, also if it names other authorities: its
+		// refusal says more than the lack of one.
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return &pair, nil
+		}
+	}
+	return config, nil
+}
+
+// A tlsLoader reads files again when they have changed.
+type tlsLoader struct {
+	files TLSFiles
+
+	mu     sync.Mutex // guards what follows
+	seen   [3]os.FileInfo
+	config *tls.Config // the last good one
+	err    error       // of the last attempt
+}
+
+// load is a TLSSource.
+func (l *tlsLoader) load() (*tls.Config, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.changed() {
+		return l.config, l.err
+	}
+	config, err := l.files.read()
+	if l.err = err; err == nil {
+		l.config = config
+	}
+	return l.config, l.err
+}
+
+// changed looks at the files and remembers them. It is called before they are read, so that a
+// change in between is seen the next time.
+func (l *tlsLoader) changed() bool {
+	changed := false
+	for i, name := range []string{l.files.Cert, l.files.Key, l.files.CA} {
+		if name == "" {
+			continue
+		}
+		info, err := os.Stat(name)
+		if err != nil {
+			info = nil
+		}
+		changed = changed || !sameVersion(l.seen[i], info)
+		l.seen[i] = info
+	}
+	return changed || l.config == nil
+}
+
+// sameVersion reports whether both are of one file that was not written in between.
+func sameVersion(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
