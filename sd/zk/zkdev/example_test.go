@@ -34,12 +34,12 @@ func Example() {
 	names, stat, _ := client.Children("/go_servers")
 	fmt.Println(names, "cversion", stat.Cversion)
 
-	server.HoldGhosts() // the session is over, and nobody has noticed yet
+	server.HoldEphemerals() // the session is over, and nobody has noticed yet
 	server.Expire(client.SessionID())
 	names, _ = server.Children("/go_servers")
 	fmt.Println(names, "sessions", len(server.Sessions()))
 
-	server.ReleaseGhosts()
+	server.ReleaseEphemerals()
 	names, _ = server.Children("/go_servers")
 	fmt.Println(names)
 

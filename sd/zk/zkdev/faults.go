@@ -10,16 +10,16 @@ import (
 // field is right. Nothing here is left to chance: what a test does not command
 // does not happen.
 type faults struct {
-	refuse, hang bool
-	delay        time.Duration
-	maxOp        Op
-	fail         map[Op][]Code
-	drop         map[Op]int
-	in, out      *cut
-	replaced     map[int64]bool
-	holdGhosts   bool
-	ghosts       []int64
-	lag          *lag
+	refuse, hang   bool
+	delay          time.Duration
+	maxOp          Op
+	fail           map[Op][]Code
+	drop           map[Op]int
+	in, out        *cut
+	replaced       map[int64]bool
+	holdEphemerals bool
+	heldSessions   []int64
+	lag            *lag
 }
 
 // newFaults returns a server's good behaviour.
@@ -71,19 +71,19 @@ func (s *Server) CutAfterWriting(n int, sessions ...int64) {
 	s.set(func(f *faults) { f.out = &cut{n, sessions} })
 }
 
-// HoldGhosts keeps the ephemerals of sessions that expire from now on, as if
+// HoldEphemerals keeps the ephemerals of sessions that expire from now on, as if
 // their end had not come through yet. Sessions that their clients close lose
 // theirs at once.
-func (s *Server) HoldGhosts() { s.set(func(f *faults) { f.holdGhosts = true }) }
+func (s *Server) HoldEphemerals() { s.set(func(f *faults) { f.holdEphemerals = true }) }
 
-// ReleaseGhosts removes what HoldGhosts kept, and holds no more.
-func (s *Server) ReleaseGhosts() {
+// ReleaseEphemerals removes what HoldEphemerals kept, and holds no more.
+func (s *Server) ReleaseEphemerals() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, id := range s.faults.ghosts {
+	for _, id := range s.faults.heldSessions {
 		s.bury(id)
 	}
-	s.faults.ghosts, s.faults.holdGhosts = nil, false
+	s.faults.heldSessions, s.faults.holdEphemerals = nil, false
 }
 
 // Expire ends sessions as if their timeout had passed: ephemerals go,
@@ -131,7 +131,7 @@ func (s *Server) ForgetWatches(sessions ...int64) {
 
 // Wipe makes the server a new one at the same address: an empty tree, zxid
 // zero, no session, no connection. Faults stay as they are set, but for the lag
-// and the ghosts.
+// and the heldSessions.
 func (s *Server) Wipe() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,7 +143,7 @@ func (s *Server) Wipe() {
 	}
 	clear(s.sessions)
 	s.tree, s.watches = newTree(), newWatches()
-	s.faults.lag, s.faults.ghosts = nil, nil
+	s.faults.lag, s.faults.heldSessions = nil, nil
 }
 
 // Freeze stops the server as SIGSTOP would: connections are accepted and bytes

@@ -50,24 +50,24 @@ func TestReplace(t *testing.T) {
 	})
 }
 
-func TestHoldGhosts(t *testing.T) {
+func TestHoldEphemerals(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		dead, other := l.join(t, dialTo(s), "dead"), l.join(t, dialTo(s), "other")
-		dead.create("/ghost", "", 1)
-		other.look(OpExists, "/ghost", true)
-		s.HoldGhosts()
+		dead.create("/stale", "", 1)
+		other.look(OpExists, "/stale", true)
+		s.HoldEphemerals()
 		s.Expire(dead.session)
-		if _, stat, err := s.Get("/ghost"); err != nil || stat.EphemeralOwner != dead.session {
+		if _, stat, err := s.Get("/stale"); err != nil || stat.EphemeralOwner != dead.session {
 			t.Errorf("held: have %+v, %v, want a znode of the dead session", stat, err)
 		}
 		other.silent(time.Second)
-		s.ReleaseGhosts()
-		other.event(nodeDeleted, "/ghost")
+		s.ReleaseEphemerals()
+		other.event(nodeDeleted, "/stale")
 		other.create("/own", "", 1)
-		s.HoldGhosts()
+		s.HoldEphemerals()
 		other.quit()
 		if _, _, err := s.Get("/own"); err != NoNode {
-			t.Errorf("a session that its client closes leaves a ghost: %v", err)
+			t.Errorf("a session that its client closes leaves an ephemeral: %v", err)
 		}
 	})
 }

@@ -61,7 +61,7 @@ func (s *Server) Get(path string) ([]byte, Stat, error) {
 }
 
 // Create adds a znode as another program would: watches fire. Owner is zero, or
-// the session that the znode dies with; a session that never was makes a ghost
+// the session that the znode dies with; a session that never was makes an ephemeral
 // that stays. Anyone may do everything with the znode.
 func (s *Server) Create(path string, data []byte, owner int64) error {
 	return s.mutate(func(x *txn) Code {

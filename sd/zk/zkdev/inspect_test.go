@@ -60,14 +60,14 @@ func TestOutsideErrors(t *testing.T) {
 	}
 }
 
-// TestGhostOfNobody makes an ephemeral whose session never was: it stays.
-func TestGhostOfNobody(t *testing.T) {
+// TestEphemeralOfNobody makes an ephemeral whose session never was: it stays.
+func TestEphemeralOfNobody(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
-		s.Create("/ghost", nil, 42)
+		s.Create("/stale", nil, 42)
 		w := l.join(t, dialTo(s), "w")
 		w.quit()
 		time.Sleep(time.Hour)
-		if _, stat, err := s.Get("/ghost"); err != nil || stat.EphemeralOwner != 42 {
+		if _, stat, err := s.Get("/stale"); err != nil || stat.EphemeralOwner != 42 {
 			t.Errorf("have %+v, %v, want a znode that 42 owns", stat, err)
 		}
 	})

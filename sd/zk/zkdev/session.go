@@ -140,8 +140,8 @@ func (s *Server) expireOrArm(sess *session) {
 func (s *Server) expire(sess *session) {
 	s.cancel(sess.timer)
 	delete(s.sessions, sess.id)
-	if s.faults.holdGhosts {
-		s.faults.ghosts = append(s.faults.ghosts, sess.id)
+	if s.faults.holdEphemerals {
+		s.faults.heldSessions = append(s.faults.heldSessions, sess.id)
 	} else {
 		s.bury(sess.id)
 	}

@@ -81,8 +81,8 @@ func disturb(s *Server, r *rand.Rand) {
 		func() { s.FailNext(OpDelete, NoAuth) },
 		func() { s.CutAfterReading(r.IntN(300)) },
 		func() { s.CutAfterWriting(r.IntN(300)) },
-		func() { s.HoldGhosts() },
-		func() { s.ReleaseGhosts() },
+		func() { s.HoldEphemerals() },
+		func() { s.ReleaseEphemerals() },
 		func() { s.Lag() },
 		func() { s.Lag(victim) },
 		func() { s.CatchUp() },
@@ -101,7 +101,7 @@ func disturb(s *Server, r *rand.Rand) {
 func heal(s *Server) {
 	s.Thaw()
 	s.CatchUp()
-	s.ReleaseGhosts()
+	s.ReleaseEphemerals()
 	s.Slow(0)
 	s.Hang(false)
 	s.Refuse(false)
