@@ -23,13 +23,13 @@ type conn struct {
 	once   sync.Once
 
 	// The rest is guarded by the server's mutex.
-	session  *session // nil before the handshake
-	ids      []identity
-	patience *time.Timer // see giveUp
-	hung     bool
-	mute     bool // nothing is queued any more: the connection is about to be cut
-	cut      bool // nor is anything handled
-	caughtUp bool // no longer lagging; see Lag
+	session        *session // nil before the handshake
+	ids            []identity
+	handshakeTimer *time.Timer // see onHandshakeTimeout
+	hung           bool
+	mute           bool // nothing is queued any more: the connection is about to be cut
+	cut            bool // nor is anything handled
+	caughtUp       bool // no longer lagging; see Lag
 }
 
 // A frame is one request, or one four letter word.
@@ -42,10 +42,10 @@ const (
 	// inboxSize is how many frames are taken in from a client before they have
 	// been handled.
 	inboxSize = 64
-	// mostQueued is how many bytes may wait for a client that does not read.
-	mostQueued = 64 << 20
-	// handshakeTime is how long a client may take to ask for a session.
-	handshakeTime = 10 * time.Second
+	// maxQueued is how many bytes may wait for a client that does not read.
+	maxQueued = 64 << 20
+	// handshakeTimeout is how long a client may take to ask for a session.
+	handshakeTimeout = 10 * time.Second
 )
 
 // newConn takes note of where the client comes from, which is its first proof

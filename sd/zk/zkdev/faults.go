@@ -81,7 +81,7 @@ func (s *Server) ReleaseEphemerals() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range s.faults.heldSessions {
-		s.bury(id)
+		s.removeEphemerals(id)
 	}
 	s.faults.heldSessions, s.faults.holdEphemerals = nil, false
 }

@@ -32,7 +32,7 @@ func (s *Server) fourLetter(word string) string {
 func (s *Server) srvr() string {
 	return fmt.Sprintf("Zookeeper version: %s\nLatency min/avg/max: 0/0.0/0\nReceived: %d\nSent: %d\nConnections: %d\n"+
 		"Outstanding: 0\nZxid: 0x%x\nMode: standalone\nNode count: %d\n",
-		version, s.tally.received(), s.tally.received(), len(s.conns), s.tree.zxid, s.nodeCount())
+		version, s.counters.received(), s.counters.received(), len(s.conns), s.tree.zxid, s.nodeCount())
 }
 
 // mntr has one key and value to a line, for monitors. The keys are a few of the
@@ -42,7 +42,7 @@ func (s *Server) mntr() string {
 	line := func(key string, value any) { fmt.Fprintf(&b, "zk_%s\t%v\n", key, value) }
 	line("version", version)
 	line("server_state", "standalone")
-	line("packets_received", s.tally.received())
+	line("packets_received", s.counters.received())
 	line("num_alive_connections", len(s.conns))
 	line("outstanding_requests", 0)
 	line("znode_count", s.nodeCount())

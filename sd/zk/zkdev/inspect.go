@@ -93,14 +93,14 @@ func (s *Server) mutate(f func(*txn) Code) error {
 	return s.commit(&txn{trusted: true}, f).orNil()
 }
 
-// A tally counts what clients did since the server was made.
-type tally struct {
+// Counters count what clients did since the server was made.
+type counters struct {
 	dials    int
 	requests map[Op]int
 }
 
 // received counts requests of all operations.
-func (t tally) received() int {
+func (t counters) received() int {
 	n := 0
 	for _, count := range t.requests {
 		n += count
@@ -116,7 +116,7 @@ func (s *Server) Requests(ops ...Op) int {
 	defer s.mu.Unlock()
 	n := 0
 	for _, op := range ops {
-		n += s.tally.requests[op]
+		n += s.counters.requests[op]
 	}
 	return n
 }
@@ -125,7 +125,7 @@ func (s *Server) Requests(ops ...Op) int {
 func (s *Server) Dials() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.tally.dials
+	return s.counters.dials
 }
 
 // Connections returns how many are open.

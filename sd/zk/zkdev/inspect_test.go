@@ -78,8 +78,8 @@ func TestCounts(t *testing.T) {
 		a, b := l.join(t, dialTo(s), "a"), l.join(t, dialTo(s), "b")
 		a.create("/a", "", 0)
 		a.create("/a", "", 0)
-		b.look(OpGetChildren2, "/", true)
-		b.look(OpExists, "/a", true)
+		b.readOp(OpGetChildren2, "/", true)
+		b.readOp(OpExists, "/a", true)
 		if have := s.Requests(OpCreate, OpDelete, OpGetChildren2); have != 3 {
 			t.Errorf("requests: have %d, want 3", have)
 		}

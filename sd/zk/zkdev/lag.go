@@ -65,16 +65,16 @@ func (s *Server) view(c *conn) *tree {
 	return s.tree
 }
 
-// horizon returns the last change that a new connection of a session could see.
-func (s *Server) horizon(session int64) int64 {
+// maxZxid returns the last change that a new connection of a session could see.
+func (s *Server) maxZxid(session int64) int64 {
 	if l := s.faults.lag; l != nil && selects(l.sessions, session) {
 		return l.tree.zxid
 	}
 	return s.tree.zxid
 }
 
-// remember keeps changes for the clients that lag.
-func (f *faults) remember(changes []change) {
+// keepForLagging keeps changes for the clients that lag.
+func (f *faults) keepForLagging(changes []change) {
 	if f.lag != nil {
 		f.lag.changes = append(f.lag.changes, changes...)
 	}

@@ -12,7 +12,7 @@ type packet struct {
 }
 
 // An outbox is a queue between whoever has something to tell and the goroutine
-// that writes. See mostQueued for its bound.
+// that writes. See maxQueued for its bound.
 type outbox struct {
 	mu       sync.Mutex
 	queue    []packet
@@ -75,7 +75,7 @@ func (c *conn) write() {
 	for {
 		queue, finished := c.out.take()
 		for _, p := range queue {
-			if !c.hold(p.due) {
+			if !c.waitUntil(p.due) {
 				return
 			}
 			if _, err := c.nc.Write(p.frame); err != nil {
@@ -94,9 +94,9 @@ func (c *conn) write() {
 	}
 }
 
-// hold waits until due and until the server is not frozen. It returns false
+// waitUntil waits until due and until the server is not frozen. It returns false
 // when the connection ended meanwhile.
-func (c *conn) hold(due time.Time) bool {
+func (c *conn) waitUntil(due time.Time) bool {
 	if wait := time.Until(due); wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()

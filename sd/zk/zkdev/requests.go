@@ -67,7 +67,7 @@ func (s *Server) request(c *conn, d *decoder) bool {
 	if d.err != nil {
 		return false
 	}
-	s.tally.requests[op]++
+	s.counters.requests[op]++
 	c.mute = s.faults.dropsReply(op)
 	if op == OpAuth {
 		return s.auth(c, xid, d)

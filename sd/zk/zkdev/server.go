@@ -30,7 +30,7 @@ type Server struct {
 	conns       map[watcher]*conn
 	listeners   map[net.Listener]struct{}
 	reaper      *time.Timer // see scheduleReaping
-	tally       tally
+	counters    counters
 	faults      faults
 	frozen      chan struct{} // closed by Thaw; nil when running
 
@@ -69,7 +69,7 @@ func New(options ...Option) *Server {
 		lastSession: int64(uint64(now.UnixMilli()) << 24 >> 8),
 		conns:       map[watcher]*conn{},
 		listeners:   map[net.Listener]struct{}{},
-		tally:       tally{requests: map[Op]int{}},
+		counters:    counters{requests: map[Op]int{}},
 		faults:      newFaults(),
 	}
 }
@@ -159,21 +159,21 @@ func (s *Server) start(nc net.Conn) bool {
 	if s.closed {
 		return false
 	}
-	s.tally.dials++
-	c := newConn(s, watcher(s.tally.dials), nc)
+	s.counters.dials++
+	c := newConn(s, watcher(s.counters.dials), nc)
 	c.hung = s.faults.hang
 	if s.faults.refuse {
 		nc.Close()
 		return true
 	}
 	s.conns[c.id] = c
-	c.patience = s.after(handshakeTime, func() { s.giveUp(c) })
+	c.handshakeTimer = s.after(handshakeTimeout, func() { s.onHandshakeTimeout(c) })
 	s.wg.Go(c.run)
 	return true
 }
 
-// giveUp ends a connection on which no session has come about.
-func (s *Server) giveUp(c *conn) {
+// onHandshakeTimeout ends a connection on which no session has come about.
+func (s *Server) onHandshakeTimeout(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.session == nil && !c.hung {
@@ -193,7 +193,7 @@ func (s *Server) detach(c *conn) {
 		return
 	}
 	delete(s.conns, c.id)
-	s.cancel(c.patience)
+	s.cancel(c.handshakeTimer)
 	s.watches.forget(c.id)
 	if c.session != nil && c.session.conn == c {
 		c.session.conn = nil
@@ -241,7 +241,7 @@ func (s *Server) commit(x *txn, f func(*txn) Code) Code {
 // queue. This is ZooKeeper's promise that a client learns of a change before it
 // can see it.
 func (s *Server) publish(changes []change) {
-	s.faults.remember(changes)
+	s.faults.keepForLagging(changes)
 	for _, c := range changes {
 		s.deliver(s.watches.fire(c, s.upToDate))
 	}
@@ -273,7 +273,7 @@ func (s *Server) send(c *conn, frame []byte) {
 	switch {
 	case end:
 		s.cutOff(c)
-	case c.out.size() > mostQueued:
+	case c.out.size() > maxQueued:
 		s.drop(c)
 	}
 }

@@ -17,7 +17,7 @@ type session struct {
 	timeout  time.Duration
 	deadline time.Time
 	timer    *time.Timer
-	rings    time.Time // when the timer does: at the deadline, or before it
+	timerAt  time.Time // when the timer does: at the deadline, or before it
 	conn     *conn     // nil while the client is away
 }
 
@@ -52,13 +52,13 @@ func (s *Server) openSession(timeout time.Duration) *session {
 // there are is sent away without an answer, to try another server of its
 // ensemble. A session that is not known here is answered with session zero.
 func (s *Server) handshake(c *conn, d *decoder) bool {
-	s.tally.requests[OpConnect]++
+	s.counters.requests[OpConnect]++
 	r := d.connectRequest()
-	if d.err != nil || r.lastZxid > s.horizon(r.session) {
+	if d.err != nil || r.lastZxid > s.maxZxid(r.session) {
 		return false
 	}
 	timeout := s.clamp(time.Duration(r.timeout) * time.Millisecond)
-	sess := s.admit(r, timeout)
+	sess := s.sessionFor(r, timeout)
 	if sess == nil {
 		s.send(c, connectReply(0, 0, make([]byte, 16), r.hasReadOnly))
 		return false
@@ -71,9 +71,9 @@ func (s *Server) handshake(c *conn, d *decoder) bool {
 	return !c.mute
 }
 
-// admit finds or makes the session that a client asks for. Whoever names a
+// sessionFor finds or makes the session that a client asks for. Whoever names a
 // session, password or not, ends the connection it has now.
-func (s *Server) admit(r connectRequest, timeout time.Duration) *session {
+func (s *Server) sessionFor(r connectRequest, timeout time.Duration) *session {
 	if r.session == 0 || s.faults.replaced[r.session] {
 		return s.openSession(timeout)
 	}
@@ -95,7 +95,7 @@ func (s *Server) admit(r connectRequest, timeout time.Duration) *session {
 // timer. Only a client that came back with a shorter timeout needs a new one.
 func (s *Server) touch(sess *session) {
 	sess.deadline = s.bucket(time.Now().Add(sess.timeout))
-	if sess.timer == nil || sess.deadline.Before(sess.rings) {
+	if sess.timer == nil || sess.deadline.Before(sess.timerAt) {
 		s.cancel(sess.timer)
 		s.arm(sess)
 	}
@@ -109,18 +109,18 @@ func (s *Server) bucket(t time.Time) time.Time {
 
 // arm sets the timer to the deadline.
 func (s *Server) arm(sess *session) {
-	sess.rings = sess.deadline
-	sess.timer = s.after(time.Until(sess.rings), func() { s.ring(sess) })
+	sess.timerAt = sess.deadline
+	sess.timer = s.after(time.Until(sess.timerAt), func() { s.onTimer(sess) })
 }
 
-// ring is where the timer of a session arrives.
-func (s *Server) ring(sess *session) {
+// onTimer is where the timer of a session arrives.
+func (s *Server) onTimer(sess *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || s.frozen != nil || s.sessions[sess.id] != sess {
 		return // a thaw looks at all sessions by itself
 	}
-	if time.Now().Before(sess.rings) {
+	if time.Now().Before(sess.timerAt) {
 		return // another timer was armed while this one waited for the lock
 	}
 	s.expireOrArm(sess)
@@ -143,7 +143,7 @@ func (s *Server) expire(sess *session) {
 	if s.faults.holdEphemerals {
 		s.faults.heldSessions = append(s.faults.heldSessions, sess.id)
 	} else {
-		s.bury(sess.id)
+		s.removeEphemerals(sess.id)
 	}
 	if c := sess.conn; c != nil {
 		s.cutOff(c)
@@ -157,11 +157,11 @@ func (s *Server) expire(sess *session) {
 func (s *Server) closeSession(sess *session) {
 	s.cancel(sess.timer)
 	delete(s.sessions, sess.id)
-	s.bury(sess.id)
+	s.removeEphemerals(sess.id)
 }
 
-// bury removes the ephemerals of a session that is over, all with one zxid.
-func (s *Server) bury(id int64) {
+// removeEphemerals removes the ephemerals of a session that is over, all with one zxid.
+func (s *Server) removeEphemerals(id int64) {
 	s.commit(&txn{session: id, trusted: true}, func(x *txn) Code {
 		x.endSession(id)
 		return OK

@@ -54,7 +54,7 @@ func TestSessionExpires(t *testing.T) {
 func TestAnyRequestKeepsTheSession(t *testing.T) {
 	requests := map[string]func(*wire){
 		"ping":   func(w *wire) { w.ping() },
-		"read":   func(w *wire) { w.look(OpExists, "/", false) },
+		"read":   func(w *wire) { w.readOp(OpExists, "/", false) },
 		"failed": func(w *wire) { w.delete("/none", -1) },
 	}
 	for name, request := range requests {
@@ -173,7 +173,7 @@ func TestExpiredHearsOfItsOwn(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")
 		w.create("/a", "", 1)
-		w.look(OpExists, "/a", true)
+		w.readOp(OpExists, "/a", true)
 		s.Expire(w.session)
 		w.event(nodeDeleted, "/a")
 		w.isClosed()
@@ -188,8 +188,8 @@ func TestConnectionWithoutASession(t *testing.T) {
 			t.Fatal(err)
 		}
 		begun := time.Now()
-		if _, err := nc.Read(make([]byte, 1)); err == nil || time.Since(begun) != handshakeTime {
-			t.Errorf("have %v after %v, want the end after %v", err, time.Since(begun), handshakeTime)
+		if _, err := nc.Read(make([]byte, 1)); err == nil || time.Since(begun) != handshakeTimeout {
+			t.Errorf("have %v after %v, want the end after %v", err, time.Since(begun), handshakeTimeout)
 		}
 	})
 }
@@ -201,7 +201,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 		if err := s.Create("/big", make([]byte, 1<<20-1000), 0); err != nil {
 			t.Fatal(err)
 		}
-		for n := range 4 * mostQueued >> 20 {
+		for n := range 4 * maxQueued >> 20 {
 			w.nc.SetWriteDeadline(time.Now().Add(time.Second))
 			request := newFrame()
 			request.int32(int32(n + 1))
@@ -212,7 +212,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 				return
 			}
 		}
-		t.Errorf("have %d replies queued, want the connection closed", 4*mostQueued>>20)
+		t.Errorf("have %d replies queued, want the connection closed", 4*maxQueued>>20)
 	})
 }
 
@@ -222,13 +222,13 @@ func TestCutOffAmongEvents(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")
 		path := "/" + strings.Repeat("x", 900_000)
-		w.look(OpExists, path, true)
-		w.look(OpGetChildren, "/", true)
+		w.readOp(OpExists, path, true)
+		w.readOp(OpGetChildren, "/", true)
 		if err := s.Create("/big", make([]byte, 1<<20-1000), 0); err != nil {
 			t.Fatal(err)
 		}
-		w.look(OpGetChildren, "/", true)
-		for n := range mostQueued >> 20 {
+		w.readOp(OpGetChildren, "/", true)
+		for n := range maxQueued >> 20 {
 			w.send(int32(n+100), OpGetData, func(e *encoder) { e.string("/big"); e.bool(false) })
 		}
 		synctest.Wait()
