@@ -6,15 +6,15 @@ import "net"
 // sessions, or of all. The connection on which the last of them passes ends
 // there.
 type cut struct {
-	left     int
-	sessions []int64
+	left int
+	selection
 }
 
 // pass says how many of n bytes may pass, and whether the connection ends after
 // them. A cut that has happened is over. The caller holds the lock.
 func (s *Server) pass(c *conn, where func(*faults) **cut, n int) (passed int, end bool) {
 	limit := where(&s.faults)
-	if *limit == nil || !selects((*limit).sessions, c.sessionID()) {
+	if *limit == nil || !(*limit).has(c.sessionID()) {
 		return n, false
 	}
 	if n < (*limit).left {

@@ -5,9 +5,9 @@ package zkdev
 // client is served by one server, whose tree may be behind the leader's;
 // ZooKeeper promises only that no client ever goes back in time.
 type lag struct {
-	tree     *tree
-	changes  []change
-	sessions []int64 // empty means all
+	tree    *tree
+	changes []change
+	selection
 }
 
 // Lag makes the server answer reads as a follower does that has stopped
@@ -20,7 +20,7 @@ func (s *Server) Lag(sessions ...int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.endLag()
-	s.faults.lag = &lag{tree: s.tree.clone(), sessions: sessions}
+	s.faults.lag = &lag{tree: s.tree.clone(), selection: selection{sessions}}
 }
 
 // CatchUp ends the lag: watch events that were held back are sent, in order.
@@ -51,7 +51,7 @@ func (s *Server) catchUp(c *conn) {
 
 // lagging says whether a client is still served from the past.
 func (s *Server) lagging(c *conn) bool {
-	return s.faults.lag != nil && !c.caughtUp && selects(s.faults.lag.sessions, c.sessionID())
+	return s.faults.lag != nil && !c.caughtUp && s.faults.lag.has(c.sessionID())
 }
 
 // upToDate chooses the watchers that may hear of a change when it happens.
@@ -67,7 +67,7 @@ func (s *Server) view(c *conn) *tree {
 
 // maxZxid returns the last change that a new connection of a session could see.
 func (s *Server) maxZxid(session int64) int64 {
-	if l := s.faults.lag; l != nil && selects(l.sessions, session) {
+	if l := s.faults.lag; l != nil && l.has(session) {
 		return l.tree.zxid
 	}
 	return s.tree.zxid

@@ -48,6 +48,7 @@ type Code int32
 // The codes that this server sends.
 const (
 	OK                      Code = 0
+	SystemError             Code = -1
 	RuntimeInconsistency    Code = -2
 	MarshallingError        Code = -5
 	Unimplemented           Code = -6

@@ -1,6 +1,9 @@
 package zkdev
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A request is one operation of a client while it is being carried out, under
 // the server's lock from beginning to end. Handlers read their arguments from
@@ -68,13 +71,19 @@ func (s *Server) request(c *conn, d *decoder) bool {
 		return false
 	}
 	s.counters.requests[op]++
+	switch {
+	case slices.Contains(s.faults.closeOn, op):
+		return false
+	case op != OpPing && s.faults.ignores(c):
+		return true
+	}
 	c.mute = s.faults.dropsReply(op)
 	if op == OpAuth {
 		return s.auth(c, xid, d)
 	}
 	s.touch(c.session)
 	handle := handlerOf(op)
-	if handle == nil || s.faults.tooNew(op) {
+	if handle == nil || s.faults.lacks(op) {
 		s.send(c, newReply().seal(xid, -1, Unimplemented))
 		return false
 	}
@@ -86,7 +95,7 @@ func (s *Server) request(c *conn, d *decoder) bool {
 	if op == OpPing {
 		xid = xidPing
 	}
-	s.send(c, r.out.seal(xid, s.view(c).zxid, code))
+	s.send(c, s.faults.misstate(op, r.out.seal(xid, s.view(c).zxid, code)))
 	return !c.mute && op != OpCloseSession
 }
 
@@ -97,14 +106,14 @@ func (r *request) perform(handle handler) Code {
 	if r.op.changes() || r.op == OpSync {
 		r.catchUp(r.c)
 	}
-	code, fail := r.faults.failNext(r.op)
+	code := r.faults.failure(r.op)
 	switch {
-	case fail && r.op.changes():
+	case code == OK:
+		return handle(r)
+	case r.op.changes():
 		return r.commit(r.clientTxn(), func(*txn) Code { return code })
-	case fail:
-		return code
 	}
-	return handle(r)
+	return code
 }
 
 // auth is not a request of the session: it does not touch it, and its reply
@@ -115,13 +124,11 @@ func (s *Server) auth(c *conn, xid int32, d *decoder) bool {
 	if d.err != nil {
 		return false
 	}
-	code := OK
-	if fail, set := s.faults.failNext(OpAuth); set {
-		code = fail
-	} else {
+	code := s.faults.failure(OpAuth)
+	if code == OK {
 		c.ids, code = authenticate(scheme, secret, c.ids)
 	}
-	s.send(c, newReply().seal(xid, 0, code))
+	s.send(c, s.faults.misstate(OpAuth, newReply().seal(xid, 0, code)))
 	return code == OK && !c.mute
 }
 

@@ -254,7 +254,7 @@ func (s *Server) publish(changes []change) {
 func (s *Server) deliver(list []delivery) {
 	for _, d := range list {
 		c := s.conns[d.to] // nil if an event before this was too much for it
-		if c != nil && permits(d.acl, permRead, c.ids) {
+		if c != nil && permits(d.acl, permRead, c.ids) && !s.faults.ignores(c) {
 			s.send(c, eventFrame(d.event))
 		}
 	}

@@ -67,7 +67,8 @@ func (s *Server) handshake(c *conn, d *decoder) bool {
 	c.session = sess
 	s.touch(sess)
 	c.mute = s.faults.dropsReply(OpConnect)
-	s.send(c, connectReply(int32(timeout/time.Millisecond), sess.id, password(sess.id), r.hasReadOnly))
+	reply := connectReply(int32(timeout/time.Millisecond), sess.id, password(sess.id), r.hasReadOnly)
+	s.send(c, s.faults.misstate(OpConnect, reply))
 	return !c.mute
 }
 
