@@ -40,11 +40,22 @@ var anyone = identity{"world", "anyone"}
 func openACL() []acl { return []acl{{permAll, anyone}} }
 
 func (d *decoder) acls() []acl {
-	list := make([]acl, d.count())
+	list := make([]acl, max(d.count(), 0))
 	for i := range list {
-		list[i] = acl{d.int32(), identity{d.string(), d.string()}}
+		list[i] = acl{d.int32(), d.identity()}
 	}
 	return list
+}
+
+// identity takes a null for a scheme that does not exist. A null id is one for the scheme that has
+// no use for it, and unreadable for those that have.
+func (d *decoder) identity() identity {
+	scheme, _ := d.nullable()
+	id, null := d.nullable()
+	if null && (scheme == "world" || scheme == "digest" || scheme == "ip") {
+		d.err = errMalformed
+	}
+	return identity{scheme, id}
 }
 
 func (e *encoder) acls(list []acl) {
@@ -68,13 +79,13 @@ func digest(userPassword string) identity {
 // authenticate returns what an auth packet proves. The ip scheme proves nothing
 // that the connection did not prove when it was opened.
 func authenticate(scheme string, secret []byte, have []identity) ([]identity, Code) {
-	switch scheme {
-	case "digest":
+	switch {
+	case scheme == "digest" && secret != nil:
 		if id := digest(string(secret)); !slices.Contains(have, id) {
 			have = append(slices.Clip(have), id)
 		}
 		return have, OK
-	case "ip":
+	case scheme == "ip":
 		return have, OK
 	}
 	return have, AuthFailed

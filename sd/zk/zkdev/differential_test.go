@@ -38,7 +38,7 @@ func TestSameAsRecorded(t *testing.T) {
 }
 
 func overTCP(t *testing.T) dialer {
-	s, err := Start("127.0.0.1:0", TickTime(500*time.Millisecond))
+	s, err := Start("127.0.0.1:0", TickTime(500*time.Millisecond), FirstZxid(0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func (s *Server) Wipe() {
 		s.cancel(sess.timer)
 	}
 	clear(s.sessions)
-	s.tree, s.watches = newTree(), newWatches()
+	s.tree, s.watches = newTree(0), newWatches()
 	s.faults.lag, s.faults.heldSessions = nil, nil
 }
 

@@ -147,7 +147,7 @@ func TestManyGoClients(t *testing.T) {
 // TestGoClientSameAsZooKeeper runs the client's own calls against both servers
 // and compares what it makes of the answers.
 func TestGoClientSameAsZooKeeper(t *testing.T) {
-	s, err := Start("127.0.0.1:0")
+	s, err := Start("127.0.0.1:0", FirstZxid(0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,8 @@ func (s *Server) Get(path string) ([]byte, Stat, error) {
 // that stays. Anyone may do everything with the znode.
 func (s *Server) Create(path string, data []byte, owner int64) error {
 	return s.mutate(func(x *txn) Code {
-		_, code := x.create(path, slices.Clone(data), openACL(), owner, false)
+		n := &znode{data: slices.Clone(data), acl: openACL(), owner: owner}
+		_, code := x.create(path, n, false)
 		return code
 	})
 }
@@ -91,21 +92,6 @@ func (s *Server) mutate(f func(*txn) Code) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.commit(&txn{trusted: true}, f).orNil()
-}
-
-// Counters count what clients did since the server was made.
-type counters struct {
-	dials    int
-	requests map[Op]int
-}
-
-// received counts requests of all operations.
-func (t counters) received() int {
-	n := 0
-	for _, count := range t.requests {
-		n += count
-	}
-	return n
 }
 
 // Requests returns how many requests came for the given operations, all

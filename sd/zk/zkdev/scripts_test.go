@@ -18,6 +18,7 @@ var scripts = []struct {
 	{"one-shot watches", oneShots},
 	{"persistent watches", persistents},
 	{"watches replaced", replacedWatches},
+	{"pairs of watches", pairsOfWatches},
 	{"set watches", setWatchesScript},
 	{"remove watches", removeWatchesScript},
 	{"watches on what may not be read", unreadable},
@@ -25,6 +26,11 @@ var scripts = []struct {
 	{"auth", auths},
 	{"sessions", sessionsScript},
 	{"unknown operations", unknowns},
+	{"queries", queries},
+	{"multiRead", multiReads},
+	{"null strings", nullStrings},
+	{"ttl", ttls},
+	{"refused features", refusedFeatures},
 	{"malformed", malformed},
 }
 
@@ -32,6 +38,7 @@ func freshTree(t *testing.T, l *transcript, dial dialer) {
 	c := l.join(t, dial, "c")
 	for _, path := range []string{"/", "/zookeeper", "/zookeeper/quota"} {
 		c.readOp(OpExists, path, false)
+		c.readOp(OpGetData, path, false)
 		c.readOp(OpGetChildren2, path, false)
 		c.getACL(path)
 	}

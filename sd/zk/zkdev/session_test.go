@@ -11,7 +11,7 @@ import (
 func bubble(t *testing.T, run func(t *testing.T, s *Server, l *transcript)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := New(TickTime(time.Second))
+		s := New(TickTime(time.Second), FirstZxid(0))
 		defer s.Close()
 		run(t, s, newTranscript())
 	})
@@ -122,7 +122,7 @@ func TestContainerIsReaped(t *testing.T) {
 		w.create("/outer/inner/a", "", 0)
 		w.delete("/outer/inner/a", -1)
 		w.quit()
-		time.Sleep(reapInterval - 1)
+		time.Sleep(time.Minute - 1)
 		if _, err := s.Children("/outer/inner"); err != nil {
 			t.Errorf("before the minute: have %v, want the container", err)
 		}
@@ -130,7 +130,7 @@ func TestContainerIsReaped(t *testing.T) {
 		if have, _ := s.Children("/outer"); len(have) != 0 {
 			t.Errorf("after the minute: have %v, want no inner container", have)
 		}
-		time.Sleep(reapInterval)
+		time.Sleep(time.Minute)
 		if have, _ := s.Children("/"); len(have) != 2 || have[0] != "unused" {
 			t.Errorf("after two minutes: have %v, want the container that never had children", have)
 		}

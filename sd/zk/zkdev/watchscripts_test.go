@@ -114,6 +114,59 @@ func replacedWatches(t *testing.T, l *transcript, dial dialer) {
 	w.quit()
 }
 
+// pairsOfWatches arms every two kinds of watch on one path, in either order, by the operations and
+// by setWatches after a reconnection, and changes what they are about. A session has one watch a
+// path and table, so the second replaces the first (ZOOKEEPER-4466).
+func pairsOfWatches(t *testing.T, l *transcript, dial dialer) {
+	c := l.join(t, dial, "c")
+	c.log = newTranscript() // what it does is known; what the others hear matters
+	kinds := []struct {
+		name  string
+		arm   func(*wire)
+		rearm int // the list of setWatches2 that it belongs to
+	}{
+		{"persistent", func(w *wire) { w.addWatch("/pairs/a", 0) }, 3},
+		{"recursive", func(w *wire) { w.addWatch("/pairs/a", 1) }, 4},
+		{"exists", func(w *wire) { w.readOp(OpExists, "/pairs/a", true) }, 1},
+		{"getData", func(w *wire) { w.readOp(OpGetData, "/pairs/a", true) }, 0},
+		{"getChildren", func(w *wire) { w.readOp(OpGetChildren, "/pairs/a", true) }, 2},
+	}
+	c.create("/pairs", "", 0)
+	c.create("/pairs/a", "", 0)
+	steps := []func(){
+		func() { c.create("/pairs/a/b", "", 0) },
+		func() { c.setData("/pairs/a/b", "", -1) },
+		func() { c.setData("/pairs/a", "", -1) },
+		func() { c.delete("/pairs/a/b", -1) },
+		func() { c.delete("/pairs/a", -1) },
+		func() { c.create("/pairs/a", "", 0) },
+	}
+	hear := func(w *wire) {
+		for _, step := range steps {
+			step()
+			w.ping()
+		}
+		w.quit()
+	}
+	for _, first := range kinds {
+		for _, second := range kinds {
+			w := l.join(t, dial, first.name+" then "+second.name)
+			first.arm(w)
+			second.arm(w)
+			hear(w)
+			if first.rearm == second.rearm {
+				continue
+			}
+			again := l.join(t, dial, first.name+" and "+second.name+" again")
+			lists := make([][]string, 5)
+			lists[first.rearm], lists[second.rearm] = []string{"/pairs/a"}, []string{"/pairs/a"}
+			again.setWatches(OpSetWatches2, 1<<40, lists...)
+			hear(again)
+		}
+	}
+	c.quit()
+}
+
 func setWatchesScript(t *testing.T, l *transcript, dial dialer) {
 	c := l.join(t, dial, "c")
 	c.create("/sw", "", 0)          // mzxid and pzxid

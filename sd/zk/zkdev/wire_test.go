@@ -48,7 +48,7 @@ func newTranscript() *transcript { return &transcript{names: map[int64]string{}}
 func (l *transcript) owner(id int64) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if id == 0 || id == containerOwner {
+	if id == 0 {
 		return fmt.Sprint(id)
 	}
 	if l.names[id] == "" {
@@ -187,12 +187,12 @@ func (w *wire) body(op Op, d *decoder) string {
 	switch op {
 	case OpCreate, OpSync:
 		add("path %s", d.string())
-	case OpCreate2, OpCreateContainer:
+	case OpCreate2, OpCreateContainer, OpCreateTTL:
 		add("path %s %s", d.string(), w.stat(d))
 	case OpExists, OpSetData, OpSetACL, OpCheck:
 		add("%s", w.stat(d))
 	case OpGetData:
-		add("data %q", d.buffer())
+		add("data %s", data(d))
 		add("%s", w.stat(d))
 	case OpGetChildren, OpGetChildren2:
 		names := d.strings()
@@ -206,8 +206,21 @@ func (w *wire) body(op Op, d *decoder) string {
 			add("acl %d %s %s", d.int32(), d.string(), d.string())
 		}
 		add("%s", w.stat(d))
-	case OpMulti:
+	case OpMulti, OpMultiRead:
 		w.multi(d, add)
+	case OpGetEphemerals:
+		paths := d.strings()
+		slices.Sort(paths)
+		add("paths %q", paths)
+	case OpGetAllChildrenNumber:
+		add("%d", d.int32())
+	case OpWhoAmI:
+		var ids []string
+		for range d.int32() {
+			ids = append(ids, d.string()+" "+d.string())
+		}
+		slices.Sort(ids)
+		add("%q", ids)
 	}
 	add("%d bytes %x left", len(d.rest), d.rest)
 	if d.err != nil {
@@ -230,10 +243,25 @@ func (w *wire) multi(d *decoder, add func(string, ...any)) {
 			add("path %s %s", d.string(), w.stat(d))
 		case OpSetData:
 			add("%s", w.stat(d))
+		case OpGetData:
+			add("data %s, %s", data(d), w.stat(d))
+		case OpGetChildren:
+			names := d.strings()
+			slices.Sort(names)
+			add("children %q", names)
 		case opError:
 			add("error %d", d.int32())
 		}
 	}
+}
+
+// data tells a null from an empty buffer.
+func data(d *decoder) string {
+	b := d.buffer()
+	if b == nil {
+		return "null"
+	}
+	return fmt.Sprintf("%q", b)
 }
 
 func (w *wire) stat(d *decoder) string {
