@@ -126,8 +126,8 @@ func readFrame(r io.Reader, first bool) (frame, error) {
 }
 
 // handle takes frames from the inbox until there are no more, or one of them ends the connection.
-// It takes one at a time and in order: a client may send without waiting, and relies on its
-// replies coming in the order of its requests.
+// It takes one at a time and in order: a client may send without waiting, and relies on its replies
+// coming in the order of its requests.
 func (c *conn) handle() {
 	for f := range c.inbox {
 		if !c.server.receive(c, f) {

@@ -7,8 +7,8 @@ import (
 
 // reapable says whether n can be removed now, in milliseconds since 1970: it is a container that
 // had children and lost them, or its lifetime has passed since its data was last set and it has no
-// children. A container that never had a child is left alone, or it would be gone before the
-// client that made it could use it.
+// children. A container that never had a child is left alone, or it would be gone before the client
+// that made it could use it.
 func (n *znode) reapable(now int64) bool {
 	if len(n.children) > 0 {
 		return false

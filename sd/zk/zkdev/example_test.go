@@ -15,8 +15,8 @@ type silence struct{}
 
 func (silence) Printf(string, ...any) {}
 
-// A registry for a test: the client connects through memory, and the server
-// does on command what a real one does once a month.
+// A registry for a test: the client connects through memory, and the server does on command what a
+// real one does once a month.
 func Example() {
 	server := zkdev.New(zkdev.TickTime(100 * time.Millisecond))
 	defer server.Close()

@@ -55,8 +55,8 @@ func (s *Server) PingsOnly(on bool, sessions ...int64) {
 	})
 }
 
-// Slow delays everything that is sent from now on by d. It adds latency and limits no rate: what
-// is sent together arrives together.
+// Slow delays everything that is sent from now on by d. It adds latency and limits no rate: what is
+// sent together arrives together.
 func (s *Server) Slow(d time.Duration) { s.set(func(f *faults) { f.delay = d }) }
 
 // LimitOps makes the server an older one: operations with a code above max are unknown to it (see
@@ -65,8 +65,8 @@ func (s *Server) Slow(d time.Duration) { s.set(func(f *faults) { f.delay = d }) 
 func (s *Server) LimitOps(max Op) { s.set(func(f *faults) { f.maxOp = max }) }
 
 // LackOps makes single operations unknown: a request is answered with Unimplemented and then the
-// connection is closed, as ZooKeeper does with a code that it does not know. Each call replaces
-// the list of the one before. FailAll(op, Unimplemented) is the refusal without the close.
+// connection is closed, as ZooKeeper does with a code that it does not know. Each call replaces the
+// list of the one before. FailAll(op, Unimplemented) is the refusal without the close.
 func (s *Server) LackOps(ops ...Op) { s.set(func(f *faults) { f.unknown = ops }) }
 
 // CloseOn makes the server close the connection of a client that sends one of these operations,
@@ -84,8 +84,8 @@ func (s *Server) FailNext(op Op, code Code) {
 func (s *Server) FailAll(op Op, code Code) { s.set(func(f *faults) { f.failAll[op] = code }) }
 
 // DropReply makes the server carry out the next request of an operation and then cut the
-// connection: neither the reply nor a watch event that the request caused reaches its client.
-// Calls add up.
+// connection: neither the reply nor a watch event that the request caused reaches its client. Calls
+// add up.
 func (s *Server) DropReply(op Op) { s.set(func(f *faults) { f.drop[op]++ }) }
 
 // BadLengthNext makes the next reply to an operation, OpConnect included, begin with length in

@@ -121,8 +121,8 @@ func TestFailNext(t *testing.T) {
 	})
 }
 
-// A server to which a session does not belong any more says nothing: it closes
-// the connection, and the request has used up a zxid.
+// A server to which a session does not belong any more says nothing: it closes the connection, and
+// the request has used up a zxid.
 func TestSessionMoved(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")
@@ -216,8 +216,7 @@ func TestFreeze(t *testing.T) {
 	})
 }
 
-// TestFrozenServerTellsNothing changes the tree from outside while the server
-// is frozen.
+// TestFrozenServerTellsNothing changes the tree from outside while the server is frozen.
 func TestFrozenServerTellsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// A four letter word is a question that an administrator types, or a monitor sends, in place of
-// the first frame of a connection. It is answered with text, and the connection is closed. A
-// ZooKeeper answers the words that its configuration lists (4lw.commands.whitelist); this server
-// answers those below, and says of ZooKeeper's others that they are not in the list.
+// A four letter word is a question that an administrator types, or a monitor sends, in place of the
+// first frame of a connection. It is answered with text, and the connection is closed. A ZooKeeper
+// answers the words that its configuration lists (4lw.commands.whitelist); this server answers
+// those below, and says of ZooKeeper's others that they are not in the list.
 
 const (
 	// version is of a form that old parsers of srvr can read: digits, a word, a date.
@@ -58,9 +58,9 @@ func (s *Server) fourLetter(word string) string {
 // srvr is text for people, and for the parsers that were written for it all the same. No latencies
 // are kept.
 func (s *Server) srvr(clients string) string {
-	return fmt.Sprintf("Zookeeper version: %s\n%sLatency min/avg/max: 0/0.0/0\nReceived: %d\nSent: %d\n"+
-		"Connections: %d\nOutstanding: 0\nZxid: 0x%x\nMode: standalone\nNode count: %d\n",
-		version, clients, s.counters.received, s.counters.sent,
+	return fmt.Sprintf("Zookeeper version: %s\n%sLatency min/avg/max: 0/0.0/0\nReceived: %d\n"+
+		"Sent: %d\nConnections: %d\nOutstanding: 0\nZxid: 0x%x\nMode: standalone\n"+
+		"Node count: %d\n", version, clients, s.counters.received, s.counters.sent,
 		len(s.conns), s.tree.zxid, s.nodeCount())
 }
 
@@ -110,9 +110,10 @@ func envi() string {
 	}
 	var b strings.Builder
 	b.WriteString("Environment:\n")
-	for _, key := range strings.Fields("zookeeper.version host.name java.version java.vendor java.home " +
-		"java.class.path java.library.path java.io.tmpdir java.compiler os.name os.arch os.version " +
-		"user.name user.home user.dir os.memory.free os.memory.max os.memory.total") {
+	for _, key := range strings.Fields("zookeeper.version host.name java.version java.vendor " +
+		"java.home java.class.path java.library.path java.io.tmpdir java.compiler " +
+		"os.name os.arch os.version user.name user.home user.dir " +
+		"os.memory.free os.memory.max os.memory.total") {
 		value, known := values[key]
 		if !known {
 			value = "<NA>"

@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// TestOutsideChanges makes every change from outside under the eyes of a
-// watcher.
+// TestOutsideChanges makes every change from outside under the eyes of a watcher.
 func TestOutsideChanges(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")

@@ -12,8 +12,8 @@ const maxFrame = 0xfffff
 
 var errMalformed = errors.New("zkdev: malformed record")
 
-// A decoder takes jute values off the front of one frame. Jute is ZooKeeper's encoding: numbers
-// are big-endian, strings and buffers have a length of four bytes before them and vectors a count,
+// A decoder takes jute values off the front of one frame. Jute is ZooKeeper's encoding: numbers are
+// big-endian, strings and buffers have a length of four bytes before them and vectors a count,
 // records are their fields one after another, without names or types.
 //
 // The first failure stays, and every value after it is zero. So a record is decoded in a straight

@@ -1,21 +1,19 @@
 package zkdev
 
-// A lag is the state of a follower that has fallen behind: an older tree, and
-// the changes that its clients have not been told of. In an ensemble every
-// client is served by one server, whose tree may be behind the leader's;
-// ZooKeeper promises only that no client ever goes back in time.
+// A lag is the state of a follower that has fallen behind: an older tree, and the changes that its
+// clients have not been told of. In an ensemble every client is served by one server, whose tree
+// may be behind the leader's; ZooKeeper promises only that no client ever goes back in time.
 type lag struct {
 	tree    *tree
 	changes []change
 	selection
 }
 
-// Lag makes the server answer reads as a follower does that has stopped
-// following: from the tree as it is now, and without watch events. It holds for
-// the given sessions, without arguments for all and for those to come. A client
-// that writes or syncs is caught up first and stays so while its connection
-// lasts (a follower delays such replies until it has caught up). A client that
-// has seen newer changes cannot connect.
+// Lag makes the server answer as a follower that has stopped following: reads come from the tree as
+// it is now, and no watch event is sent. It holds for the given sessions, without arguments for all
+// and for those to come. A client that writes or syncs is caught up first and stays so while its
+// connection lasts (a follower delays such replies until it has caught up). A client that has seen
+// newer changes cannot connect.
 func (s *Server) Lag(sessions ...int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -44,8 +44,7 @@ func TestLag(t *testing.T) {
 	})
 }
 
-// TestLagEndsWithWriteAndSync shows that a client reads its own writes, and
-// that sync helps.
+// TestLagEndsWithWriteAndSync shows that a client reads its own writes, and that sync helps.
 func TestLagEndsWithWriteAndSync(t *testing.T) {
 	catchers := map[string]func(*wire){
 		"write": func(w *wire) { w.create("/own", "", 0) },

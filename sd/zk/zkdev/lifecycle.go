@@ -84,9 +84,9 @@ func (s *Server) Stop() {
 	s.wg.Wait()
 }
 
-// Restart serves again after Stop, at the addresses where Start listened; a listener that was
-// given to Serve has to be given again. Every session has its whole timeout before it, as after
-// the restart of a ZooKeeper. A port that is taken meanwhile is an error, and the server remains
+// Restart serves again after Stop, at the addresses where Start listened; a listener that was given
+// to Serve has to be given again. Every session has its whole timeout before it, as after the
+// restart of a ZooKeeper. A port that is taken meanwhile is an error, and the server remains
 // stopped. Restarting a server that runs does nothing.
 func (s *Server) Restart() error {
 	s.lifecycle.Lock()
@@ -133,8 +133,8 @@ func listenAt(addrs []string) ([]net.Listener, error) {
 	return list, nil
 }
 
-// Close ends all listeners, connections and sessions, and returns when their goroutines have
-// ended. It may be called more than once.
+// Close ends all listeners, connections and sessions, and returns when their goroutines have ended.
+// It may be called more than once.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closed = true

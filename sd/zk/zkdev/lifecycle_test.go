@@ -57,8 +57,8 @@ func TestRestart(t *testing.T) {
 	})
 }
 
-// TestRestartAtTheSameAddress does it over TCP with a client that lives through it, credentials
-// and all.
+// TestRestartAtTheSameAddress does it over TCP with a client that lives through it, credentials and
+// all.
 func TestRestartAtTheSameAddress(t *testing.T) {
 	s, err := Start("127.0.0.1:0", TickTime(100*time.Millisecond))
 	if err != nil {

@@ -11,8 +11,8 @@ type packet struct {
 	due   time.Time
 }
 
-// An outbox is a queue between whoever has something to tell and the goroutine
-// that writes. See maxQueued for its bound.
+// An outbox is the queue of one connection, between the handlers that send and the goroutine that
+// writes. Its bound is maxQueued.
 type outbox struct {
 	mu       sync.Mutex
 	queue    []packet
@@ -52,7 +52,7 @@ func (o *outbox) finish() {
 	o.signal()
 }
 
-// signal leaves a token, unless there is one already.
+// signal wakes the writer: it leaves a token, unless there is one already.
 func (o *outbox) signal() {
 	select {
 	case o.wake <- struct{}{}:
@@ -68,8 +68,8 @@ func (o *outbox) take() (queue []packet, finished bool) {
 	return queue, o.finished
 }
 
-// write sends what is queued, each packet at its time, and closes the
-// connection after the last one.
+// write sends what is queued, each packet at its time, and closes the connection after the last
+// one.
 func (c *conn) write() {
 	defer c.close()
 	for {
@@ -94,8 +94,8 @@ func (c *conn) write() {
 	}
 }
 
-// waitUntil waits until due and until the server is not frozen. It returns false
-// when the connection ended meanwhile.
+// waitUntil waits until due and until the server is not frozen. It returns false when the
+// connection ended meanwhile.
 func (c *conn) waitUntil(due time.Time) bool {
 	if wait := time.Until(due); wait > 0 {
 		timer := time.NewTimer(wait)

@@ -48,8 +48,8 @@ const (
 // directions.
 const opError Op = -1
 
-// A Code is the outcome of a request, as it stands in the reply's header. Every Code but [OK] is
-// an error.
+// A Code is the outcome of a request, as it stands in the reply's header. Every Code but [OK] is an
+// error.
 type Code int32
 
 // The codes that this server sends, and some that a test may want it to send.
@@ -89,8 +89,8 @@ func (c Code) orNil() error {
 	return c
 }
 
-// Two numbers of requests are not the client's own: a watch event answers no request, and a ping
-// is always answered with the same number.
+// Two numbers of requests are not the client's own: a watch event answers no request, and a ping is
+// always answered with the same number.
 const (
 	xidEvent int32 = -1
 	xidPing  int32 = -2
@@ -123,8 +123,8 @@ func (e *encoder) stat(s Stat) {
 	e.int64(s.Pzxid)
 }
 
-// A connectRequest opens a connection. A session of zero asks for a new session. Only newer
-// clients send readOnly, and only they are sent it.
+// A connectRequest opens a connection. A session of zero asks for a new session. Only newer clients
+// send readOnly, and only they are sent it.
 type connectRequest struct {
 	lastZxid    int64
 	timeout     int32 // milliseconds
@@ -133,8 +133,7 @@ type connectRequest struct {
 	hasReadOnly bool
 }
 
-// connectRequest is the one record without an operation before it: the first frame of a
-// connection.
+// connectRequest is the one record without an operation before it: the first frame of a connection.
 func (d *decoder) connectRequest() connectRequest {
 	d.int32() // the protocol version, always zero
 	r := connectRequest{

@@ -4,9 +4,9 @@ import "strings"
 
 // The reads that ask for more than one znode, or for the client itself.
 
-// multiRead carries out several reads and answers each with its result or its error; one that
-// fails hinders no other. It leaves no watches: the flag is ignored, as ZooKeeper ignores it.
-// ZooKeeper's clients know it since 3.6.
+// multiRead carries out several reads and answers each with its result or its error; one that fails
+// hinders no other. It leaves no watches: the flag is ignored, as ZooKeeper ignores it. ZooKeeper's
+// clients know it since 3.6.
 func (r *request) multiRead() Code {
 	for {
 		op, done := r.in.multiHeader()
@@ -39,9 +39,8 @@ func (r *request) readOne(op Op, path string) {
 	r.out.stat(n.stat())
 }
 
-// getEphemerals lists the ephemerals of the client's own session whose paths begin with a prefix;
-// a null has all of them. The prefix is compared as text: "/a" finds "/ab". It needs no
-// permission.
+// getEphemerals lists the ephemerals of the client's own session whose paths begin with a prefix; a
+// null has all of them. The prefix is compared as text: "/a" finds "/ab". It needs no permission.
 func (r *request) getEphemerals() Code {
 	prefix, _ := r.in.nullable()
 	if r.in.err != nil {

@@ -48,7 +48,7 @@ func TestMultiReadLags(t *testing.T) {
 // TestLifetimes runs the same on both servers: what has a lifetime goes when it has passed since
 // the last change of its data, but not while it has children. Intervals are short here.
 func TestLifetimes(t *testing.T) {
-	const interval, ttl = 100 * time.Millisecond, 1000
+	const interval, ttl = 100 * time.Millisecond, 1500
 	s, err := Start("127.0.0.1:0", TickTime(500*time.Millisecond), ReapInterval(interval))
 	if err != nil {
 		t.Fatal(err)
@@ -68,9 +68,11 @@ func TestLifetimes(t *testing.T) {
 			w.create("/box/a", "", 0)
 			w.create("/parent/a", "", 0)
 			there := func(path string) bool { return w.readOp(OpExists, path, false) == OK }
-			for there("/idle") {
+			var pause time.Duration // the longest between two uses, on a busy machine
+			for last := begun; there("/idle"); last = time.Now() {
 				w.setData("/used", "", -1)
 				time.Sleep(interval / 2)
+				pause = max(pause, time.Since(last))
 				if time.Since(begun) > 10*time.Second {
 					t.Fatal("/idle is still there after 10 s")
 				}
@@ -78,8 +80,10 @@ func TestLifetimes(t *testing.T) {
 			if took := time.Since(begun); took < ttl*time.Millisecond {
 				t.Errorf("/idle went after %v, want %d ms", took, ttl)
 			}
-			if !there("/used") || !there("/parent") || !there("/box") {
-				t.Error("one that was used or has children went as well")
+			for _, path := range []string{"/used", "/parent", "/box"} {
+				if !there(path) && (path != "/used" || pause < ttl*time.Millisecond/2) {
+					t.Errorf("%s, which was used or has children, went after %v", path, time.Since(begun))
+				}
 			}
 			w.delete("/parent/a", -1)
 			w.delete("/box/a", -1)

@@ -14,8 +14,7 @@ import (
 
 const jar = "/usr/share/java/zookeeper.jar"
 
-// needs skips a test that a machine cannot run, and fails it where that is not
-// allowed.
+// needs skips a test that a machine cannot run, and fails it where that is not allowed.
 func needs(t *testing.T, file string) {
 	t.Helper()
 	if _, err := os.Stat(file); err == nil {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestFailAll refuses an operation for good, with codes that ZooKeepers and compatible servers
-// have been seen to send; the connection stays.
+// TestFailAll refuses an operation for good, with codes that ZooKeepers and compatible servers have
+// been seen to send; the connection stays.
 func TestFailAll(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")

@@ -2,8 +2,8 @@ package zkdev
 
 import "testing"
 
-// scripts are what both servers are asked. Each ends its sessions, so that
-// nothing in it depends on time.
+// scripts are what both servers are asked. Each ends its sessions, so that nothing in it depends on
+// time.
 var scripts = []struct {
 	name string
 	run  func(*testing.T, *transcript, dialer)

@@ -13,9 +13,9 @@ var ErrServerClosed = errors.New("zkdev: server closed")
 
 // A Server is one ZooKeeper. Its methods may be called from any goroutine.
 //
-// One mutex guards all state and is never held while anything waits: a request is applied, and
-// what it causes is put into the queues of the connections, under one hold of it. So the order in
-// every queue is the order of the changes.
+// One mutex guards all state and is never held while anything waits: a request is applied, and what
+// it causes is put into the queues of the connections, under one hold of it. So the order in every
+// queue is the order of the changes.
 type Server struct {
 	config
 	began time.Time
@@ -58,9 +58,9 @@ func TickTime(d time.Duration) Option {
 	}
 }
 
-// ReapInterval is how often containers that became empty, and znodes whose lifetime has passed,
-// are removed. The default is a minute, as in ZooKeeper (znode.container.checkIntervalMs); a
-// duration that is not positive means the default.
+// ReapInterval is how often containers that became empty, and znodes whose lifetime has passed, are
+// removed. The default is a minute, as in ZooKeeper (znode.container.checkIntervalMs); a duration
+// that is not positive means the default.
 func ReapInterval(d time.Duration) Option {
 	return func(c *config) {
 		if d > 0 {
@@ -181,9 +181,9 @@ func (s *Server) commit(x *txn, f func(*txn) Code) Code {
 	return code
 }
 
-// publish puts watch events into the queues of the connections. No client can see the change
-// before that: replies to later reads come after these events in the same queue. This is
-// ZooKeeper's promise that a client learns of a change before it can see it.
+// publish puts watch events into the queues of the connections. No client can see the change before
+// that: replies to later reads come after these events in the same queue. This is ZooKeeper's
+// promise that a client learns of a change before it can see it.
 func (s *Server) publish(changes []change) {
 	s.faults.keepForLagging(changes)
 	for _, c := range changes {

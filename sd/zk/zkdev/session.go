@@ -88,8 +88,8 @@ func (s *Server) sessionFor(r connectRequest, timeout time.Duration) *session {
 }
 
 // touch starts a session's timeout afresh. A timer that will run out too early is left alone: it
-// finds the deadline moved and is armed again then. So a request costs no timer. Only a client
-// that came back with a shorter timeout needs a new one at once.
+// finds the deadline moved and is armed again then. So a request costs no timer. Only a client that
+// came back with a shorter timeout needs a new one at once.
 func (s *Server) touch(sess *session) {
 	sess.deadline = s.bucket(time.Now().Add(sess.timeout))
 	if sess.timer == nil || sess.deadline.Before(sess.timerAt) {
@@ -175,8 +175,8 @@ func (s *Server) after(d time.Duration, f func()) *time.Timer {
 	})
 }
 
-// cancel stops a timer. The function of one that has run out already finds out by itself that it
-// is late.
+// cancel stops a timer. The function of one that has run out already finds out by itself that it is
+// late.
 func (s *Server) cancel(t *time.Timer) {
 	if t != nil && t.Stop() {
 		s.wg.Done()

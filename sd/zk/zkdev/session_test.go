@@ -71,8 +71,7 @@ func TestAnyRequestKeepsTheSession(t *testing.T) {
 	}
 }
 
-// TestSessionOutlivesConnection reconnects within the timeout and finds the
-// ephemeral.
+// TestSessionOutlivesConnection reconnects within the timeout and finds the ephemeral.
 func TestSessionOutlivesConnection(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")
@@ -96,8 +95,7 @@ func TestSessionOutlivesConnection(t *testing.T) {
 	})
 }
 
-// TestShorterTimeout comes back with a shorter timeout, which must hold at
-// once.
+// TestShorterTimeout comes back with a shorter timeout, which must hold at once.
 func TestShorterTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.open(t, dialTo(s), "w")
@@ -137,8 +135,8 @@ func TestContainerIsReaped(t *testing.T) {
 	})
 }
 
-// TestCloseEndsEverything closes with clients in every state; the bubble fails
-// the test when a goroutine is left.
+// TestCloseEndsEverything closes with clients in every state; the bubble fails the test when a
+// goroutine is left.
 func TestCloseEndsEverything(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		l.join(t, dialTo(s), "idle")
@@ -167,8 +165,8 @@ func TestCloseEndsEverything(t *testing.T) {
 	})
 }
 
-// A session that is expired while its client is connected hears of what goes
-// with it, and then its connection ends.
+// A session that is expired while its client is connected hears of what goes with it, and then its
+// connection ends.
 func TestExpiredHearsOfItsOwn(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")
@@ -216,8 +214,8 @@ func TestClientThatDoesNotRead(t *testing.T) {
 	})
 }
 
-// A change that is told twice to one who has too much waiting ends his
-// connection, and nothing else.
+// A change that is told twice to one who has too much waiting ends his connection, and nothing
+// else.
 func TestCutOffAmongEvents(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")

@@ -26,9 +26,9 @@ const beyond = "^TestIntegration_(BasicCluster|ClientClusterFailover|NoQuorum|DN
 const minPassed = 41
 
 // TestGoZookeeperSuite copies go-zookeeper's module, in the version of go.mod, to a temporary
-// directory and runs its tests there. They start ZooKeepers by a script, zkServer.sh, that is
-// given a configuration; the script here asks this process to serve on the port in it, for as long
-// as the script runs. So the data outlives the stop of a server, as on a disk.
+// directory and runs its tests there. They start ZooKeepers by a script, zkServer.sh, that is given
+// a configuration; the script here asks this process to serve on the port in it, for as long as the
+// script runs. So the data outlives the stop of a server, as on a disk.
 func TestGoZookeeperSuite(t *testing.T) {
 	if !*suite {
 		t.Skip("it takes a minute, and runs with -suite")

@@ -51,9 +51,9 @@ func (x *txn) may(n *znode, perm int32) bool { return x.trusted || permits(n.acl
 // versionOK compares with the version that the client expects; -1 expects nothing.
 func versionOK(expected, actual int32) bool { return expected == -1 || expected == actual }
 
-// create adds n, of which data, ACL and kind are set. A sequential znode has the number of
-// children its parent ever had appended to its name, and the path that came out is returned. An
-// ephemeral can have no children, because nobody could own them when its session ends.
+// create adds n, of which data, ACL and kind are set. A sequential znode has the number of children
+// its parent ever had appended to its name, and the path that came out is returned. An ephemeral
+// can have no children, because nobody could own them when its session ends.
 func (x *txn) create(path string, n *znode, sequential bool) (string, Code) {
 	if !hasParent(path) {
 		return "", BadArguments
@@ -157,8 +157,8 @@ func (x *txn) setData(path string, data []byte, version int32) (Stat, Code) {
 	return n.stat(), OK
 }
 
-// setACL replaces the ACL and raises aversion. No watch covers ACLs, so nobody is told. It is
-// never part of a multi, so it needs no undo.
+// setACL replaces the ACL and raises aversion. No watch covers ACLs, so nobody is told. It is never
+// part of a multi, so it needs no undo.
 func (x *txn) setACL(path string, list []acl, version int32) (Stat, Code) {
 	if !validPath(path) {
 		return Stat{}, BadArguments

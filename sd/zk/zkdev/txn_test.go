@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestRollbackRestoresEverything applies random writes as one change and takes
-// them back: the tree must be as it was.
+// TestRollbackRestoresEverything applies random writes as one change and takes them back: the tree
+// must be as it was.
 func TestRollbackRestoresEverything(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 0))

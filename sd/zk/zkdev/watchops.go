@@ -19,9 +19,9 @@ func (r *request) setWatches() Code {
 	return OK
 }
 
-// addWatch leaves a persistent watch, whether or not the znode is there. Its reply carries one
-// more code, which is always OK. A null path is taken as well, and is no
-// watch; a real server that took one cannot end the connection any more.
+// addWatch leaves a persistent watch, whether or not the znode is there. Its reply carries one more
+// code, which is always OK. A null path is taken as well, and is no watch; a real server that took
+// one cannot end the connection any more.
 func (r *request) addWatch() Code {
 	path, null := r.in.nullable()
 	mode := watchMode(r.in.int32())

@@ -76,8 +76,7 @@ func persistents(t *testing.T, l *transcript, dial dialer) {
 	r.quit()
 }
 
-// replacedWatches shows what a later watch on the same path does to an earlier
-// one.
+// replacedWatches shows what a later watch on the same path does to an earlier one.
 func replacedWatches(t *testing.T, l *transcript, dial dialer) {
 	c, w := l.join(t, dial, "c"), l.join(t, dial, "w")
 	c.create("/rw", "", 0)
@@ -241,8 +240,8 @@ func removeWatchesScript(t *testing.T, l *transcript, dial dialer) {
 	w.quit()
 }
 
-// unreadable watches znodes of somebody who lets nobody read: no event comes,
-// and a one-shot watch is spent.
+// unreadable watches znodes of somebody who lets nobody read: no event comes, and a one-shot watch
+// is spent.
 func unreadable(t *testing.T, l *transcript, dial dialer) {
 	owner := l.join(t, dial, "owner")
 	owner.auth("digest", "owner:secret")

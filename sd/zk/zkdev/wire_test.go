@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// A wire is a client that speaks the protocol by hand and writes down
-// everything it is told, in order. It hides what two correct servers may differ
-// in: session numbers, passwords, and the time of day.
+// A wire is a client that speaks the protocol by hand and writes down everything it is told, in
+// order. It hides what two correct servers may differ in: session numbers, passwords, and the time
+// of day.
 type wire struct {
 	t    *testing.T
 	name string
@@ -136,9 +136,8 @@ func (w *wire) send(xid int32, op Op, fill func(*encoder)) {
 	w.nc.Write(e.frame())
 }
 
-// do sends a request and writes down what comes, up to and including its reply.
-// It returns the reply's code, and the connection's end as a code that no
-// server sends.
+// do sends a request and writes down what comes, up to and including its reply. It returns the
+// reply's code, and the connection's end as a code that no server sends.
 func (w *wire) do(what string, op Op, fill func(*encoder)) Code {
 	w.xid++
 	xid := w.xid
@@ -271,8 +270,7 @@ func (w *wire) stat(d *decoder) string {
 		czxid, mzxid, ctime > 0, mtime >= ctime, version, cversion, aversion, w.log.owner(owner), d.int32(), d.int32(), d.int64())
 }
 
-// silent fails the test when anything comes within d, an end of the connection
-// included.
+// silent fails the test when anything comes within d, an end of the connection included.
 func (w *wire) silent(d time.Duration) {
 	w.t.Helper()
 	w.nc.SetReadDeadline(time.Now().Add(d))
@@ -282,8 +280,8 @@ func (w *wire) silent(d time.Duration) {
 	}
 }
 
-// isClosed waits until the server has closed the connection, and fails the test
-// when something else comes.
+// isClosed waits until the server has closed the connection, and fails the test when something else
+// comes.
 func (w *wire) isClosed() {
 	w.t.Helper()
 	if d := w.read(); d != nil {

@@ -12,8 +12,8 @@ type write struct {
 	version int32
 }
 
-// write reads one operation, in a request of its own or within a multi. Some operations take a
-// null for the path, and then refuse it as they refuse the empty path.
+// write reads one operation, in a request of its own or within a multi. Some operations take a null
+// for the path, and then refuse it as they refuse the empty path.
 func (d *decoder) write(op Op) write {
 	w := write{op: op}
 	switch op {
@@ -62,9 +62,9 @@ func (e *encoder) written(w written) {
 	}
 }
 
-// The flags of a create: the first two are bits, the others are not. A container is made by its
-// own operation, and its flag alone makes an ordinary znode. The last two belong to OpCreateTTL
-// and to nothing else.
+// The flags of a create: the first two are bits, the others are not. A container is made by its own
+// operation, and its flag alone makes an ordinary znode. The last two belong to OpCreateTTL and to
+// nothing else.
 const (
 	flagEphemeral     = 1
 	flagSequential    = 2
@@ -121,8 +121,8 @@ func (x *txn) createAs(w write) (string, Code) {
 // clientTxn is a change that the client asks for.
 func (r *request) clientTxn() *txn { return &txn{session: r.c.session.id, ids: r.c.ids} }
 
-// write carries out an operation by itself. A request that cannot be decoded still takes a zxid.
-// (A check by itself is served, but no client sends it, and a real server never answers it when it
+// write carries out an operation by itself. A request that cannot be decoded still takes a zxid. (A
+// check by itself is served, but no client sends it, and a real server never answers it when it
 // succeeds.)
 func (r *request) write() Code {
 	w := r.in.write(r.op)
@@ -138,8 +138,8 @@ func (r *request) write() Code {
 	})
 }
 
-// multi carries out several writes or none. It succeeds as a request even when it did nothing:
-// then each write has an error, zero for those before the one that failed.
+// multi carries out several writes or none. It succeeds as a request even when it did nothing: then
+// each write has an error, zero for those before the one that failed.
 func (r *request) multi() Code {
 	list := r.in.writes()
 	var results []written
