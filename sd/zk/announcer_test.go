@@ -54,7 +54,7 @@ func TestStrangerInTheGhostsPlace(t *testing.T) {
 // ghost of alice while b looked at that.
 func (l *lab) misdirect(b *Backend, stranger int64, loseReply bool) {
 	first := l.announce(b, alice)
-	l.HoldGhosts()
+	l.HoldEphemerals()
 	l.Expire()
 	l.eventually(5*time.Second, func() error {
 		if first.ended() == nil {

@@ -62,7 +62,7 @@ func TestOwnGhostIsReplaced(t *testing.T) {
 		r := w.register(b, alice)
 		w.phase(r.State, time.Second, sd.Registered)
 		old := w.owner(alice)
-		w.HoldGhosts()
+		w.HoldEphemerals()
 		w.Expire(old)
 		w.eventually(5*time.Second, func() error {
 			if w.owner(alice) == old {
@@ -70,7 +70,7 @@ func TestOwnGhostIsReplaced(t *testing.T) {
 			}
 			return nil
 		})
-		w.ReleaseGhosts()
+		w.ReleaseEphemerals()
 		w.pass(10 * time.Second)
 		w.registered(0, alice)
 	})

@@ -145,7 +145,7 @@ func (sim *simulation) healServer() {
 	sim.server.Slow(0)
 	sim.limit(false)
 	sim.server.CatchUp()
-	sim.server.ReleaseGhosts()
+	sim.server.ReleaseEphemerals()
 	sim.server.CutAfterReading(math.MaxInt, 0)
 	sim.server.CutAfterWriting(math.MaxInt, 0)
 }

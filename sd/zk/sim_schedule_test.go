@@ -228,7 +228,7 @@ var faultsOfServer = []kind{
 		return once(at, func() { sim.aim(sim.server.Replace, who()) }, "replace the session of %s", what)
 	}},
 	{3, func(sim *simulation, at time.Duration) []step {
-		return sim.lasting(at, sim.server.HoldGhosts, sim.server.ReleaseGhosts, "nodes of expired sessions stay")
+		return sim.lasting(at, sim.server.HoldEphemerals, sim.server.ReleaseEphemerals, "nodes of expired sessions stay")
 	}},
 	{5, func(sim *simulation, at time.Duration) []step {
 		op := choose(sim.random, faultyOps)

@@ -8,10 +8,9 @@ import (
 	"strings"
 )
 
-// The permissions that an ACL entry can grant. ZooKeeper asks for create and
-// delete on the parent, for the others on the znode itself; nothing is
-// inherited, so a child may be open below a closed parent. Exists asks for
-// nothing; a watch is told of what its owner may read.
+// The permissions that an ACL entry can grant. ZooKeeper asks for create and delete on the parent,
+// for the others on the znode itself; nothing is inherited, so a child may be open below a closed
+// parent. Exists asks for nothing; an event goes only to a client that may read the znode.
 const (
 	permRead int32 = 1 << iota
 	permWrite
@@ -21,10 +20,9 @@ const (
 	permAll = permRead | permWrite | permCreate | permDelete | permAdmin
 )
 
-// An identity is who somebody is, by one scheme of proving it: "digest" by a
-// password, "ip" by the address of the connection. "world" has one member,
-// anyone. "auth" is not a scheme: it stands for all that the client has proved,
-// and is replaced when an ACL is set.
+// An identity is a name that a client can prove by one scheme: "digest" by a password, "ip" by the
+// address of the connection. "world" has one member, anyone. "auth" is not a scheme: it stands for
+// every digest that the client has proved, and is replaced by those when an ACL is set.
 type identity struct{ scheme, id string }
 
 // An acl entry grants permissions to an identity.
@@ -35,16 +33,26 @@ type acl struct {
 
 var anyone = identity{"world", "anyone"}
 
-// openACL is what most clients set, and what this server gives to znodes that
-// it makes itself.
+// openACL is what most clients set, and what this server gives to znodes that it makes itself.
 func openACL() []acl { return []acl{{permAll, anyone}} }
 
 func (d *decoder) acls() []acl {
-	list := make([]acl, d.count())
+	list := make([]acl, max(d.count(), 0))
 	for i := range list {
-		list[i] = acl{d.int32(), identity{d.string(), d.string()}}
+		list[i] = acl{d.int32(), d.identity()}
 	}
 	return list
+}
+
+// identity reads a null scheme as one that does not exist. A null id is allowed for auth, which
+// ignores it, and malformed for the schemes that use it, as in ZooKeeper.
+func (d *decoder) identity() identity {
+	scheme, _ := d.nullable()
+	id, null := d.nullable()
+	if null && (scheme == "world" || scheme == "digest" || scheme == "ip") {
+		d.err = errMalformed
+	}
+	return identity{scheme, id}
 }
 
 func (e *encoder) acls(list []acl) {
@@ -56,32 +64,32 @@ func (e *encoder) acls(list []acl) {
 	}
 }
 
-// digest is the identity that a "user:password" proves: the user, and a SHA-1
-// without salt. The client sends the password in clear, and whoever may read
-// the ACL reads the hash; only TLS and redact stand before that.
+// digest is the identity that a "user:password" proves: the user, and a SHA-1 without salt. The
+// client sends the password in clear, and the ACL shows the hash to every client that may
+// administer the znode (see redact).
 func digest(userPassword string) identity {
 	user, _, _ := strings.Cut(userPassword, ":")
 	sum := sha1.Sum([]byte(userPassword))
 	return identity{"digest", user + ":" + base64.StdEncoding.EncodeToString(sum[:])}
 }
 
-// authenticate returns what an auth packet proves. The ip scheme proves nothing
-// that the connection did not prove when it was opened.
+// authenticate returns the identities of a client after an auth packet. The ip scheme adds none:
+// the connection proved the address when it was opened.
 func authenticate(scheme string, secret []byte, have []identity) ([]identity, Code) {
-	switch scheme {
-	case "digest":
+	switch {
+	case scheme == "digest" && secret != nil:
 		if id := digest(string(secret)); !slices.Contains(have, id) {
 			have = append(slices.Clip(have), id)
 		}
 		return have, OK
-	case "ip":
+	case scheme == "ip":
 		return have, OK
 	}
 	return have, AuthFailed
 }
 
-// resolve checks an ACL that a client wants to set, drops doubles, and replaces
-// "auth" by the digests the client proved.
+// resolve checks an ACL that a client wants to set, drops doubles, and replaces "auth" by the
+// digests the client proved.
 func resolve(list []acl, ids []identity) ([]acl, Code) {
 	var resolved []acl
 	for i, a := range list {
@@ -107,7 +115,7 @@ func resolve(list []acl, ids []identity) ([]acl, Code) {
 	return resolved, OK
 }
 
-// granted gives perms to each identity that took a secret to prove.
+// granted gives perms to each digest.
 func granted(perms int32, ids []identity) []acl {
 	var list []acl
 	for _, id := range ids {
@@ -118,8 +126,8 @@ func granted(perms int32, ids []identity) []acl {
 	return list
 }
 
-// valid says whether an ACL may name this identity. That nobody could ever
-// prove it is no reason to refuse it.
+// valid says whether an ACL may name this identity. An identity that no client can prove is valid
+// all the same.
 func (i identity) valid() bool {
 	switch i.scheme {
 	case "world":
@@ -133,8 +141,8 @@ func (i identity) valid() bool {
 	return false
 }
 
-// network reads the id of the ip scheme: an IPv4 address, or one and a number of
-// bits. ZooKeeper takes no other.
+// network reads the id of the ip scheme: an IPv4 address, alone or with a number of bits. ZooKeeper
+// takes no other.
 func network(id string) (netip.Prefix, bool) {
 	if p, err := netip.ParsePrefix(id); err == nil {
 		return p.Masked(), p.Addr().Is4()
@@ -146,8 +154,8 @@ func network(id string) (netip.Prefix, bool) {
 	return netip.PrefixFrom(a, a.BitLen()), true
 }
 
-// permits says whether one of ids has one of perms. World needs no proof.
-// Entries only ever grant: there is no order among them, and none denies.
+// permits says whether one of ids has one of perms. World needs no proof. Entries only grant, so
+// their order does not matter.
 func permits(list []acl, perms int32, ids []identity) bool {
 	for _, a := range list {
 		if a.perms&perms == 0 {
@@ -170,8 +178,7 @@ func (i identity) covers(proved identity) bool {
 	return ok && err == nil && net.Contains(addr)
 }
 
-// redact hides the hashes of digests from a reader who may not administer the
-// znode.
+// redact hides the hashes of digests, for a client that may not administer the znode.
 func redact(list []acl) []acl {
 	shown := slices.Clone(list)
 	for i, a := range shown {

@@ -50,8 +50,8 @@ func BenchmarkGetChildren(b *testing.B) {
 	}
 }
 
-// BenchmarkFanOut makes one change that a hundred clients watch, and waits
-// until all have heard of it.
+// BenchmarkFanOut makes one change that a hundred clients watch, and waits until all have heard of
+// it.
 func BenchmarkFanOut(b *testing.B) {
 	s := New()
 	defer s.Close()

@@ -9,27 +9,28 @@ import (
 	"time"
 )
 
-// A conn is one connection. Three goroutines serve it, all owned by run: one
-// reads frames, one handles them in order, one writes. A client that does not
-// read delays nobody, and a frozen server still takes in what clients send, as
-// a kernel would.
+// A conn is one connection. Three goroutines serve it, all owned by run: one reads frames, one
+// handles them in order, one writes. A client that does not read delays no other, and a frozen
+// server still takes in what clients send, as a kernel would.
 type conn struct {
 	server *Server
 	id     watcher
 	nc     net.Conn
+	began  time.Time
 	inbox  chan frame
 	out    outbox
 	done   chan struct{} // closed by close
 	once   sync.Once
 
 	// The rest is guarded by the server's mutex.
-	session  *session // nil before the handshake
-	ids      []identity
-	patience *time.Timer // see giveUp
-	hung     bool
-	mute     bool // nothing is queued any more: the connection is about to be cut
-	cut      bool // nor is anything handled
-	caughtUp bool // no longer lagging; see Lag
+	session        *session // nil before the handshake
+	ids            []identity
+	stats          connStats
+	handshakeTimer *time.Timer // see onHandshakeTimeout
+	hung           bool        // accepted while Hang was on: nothing is ever answered
+	mute           bool        // nothing is queued any more: the connection is about to be cut
+	cut            bool        // nor is anything handled
+	caughtUp       bool        // no longer lagging; see Lag
 }
 
 // A frame is one request, or one four letter word.
@@ -39,19 +40,21 @@ type frame struct {
 }
 
 const (
-	// inboxSize is how many frames are taken in from a client before they have
-	// been handled.
+	// inboxSize is how many frames are taken in from a client before they have been handled.
 	inboxSize = 64
-	// mostQueued is how many bytes may wait for a client that does not read.
-	mostQueued = 64 << 20
-	// handshakeTime is how long a client may take to ask for a session.
-	handshakeTime = 10 * time.Second
+	// maxQueued is how many bytes may wait for a client that does not read.
+	maxQueued = 64 << 20
+	// handshakeTimeout is how long a client may take to ask for a session.
+	handshakeTimeout = 10 * time.Second
 )
 
-// newConn takes note of where the client comes from, which is its first proof
-// of identity. A connection in memory comes from nowhere.
+// newConn notes the client's address, which is its first proof of identity. A connection in memory
+// has none.
 func newConn(s *Server, id watcher, nc net.Conn) *conn {
-	c := &conn{server: s, id: id, nc: nc, inbox: make(chan frame, inboxSize), done: make(chan struct{})}
+	c := &conn{
+		server: s, id: id, nc: nc, began: time.Now(),
+		inbox: make(chan frame, inboxSize), done: make(chan struct{}),
+	}
 	c.out.wake = make(chan struct{}, 1)
 	if tcp, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		c.ids = []identity{{"ip", tcp.AddrPort().Addr().Unmap().String()}}
@@ -72,8 +75,7 @@ func (c *conn) run() {
 	c.server.detach(c)
 }
 
-// close ends the connection at once; what is still queued is lost. It never
-// waits.
+// close ends the connection at once; what is still queued is lost. It never waits.
 func (c *conn) close() {
 	c.once.Do(func() {
 		close(c.done)
@@ -81,8 +83,8 @@ func (c *conn) close() {
 	})
 }
 
-// read takes frames from the wire until the client or the server closes, or the
-// client sends nonsense.
+// read takes frames from the wire until the client or the server closes, or the client sends a
+// length that no frame can have.
 func (c *conn) read() {
 	defer close(c.inbox)
 	r := bufio.NewReader(metered{c})
@@ -91,7 +93,7 @@ func (c *conn) read() {
 		if err != nil {
 			return
 		}
-		select { // what has been read is handled, whatever becomes of the connection
+		select { // a frame that has been read is handled, even if the connection ends meanwhile
 		case c.inbox <- f:
 			continue
 		default:
@@ -104,8 +106,8 @@ func (c *conn) read() {
 	}
 }
 
-// readFrame reads a length and as many bytes. On a fresh connection the four
-// bytes may be a word instead.
+// readFrame reads a length and as many bytes. On a fresh connection the four bytes may be a word
+// instead.
 func readFrame(r io.Reader, first bool) (frame, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -123,9 +125,9 @@ func readFrame(r io.Reader, first bool) (frame, error) {
 	return frame{body: body}, err
 }
 
-// handle takes frames from the inbox until there are no more, or one of them
-// ends the connection. One at a time and in order: a client may send without
-// waiting, and relies on its replies coming in the order of its requests.
+// handle takes frames from the inbox until there are no more, or one of them ends the connection.
+// It takes one at a time and in order: a client may send without waiting, and relies on its replies
+// coming in the order of its requests.
 func (c *conn) handle() {
 	for f := range c.inbox {
 		if !c.server.receive(c, f) {
@@ -134,14 +136,15 @@ func (c *conn) handle() {
 	}
 }
 
-// receive handles one frame: a word, then or else a handshake, then requests.
-// It returns false when the connection is to be closed, once what is queued is
-// written.
+// receive handles one frame: a word, or else a handshake and then requests. It returns false when
+// the connection is to be closed, once what is queued is written.
 func (s *Server) receive(c *conn, f frame) bool {
 	if !s.lockAwake(c) {
 		return false
 	}
 	defer s.mu.Unlock()
+	c.stats.received++
+	s.counters.received++
 	switch {
 	case c.cut:
 		return false
@@ -156,8 +159,7 @@ func (s *Server) receive(c *conn, f frame) bool {
 	return s.request(c, &decoder{rest: f.body})
 }
 
-// lockAwake locks the server when it is not frozen. It gives up when the
-// connection ends first.
+// lockAwake locks the server when it is not frozen. It gives up when the connection ends first.
 func (s *Server) lockAwake(c *conn) bool {
 	for {
 		s.mu.Lock()

@@ -5,42 +5,51 @@ import (
 	"time"
 )
 
-// reapInterval is how often a ZooKeeper looks for containers to remove.
-const reapInterval = time.Minute
-
-// reapable says whether n is a container that had children and lost them. One
-// that never had any is left alone, or it would be gone before its maker could
-// use it.
-func (n *znode) reapable() bool {
-	return n.owner == containerOwner && n.creates > 0 && len(n.children) == 0
+// reapable says whether n can be removed now, in milliseconds since 1970: it is a container that
+// had children and lost them, or its lifetime has passed since its data was last set and it has no
+// children. A container that never had a child is left alone, or it would be gone before the client
+// that made it could use it.
+func (n *znode) reapable(now int64) bool {
+	if len(n.children) > 0 {
+		return false
+	}
+	return n.container && n.creates > 0 || n.ttl != 0 && now-n.mtime > n.ttl
 }
 
-// scheduleReaping arms the reaper when one of the changes left a container
-// empty. Without such a container there is no timer.
+// scheduleReaping arms the reaper when one of the changes left a container empty, or when there is
+// a znode with a lifetime. Without either there is no timer. ZooKeeper looks at fixed intervals,
+// and so does this server, beginning when it was made.
 func (s *Server) scheduleReaping(changes []change) {
-	emptied := slices.ContainsFunc(changes, func(c change) bool {
+	needed := s.tree.ttls > 0 || slices.ContainsFunc(changes, func(c change) bool {
 		above := s.tree.get(parent(c.path))
-		return c.kind == nodeDeleted && above != nil && above.reapable()
+		return c.kind == nodeDeleted && above != nil && above.reapable(0)
 	})
-	if !emptied || s.reaper != nil || s.closed {
+	if needed {
+		s.armReaper()
+	}
+}
+
+// armReaper lets reap run at the end of the interval.
+func (s *Server) armReaper() {
+	if s.reaper != nil || s.closed || s.stopped {
 		return
 	}
-	next := time.Since(s.began)/reapInterval + 1
-	s.reaper = s.after(time.Until(s.began.Add(next*reapInterval)), s.reap)
+	next := time.Since(s.began)/s.reapInterval + 1
+	s.reaper = s.after(time.Until(s.began.Add(next*s.reapInterval)), s.reap)
 }
 
-// reap removes every container that can go, each with a zxid of its own. One
-// whose last child was itself a container goes a minute later.
+// reap removes every znode that can go, each with a zxid of its own. A container whose last child
+// was itself a container goes an interval later.
 func (s *Server) reap() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reaper = nil
-	if s.closed {
+	if s.closed || s.stopped {
 		return
 	}
 	var paths []string
 	for path, n := range s.tree.nodes {
-		if n.reapable() {
+		if n.reapable(time.Now().UnixMilli()) {
 			paths = append(paths, path)
 		}
 	}
@@ -48,4 +57,5 @@ func (s *Server) reap() {
 	for _, path := range paths {
 		s.commit(&txn{trusted: true}, func(x *txn) Code { return x.delete(path, -1) })
 	}
+	s.scheduleReaping(nil)
 }

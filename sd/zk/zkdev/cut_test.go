@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 )
 
-// TestCutAfterReading cuts at every byte of a create: the znode is there when
-// the request came whole, else not.
+// TestCutAfterReading cuts at every byte of a create: the znode is there when the request came
+// whole, else not.
 func TestCutAfterReading(t *testing.T) {
 	whole := newFrame()
 	whole.int64(0)
@@ -32,8 +32,8 @@ func TestCutAfterReading(t *testing.T) {
 	}
 }
 
-// TestCutAfterWriting cuts at every byte of a reply: the request was carried
-// out whatever its client hears.
+// TestCutAfterWriting cuts at every byte of a reply: the request was carried out whatever its
+// client hears.
 func TestCutAfterWriting(t *testing.T) {
 	reply := newReply()
 	reply.string("/a")
@@ -60,8 +60,8 @@ func TestCutAfterWriting(t *testing.T) {
 	}
 }
 
-// TestCutAmongPipelinedRequests wants the requests before the cut carried out,
-// and none after it, however goroutines are scheduled.
+// TestCutAmongPipelinedRequests wants the requests before the cut carried out, and none after it,
+// however goroutines are scheduled.
 func TestCutAmongPipelinedRequests(t *testing.T) {
 	for range 50 {
 		bubble(t, func(t *testing.T, s *Server, l *transcript) {
@@ -78,8 +78,7 @@ func TestCutAmongPipelinedRequests(t *testing.T) {
 	}
 }
 
-// TestRequestsBeforeTheEnd wants what a client has sent carried out though it
-// has hung up.
+// TestRequestsBeforeTheEnd wants what a client has sent carried out though it has hung up.
 func TestRequestsBeforeTheEnd(t *testing.T) {
 	for range 50 {
 		bubble(t, func(t *testing.T, s *Server, l *transcript) {

@@ -13,9 +13,8 @@ var record = flag.Bool("record", false, "write what the real ZooKeeper answers t
 
 const recorded = "testdata/zookeeper-3.8.txt"
 
-// TestSameAsZooKeeper runs every script on a real ZooKeeper and on this server,
-// one after the other on the same two servers, and wants the same transcripts,
-// zxids included.
+// TestSameAsZooKeeper runs every script on a real ZooKeeper and on this server, one after the other
+// on the same two servers, and wants the same transcripts, zxids included.
 func TestSameAsZooKeeper(t *testing.T) {
 	addr := realServer(t)
 	want := playAll(t, func() (net.Conn, error) { return net.Dial("tcp", addr) })
@@ -27,8 +26,7 @@ func TestSameAsZooKeeper(t *testing.T) {
 	compare(t, playAll(t, overTCP(t)), want)
 }
 
-// TestSameAsRecorded does the same where there is no ZooKeeper, with what one
-// has answered before.
+// TestSameAsRecorded does the same where there is no ZooKeeper, with what one has answered before.
 func TestSameAsRecorded(t *testing.T) {
 	text, err := os.ReadFile(recorded)
 	if err != nil {
@@ -38,7 +36,7 @@ func TestSameAsRecorded(t *testing.T) {
 }
 
 func overTCP(t *testing.T) dialer {
-	s, err := Start("127.0.0.1:0", TickTime(500*time.Millisecond))
+	s, err := Start("127.0.0.1:0", TickTime(500*time.Millisecond), FirstZxid(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,8 +81,8 @@ func line(lines []string, i int) string {
 	return "(nothing)"
 }
 
-// TestExpiryTimes measures on both servers when a session ends that nobody
-// keeps alive: between its timeout and a tick later, seen from outside.
+// TestExpiryTimes measures on both servers when a session ends that nobody keeps alive: between its
+// timeout and a tick later, seen from outside.
 func TestExpiryTimes(t *testing.T) {
 	addr := realServer(t)
 	for name, dial := range map[string]dialer{

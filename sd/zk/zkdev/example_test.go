@@ -15,8 +15,8 @@ type silence struct{}
 
 func (silence) Printf(string, ...any) {}
 
-// A registry for a test: the client connects through memory, and the server
-// does on command what a real one does once a month.
+// A registry for a test: the client connects through memory, and the server does on command what a
+// real one does once a month.
 func Example() {
 	server := zkdev.New(zkdev.TickTime(100 * time.Millisecond))
 	defer server.Close()
@@ -34,12 +34,12 @@ func Example() {
 	names, stat, _ := client.Children("/go_servers")
 	fmt.Println(names, "cversion", stat.Cversion)
 
-	server.HoldGhosts() // the session is over, and nobody has noticed yet
+	server.HoldEphemerals() // the session is over, and nobody has noticed yet
 	server.Expire(client.SessionID())
 	names, _ = server.Children("/go_servers")
 	fmt.Println(names, "sessions", len(server.Sessions()))
 
-	server.ReleaseGhosts()
+	server.ReleaseEphemerals()
 	names, _ = server.Children("/go_servers")
 	fmt.Println(names)
 

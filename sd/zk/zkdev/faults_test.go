@@ -17,7 +17,7 @@ func TestExpire(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		victim, other := l.join(t, dialTo(s), "victim"), l.join(t, dialTo(s), "other")
 		victim.create("/e", "", 1)
-		other.look(OpExists, "/e", true)
+		other.readOp(OpExists, "/e", true)
 		s.Expire(victim.session)
 		victim.isClosed()
 		other.event(nodeDeleted, "/e")
@@ -44,30 +44,30 @@ func TestReplace(t *testing.T) {
 		if !ok || again.session == w.session {
 			t.Errorf("have session %d, want a fresh one in place of %d", again.session, w.session)
 		}
-		if code := again.look(OpExists, "/e", false); code != NoNode {
+		if code := again.readOp(OpExists, "/e", false); code != NoNode {
 			t.Errorf("ephemeral of the old session: have code %d, want NoNode", code)
 		}
 	})
 }
 
-func TestHoldGhosts(t *testing.T) {
+func TestHoldEphemerals(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		dead, other := l.join(t, dialTo(s), "dead"), l.join(t, dialTo(s), "other")
-		dead.create("/ghost", "", 1)
-		other.look(OpExists, "/ghost", true)
-		s.HoldGhosts()
+		dead.create("/stale", "", 1)
+		other.readOp(OpExists, "/stale", true)
+		s.HoldEphemerals()
 		s.Expire(dead.session)
-		if _, stat, err := s.Get("/ghost"); err != nil || stat.EphemeralOwner != dead.session {
+		if _, stat, err := s.Get("/stale"); err != nil || stat.EphemeralOwner != dead.session {
 			t.Errorf("held: have %+v, %v, want a znode of the dead session", stat, err)
 		}
 		other.silent(time.Second)
-		s.ReleaseGhosts()
-		other.event(nodeDeleted, "/ghost")
+		s.ReleaseEphemerals()
+		other.event(nodeDeleted, "/stale")
 		other.create("/own", "", 1)
-		s.HoldGhosts()
+		s.HoldEphemerals()
 		other.quit()
 		if _, _, err := s.Get("/own"); err != NoNode {
-			t.Errorf("a session that its client closes leaves a ghost: %v", err)
+			t.Errorf("a session that its client closes leaves an ephemeral: %v", err)
 		}
 	})
 }
@@ -78,7 +78,7 @@ func TestDropReply(t *testing.T) {
 		w.addWatch("/", 1)
 		other.addWatch("/", 1)
 		s.DropReply(OpCreate)
-		w.look(OpExists, "/", false)
+		w.readOp(OpExists, "/", false)
 		if code := w.create("/applied", "", 1); code != closed {
 			t.Errorf("have code %d, want the end of the connection", code)
 		}
@@ -121,8 +121,8 @@ func TestFailNext(t *testing.T) {
 	})
 }
 
-// A server to which a session does not belong any more says nothing: it closes
-// the connection, and the request has used up a zxid.
+// A server to which a session does not belong any more says nothing: it closes the connection, and
+// the request has used up a zxid.
 func TestSessionMoved(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")
@@ -216,8 +216,7 @@ func TestFreeze(t *testing.T) {
 	})
 }
 
-// TestFrozenServerTellsNothing changes the tree from outside while the server
-// is frozen.
+// TestFrozenServerTellsNothing changes the tree from outside while the server is frozen.
 func TestFrozenServerTellsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")
@@ -236,7 +235,7 @@ func TestForgetWatches(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		deaf, other := l.join(t, dialTo(s), "deaf"), l.join(t, dialTo(s), "other")
 		for _, w := range []*wire{deaf, other} {
-			w.look(OpGetChildren, "/", true)
+			w.readOp(OpGetChildren, "/", true)
 			w.addWatch("/", 1)
 		}
 		s.ForgetWatches(deaf.session)
@@ -285,7 +284,7 @@ func TestWipe(t *testing.T) {
 		if _, ok := l.rejoin(t, s, w); ok || ahead.session != 0 {
 			t.Error("a session survived")
 		}
-		if fresh := l.join(t, dialTo(s), "fresh"); fresh.session == w.session || fresh.look(OpExists, "/a", false) != NoNode {
+		if fresh := l.join(t, dialTo(s), "fresh"); fresh.session == w.session || fresh.readOp(OpExists, "/a", false) != NoNode {
 			t.Error("something of the old server is left")
 		}
 		time.Sleep(time.Minute)

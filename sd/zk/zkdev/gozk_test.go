@@ -55,8 +55,8 @@ func mustCreate(t *testing.T, c *gozk.Conn, path string, flags int32) {
 	}
 }
 
-// TestGoClientKeepsSession cuts a client's connection again and again: session,
-// ephemeral and watch live on, and nothing is written.
+// TestGoClientKeepsSession cuts a client's connection again and again: session, ephemeral and watch
+// live on, and nothing is written.
 func TestGoClientKeepsSession(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		c := goClient(t, s, 6*time.Second)
@@ -99,8 +99,7 @@ func TestGoClientFindsItsSessionExpired(t *testing.T) {
 	})
 }
 
-// TestGoClientAndFrozenServer freezes the server for less and for more than the
-// session timeout.
+// TestGoClientAndFrozenServer freezes the server for less and for more than the session timeout.
 func TestGoClientAndFrozenServer(t *testing.T) {
 	for freeze, survives := range map[time.Duration]bool{5 * time.Second: true, 30 * time.Second: false} {
 		bubble(t, func(t *testing.T, s *Server, l *transcript) {
@@ -118,8 +117,7 @@ func TestGoClientAndFrozenServer(t *testing.T) {
 	}
 }
 
-// TestManyGoClients has clients register, see each other, and go, all through
-// one server.
+// TestManyGoClients has clients register, see each other, and go, all through one server.
 func TestManyGoClients(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		s.Create("/p", nil, 0)
@@ -144,10 +142,10 @@ func TestManyGoClients(t *testing.T) {
 	})
 }
 
-// TestGoClientSameAsZooKeeper runs the client's own calls against both servers
-// and compares what it makes of the answers.
+// TestGoClientSameAsZooKeeper runs the client's own calls against both servers and compares what it
+// makes of the answers.
 func TestGoClientSameAsZooKeeper(t *testing.T) {
-	s, err := Start("127.0.0.1:0")
+	s, err := Start("127.0.0.1:0", FirstZxid(0))
 	if err != nil {
 		t.Fatal(err)
 	}

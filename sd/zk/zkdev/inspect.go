@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A Session is what the server knows of a client, at one moment.
+// A Session describes a session at one moment.
 type Session struct {
 	ID         int64
 	Timeout    time.Duration
@@ -22,7 +22,10 @@ func (s *Server) Sessions() []Session {
 	var list []Session
 	for _, id := range slices.Sorted(maps.Keys(s.sessions)) {
 		sess := s.sessions[id]
-		info := Session{ID: id, Timeout: sess.timeout, Connected: sess.conn != nil, Ephemerals: s.tree.ephemerals(id)}
+		info := Session{
+			ID: id, Timeout: sess.timeout, Connected: sess.conn != nil,
+			Ephemerals: s.tree.ephemerals(id),
+		}
 		if sess.conn != nil {
 			info.Watches = s.watches.count(sess.conn.id)
 		}
@@ -31,8 +34,8 @@ func (s *Server) Sessions() []Session {
 	return list
 }
 
-// Zxid returns the number of the last change. Opening a session is a change,
-// and so is a write that failed.
+// Zxid returns the number of the last change. Opening a session is a change, and so is a write that
+// failed.
 func (s *Server) Zxid() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,24 +63,25 @@ func (s *Server) Get(path string) ([]byte, Stat, error) {
 	return slices.Clone(n.data), n.stat(), nil
 }
 
-// Create adds a znode as another program would: watches fire. Owner is zero, or
-// the session that the znode dies with; a session that never was makes a ghost
-// that stays. Anyone may do everything with the znode.
+// Create adds a znode as another program would: watches fire. Owner is zero, or the session that
+// the znode dies with; a session that never was makes an ephemeral that stays. Its ACL lets anyone
+// do everything. The error is a Code.
 func (s *Server) Create(path string, data []byte, owner int64) error {
 	return s.mutate(func(x *txn) Code {
-		_, code := x.create(path, slices.Clone(data), openACL(), owner, false)
+		n := &znode{data: slices.Clone(data), acl: openACL(), owner: owner}
+		_, code := x.create(path, n, false)
 		return code
 	})
 }
 
-// Delete removes a znode, whatever its version and its owner, as another
-// program would.
+// Delete removes a znode without children, whatever its version and its owner, as another program
+// would. The error is a Code.
 func (s *Server) Delete(path string) error {
 	return s.mutate(func(x *txn) Code { return x.delete(path, -1) })
 }
 
-// SetData replaces a znode's data, whatever its version, as another program
-// would.
+// SetData replaces a znode's data, whatever its version, as another program would. The error is a
+// Code.
 func (s *Server) SetData(path string, data []byte) error {
 	return s.mutate(func(x *txn) Code {
 		_, code := x.setData(path, slices.Clone(data), -1)
@@ -85,38 +89,22 @@ func (s *Server) SetData(path string, data []byte) error {
 	})
 }
 
-// mutate makes a change in nobody's name: no ACL applies to it, and it takes a
-// zxid like any other, even when it fails.
+// mutate makes a change of the server's own: no ACL applies to it. It takes a zxid like any other,
+// even when it fails.
 func (s *Server) mutate(f func(*txn) Code) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.commit(&txn{trusted: true}, f).orNil()
 }
 
-// A tally counts what clients did since the server was made.
-type tally struct {
-	dials    int
-	requests map[Op]int
-}
-
-// received counts requests of all operations.
-func (t tally) received() int {
-	n := 0
-	for _, count := range t.requests {
-		n += count
-	}
-	return n
-}
-
-// Requests returns how many requests came for the given operations, all
-// connections together, failed ones included. A multi counts as OpMulti,
-// whatever is in it.
+// Requests returns how many requests came for the given operations, all connections together,
+// failed ones included. A multi counts as OpMulti, whatever is in it.
 func (s *Server) Requests(ops ...Op) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
 	for _, op := range ops {
-		n += s.tally.requests[op]
+		n += s.counters.requests[op]
 	}
 	return n
 }
@@ -125,7 +113,7 @@ func (s *Server) Requests(ops ...Op) int {
 func (s *Server) Dials() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.tally.dials
+	return s.counters.dials
 }
 
 // Connections returns how many are open.

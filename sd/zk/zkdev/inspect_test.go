@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// TestOutsideChanges makes every change from outside under the eyes of a
-// watcher.
+// TestOutsideChanges makes every change from outside under the eyes of a watcher.
 func TestOutsideChanges(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")
@@ -60,14 +59,14 @@ func TestOutsideErrors(t *testing.T) {
 	}
 }
 
-// TestGhostOfNobody makes an ephemeral whose session never was: it stays.
-func TestGhostOfNobody(t *testing.T) {
+// TestEphemeralOfNobody makes an ephemeral whose session never was: it stays.
+func TestEphemeralOfNobody(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
-		s.Create("/ghost", nil, 42)
+		s.Create("/stale", nil, 42)
 		w := l.join(t, dialTo(s), "w")
 		w.quit()
 		time.Sleep(time.Hour)
-		if _, stat, err := s.Get("/ghost"); err != nil || stat.EphemeralOwner != 42 {
+		if _, stat, err := s.Get("/stale"); err != nil || stat.EphemeralOwner != 42 {
 			t.Errorf("have %+v, %v, want a znode that 42 owns", stat, err)
 		}
 	})
@@ -78,8 +77,8 @@ func TestCounts(t *testing.T) {
 		a, b := l.join(t, dialTo(s), "a"), l.join(t, dialTo(s), "b")
 		a.create("/a", "", 0)
 		a.create("/a", "", 0)
-		b.look(OpGetChildren2, "/", true)
-		b.look(OpExists, "/a", true)
+		b.readOp(OpGetChildren2, "/", true)
+		b.readOp(OpExists, "/a", true)
 		if have := s.Requests(OpCreate, OpDelete, OpGetChildren2); have != 3 {
 			t.Errorf("requests: have %d, want 3", have)
 		}

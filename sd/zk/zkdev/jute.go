@@ -5,30 +5,27 @@ import (
 	"errors"
 )
 
-// maxFrame is the longest request that is read, in bytes: ZooKeeper's default
-// jute.maxbuffer. A longer one ends the connection, and so does a negative
-// length. Replies have no limit: a list of children may be longer, and it is
-// the client who then gives up.
+// maxFrame is the longest request that is read, in bytes: ZooKeeper's default jute.maxbuffer. A
+// longer one ends the connection, and so does a negative length. Replies have no limit: a list of
+// children may be longer, and then it is the client that gives up.
 const maxFrame = 0xfffff
 
 var errMalformed = errors.New("zkdev: malformed record")
 
-// A decoder takes jute values off the front of one frame. Jute is ZooKeeper's
-// encoding: numbers are big-endian, strings and buffers have a length of four
-// bytes before them and vectors a count, records are their fields one after
-// another, without names or types.
+// A decoder takes jute values off the front of one frame. Jute is ZooKeeper's encoding: numbers are
+// big-endian, strings and buffers have a length of four bytes before them and vectors a count,
+// records are their fields one after another, without names or types.
 //
-// The first failure sticks, and every value after it is zero, so a record is
-// decoded in a straight line and err is looked at once, at its end. Bytes that
-// are left over are ignored, as ZooKeeper ignores them: this is how newer
-// clients add fields.
+// The first failure stays, and every value after it is zero. So a record is decoded in a straight
+// line, and err is checked once, at its end. Bytes that are left over are ignored, as ZooKeeper
+// ignores them: newer clients add fields in this way.
 type decoder struct {
 	rest []byte
 	err  error
 }
 
-// take returns the next n bytes, still part of the frame. Every other method
-// gets its bytes here, so this is the one place that can run over the end.
+// take returns the next n bytes, still part of the frame. Every other method gets its bytes here,
+// so this is the one place that can run over the end.
 func (d *decoder) take(n int) []byte {
 	if d.err != nil || n < 0 || n > len(d.rest) {
 		d.err = errMalformed
@@ -61,8 +58,8 @@ func (d *decoder) int64() int64 {
 	return int64(binary.BigEndian.Uint64(b))
 }
 
-// buffer returns a copy, because the tree keeps it longer than the frame lives.
-// A length of -1 is jute's null.
+// buffer returns a copy, because the tree keeps it longer than the frame lives. A length of -1 is
+// jute's null, and nil here.
 func (d *decoder) buffer() []byte {
 	n := d.int32()
 	if n == -1 {
@@ -71,40 +68,57 @@ func (d *decoder) buffer() []byte {
 	return append([]byte{}, d.take(int(n))...)
 }
 
-// string refuses jute's null: no request has a string that may be missing.
-func (d *decoder) string() string { return string(d.take(int(d.int32()))) }
+// string refuses jute's null. ZooKeeper's code fails on one in most places, and answers with
+// MarshallingError.
+func (d *decoder) string() string {
+	s, null := d.nullable()
+	if null {
+		d.err = errMalformed
+	}
+	return s
+}
 
-// count reads the length of a vector. Every element takes at least four bytes,
-// so a length that the frame cannot hold is refused before anything is
-// allocated for it.
-func (d *decoder) count() int {
+// nullable reads a string that may be jute's null, which is then the empty string.
+func (d *decoder) nullable() (s string, null bool) {
 	n := d.int32()
 	if n == -1 {
-		return 0
+		return "", true
 	}
-	if n < 0 || int(n) > len(d.rest)/4 {
+	return string(d.take(int(n))), false
+}
+
+// count reads the length of a vector, -1 for jute's null. Every element takes at least four bytes,
+// so a length that the frame cannot hold is refused before anything is allocated for it.
+func (d *decoder) count() int {
+	n := d.int32()
+	if n < -1 || int(n) > len(d.rest)/4 {
 		d.err = errMalformed
 		return 0
 	}
 	return int(n)
 }
 
-// strings reads a vector of strings; a null vector is an empty one.
+// strings reads a vector of strings. Neither it nor one of them may be null.
 func (d *decoder) strings() []string {
-	list := make([]string, d.count())
+	n := d.count()
+	if n < 0 {
+		d.err = errMalformed
+		return nil
+	}
+	list := make([]string, n)
 	for i := range list {
 		list[i] = d.string()
 	}
 	return list
 }
 
-// An encoder appends jute values to a frame, whose length comes first.
+// An encoder appends jute values to a frame, which begins with its length.
 type encoder struct{ b []byte }
 
 // newFrame leaves room for the length.
 func newFrame() *encoder { return &encoder{b: make([]byte, 4, 128)} }
 
-// frame fills in the length and returns what goes over the wire.
+// frame fills in the length and returns the bytes to send.
 func (e *encoder) frame() []byte {
 	binary.BigEndian.PutUint32(e.b, uint32(len(e.b)-4))
 	return e.b
@@ -121,10 +135,13 @@ func (e *encoder) bool(v bool) {
 func (e *encoder) int32(v int32) { e.b = binary.BigEndian.AppendUint32(e.b, uint32(v)) }
 func (e *encoder) int64(v int64) { e.b = binary.BigEndian.AppendUint64(e.b, uint64(v)) }
 
+// null is a string, a buffer or a vector that is not there.
+func (e *encoder) null() { e.int32(-1) }
+
 // buffer keeps the difference between no data and empty data, as clients do.
 func (e *encoder) buffer(v []byte) {
 	if v == nil {
-		e.int32(-1)
+		e.null()
 		return
 	}
 	e.int32(int32(len(v)))

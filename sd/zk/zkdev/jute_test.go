@@ -50,9 +50,8 @@ func TestJuteRefusesLies(t *testing.T) {
 	}
 }
 
-// FuzzConn sends any bytes to a server, before and after a handshake. Nothing
-// may panic, every reply must be well formed, and the next client must be
-// served.
+// FuzzConn sends any bytes to a server, before and after a handshake. Nothing may panic, every
+// reply must be well formed, and the next client must be served.
 func FuzzConn(f *testing.F) {
 	f.Add([]byte("ruok"), false)
 	f.Add([]byte("\x7f\xff\xff\xff"), true)
@@ -90,8 +89,8 @@ func FuzzConn(f *testing.F) {
 	})
 }
 
-// FuzzDecoder reads every record of the protocol out of any bytes, and wants to
-// get no more out than there was in.
+// FuzzDecoder reads every record of the protocol out of any bytes, and wants to get no more out
+// than there was in.
 func FuzzDecoder(f *testing.F) {
 	f.Add([]byte("\x00\x00\x00\x02/a\x00\x00\x00\x00\x00\x00\x00\x01"))
 	f.Fuzz(func(t *testing.T, bytes []byte) {
@@ -111,8 +110,8 @@ func FuzzDecoder(f *testing.F) {
 	})
 }
 
-// FuzzFrame wants the frame reader to end on any input, and never to return
-// more than a frame may hold.
+// FuzzFrame wants the frame reader to end on any input, and never to return more than a frame may
+// hold.
 func FuzzFrame(f *testing.F) {
 	f.Add([]byte("\x00\x00\x00\x01a\x00\x00\x00\x00"), true)
 	f.Add([]byte("mntr"), true)
@@ -131,8 +130,7 @@ func FuzzFrame(f *testing.F) {
 	})
 }
 
-// A counted reader hands out one byte at a time, so that every border between
-// reads is met.
+// A counted reader hands out one byte at a time, so that every border between reads is met.
 type counted struct{ rest []byte }
 
 func (c *counted) Read(p []byte) (int, error) {

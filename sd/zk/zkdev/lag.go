@@ -1,26 +1,24 @@
 package zkdev
 
-// A lag is the state of a follower that has fallen behind: an older tree, and
-// the changes that its clients have not been told of. In an ensemble every
-// client is served by one server, whose tree may be behind the leader's;
-// ZooKeeper promises only that no client ever goes back in time.
+// A lag is the state of a follower that has fallen behind: an older tree, and the changes that its
+// clients have not been told of. In an ensemble every client is served by one server, whose tree
+// may be behind the leader's; ZooKeeper promises only that no client ever goes back in time.
 type lag struct {
-	tree     *tree
-	changes  []change
-	sessions []int64 // empty means all
+	tree    *tree
+	changes []change
+	selection
 }
 
-// Lag makes the server answer reads as a follower does that has stopped
-// following: from the tree as it is now, and without watch events. It holds for
-// the given sessions, without arguments for all and for those to come. A client
-// that writes or syncs is caught up first and stays so while its connection
-// lasts (a follower delays such replies until it has caught up). A client that
-// has seen newer changes cannot connect.
+// Lag makes the server answer as a follower that has stopped following: reads come from the tree as
+// it is now, and no watch event is sent. It holds for the given sessions, without arguments for all
+// and for those to come. A client that writes or syncs is caught up first and stays so while its
+// connection lasts (a follower delays such replies until it has caught up). A client that has seen
+// newer changes cannot connect.
 func (s *Server) Lag(sessions ...int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.endLag()
-	s.faults.lag = &lag{tree: s.tree.clone(), sessions: sessions}
+	s.faults.lag = &lag{tree: s.tree.clone(), selection: selection{sessions}}
 }
 
 // CatchUp ends the lag: watch events that were held back are sent, in order.
@@ -51,7 +49,7 @@ func (s *Server) catchUp(c *conn) {
 
 // lagging says whether a client is still served from the past.
 func (s *Server) lagging(c *conn) bool {
-	return s.faults.lag != nil && !c.caughtUp && selects(s.faults.lag.sessions, c.sessionID())
+	return s.faults.lag != nil && !c.caughtUp && s.faults.lag.has(c.sessionID())
 }
 
 // upToDate chooses the watchers that may hear of a change when it happens.
@@ -65,16 +63,16 @@ func (s *Server) view(c *conn) *tree {
 	return s.tree
 }
 
-// horizon returns the last change that a new connection of a session could see.
-func (s *Server) horizon(session int64) int64 {
-	if l := s.faults.lag; l != nil && selects(l.sessions, session) {
+// maxZxid returns the last change that a new connection of a session could see.
+func (s *Server) maxZxid(session int64) int64 {
+	if l := s.faults.lag; l != nil && l.has(session) {
 		return l.tree.zxid
 	}
 	return s.tree.zxid
 }
 
-// remember keeps changes for the clients that lag.
-func (f *faults) remember(changes []change) {
+// keepForLagging keeps changes for the clients that lag.
+func (f *faults) keepForLagging(changes []change) {
 	if f.lag != nil {
 		f.lag.changes = append(f.lag.changes, changes...)
 	}

@@ -15,10 +15,10 @@ func TestLag(t *testing.T) {
 		s.Create("/p/a", nil, 0)
 		s.Create("/p/b", nil, 0)
 		s.Delete("/p/a")
-		if code := reader.look(OpGetChildren2, "/p/a", true); code != NoNode {
+		if code := reader.readOp(OpGetChildren2, "/p/a", true); code != NoNode {
 			t.Errorf("a read of what is new: have code %d, want NoNode", code)
 		}
-		reader.look(OpGetChildren, "/p", true) // after the changes, but on the older tree: it must still hear of one
+		reader.readOp(OpGetChildren, "/p", true) // after the changes, but on the older tree: it must still hear of one
 		reader.silent(time.Second)
 		early.silent(time.Second)
 
@@ -26,7 +26,7 @@ func TestLag(t *testing.T) {
 		if ahead.connect(connectRequest{timeout: 4000, lastZxid: zxid + 1}) {
 			t.Error("a client that has seen more was let in")
 		}
-		if late := l.join(t, dialTo(s), "late"); late.look(OpExists, "/p/b", false) != NoNode {
+		if late := l.join(t, dialTo(s), "late"); late.readOp(OpExists, "/p/b", false) != NoNode {
 			t.Error("a client that came later sees the newer tree")
 		}
 
@@ -35,7 +35,7 @@ func TestLag(t *testing.T) {
 		early.event(nodeCreated, "/p/a")
 		early.event(nodeCreated, "/p/b")
 		early.event(nodeDeleted, "/p/a")
-		if code := reader.look(OpExists, "/p/b", false); code != OK {
+		if code := reader.readOp(OpExists, "/p/b", false); code != OK {
 			t.Errorf("after the lag: have code %d, want OK", code)
 		}
 		s.Create("/p/c", nil, 0)
@@ -44,8 +44,7 @@ func TestLag(t *testing.T) {
 	})
 }
 
-// TestLagEndsWithWriteAndSync shows that a client reads its own writes, and
-// that sync helps.
+// TestLagEndsWithWriteAndSync shows that a client reads its own writes, and that sync helps.
 func TestLagEndsWithWriteAndSync(t *testing.T) {
 	catchers := map[string]func(*wire){
 		"write": func(w *wire) { w.create("/own", "", 0) },
@@ -54,14 +53,14 @@ func TestLagEndsWithWriteAndSync(t *testing.T) {
 	for name, catch := range catchers {
 		bubble(t, func(t *testing.T, s *Server, l *transcript) {
 			w, other := l.join(t, dialTo(s), "w"), l.join(t, dialTo(s), "other")
-			w.look(OpExists, "/new", true)
+			w.readOp(OpExists, "/new", true)
 			s.Lag()
 			s.Create("/new", nil, 0)
 			catch(w)
 			if have, want := l.lines[len(l.lines)-2], "w event: kind 1 state 3 /new (zxid -1)"; have != want {
 				t.Errorf("%s: before its reply have %q, want %q", name, have, want)
 			}
-			if w.look(OpExists, "/new", false) != OK || other.look(OpExists, "/new", false) != NoNode {
+			if w.readOp(OpExists, "/new", false) != OK || other.readOp(OpExists, "/new", false) != NoNode {
 				t.Errorf("%s: want an end of the lag for this client alone", name)
 			}
 		})
@@ -78,12 +77,12 @@ func TestLagOfOneSession(t *testing.T) {
 		s.Create("/new", nil, 0)
 		other.event(nodeCreated, "/new")
 		behind.silent(time.Second)
-		if other.look(OpExists, "/new", false) != OK || behind.look(OpExists, "/new", false) != NoNode {
+		if other.readOp(OpExists, "/new", false) != OK || behind.readOp(OpExists, "/new", false) != NoNode {
 			t.Error("want a lag of one session alone")
 		}
 		s.Lag() // from here on
 		behind.event(nodeCreated, "/new")
-		if behind.look(OpExists, "/new", false) != OK {
+		if behind.readOp(OpExists, "/new", false) != OK {
 			t.Error("a second lag begins where the first one did")
 		}
 	})

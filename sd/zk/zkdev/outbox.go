@@ -11,8 +11,8 @@ type packet struct {
 	due   time.Time
 }
 
-// An outbox is a queue between whoever has something to tell and the goroutine
-// that writes. See mostQueued for its bound.
+// An outbox is the queue of one connection, between the handlers that send and the goroutine that
+// writes. Its bound is maxQueued.
 type outbox struct {
 	mu       sync.Mutex
 	queue    []packet
@@ -52,7 +52,7 @@ func (o *outbox) finish() {
 	o.signal()
 }
 
-// signal leaves a token, unless there is one already.
+// signal wakes the writer: it leaves a token, unless there is one already.
 func (o *outbox) signal() {
 	select {
 	case o.wake <- struct{}{}:
@@ -68,14 +68,14 @@ func (o *outbox) take() (queue []packet, finished bool) {
 	return queue, o.finished
 }
 
-// write sends what is queued, each packet at its time, and closes the
-// connection after the last one.
+// write sends what is queued, each packet at its time, and closes the connection after the last
+// one.
 func (c *conn) write() {
 	defer c.close()
 	for {
 		queue, finished := c.out.take()
 		for _, p := range queue {
-			if !c.hold(p.due) {
+			if !c.waitUntil(p.due) {
 				return
 			}
 			if _, err := c.nc.Write(p.frame); err != nil {
@@ -94,9 +94,9 @@ func (c *conn) write() {
 	}
 }
 
-// hold waits until due and until the server is not frozen. It returns false
-// when the connection ended meanwhile.
-func (c *conn) hold(due time.Time) bool {
+// waitUntil waits until due and until the server is not frozen. It returns false when the
+// connection ended meanwhile.
+func (c *conn) waitUntil(due time.Time) bool {
 	if wait := time.Until(due); wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()

@@ -2,52 +2,60 @@ package zkdev
 
 import "fmt"
 
-// An Op is an operation code: the second number of every request. A request is
-// a frame of the client's own number for it, the operation, and a record; a
-// reply is a frame of that number, a zxid, a Code, and a record if the Code is
-// OK. Requests and replies do not say how long their records are: both sides
-// know from the operation.
+// An Op is an operation code: the second number of every request. A request is a frame of the
+// client's own number for it, the operation, and a record; a reply is a frame of that number, a
+// zxid, a Code, and a record if the Code is OK. Requests and replies do not say how long their
+// records are: both sides know from the operation.
 type Op int32
 
-// The operations that are served.
+// The operations that are served. OpReconfig, OpDeleteContainer and OpSASL are only refused, as a
+// ZooKeeper refuses them by default.
 const (
-	OpCreate          Op = 1
-	OpDelete          Op = 2
-	OpExists          Op = 3
-	OpGetData         Op = 4
-	OpSetData         Op = 5
-	OpGetACL          Op = 6
-	OpSetACL          Op = 7
-	OpGetChildren     Op = 8
-	OpSync            Op = 9
-	OpPing            Op = 11
-	OpGetChildren2    Op = 12
-	OpCheck           Op = 13
-	OpMulti           Op = 14
-	OpCreate2         Op = 15
-	OpCheckWatches    Op = 17
-	OpRemoveWatches   Op = 18
-	OpCreateContainer Op = 19
-	OpCreateTTL       Op = 21
-	OpAuth            Op = 100
-	OpSetWatches      Op = 101
-	OpSetWatches2     Op = 105
-	OpAddWatch        Op = 106
-	OpCloseSession    Op = -11
-	OpConnect         Op = -10 // the handshake; it has no number on the wire
+	OpCreate               Op = 1
+	OpDelete               Op = 2
+	OpExists               Op = 3
+	OpGetData              Op = 4
+	OpSetData              Op = 5
+	OpGetACL               Op = 6
+	OpSetACL               Op = 7
+	OpGetChildren          Op = 8
+	OpSync                 Op = 9
+	OpPing                 Op = 11
+	OpGetChildren2         Op = 12
+	OpCheck                Op = 13
+	OpMulti                Op = 14
+	OpCreate2              Op = 15
+	OpReconfig             Op = 16
+	OpCheckWatches         Op = 17
+	OpRemoveWatches        Op = 18
+	OpCreateContainer      Op = 19
+	OpDeleteContainer      Op = 20
+	OpCreateTTL            Op = 21
+	OpMultiRead            Op = 22
+	OpAuth                 Op = 100
+	OpSetWatches           Op = 101
+	OpSASL                 Op = 102
+	OpGetEphemerals        Op = 103
+	OpGetAllChildrenNumber Op = 104
+	OpSetWatches2          Op = 105
+	OpAddWatch             Op = 106
+	OpWhoAmI               Op = 107
+	OpCloseSession         Op = -11
+	OpConnect              Op = -10 // the handshake; it has no number on the wire
 )
 
-// opError marks a failed operation in the result of a multi, and the end of a
-// multi in both directions.
+// opError marks a failed operation in the result of a multi, and the end of a multi in both
+// directions.
 const opError Op = -1
 
-// A Code is the outcome of a request, as it stands in the reply's header. Every
-// Code but [OK] is an error.
+// A Code is the outcome of a request, as it stands in the reply's header. Every Code but [OK] is an
+// error.
 type Code int32
 
-// The codes that this server sends.
+// The codes that this server sends, and some that a test may want it to send.
 const (
 	OK                      Code = 0
+	SystemError             Code = -1
 	RuntimeInconsistency    Code = -2
 	MarshallingError        Code = -5
 	Unimplemented           Code = -6
@@ -62,11 +70,15 @@ const (
 	InvalidACL              Code = -114
 	AuthFailed              Code = -115
 	SessionMoved            Code = -118
+	EphemeralOnLocalSession Code = -120
 	NoWatcher               Code = -121
+	ReconfigDisabled        Code = -123
+	SASLRequired            Code = -124
+	QuotaExceeded           Code = -125
+	ThrottledOp             Code = -127
 )
 
-// Error gives the number, which ZooKeeper's documents and client libraries
-// name.
+// Error gives the number, which ZooKeeper's documents and client libraries name.
 func (c Code) Error() string { return fmt.Sprintf("zkdev: code %d", int32(c)) }
 
 // orNil turns a code into an ordinary error for callers in this process.
@@ -77,17 +89,16 @@ func (c Code) orNil() error {
 	return c
 }
 
-// These numbers are not a client's own: a watch event answers no request, and a
-// ping is answered with the same number always.
+// Two numbers of requests are not the client's own: a watch event answers no request, and a ping is
+// always answered with the same number.
 const (
 	xidEvent int32 = -1
 	xidPing  int32 = -2
 )
 
-// A Stat is what ZooKeeper tells about a znode; zxids number the changes of the
-// whole tree, times are milliseconds since 1970. Cversion rises by one for each
-// child created or deleted. EphemeralOwner is the session that the znode dies
-// with, or zero.
+// A Stat is the metadata of a znode. Zxids number the changes of the whole tree, times are
+// milliseconds since 1970. Cversion rises by one for each child created or deleted. EphemeralOwner
+// is the session that the znode dies with, or zero.
 type Stat struct {
 	Czxid, Mzxid                int64
 	Ctime, Mtime                int64
@@ -112,8 +123,8 @@ func (e *encoder) stat(s Stat) {
 	e.int64(s.Pzxid)
 }
 
-// A connectRequest opens a connection. A session of zero asks for a new
-// session. Only newer clients send readOnly, and only they are sent it.
+// A connectRequest opens a connection. A session of zero asks for a new session. Only newer clients
+// send readOnly, and only they are sent it.
 type connectRequest struct {
 	lastZxid    int64
 	timeout     int32 // milliseconds
@@ -122,17 +133,17 @@ type connectRequest struct {
 	hasReadOnly bool
 }
 
-// connectRequest is the one record without an operation before it: the first
-// frame of a connection.
+// connectRequest is the one record without an operation before it: the first frame of a connection.
 func (d *decoder) connectRequest() connectRequest {
 	d.int32() // the protocol version, always zero
-	r := connectRequest{lastZxid: d.int64(), timeout: d.int32(), session: d.int64(), password: d.buffer()}
+	r := connectRequest{
+		lastZxid: d.int64(), timeout: d.int32(), session: d.int64(), password: d.buffer(),
+	}
 	r.hasReadOnly = d.err == nil && len(d.rest) > 0
 	return r
 }
 
-// connectReply answers it. A session of zero says that the session asked for is
-// gone.
+// connectReply answers it. A session of zero tells the client that its session is gone.
 func connectReply(timeout int32, session int64, password []byte, hasReadOnly bool) []byte {
 	e := newFrame()
 	e.int32(0)
@@ -145,8 +156,7 @@ func connectReply(timeout int32, session int64, password []byte, hasReadOnly boo
 	return e.frame()
 }
 
-// replyHeader is how long the header of a reply is, the frame's length
-// included.
+// replyHeader is how long the header of a reply is, the frame's length included.
 const replyHeader = 4 + 4 + 8 + 4
 
 // newReply leaves room for the header; seal fills it in.
@@ -166,8 +176,7 @@ func (e *encoder) seal(xid int32, zxid int64, code Code) []byte {
 	return head.frame()
 }
 
-// eventFrame is a watch event on the wire. It carries no zxid, and always the
-// state "connected".
+// eventFrame is a watch event on the wire. It carries no zxid, and always the state "connected".
 func eventFrame(ev event) []byte {
 	const connected = 3
 	e := newReply()

@@ -14,8 +14,7 @@ import (
 
 const jar = "/usr/share/java/zookeeper.jar"
 
-// needs skips a test that a machine cannot run, and fails it where that is not
-// allowed.
+// needs skips a test that a machine cannot run, and fails it where that is not allowed.
 func needs(t *testing.T, file string) {
 	t.Helper()
 	if _, err := os.Stat(file); err == nil {
@@ -27,9 +26,9 @@ func needs(t *testing.T, file string) {
 	t.Skipf("%s is missing: apt-get install zookeeper", file)
 }
 
-// realServer starts a ZooKeeper with an empty tree for one test and returns its
-// address.
-func realServer(t *testing.T) string {
+// realServer starts a ZooKeeper with an empty tree for one test and returns its address. TTL nodes
+// are switched on; settings are more of Java's properties (-D), or lines of the configuration.
+func realServer(t *testing.T, settings ...string) string {
 	t.Helper()
 	needs(t, jar)
 	dir := t.TempDir()
@@ -38,11 +37,19 @@ func realServer(t *testing.T) string {
 	config := filepath.Join(dir, "zoo.cfg")
 	text := fmt.Sprintf("tickTime=500\ndataDir=%s\nclientPort=%s\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n"+
 		"maxClientCnxns=0\n4lw.commands.whitelist=*\n", filepath.Join(dir, "data"), port)
+	args := []string{"-Xmx128m", "-Dzookeeper.extendedTypesEnabled=true"}
+	for _, setting := range settings {
+		if strings.HasPrefix(setting, "-D") {
+			args = append(args, setting)
+			continue
+		}
+		text += setting + "\n"
+	}
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("java", "-Xmx128m", "-cp", "/etc/zookeeper/conf:"+jar,
-		"org.apache.zookeeper.server.ZooKeeperServerMain", config)
+	args = append(args, "-cp", "/etc/zookeeper/conf:"+jar, "org.apache.zookeeper.server.ZooKeeperServerMain", config)
+	cmd := exec.Command("java", args...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

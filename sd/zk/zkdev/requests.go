@@ -1,11 +1,14 @@
 package zkdev
 
-import "strings"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
-// A request is one operation of a client while it is being carried out, under
-// the server's lock from beginning to end. Handlers read their arguments from
-// in and leave their result in out. A result that was begun before an error was
-// met is thrown away by seal.
+// A request is one operation of a client while it is being carried out, under the server's lock
+// from beginning to end. Handlers read their arguments from in and leave their result in out. A
+// result that was begun before an error was met is thrown away by seal.
 type request struct {
 	*Server
 	c   *conn
@@ -37,10 +40,29 @@ func handlerOf(op Op) handler {
 		return (*request).addWatch
 	case OpCheckWatches, OpRemoveWatches:
 		return (*request).findWatches
+	case OpMultiRead:
+		return (*request).multiRead
+	case OpGetEphemerals:
+		return (*request).getEphemerals
+	case OpGetAllChildrenNumber:
+		return (*request).getAllChildrenNumber
+	case OpWhoAmI:
+		return (*request).whoAmI
+	}
+	return changeHandlerOf(op)
+}
+
+// changeHandlerOf returns the handler of an operation that takes a zxid, or nil.
+func changeHandlerOf(op Op) handler {
+	switch op {
 	case OpCreate, OpCreate2, OpCreateContainer, OpCreateTTL, OpDelete, OpSetData, OpSetACL, OpCheck:
 		return (*request).write
 	case OpMulti:
 		return (*request).multi
+	case OpReconfig:
+		return (*request).reconfig
+	case OpDeleteContainer:
+		return (*request).deleteContainer
 	case OpCloseSession:
 		return (*request).close
 	}
@@ -48,80 +70,87 @@ func handlerOf(op Op) handler {
 }
 
 // changes says whether an operation takes a zxid.
-func (op Op) changes() bool {
-	switch op {
-	case OpCreate, OpCreate2, OpCreateContainer, OpCreateTTL, OpDelete, OpSetData, OpSetACL, OpCheck, OpMulti, OpCloseSession:
-		return true
-	}
-	return false
-}
+func (op Op) changes() bool { return changeHandlerOf(op) != nil }
 
-// request carries out one operation and queues its reply, with the last zxid
-// that the client can have seen the effects of. It returns false when the
-// connection is to be closed: after the end of its session, after a failed
-// proof of identity, after an operation that is not served, and, without a
-// reply, when the session has moved to another server. Other errors cost nothing
-// but the request.
+// request carries out one operation and queues its reply, with the last zxid that the client can
+// have seen the effects of. It returns false when the connection is to be closed: after the end of
+// its session, after a failed proof of identity, after an operation that is not served, and,
+// without a reply, when the session has moved to another server. Other errors cost nothing but the
+// request.
 func (s *Server) request(c *conn, d *decoder) bool {
 	xid, op := d.int32(), Op(d.int32())
 	if d.err != nil {
 		return false
 	}
-	s.tally.requests[op]++
+	s.counters.requests[op]++
+	c.stats.lastOp, c.stats.lastXid = op, xid
+	switch {
+	case slices.Contains(s.faults.closeOn, op):
+		return false
+	case op != OpPing && s.faults.ignores(c):
+		return true
+	}
 	c.mute = s.faults.dropsReply(op)
-	if op == OpAuth {
+	known := !s.faults.lacks(op)
+	switch {
+	case known && op == OpAuth:
 		return s.auth(c, xid, d)
+	case known && op == OpSASL:
+		return s.sasl(c, xid, d)
 	}
 	s.touch(c.session)
 	handle := handlerOf(op)
-	if handle == nil || s.faults.tooNew(op) {
+	if handle == nil || !known {
 		s.send(c, newReply().seal(xid, -1, Unimplemented))
 		return false
 	}
-	r := &request{s, c, op, d, newReply()}
+	return s.reply(&request{s, c, op, d, newReply()}, xid, handle)
+}
+
+// reply carries out a request that is served, and queues its reply.
+func (s *Server) reply(r *request, xid int32, handle handler) bool {
 	code := r.perform(handle)
 	if code == SessionMoved {
 		return false
 	}
-	if op == OpPing {
+	if r.op == OpPing {
 		xid = xidPing
 	}
-	s.send(c, r.out.seal(xid, s.view(c).zxid, code))
-	return !c.mute && op != OpCloseSession
+	r.c.stats.lastZxid, r.c.stats.lastReply = s.view(r.c).zxid, time.Now()
+	frame := r.out.seal(xid, r.c.stats.lastZxid, code)
+	s.send(r.c, s.faults.misstate(r.op, frame))
+	return !r.c.mute && r.op != OpCloseSession
 }
 
-// perform carries out the operation, or fails it on command. An operation that
-// changes something, or asks to be up to date, ends the lag of its client
-// first.
+// perform carries out the operation, or fails it if a fault says so. An operation that changes
+// something, or asks to be up to date, ends the lag of its client first.
 func (r *request) perform(handle handler) Code {
 	if r.op.changes() || r.op == OpSync {
 		r.catchUp(r.c)
 	}
-	code, fail := r.faults.failNext(r.op)
+	code := r.faults.failure(r.op)
 	switch {
-	case fail && r.op.changes():
-		return r.commit(r.clientTxn(), func(*txn) Code { return code })
-	case fail:
-		return code
+	case code == OK:
+		return handle(r)
+	case r.op.changes():
+		return r.refuseChange(code)
 	}
-	return handle(r)
+	return code
 }
 
-// auth is not a request of the session: it does not touch it, and its reply
-// carries no zxid.
+// auth is not a request of the session: it does not touch it, and its reply carries no zxid.
 func (s *Server) auth(c *conn, xid int32, d *decoder) bool {
 	d.int32() // the type, unused
-	scheme, secret := d.string(), d.buffer()
+	scheme, _ := d.nullable()
+	secret := d.buffer()
 	if d.err != nil {
 		return false
 	}
-	code := OK
-	if fail, set := s.faults.failNext(OpAuth); set {
-		code = fail
-	} else {
+	code := s.faults.failure(OpAuth)
+	if code == OK {
 		c.ids, code = authenticate(scheme, secret, c.ids)
 	}
-	s.send(c, newReply().seal(xid, 0, code))
+	s.send(c, s.faults.misstate(OpAuth, newReply().seal(xid, 0, code)))
 	return code == OK && !c.mute
 }
 
@@ -137,8 +166,8 @@ func (r *request) readable(path string, perms int32) (*znode, Code) {
 	return n, OK
 }
 
-// exists is the only read that leaves a watch when there is no such znode, and
-// that needs no permission.
+// exists is the only read that leaves a watch when there is no such znode, and that needs no
+// permission.
 func (r *request) exists() Code {
 	path, watch := r.in.string(), r.in.bool()
 	switch {
@@ -158,8 +187,8 @@ func (r *request) exists() Code {
 	return OK
 }
 
-// getData and getChildren leave a watch only when they succeed: a znode that is
-// not there can be watched by exists alone.
+// getData and getChildren leave a watch only when they succeed: a znode that is not there can be
+// watched by exists alone.
 func (r *request) getData() Code {
 	path, watch := r.in.string(), r.in.bool()
 	if r.in.err != nil {
@@ -177,8 +206,8 @@ func (r *request) getData() Code {
 	return OK
 }
 
-// getChildren serves both of its operations: the newer one adds the Stat, which
-// clients want for its Pzxid and Cversion.
+// getChildren serves both of its operations: the newer one adds the Stat, which clients want for
+// its Pzxid and Cversion.
 func (r *request) getChildren() Code {
 	path, watch := r.in.string(), r.in.bool()
 	if r.in.err != nil {
@@ -198,8 +227,8 @@ func (r *request) getChildren() Code {
 	return OK
 }
 
-// getACL needs one of two permissions, and shows hashes only to those who have
-// the second.
+// getACL needs one of two permissions, READ or ADMIN, and shows hashes only to a client that has
+// ADMIN.
 func (r *request) getACL() Code {
 	path := r.in.string()
 	if r.in.err != nil {
@@ -218,71 +247,23 @@ func (r *request) getACL() Code {
 	return OK
 }
 
-// sync has nothing to wait for: there is one server, and perform has ended the
-// client's lag.
+// sync has nothing to wait for: there is one server, and perform has ended the client's lag. It
+// answers with the path, a null one included.
 func (r *request) sync() Code {
-	path := r.in.string()
-	if r.in.err != nil {
+	path, null := r.in.nullable()
+	switch {
+	case r.in.err != nil:
 		return MarshallingError
-	}
-	r.out.string(path)
-	return OK
-}
-
-// setWatches is what a client sends after it has reconnected, and what makes
-// one-shot watches seem to outlive connections. The newer operation carries
-// persistent watches too.
-func (r *request) setWatches() Code {
-	want := rearm{
-		lastZxid: r.in.int64(),
-		data:     r.in.strings(), exists: r.in.strings(), child: r.in.strings(),
-	}
-	if r.op == OpSetWatches2 {
-		want.persist, want.recursively = r.in.strings(), r.in.strings()
-	}
-	if r.in.err != nil {
-		return MarshallingError
-	}
-	r.deliver(r.watches.rearm(r.c.id, r.view(r.c), want))
-	return OK
-}
-
-// addWatch leaves a persistent watch, whether or not the znode is there. Its
-// reply carries one more code, which is always OK.
-func (r *request) addWatch() Code {
-	path, mode := r.in.string(), watchMode(r.in.int32())
-	if r.in.err != nil || mode != persistent && mode != recursive {
-		return MarshallingError
-	}
-	r.watches.both(path, r.c.id, mode)
-	r.out.int32(int32(OK))
-	return OK
-}
-
-// findWatches answers whether the client has a watch on a path, and removes it
-// when that is asked.
-func (r *request) findWatches() Code {
-	const ofChildren, ofData, ofAny = 1, 2, 3
-	path, sort := r.in.string(), r.in.int32()
-	if r.in.err != nil || sort < ofChildren || sort > ofAny {
-		return MarshallingError
-	}
-	found := false
-	for _, table := range r.watches.tables(sort != ofChildren, sort != ofData) {
-		if r.op == OpRemoveWatches {
-			found = table.remove(path, r.c.id) || found
-			continue
-		}
-		found = table.has(path, r.c.id) || found
-	}
-	if !found {
-		return NoWatcher
+	case null:
+		r.out.null()
+	default:
+		r.out.string(path)
 	}
 	return OK
 }
 
-// close ends the session in good order: its ephemerals are gone before the
-// client has the reply, and the connection is closed after it.
+// close ends the session in good order: its ephemerals are gone before the client has the reply,
+// and the connection is closed after it.
 func (r *request) close() Code {
 	r.closeSession(r.c.session)
 	return OK

@@ -2,8 +2,8 @@ package zkdev
 
 import "testing"
 
-// scripts are what both servers are asked. Each ends its sessions, so that
-// nothing in it depends on time.
+// scripts are what both servers are asked. Each ends its sessions, so that nothing in it depends on
+// time.
 var scripts = []struct {
 	name string
 	run  func(*testing.T, *transcript, dialer)
@@ -18,6 +18,7 @@ var scripts = []struct {
 	{"one-shot watches", oneShots},
 	{"persistent watches", persistents},
 	{"watches replaced", replacedWatches},
+	{"pairs of watches", pairsOfWatches},
 	{"set watches", setWatchesScript},
 	{"remove watches", removeWatchesScript},
 	{"watches on what may not be read", unreadable},
@@ -25,14 +26,20 @@ var scripts = []struct {
 	{"auth", auths},
 	{"sessions", sessionsScript},
 	{"unknown operations", unknowns},
+	{"queries", queries},
+	{"multiRead", multiReads},
+	{"null strings", nullStrings},
+	{"ttl", ttls},
+	{"refused features", refusedFeatures},
 	{"malformed", malformed},
 }
 
 func freshTree(t *testing.T, l *transcript, dial dialer) {
 	c := l.join(t, dial, "c")
 	for _, path := range []string{"/", "/zookeeper", "/zookeeper/quota"} {
-		c.look(OpExists, path, false)
-		c.look(OpGetChildren2, path, false)
+		c.readOp(OpExists, path, false)
+		c.readOp(OpGetData, path, false)
+		c.readOp(OpGetChildren2, path, false)
 		c.getACL(path)
 	}
 	c.getACL("/zookeeper/config")
@@ -45,18 +52,18 @@ func versions(t *testing.T, l *transcript, dial dialer) {
 	c.create("/v", "one", 0)
 	c.createOp(OpCreate2, "/v/a", "", 0, openACL())
 	c.createOp(OpCreateContainer, "/v/c", "x", 4, openACL())
-	c.look(OpExists, "/v", false)
+	c.readOp(OpExists, "/v", false)
 	c.setData("/v", "two", 0)
 	c.setData("/v", "three", 0)
 	c.setData("/v", "three", -1)
-	c.look(OpGetData, "/v", false)
+	c.readOp(OpGetData, "/v", false)
 	c.delete("/v/a", 1)
 	c.delete("/v/a", 0)
-	c.look(OpGetChildren, "/v", false)
-	c.look(OpGetChildren2, "/v", false)
+	c.readOp(OpGetChildren, "/v", false)
+	c.readOp(OpGetChildren2, "/v", false)
 	c.create("/v/a", "", 0)
 	c.create("/v/b", "", 0)
-	c.look(OpExists, "/v", false)
+	c.readOp(OpExists, "/v", false)
 	c.check("/v", 7)
 	c.check("/nowhere", 7)
 	c.do("sync", OpSync, func(e *encoder) { e.string("/v") })
@@ -81,13 +88,13 @@ func refusals(t *testing.T, l *transcript, dial dialer) {
 	c.delete("/zookeeper/config", -1)
 	c.setData("/nowhere", "", -1)
 	for _, op := range []Op{OpExists, OpGetData, OpGetChildren, OpGetChildren2} {
-		c.look(op, "/nowhere", true)
+		c.readOp(op, "/nowhere", true)
 	}
 	c.getACL("/nowhere")
 	c.setACL("/nowhere", -1, openACL()...)
 	for _, flags := range []int32{4, 7, -1, 5, 6} {
 		c.create("/r/flags", "", flags)
-		c.look(OpExists, "/r/flags", false)
+		c.readOp(OpExists, "/r/flags", false)
 		c.delete("/r/flags", -1)
 	}
 	c.do("createTTL", OpCreateTTL, func(e *encoder) {
@@ -96,7 +103,7 @@ func refusals(t *testing.T, l *transcript, dial dialer) {
 	})
 	c.createOp(OpCreateContainer, "/r/c0", "", 0, openACL())
 	c.createOp(OpCreateContainer, "/r/c1", "", 1, openACL())
-	c.look(OpExists, "/r", false)
+	c.readOp(OpExists, "/r", false)
 	c.quit()
 }
 
@@ -108,9 +115,9 @@ func paths(t *testing.T, l *transcript, dial dialer) {
 		"/p/a\u0080", "/p/ä", "/p/\ue000", "/p/\uf8ff", "/p/\uf900", "/p/\uffef", "/p/\ufff0", "/p/\U0001f600", "/p/a b", "/p/\xff",
 	} {
 		c.create(path, "", 0)
-		c.look(OpExists, path, false)
-		c.look(OpGetData, path, false)
-		c.look(OpGetChildren, path, false)
+		c.readOp(OpExists, path, false)
+		c.readOp(OpGetData, path, false)
+		c.readOp(OpGetChildren, path, false)
 		c.check(path, 9)
 		c.setData(path, "", -1)
 		c.setACL(path, -1, openACL()...)
@@ -131,7 +138,7 @@ func sequential(t *testing.T, l *transcript, dial dialer) {
 	c.create("/s/", "", 2)
 	c.create("/s/other", "", 0)
 	c.createOp(OpCreate2, "/s/n-", "", 2, openACL())
-	c.look(OpGetChildren2, "/s", false)
+	c.readOp(OpGetChildren2, "/s", false)
 	c.quit()
 }
 
@@ -139,13 +146,13 @@ func ephemeral(t *testing.T, l *transcript, dial dialer) {
 	a, b := l.join(t, dial, "a"), l.join(t, dial, "b")
 	a.create("/e", "", 0)
 	a.create("/e/x", "mine", 1)
-	b.look(OpExists, "/e/x", true)
-	b.look(OpGetChildren2, "/e", true)
+	b.readOp(OpExists, "/e/x", true)
+	b.readOp(OpGetChildren2, "/e", true)
 	b.delete("/e/none", -1)
 	a.quit()
 	b.ping()
-	b.look(OpGetChildren2, "/e", false)
-	b.look(OpExists, "/e/x", false)
+	b.readOp(OpGetChildren2, "/e", false)
+	b.readOp(OpExists, "/e/x", false)
 	b.quit()
 }
 
@@ -154,19 +161,19 @@ func multiScript(t *testing.T, l *transcript, dial dialer) {
 	c.create("/m", "", 0)
 	c.create("/m/a", "", 1)
 	w.addWatch("/m", 1)
-	w.look(OpGetChildren, "/m", true)
+	w.readOp(OpGetChildren, "/m", true)
 	c.multiOf("replace", deletes("/m/a", 0), creates("/m/a", 1))
 	w.ping()
-	c.look(OpExists, "/m/a", false)
-	c.look(OpExists, "/m", false)
+	c.readOp(OpExists, "/m/a", false)
+	c.readOp(OpExists, "/m", false)
 	c.multiOf("all", checks("/m", 0), sets("/m", 0), creates("/m/n-", 2), creates("/m/n-", 2),
 		part{OpCreate2, func(e *encoder) { e.create("/m/two", "x", 0, openACL()) }},
 		part{OpCreateContainer, func(e *encoder) { e.create("/m/box", "", 4, openACL()) }})
 	w.ping()
 	c.multiOf("fails", sets("/m", 1), creates("/m/b", 0), deletes("/m/b", 5), creates("/m/c", 0), sets("/m", 0))
 	w.ping()
-	c.look(OpExists, "/m", false)
-	c.look(OpGetChildren2, "/m", false)
+	c.readOp(OpExists, "/m", false)
+	c.readOp(OpGetChildren2, "/m", false)
 	c.multiOf("first fails", checks("/m", 9), sets("/m", -1))
 	c.multiOf("own child", creates("/m/d", 0), creates("/m/d/e", 0), deletes("/m/d/e", -1), deletes("/m/d", -1))
 	w.ping()
@@ -176,7 +183,7 @@ func multiScript(t *testing.T, l *transcript, dial dialer) {
 	c.multiOf("unknown", part{99, func(e *encoder) {}})
 	c.multiOf("setACL", part{OpSetACL, func(e *encoder) { e.string("/m"); e.acls(openACL()); e.int32(-1) }})
 	c.ping()
-	c.look(OpExists, "/m", false)
+	c.readOp(OpExists, "/m", false)
 	c.quit()
 	w.quit()
 }
@@ -195,7 +202,7 @@ func acls(t *testing.T, l *transcript, dial dialer) {
 	c.createOp(OpCreate, "/acl", "kept", 0, []acl{{31, identity{"auth", "ignored"}}, {1, anyone}, {1, anyone}})
 	c.getACL("/acl")
 	x.getACL("/acl")
-	x.look(OpGetData, "/acl", false)
+	x.readOp(OpGetData, "/acl", false)
 	x.setData("/acl", "", -1)
 	x.setData("/acl", "", 9)
 	x.create("/acl/a", "", 0)
@@ -209,19 +216,19 @@ func acls(t *testing.T, l *transcript, dial dialer) {
 	c.setACL("/acl", 0, acl{permCreate, anyone}, acl{31, bob})
 	c.setACL("/acl", 0, acl{permCreate, anyone}, acl{31, bob})
 	for _, op := range []Op{OpExists, OpGetData, OpGetChildren, OpGetChildren2} {
-		x.look(op, "/acl", true)
+		x.readOp(op, "/acl", true)
 	}
 	x.getACL("/acl")
 	x.check("/acl", 9)
 	x.create("/acl/b", "", 0)
 	x.auth("digest", "bob:wrong")
-	x.look(OpGetData, "/acl", false)
+	x.readOp(OpGetData, "/acl", false)
 	x.auth("digest", "bob:secret")
-	x.look(OpGetData, "/acl", false)
+	x.readOp(OpGetData, "/acl", false)
 	c.createOp(OpCreate, "/acl/ip", "", 0, []acl{{1, identity{"ip", "127.0.0.0/8"}}})
 	c.createOp(OpCreate, "/acl/far", "", 0, []acl{{1, identity{"ip", "10.0.0.1"}}})
-	x.look(OpGetData, "/acl/ip", false)
-	x.look(OpGetData, "/acl/far", false)
+	x.readOp(OpGetData, "/acl/ip", false)
+	x.readOp(OpGetData, "/acl/far", false)
 	c.quit()
 	x.quit()
 }
@@ -240,6 +247,6 @@ func auths(t *testing.T, l *transcript, dial dialer) {
 		c.auth("digest", secret)
 		c.createOp(OpCreate, "/auth-", "", 2, []acl{{31, identity{"auth", ""}}})
 	}
-	c.look(OpGetChildren, "/", false)
+	c.readOp(OpGetChildren, "/", false)
 	c.quit()
 }

@@ -73,8 +73,8 @@ func TestDialWithACancelledContext(t *testing.T) {
 	}
 }
 
-// TestHalfClose sends a word and closes for writing, as "echo ruok | nc" does,
-// and still wants the answer.
+// TestHalfClose sends a word and closes for writing, as "echo ruok | nc" does, and still wants the
+// answer.
 func TestHalfClose(t *testing.T) {
 	s, err := Start("127.0.0.1:0")
 	if err != nil {
@@ -93,8 +93,7 @@ func TestHalfClose(t *testing.T) {
 	}
 }
 
-// TestFrameLimit sends the longest frame that is allowed, and one that is
-// longer.
+// TestFrameLimit sends the longest frame that is allowed, and one that is longer.
 func TestFrameLimit(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")
@@ -112,8 +111,8 @@ func TestFrameLimit(t *testing.T) {
 	})
 }
 
-// TestDeafClient has one client ask for much and read nothing: others are
-// served, and the deaf one keeps its session as long as it asks.
+// TestDeafClient has one client ask for much and read nothing: others are served, and the deaf one
+// keeps its session as long as it asks.
 func TestDeafClient(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		deaf, other := l.join(t, dialTo(s), "deaf"), l.join(t, dialTo(s), "other")
@@ -132,8 +131,7 @@ func TestDeafClient(t *testing.T) {
 	})
 }
 
-// TestPipelining sends many requests at once and wants the replies in their
-// order.
+// TestPipelining sends many requests at once and wants the replies in their order.
 func TestPipelining(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")

@@ -11,7 +11,7 @@ import (
 func bubble(t *testing.T, run func(t *testing.T, s *Server, l *transcript)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := New(TickTime(time.Second))
+		s := New(TickTime(time.Second), FirstZxid(0))
 		defer s.Close()
 		run(t, s, newTranscript())
 	})
@@ -54,7 +54,7 @@ func TestSessionExpires(t *testing.T) {
 func TestAnyRequestKeepsTheSession(t *testing.T) {
 	requests := map[string]func(*wire){
 		"ping":   func(w *wire) { w.ping() },
-		"read":   func(w *wire) { w.look(OpExists, "/", false) },
+		"read":   func(w *wire) { w.readOp(OpExists, "/", false) },
 		"failed": func(w *wire) { w.delete("/none", -1) },
 	}
 	for name, request := range requests {
@@ -71,8 +71,7 @@ func TestAnyRequestKeepsTheSession(t *testing.T) {
 	}
 }
 
-// TestSessionOutlivesConnection reconnects within the timeout and finds the
-// ephemeral.
+// TestSessionOutlivesConnection reconnects within the timeout and finds the ephemeral.
 func TestSessionOutlivesConnection(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")
@@ -96,8 +95,7 @@ func TestSessionOutlivesConnection(t *testing.T) {
 	})
 }
 
-// TestShorterTimeout comes back with a shorter timeout, which must hold at
-// once.
+// TestShorterTimeout comes back with a shorter timeout, which must hold at once.
 func TestShorterTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.open(t, dialTo(s), "w")
@@ -122,7 +120,7 @@ func TestContainerIsReaped(t *testing.T) {
 		w.create("/outer/inner/a", "", 0)
 		w.delete("/outer/inner/a", -1)
 		w.quit()
-		time.Sleep(reapInterval - 1)
+		time.Sleep(time.Minute - 1)
 		if _, err := s.Children("/outer/inner"); err != nil {
 			t.Errorf("before the minute: have %v, want the container", err)
 		}
@@ -130,15 +128,15 @@ func TestContainerIsReaped(t *testing.T) {
 		if have, _ := s.Children("/outer"); len(have) != 0 {
 			t.Errorf("after the minute: have %v, want no inner container", have)
 		}
-		time.Sleep(reapInterval)
+		time.Sleep(time.Minute)
 		if have, _ := s.Children("/"); len(have) != 2 || have[0] != "unused" {
 			t.Errorf("after two minutes: have %v, want the container that never had children", have)
 		}
 	})
 }
 
-// TestCloseEndsEverything closes with clients in every state; the bubble fails
-// the test when a goroutine is left.
+// TestCloseEndsEverything closes with clients in every state; the bubble fails the test when a
+// goroutine is left.
 func TestCloseEndsEverything(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		l.join(t, dialTo(s), "idle")
@@ -167,13 +165,13 @@ func TestCloseEndsEverything(t *testing.T) {
 	})
 }
 
-// A session that is expired while its client is connected hears of what goes
-// with it, and then its connection ends.
+// A session that is expired while its client is connected hears of what goes with it, and then its
+// connection ends.
 func TestExpiredHearsOfItsOwn(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")
 		w.create("/a", "", 1)
-		w.look(OpExists, "/a", true)
+		w.readOp(OpExists, "/a", true)
 		s.Expire(w.session)
 		w.event(nodeDeleted, "/a")
 		w.isClosed()
@@ -188,8 +186,8 @@ func TestConnectionWithoutASession(t *testing.T) {
 			t.Fatal(err)
 		}
 		begun := time.Now()
-		if _, err := nc.Read(make([]byte, 1)); err == nil || time.Since(begun) != handshakeTime {
-			t.Errorf("have %v after %v, want the end after %v", err, time.Since(begun), handshakeTime)
+		if _, err := nc.Read(make([]byte, 1)); err == nil || time.Since(begun) != handshakeTimeout {
+			t.Errorf("have %v after %v, want the end after %v", err, time.Since(begun), handshakeTimeout)
 		}
 	})
 }
@@ -201,7 +199,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 		if err := s.Create("/big", make([]byte, 1<<20-1000), 0); err != nil {
 			t.Fatal(err)
 		}
-		for n := range 4 * mostQueued >> 20 {
+		for n := range 4 * maxQueued >> 20 {
 			w.nc.SetWriteDeadline(time.Now().Add(time.Second))
 			request := newFrame()
 			request.int32(int32(n + 1))
@@ -212,23 +210,23 @@ func TestClientThatDoesNotRead(t *testing.T) {
 				return
 			}
 		}
-		t.Errorf("have %d replies queued, want the connection closed", 4*mostQueued>>20)
+		t.Errorf("have %d replies queued, want the connection closed", 4*maxQueued>>20)
 	})
 }
 
-// A change that is told twice to one who has too much waiting ends his
-// connection, and nothing else.
+// A change that is told twice to one who has too much waiting ends his connection, and nothing
+// else.
 func TestCutOffAmongEvents(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")
 		path := "/" + strings.Repeat("x", 900_000)
-		w.look(OpExists, path, true)
-		w.look(OpGetChildren, "/", true)
+		w.readOp(OpExists, path, true)
+		w.readOp(OpGetChildren, "/", true)
 		if err := s.Create("/big", make([]byte, 1<<20-1000), 0); err != nil {
 			t.Fatal(err)
 		}
-		w.look(OpGetChildren, "/", true)
-		for n := range mostQueued >> 20 {
+		w.readOp(OpGetChildren, "/", true)
+		for n := range maxQueued >> 20 {
 			w.send(int32(n+100), OpGetData, func(e *encoder) { e.string("/big"); e.bool(false) })
 		}
 		synctest.Wait()

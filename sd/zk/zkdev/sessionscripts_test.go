@@ -19,7 +19,7 @@ func sessionsScript(t *testing.T, l *transcript, dial dialer) {
 	}
 	d := again("d", c.session, c.password, 0)
 	c.await("cut by d", OpPing, xidPing)
-	d.look(OpExists, "/sess", false)
+	d.readOp(OpExists, "/sess", false)
 	e := again("e", d.session, d.password, 1<<40)
 	e.await("refused", OpPing, xidPing)
 	d.ping()
@@ -27,14 +27,14 @@ func sessionsScript(t *testing.T, l *transcript, dial dialer) {
 	f.await("refused", OpPing, xidPing)
 	d.await("cut by f", OpPing, xidPing)
 	g := again("g", d.session, d.password, 0)
-	g.look(OpExists, "/sess", false)
+	g.readOp(OpExists, "/sess", false)
 	g.quit()
 	h := again("h", g.session, g.password, 0)
 	h.await("refused", OpPing, xidPing)
 	i := again("i", 12345, make([]byte, 16), 0)
 	i.await("refused", OpPing, xidPing)
 	j := again("j", 0, nil, 0)
-	j.look(OpExists, "/sess", false)
+	j.readOp(OpExists, "/sess", false)
 	j.quit()
 }
 

@@ -10,9 +10,9 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// TestRandomFaults has clients work while faults happen at random. When the
-// faults are over every client must be served again, no ephemeral may belong to
-// a session that is gone, and the tree must hold together.
+// TestRandomFaults has clients work while faults happen at random. When the faults are over every
+// client must be served again, no ephemeral may belong to a session that is gone, and the tree must
+// hold together.
 func TestRandomFaults(t *testing.T) {
 	for seed := range uint64(15) {
 		bubble(t, func(t *testing.T, s *Server, l *transcript) {
@@ -42,9 +42,9 @@ func TestRandomFaults(t *testing.T) {
 	}
 }
 
-// work creates, looks and deletes until it is told to stop; errors are what the
-// test is made of. It leaves no watch: go-zookeeper races with itself when it
-// sets watches again while requests are queued.
+// work creates, looks and deletes until it is told to stop; errors are what the test is made of. It
+// leaves no watch: go-zookeeper races with itself when it sets watches again while requests are
+// queued.
 func work(c *gozk.Conn, path string, stop <-chan struct{}) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
@@ -81,8 +81,8 @@ func disturb(s *Server, r *rand.Rand) {
 		func() { s.FailNext(OpDelete, NoAuth) },
 		func() { s.CutAfterReading(r.IntN(300)) },
 		func() { s.CutAfterWriting(r.IntN(300)) },
-		func() { s.HoldGhosts() },
-		func() { s.ReleaseGhosts() },
+		func() { s.HoldEphemerals() },
+		func() { s.ReleaseEphemerals() },
 		func() { s.Lag() },
 		func() { s.Lag(victim) },
 		func() { s.CatchUp() },
@@ -101,7 +101,7 @@ func disturb(s *Server, r *rand.Rand) {
 func heal(s *Server) {
 	s.Thaw()
 	s.CatchUp()
-	s.ReleaseGhosts()
+	s.ReleaseEphemerals()
 	s.Slow(0)
 	s.Hang(false)
 	s.Refuse(false)

@@ -5,14 +5,13 @@ import (
 	"slices"
 )
 
-// A txn is one change to the tree: one zxid, one moment, and either all of it
-// or nothing. Its methods are the rules of ZooKeeper's writes; each checks in
-// the order in which ZooKeeper checks, because that order decides which error a
-// client sees.
+// A txn is one change to the tree: one zxid, one moment, and either all of it or nothing. Its
+// methods are the rules of ZooKeeper's writes; each checks in the order in which ZooKeeper checks,
+// because that order decides which error a client sees.
 //
-// The methods change the tree at once, and each leaves a function that takes
-// its change back. So the later operations of a multi see what the earlier ones
-// did, and a failure undoes them in reverse.
+// The methods change the tree at once, and each leaves a function that takes its change back. So
+// the later operations of a multi see what the earlier ones did, and a failure undoes them in
+// reverse.
 type txn struct {
 	tree    *tree
 	zxid    int64
@@ -24,14 +23,14 @@ type txn struct {
 	undo    []func()
 }
 
-// A change is what happened to one znode, for those who watch.
+// A change is what happened to one znode, for its watchers.
 type change struct {
 	event
-	acl, above []acl // of the znode and of its parent: who may hear of it
+	acl, above []acl // of the znode and of its parent: they say who may be told
 }
 
-// rollback takes the tree back to where it was, its zxid excepted: a failed
-// change has used its number up.
+// rollback takes the tree back to where it was, its zxid excepted: a failed change has used its
+// number up.
 func (x *txn) rollback() {
 	for _, undo := range slices.Backward(x.undo) {
 		undo()
@@ -41,29 +40,29 @@ func (x *txn) rollback() {
 
 // changed notes what happened, for watchers, and how to take it back.
 func (x *txn) changed(kind eventKind, path string, n *znode, undo func()) {
-	x.changes = append(x.changes, change{event{kind, path}, n.acl, x.tree.get(parent(path)).acl})
+	above := x.tree.get(parent(path))
+	x.changes = append(x.changes, change{event{kind, path}, n.acl, above.acl})
 	x.undo = append(x.undo, undo)
 }
 
 // may says whether the client has a permission on n.
 func (x *txn) may(n *znode, perm int32) bool { return x.trusted || permits(n.acl, perm, x.ids) }
 
-// versionOK compares with the version that the client expects; -1 expects
-// nothing.
+// versionOK compares with the version that the client expects; -1 expects nothing.
 func versionOK(expected, actual int32) bool { return expected == -1 || expected == actual }
 
-// create adds a znode. A sequential one has the number of children its parent
-// ever had appended to its name, and the path that came out is returned. An
-// ephemeral can have no children, because nobody could own them when its
-// session ends.
-func (x *txn) create(path string, data []byte, list []acl, owner int64, sequential bool) (string, Code) {
+// create adds n, of which data, ACL and kind are set. A sequential znode has the number of children
+// its parent ever had appended to its name, and the path that came out is returned. An ephemeral
+// can have no children, because nobody could own them when its session ends.
+func (x *txn) create(path string, n *znode, sequential bool) (string, Code) {
 	if !hasParent(path) {
 		return "", BadArguments
 	}
-	list, code := resolve(list, x.ids)
+	list, code := resolve(n.acl, x.ids)
 	if code != OK {
 		return "", code
 	}
+	n.acl = list
 	above := x.tree.get(parent(path))
 	if above == nil {
 		return "", NoNode
@@ -79,10 +78,10 @@ func (x *txn) create(path string, data []byte, list []acl, owner int64, sequenti
 		return "", BadArguments
 	case x.tree.get(path) != nil:
 		return "", NodeExists
-	case above.ephemeral():
+	case above.owner != 0:
 		return "", NoChildrenForEphemerals
 	}
-	x.insert(path, above, &znode{data: data, acl: list, owner: owner})
+	x.insert(path, above, n)
 	return path, OK
 }
 
@@ -102,8 +101,8 @@ func (x *txn) insert(path string, above, n *znode) {
 	})
 }
 
-// delete removes a znode without children. The version pins an incarnation only
-// if its data was ever set: every znode begins at version 0.
+// delete removes a znode without children. The version pins an incarnation only if its data was
+// ever set: every znode begins at version 0.
 func (x *txn) delete(path string, version int32) Code {
 	if !hasParent(path) || isSpecial(path) {
 		return BadArguments
@@ -128,8 +127,7 @@ func (x *txn) delete(path string, version int32) Code {
 	return OK
 }
 
-// erase is a delete that has passed all checks. The parent's Cversion rises by
-// itself: see stat.
+// erase is a delete that has passed all checks. The parent's Cversion rises by itself: see stat.
 func (x *txn) erase(path string, above, n *znode) {
 	before := above.pzxid
 	x.tree.remove(path)
@@ -153,13 +151,14 @@ func (x *txn) setData(path string, data []byte, version int32) (Stat, Code) {
 	n.data, n.mzxid, n.mtime = data, x.zxid, x.now
 	n.version++
 	x.changed(nodeDataChanged, path, n, func() {
-		n.data, n.mzxid, n.mtime, n.version = before.data, before.mzxid, before.mtime, before.version
+		n.data, n.mzxid, n.mtime = before.data, before.mzxid, before.mtime
+		n.version = before.version
 	})
 	return n.stat(), OK
 }
 
-// setACL replaces the ACL and raises aversion. Nobody is told: no watch covers
-// ACLs. It is never part of a multi, so it needs no undo.
+// setACL replaces the ACL and raises aversion. No watch covers ACLs, so nobody is told. It is never
+// part of a multi, so it needs no undo.
 func (x *txn) setACL(path string, list []acl, version int32) (Stat, Code) {
 	if !validPath(path) {
 		return Stat{}, BadArguments

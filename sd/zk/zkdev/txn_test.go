@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// TestRollbackRestoresEverything applies random writes as one change and takes
-// them back: the tree must be as it was.
+// TestRollbackRestoresEverything applies random writes as one change and takes them back: the tree
+// must be as it was.
 func TestRollbackRestoresEverything(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		tree := newTree()
+		tree := newTree(0)
 		grow := &txn{tree: tree, zxid: 1, session: 7}
 		randomWrites(r, grow)
 		before := tree.clone()
@@ -32,8 +32,12 @@ func randomWrites(r *rand.Rand, x *txn) (done []write) {
 		if r.IntN(2) == 0 {
 			path += fmt.Sprintf("/%d", r.IntN(3))
 		}
-		ops := []Op{OpCreate, OpCreate, OpCreate, OpDelete, OpSetData, OpCheck}
-		w := write{op: ops[r.IntN(len(ops))], path: path, data: []byte(path), acl: openACL(), version: -1, flags: int32(r.IntN(4))}
+		ops := []Op{OpCreate, OpCreate, OpCreateContainer, OpCreateTTL, OpDelete, OpSetData, OpCheck}
+		w := write{op: ops[r.IntN(len(ops))], path: path, data: []byte(path), acl: openACL(), version: -1}
+		w.flags = int32(r.IntN(4))
+		if w.op == OpCreateTTL {
+			w.flags, w.ttl = flagTTL, 1000
+		}
 		if x.do(w).code == OK {
 			done = append(done, w)
 		}
@@ -47,7 +51,7 @@ func randomWrites(r *rand.Rand, x *txn) (done []write) {
 // TestTreeInvariants checks after random changes what the server relies on.
 func TestTreeInvariants(t *testing.T) {
 	for seed := range uint64(100) {
-		tree := newTree()
+		tree := newTree(0)
 		changes := 0
 		for round := range int64(10) {
 			x := &txn{tree: tree, zxid: round + 1, session: round % 3}
@@ -63,8 +67,11 @@ func TestTreeInvariants(t *testing.T) {
 
 func checkTree(t *testing.T, seed uint64, tree *tree) {
 	t.Helper()
-	owned := 0
+	owned, ttls := 0, 0
 	for path, n := range tree.nodes {
+		if n.ttl != 0 {
+			ttls++
+		}
 		if path != "/" {
 			if _, listed := tree.nodes[parent(path)].children[base(path)]; !listed {
 				t.Errorf("seed %d: %s is not listed by its parent", seed, path)
@@ -75,7 +82,7 @@ func checkTree(t *testing.T, seed uint64, tree *tree) {
 				t.Errorf("seed %d: %s lists %s, which is not there", seed, path, name)
 			}
 		}
-		if !n.ephemeral() {
+		if n.owner == 0 {
 			continue
 		}
 		owned++
@@ -85,6 +92,9 @@ func checkTree(t *testing.T, seed uint64, tree *tree) {
 	}
 	if have := tree.ephemeralCount(); have != owned {
 		t.Errorf("seed %d: ephemerals counted: have %d, want %d", seed, have, owned)
+	}
+	if tree.ttls != ttls {
+		t.Errorf("seed %d: znodes with a lifetime: have %d, want %d", seed, tree.ttls, ttls)
 	}
 }
 
@@ -96,14 +106,14 @@ func join(path, name string) string {
 }
 
 func TestCloneIsIndependent(t *testing.T) {
-	tree := newTree()
+	tree := newTree(0)
 	x := &txn{tree: tree, zxid: 1, session: 7}
-	x.create("/a", []byte("old"), openACL(), 0, false)
-	x.create("/a/e", nil, openACL(), 7, false)
+	x.create("/a", &znode{data: []byte("old"), acl: openACL()}, false)
+	x.create("/a/e", &znode{acl: openACL(), owner: 7}, false)
 	copied := tree.clone()
 	x.setData("/a", []byte("new"), -1)
 	x.endSession(7)
-	x.create("/b", nil, openACL(), 0, false)
+	x.create("/b", &znode{acl: openACL()}, false)
 	if n := copied.get("/a"); string(n.data) != "old" || n.version != 0 || len(n.children) != 1 {
 		t.Errorf("have %+v, want what was copied", n)
 	}

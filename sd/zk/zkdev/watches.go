@@ -15,30 +15,31 @@ const (
 	nodeChildrenChanged eventKind = 4
 )
 
-// An event is what one watcher is told: that something happened to a path, not
-// what is there now, nor the zxid. The client must look; a watch only says
-// when.
+// An event tells a watcher that something happened to a path. It says neither what is there now nor
+// the zxid, so a client reads after it.
 type event struct {
 	kind eventKind
 	path string
 }
 
-// A watcher is the number of a connection: watches belong to connections, not
-// to sessions, and a client that reconnects asks for its own again.
+// A watcher is the number of a connection: watches belong to connections, not to sessions, and a
+// client that reconnects asks for its own again.
 type watcher int64
 
-// A watchMode says what a watch hears and for how long.
+// A watchMode is what a watch is told of, and how often.
 type watchMode int32
 
 const (
 	persistent watchMode = iota // its own path, until it is removed
-	recursive                   // its path and all below it, until it is removed; but no nodeChildrenChanged
+	recursive                   // its path and all below it likewise, but no nodeChildrenChanged
 	oneShot                     // its own path, once
 )
 
-// A watchTable holds the watches of one sort. A connection has at most one
-// watch on a path: a later one replaces an earlier one, mode and all, so a
-// one-shot watch ends a persistent one on the same path (ZooKeeper up to 3.8).
+// A watchTable holds the watches of one sort, data or children. In each, a connection has at most
+// one watch on a path: a later one replaces an earlier one, mode and all. So a one-shot exists on a
+// path that the connection watches recursively turns the recursive watch into a one-shot one, and
+// the client hears of the znodes below no more. ZooKeeper 3.8 does the same, later ones do not:
+// https://issues.apache.org/jira/browse/ZOOKEEPER-4466.
 type watchTable map[string]map[watcher]watchMode
 
 // add replaces the mode of a watch that is there already.
@@ -59,14 +60,14 @@ func (t watchTable) remove(path string, w watcher) bool {
 	return found
 }
 
-// has says whether w watches path.
+// has says whether w watches path, in any mode.
 func (t watchTable) has(path string, w watcher) bool {
 	_, found := t[path][w]
 	return found
 }
 
-// trigger collects the watchers of an event and spends the one-shot watches
-// among them. Watchers that only refuses keep their watches and hear nothing.
+// trigger collects the watchers of an event and removes the one-shot watches among them. It leaves
+// out the watchers that only refuses, which keep their watches.
 func (t watchTable) trigger(ev event, only func(watcher) bool) map[watcher]struct{} {
 	told := map[watcher]struct{}{}
 	for w, mode := range t[ev.path] {
@@ -92,11 +93,11 @@ func (t watchTable) trigger(ev event, only func(watcher) bool) map[watcher]struc
 	return told
 }
 
-// watches are all watches of a server. Exists and getData watch data,
-// getChildren watches children, addWatch both.
+// watches are all watches of a server. Exists and getData watch data, getChildren watches children,
+// addWatch both.
 type watches struct{ data, child watchTable }
 
-// newWatches returns no watches at all.
+// newWatches returns two empty tables.
 func newWatches() watches { return watches{watchTable{}, watchTable{}} }
 
 // tables returns one of the two or both.
@@ -111,18 +112,16 @@ func (ws watches) tables(data, child bool) []watchTable {
 	return list
 }
 
-// A delivery is an event on its way to one watcher, who hears of it only if acl
-// lets him read.
+// A delivery is an event on its way to one watcher, which is told only if acl lets it read.
 type delivery struct {
 	to watcher
 	event
 	acl []acl
 }
 
-// fire turns a change into deliveries, in the order in which they must leave:
-// first those who watch the znode, then those who watch its parent's children.
-// Somebody who watches both the data and the children of a deleted znode hears
-// of it once. Setting an ACL is a change that nobody can watch.
+// fire turns a change into deliveries, in the order in which they must leave: first to the watchers
+// of the znode, then to those of its parent's children. A watcher of both the data and the children
+// of a deleted znode is told once. Setting an ACL cannot be watched.
 func (ws watches) fire(c change, only func(watcher) bool) []delivery {
 	ev := c.event
 	told := ws.data.trigger(ev, only)
@@ -139,8 +138,8 @@ func (ws watches) fire(c change, only func(watcher) bool) []delivery {
 	return append(list, deliveries(up, ws.child.trigger(up, only), c.above)...)
 }
 
-// deliveries puts the watchers of one event in order. ZooKeeper promises none
-// among clients; a fixed one makes tests repeat.
+// deliveries puts the watchers of one event in order. ZooKeeper promises none among clients; with a
+// fixed one tests can be repeated.
 func deliveries(ev event, told map[watcher]struct{}, readers []acl) []delivery {
 	var list []delivery
 	for _, w := range slices.Sorted(maps.Keys(told)) {
@@ -158,8 +157,8 @@ func (ws watches) forget(w watcher) {
 	}
 }
 
-// count returns how many watches w has. A persistent watch stands in both
-// tables and counts twice, as in mntr.
+// count returns how many watches w has. A persistent watch stands in both tables and counts twice,
+// as in mntr.
 func (ws watches) count(w watcher) int {
 	n := 0
 	for _, table := range ws.tables(true, true) {
@@ -172,19 +171,20 @@ func (ws watches) count(w watcher) int {
 	return n
 }
 
-// A rearm is what a client that reconnected asks for: its watches, and the last
-// change it has seen.
+// A rearm is the request of a client that reconnected: its watches, and the last change it has
+// seen.
 type rearm struct {
 	lastZxid                                  int64
 	data, exists, child, persist, recursively []string
 }
 
-// rearm restores watches. Whatever happened to a one-shot watch's znode after
-// lastZxid is told at once, in its place, whoever may read; what persistent
-// watches missed is never told.
+// rearm restores watches. A change of a one-shot watch's znode after lastZxid is told at once, in
+// place of the watch, whatever the ACL; changes that persistent watches missed are never told.
 func (ws watches) rearm(w watcher, t *tree, r rearm) []delivery {
 	var missed []delivery
-	tell := func(kind eventKind, path string) { missed = append(missed, delivery{w, event{kind, path}, openACL()}) }
+	tell := func(kind eventKind, path string) {
+		missed = append(missed, delivery{w, event{kind, path}, openACL()})
+	}
 	for _, path := range r.data {
 		switch n := t.get(path); {
 		case n == nil:
@@ -221,7 +221,7 @@ func (ws watches) rearm(w watcher, t *tree, r rearm) []delivery {
 	return missed
 }
 
-// both sets a persistent watch, which hears of data and children alike.
+// both sets a persistent watch, which is told of data and children alike.
 func (ws watches) both(path string, w watcher, mode watchMode) {
 	ws.data.add(path, w, mode)
 	ws.child.add(path, w, mode)

@@ -7,8 +7,8 @@ import (
 
 func always(watcher) bool { return true }
 
-// TestFiringRules sets one watch of a kind on a path, makes a change, and looks
-// at what is told and what is left.
+// TestFiringRules sets one watch of a kind on a path, makes a change, and looks at what is told and
+// what is left.
 func TestFiringRules(t *testing.T) {
 	const w watcher = 1
 	data := func(path string) func(watches) { return func(ws watches) { ws.data.add(path, w, oneShot) } }
@@ -54,8 +54,7 @@ func TestFiringRules(t *testing.T) {
 	}
 }
 
-// TestFiringOrder wants data watches before child watches, the parent last, and
-// watchers in order.
+// TestFiringOrder wants data watches before child watches, the parent last, and watchers in order.
 func TestFiringOrder(t *testing.T) {
 	ws := newWatches()
 	for _, w := range []watcher{3, 1, 2} {

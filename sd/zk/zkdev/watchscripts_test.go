@@ -5,32 +5,32 @@ import "testing"
 func oneShots(t *testing.T, l *transcript, dial dialer) {
 	c, w := l.join(t, dial, "c"), l.join(t, dial, "w")
 	c.create("/w", "", 0)
-	w.look(OpExists, "/w/n", true)
-	w.look(OpGetChildren, "/w", true)
+	w.readOp(OpExists, "/w/n", true)
+	w.readOp(OpGetChildren, "/w", true)
 	c.create("/w/n", "", 0)
 	w.ping()
 	c.setData("/w/n", "1", -1)
 	w.ping()
-	w.look(OpGetData, "/w/n", true)
-	w.look(OpExists, "/w/n", true)
-	w.look(OpGetChildren2, "/w/n", true)
+	w.readOp(OpGetData, "/w/n", true)
+	w.readOp(OpExists, "/w/n", true)
+	w.readOp(OpGetChildren2, "/w/n", true)
 	c.setData("/w/n", "2", -1)
 	c.setData("/w/n", "3", -1)
 	w.ping()
-	w.look(OpGetData, "/w/n", true)
-	w.look(OpGetChildren, "/w", true)
+	w.readOp(OpGetData, "/w/n", true)
+	w.readOp(OpGetChildren, "/w", true)
 	c.create("/w/n/below", "", 0)
 	c.delete("/w/n/below", -1)
 	c.delete("/w/n", -1)
 	w.ping()
 	c.create("/w/n", "", 0)
 	w.ping()
-	w.look(OpGetChildren, "/w/n", true)
-	w.look(OpGetData, "/w/n", true)
+	w.readOp(OpGetChildren, "/w/n", true)
+	w.readOp(OpGetData, "/w/n", true)
 	c.delete("/w/n", -1)
-	w.look(OpExists, "/w/n", false)
-	w.look(OpGetChildren, "/w", true)
-	w.look(OpGetChildren, "/w/n", true)
+	w.readOp(OpExists, "/w/n", false)
+	w.readOp(OpGetChildren, "/w", true)
+	w.readOp(OpGetChildren, "/w/n", true)
 	c.setACL("/w", -1, openACL()...)
 	w.create("/w/own", "", 0)
 	w.ping()
@@ -67,17 +67,16 @@ func persistents(t *testing.T, l *transcript, dial dialer) {
 	step()
 	c.create("/pwx", "", 0)
 	step()
-	r.look(OpGetChildren, "/pw", false)
+	r.readOp(OpGetChildren, "/pw", false)
 	c.create("/pw/last", "", 1)
-	r.look(OpGetChildren, "/pw", false)
+	r.readOp(OpGetChildren, "/pw", false)
 	c.quit()
 	step()
 	p.quit()
 	r.quit()
 }
 
-// replacedWatches shows what a later watch on the same path does to an earlier
-// one.
+// replacedWatches shows what a later watch on the same path does to an earlier one.
 func replacedWatches(t *testing.T, l *transcript, dial dialer) {
 	c, w := l.join(t, dial, "c"), l.join(t, dial, "w")
 	c.create("/rw", "", 0)
@@ -92,16 +91,16 @@ func replacedWatches(t *testing.T, l *transcript, dial dialer) {
 		w.ping()
 	}
 	w.addWatch("/rw", 0)
-	w.look(OpGetChildren, "/rw", true)
+	w.readOp(OpGetChildren, "/rw", true)
 	change()
 	w.addWatch("/rw", 0)
-	w.look(OpGetData, "/rw", true)
+	w.readOp(OpGetData, "/rw", true)
 	change()
 	w.addWatch("/rw", 1)
-	w.look(OpGetChildren, "/rw", true)
-	w.look(OpExists, "/rw", true)
+	w.readOp(OpGetChildren, "/rw", true)
+	w.readOp(OpExists, "/rw", true)
 	change()
-	w.look(OpExists, "/rw", true)
+	w.readOp(OpExists, "/rw", true)
 	w.addWatch("/rw", 0)
 	change()
 	w.addWatch("/rw", 1)
@@ -114,13 +113,66 @@ func replacedWatches(t *testing.T, l *transcript, dial dialer) {
 	w.quit()
 }
 
+// pairsOfWatches arms every two kinds of watch on one path, in either order, by the operations and
+// by setWatches after a reconnection, and changes what they are about. A session has one watch a
+// path and table, so the second replaces the first (ZOOKEEPER-4466).
+func pairsOfWatches(t *testing.T, l *transcript, dial dialer) {
+	c := l.join(t, dial, "c")
+	c.log = newTranscript() // what it does is known; what the others hear matters
+	kinds := []struct {
+		name  string
+		arm   func(*wire)
+		rearm int // the list of setWatches2 that it belongs to
+	}{
+		{"persistent", func(w *wire) { w.addWatch("/pairs/a", 0) }, 3},
+		{"recursive", func(w *wire) { w.addWatch("/pairs/a", 1) }, 4},
+		{"exists", func(w *wire) { w.readOp(OpExists, "/pairs/a", true) }, 1},
+		{"getData", func(w *wire) { w.readOp(OpGetData, "/pairs/a", true) }, 0},
+		{"getChildren", func(w *wire) { w.readOp(OpGetChildren, "/pairs/a", true) }, 2},
+	}
+	c.create("/pairs", "", 0)
+	c.create("/pairs/a", "", 0)
+	steps := []func(){
+		func() { c.create("/pairs/a/b", "", 0) },
+		func() { c.setData("/pairs/a/b", "", -1) },
+		func() { c.setData("/pairs/a", "", -1) },
+		func() { c.delete("/pairs/a/b", -1) },
+		func() { c.delete("/pairs/a", -1) },
+		func() { c.create("/pairs/a", "", 0) },
+	}
+	hear := func(w *wire) {
+		for _, step := range steps {
+			step()
+			w.ping()
+		}
+		w.quit()
+	}
+	for _, first := range kinds {
+		for _, second := range kinds {
+			w := l.join(t, dial, first.name+" then "+second.name)
+			first.arm(w)
+			second.arm(w)
+			hear(w)
+			if first.rearm == second.rearm {
+				continue
+			}
+			again := l.join(t, dial, first.name+" and "+second.name+" again")
+			lists := make([][]string, 5)
+			lists[first.rearm], lists[second.rearm] = []string{"/pairs/a"}, []string{"/pairs/a"}
+			again.setWatches(OpSetWatches2, 1<<40, lists...)
+			hear(again)
+		}
+	}
+	c.quit()
+}
+
 func setWatchesScript(t *testing.T, l *transcript, dial dialer) {
 	c := l.join(t, dial, "c")
-	c.create("/sw", "", 0)        // mzxid and pzxid
-	c.create("/sw/a", "", 0)      // pzxid of /sw
-	c.setData("/sw", "", -1)      // mzxid of /sw
-	c.create("/sw/a/b", "", 0)    // not seen at /sw
-	c.look(OpExists, "/sw", true) // tells the zxids
+	c.create("/sw", "", 0)          // mzxid and pzxid
+	c.create("/sw/a", "", 0)        // pzxid of /sw
+	c.setData("/sw", "", -1)        // mzxid of /sw
+	c.create("/sw/a/b", "", 0)      // not seen at /sw
+	c.readOp(OpExists, "/sw", true) // tells the zxids
 	stat := func(path string) Stat {
 		w := l.open(t, dial, "s")
 		w.log = newTranscript()
@@ -165,7 +217,7 @@ func removeWatchesScript(t *testing.T, l *transcript, dial dialer) {
 	c.create("/rem", "", 0)
 	ask(OpCheckWatches, "/rem", 3)
 	ask(OpRemoveWatches, "/rem", 3)
-	w.look(OpGetData, "/rem", true)
+	w.readOp(OpGetData, "/rem", true)
 	for _, sort := range []int32{0, 1, 2, 3, 4} {
 		ask(OpCheckWatches, "/rem", sort)
 	}
@@ -188,15 +240,15 @@ func removeWatchesScript(t *testing.T, l *transcript, dial dialer) {
 	w.quit()
 }
 
-// unreadable watches znodes of somebody who lets nobody read: no event comes,
-// and a one-shot watch is spent.
+// unreadable watches znodes of somebody who lets nobody read: no event comes, and a one-shot watch
+// is spent.
 func unreadable(t *testing.T, l *transcript, dial dialer) {
 	owner := l.join(t, dial, "owner")
 	owner.auth("digest", "owner:secret")
 	private := []acl{{permAll, identity{"auth", ""}}}
 	owner.create("/private", "", 0)
 	for _, arm := range []func(w *wire){
-		func(w *wire) { w.look(OpExists, "/private/n", true); w.look(OpGetChildren, "/private", true) },
+		func(w *wire) { w.readOp(OpExists, "/private/n", true); w.readOp(OpGetChildren, "/private", true) },
 		func(w *wire) { w.addWatch("/private", 0); w.addWatch("/private/n", 0) },
 		func(w *wire) { w.addWatch("/private", 1) },
 	} {
@@ -215,7 +267,7 @@ func unreadable(t *testing.T, l *transcript, dial dialer) {
 	}
 	w := l.join(t, dial, "w")
 	w.addWatch("/private", 1)
-	w.look(OpExists, "/private", true)
+	w.readOp(OpExists, "/private", true)
 	owner.setACL("/private", -1, private...)
 	owner.create("/private/open", "", 0)
 	owner.setData("/private", "", -1)

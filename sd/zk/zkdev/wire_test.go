@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// A wire is a client that speaks the protocol by hand and writes down
-// everything it is told, in order. It hides what two correct servers may differ
-// in: session numbers, passwords, and the time of day.
+// A wire is a client that speaks the protocol by hand and writes down everything it is told, in
+// order. It hides what two correct servers may differ in: session numbers, passwords, and the time
+// of day.
 type wire struct {
 	t    *testing.T
 	name string
@@ -48,7 +48,7 @@ func newTranscript() *transcript { return &transcript{names: map[int64]string{}}
 func (l *transcript) owner(id int64) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if id == 0 || id == containerOwner {
+	if id == 0 {
 		return fmt.Sprint(id)
 	}
 	if l.names[id] == "" {
@@ -136,9 +136,8 @@ func (w *wire) send(xid int32, op Op, fill func(*encoder)) {
 	w.nc.Write(e.frame())
 }
 
-// do sends a request and writes down what comes, up to and including its reply.
-// It returns the reply's code, and the connection's end as a code that no
-// server sends.
+// do sends a request and writes down what comes, up to and including its reply. It returns the
+// reply's code, and the connection's end as a code that no server sends.
 func (w *wire) do(what string, op Op, fill func(*encoder)) Code {
 	w.xid++
 	xid := w.xid
@@ -187,12 +186,12 @@ func (w *wire) body(op Op, d *decoder) string {
 	switch op {
 	case OpCreate, OpSync:
 		add("path %s", d.string())
-	case OpCreate2, OpCreateContainer:
+	case OpCreate2, OpCreateContainer, OpCreateTTL:
 		add("path %s %s", d.string(), w.stat(d))
 	case OpExists, OpSetData, OpSetACL, OpCheck:
 		add("%s", w.stat(d))
 	case OpGetData:
-		add("data %q", d.buffer())
+		add("data %s", data(d))
 		add("%s", w.stat(d))
 	case OpGetChildren, OpGetChildren2:
 		names := d.strings()
@@ -206,8 +205,21 @@ func (w *wire) body(op Op, d *decoder) string {
 			add("acl %d %s %s", d.int32(), d.string(), d.string())
 		}
 		add("%s", w.stat(d))
-	case OpMulti:
+	case OpMulti, OpMultiRead:
 		w.multi(d, add)
+	case OpGetEphemerals:
+		paths := d.strings()
+		slices.Sort(paths)
+		add("paths %q", paths)
+	case OpGetAllChildrenNumber:
+		add("%d", d.int32())
+	case OpWhoAmI:
+		var ids []string
+		for range d.int32() {
+			ids = append(ids, d.string()+" "+d.string())
+		}
+		slices.Sort(ids)
+		add("%q", ids)
 	}
 	add("%d bytes %x left", len(d.rest), d.rest)
 	if d.err != nil {
@@ -230,10 +242,25 @@ func (w *wire) multi(d *decoder, add func(string, ...any)) {
 			add("path %s %s", d.string(), w.stat(d))
 		case OpSetData:
 			add("%s", w.stat(d))
+		case OpGetData:
+			add("data %s, %s", data(d), w.stat(d))
+		case OpGetChildren:
+			names := d.strings()
+			slices.Sort(names)
+			add("children %q", names)
 		case opError:
 			add("error %d", d.int32())
 		}
 	}
+}
+
+// data tells a null from an empty buffer.
+func data(d *decoder) string {
+	b := d.buffer()
+	if b == nil {
+		return "null"
+	}
+	return fmt.Sprintf("%q", b)
 }
 
 func (w *wire) stat(d *decoder) string {
@@ -243,8 +270,7 @@ func (w *wire) stat(d *decoder) string {
 		czxid, mzxid, ctime > 0, mtime >= ctime, version, cversion, aversion, w.log.owner(owner), d.int32(), d.int32(), d.int64())
 }
 
-// silent fails the test when anything comes within d, an end of the connection
-// included.
+// silent fails the test when anything comes within d, an end of the connection included.
 func (w *wire) silent(d time.Duration) {
 	w.t.Helper()
 	w.nc.SetReadDeadline(time.Now().Add(d))
@@ -254,8 +280,8 @@ func (w *wire) silent(d time.Duration) {
 	}
 }
 
-// isClosed waits until the server has closed the connection, and fails the test
-// when something else comes.
+// isClosed waits until the server has closed the connection, and fails the test when something else
+// comes.
 func (w *wire) isClosed() {
 	w.t.Helper()
 	if d := w.read(); d != nil {

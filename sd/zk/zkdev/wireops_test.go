@@ -42,8 +42,8 @@ func (w *wire) setData(path, data string, version int32) Code {
 	return w.do(fmt.Sprintf("setData %q version %d", path, version), OpSetData, func(e *encoder) { e.setData(path, data, version) })
 }
 
-// look is any operation that takes a path and a watch flag.
-func (w *wire) look(op Op, path string, watch bool) Code {
+// readOp is any operation that takes a path and a watch flag.
+func (w *wire) readOp(op Op, path string, watch bool) Code {
 	return w.do(fmt.Sprintf("op %d %q watch %v", op, path, watch), op, func(e *encoder) {
 		e.string(path)
 		e.bool(watch)

@@ -1,30 +1,37 @@
 package zkdev
 
-// A write is an operation that a txn carries out, decoded. Fields that an
-// operation has no use for are zero.
+// A write is an operation that a txn carries out, decoded. Fields that an operation has no use for
+// are zero.
 type write struct {
 	op      Op
 	path    string
 	data    []byte
 	acl     []acl
 	flags   int32
+	ttl     int64 // milliseconds
 	version int32
 }
 
-// write reads one operation, in a request of its own or within a multi.
+// write reads one operation, in a request of its own or within a multi. Some operations take a null
+// for the path, and then refuse it as they refuse the empty path.
 func (d *decoder) write(op Op) write {
-	w := write{op: op, path: d.string()}
+	w := write{op: op}
 	switch op {
 	case OpCreate, OpCreate2, OpCreateContainer, OpCreateTTL:
-		w.data, w.acl, w.flags = d.buffer(), d.acls(), d.int32()
+		w.path, w.data, w.acl, w.flags = d.string(), d.buffer(), d.acls(), d.int32()
 		if op == OpCreateTTL {
-			d.int64()
+			w.ttl = d.int64()
 		}
 	case OpSetData:
+		w.path, _ = d.nullable()
 		w.data, w.version = d.buffer(), d.int32()
 	case OpSetACL:
+		w.path, _ = d.nullable()
 		w.acl, w.version = d.acls(), d.int32()
-	case OpDelete, OpCheck:
+	case OpDelete:
+		w.path, w.version = d.string(), d.int32()
+	case OpCheck:
+		w.path, _ = d.nullable()
 		w.version = d.int32()
 	default:
 		d.err = errMalformed
@@ -55,16 +62,18 @@ func (e *encoder) written(w written) {
 	}
 }
 
-// The flags of a create: the first two are bits, the others are not. A container
-// is made by its own operation, and its flag alone makes an ordinary znode. The
-// last two are for znodes with a lifetime, which a ZooKeeper has off by default.
+// The flags of a create: the first two are bits, the others are not. A container is made by its own
+// operation, and its flag alone makes an ordinary znode. The last two belong to OpCreateTTL and to
+// nothing else.
 const (
-	flagEphemeral  = 1
-	flagSequential = 2
-	flagContainer  = 4
-	flagTTL        = 5
-	flagTTLSeq     = 6
+	flagEphemeral     = 1
+	flagSequential    = 2
+	flagTTL           = 5
+	flagTTLSequential = 6
 )
+
+// maxTTL is the longest lifetime, in milliseconds: ZooKeeper keeps it in 40 bits.
+const maxTTL = 1<<40 - 1
 
 // do carries out one write.
 func (x *txn) do(w write) written {
@@ -91,28 +100,30 @@ func (x *txn) do(w write) written {
 
 // createAs reads the flags of a create.
 func (x *txn) createAs(w write) (string, Code) {
+	withTTL := w.flags == flagTTL || w.flags == flagTTLSequential
 	switch {
-	case w.flags < 0 || w.flags > flagTTLSeq:
+	case w.flags < 0 || w.flags > flagTTLSequential, withTTL != (w.op == OpCreateTTL):
 		return "", BadArguments
-	case w.flags >= flagTTL:
-		return "", Unimplemented
+	case withTTL && (w.ttl <= 0 || w.ttl > maxTTL):
+		return "", BadArguments
 	}
-	var owner int64
+	n := &znode{data: w.data, acl: w.acl, ttl: w.ttl}
 	switch {
+	case withTTL:
 	case w.op == OpCreateContainer:
-		owner = containerOwner
+		n.container = true
 	case w.flags&flagEphemeral != 0:
-		owner = x.session
+		n.owner = x.session
 	}
-	return x.create(w.path, w.data, w.acl, owner, w.flags&flagSequential != 0)
+	return x.create(w.path, n, w.flags&flagSequential != 0)
 }
 
 // clientTxn is a change that the client asks for.
 func (r *request) clientTxn() *txn { return &txn{session: r.c.session.id, ids: r.c.ids} }
 
-// write carries out an operation by itself. A request that cannot be decoded
-// still takes a zxid. (A check by itself is served, but no client sends it, and
-// a real server never answers it when it succeeds.)
+// write carries out an operation by itself. A request that cannot be decoded still takes a zxid. (A
+// check by itself is served, but no client sends it, and a real server never answers it when it
+// succeeds.)
 func (r *request) write() Code {
 	w := r.in.write(r.op)
 	return r.commit(r.clientTxn(), func(x *txn) Code {
@@ -127,9 +138,8 @@ func (r *request) write() Code {
 	})
 }
 
-// multi carries out several writes or none. It succeeds as a request even when
-// it did nothing: then each write has an error, zero for those before the one
-// that failed.
+// multi carries out several writes or none. It succeeds as a request even when it did nothing: then
+// each write has an error, zero for those before the one that failed.
 func (r *request) multi() Code {
 	list := r.in.writes()
 	var results []written
@@ -146,7 +156,7 @@ func (r *request) multi() Code {
 	}
 	for i, result := range results {
 		if result.op == OpCreate2 && list[i].op == OpCreate2 {
-			result.op = OpCreate // ZooKeeper tells the Stat of a container only
+			result.op = OpCreate // ZooKeeper sends the Stat of a container and of a TTL node only
 		}
 		r.out.multiHeader(result.op, false, result.code)
 		r.out.written(result)
@@ -176,13 +186,11 @@ func (x *txn) doAll(list []write) (results []written, failure Code) {
 	return results, failure
 }
 
-// writes reads the operations of a multi: each has a header before it, and one
-// more header says that they are over.
+// writes reads the operations of a multi.
 func (d *decoder) writes() []write {
 	var list []write
 	for d.err == nil {
-		op, done := Op(d.int32()), d.bool()
-		d.int32() // an error code, unused
+		op, done := d.multiHeader()
 		if done {
 			return list
 		}
@@ -194,8 +202,14 @@ func (d *decoder) writes() []write {
 	return nil
 }
 
-// multiHeader stands before each operation of a multi, before each result, and
+// multiHeader stands before each operation of a multi and of a multiRead, before each result, and
 // at the end of both.
+func (d *decoder) multiHeader() (op Op, done bool) {
+	op, done = Op(d.int32()), d.bool()
+	d.int32() // an error code, unused
+	return op, done
+}
+
 func (e *encoder) multiHeader(op Op, done bool, code Code) {
 	e.int32(int32(op))
 	e.bool(done)

@@ -9,8 +9,8 @@ import (
 
 const zkCli = "/usr/share/zookeeper/bin/zkCli.sh"
 
-// TestZkCli drives Debian's command line client, commands on its standard input
-// as an operator would type them.
+// TestZkCli drives Debian's command line client, commands on its standard input as an operator
+// would type them.
 func TestZkCli(t *testing.T) {
 	needs(t, zkCli)
 	s, err := Start("127.0.0.1:0")
