@@ -43,7 +43,7 @@ type announcer struct {
 	identity identity
 	wake     chan struct{} // capacity 1: a wish or a node has changed
 	done     chan struct{} // closed when the goroutine has ended
-	crowd    crowd
+	herd     herd
 
 	mu      sync.Mutex
 	entries map[string]*entry // by path
@@ -251,7 +251,7 @@ func (a *announcer) run(ctx context.Context) {
 
 // lookAll looks at each node that is due, and returns when the next one is.
 func (a *announcer) lookAll(l *session.Conn) time.Duration {
-	next := auditEvery
+	next := auditInterval
 	for _, e := range a.all() {
 		if l.Err() != nil {
 			break // on the next one all are due
@@ -265,7 +265,7 @@ func (a *announcer) lookAll(l *session.Conn) time.Duration {
 		}
 		a.drop(e)
 	}
-	a.count(l)
+	a.herd.count(l, a.parent)
 	return max(next, 0)
 }
 

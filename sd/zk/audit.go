@@ -7,83 +7,102 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// auditEvery is how often what should be is compared with what is, ± 20 %.
-const auditEvery = 30 * time.Second
+// auditInterval is how often what should be is compared with what is, ± 20 %.
+const auditInterval = 30 * time.Second
 
-// A mark is a state of the parent, and between which two counts of events it
-// was read.
-type mark struct {
-	stat        gozk.Stat
-	least, most int64
+// untilAudit returns how long it is to the next audit.
+func untilAudit() time.Duration { return auditInterval*4/5 + rand.N(auditInterval*2/5) }
+
+// A baseline is the Stat of the parent at one moment, and how many children had been created or
+// deleted by that moment, as far as events tell. The Stat says nothing about events, which come on
+// their own: when it was read they were lo at least, counted before it was asked for, and hi at most,
+// counted after it had come.
+type baseline struct {
+	stat   gozk.Stat
+	lo, hi int64
 }
 
-// exact reports whether no event came while the state was read. One that came
-// may be counted or not, and so could stand for another that is missing.
-func (m mark) exact() bool { return m.least == m.most }
+// exact reports whether no event came while the Stat was read.
+func (b baseline) exact() bool { return b.lo == b.hi }
 
-// scheduleAudit sets when the next audit is due. However much happens, it does
-// not move: one event that is missing among many is what audits are for.
-func (f *follower) scheduleAudit() {
-	f.auditAt = time.Now().Add(auditEvery*4/5 + rand.N(auditEvery*2/5))
+// fits reports whether the events between two baselines can be all that there were.
+//
+// ZooKeeper raises the parent's Cversion by one with every child created or deleted, and sends one
+// event for it. Of the number of events from the one Stat to the other only bounds are known: the
+// least is from the latest first to the earliest last, and the most the other way round. The rise of
+// Cversion must lie between them.
+func (b baseline) fits(later baseline) bool {
+	rise := int64(later.stat.Cversion - b.stat.Cversion)
+	return later.lo-b.hi <= rise && rise <= later.hi-b.lo
 }
 
-// audit compares the parent's Cversion, which rises by one with every child
-// created or deleted, with the events counted since the list. It fails if an
-// event was missed, so that everything is armed and read again:
-// https://github.com/prometheus/prometheus/issues/1895 is what happens without.
-// It reports whether the children must be listed again: there is a directory
-// where there was none, a one-shot watch has fired meanwhile, or the list is no
-// exact base for the next audit.
+// scheduleAudit sets when the next audit is due. However much happens, it does not move: one event
+// that is missing among many is what audits are for.
+func (f *follower) scheduleAudit() { f.auditAt = time.Now().Add(untilAudit()) }
+
+// audit fails if an event was missed, so that everything is armed and read again:
+// https://github.com/prometheus/prometheus/issues/1895 is what happens without. It reports whether
+// the children must be listed again.
 func (f *follower) audit() (again bool, err error) {
-	least := f.queue.counted()
-	there, stat, err := f.Exists(f.parent)
+	now, exists, err := f.readBaseline()
 	switch {
-	case err != nil || !f.found:
-		return there, err
-	case f.Err() != nil:
-		return false, f.Err()
-	case !there:
+	case err != nil:
+		return false, err
+	case !f.found: // and no event has told that there is a directory
+		return exists, nil
+	case !exists:
 		return false, errRemoved
+	case now.stat.Czxid != f.base.stat.Czxid: // it was removed, and made again
+		return false, f.missedEvent()
+	case f.persistent:
+		return f.auditEvents(now)
+	default:
+		return f.auditList(now)
 	}
-	if !f.persistent { // an event comes before the reply that knows of its change
-		if events, overflow := f.queue.drain(); overflow || f.fired(events) {
-			return true, f.gone(events)
-		}
-	}
-	now := mark{*stat, least, f.queue.counted()}
-	changes := int64(stat.Cversion - f.base.stat.Cversion)
-	fits := changes == 0
-	if f.persistent {
-		fits = now.least-f.base.most <= changes && changes <= now.most-f.base.least
-	}
-	if !fits || stat.Czxid != f.base.stat.Czxid {
-		f.mended.Add(1)
-		return false, errMissed
-	}
-	if f.persistent && !f.base.exact() {
+}
+
+// auditEvents compares the events of the persistent watch with what there should be. An event that
+// came while the Stat was read may stand for another one that is missing. So only an exact baseline
+// is the next one, and if the one in use is not, a list brings another.
+func (f *follower) auditEvents(now baseline) (again bool, err error) {
+	switch {
+	case !f.base.fits(now):
+		return false, f.missedEvent()
+	case !f.base.exact():
 		return true, nil
-	}
-	if now.exact() {
+	case now.exact():
 		f.base = now
 	}
 	return false, nil
 }
 
-// admit reports whether stat is not older than what was seen before: a server
-// may lag behind the one that was asked before it, and even have a directory
-// that was deleted since. A directory that was made later is younger, whatever
-// its zxids: after a wipe they begin again. None lags for two session timeouts
-// and a sync: then the data has gone back, and is believed.
-func (d *directory) admit(stat *gozk.Stat) bool {
-	era := d.session.Generation()
-	older := era == d.era && stat.Pzxid < d.newest.Pzxid && stat.Ctime <= d.newest.Ctime
-	switch {
-	case older && d.outdated.IsZero():
-		d.outdated = time.Now()
-		return false
-	case older && time.Since(d.outdated) < 2*d.session.Timeout():
-		return false
+// auditList compares the parent with the list. Its one-shot watch may have fired meanwhile: an event
+// comes before the reply that knows of its change.
+func (f *follower) auditList(now baseline) (again bool, err error) {
+	if events, overflow := f.queue.drain(); overflow || f.watchFired(events) {
+		return true, f.parentDeleted(events)
 	}
-	d.era, d.newest, d.outdated = era, *stat, time.Time{}
-	return true
+	if now.stat.Cversion != f.base.stat.Cversion {
+		return false, f.missedEvent()
+	}
+	return false, nil
+}
+
+func (f *follower) readBaseline() (b baseline, exists bool, err error) {
+	b.lo = f.queue.counted()
+	exists, stat, err := f.Exists(f.parent)
+	if err == nil {
+		err = f.Err()
+	}
+	if err != nil || !exists {
+		return b, exists, err
+	}
+	b.stat, b.hi = *stat, f.queue.counted()
+	return b, exists, nil
+}
+
+// missedEvent notes that an event was missed, and returns that as an error.
+func (f *follower) missedEvent() error {
+	f.missed()
+	return errMissed
 }

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,207 +14,216 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// A directory follows the children of one znode for any number of readers: one
-// watch and one list serve them all. It begins with the first reader. When the
-// last has gone it rests at the next change; with a persistent watch it goes on,
-// because events come until the link ends.
+// maxMissed is how often events may be missing before persistent watches are given up for the
+// directory, where the target leaves the choice to us. They tell nothing of a child that this client
+// may not read (CVE-2024-23944), though the list names it; a watch for children does.
+const maxMissed = 2
+
+// A directory is one znode whose children are the instances. It owns the watch on that path, and
+// nothing else arms one: before ZooKeeper 3.9 a session has one watch mode for a path, and another
+// watch on the same path ends it (https://issues.apache.org/jira/browse/ZOOKEEPER-4466). So there is
+// one persistent watch on a Conn, and its events go to every follower, which is one Watch under way.
+// What the followers have learned of the directory they share as well.
 type directory struct {
-	session *session.Session
-	parent  string
-	mode    watchMode
-	joined  chan struct{} // capacity 1: a reader has joined
-	done    chan struct{} // closed when the directory's goroutine has ended
-	lists   atomic.Int64
-	mended  atomic.Int64 // how often an audit found something missing
-	queue   queue
+	session  *session.Session
+	parent   string
+	mode     watchMode
+	lists    atomic.Int64
+	repaired atomic.Int64  // how often an audit found something missing
+	arming   chan struct{} // capacity 1: the turn to arm the watch
 
-	mu      sync.Mutex
-	readers map[*reader]struct{}
-	live    bool                // set is vouched for
-	set     map[string]struct{} // kept while it is not, to know its size
-	fresh   []string            // in place of set, until that is made
-	using   watchMode
-
-	// Only the directory's goroutine uses what follows.
-	newest   gozk.Stat // of the parent, as of the newest list
-	era      int64     // of the data that newest is about
-	outdated time.Time // since when servers answer from an older state; zero if not
+	mu         sync.Mutex
+	queues     map[*queue]struct{}
+	armed      *session.Conn // where the persistent watch is
+	broken     chan struct{} // closed when an event of that watch was missed
+	using      watchMode     // as last used
+	size       int           // of the last list
+	newest     gozk.Stat     // of the parent, as of the newest list
+	generation int64         // of the data that newest is about
+	outdated   time.Time     // since when servers answer from an older state; zero if not
+	refusal    error         // why the list is not asked for before refused
+	refused    time.Time
 }
 
-// mostMissed is how often events may be missing before persistent watches are
-// given up for the directory, where the target leaves the choice to us. They
-// tell nothing of a child that this client may not read (CVE-2024-23944), though
-// the list names it; a watch for children does.
-const mostMissed = 2
-
-func newDirectory(k *session.Session, c config) *directory {
+func newDirectory(s *session.Session, c config) *directory {
 	return &directory{
-		session: k,
+		session: s,
 		parent:  c.parent,
 		mode:    c.watch,
-		joined:  make(chan struct{}, 1),
-		done:    make(chan struct{}),
-		queue:   queue{parent: c.parent, news: make(chan struct{}, 1)},
-		readers: map[*reader]struct{}{},
+		arming:  make(chan struct{}, 1),
+		queues:  map[*queue]struct{}{},
 	}
 }
 
-// whole returns the set. The caller holds the lock.
-func (d *directory) whole() []string {
-	if d.set == nil {
-		return d.fresh
+// watch is sd.Backend's Watch. It runs in its caller's goroutine.
+func (d *directory) watch(ctx context.Context, emit func(sd.Change)) error {
+	err := d.follow(ctx, emit)
+	select {
+	case <-d.session.Done():
+		return session.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	default:
+		return fmt.Errorf("zk: watch %s: %w", d.parent, err)
 	}
-	return slices.Collect(maps.Keys(d.set))
 }
 
-// publish makes c the next change of every reader.
-func (d *directory) publish(c sd.Change) {
+// follow follows the directory for as long as there is one Conn, and says what ended that.
+func (d *directory) follow(ctx context.Context, emit func(sd.Change)) error {
+	if err := d.refuses(); err != nil {
+		return err
+	}
+	c, err := d.session.Wait(ctx)
+	if err != nil {
+		return err
+	}
+	err = d.newFollower(c, emit).run(ctx)
+	if why := c.Err(); why != nil && !errors.Is(err, session.ErrNoAddWatch) {
+		err = why
+	}
+	if errors.Is(err, session.ErrTooLong) { // it will be again, until a person mends it
+		d.refuse(err)
+	}
+	return err
+}
+
+// refuse asks for no list for 10 to 30 s, and has err returned instead.
+func (d *directory) refuse(err error) {
 	d.mu.Lock()
-	d.keep(c)
-	for r := range d.readers {
-		r.tell(c)
-	}
-	d.mu.Unlock()
-	if c.Reset {
-		d.index(c.Up)
-	}
+	defer d.mu.Unlock()
+	d.refusal, d.refused = err, time.Now().Add(10*time.Second+rand.N(20*time.Second))
 }
 
-// keep takes c in. The caller holds the lock.
-func (d *directory) keep(c sd.Change) {
-	if c.Reset {
-		d.live, d.fresh, d.set = true, c.Up, nil
-		return
+func (d *directory) refuses() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if time.Now().Before(d.refused) {
+		return d.refusal
 	}
-	for _, s := range c.Down {
-		delete(d.set, s)
-	}
-	for _, s := range c.Up {
-		d.set[s] = struct{}{}
-	}
+	return nil
 }
 
-// index makes the set of a list. It lets the readers go first, if they can.
-func (d *directory) index(names []string) {
-	runtime.Gosched()
-	set := make(map[string]struct{}, len(names))
-	for _, s := range names {
-		set[s] = struct{}{}
+// arm sees to it that the events of c are those of a persistent watch on the directory, unless lists
+// are to be used. Broken is closed when one of them was missed.
+func (d *directory) arm(ctx context.Context, c *session.Conn) (broken <-chan struct{}, err error) {
+	select {
+	case d.arming <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-d.arming }()
+	if !d.usePersistent(c) {
+		return nil, nil
+	}
+	if broken := d.armedOn(c); broken != nil {
+		return broken, nil
+	}
+	if err := c.AddWatch(d.parent, session.Tree); err != nil {
+		return nil, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.fresh, d.set = nil, set
+	d.armed, d.broken = c, make(chan struct{})
+	return d.broken, nil
 }
 
-// fail ends the Watch of every reader with err.
-func (d *directory) fail(err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.live = false
-	for r := range d.readers {
-		r.reset, r.err = false, fmt.Errorf("zk: watch %s: %w", d.parent, err)
-		r.notify()
-	}
-}
-
-// size is how many children there were when that was last known.
-func (d *directory) size() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.set)
-}
-
-// watching says how the directory is watched now.
-func (d *directory) watching() watchMode {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.using
-}
-
-// setUsing notes how the directory is watched now.
-func (d *directory) setUsing(persistent bool) {
+// usePersistent decides how the directory is watched on c.
+func (d *directory) usePersistent(c *session.Conn) bool {
+	distrusted := d.mode == watchAuto && d.repaired.Load() >= maxMissed
+	persistent := d.mode.persistent(c) && !distrusted
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.using = watchChildren
 	if persistent {
 		d.using = watchPersistent
 	}
+	return persistent
 }
 
-// idle reports whether nobody reads.
-func (d *directory) idle() bool {
+// armedOn returns what is closed when an event was missed of the watch on c, or nil if there is no
+// watch on c.
+func (d *directory) armedOn(c *session.Conn) <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.readers) == 0
+	if d.armed != c {
+		return nil
+	}
+	return d.broken
 }
 
-// rest reports whether nobody reads. Then the set is not vouched for any more:
-// whoever joins after this waits for a list.
-func (d *directory) rest() bool {
+// missed notes that an event was missed: every follower arms and reads again.
+func (d *directory) missed() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.live = d.live && len(d.readers) > 0
-	return len(d.readers) == 0
+	d.repaired.Add(1)
+	if d.armed != nil {
+		close(d.broken)
+		d.armed = nil
+	}
 }
 
-// run follows the directory whenever somebody reads, until ctx is done.
-func (d *directory) run(ctx context.Context) {
-	defer close(d.done)
-	for ctx.Err() == nil {
-		if d.idle() {
-			select {
-			case <-d.joined:
-			case <-ctx.Done():
-			}
-			continue
-		}
-		l, err := d.session.Wait(ctx)
-		if err == nil {
-			err = d.follow(ctx, l)
-		}
-		if err == nil {
-			continue
-		}
-		if l != nil && l.Err() != nil {
-			err = l.Err()
-		}
-		if ctx.Err() != nil {
-			err = session.ErrClosed
-		}
-		d.fail(err)
-		switch {
-		case errors.Is(err, session.ErrTooLong): // it will be again, until somebody mends it
-			d.refuse(ctx, err, 10*time.Second+rand.N(20*time.Second))
-		case errors.Is(err, errOutdated): // a follower catches up, or does not
-			pause(ctx, time.Second)
-		default:
-			pause(ctx, 20*time.Millisecond+rand.N(80*time.Millisecond))
+// event passes an event on to the followers. It does not block.
+func (d *directory) event(c *session.Conn, e gozk.Event) {
+	if e.Path != d.parent && d.child(e.Path) == "" {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for q := range d.queues {
+		if q.conn == c {
+			q.push(e, e.Path != d.parent)
 		}
 	}
 }
 
-// refuse asks the registry nothing for a time, and tells whoever joins why.
-func (d *directory) refuse(ctx context.Context, err error, t time.Duration) {
-	timer := time.NewTimer(t)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-			return
-		case <-d.joined:
-			d.fail(err)
-		}
-	}
+// child returns the name of the child that path is, or "" if it is none.
+func (d *directory) child(path string) string { return childName(d.parent, path) }
+
+// subscribe returns a queue of the events of c from now on.
+func (d *directory) subscribe(c *session.Conn) *queue {
+	q := newQueue(c)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.queues[q] = struct{}{}
+	return q
 }
 
-// pause returns after d, or when ctx is done.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
+func (d *directory) unsubscribe(q *queue) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.queues, q)
+}
+
+// admit reports whether stat, of a list of size names, is not older than what was seen before: a
+// server may lag behind the one that was asked before it, and even have a directory that was deleted
+// since. A directory that was made later is younger, whatever its zxids: after a wipe they begin
+// again. None lags for two session timeouts and a sync: then the data has gone back, and is believed.
+func (d *directory) admit(stat *gozk.Stat, size int) bool {
+	generation, timeout := d.session.Generation(), d.session.Timeout()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	older := generation == d.generation && stat.Pzxid < d.newest.Pzxid && stat.Ctime <= d.newest.Ctime
+	switch {
+	case older && d.outdated.IsZero():
+		d.outdated = time.Now()
+		return false
+	case older && time.Since(d.outdated) < 2*timeout:
+		return false
 	}
+	d.generation, d.newest, d.outdated, d.size = generation, *stat, time.Time{}, size
+	return true
+}
+
+// lastSize is how many children there were at the last list.
+func (d *directory) lastSize() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.size
+}
+
+// watching says how the directory was watched last.
+func (d *directory) watching() watchMode {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.using
 }

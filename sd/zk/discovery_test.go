@@ -201,8 +201,8 @@ func TestForgottenWatches(t *testing.T) {
 				w.Delete("/go_servers/" + alice)
 				w.registered(36*time.Second, alice, bob)
 				w.shows(v, 36*time.Second, alice, bob)
-				if n := b.Stats().Mended; n == 0 {
-					t.Errorf("mended: want it counted, have %+v at %v", b.Stats(), v.State())
+				if n := b.Stats().Repaired; n == 0 {
+					t.Errorf("repaired: want it counted, have %+v at %v", b.Stats(), v.State())
 				}
 				w.phase(r.State, 0, sd.Registered)
 			})
@@ -221,8 +221,8 @@ func TestAuditIsQuiet(t *testing.T) {
 			w.pass(7 * time.Second)
 		}
 		w.pass(5 * time.Minute)
-		if s := b.Stats(); s.Lists != 1 || s.Mended != 0 {
-			t.Errorf("want 1 list and nothing mended, have %+v", s)
+		if s := b.Stats(); s.Lists != 1 || s.Repaired != 0 {
+			t.Errorf("want 1 list and nothing repaired, have %+v", s)
 		}
 	})
 }
@@ -271,12 +271,14 @@ func TestHostileNames(t *testing.T) {
 	})
 }
 
-// Any number of watchers of one backend share one watch and one list.
+// Any number of Watches of one backend share one watch and one session, and those who share an
+// Instancer one list as well.
 func TestWatchersShare(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		w.Create("/go_servers/"+alice, nil, 0)
 		b := w.open()
-		views := make([]*viewer, 50) // package scale has a thousand, in real time
+		const instancers = 50
+		views := make([]*viewer, instancers)
 		for n := range views {
 			views[n] = w.view(b)
 		}
@@ -287,8 +289,19 @@ func TestWatchersShare(t *testing.T) {
 		for _, v := range views {
 			w.shows(v, time.Second, alice, bob)
 		}
-		if lists, watches := w.Requests(zkdev.OpGetChildren2), w.Requests(zkdev.OpAddWatch); lists != 1 || watches != 1 || len(w.Sessions()) != 1 {
-			t.Errorf("want 1 list, 1 watch, 1 session, have %d, %d, %d", lists, watches, len(w.Sessions()))
+		for range 50 {
+			w.t.Cleanup(views[0].Follow(func(sd.Change) {}))
+		}
+		if lists, watches := w.Requests(zkdev.OpGetChildren2), w.Requests(zkdev.OpAddWatch); lists != instancers || watches != 1 || len(w.Sessions()) != 1 {
+			t.Errorf("want %d lists, 1 watch, 1 session, have %d, %d, %d", instancers, lists, watches, len(w.Sessions()))
+		}
+		w.ForgetWatches()
+		w.Create("/go_servers/"+carol, nil, 0)
+		for _, v := range views { // the first audit tells all
+			w.shows(v, 37*time.Second, alice, bob, carol)
+		}
+		if n := b.Stats().Repaired; n != 1 {
+			t.Errorf("repaired: want it counted once, have %d", n)
 		}
 	})
 }

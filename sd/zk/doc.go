@@ -98,7 +98,7 @@
 // here, and at jute.maxbuffer in Java tools such as zkCli.
 //
 // Then an operator, in this order: restarts in smaller batches; shares one
-// Backend among all instancers of a process; adds ZooKeeper observers; gives each
+// Instancer among all consumers of a process; adds ZooKeeper observers; gives each
 // service, zone or tenant a directory of its own, so that clients see only
 // changes that concern them; and raises the session timeout, so that short
 // outages do not become mass expiries.

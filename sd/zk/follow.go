@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"example.com/daytime/sd"
@@ -14,72 +13,73 @@ import (
 )
 
 const (
-	listPause = 100 * time.Millisecond // at least, between the lists for two changes
-	listTries = 3                      // while a server answers from an older state
-	claimTime = time.Second            // between a claim and the takeover: a round trip, and a commit
+	listInterval = 100 * time.Millisecond // at least, between the lists for two changes
+	maxLists     = 3                      // in a row, while a server answers from an older state
 )
 
-// A follower follows a directory on one link.
+// A follower follows a directory on one Conn, for one Watch and in its goroutine: it lists, and then
+// turns events into changes. It ends when the set cannot be vouched for.
 type follower struct {
 	*directory
 	*session.Conn
+	queue      *queue
+	emit       func(sd.Change)
+	broken     <-chan struct{} // see directory.arm
 	persistent bool
 	found      bool // there is a directory
 	listed     time.Time
+	set        map[string]struct{}
+	changes    changes
 	auditAt    time.Time
-	base       mark
-	claimed    map[string]bool // children whose data was changed: a takeover may follow
+	base       baseline
 }
 
-// follow arms the watch, lists, and publishes what happens, until the set
-// cannot be vouched for. It returns nil if nobody reads any more.
-func (d *directory) follow(ctx context.Context, l *session.Conn) error {
-	f := &follower{directory: d, Conn: l, claimed: map[string]bool{}}
-	f.sleep(ctx, spread(d.size()))
-	d.queue.attach(l)
-	defer d.queue.attach(nil)
-	if err := f.arm(); err != nil {
+func (d *directory) newFollower(c *session.Conn, emit func(sd.Change)) *follower {
+	return &follower{directory: d, Conn: c, emit: emit, changes: newChanges()}
+}
+
+// run follows until ctx is done, or until what it returns. The watch is armed before the list, so
+// that no change falls between them.
+func (f *follower) run(ctx context.Context) error {
+	f.sleep(ctx, jitter(f.lastSize()))
+	f.queue = f.subscribe(f.Conn)
+	defer f.unsubscribe(f.queue)
+	broken, err := f.arm(ctx, f.Conn)
+	if err != nil {
 		return err
 	}
+	f.broken, f.persistent = broken, broken != nil
 	f.scheduleAudit()
+	var clock <-chan time.Time
+	if f.persistent {
+		ticker := time.NewTicker(clockInterval)
+		defer ticker.Stop()
+		clock = ticker.C
+	}
 	for {
 		err := f.list()
 		for again := false; err == nil && !again; {
-			again, err = f.await(ctx)
+			again, err = f.await(ctx, clock)
 		}
 		if err != nil {
 			return err
 		}
 		if !f.persistent {
-			if f.rest() {
-				return nil
-			}
-			f.sleep(ctx, time.Until(f.listed.Add(listPause)))
+			f.sleep(ctx, time.Until(f.listed.Add(listInterval)))
 		}
 	}
 }
 
-// arm sets the persistent watch, if the server can be asked for one.
-func (f *follower) arm() error {
-	distrusted := f.mode == watchAuto && f.mended.Load() >= mostMissed
-	f.persistent = f.mode.persistent(f.Conn) && !distrusted
-	f.setUsing(f.persistent)
-	if !f.persistent {
-		return nil
-	}
-	return f.AddWatch(f.parent, session.Tree)
-}
-
-// list reads the children and publishes them, if there is a directory.
+// list reads the children and emits them, if there is a directory.
 func (f *follower) list() error {
-	for range listTries {
-		least := f.queue.counted()
+	for range maxLists {
+		lo := f.queue.counted()
 		names, stat, err := f.children()
 		switch {
 		case errors.Is(err, gozk.ErrNoNode) && f.found:
 			return errRemoved
 		case errors.Is(err, gozk.ErrNoNode):
-			if there, err := f.awaitParent(); err != nil || !there {
+			if exists, err := f.awaitParent(); err != nil || !exists {
 				return err
 			}
 			continue
@@ -90,11 +90,8 @@ func (f *follower) list() error {
 			return err
 		}
 		f.lists.Add(1)
-		if f.admit(stat) {
-			f.found, f.listed = true, time.Now()
-			f.scheduleAudit()
-			f.base = mark{*stat, least, f.queue.counted()}
-			f.publish(sd.Change{Reset: true, Up: names})
+		if f.admit(stat, len(names)) {
+			f.begin(names, baseline{*stat, lo, f.queue.counted()})
 			return nil
 		}
 		if _, err := f.Sync(f.parent); err != nil {
@@ -102,6 +99,19 @@ func (f *follower) list() error {
 		}
 	}
 	return fmt.Errorf("%s: %w", f.Server, errOutdated)
+}
+
+// begin emits a list. It is passed on as it came, and the set is made after that: walking the names
+// in another order than memory's takes twice as long.
+func (f *follower) begin(names []string, base baseline) {
+	f.found, f.listed, f.base = true, time.Now(), base
+	f.changes.listed(f.listed)
+	f.scheduleAudit()
+	f.emit(sd.Change{Reset: true, Up: names})
+	f.set = make(map[string]struct{}, len(names))
+	for _, s := range names {
+		f.set[s] = struct{}{}
+	}
 }
 
 // children lists, and watches for the next change where nothing else does.
@@ -112,19 +122,19 @@ func (f *follower) children() ([]string, *gozk.Stat, error) {
 	return f.ChildrenOnce(f.parent)
 }
 
-// awaitParent watches for the creation of the parent where nothing else does.
-// It reports whether it is there by now: then no event will come.
-func (f *follower) awaitParent() (there bool, err error) {
+// awaitParent watches for the creation of the parent where nothing else does. It reports whether it
+// exists by now: then no event will come.
+func (f *follower) awaitParent() (exists bool, err error) {
 	if f.persistent {
 		return false, nil
 	}
-	there, _, err = f.ExistsOnce(f.parent)
-	return there, err
+	exists, _, err = f.ExistsOnce(f.parent)
+	return exists, err
 }
 
-// await waits until something happened to the directory, and takes it in. It
-// reports whether the children must be listed again.
-func (f *follower) await(ctx context.Context) (again bool, err error) {
+// await waits until something happened, and takes it in. It reports whether the children must be
+// listed again.
+func (f *follower) await(ctx context.Context, clock <-chan time.Time) (again bool, err error) {
 	audit := time.NewTimer(time.Until(f.auditAt))
 	defer audit.Stop()
 	select {
@@ -132,29 +142,35 @@ func (f *follower) await(ctx context.Context) (again bool, err error) {
 		return false, ctx.Err()
 	case <-f.Down():
 		return false, session.ErrDisconnected
+	case <-f.broken:
+		return false, errMissed
+	case <-clock:
+		f.changes.running(time.Now())
+		return false, nil
 	case <-audit.C:
 		f.scheduleAudit()
 		return f.audit()
 	case <-f.queue.news:
 	}
+	f.changes.running(time.Now())
 	events, overflow := f.queue.drain()
 	switch {
 	case !f.found || overflow:
 		return true, nil
 	case f.persistent:
-		return f.takeIn(events)
+		return f.applyEvents(events)
 	default:
-		return f.fired(events), f.gone(events)
+		return f.watchFired(events), f.parentDeleted(events)
 	}
 }
 
-// fired reports whether a one-shot watch on the directory is among the events.
-func (f *follower) fired(events []gozk.Event) bool {
-	return slices.ContainsFunc(events, func(e gozk.Event) bool { return e.Path == f.parent })
+// watchFired reports whether a one-shot watch on the directory is among the events.
+func (f *follower) watchFired(events []event) bool {
+	return slices.ContainsFunc(events, func(e event) bool { return e.Path == f.parent })
 }
 
-// gone returns an error if events tell that the directory was removed.
-func (f *follower) gone(events []gozk.Event) error {
+// parentDeleted returns an error if events tell that the directory was removed.
+func (f *follower) parentDeleted(events []event) error {
 	for _, e := range events {
 		if e.Path == f.parent && e.Type == gozk.EventNodeDeleted {
 			return errRemoved
@@ -163,77 +179,53 @@ func (f *follower) gone(events []gozk.Event) error {
 	return nil
 }
 
-// takeIn publishes the difference that events make. They are replayed over the
-// list: what happened before it is in it already, so that replaying every event
-// since the watch was armed ends at the truth. It reports whether the children
-// must be listed again.
-func (f *follower) takeIn(events []gozk.Event) (again bool, err error) {
-	present := map[string]bool{} // what the events leave of each child
+// applyEvents emits the difference that events make to the set. It reports whether the children must
+// be listed again.
+//
+// ZooKeeper sends the events of one session in the order of its transactions, and the reply to a
+// request after the events of all that came before it. The events here are all since the watch was
+// armed, which is before the list was read, so some of them are in the list already. Applied in their
+// order they end at the truth nevertheless: the last event of a child says whether it exists.
+//
+// One pair of events is held back: a child whose data was changed and which was deleted then. That is
+// the first half of a takeover (see node.replace), whose Created comes with the same transaction, and
+// all of a withdrawal. A round trip tells: its reply comes after that Created, if there is one.
+// Everything else is emitted before, so that nothing waits for the withdrawal of another.
+func (f *follower) applyEvents(events []event) (again bool, err error) {
 	for overflow := false; ; {
-		if err := f.gone(events); err != nil || overflow {
+		if err := f.parentDeleted(events); err != nil || overflow {
 			return overflow, err
 		}
-		f.replay(events, present)
-		doubtful := f.settle(present)
-		if len(doubtful) == 0 {
+		for _, e := range events {
+			f.changes.add(f.child(e.Path), e)
+		}
+		f.emitChange(f.changes.certain(f.set))
+		if len(f.changes.present) == 0 {
 			return false, nil
 		}
-		// The reply comes after the Created of each takeover among them.
 		if _, _, err := f.Exists(f.parent); err != nil {
 			return false, err
 		}
 		if err := f.Err(); err != nil {
 			return false, err
 		}
-		for _, name := range doubtful {
-			delete(f.claimed, name)
-		}
+		f.changes.resolve()
 		events, overflow = f.queue.drain()
 	}
 }
 
-// replay notes in present which children events leave, and which are gone.
-func (f *follower) replay(events []gozk.Event, present map[string]bool) {
-	for _, e := range events {
-		name := strings.Clone(f.queue.child(e.Path))
-		switch {
-		case name == "":
-		case e.Type == gozk.EventNodeCreated:
-			present[name] = true
-			delete(f.claimed, name)
-		case e.Type == gozk.EventNodeDeleted:
-			present[name] = false
-			if time.Since(f.listed) < claimTime { // its claim may be older than the list
-				f.claimed[name] = true
-			}
-		case e.Type == gozk.EventNodeDataChanged:
-			f.claimed[name] = true
-		}
+// emitChange emits a difference, if it is one, and makes it to the set.
+func (f *follower) emitChange(c sd.Change) {
+	if len(c.Up)+len(c.Down) == 0 {
+		return
 	}
-}
-
-// settle takes out of present, and publishes, what is certain. It returns the
-// rest: children that were deleted after their data was changed, which is the
-// first half of a takeover (see claim), whose other half may not be here yet.
-func (f *follower) settle(present map[string]bool) (doubtful []string) {
-	var c sd.Change
-	for name, is := range present {
-		_, was := f.set[name] // only this goroutine changes the set
-		switch {
-		case !is && f.claimed[name]:
-			doubtful = append(doubtful, name)
-			continue
-		case is && !was:
-			c.Up = append(c.Up, name)
-		case was && !is:
-			c.Down = append(c.Down, name)
-		}
-		delete(present, name)
+	for _, s := range c.Down {
+		delete(f.set, s)
 	}
-	if len(c.Up)+len(c.Down) > 0 {
-		f.publish(c)
+	for _, s := range c.Up {
+		f.set[s] = struct{}{}
 	}
-	return doubtful
+	f.emit(c)
 }
 
 // sleep returns after t, or when there is no point in waiting.

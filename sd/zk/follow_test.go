@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -61,8 +60,8 @@ func TestAuditsGoOnUnderChurn(t *testing.T) {
 		if have := l.Requests(zkdev.OpExists) - before; have < 8 || have > 12 {
 			t.Errorf("audits: want 8 to 12, have %d", have)
 		}
-		if s := b.Stats(); s.Mended != 0 || s.Lists != 1 {
-			t.Errorf("want nothing mended and 1 list, have %+v", s)
+		if s := b.Stats(); s.Repaired != 0 || s.Lists != 1 {
+			t.Errorf("want nothing repaired and 1 list, have %+v", s)
 		}
 	})
 }
@@ -81,21 +80,21 @@ func TestAuditMeetsChange(t *testing.T) {
 			l.Create(fmt.Sprintf("%s/192.0.2.1:%d", defaultPath, 1000+n), nil, 0) // the audit is answered already
 			l.pass(time.Second)
 		}
-		if err := c.ended(); err != nil || b.Stats().Mended != 0 {
-			t.Errorf("want a watch that goes on, and nothing mended, have %v and %+v", err, b.Stats())
+		if err := c.ended(); err != nil || b.Stats().Repaired != 0 {
+			t.Errorf("want a watch that goes on, and nothing repaired, have %v and %+v", err, b.Stats())
 		}
 	})
 	inLab(t, home+"&watch=children", func(l *lab) {
 		b, on := l.connected()
-		f := &follower{directory: b.directory, Conn: on}
-		f.queue.attach(on)
+		f := b.directory.newFollower(on, func(sd.Change) {})
+		f.queue = f.subscribe(on)
 		if err := f.list(); err != nil {
 			t.Fatal(err)
 		}
 		l.Create(defaultPath+"/"+alice, nil, 0)
 		synctest.Wait() // its event is queued
-		if again, err := f.audit(); !again || err != nil || f.mended.Load() != 0 {
-			t.Errorf("want another list and nothing mended, have %t, %v, %d", again, err, f.mended.Load())
+		if again, err := f.audit(); !again || err != nil || f.repaired.Load() != 0 {
+			t.Errorf("want another list and nothing repaired, have %t, %v, %d", again, err, f.repaired.Load())
 		}
 		if err := f.list(); err != nil {
 			t.Fatal(err)
@@ -103,8 +102,8 @@ func TestAuditMeetsChange(t *testing.T) {
 		l.ForgetWatches()
 		l.Create(defaultPath+"/"+bob, nil, 0)
 		synctest.Wait()
-		if _, err := f.audit(); err != errMissed || f.mended.Load() != 1 {
-			t.Errorf("want %v, counted, have %v, %d", errMissed, err, f.mended.Load())
+		if _, err := f.audit(); err != errMissed || f.repaired.Load() != 1 {
+			t.Errorf("want %v, counted, have %v, %d", errMissed, err, f.repaired.Load())
 		}
 	})
 }
@@ -157,26 +156,6 @@ func TestWithdrawalsDoNotHoldUpOthers(t *testing.T) {
 	})
 }
 
-// A reader that comes as the last one has gone gets the set, and no error.
-func TestReaderJoinsAnIdleDirectory(t *testing.T) {
-	inLab(t, home+"&watch=children", func(l *lab) {
-		b, _ := l.connected()
-		for n := range 300 {
-			first, r := l.watch(b)
-			l.eventually(time.Second, func() error { return atLeast("emits", 1, r.Emits()) })
-			first.stop()
-			l.pass(listPause)
-			l.Create(fmt.Sprintf("%s/192.0.2.1:%d", defaultPath, 1000+n), nil, 0) // it lists, and finds nobody
-			for range n % 50 {
-				runtime.Gosched()
-			}
-			next, r := l.watch(b)
-			l.eventually(time.Second, func() error { return errors.Join(next.ended(), atLeast("emits", 1, r.Emits())) })
-			next.stop()
-		}
-	})
-}
-
 // Missing permission is told as such: whoever reads asks again slowly.
 func TestWatchDenied(t *testing.T) {
 	inLab(t, home, func(l *lab) {
@@ -218,7 +197,7 @@ func TestAdmit(t *testing.T) {
 		}
 		for n, s := range steps {
 			time.Sleep(s.after)
-			if have := d.admit(&gozk.Stat{Czxid: s.czxid, Pzxid: s.pzxid, Ctime: s.ctime}); have != s.want {
+			if have := d.admit(&gozk.Stat{Czxid: s.czxid, Pzxid: s.pzxid, Ctime: s.ctime}, 0); have != s.want {
 				t.Fatalf("step %d, %+v: have %t", n+1, s, have)
 			}
 		}
@@ -311,8 +290,8 @@ func TestDirectoryNamedLikeAMark(t *testing.T) {
 					l.Create(parent+"/"+bob, nil, 0)
 					l.shows(r, time.Second, alice, bob)
 					l.pass(time.Minute) // for an audit of each
-					if err := errors.Join(c.ended(), announced.ended()); err != nil || b.Stats().Mended != 0 {
-						t.Errorf("want nothing lost and nothing mended, have %v, %+v", err, b.Stats())
+					if err := errors.Join(c.ended(), announced.ended()); err != nil || b.Stats().Repaired != 0 {
+						t.Errorf("want nothing lost and nothing repaired, have %v, %+v", err, b.Stats())
 					}
 				})
 			})

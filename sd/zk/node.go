@@ -3,7 +3,6 @@ package zk
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -18,10 +17,10 @@ const nodeTries = 5
 
 // look makes the node what w says, or finds that it is.
 func (a *announcer) look(l *session.Conn, e *entry, w wish) {
-	e.looked, e.audit = l, time.Now().Add(auditEvery*4/5+rand.N(auditEvery*2/5))
+	e.looked, e.audit = l, time.Now().Add(untilAudit())
 	switch w {
 	case publish:
-		if wait := a.crowd.delay(l.Session); wait > 0 {
+		if wait := a.herd.delay(l.Session); wait > 0 {
 			e.audit = time.Now().Add(wait)
 			return
 		}
@@ -29,7 +28,7 @@ func (a *announcer) look(l *session.Conn, e *entry, w wish) {
 		next := leave
 		e.unsure = err != nil
 		if err == nil {
-			next, a.crowd.session = hold, l.Session
+			next, a.herd.session = hold, l.Session
 			e.barred = 0
 		}
 		a.report(e, w, next, err)

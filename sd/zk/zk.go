@@ -16,7 +16,7 @@ var _ sd.Backend = (*Backend)(nil)
 // methods may be called concurrently.
 type Backend struct {
 	session   *session.Session
-	stop      context.CancelFunc // ends the goroutines of the next two
+	stop      context.CancelFunc // ends the announcer
 	directory *directory
 	announcer *announcer
 }
@@ -69,16 +69,16 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	b := &Backend{s, stop, newDirectory(s, c), newAnnouncer(s, c)}
 	s.Start(func(on *session.Conn, e gozk.Event) {
-		b.directory.queue.push(on, e)
+		b.directory.event(on, e)
 		b.announcer.event(on, e)
 	})
-	go b.directory.run(ctx)
 	go b.announcer.run(ctx)
 	return b, nil
 }
 
-// Watch implements sd.Backend. Any number of calls share one watch and one
-// list.
+// Watch implements sd.Backend. It runs in its caller's goroutine. Several calls
+// share one watch and one session, and list each for itself: to have one list as
+// well, share an Instancer.
 func (b *Backend) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) error {
 	return translate(b.directory.watch(ctx, emit))
 }
@@ -97,7 +97,6 @@ func (b *Backend) Announce(ctx context.Context, entry sd.Entry, told func(sd.Sta
 func (b *Backend) Close() error {
 	b.stop()
 	b.session.Close()
-	<-b.directory.done
 	<-b.announcer.done
 	return nil
 }
@@ -111,7 +110,7 @@ type Stats struct {
 	Dials     int64         // connections tried
 	Recreated int64         // how often the client was given up for a probe, as when the data had gone back
 	Lists     int64         // how often the directory was listed
-	Mended    int64         // how often an audit found what no event had told
+	Repaired  int64         // how often an audit found what no event had told
 }
 
 // Stats returns what has happened since b was opened.
@@ -124,7 +123,7 @@ func (b *Backend) Stats() Stats {
 		Dials:     s.Dials,
 		Recreated: s.Generation,
 		Lists:     b.directory.lists.Load(),
-		Mended:    b.directory.mended.Load(),
+		Repaired:  b.directory.repaired.Load(),
 		Watch:     string(b.directory.watching()),
 	}
 }

@@ -186,7 +186,7 @@ func rollingZooKeeperRow(t *testing.T, r *rig) {
 			r.converged = max(r.converged, r.agree(5*time.Second, r.instances()...))
 		}
 		for i, c := range r.clients {
-			if n := c.backend.Stats().Mended; n > 0 {
+			if n := c.backend.Stats().Repaired; n > 0 {
 				r.Errorf("want nothing missed by client %d, have %d", i, n)
 			}
 		}

@@ -1,0 +1,55 @@
+package zk
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"example.com/daytime/sd/zk/session"
+)
+
+const (
+	largeFleet = 1000                   // names; what many do at once is spread out from there on
+	jitterEach = 100 * time.Microsecond // for each name
+	maxJitter  = 5 * time.Second
+)
+
+// jitter returns how long one of a fleet of n waits when all of them have the same reason to ask
+// ZooKeeper for something costly: nothing in a small fleet, and up to 5 s at random in one of 50,000.
+func jitter(n int) time.Duration {
+	if n <= largeFleet {
+		return 0
+	}
+	return rand.N(min(time.Duration(n)*jitterEach, maxJitter))
+}
+
+// A herd is what an announcer knows of its fleet: when every session has expired at once, the servers
+// do not all register again in the same moment. Only the announcer's goroutine uses it.
+type herd struct {
+	size    int       // of the directory, as of counted
+	counted time.Time // zero: never
+	session int64     // in which this process last registered
+	next    int64     // the session after that
+	at      time.Time // when to register in it
+}
+
+// delay returns how long to wait before registering in session. The first session, and the one that
+// holds the registration already, need not wait.
+func (h *herd) delay(session int64) time.Duration {
+	if h.session == 0 || h.session == session {
+		return 0
+	}
+	if h.next != session {
+		h.next, h.at = session, time.Now().Add(jitter(h.size))
+	}
+	return max(time.Until(h.at), 0)
+}
+
+// count learns the size of the directory, now and then.
+func (h *herd) count(c *session.Conn, parent string) {
+	if h.session != c.Session || time.Since(h.counted) < auditInterval {
+		return
+	}
+	if exists, stat, err := c.Exists(parent); err == nil && exists {
+		h.size, h.counted = int(stat.NumChildren), time.Now()
+	}
+}
