@@ -297,6 +297,7 @@ func TestEjectionIsLogged(t *testing.T) {
 		synctest.Wait()
 		f[names(4)[0]].fail(errRefused)
 		hit(t, p, names(4)[0], 5)
+		synctest.Wait()
 		if want, have := 1, len(lines); want != have {
 			t.Errorf("five failures, one ejection: want %d line, have %q", want, lines)
 		}

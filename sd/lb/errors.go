@@ -11,14 +11,14 @@ import (
 
 // What errors.Is finds in the error of a call, beside the causes of its attempts.
 var (
-	ErrClosed = errors.New("lb: pool closed")            // the Pool was closed
-	ErrBudget = errors.New("lb: retry budget exhausted") // too many retries of late: see Budget
+	ErrClosed = errors.New("pool closed")            // the Pool was closed
+	ErrBudget = errors.New("retry budget exhausted") // too many retries of late: see Budget
 
-	errAttempts   = errors.New("lb: no attempts left")
-	errNoTime     = fmt.Errorf("lb: no time for another attempt: %w", context.DeadlineExceeded)
-	errNoEndpoint = errors.New("lb: the factory returned neither an endpoint nor an error")
-	errPanicked   = errors.New("lb: endpoint panicked")
-	errOutrun     = errors.New("lb: another attempt ended the call") // why an attempt was cancelled
+	errAttempts   = errors.New("no attempts left")
+	errNoTime     = fmt.Errorf("no time for another attempt: %w", context.DeadlineExceeded)
+	errNoEndpoint = errors.New("the factory returned neither an endpoint nor an error")
+	errPanicked   = errors.New("endpoint panicked")
+	errOutrun     = errors.New("another attempt ended the call") // why an attempt was cancelled
 )
 
 // maxNamed is how many instances the text of an error names, so that a log line bears it.
@@ -65,7 +65,7 @@ func (e *callError) Error() string {
 	if more := len(instances) - maxNamed; more > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more instances", more))
 	}
-	return strings.Join(parts, "; ")
+	return "lb: " + strings.Join(parts, "; ")
 }
 
 // summary is what a person needs of the failures of one instance. Their texts differ in local ports, if in nothing else.

@@ -21,7 +21,7 @@ import (
 // which Close awaits too.
 type Pool struct {
 	factory kitsd.Factory
-	logger  kitlog.Logger
+	logger  *sd.AsyncLogger
 	config  poolConfig
 
 	snapshot     atomic.Pointer[Snapshot]
@@ -56,13 +56,13 @@ var _ kitsd.Endpointer = (*Pool)(nil)
 // NewPool subscribes to src and makes an endpoint for each instance with factory, one at a time: a
 // factory must not block, as go-kit's do not. One that fails is asked again, after 100 ms at first
 // and 30 s at most, for as long as its instance is listed. The logger gets a line for each of these
-// failures, each ejection and each error of src.
+// failures, each ejection and each error of src; no call and no change waits for it.
 func NewPool(
 	src kitsd.Instancer, factory kitsd.Factory, logger kitlog.Logger, options ...PoolOption,
 ) *Pool {
 	p := &Pool{
 		factory: factory,
-		logger:  logger,
+		logger:  sd.NewAsyncLogger(logger),
 		config: poolConfig{
 			reserve:     int64(40 * time.Second),
 			slowStart:   int64(10 * time.Second),
@@ -86,8 +86,8 @@ func NewPool(
 }
 
 // Close ends the subscription, waits for the calls in flight and closes every endpoint. Calls that
-// come later fail with ErrClosed, those on what Endpoints returned before included. It must not be
-// called from within a call.
+// come later fail with ErrClosed, those on what Endpoints returned before included. The last log
+// lines are waited for, 1 s at most. It must not be called from within a call.
 func (p *Pool) Close() error {
 	p.closeOnce.Do(func() {
 		p.unsubscribe() // while run still receives: an Instancer may be blocked in a send to it
@@ -95,6 +95,7 @@ func (p *Pool) Close() error {
 		p.running.Wait()
 		p.closeAll()
 		p.endpoints.Wait()
+		p.logger.Close()
 	})
 	return nil
 }
