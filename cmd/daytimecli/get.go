@@ -63,7 +63,7 @@ func get(ctx context.Context, c *config, stdout, stderr io.Writer) error {
 }
 
 func (c *config) retryOptions() []lb.RetryOption {
-	options := []lb.RetryOption{lb.Timeout(c.timeout)}
+	options := []lb.RetryOption{lb.Timeout(c.timeout), lb.Idempotent(), lb.Classify(verdict)}
 	if c.retries >= 0 {
 		options = append(options, lb.Attempts(c.retries+1))
 	}
@@ -71,6 +71,14 @@ func (c *config) retryOptions() []lb.RetryOption {
 		options = append(options, lb.Hedge(hedgeRatio))
 	}
 	return options
+}
+
+// verdict has a request go elsewhere when a server says more than a time: another one may know better.
+func verdict(_ int, err error) lb.Verdict {
+	if errors.Is(err, transport.ErrTooLong) {
+		return lb.Elsewhere
+	}
+	return lb.Undecided
 }
 
 // An asker makes the requests.

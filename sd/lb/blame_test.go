@@ -18,7 +18,7 @@ func TestErrorsOfRequestsAccuseNobody(t *testing.T) {
 		defer p.Close()
 		for _, name := range names(5)[:4] {
 			f[name].fail(errors.New("the request's own"))
-			hit(t, p, name, blameMax-1)
+			hit(t, p, name, maxFailures-1)
 			f[name].fail(nil)
 		}
 		before := f.calls()
@@ -65,7 +65,7 @@ func TestImpatientCallersFindOutWhoHangs(t *testing.T) {
 		defer p.Close()
 		hangs := names(4)[0]
 		f[hangs].fail(errEndless)
-		call := withPatience(90*time.Millisecond, Retry(p, NewRandom()))
+		call := withPatience(90*time.Millisecond, Retry(p, NewRandom(), Idempotent()))
 		drive(t.Context(), call, 300, 10*time.Millisecond).wantNoFailure(t)
 		before := f.calls()
 		drive(t.Context(), call, 1000, 10*time.Millisecond).wantNoFailure(t)
@@ -163,7 +163,7 @@ func invokeBriefly(t *testing.T, p *Pool, m *Member) {
 	if !m.begin() {
 		t.Fatalf("%s has left", m.instance)
 	}
-	p.invoke(ctx, m, 1, true)
+	p.invoke(ctx, attempt{member: m, brief: true}, 1)
 }
 
 // Brief attempts are no part of a row of failures, and start none for a member that has come back.
@@ -174,7 +174,7 @@ func TestBriefAttemptsDoNotCount(t *testing.T) {
 		f[name].latency = 50 * time.Millisecond
 		p, r := start(f)
 		defer p.Close()
-		for range blameMax - 1 {
+		for range maxFailures - 1 {
 			invokeBriefly(t, p, p.members[name])
 		}
 		f[name].fail(errReset)
@@ -193,7 +193,7 @@ func TestBriefAttemptsDoNotCount(t *testing.T) {
 		r.up(name)
 		synctest.Wait()
 		invokeBriefly(t, p, p.members[name])
-		if p.members[name].warned(failing) {
+		if p.members[name].health != answering {
 			t.Error("after a return and one brief attempt: want no doubt")
 		}
 	})

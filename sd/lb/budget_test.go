@@ -63,7 +63,7 @@ func TestBudgetSavesItsShareOfTheCalls(t *testing.T) {
 		}
 		p, _ := start(f)
 		defer p.Close()
-		call := Retry(p, NewRandom())
+		call := Retry(p, NewRandom(), Idempotent())
 		drive(t.Context(), call, 9000, time.Second/3000).wantNoFailure(t)
 		f[names(2)[0]].fail(errEndless)
 		drive(t.Context(), call, 9000, time.Second/3000).wantNoFailure(t)
@@ -76,7 +76,7 @@ func TestGivenUpCallsCostNoRetries(t *testing.T) {
 		f := newFleet(2)
 		p, _ := start(f)
 		defer p.Close()
-		call := Retry(p, NewRoundRobin(), Budget(0, 0.1)) // one retry is saved
+		call := Retry(p, NewRoundRobin(), Budget(0, 0.1), Idempotent()) // one retry is saved
 		for _, s := range f {
 			s.fail(errEndless)
 		}

@@ -24,7 +24,7 @@ func hit(t *testing.T, p *Pool, instance string, n int) {
 		if m == nil || !m.begin() {
 			t.Fatalf("%s is not in the pool", instance)
 		}
-		p.invoke(t.Context(), m, 1, false)
+		p.invoke(t.Context(), attempt{member: m}, 1)
 	}
 }
 
@@ -135,24 +135,22 @@ func TestTimeApartDoubles(t *testing.T) {
 	})
 }
 
-func TestAtMostHalfIsSetAside(t *testing.T) {
-	for n, want := range map[int]int{1: 0, 2: 1, 3: 1, 4: 2, 5: 2, 10: 5} {
+// However many fail, the others get the calls; when all do, all are open.
+func TestFailingMembersAreSetAsideWhateverTheirNumber(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 4, 5, 10} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFleet(n)
 			p, _ := start(f)
 			defer p.Close()
-			for name, s := range f {
-				s.fail(errRefused)
-				hit(t, p, name, 3)
-				if have := p.shelves[aside].n; have > want {
-					t.Errorf("of %d: want at most %d set aside, have %d", n, want, have)
+			for i, name := range names(n) {
+				if have := p.snapshot.Load().Len(); have != n-i {
+					t.Errorf("%d of %d fail: want %d open, have %d", i, n, n-i, have)
 				}
-			}
-			if have := p.shelves[aside].n; want != have {
-				t.Errorf("of %d: want %d set aside, have %d", n, want, have)
+				f[name].fail(errRefused)
+				hit(t, p, name, 1)
 			}
 			if have := p.snapshot.Load().Len(); n != have {
-				t.Errorf("all %d look bad: want all open, have %d", n, have)
+				t.Errorf("all %d fail: want all open, have %d", n, have)
 			}
 		})
 	}
@@ -189,7 +187,8 @@ func TestEjectedIsTheLastResort(t *testing.T) {
 			f[name].fail(errors.New("the request's own")) // not ejected for this
 		}
 		before := f.calls()
-		ask(t, Retry(p, NewRoundRobin()), 1)
+		elsewhere := Classify(func(int, error) Verdict { return Elsewhere })
+		ask(t, Retry(p, NewRoundRobin(), elsewhere), 1)
 		for name, n := range f.since(before) {
 			if n != 1 {
 				t.Errorf("%s: want one attempt, have %d", name, n)
@@ -249,12 +248,13 @@ func TestFailureAfterClose(t *testing.T) {
 	})
 }
 
-func TestDoubtIsCountedRight(t *testing.T) {
+// Whatever happens in whatever order, each member is in the partition that it belongs to.
+func TestEveryMemberIsInItsPartition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(5)
 		p, r := start(f, Reserve(time.Second), Ejection(time.Second, time.Second))
 		defer p.Close()
-		errs := []error{nil, errRefused, errors.New("own"), nil}
+		errs := []error{nil, errRefused, errors.New("own"), errReset}
 		for i := range 500 {
 			name := names(5)[i*7%5]
 			f[name].fail(errs[i*5%4])
@@ -266,14 +266,17 @@ func TestDoubtIsCountedRight(t *testing.T) {
 			time.Sleep(300 * time.Millisecond)
 			synctest.Wait()
 			Retry(p, NewRoundRobin(), Attempts(2))(t.Context(), i)
-			want := 0
+			listedMembers := 0
 			for _, m := range p.members {
-				if m.place == ready && m.warned(failing) {
-					want++
+				if m.presence == listed {
+					listedMembers++
+				}
+				if m.partition != m.home() || m.partition != unplaced && p.partitions[m.partition].at(m.position) != m {
+					t.Fatalf("step %d: %s is not where it belongs: %+v", i, m.instance, m)
 				}
 			}
-			if have := p.doubted; want != have {
-				t.Fatalf("step %d: want %d, have %d", i, want, have)
+			if have := p.listed; listedMembers != have {
+				t.Fatalf("step %d: listed: want %d, have %d", i, listedMembers, have)
 			}
 		}
 	})
@@ -294,6 +297,7 @@ func TestEjectionIsLogged(t *testing.T) {
 		synctest.Wait()
 		f[names(4)[0]].fail(errRefused)
 		hit(t, p, names(4)[0], 5)
+		synctest.Wait()
 		if want, have := 1, len(lines); want != have {
 			t.Errorf("five failures, one ejection: want %d line, have %q", want, lines)
 		}

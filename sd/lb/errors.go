@@ -11,16 +11,18 @@ import (
 
 // What errors.Is finds in the error of a call, beside the causes of its attempts.
 var (
-	ErrClosed = errors.New("lb: pool closed")            // the Pool was closed
-	ErrBudget = errors.New("lb: retry budget exhausted") // too many retries of late: see Budget
+	ErrClosed = errors.New("pool closed")            // the Pool was closed
+	ErrBudget = errors.New("retry budget exhausted") // too many retries of late: see Budget
 
-	errAttempts   = errors.New("lb: no attempts left")
-	errNoEndpoint = errors.New("lb: the factory returned neither an endpoint nor an error")
-	errPanicked   = errors.New("lb: endpoint panicked")
+	errAttempts   = errors.New("no attempts left")
+	errNoTime     = fmt.Errorf("no time for another attempt: %w", context.DeadlineExceeded)
+	errNoEndpoint = errors.New("the factory returned neither an endpoint nor an error")
+	errPanicked   = errors.New("endpoint panicked")
+	errOutrun     = errors.New("another attempt ended the call") // why an attempt was cancelled
 )
 
-// mostNamed is how many instances the text of an error names, so that a log line bears it.
-const mostNamed = 5
+// maxNamed is how many instances the text of an error names, so that a log line bears it.
+const maxNamed = 5
 
 // nobody is why a call ends that has found nobody to call.
 func nobody(ctx context.Context) error {
@@ -38,7 +40,7 @@ func ended(ctx context.Context) error {
 
 // A callError is a call that failed: what ended it, and how each of its attempts did.
 type callError struct {
-	end      error
+	end      error   // nil if the last attempt's error did
 	attempts []error // attemptErrors
 }
 
@@ -53,15 +55,17 @@ func (e *callError) Error() string {
 		}
 		failed[instance] = append(failed[instance], err)
 	}
-	var b strings.Builder
-	b.WriteString(e.end.Error())
-	for _, instance := range instances[:min(len(instances), mostNamed)] {
-		b.WriteString("; " + summary(failed[instance]))
+	var parts []string
+	if e.end != nil {
+		parts = append(parts, e.end.Error())
 	}
-	if more := len(instances) - mostNamed; more > 0 {
-		fmt.Fprintf(&b, "; and %d more instances", more)
+	for _, instance := range instances[:min(len(instances), maxNamed)] {
+		parts = append(parts, summary(failed[instance]))
 	}
-	return b.String()
+	if more := len(instances) - maxNamed; more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more instances", more))
+	}
+	return "lb: " + strings.Join(parts, "; ")
 }
 
 // summary is what a person needs of the failures of one instance. Their texts differ in local ports, if in nothing else.
@@ -73,7 +77,12 @@ func summary(errs []error) string {
 	return fmt.Sprintf("%d attempts, the last: %s", len(errs), last)
 }
 
-func (e *callError) Unwrap() []error { return append([]error{e.end}, e.attempts...) }
+func (e *callError) Unwrap() []error {
+	if e.end == nil {
+		return e.attempts
+	}
+	return append([]error{e.end}, e.attempts...)
+}
 
 // An attemptError is an attempt that failed.
 type attemptError struct {
@@ -91,11 +100,18 @@ func (e attemptError) Error() string {
 
 func (e attemptError) Unwrap() error { return e.cause }
 
-// failed takes down an attempt on m that ended with err.
-func (c *call) failed(m *Member, err error) {
-	c.tried = append(c.tried, m)
-	c.errs = append(c.errs, attemptError{m.instance, err})
+// failed takes down that a ended with err.
+func (c *call) failed(a attempt, err error) {
+	c.record.ends(a, err)
+	c.errs = append(c.errs, attemptError{a.member.instance, err})
 }
 
-// fail returns the error of a call that end ended.
-func (c *call) fail(end error) error { return &callError{end, c.errs} }
+// fail returns the error of a call that end ended, or its last attempt's error if end is nil. That
+// goes first in the text then.
+func (c *call) fail(end error) error {
+	if last := len(c.errs) - 1; end == nil && last > 0 {
+		attempts := append([]error{c.errs[last]}, c.errs[:last]...)
+		return &callError{nil, attempts}
+	}
+	return &callError{end, c.errs}
+}

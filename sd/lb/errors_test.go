@@ -15,7 +15,7 @@ import (
 func failure(end error, attempts ...any) error {
 	var c call
 	for i := 0; i < len(attempts); i += 2 {
-		c.failed(&Member{instance: attempts[i].(string)}, attempts[i+1].(error))
+		c.failed(attempt{member: &Member{instance: attempts[i].(string)}}, attempts[i+1].(error))
 	}
 	return c.fail(end)
 }

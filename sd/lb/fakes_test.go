@@ -34,6 +34,13 @@ func (r *registry) Stop()                         {}
 func (r *registry) reset(instances ...string) { r.fn(sd.Change{Reset: true, Up: instances}) }
 func (r *registry) up(instances ...string)    { r.fn(sd.Change{Up: instances}) }
 func (r *registry) down(instances ...string)  { r.fn(sd.Change{Down: instances}) }
+func (r *registry) withdraw(instances ...string) {
+	r.fn(change(nil, instances, instances))
+}
+
+func change(up, down, withdrew []string) sd.Change {
+	return sd.Change{Up: up, Down: down, Withdrew: withdrew}
+}
 
 // A plain registry knows no differences, like go-kit's. It holds a lock while it sends, like go-kit's.
 type plain struct {

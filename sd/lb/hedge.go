@@ -7,14 +7,19 @@ import (
 	"time"
 )
 
-// Hedge has an attempt that takes longer than 95 of 100 joined by a second one elsewhere; the first answer counts, and
-// the other attempt is cancelled. At most ratio of the calls get one, and none before 100 latencies were seen. The default is
-// 0, no hedging; 0.1 is usual. Attempts then run in goroutines of their own, which Pool.Close awaits.
+// Hedge has an attempt that takes longer than 95 of 100 joined by a second one elsewhere; the first
+// answer counts, and the other attempt is cancelled. At most ratio of the calls get one, and none
+// before 100 latencies were seen. The default is 0, no hedging; 0.1 is usual. A ratio above 0 says
+// that calls are [Idempotent].
 //
-// Calls must be safe to make twice, but that holds for Retry altogether. A hedge counts as one of the Attempts. A member
-// that hangs is made good for by hedges and not found out by them: as long as it is rare, it goes on costing some. A panic
-// of the endpoint reaches the caller if he still waits for an answer.
-func Hedge(ratio float64) RetryOption { return func(c *retryConfig) { c.hedge = ratio } }
+// A hedge counts as one of the Attempts. A panic of the endpoint reaches the caller if it still waits
+// for an answer.
+func Hedge(ratio float64) RetryOption {
+	return func(c *retryConfig) {
+		c.hedge = ratio
+		c.idempotent = c.idempotent || ratio > 0
+	}
+}
 
 // A hedger decides when a second attempt is worth it.
 type hedger struct {
@@ -22,86 +27,43 @@ type hedger struct {
 	latencies latencies
 }
 
-// newHedger returns one that saves nothing up: hedges all at once would be an outage's last straw.
+// newHedger returns one that saves nothing up: hedges all at once would finish off a fleet that is
+// short of capacity.
 func newHedger(ratio float64) *hedger { return &hedger{budget: newBudget(ratio, 0, 0)} }
 
-type result struct {
-	member   *Member
-	response any
-	err      error
-	panicked any
+// hedgeTimer returns a timer that does not run.
+func (r *retrier) hedgeTimer() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
 }
 
-// hedged is attempt with hedging. It returns when one of the two has answered or both have failed.
-func (r *retrier) hedged(ctx context.Context, c *call, m *Member, request any) (any, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	results := make(chan result, 2) // so that the slower one never waits
-	go r.race(ctx, c.share, m, request, results)
-	var late <-chan time.Time
-	if d := r.hedger.latencies.late(c.share); d < c.share {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		late = timer.C
+// resetHedge starts the timer for an attempt, unless its share is over first.
+func (r *retrier) resetHedge(t *time.Timer, share time.Duration) {
+	if r.hedger == nil {
+		return
 	}
-	for running := 1; ; {
-		select {
-		case <-late:
-			if other := r.second(ctx, c, m); other != nil {
-				running++
-				go r.race(ctx, c.share, other, request, results)
-			}
-		case end := <-results:
-			running--
-			if end.panicked != nil {
-				panic(end.panicked) // where the caller can recover, as without hedging
-			}
-			if end.err == nil {
-				c.answeredBy = end.member.instance
-				return end.response, nil
-			}
-			c.failed(end.member, end.err)
-			if running == 0 {
-				return nil, end.err
-			}
-		}
+	if d := r.hedger.latencies.late(share); d < share {
+		t.Reset(d)
 	}
 }
 
-// race runs one of two attempts, and notes how long it took, or would at least have taken when it was cancelled.
-func (r *retrier) race(ctx context.Context, share time.Duration, m *Member, request any, results chan<- result) {
-	ctx, cancel := context.WithTimeout(ctx, share)
-	defer cancel()
-	end := result{member: m, err: errPanicked} // what stands if the endpoint does not return
-	defer func() {
-		end.panicked = recover()
-		results <- end
-	}()
-	start := time.Now()
-	end.response, end.err = r.pool.invoke(ctx, m, request, r.brief(ctx))
-	if end.err == nil || ctx.Err() != nil {
-		r.hedger.latencies.add(time.Since(start))
+// hedge returns a second attempt. It has no member if there is none against which nothing speaks,
+// or the budget does not allow it.
+func (r *retrier) hedge(ctx context.Context, c *call) (a attempt) {
+	if r.mayBegin(ctx, c) != nil {
+		return a
 	}
-}
-
-// second returns a member for the second attempt, with the call on it begun, if there is a good one and the budget allows.
-// One that there is something against is not a good one.
-func (r *retrier) second(ctx context.Context, c *call, first *Member) *Member {
-	if r.config.attempts > 0 && c.begun >= r.config.attempts {
-		return nil
+	m := r.picker.Pick(ctx, r.pool.snapshot.Load(), c.tried)
+	if m == nil || m.warming.Load() || m.failures.Load() > 0 || !r.hedger.budget.withdraw() || !m.begin() {
+		return a
 	}
-	tried := append(c.tried[:len(c.tried):len(c.tried)], first)
-	m := r.picker.Pick(ctx, r.pool.snapshot.Load(), tried)
-	if m == nil || m.caution.Load() != 0 || !r.hedger.budget.withdraw() || !m.begin() {
-		return nil
-	}
-	c.begun++
-	return m
+	return r.begin(c, attempt{member: m})
 }
 
 const (
-	latenciesMin = 100  // before the quantile means anything
-	latenciesMax = 2000 // then all counts are halved, and with them the weight of the past
+	minLatencies = 100  // before the quantile means anything
+	maxLatencies = 2000 // then all counts are halved, and with them the weight of the past
 	octaveSteps  = 8    // buckets between d and 2d, so that a latency is known to 1/8
 )
 
@@ -116,7 +78,7 @@ func (l *latencies) add(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.buckets[bucket(d)]++
-	if l.total++; l.total < latenciesMax {
+	if l.total++; l.total < maxLatencies {
 		return
 	}
 	l.total = 0
@@ -130,7 +92,7 @@ func (l *latencies) add(d time.Duration) {
 func (l *latencies) late(longest time.Duration) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.total < latenciesMin {
+	if l.total < minLatencies {
 		return longest
 	}
 	above := l.total / 20

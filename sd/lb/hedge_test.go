@@ -109,7 +109,7 @@ func TestLatenciesKnowTheirQuantile(t *testing.T) {
 	if have := l.late(time.Minute); have < 950*time.Millisecond || have > 1070*time.Millisecond {
 		t.Errorf("of 0 to 999 ms: want 950 ms and an eighth at most, have %v", have)
 	}
-	for range 5 * latenciesMax {
+	for range 5 * maxLatencies {
 		l.add(time.Millisecond)
 	}
 	if have := l.late(time.Minute); have > 2*time.Millisecond {
@@ -154,7 +154,7 @@ func TestHedgeCountsAsAnAttempt(t *testing.T) {
 		p, _ := start(f)
 		defer p.Close()
 		call := Retry(p, NewRandom(), Hedge(0.1), Attempts(1))
-		drive(t.Context(), call, 2*latenciesMin, 5*time.Millisecond).wantNoFailure(t)
+		drive(t.Context(), call, 2*minLatencies, 5*time.Millisecond).wantNoFailure(t)
 		for _, s := range f {
 			s.latency = 100 * time.Millisecond
 		}
@@ -171,7 +171,7 @@ func TestNoHedgeBeforeLatenciesAreKnown(t *testing.T) {
 		p, _ := start(f)
 		defer p.Close()
 		call := Retry(p, NewRandom(), Hedge(1), Shares(1))
-		ask(t, call, latenciesMin/2)
+		ask(t, call, minLatencies/2)
 		for _, s := range f {
 			s.fail(errEndless)
 		}

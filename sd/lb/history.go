@@ -7,34 +7,37 @@ import (
 	"time"
 )
 
-// A history is what is counted about an instance. It outlives the Member: an instance that returns goes on with its own.
+// A history is what is counted about an instance. It outlives the Member: an instance that returns
+// goes on with its own.
 type history struct {
-	requests, failures, ejections, answers atomic.Uint64
-	total, longest                         atomic.Int64 // latency of the answers, in nanoseconds
+	requests, failures, ejected, answers atomic.Uint64
+	total, longest                       atomic.Int64 // latency of the answers, in nanoseconds
 
-	// What Member had when it left.
-	member  *Member // itself, if it left with calls in flight
-	latency latencyAverage
-	row     uint32 // failures
-	failing bool
-	aparts  int
+	// The rest is what the Member had when it left.
+	member       *Member // itself, if it left with calls in flight
+	latency      latencyAverage
+	row          uint32 // failures
+	failingSince int64
+	failing      bool
+	ejections    int
 }
 
-// pastMax bounds what is kept about instances that left, whatever the churn.
-const pastMax = 1024
+// maxPast bounds what is kept about instances that left, whatever the churn.
+const maxPast = 1024
 
-// remember keeps m's history, if there is any. The caller holds mu.
-func (p *Pool) remember(m *Member) {
+// save keeps m's history, if there is any. The caller holds mu.
+func (p *Pool) save(m *Member) {
 	h := m.history
 	if h.requests.Load() == 0 {
 		return
 	}
 	h.latency.copy(&m.latency)
-	h.row, h.failing, h.aparts = m.failures.Load(), m.warned(failing), m.aparts
+	h.row, h.failingSince = m.failures.Load(), m.failingSince.Load()
+	h.failing, h.ejections = m.health != answering, m.ejections
 	if m.InFlight() > 0 {
 		h.member = m
 	}
-	if len(p.past) >= pastMax {
+	if len(p.past) >= maxPast {
 		for instance := range p.past { // any one: a map yields them in random order
 			delete(p.past, instance)
 			break
@@ -43,27 +46,26 @@ func (p *Pool) remember(m *Member) {
 	p.past[m.instance] = h
 }
 
-// recall returns a member for instance, with the history it left: one that was failing begins with a probe. It is the one
-// that left, endpoint and all, if that has calls in flight. The caller holds mu.
-func (p *Pool) recall(instance string) *Member {
-	if h := p.past[instance]; h != nil && h.member != nil && h.member.revive() {
-		m := h.member
-		h.member = nil
-		delete(p.past, instance)
-		return m
-	}
-	m := &Member{instance: instance, hash: hashString(instance), history: p.past[instance]}
-	if m.history == nil {
-		m.history = new(history)
-		return m
-	}
+// restore returns a member for instance, with the history it left: one that was failing begins with
+// a probe. It is the one that left, endpoint and all, if that has calls in flight. The caller holds
+// mu.
+func (p *Pool) restore(instance string) *Member {
+	h := p.past[instance]
 	delete(p.past, instance)
-	m.history.member = nil
-	m.latency.copy(&m.history.latency)
-	m.failures.Store(m.history.row)
-	m.aparts = m.history.aparts
-	if m.history.failing {
-		m.warn(failing)
+	if h == nil {
+		return &Member{instance: instance, hash: hashString(instance), history: new(history)}
+	}
+	m := h.member
+	h.member = nil
+	if m != nil && m.reopen() {
+		return m
+	}
+	m = &Member{instance: instance, hash: hashString(instance), history: h, ejections: h.ejections}
+	m.latency.copy(&h.latency)
+	m.failures.Store(h.row)
+	m.failingSince.Store(h.failingSince)
+	if h.failing {
+		m.health = failing
 	}
 	return m
 }
@@ -79,13 +81,13 @@ type Stat struct {
 	Mean, Max time.Duration // latency of the attempts that succeeded
 }
 
-// Stats returns a Stat for each instance that is in the Pool or has had requests, in the order of their names. Of those
-// that left it knows the last thousand or so.
+// Stats returns a Stat for each instance that is in the Pool or has had requests, in the order of
+// their names. Of those that left it knows the last thousand or so.
 func (p *Pool) Stats() []Stat {
 	p.mu.Lock()
 	stats := make([]Stat, 0, len(p.members)+len(p.past))
 	for instance, m := range p.members {
-		stats = append(stats, m.history.stat(instance, states()[m.place], m.InFlight()))
+		stats = append(stats, m.history.stat(instance, m.state(), m.InFlight()))
 	}
 	for instance, h := range p.past {
 		inFlight := 0
@@ -105,7 +107,7 @@ func (h *history) stat(instance, state string, inFlight int) Stat {
 		State:     state,
 		Requests:  h.requests.Load(),
 		Failures:  h.failures.Load(),
-		Ejections: h.ejections.Load(),
+		Ejections: h.ejected.Load(),
 		InFlight:  inFlight,
 		Max:       time.Duration(h.longest.Load()),
 	}
@@ -115,12 +117,22 @@ func (h *history) stat(instance, state string, inFlight int) Stat {
 	return s
 }
 
-func states() [places]string {
-	return [places]string{nowhere: "pending", ready: "listed", aside: "ejected", reserve: "reserve"}
+// state is the word for it in a Stat. The caller holds mu.
+func (m *Member) state() string {
+	switch {
+	case m.presence == pending:
+		return "pending"
+	case m.presence == reserve:
+		return "reserve"
+	case m.health == ejected:
+		return "ejected"
+	default:
+		return "listed"
+	}
 }
 
-// answered counts a success.
-func (h *history) answered(latency int64) {
+// recordAnswer counts a success.
+func (h *history) recordAnswer(latency int64) {
 	h.answers.Add(1)
 	h.total.Add(latency)
 	for {

@@ -12,52 +12,89 @@ import (
 // A Member is one instance in a Pool, with its endpoint and what is known about it.
 type Member struct {
 	// Read by every pick, and therefore first, in one cache line.
-	calls    atomic.Int64  // in flight; retired is added when the member has left for good
-	caution  atomic.Uint32 // reasons to look twice, a set of caution bits
-	failures atomic.Uint32 // failed calls in a row
-	latency  latencyAverage
+	calls   atomic.Int64 // in flight; closing is added when the endpoint is to be closed
+	warming atomic.Bool  // new; takes its share gradually
+	latency latencyAverage
 
-	instance string
-	hash     uint64 // of instance, for rendezvous
-	serve    kitendpoint.Endpoint
-	closer   io.Closer
-	closing  sync.Once
-	gone     func() // called once the closer has been closed
-	history  *history
+	failures     atomic.Uint32 // in a row, since the last answer
+	failingSince atomic.Int64  // when the first call began that failed since the last answer; or 0
+	answeredAt   atomic.Int64  // when the latest answer came
 
-	warmFrom    int64        // first seen, when caution has warming
-	failingFrom atomic.Int64 // when the first call began that failed since the last answer; 0 if none did
-	probeAt     atomic.Int64 // when caution has failing: not before this
+	instance  string
+	hash      uint64 // of instance, for rendezvous
+	serve     kitendpoint.Endpoint
+	closer    io.Closer
+	closeOnce sync.Once
+	closed    func() // called once the closer has returned
+	history   *history
+
+	warmFrom int64 // when slow start began
 
 	// Guarded by Pool.mu.
-	place      place
-	position   int    // in the shelf of that place
-	seen       uint64 // the last whole set that listed it
-	leftAt     int64  // when it left the list
-	aparts     int    // ejections in a row
-	apartUntil int64  // end of the latest; 0 once it has answered
-	tries      int    // factory failures in a row
+	presence     presence
+	health       health
+	partition    partitionID
+	position     int    // in the partition
+	seen         uint64 // the last whole set that listed it
+	lostAt       int64  // when it left the list
+	failedAt     int64  // when the latest failure was counted
+	probeAt      int64  // no probe before; meaningful while health is failing or ejected
+	probePlanned bool   // a timer for it runs
+	ejections    int    // in a row
+	ejectedUntil int64  // end of the latest; 0 once it has answered
+	builds       int    // factory failures in a row
 }
 
-// A place says on which shelf of the Pool a member stands.
-type place uint8
+// A presence is where an instance stands in the registry.
+type presence uint8
 
 const (
-	nowhere place = iota // its factory has failed so far, or it has left for good
-	ready
-	aside
-	reserve
-	places
+	pending presence = iota // listed; its factory has failed so far
+	listed
+	reserve // lost from the list, and not yet given up
+	gone
 )
 
-// The caution bits.
+// A health is what the Pool knows of a member's answers.
+type health uint8
+
 const (
-	failing uint32 = 1 << iota // its calls fail, as far as blame can tell; one probe at a time
-	warming                    // new; takes its share gradually
+	answering health = iota // nothing speaks against it
+	failing                 // its latest calls failed
+	ejected                 // it refused a connection, or failed maxFailures times
+	due                     // failing or ejected, and time for a probe
 )
 
-// retired is far below any number of calls, so that a negative count means: no new ones.
-const retired = math.MinInt64 / 2
+// A partitionID names a partition of the Pool.
+type partitionID uint8
+
+const (
+	unplaced   partitionID = iota // pending or gone
+	ready                         // listed and answering
+	reserved                      // lost, and nothing speaks against it
+	failed                        // known to fail
+	probing                       // listed, known to fail, and time for a probe
+	partitions                    // their number
+)
+
+// home is the partition that m belongs to.
+func (m *Member) home() partitionID {
+	switch {
+	case m.presence != listed && m.presence != reserve:
+		return unplaced
+	case m.health == answering && m.presence == listed:
+		return ready
+	case m.health == answering:
+		return reserved
+	case m.health == due && m.presence == listed:
+		return probing
+	default:
+		return failed
+	}
+}
+
+// closing is far below any number of calls, so that a negative count means: no new ones.
+const closing = math.MinInt64 / 2
 
 // Instance returns the string under which the registry lists the member.
 func (m *Member) Instance() string { return m.instance }
@@ -66,7 +103,7 @@ func (m *Member) Instance() string { return m.instance }
 func (m *Member) InFlight() int {
 	n := m.calls.Load()
 	if n < 0 {
-		n -= retired
+		n -= closing
 	}
 	return int(n)
 }
@@ -84,48 +121,47 @@ func (m *Member) begin() bool {
 	}
 }
 
-// end counts the end of a call; the last one closes the endpoint of a retired member.
+// end counts the end of a call; the last one closes the endpoint of a member that was closed.
 func (m *Member) end() {
-	if m.calls.Add(-1) == retired {
-		m.close()
+	if m.calls.Add(-1) == closing {
+		m.closeEndpoint()
 	}
 }
 
-// retire lets no further call begin. The endpoint is closed when the calls in flight have ended, here or in end.
-func (m *Member) retire() {
+// close lets no further call begin. The endpoint is closed when the calls in flight have ended, here
+// or in end.
+func (m *Member) close() {
 	if m.serve == nil {
 		return // the factory never gave one
 	}
-	if m.calls.Add(retired) == retired {
-		m.close()
+	if m.calls.Add(closing) == closing {
+		m.closeEndpoint()
 	}
 }
 
-// revive takes back a retirement, if calls are still in flight: with none of them left the endpoint is closed.
-func (m *Member) revive() bool {
+// reopen takes back a close, if calls are still in flight: with none of them left the endpoint is
+// closed.
+func (m *Member) reopen() bool {
 	for {
 		n := m.calls.Load()
-		if n >= 0 || n == retired { // not retired yet, or closed
+		if n >= 0 || n == closing { // not closed yet, or for good
 			return false
 		}
-		if m.calls.CompareAndSwap(n, n-retired) {
+		if m.calls.CompareAndSwap(n, n-closing) {
 			return true
 		}
 	}
 }
 
-// close runs beside the caller, who has a response in hand. Pool.Close awaits it through gone.
-func (m *Member) close() {
-	m.closing.Do(func() {
+// closeEndpoint runs the closer beside its caller, which has a response in hand. Pool.Close awaits it
+// through closed.
+func (m *Member) closeEndpoint() {
+	m.closeOnce.Do(func() {
 		go func() {
 			if m.closer != nil {
-				m.closer.Close() // nobody is left who could act on the error
+				m.closer.Close() // there is no caller left for the error
 			}
-			m.gone()
+			m.closed()
 		}()
 	})
 }
-
-func (m *Member) warn(bit uint32)        { m.caution.Or(bit) }
-func (m *Member) clear(bit uint32)       { m.caution.And(^bit) }
-func (m *Member) warned(bit uint32) bool { return m.caution.Load()&bit != 0 }

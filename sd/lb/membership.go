@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	remakeMin = int64(100 * time.Millisecond)
-	remakeMax = int64(30 * time.Second)
-	// patience is how long endpoints that are made stay unpublished while others are being made.
-	patience = 10 * time.Millisecond
+	minRebuild = int64(100 * time.Millisecond)
+	maxRebuild = int64(30 * time.Second)
+	// maxUnpublished is how long endpoints that are made stay unpublished while others are made.
+	maxUnpublished = 10 * time.Millisecond
 )
 
 // apply takes a change in. Only run calls it.
@@ -21,119 +21,140 @@ func (p *Pool) apply(c sd.Change) {
 		p.known, p.knownAt = true, now
 	}
 	p.set++
-	fresh := p.list(c.Up)
-	var left []*Member
+	added := p.add(c.Up)
+	withdrawn := p.discard(p.find(c.Withdrew))
+	left := p.find(c.Down)
 	if c.Reset {
 		left = p.unseen()
-	} else {
-		for _, instance := range c.Down {
-			if m := p.members[instance]; m != nil {
-				left = append(left, m)
-			}
-		}
 	}
-	gone := p.unlist(left, now)
+	dropped := p.remove(left, now)
 	p.publish()
 	p.mu.Unlock()
-	for _, m := range gone {
-		m.retire()
-	}
-	p.make(fresh)
+	closeMembers(withdrawn)
+	closeMembers(dropped)
+	p.buildEndpoints(added)
 }
 
-// list marks instances as listed, takes those in reserve back, and returns new members for those it does not know.
-// An instance listed twice is one member. The caller holds mu.
-func (p *Pool) list(instances []string) (fresh []*Member) {
+// add marks instances as listed, takes those in reserve back, and returns new members for those that
+// it does not know. An instance listed twice is one member. The caller holds mu.
+func (p *Pool) add(instances []string) (added []*Member) {
 	for _, instance := range instances {
 		m := p.members[instance]
 		switch {
 		case m == nil:
-			m = p.recall(instance)
+			m = p.restore(instance)
 			p.members[instance] = m
 			if m.serve == nil {
-				fresh = append(fresh, m)
+				added = append(added, m)
 			} else {
-				p.move(m, ready)
+				p.setPresence(m, listed)
+				p.planProbe(m)
 			}
-		case m.place == reserve:
-			p.move(m, ready)
+		case m.presence == reserve:
+			p.setPresence(m, listed)
+			p.planProbe(m)
 		}
 		m.seen = p.set
 	}
-	return fresh
+	return added
+}
+
+// find returns the members of instances, as far as there are any. The caller holds mu.
+func (p *Pool) find(instances []string) (members []*Member) {
+	for _, instance := range instances {
+		if m := p.members[instance]; m != nil {
+			members = append(members, m)
+		}
+	}
+	return members
 }
 
 // unseen returns the listed members that the latest whole set lacks. The caller holds mu.
 func (p *Pool) unseen() (left []*Member) {
 	for _, m := range p.members {
-		if m.seen != p.set && m.place != reserve {
+		if m.seen != p.set && m.presence != reserve {
 			left = append(left, m)
 		}
 	}
 	return left
 }
 
-// unlist moves members into the reserve, and returns those that do not go there. The caller holds mu.
-func (p *Pool) unlist(left []*Member, now int64) (gone []*Member) {
-	for _, m := range left {
+// remove moves members that were lost into the reserve, and returns those that do not go there. The
+// caller holds mu, publishes, and closes them after that.
+func (p *Pool) remove(lost []*Member, now int64) (dropped []*Member) {
+	for _, m := range lost {
 		switch {
-		case m.place == reserve || p.members[m.instance] != m: // named twice
-		case m.place == nowhere || p.config.reserve == 0:
-			p.discard(m)
-			gone = append(gone, m)
+		case m.presence == reserve || p.members[m.instance] != m: // named twice
+		case m.presence == pending || p.config.reserve == 0:
+			dropped = append(dropped, p.discard([]*Member{m})...)
 		default:
-			m.leftAt = now
-			p.move(m, reserve)
-			p.plan(now+p.config.reserve, m, endReserve)
+			m.lostAt = now
+			p.setPresence(m, reserve)
+			p.schedule(now+p.config.reserve, m, endReserve)
 		}
 	}
-	return gone
+	return dropped
 }
 
-// discard takes m off its shelf for good. The caller holds mu, publishes, and retires m after that.
-func (p *Pool) discard(m *Member) {
-	p.move(m, nowhere)
-	delete(p.members, m.instance)
-	p.remember(m)
+// discard takes members out of the Pool and returns them. One that is named twice is returned once.
+// The caller holds mu, publishes, and closes them after that.
+func (p *Pool) discard(members []*Member) (discarded []*Member) {
+	for _, m := range members {
+		if p.members[m.instance] != m {
+			continue
+		}
+		p.setPresence(m, gone)
+		delete(p.members, m.instance)
+		p.save(m)
+		discarded = append(discarded, m)
+	}
+	return discarded
 }
 
-// make calls the factory for each of members and publishes them as they come. Only run calls it.
-func (p *Pool) make(members []*Member) {
+func closeMembers(members []*Member) {
+	for _, m := range members {
+		m.close()
+	}
+}
+
+// buildEndpoints calls the factory for each of members and publishes them as they come. Only run
+// calls it.
+func (p *Pool) buildEndpoints(members []*Member) {
 	published := time.Now()
-	var made []*Member
+	var built []*Member
 	for i, m := range members {
 		if p.build(m) {
-			made = append(made, m)
+			built = append(built, m)
 		}
-		if i == len(members)-1 || time.Since(published) > patience {
-			p.enlist(made)
-			made, published = made[:0], time.Now()
+		if i == len(members)-1 || time.Since(published) > maxUnpublished {
+			p.open(built)
+			built, published = built[:0], time.Now()
 		}
 	}
 }
 
-// build gives m its endpoint, or plans another try.
+// build gives m its endpoint, or schedules another try.
 func (p *Pool) build(m *Member) bool {
 	serve, closer, err := p.factory(m.instance)
 	if err == nil && serve == nil {
 		err = errNoEndpoint
 	}
 	if err == nil {
-		m.serve, m.closer, m.gone = serve, closer, p.open.Done
-		p.open.Add(1)
+		m.serve, m.closer, m.closed = serve, closer, p.endpoints.Done
+		p.endpoints.Add(1)
 		return true
 	}
-	wait := min(remakeMin<<min(m.tries, 10), remakeMax)
-	m.tries++
-	p.logger.Log("msg", "no endpoint, trying again", "instance", m.instance, "err", err, "attempt", m.tries)
+	wait := min(minRebuild<<min(m.builds, 10), maxRebuild)
+	m.builds++
+	p.logger.Log("msg", "no endpoint, trying again", "instance", m.instance, "err", err, "attempt", m.builds)
 	p.mu.Lock()
-	p.plan(p.now()+wait, m, remake)
+	p.schedule(p.now()+wait, m, rebuild)
 	p.mu.Unlock()
 	return false
 }
 
-// enlist opens members, which have their endpoints, to picks.
-func (p *Pool) enlist(members []*Member) {
+// open lists members, which have their endpoints, and opens them to picks.
+func (p *Pool) open(members []*Member) {
 	if len(members) == 0 {
 		return
 	}
@@ -141,12 +162,21 @@ func (p *Pool) enlist(members []*Member) {
 	defer p.mu.Unlock()
 	now := p.now()
 	for _, m := range members {
-		if p.config.slowStart > 0 && now-p.knownAt >= p.config.slowStart {
-			m.warmFrom = now
-			m.warn(warming)
-			p.plan(now+p.config.slowStart, m, endWarming)
+		if now-p.knownAt >= p.config.slowStart {
+			p.warmUp(m, now)
 		}
-		p.move(m, ready)
+		p.setPresence(m, listed)
+		p.planProbe(m)
 	}
 	p.publish()
+}
+
+// warmUp begins m's slow start. The caller holds mu.
+func (p *Pool) warmUp(m *Member, now int64) {
+	if p.config.slowStart == 0 {
+		return
+	}
+	m.warmFrom = now
+	m.warming.Store(true)
+	p.schedule(now+p.config.slowStart, m, endWarming)
 }

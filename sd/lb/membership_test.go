@@ -132,7 +132,7 @@ func TestCountersSurviveMembershipChanges(t *testing.T) {
 func TestWhatIsKeptOfThePastIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := new(registry)
-		all := names(2 * pastMax)
+		all := names(2 * maxPast)
 		p := NewPool(r, newFleet(len(all)).factory, kitlog.NewNopLogger(), Reserve(0))
 		defer p.Close()
 		r.reset(all...)
@@ -140,7 +140,7 @@ func TestWhatIsKeptOfThePastIsBounded(t *testing.T) {
 		ask(t, p.picking(NewRoundRobin()), len(all))
 		r.reset()
 		synctest.Wait()
-		if want, have := pastMax, len(p.Stats()); want != have {
+		if want, have := maxPast, len(p.Stats()); want != have {
 			t.Errorf("want %d, have %d", want, have)
 		}
 	})
@@ -209,8 +209,8 @@ func TestOneChangeCopiesOneChunk(t *testing.T) {
 	r.down(names(20 * span)[7])
 	await(t, func() bool { return p.snapshot.Load().Len() == 20*span-1 })
 	copied := 0
-	for i, c := range p.snapshot.Load().ready.chunks {
-		if before.ready.chunks[i] != c {
+	for i, c := range p.snapshot.Load().open[0].chunks {
+		if before.open[0].chunks[i] != c {
 			copied++
 		}
 	}
@@ -272,8 +272,8 @@ func TestFailuresOutliveTheReserve(t *testing.T) {
 		if have := f.since(before)[name]; have != 1 {
 			t.Errorf("want one probe, have %d calls", have)
 		}
-		if m := p.members[name]; m.aparts < 2 {
-			t.Errorf("ejections in a row: want the one of before counted, have %d", m.aparts)
+		if m := p.members[name]; m.ejections < 2 {
+			t.Errorf("ejections in a row: want the one of before counted, have %d", m.ejections)
 		}
 	})
 }

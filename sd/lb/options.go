@@ -3,10 +3,10 @@ package lb
 import "time"
 
 type poolConfig struct {
-	reserve   int64 // nanoseconds, like everything the Pool's clock counts
-	slowStart int64
-	apartMin  int64
-	apartMax  int64
+	reserve     int64 // nanoseconds, like everything the Pool's clock counts
+	slowStart   int64
+	minEjection int64
+	maxEjection int64
 }
 
 // A PoolOption changes how a Pool treats its members.
@@ -29,5 +29,5 @@ func SlowStart(d time.Duration) PoolOption {
 // probe that follows fails too, longest at most. The default is 1 s to 30 s.
 func Ejection(shortest, longest time.Duration) PoolOption {
 	shortest = max(shortest, 0)
-	return func(c *poolConfig) { c.apartMin, c.apartMax = int64(shortest), int64(max(shortest, longest)) }
+	return func(c *poolConfig) { c.minEjection, c.maxEjection = int64(shortest), int64(max(shortest, longest)) }
 }

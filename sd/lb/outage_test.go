@@ -27,7 +27,7 @@ func TestDeadAddresses(t *testing.T) {
 					p, _ := start(f)
 					defer p.Close()
 					picker, _ := ParsePicker(name)
-					l := drive(t.Context(), Retry(p, picker, Timeout(timeout)), 1000, 20*time.Millisecond)
+					l := drive(t.Context(), Retry(p, picker, Timeout(timeout), Idempotent()), 1000, 20*time.Millisecond)
 					l.wantNoFailure(t)
 					if want, have := timeout/3+10*time.Millisecond, percentile(l.latencies, 99); have > want {
 						t.Errorf("p99: want at most one attempt's timeout, %v, have %v", want, have)
@@ -91,7 +91,7 @@ func TestAllServersDown(t *testing.T) {
 		defer p.Close()
 		begin := time.Now()
 		ctx, trace := WithTrace(t.Context())
-		_, err := Retry(p, NewRandom(), Timeout(3*time.Second))(ctx, 1)
+		_, err := Retry(p, NewRandom(), Timeout(3*time.Second), Idempotent())(ctx, 1)
 		if want, have := 3*time.Second, time.Since(begin); have > want {
 			t.Errorf("took: want at most %v, have %v", want, have)
 		}
@@ -111,28 +111,31 @@ func TestAllServersDown(t *testing.T) {
 	})
 }
 
-// While all are down, the retries stay within the budget, and within 2 s of the first return calls succeed again, and
-// go on to do so although the others stay down.
+// While all are down, further attempts stay within the budget, or, if they are refused, are paced by
+// the pauses. Within 2 s of the first return calls succeed again, and go on to do so although the
+// others stay down.
 func TestOutageAndRecovery(t *testing.T) {
 	for _, name := range PickerNames() {
 		for _, rate := range []int{1, 5, 50, 200} {
-			t.Run(fmt.Sprintf("%s/%d", name, rate), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { testOutage(t, name, rate) })
-			})
+			for what, failure := range map[string]error{"reset": errReset, "refused": errRefused} {
+				t.Run(fmt.Sprintf("%s/%d/%s", name, rate, what), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) { testOutage(t, name, rate, failure) })
+				})
+			}
 		}
 	}
 }
 
-func testOutage(t *testing.T, name string, rate int) {
+func testOutage(t *testing.T, name string, rate int, failure error) {
 	const seconds = 20
 	f := newFleet(3)
 	for _, s := range f {
-		s.fail(errRefused)
+		s.fail(failure)
 	}
 	p, _ := start(f)
 	defer p.Close()
 	picker, _ := ParsePicker(name)
-	call := Retry(p, picker)
+	call := Retry(p, picker, Idempotent())
 	l := drive(t.Context(), call, seconds*rate, time.Second/time.Duration(rate))
 	if want, have := seconds*rate, len(l.errs); want != have {
 		t.Errorf("failed: want %d, have %d", want, have)
@@ -141,8 +144,11 @@ func testOutage(t *testing.T, name string, rate int) {
 	for _, n := range f.calls() {
 		attempts += n
 	}
-	retries := float64(attempts) - float64(seconds*rate)
-	if want := 0.2*float64(seconds*rate) + 10*(seconds+2) + 100; retries > want {
+	retries, want := float64(attempts)-float64(seconds*rate), 0.2*float64(seconds*rate)+10*(seconds+2)+100
+	if failure == errRefused {
+		want = float64(3 * 12 * seconds * rate) // twelve rounds in 2 s would be short pauses
+	}
+	if retries > want {
 		t.Errorf("retries: want at most %v, have %v", want, retries)
 	}
 	f[names(3)[1]].fail(nil)

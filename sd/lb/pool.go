@@ -16,56 +16,62 @@ import (
 
 // A Pool keeps an endpoint for each instance that an Instancer lists.
 //
-// It has one goroutine, run, which takes in changes, calls the factory and minds the times; Close ends and awaits it.
-// Endpoints of instances that left are each closed in a goroutine of their own, which Close awaits too.
+// It has one goroutine, run, which applies changes, calls the factory and serves the timers; Close
+// ends and awaits it. Endpoints of instances that left are each closed in a goroutine of their own,
+// which Close awaits too.
 type Pool struct {
 	factory kitsd.Factory
-	logger  kitlog.Logger
+	logger  *sd.AsyncLogger
 	config  poolConfig
 
-	snapshot atomic.Pointer[Snapshot]
-	wary     atomic.Bool // some of the reserve have failed: answers from it are worth a lock
-	born     time.Time
+	snapshot     atomic.Pointer[Snapshot]
+	breakerMoved atomic.Bool   // the reserve failed: its next answer resets the breaker
+	sinceProbe   atomic.Uint32 // calls made while a probe was due, since the last one
+	born         time.Time
 
 	unsubscribe func()
 	changes     chan sd.Change
-	nudge       chan struct{} // the agenda has an earlier entry; capacity 1
+	wake        chan struct{} // the earliest timer has changed; capacity 1
 	done        chan struct{}
 	running     sync.WaitGroup // run
-	open        sync.WaitGroup // endpoints not yet closed
+	endpoints   sync.WaitGroup // not yet closed
 	closeOnce   sync.Once
 
-	mu      sync.Mutex // held for bookkeeping only: never across a factory, a log line or a send
-	members map[string]*Member
-	past    map[string]*history // of instances that left and may return
-	shelves [places]shelf
-	doubted int // ready members that fail
-	trust   trust
-	agenda  agenda
-	known   bool
-	knownAt int64  // when the first set arrived
-	set     uint64 // counts whole sets
-	closed  bool
+	mu         sync.Mutex // held for bookkeeping only: never across a factory, a log line or a send
+	members    map[string]*Member
+	past       map[string]*history // of instances that left and may return
+	partitions [partitions]partition
+	listed     int // members with presence listed, whatever their health
+	breaker    breaker
+	timers     timers
+	known      bool
+	knownAt    int64  // when the first set arrived
+	set        uint64 // counts whole sets
+	changed    bool   // since the last publish
+	closed     bool
 }
 
 var _ kitsd.Endpointer = (*Pool)(nil)
 
-// NewPool subscribes to src and makes an endpoint for each instance with factory, one at a time: a factory must not
-// block, as go-kit's do not. One that fails is asked again, after 100 ms at first and 30 s at most, for as long as its
-// instance is listed. The logger gets a line for each of these failures, each ejection and each error of src.
-func NewPool(src kitsd.Instancer, factory kitsd.Factory, logger kitlog.Logger, options ...PoolOption) *Pool {
+// NewPool subscribes to src and makes an endpoint for each instance with factory, one at a time: a
+// factory must not block, as go-kit's do not. One that fails is asked again, after 100 ms at first
+// and 30 s at most, for as long as its instance is listed. The logger gets a line for each of these
+// failures, each ejection and each error of src; no call and no change waits for it.
+func NewPool(
+	src kitsd.Instancer, factory kitsd.Factory, logger kitlog.Logger, options ...PoolOption,
+) *Pool {
 	p := &Pool{
 		factory: factory,
-		logger:  logger,
+		logger:  sd.NewAsyncLogger(logger),
 		config: poolConfig{
-			reserve:   int64(40 * time.Second),
-			slowStart: int64(10 * time.Second),
-			apartMin:  int64(time.Second),
-			apartMax:  int64(30 * time.Second),
+			reserve:     int64(40 * time.Second),
+			slowStart:   int64(10 * time.Second),
+			minEjection: int64(time.Second),
+			maxEjection: int64(30 * time.Second),
 		},
 		born:    time.Now(),
 		changes: make(chan sd.Change),
-		nudge:   make(chan struct{}, 1),
+		wake:    make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		members: make(map[string]*Member),
 		past:    make(map[string]*history),
@@ -73,44 +79,46 @@ func NewPool(src kitsd.Instancer, factory kitsd.Factory, logger kitlog.Logger, o
 	for _, option := range options {
 		option(&p.config)
 	}
-	p.snapshot.Store(&Snapshot{superseded: make(chan struct{})})
+	p.snapshot.Store(newSnapshot([partitions]list{}, false))
 	p.running.Go(p.run)
 	p.unsubscribe = p.subscribe(src)
 	return p
 }
 
-// Close ends the subscription, waits for the calls in flight and closes every endpoint. Calls that come later fail with
-// ErrClosed, those on what Endpoints returned before included. It must not be called from within a call.
+// Close ends the subscription, waits for the calls in flight and closes every endpoint. Calls that
+// come later fail with ErrClosed, those on what Endpoints returned before included. The last log
+// lines are waited for, 1 s at most. It must not be called from within a call.
 func (p *Pool) Close() error {
 	p.closeOnce.Do(func() {
 		p.unsubscribe() // while run still receives: an Instancer may be blocked in a send to it
 		close(p.done)
 		p.running.Wait()
-		p.retireAll()
-		p.open.Wait()
+		p.closeAll()
+		p.endpoints.Wait()
+		p.logger.Close()
 	})
 	return nil
 }
 
-func (p *Pool) retireAll() {
+func (p *Pool) closeAll() {
 	p.mu.Lock()
-	p.closed = true
+	p.closed, p.changed = true, true
 	members := p.members
 	p.members = make(map[string]*Member)
-	p.shelves, p.doubted = [places]shelf{}, 0
 	for _, m := range members {
-		m.place = nowhere
-		p.remember(m)
+		m.presence = gone
+		p.place(m)
+		p.save(m)
 	}
 	p.publish()
 	p.mu.Unlock()
 	for _, m := range members {
-		m.retire()
+		m.close()
 	}
 }
 
-// Endpoints implements go-kit's sd.Endpointer: one endpoint for each member open to a pick, in the order of their
-// instances. The slice is made once for each snapshot and shared: do not change it.
+// Endpoints implements go-kit's sd.Endpointer: one endpoint for each member open to a pick, in the
+// order of their instances. The slice is made once for each snapshot and shared: do not change it.
 func (p *Pool) Endpoints() ([]kitendpoint.Endpoint, error) {
 	s := p.snapshot.Load()
 	if s.closed {
@@ -121,7 +129,9 @@ func (p *Pool) Endpoints() ([]kitendpoint.Endpoint, error) {
 		for i := range members {
 			members[i] = s.At(i)
 		}
-		slices.SortFunc(members, func(a, b *Member) int { return strings.Compare(a.instance, b.instance) })
+		slices.SortFunc(members, func(a, b *Member) int {
+			return strings.Compare(a.instance, b.instance)
+		})
 		for _, m := range members {
 			s.endpoints = append(s.endpoints, p.endpoint(m))
 		}
@@ -129,7 +139,8 @@ func (p *Pool) Endpoints() ([]kitendpoint.Endpoint, error) {
 	return s.endpoints, nil
 }
 
-// Balancer returns a go-kit lb.Balancer. Its endpoint picks a member each time it is called, so it may be kept.
+// Balancer returns a go-kit lb.Balancer. Its endpoint picks a member each time it is called, so it
+// may be kept.
 func (p *Pool) Balancer(picker Picker) kitlb.Balancer {
 	return &balancer{pool: p, endpoint: p.picking(picker)}
 }
@@ -159,34 +170,49 @@ func (s *Snapshot) empty() error {
 // now is the Pool's clock: monotonic nanoseconds since it was made.
 func (p *Pool) now() int64 { return int64(time.Since(p.born)) }
 
-// publish makes the shelves what picks see. It costs the chunks that changed. The caller holds mu.
-func (p *Pool) publish() {
-	s := &Snapshot{
-		ready:      p.shelves[ready].publish(),
-		aside:      p.shelves[aside].publish(),
-		reserve:    p.shelves[reserve].publish(),
-		closed:     p.closed,
-		superseded: make(chan struct{}),
+// place moves m to the partition it belongs to after a change of its presence or health. The caller
+// holds mu, and publishes.
+func (p *Pool) place(m *Member) {
+	to := m.home()
+	if to == m.partition {
+		return
 	}
-	s.settle(p.doubted, p.trust.in(p.now()))
-	p.wary.Store(p.trust.row > 0 && s.reserve.n > 0)
-	close(p.snapshot.Swap(s).superseded)
+	p.changed = true
+	if m.partition != unplaced {
+		p.partitions[m.partition].remove(m)
+	}
+	if m.partition = to; to != unplaced {
+		p.partitions[to].add(m)
+	}
 }
 
-// move puts m onto another shelf, or none. The caller holds mu, and publishes.
-func (p *Pool) move(m *Member, to place) {
-	doubt := m.warned(failing)
-	if m.place != nowhere {
-		p.shelves[m.place].remove(m)
+// setPresence is the only place that changes m's presence. The caller holds mu, and publishes.
+func (p *Pool) setPresence(m *Member, to presence) {
+	if m.presence == listed {
+		p.listed--
 	}
-	if m.place == ready && doubt {
-		p.doubted--
+	if m.presence = to; to == listed {
+		p.listed++
 	}
-	m.place = to
-	if to != nowhere {
-		p.shelves[to].add(m)
+	p.changed = true // also what counts for the reserve
+	p.place(m)
+}
+
+// publish makes the partitions what picks see, if they have changed. It costs the chunks that did.
+// The caller holds mu.
+func (p *Pool) publish() {
+	if !p.changed {
+		return
 	}
-	if to == ready && doubt {
-		p.doubted++
+	p.changed = false
+	var lists [partitions]list
+	for i := range p.partitions {
+		lists[i] = p.partitions[i].publish()
 	}
+	inReserve := lists[reserved].n
+	few := p.listed < inReserve // fewer than half of listed and reserve together
+	s := newSnapshot(lists, few && p.breaker.trusts(p.now()))
+	s.closed = p.closed
+	p.breakerMoved.Store(p.breaker.failures > 0 && inReserve > 0)
+	close(p.snapshot.Swap(s).superseded)
 }

@@ -16,8 +16,8 @@ import (
 	kitlog "github.com/go-kit/log"
 )
 
-// listed returns the instances open to a pick, sorted.
-func listed(p *Pool) []string {
+// openMembers returns the instances open to a pick, sorted.
+func openMembers(p *Pool) []string {
 	s := p.snapshot.Load()
 	instances := []string{}
 	for i := range s.Len() {
@@ -30,7 +30,7 @@ func listed(p *Pool) []string {
 func wantListed(t *testing.T, p *Pool, want ...string) {
 	t.Helper()
 	synctest.Wait()
-	if have := listed(p); !slices.Equal(want, have) {
+	if have := openMembers(p); !slices.Equal(want, have) {
 		t.Fatalf("listed: want %q, have %q", want, have)
 	}
 }
@@ -117,7 +117,7 @@ func TestGoKitOnTop(t *testing.T) {
 	f := newFleet(3)
 	p := NewPool(kitsd.FixedInstancer(names(3)), f.factory, kitlog.NewNopLogger())
 	defer p.Close()
-	await(t, func() bool { return len(listed(p)) == 3 })
+	await(t, func() bool { return len(openMembers(p)) == 3 })
 	ask(t, kitlb.Retry(3, time.Second, p.Balancer(NewRoundRobin())), 30)
 	ask(t, kitlb.Retry(3, time.Second, kitlb.NewRoundRobin(p)), 30)
 	for name, s := range f {

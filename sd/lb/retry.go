@@ -2,63 +2,39 @@ package lb
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
+	"syscall"
 	"time"
 
 	kitendpoint "github.com/go-kit/kit/endpoint"
 )
 
-type retryConfig struct {
-	timeout    time.Duration
-	attempts   int
-	shares     int
-	backoffMin time.Duration
-	backoffMax time.Duration
-	ratio      float64
-	perSecond  float64
-	hedge      float64
-}
-
-// A RetryOption changes how Retry goes on after a failed attempt.
-type RetryOption func(*retryConfig)
-
-// Timeout bounds a whole call, with all its attempts; an earlier deadline of the caller goes first. The default is 2 s.
-func Timeout(d time.Duration) RetryOption { return func(c *retryConfig) { c.timeout = d } }
-
-// Attempts bounds the attempts of one call: 1 fails fast. The default is 0, no bound but the deadline and the budget: a
-// list may hold any number of dead addresses, and each costs a fraction of a millisecond to rule out.
-func Attempts(n int) RetryOption { return func(c *retryConfig) { c.attempts = n } }
-
-// Shares says that an attempt may take 1/n of the time that its call has, or 1/Attempts if that is more. The default is 3.
-func Shares(n int) RetryOption { return func(c *retryConfig) { c.shares = max(n, 1) } }
-
-// Backoff bounds the pause when all members were tried. It is drawn between zero and an upper end (full jitter), which
-// is shortest at first and doubles up to longest. The default is 50 ms to 1 s.
-func Backoff(shortest, longest time.Duration) RetryOption {
-	return func(c *retryConfig) { c.backoffMin, c.backoffMax = shortest, max(shortest, longest) }
-}
-
-// Budget bounds the retries of all calls together: ratio for each call, and perSecond whatever the calls, up to ten seconds'
-// worth of both saved. The default is 0.2 and 10. A call that may not retry fails with ErrBudget.
-func Budget(ratio, perSecond float64) RetryOption {
-	return func(c *retryConfig) { c.ratio, c.perSecond = ratio, perSecond }
-}
-
 // Retry returns an endpoint that calls members of p as picker chooses, until one of them answers.
 //
-// A failed attempt goes on at once, to a member that this call has not tried; only when all were tried it pauses (Backoff)
-// and starts over. Any error is a failed attempt (go-kit's business errors travel in the response) unless the caller
-// gave up. While there is nobody to call, because the registry has not answered yet or has answered with nobody, it waits for
-// the first to come. It ends with an error when the Timeout, the caller's context, the Attempts or the Budget end: errors.Is
-// finds the cause of every attempt in it, what ended it, and go-kit's ErrNoEndpoints if nobody was there.
+// A call is made again only after a failure by which no server can have acted on it: a connection
+// that was refused or did not come about, or an error of the endpoint with a method Unsent() bool
+// that says so; every other error goes to the caller at once. A call that is [Idempotent] is also
+// made again after a reset, a connection that ended without an answer, or a timeout, and when an
+// attempt takes longer than its share of the time (see [Shares]) it is not cancelled: another one
+// begins beside it, and the first answer counts. Refused connections cost nothing but time, every
+// other further attempt draws on the [Budget], and [Classify] overrides all of this.
 //
-// Attempts run in the caller's goroutine, so endpoints have to honour their context.
+// The next attempt goes to a member that this call has not tried; only when all were tried the call
+// pauses (Backoff) and starts over. No attempt begins when less than a tenth of a share is left.
+// While there is nobody to call, because the registry has not answered yet or has answered with
+// nobody, the call waits for the first to come. An error that ends a call lets errors.Is find the
+// cause of every attempt, what ended the call, and go-kit's ErrNoEndpoints if nobody was there.
+//
+// Attempts of a call that is not idempotent run in the caller's goroutine, those of one that is in
+// goroutines of their own, which Pool.Close awaits. The call waits for its attempts, so endpoints
+// have to honour their context.
 func Retry(p *Pool, picker Picker, options ...RetryOption) kitendpoint.Endpoint {
 	r := &retrier{pool: p, picker: picker, config: retryConfig{
 		timeout:    2 * time.Second,
 		shares:     3,
-		backoffMin: 50 * time.Millisecond,
-		backoffMax: time.Second,
+		minBackoff: 50 * time.Millisecond,
+		maxBackoff: time.Second,
 		ratio:      0.2,
 		perSecond:  10,
 	}}
@@ -85,31 +61,55 @@ type retrier struct {
 
 // A call is the state of one call through Retry.
 type call struct {
+	deadline   time.Time
 	share      time.Duration // for each attempt
-	tried      []*Member     // in this round
-	errs       []error       // of the failed attempts
-	begun      int           // attempts
-	rounds     int
-	answeredBy string
-	pause      *time.Timer // runs while all were tried
+	idempotent bool
+	brief      bool        // the caller gives it less time than the Timeout
+	tried      []*Member   // in this round
+	errs       []error     // of the failed attempts
+	begun      int         // attempts
+	free       bool        // the next attempt costs nothing
+	startOver  bool        // the next attempt may go to any member, after a pause
+	rounds     int         // pauses made
+	pause      *time.Timer // runs during a pause
+	record     recorder
 }
 
 func (r *retrier) serve(ctx context.Context, request any) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.timeout)
 	defer cancel()
-	deadline, _ := ctx.Deadline()
-	c := &call{share: time.Until(deadline) / time.Duration(r.config.shares)}
-	defer c.report(ctx)
+	c := r.newCall(ctx)
+	defer c.record.close()
 	r.deposit()
+	if c.idempotent {
+		return r.race(ctx, c, request)
+	}
 	for {
-		m, err := r.next(ctx, c)
+		a, err := r.next(ctx, c)
 		if err != nil {
 			return nil, c.fail(err)
 		}
-		response, err := r.attempt(ctx, c, m, request)
+		response, err := r.pool.invoke(ctx, a, request)
 		if err == nil {
+			c.record.ends(a, nil)
 			return response, nil
 		}
+		if r.isFinal(ctx, c, a, err) {
+			return nil, c.fail(nil)
+		}
+	}
+}
+
+func (r *retrier) newCall(ctx context.Context) *call {
+	deadline, _ := ctx.Deadline()
+	left := time.Until(deadline)
+	return &call{
+		deadline:   deadline,
+		share:      left / time.Duration(r.config.shares),
+		idempotent: r.config.isIdempotent(ctx),
+		brief:      left < r.config.timeout*9/10,
+		free:       true,
+		record:     newRecorder(ctx),
 	}
 }
 
@@ -121,36 +121,87 @@ func (r *retrier) deposit() {
 	}
 }
 
-// next returns the member for the next attempt, with the call on it begun, or why there is none.
-func (r *retrier) next(ctx context.Context, c *call) (*Member, error) {
-	if r.config.attempts > 0 && c.begun >= r.config.attempts {
-		return nil, errAttempts
+// next returns the next attempt, with the call on its member begun, or why there is none.
+func (r *retrier) next(ctx context.Context, c *call) (a attempt, err error) {
+	if err := r.mayBegin(ctx, c); err != nil {
+		return a, err
 	}
-	if ctx.Err() != nil { // and no retry is paid for
-		return nil, ended(ctx)
-	}
-	if c.begun > 0 && !r.budget.withdraw() {
-		return nil, ErrBudget
+	if !c.free && !r.budget.withdraw() {
+		return a, ErrBudget
 	}
 	for {
 		if ctx.Err() != nil {
-			return nil, ended(ctx)
+			return a, ended(ctx)
 		}
 		s := r.pool.snapshot.Load() // before the pick: what it misses will supersede s
-		if m := r.pool.pick(ctx, r.picker, c.tried); m != nil {
-			c.begun++
-			return m, nil
+		if !c.startOver {
+			if a := r.pick(ctx, c); a.member != nil {
+				return r.begin(c, a), nil
+			}
 		}
 		if err := r.wait(ctx, c, s); err != nil {
-			return nil, err
+			return a, err
 		}
 	}
 }
 
-// wait returns when it makes sense to pick again: s was superseded, or all were tried and the pause is over.
+// pick picks for next. Only the first attempt may be a probe, so that a call meets one hung member
+// at most that was known to be.
+func (r *retrier) pick(ctx context.Context, c *call) (a attempt) {
+	if c.begun == 0 {
+		a.member, a.probe = r.pool.pickFirst(ctx, r.picker)
+	} else {
+		a.member = r.pool.pick(ctx, r.picker, c.tried)
+	}
+	return a
+}
+
+// mayBegin returns why the call may not make another attempt, if it may not. In its last moments it
+// begins none that could hardly be answered.
+func (r *retrier) mayBegin(ctx context.Context, c *call) error {
+	switch {
+	case r.config.attempts > 0 && c.begun >= r.config.attempts:
+		return errAttempts
+	case ctx.Err() != nil:
+		return ended(ctx)
+	case c.begun > 0 && time.Until(c.deadline) < c.share/10:
+		return errNoTime
+	default:
+		return nil
+	}
+}
+
+// begin counts an attempt.
+func (r *retrier) begin(c *call, a attempt) attempt {
+	c.begun++
+	c.tried = append(c.tried, a.member)
+	if c.idempotent {
+		a.share = c.share
+	}
+	a.try = c.record.begins(a.member)
+	a.brief = time.Until(c.deadline) < r.config.timeout*9/10
+	a.briefShare = c.brief
+	return a
+}
+
+// isFinal takes down that an attempt failed, and reports whether the call fails with it.
+func (r *retrier) isFinal(ctx context.Context, c *call, a attempt, err error) bool {
+	c.failed(a, err)
+	v := r.config.verdict(len(c.errs), err, c.idempotent)
+	c.free = errors.Is(err, syscall.ECONNREFUSED)
+	c.startOver = c.startOver || v == Retryable
+	return v == Permanent && ctx.Err() == nil // or next tells how the context ended
+}
+
+// wait returns when it makes sense to pick again: s was superseded, or all were tried and the pause
+// is over.
 func (r *retrier) wait(ctx context.Context, c *call, s *Snapshot) error {
 	if s.closed {
 		return ErrClosed
+	}
+	superseded := s.superseded
+	if c.startOver {
+		superseded = nil
 	}
 	var resume <-chan time.Time
 	if len(c.tried) > 0 {
@@ -165,38 +216,16 @@ func (r *retrier) wait(ctx context.Context, c *call, s *Snapshot) error {
 			return nobody(ctx)
 		}
 		return ended(ctx)
-	case <-s.superseded:
+	case <-superseded:
 	case <-resume:
-		c.tried, c.pause = c.tried[:0], nil
+		c.tried, c.pause, c.startOver = c.tried[:0], nil, false
 		c.rounds++
+		return r.mayBegin(ctx, c)
 	}
 	return nil
 }
 
 func (r *retrier) backoff(rounds int) time.Duration {
-	upper := min(r.config.backoffMin<<min(rounds, 20), r.config.backoffMax)
+	upper := min(r.config.minBackoff<<min(rounds, 20), r.config.maxBackoff)
 	return rand.N(upper + 1)
-}
-
-// attempt makes the attempt on m that next has begun, and takes its failure down.
-func (r *retrier) attempt(ctx context.Context, c *call, m *Member, request any) (any, error) {
-	if r.hedger != nil {
-		return r.hedged(ctx, c, m, request)
-	}
-	ctx, cancel := context.WithTimeout(ctx, c.share)
-	defer cancel()
-	response, err := r.pool.invoke(ctx, m, request, r.brief(ctx))
-	if err != nil {
-		c.failed(m, err)
-		return nil, err
-	}
-	c.answeredBy = m.instance
-	return response, nil
-}
-
-// brief reports whether an attempt with ctx has less time than one of a call with the whole timeout has, give or take a
-// tenth.
-func (r *retrier) brief(ctx context.Context) bool {
-	deadline, _ := ctx.Deadline()
-	return time.Until(deadline) < r.config.timeout/time.Duration(r.config.shares)*9/10
 }

@@ -162,20 +162,22 @@ func TestCallWaitingAtClose(t *testing.T) {
 	})
 }
 
+// An attempt that takes its share of the time is joined by a second one, and not cancelled.
 func TestShareOfTheDeadline(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		options []RetryOption
 		caller  time.Duration
-		want    time.Duration
+		want    time.Duration // when the second attempt begins
+		ended   int64         // attempts then
 	}{
-		{"default", nil, time.Hour, 2 * time.Second / 3},
-		{"a third", []RetryOption{Timeout(6 * time.Second)}, time.Hour, 2 * time.Second},
-		{"the caller's deadline", nil, 900 * time.Millisecond, 300 * time.Millisecond},
-		{"a half", []RetryOption{Shares(2)}, time.Hour, time.Second},
-		{"two attempts", []RetryOption{Attempts(2)}, time.Hour, time.Second},
-		{"failfast", []RetryOption{Attempts(1)}, time.Hour, 2 * time.Second},
-		{"many attempts", []RetryOption{Attempts(9)}, time.Hour, 2 * time.Second / 3},
+		{"default", nil, time.Hour, 2 * time.Second / 3, 0},
+		{"a third", []RetryOption{Timeout(6 * time.Second)}, time.Hour, 2 * time.Second, 0},
+		{"the caller's deadline", nil, 900 * time.Millisecond, 300 * time.Millisecond, 0},
+		{"a half", []RetryOption{Shares(2)}, time.Hour, time.Second, 0},
+		{"two attempts", []RetryOption{Attempts(2)}, time.Hour, time.Second, 0},
+		{"many attempts", []RetryOption{Attempts(9)}, time.Hour, 2 * time.Second / 3, 0},
+		{"failfast", []RetryOption{Attempts(1)}, time.Hour, 2 * time.Second, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -187,21 +189,23 @@ func TestShareOfTheDeadline(t *testing.T) {
 				defer p.Close()
 				ctx, cancel := context.WithTimeout(t.Context(), test.caller)
 				defer cancel()
-				go Retry(p, NewRandom(), test.options...)(ctx, 1)
+				go Retry(p, NewRandom(), append(test.options, Idempotent())...)(ctx, 1)
+				want := func(wantBegun, wantEnded int64) {
+					t.Helper()
+					synctest.Wait()
+					var begun, ended int64
+					for _, s := range f {
+						begun += s.calls.Load()
+						ended += s.calls.Load() - s.running.Load()
+					}
+					if wantBegun != begun || wantEnded != ended {
+						t.Errorf("want %d attempts begun and %d ended, have %d and %d", wantBegun, wantEnded, begun, ended)
+					}
+				}
 				time.Sleep(test.want - 1)
-				synctest.Wait()
-				if want, have := 1, len(f.since(map[string]int64{names(2)[0]: 0, names(2)[1]: 0})); want != have {
-					t.Errorf("just before %v: want %d attempt, have %d", test.want, want, have)
-				}
+				want(1, 0)
 				time.Sleep(2 * time.Nanosecond)
-				synctest.Wait()
-				ended := 0
-				for _, s := range f {
-					ended += int(s.calls.Load() - s.running.Load())
-				}
-				if want := 1; want != ended {
-					t.Errorf("at %v: want %d attempt ended, have %d", test.want, want, ended)
-				}
+				want(2-test.ended, test.ended)
 			})
 		})
 	}

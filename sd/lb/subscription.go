@@ -1,14 +1,13 @@
 package lb
 
 import (
-	"time"
-
 	"example.com/daytime/sd"
 	kitsd "github.com/go-kit/kit/sd"
 )
 
-// A follower is an Instancer that hands over differences, which spares the Pool from comparing whole sets. It calls fn
-// with the whole set first, never after stop has returned and never twice at once; while fn blocks it merges.
+// A follower is an Instancer that hands over differences, which spares the Pool from comparing whole
+// sets. It calls fn with the whole set first, never after stop has returned and never twice at once;
+// while fn blocks it merges.
 type follower interface {
 	Follow(fn func(sd.Change)) (stop func())
 }
@@ -28,8 +27,8 @@ func (p *Pool) subscribe(src kitsd.Instancer) (stop func()) {
 	}
 }
 
-// relay passes a go-kit subscription on. An event with an error leaves the set as it was: who cannot ask the registry
-// knows nothing about the instances.
+// relay passes a go-kit subscription on. An event with an error leaves the set as it was: an error of
+// the registry says nothing about the instances.
 func (p *Pool) relay(events <-chan kitsd.Event, stopped <-chan struct{}) {
 	for {
 		select {
@@ -51,32 +50,4 @@ func (p *Pool) send(c sd.Change) {
 	case p.changes <- c:
 	case <-p.done:
 	}
-}
-
-// run is the Pool's goroutine.
-func (p *Pool) run() {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case c := <-p.changes:
-			p.apply(c)
-		case <-timer.C:
-			p.attend()
-		case <-p.nudge:
-		case <-p.done:
-			return
-		}
-		timer.Reset(p.untilNext())
-	}
-}
-
-// untilNext is how long run may sleep.
-func (p *Pool) untilNext() time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.agenda) == 0 {
-		return time.Hour
-	}
-	return time.Duration(p.agenda[0].at - p.now())
 }

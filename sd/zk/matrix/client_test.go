@@ -45,8 +45,16 @@ func openClient(target sd.Target, tally *tally) (*client, error) {
 	c.instancer = sd.NewInstancer(c.backend, kitlog.NewNopLogger())
 	c.unfollow = c.instancer.Follow(c.view.take)
 	c.pool = lb.NewPool(c.instancer, tally.factory(transport.Factory()), kitlog.NewNopLogger())
-	c.call = lb.Retry(c.pool, lb.LeastLoaded{})
+	c.call = lb.Retry(c.pool, lb.LeastLoaded{}, lb.Idempotent(), lb.Classify(elsewhere))
 	return c, nil
+}
+
+// elsewhere has a request go elsewhere when a server sends more than a line.
+func elsewhere(_ int, err error) lb.Verdict {
+	if errors.Is(err, transport.ErrTooLong) {
+		return lb.Elsewhere
+	}
+	return lb.Undecided
 }
 
 func (c *client) close() {

@@ -151,7 +151,7 @@ func startSnapshot(t testing.TB, target sd.Target, file string) *program {
 	}
 	p.instancer = sd.NewInstancer(backend, kitlog.NewNopLogger(), options...)
 	p.pool = lb.NewPool(p.instancer, transport.Factory(), kitlog.NewNopLogger())
-	p.set = endpoint.Set{DaytimeEndpoint: lb.Retry(p.pool, lb.LeastLoaded{})}
+	p.set = endpoint.Set{DaytimeEndpoint: lb.Retry(p.pool, lb.LeastLoaded{}, lb.Idempotent())}
 	return p
 }
 

@@ -1,0 +1,126 @@
+package lb
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// However many of the list are dead, calls go to those that live: at most the calls of the first
+// second, in which the dead are found out, may fail.
+func TestMostOfTheListIsDead(t *testing.T) {
+	for _, c := range []struct{ dead, live int }{
+		{3, 1}, {10, 1}, {20, 1}, {50, 1}, {100, 1}, {40, 10}, {60, 20}, {80, 40}, {300, 60},
+	} {
+		for _, name := range PickerNames() {
+			t.Run(fmt.Sprintf("%d+%d/%s", c.dead, c.live, name), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					f := newFleet(c.dead + c.live)
+					for i, name := range names(c.dead + c.live) {
+						f[name].latency = time.Millisecond
+						if i >= c.live {
+							f[name].fail(errRefused)
+						}
+					}
+					p, _ := start(f)
+					defer p.Close()
+					picker, _ := ParsePicker(name)
+					call := keyed(Retry(p, picker))
+					drive(t.Context(), call, 20, 50*time.Millisecond)
+					before := f.calls()
+					drive(t.Context(), call, 59*20, 50*time.Millisecond).wantNoFailure(t)
+					attempts := int64(0)
+					for _, n := range f.since(before) {
+						attempts += n
+					}
+					// One call in four may begin with a probe; the first second finds out most of the dead.
+					if want := int64(59*20*5/4 + c.dead); attempts > want {
+						t.Errorf("attempts: want at most %d for %d calls, have %d", want, 59*20, attempts)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Most of the list swallows what it is sent. An idempotent call meets one of these at most that is
+// known to, and loses a share of its time there.
+func TestMostOfTheListHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(12)
+		for _, name := range names(12)[2:] {
+			f[name].fail(errEndless)
+		}
+		p, _ := start(f)
+		defer p.Close()
+		call := Retry(p, NewRandom(), Idempotent())
+		drive(t.Context(), call, 100, 50*time.Millisecond)
+		l := drive(t.Context(), call, 1200, 50*time.Millisecond)
+		l.wantNoFailure(t)
+		if want, have := 2*time.Second/3, percentile(l.latencies, 100); have > want {
+			t.Errorf("slowest call: want %v, have %v", want, have)
+		}
+		if have := percentile(l.latencies, 90); have > 0 {
+			t.Errorf("nine of ten calls: want no wait, have %v", have)
+		}
+	})
+}
+
+// After an outage of all, the first to answer does not bear all calls until the others' times are
+// over.
+func TestTheFirstToReturnIsNotLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(20)
+		for _, s := range f {
+			s.fail(errRefused)
+		}
+		p, _ := start(f)
+		defer p.Close()
+		call := Retry(p, NewRandom(), Timeout(100*time.Millisecond))
+		drive(t.Context(), call, 1200, 50*time.Millisecond)
+		for _, s := range f {
+			s.fail(nil)
+		}
+		drive(t.Context(), call, 200, 10*time.Millisecond).wantNoFailure(t)
+		if want, have := 20, p.snapshot.Load().Len(); want != have {
+			t.Errorf("open 2 s after all have returned: want %d, have %d", want, have)
+		}
+	})
+}
+
+// What withdrew gets no call any more, whatever its number; what is lost stays in reserve.
+func TestWithdrawnInstancesAreGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(5)
+		p, r := start(f)
+		defer p.Close()
+		leavers := names(5)[:3]
+		f[leavers[0]].latency = time.Second
+		pending := make(chan error)
+		go func() {
+			_, err := p.endpoint(p.members[leavers[0]])(context.Background(), 1)
+			pending <- err
+		}()
+		synctest.Wait()
+		r.withdraw(leavers...)
+		synctest.Wait()
+		before := f.calls()
+		drive(t.Context(), Retry(p, NewRandom()), 1000, 40*time.Millisecond).wantNoFailure(t)
+		if have := f.since(before); len(have) != 2 {
+			t.Errorf("want calls to the two that stay, have %v", have)
+		}
+		if err := <-pending; err != nil {
+			t.Errorf("the call in flight: %v", err)
+		}
+		for _, name := range leavers {
+			if have := f[name].closed.Load(); have != 1 {
+				t.Errorf("%s: want it closed, have %d", name, have)
+			}
+		}
+		r.fn(change(nil, names(5)[3:4], nil)) // one of two lost: the reserve does not open for it
+		r.fn(change(leavers, nil, nil))
+		wantListed(t, p, append(leavers, names(5)[4])...)
+	})
+}

@@ -1,0 +1,226 @@
+package lb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// maxFailures is how many failures in a row eject a member, unless one of them was refused.
+const maxFailures = 3
+
+// An evidence is what a failed attempt says about its member. The package comment has the table.
+type evidence uint8
+
+const (
+	noEvidence  evidence = iota // the error may be the request's own, or this side's
+	refused                     // nothing listens there
+	unreachable                 // no connection, or one that ended without an answer
+	silent                      // no answer to the end of the call
+	outlived                    // its share passed, and another attempt answered first
+)
+
+// weigh returns what the end of an attempt with ctx says about its member.
+func (a *attempt) weigh(ctx context.Context, err error, took time.Duration) evidence {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return refused
+	case errors.Is(ctx.Err(), context.Canceled):
+		if context.Cause(ctx) == errOutrun && a.share > 0 && took >= a.share {
+			return outlived
+		}
+		return noEvidence
+	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded),
+		errors.As(err, &timeout) && timeout.Timeout():
+		if a.race != nil && a.race.isUnanswered() {
+			return noEvidence
+		}
+		return silent
+	case isUnreachable(err), unsent(err) && !isLocal(err):
+		return unreachable
+	default:
+		return noEvidence
+	}
+}
+
+// isUnreachable reports whether err says that the instance, or the way to it, is at fault.
+func isUnreachable(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || isAny(err,
+		syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.EHOSTUNREACH,
+		syscall.EHOSTDOWN, syscall.ETIMEDOUT)
+}
+
+// isLocal reports whether err says that no connection came about for a reason on this side.
+func isLocal(err error) bool {
+	var lookup *net.DNSError
+	return errors.As(err, &lookup) || isAny(err,
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL,
+		syscall.EADDRINUSE, syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EACCES, syscall.EPERM,
+		syscall.EAFNOSUPPORT, syscall.EINVAL)
+}
+
+func isAny(err error, errnos ...syscall.Errno) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno) && slices.Contains(errnos, errno)
+}
+
+// recordFailure takes in a failed attempt. A failure that may be the request's own has no effect.
+//
+// Silence says nothing about a member that has answered another call meanwhile, or as long before as
+// the attempt took, however slow it is for some requests. Nor does it when the caller was impatient
+// and gave the attempt less time than usual, unless the member has answered no call for a while.
+//
+// Attempts that run side by side fail side by side, for one reason: they count as one failure.
+func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
+	m := a.member
+	if e == noEvidence {
+		return
+	}
+	m.failingSince.CompareAndSwap(0, max(a.start, 1))
+	if e == silent || e == outlived {
+		brief := a.brief && e == silent || a.briefShare && e == outlived
+		answeredAt := m.answeredAt.Load()
+		if answeredAt > 0 && answeredAt > 2*a.start-now || // since start, or that long before
+			brief && now-m.failingSince.Load() < p.config.minEjection {
+			return
+		}
+	}
+	p.mu.Lock()
+	if a.start >= m.failedAt {
+		m.failures.Add(1)
+		m.failedAt = now
+	}
+	lasting := m.failures.Load() >= maxFailures
+	dropped := m.presence == reserve && (e != outlived || lasting)
+	var ejectedFor int64
+	switch {
+	case dropped:
+		p.discard([]*Member{m})
+		if until := p.breaker.recordFailure(now, p.config.reserve); until > 0 {
+			p.schedule(until, nil, endPause)
+		}
+	case m.health == ejected || m.presence != listed: // known already, or unknown
+	case (e == refused || lasting) && a.start >= m.ejectedUntil:
+		ejectedFor = p.eject(m, now)
+	default:
+		p.setFailing(m, failing)
+		m.probeAt = now + p.config.minEjection
+		p.planProbe(m)
+	}
+	p.publish()
+	p.mu.Unlock()
+	switch {
+	case dropped:
+		m.close()
+		p.logger.Log("msg", "dropped from the reserve", "instance", m.instance, "err", err)
+	case ejectedFor > 0:
+		p.logger.Log("msg", fmt.Sprintf("ejected for %v", time.Duration(ejectedFor).Round(time.Millisecond)),
+			"instance", m.instance, "err", err)
+	}
+}
+
+// setFailing changes m's health. Its latency is forgotten when that begins or ends: while m fails,
+// probes judge it, and afterwards its new answers. The caller holds mu, and publishes.
+func (p *Pool) setFailing(m *Member, to health) {
+	if (m.health == answering) != (to == answering) {
+		m.latency.forget()
+	}
+	m.health = to
+	p.place(m)
+}
+
+// eject sets m aside for a time that doubles with each ejection in a row. The caller holds mu, and
+// publishes.
+func (p *Pool) eject(m *Member, now int64) (ejectedFor int64) {
+	ejectedFor = min(p.config.minEjection<<min(m.ejections, 10), p.config.maxEjection)
+	ejectedFor -= rand.Int64N(ejectedFor/4 + 1) // so that clients do not all come back at once
+	m.ejections++
+	m.ejectedUntil = now + ejectedFor
+	m.probeAt = m.ejectedUntil
+	m.history.ejected.Add(1)
+	p.setFailing(m, ejected)
+	p.planProbe(m)
+	return ejectedFor
+}
+
+// planProbe makes m due for a probe, or sets a timer for that. The caller holds mu, and publishes.
+func (p *Pool) planProbe(m *Member) {
+	if m.presence != listed || m.health == answering || m.health == due || m.probePlanned {
+		return
+	}
+	now := p.now()
+	at := m.probeAt
+	if at <= now {
+		if m.calls.Load() == 0 {
+			p.setFailing(m, due)
+			return
+		}
+		at = now + max(p.config.minEjection, int64(time.Millisecond)) // a call on it runs: no other beside it
+	}
+	m.probePlanned = true
+	p.schedule(at, m, probe)
+}
+
+// claimProbe begins a call on a member that is due for a probe. The next one is due when this has
+// had time.
+func (p *Pool) claimProbe(m *Member) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m.health != due || m.presence != listed || !m.begin() {
+		return false
+	}
+	p.setFailing(m, failing)
+	m.probeAt = p.now() + p.config.minEjection
+	p.planProbe(m)
+	p.publish()
+	p.sinceProbe.Store(0)
+	return true
+}
+
+// recordSuccess takes in an answer.
+func (p *Pool) recordSuccess(m *Member, now int64) {
+	m.answeredAt.Store(now)
+	if p.breakerMoved.Load() {
+		p.resetBreaker(m)
+	}
+	if m.failingSince.Load() == 0 {
+		return
+	}
+	m.failingSince.Store(0)
+	if m.failures.Load() == 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m.failures.Store(0)
+	m.ejections, m.ejectedUntil = 0, 0
+	if m.health == answering {
+		return
+	}
+	alone := p.partitions[ready].n == 0
+	p.setFailing(m, answering)
+	if alone && m.presence == listed {
+		p.probeAll(now)
+	}
+	p.publish()
+}
+
+// probeAll makes all members that fail due for a probe: one has answered, and must not bear all
+// calls until the others' times are over. The caller holds mu, and publishes.
+func (p *Pool) probeAll(now int64) {
+	for _, m := range p.members {
+		if m.health == failing || m.health == ejected {
+			m.probeAt = now
+			if m.calls.Load() == 0 && m.presence == listed {
+				p.setFailing(m, due)
+			}
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package lb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	kitendpoint "github.com/go-kit/kit/endpoint"
+	kitlb "github.com/go-kit/kit/sd/lb"
+)
+
+// An attempt is a call on one member.
+type attempt struct {
+	member *Member
+	start  int64 // on the Pool's clock
+	probe  bool  // of a member known to fail: it is not cancelled when another answers first
+	try    int   // its index in the recorder
+	race   *race // nil if the attempts of its call follow one another
+
+	// share is what the attempt may take before another one begins beside it; 0 if none does.
+	share time.Duration
+	// brief and briefShare say that the attempt, or its share, has less time than is usual, because
+	// the caller is impatient.
+	brief, briefShare bool
+}
+
+// invoke makes the attempt, on whose member a call has been begun, and draws the conclusions.
+func (p *Pool) invoke(ctx context.Context, a attempt, request any) (response any, err error) {
+	a.start = p.now()
+	a.member.history.requests.Add(1)
+	err = errPanicked // if the endpoint does not return
+	defer func() { p.finish(ctx, &a, err) }()
+	return a.member.serve(ctx, request)
+}
+
+// finish ends an attempt. One that was cancelled took longer than this: its latency counts if that
+// is news.
+func (p *Pool) finish(ctx context.Context, a *attempt, err error) {
+	m, now := a.member, p.now()
+	took := now - a.start
+	switch {
+	case err == nil:
+		m.history.recordAnswer(took)
+		p.recordSuccess(m, now)
+		m.latency.observe(now, float64(took))
+	case errors.Is(ctx.Err(), context.Canceled):
+		if m.failures.Load() == 0 && float64(took) > m.latency.value(now) {
+			m.latency.observe(now, float64(took))
+		}
+		p.recordFailure(a, a.weigh(ctx, err, time.Duration(took)), now, err)
+	default:
+		m.history.failures.Add(1)
+		p.recordFailure(a, a.weigh(ctx, err, time.Duration(took)), now, err)
+		if m.failures.Load() == 0 {
+			m.latency.fail(now, float64(took))
+		}
+	}
+	m.end()
+}
+
+// endpoint returns m's endpoint for Endpoints.
+func (p *Pool) endpoint(m *Member) kitendpoint.Endpoint {
+	return func(ctx context.Context, request any) (any, error) {
+		if m.begin() {
+			return p.invoke(ctx, attempt{member: m}, request)
+		}
+		if p.snapshot.Load().closed {
+			return nil, ErrClosed
+		}
+		return nil, fmt.Errorf("lb: %s has left: %w", m.instance, kitlb.ErrNoEndpoints)
+	}
+}
+
+// picking returns an endpoint that picks.
+func (p *Pool) picking(picker Picker) kitendpoint.Endpoint {
+	return func(ctx context.Context, request any) (any, error) {
+		m, probe := p.pickFirst(ctx, picker)
+		if m == nil {
+			return nil, p.snapshot.Load().empty()
+		}
+		return p.invoke(ctx, attempt{member: m, probe: probe}, request)
+	}
+}

@@ -1,0 +1,48 @@
+package lb
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	kitlog "github.com/go-kit/log"
+)
+
+// A log that nobody reads holds up no call beyond its Timeout, no change, and Close for a second at
+// most.
+func TestStalledLogHoldsNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stalled := make(chan struct{})
+		var lines atomic.Int64
+		logger := kitlog.LoggerFunc(func(...any) error {
+			lines.Add(1)
+			<-stalled
+			return nil
+		})
+		f := newFleet(6)
+		delete(f, names(6)[5]) // its factory fails
+		for _, name := range names(6)[:3] {
+			f[name].fail(errRefused)
+		}
+		r := new(registry)
+		p := NewPool(r, f.factory, logger)
+		r.reset(names(6)...)
+		l := drive(t.Context(), Retry(p, NewRandom()), 100, 10*time.Millisecond)
+		l.wantNoFailure(t)
+		if have := percentile(l.latencies, 100); have > 0 {
+			t.Errorf("slowest call: want no wait, have %v", have)
+		}
+		r.down(names(6)[4])
+		wantListed(t, p, names(6)[3])
+		begin := time.Now()
+		p.Close()
+		if have := time.Since(begin); have > time.Second {
+			t.Errorf("Close: want 1 s at most, have %v", have)
+		}
+		if have := lines.Load(); have != 1 {
+			t.Errorf("lines begun: want the one that hangs, have %d", have)
+		}
+		close(stalled)
+	})
+}
