@@ -60,7 +60,7 @@ func TestWrongCommands(t *testing.T) {
 		{"--sd fixed://127.0.0.1:1 --snapshot f", `--snapshot "f": a fixed list needs none`},
 		{"--hedge=perhaps", `--hedge "perhaps": want true or false`},
 		{"--log-level loud", `--log-level "loud": want debug, info, warn, error`},
-		{"--log-format xml", `--log-format "xml": want logfmt, json`},
+		{"--log-format xml", `--log-format "xml": want auto, words, logfmt, json`},
 		{"--sd consul://127.0.0.1", `--sd target "consul://127.0.0.1": unknown scheme "consul"; known are fixed, zk`},
 		{"--snapshot /dev/null", `--snapshot "/dev/null": want a regular file, or none yet`},
 		{"list --snapshot .", `--snapshot ".": want a regular file, or none yet`},
@@ -79,7 +79,7 @@ func TestWrongCommands(t *testing.T) {
 }
 
 func TestEnvironment(t *testing.T) {
-	addr := serve(t)
+	addr := shelltest.Serve(t)
 	for _, test := range []struct {
 		name      string
 		variables map[string]string

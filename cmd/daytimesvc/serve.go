@@ -23,13 +23,16 @@ import (
 	"example.com/daytime/transport"
 )
 
-// finishTime bounds how long the shutdown waits for connections that were begun. With the withdrawal (2 s), the default
-// drain and the end of the session (1 s) that stays below the 10 s after which Docker kills.
+// finishTime bounds how long the shutdown waits for connections that were begun. With the
+// withdrawal (2 s), the default drain and the end of the session (1 s) that stays below the 10 s
+// after which Docker kills.
 const finishTime = 5 * time.Second
 
-// serve is the life of the program: it opens everything, waits for the end of ctx, and closes in the one order that
-// loses no request (shutdown). Nothing is registered before every listener is bound.
-func serve(ctx context.Context, c config, logger kitlog.Logger) error {
+// serve is the life of the program: it opens everything, waits for the end of ctx, and closes in
+// the one order that loses no request (shutdown). Nothing is registered before every listener is
+// bound.
+func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
+	logger := stdio.Logger()
 	listeners, err := listen(ctx, c.listen)
 	if ctx.Err() != nil { // while a name was looked up: there is nothing to undo
 		closeAll(listeners)
@@ -50,7 +53,7 @@ func serve(ctx context.Context, c config, logger kitlog.Logger) error {
 		return shell.UsageError("sd", err)
 	}
 	defer backend.Close()
-	servers, err := newServers(c, listeners, backend, logger)
+	servers, err := newServers(c, listeners, backend, stdio)
 	if err != nil {
 		return err
 	}
@@ -105,8 +108,10 @@ type server struct {
 	logger    kitlog.Logger
 }
 
-// newServers wires each listener to a service of its own, which answers with the name it is registered under.
-func newServers(c config, listeners []net.Listener, backend sd.Backend, logger kitlog.Logger) (servers []*server, err error) {
+// newServers wires each listener to a service of its own, which answers with the name it is
+// registered under.
+func newServers(c config, listeners []net.Listener, backend sd.Backend, stdio *shell.Stdio) (servers []*server, err error) {
+	logger := stdio.Logger()
 	layout, err := service.ParseFormat(c.format)
 	if err != nil {
 		return nil, err
@@ -122,7 +127,7 @@ func newServers(c config, listeners []net.Listener, backend sd.Backend, logger k
 		}
 		s := &server{listener: l, logger: kitlog.With(logger, "instance", instance)}
 		svc := service.New(instance, options...)
-		if c.logging.Level == "debug" {
+		if stdio.Level() == "debug" {
 			svc = service.Logging(level.Debug(s.logger))(svc)
 		}
 		s.transport = transport.NewDaytimeServer(endpoint.New(svc), level.Error(kitlog.With(s.logger, "msg", "serving")),
@@ -172,7 +177,8 @@ func closeAll(listeners []net.Listener) {
 	}
 }
 
-// startDev starts the development registry, if it is asked for, at the address where the target has a ZooKeeper.
+// startDev starts the development registry, if it is asked for, at the address where the target has
+// a ZooKeeper.
 func startDev(c config, logger kitlog.Logger) (io.Closer, error) {
 	if !c.dev {
 		return io.NopCloser(nil), nil
@@ -189,8 +195,8 @@ func startDev(c config, logger kitlog.Logger) (io.Closer, error) {
 	return dev, nil
 }
 
-// devAddress is where a development registry for target is to listen: on this host only, since it asks nobody for a
-// password, and at one address, since it is no ensemble.
+// devAddress is where a development registry for target is to listen: on this host only, since it
+// asks nobody for a password, and at one address, since it is no ensemble.
 func devAddress(target string) (string, error) {
 	t, err := sd.ParseTarget(target)
 	if err != nil {
