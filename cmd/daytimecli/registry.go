@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	kitlog "github.com/go-kit/log"
@@ -59,21 +57,6 @@ func (c *config) open(stdio *shell.Stdio, muted, namesTold bool) (*registry, err
 func (r *registry) Close() {
 	r.Stop()
 	r.backend.Close()
-}
-
-// checkSnapshot refuses what the first write would replace by a regular file, such as /dev/null or
-// a link, and a list that would replace a registry's.
-func (c *config) checkSnapshot() error {
-	if c.snapshot == "" {
-		return nil
-	}
-	if strings.HasPrefix(c.sd, "fixed://") {
-		return fmt.Errorf("%q: a fixed list needs none", c.snapshot)
-	}
-	if info, err := os.Lstat(c.snapshot); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%q: want a regular file, or none yet", c.snapshot)
-	}
-	return nil
 }
 
 // begin gives the registry a grace before the snapshot, if there is one, and tells with what the

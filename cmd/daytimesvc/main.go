@@ -15,11 +15,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
-	"net/netip"
 	"os"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -111,63 +107,6 @@ func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 	stdio.AddFlags(flags, "nothing but errors on stderr")
 }
 
-// A list is a flag's value with commas.
-type list []string
-
-func (l list) String() string { return strings.Join(l, ",") }
-
-// listOf returns a parser of lists whose elements pass check. A flag that is given again adds to
-// its list.
-func listOf(check func(string) error) func(string) (list, error) {
-	var given list
-	return func(text string) (list, error) {
-		l := append(slices.Clip(given), strings.Split(text, ",")...)
-		for i, s := range l {
-			if err := check(s); err != nil {
-				return nil, err
-			}
-			if slices.Contains(l[:i], s) && !strings.HasSuffix(s, ":0") {
-				return nil, fmt.Errorf("want each address once")
-			}
-		}
-		given = l
-		return l, nil
-	}
-}
-
-// checkListen wants a host that can be looked up, and a numeric port, for which no file of names is
-// needed.
-func checkListen(s string) error {
-	host, port, err := net.SplitHostPort(s)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	switch {
-	case err != nil:
-		return fmt.Errorf("address %q: want host:port, such as 127.0.0.1:8897, :8897 or [::1]:0", s)
-	case host == "*":
-		return fmt.Errorf("address %q: want %q for all addresses of this host", s, ":"+port)
-	case !isHost(host):
-		return fmt.Errorf("address %q: host %q: want a name, an address, or nothing for all addresses", s, host)
-	}
-	return nil
-}
-
-// isHost reports whether host is nothing, an address, or a name: letters, digits, - and _ with dots
-// between. A name does not end in a number, which is a mistyped address (RFC 1123, section 2.1).
-func isHost(host string) bool {
-	if _, err := netip.ParseAddr(host); err == nil || host == "" {
-		return true
-	}
-	labels := strings.Split(strings.TrimSuffix(strings.ToLower(host), "."), ".")
-	for _, label := range labels {
-		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-			return false
-		}
-	}
-	return strings.Trim(labels[len(labels)-1], "0123456789") != ""
-}
-
 // check refuses what could not be registered, before anything is opened.
 func (c *config) check() error {
 	if n := len(c.advertise); n > 0 && n != len(c.listen) {
@@ -189,10 +128,3 @@ func (c *config) check() error {
 
 // registers reports whether there is a registry, rather than a fixed list.
 func (c *config) registers() bool { return !strings.HasPrefix(c.sd, "fixed://") }
-
-// wildcard reports whether a listen address means every address of the host.
-func wildcard(s string) bool {
-	host, _, _ := net.SplitHostPort(s)
-	addr, err := netip.ParseAddr(host)
-	return host == "" || err == nil && addr.Unmap().IsUnspecified()
-}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,7 +54,11 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 		return shell.UsageError("sd", err)
 	}
 	defer backend.Close()
-	servers, err := newServers(c, listeners, backend, stdio)
+	instances := c.instances(listeners)
+	if err := c.checkLoopback(ctx, instances, logger); err != nil {
+		return err
+	}
+	servers, err := newServers(c, listeners, instances, backend, stdio)
 	if err != nil {
 		return err
 	}
@@ -73,16 +78,9 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 	case <-ctx.Done():
 	case err = <-broken:
 	}
-	var withdrawing sync.WaitGroup
-	withdrawing.Go(func() { // whatever becomes of the log, which may block
-		inParallel(servers, func(s *server) { s.registrar.Deregister() })
-	})
-	if err == nil {
-		level.Info(logger).Log("msg", "shutting down", "reason", context.Cause(ctx), "drain", c.drain)
-	} else {
-		level.Error(logger).Log("msg", "shutting down", "err", err, "drain", c.drain)
-	}
-	withdrawing.Wait()
+	reason := cmp.Or(err, context.Cause(ctx))
+	level.Info(logger).Log("msg", "shutting down", "reason", reason, "drain", c.drain)
+	inParallel(servers, func(s *server) { s.registrar.Deregister() })
 	shutdown(servers, c.drain, logger)
 	return err
 }
@@ -108,10 +106,22 @@ type server struct {
 	logger    kitlog.Logger
 }
 
-// newServers wires each listener to a service of its own, which answers with the name it is
+// instances is what each listener is registered under.
+func (c *config) instances(listeners []net.Listener) []string {
+	if len(c.advertise) > 0 {
+		return c.advertise
+	}
+	var instances []string
+	for _, l := range listeners {
+		instances = append(instances, l.Addr().String())
+	}
+	return instances
+}
+
+// newServers wires each listener to a service of its own, which answers with the name that it is
 // registered under.
-func newServers(c config, listeners []net.Listener, backend sd.Backend, stdio *shell.Stdio) (servers []*server, err error) {
-	logger := stdio.Logger()
+func newServers(c config, listeners []net.Listener, instances []string, backend sd.Backend,
+	stdio *shell.Stdio) (servers []*server, err error) {
 	layout, err := service.ParseFormat(c.format)
 	if err != nil {
 		return nil, err
@@ -121,18 +131,15 @@ func newServers(c config, listeners []net.Listener, backend sd.Backend, stdio *s
 		options = append(options, service.Anonymous())
 	}
 	for i, l := range listeners {
-		instance := l.Addr().String()
-		if len(c.advertise) > 0 {
-			instance = c.advertise[i]
-		}
-		s := &server{listener: l, logger: kitlog.With(logger, "instance", instance)}
-		svc := service.New(instance, options...)
+		s := &server{listener: l, logger: kitlog.With(stdio.Logger(), "instance", instances[i])}
+		svc := service.New(instances[i], options...)
 		if stdio.Level() == "debug" {
 			svc = service.Logging(level.Debug(s.logger))(svc)
 		}
-		s.transport = transport.NewDaytimeServer(endpoint.New(svc), level.Error(kitlog.With(s.logger, "msg", "serving")),
+		s.transport = transport.NewDaytimeServer(endpoint.New(svc),
+			level.Error(kitlog.With(s.logger, "msg", "serving")),
 			transport.MaxConns(c.maxConns), transport.MaxConnsPerIP(c.maxConnsPerIP))
-		if s.registrar, err = sd.NewRegistrar(backend, instance, logger); err != nil {
+		if s.registrar, err = sd.NewRegistrar(backend, instances[i], stdio.Logger()); err != nil {
 			return nil, shell.UsageError("listen", fmt.Errorf("%q: %w", c.listen[i], err))
 		}
 		servers = append(servers, s)
