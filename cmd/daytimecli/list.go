@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	kitsd "github.com/go-kit/kit/sd"
 	"github.com/go-kit/log/level"
 
 	"example.com/daytime/cmd/internal/shell"
@@ -29,7 +28,7 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	if state.Phase == sd.Unknown {
 		return fmt.Errorf("%s: %s", c.sd, registry.why(state))
 	}
-	instances, strangers := registry.instances(), registry.strangers.list()
+	instances, strangers := registry.Instances(), registry.strangers.list()
 	switch {
 	case len(instances) > 0:
 		if err := put(stdio.Out, strings.Join(instances, "\n")+"\n"); err != nil {
@@ -47,14 +46,6 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 		return fmt.Errorf("%s: no answer; %s: %w", c.sd, registry.age(state), state.Err)
 	}
 	return nil
-}
-
-// instances is the whole set, which is known, sorted.
-func (r *registry) instances() []string {
-	events := make(chan kitsd.Event)
-	r.Register(events)
-	defer r.Deregister(events)
-	return (<-events).Instances
 }
 
 // watch prints changes until ctx is done.

@@ -58,6 +58,7 @@ func TestListWithoutAnAnswer(t *testing.T) {
 		{"no directory", missing, "100ms", "there is no directory /go_servers in the ZooKeeper at 127.0.0.1:"},
 		{"silence", silence, "100ms", "no answer yet"},
 		{"nothing there", "zk://" + dead, "1200ms", "connection refused"},
+		{"nothing there, and no time", "zk://" + dead, "100ms", "connection refused"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			stdout, stderr := try(t, shell.ExitFailure, "list", "--sd", test.url, "--timeout", test.timeout)

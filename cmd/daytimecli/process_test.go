@@ -133,7 +133,8 @@ func testStdoutStalls(t *testing.T, dir string) {
 			t.Errorf("%s: want an end at once, have %v", args, have)
 		}
 		if strings.HasPrefix(args, "-n") {
-			shelltest.WantText(t, p.Stderr.String(), "answered, 0 failed", addr)
+			p.Stderr.Await(t, "answered, 0 failed", 1)
+			p.Stderr.Await(t, addr, 1)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	kitlog "github.com/go-kit/log"
@@ -85,25 +86,12 @@ func (r *registry) tell(s sd.State) {
 	}
 }
 
-// settle returns the state once it is live, or as it is after timeout or at the end of ctx. It
-// looks again and again, since no subscriber is told when the registry confirms the very list that
-// was in the file.
+// settle returns the state once it is live, or as it is after timeout or at the end of ctx.
 func (r *registry) settle(ctx context.Context, timeout time.Duration) sd.State {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	ticker := time.NewTicker(pollEvery)
-	defer ticker.Stop()
-	for {
-		state := r.State()
-		if state.Phase == sd.Live {
-			return state
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return r.State()
-		}
-	}
+	r.Await(ctx) // whose error is in the state as well
+	return r.State()
 }
 
 // age says how old a list is that the registry does not confirm.
@@ -125,11 +113,14 @@ func (r *registry) why(s sd.State) string {
 
 // unanswered says what is known of a registry that has neither failed nor given a set.
 func (r *registry) unanswered() string {
-	target, err := sd.ParseTarget(r.target)
 	b, ok := r.backend.(*zk.Backend)
-	if err != nil || !ok || b.Stats().Server == "" {
+	if !ok {
 		return "no answer yet"
 	}
+	if err := b.Err(); err != nil {
+		return fmt.Sprintf("no answer yet: %v", err)
+	}
+	target, _ := sd.ParseTarget(r.target) // which has been opened
 	return fmt.Sprintf("there is no directory %s in the ZooKeeper at %s (connected); nobody has registered there",
-		cmp.Or(target.Path, "/go_servers"), b.Stats().Server)
+		cmp.Or(strings.TrimSuffix(target.Path, "/"), "/go_servers"), b.Stats().Server)
 }

@@ -13,7 +13,7 @@ func TestNobodyIsRegistered(t *testing.T) {
 	registry, url := shelltest.StartRegistry(t, true)
 	p := start(t, "--sd", url, "-n", "0", "-i", "20ms", "--timeout", "100ms")
 	p.Stderr.Await(t, "level=warn", 1)
-	shelltest.WantText(t, p.Stderr.String(), "sd="+url+` msg="nobody is registered"`)
+	p.Stderr.Await(t, "sd="+url+` msg="nobody is registered"`, 1)
 	addr := shelltest.Serve(t)
 	if err := registry.Create("/go_servers/"+addr, nil, 0); err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestRegistryGoesDownDuringTheRun(t *testing.T) {
 	p.Stdout.Await(t, "\n", n+10)
 	registry.Refuse(false)
 	p.Stderr.Await(t, `level=info`, 1)
-	shelltest.WantText(t, p.Stderr.String(), `msg="discovery live" instances=2`)
+	p.Stderr.Await(t, `msg="discovery live" instances=2`, 1)
 	p.Interrupt(nil)
 	_, stderr := p.Finish(t, shell.ExitOK)
 	shelltest.WantText(t, stderr, "answered, 0 failed")

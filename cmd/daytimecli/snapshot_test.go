@@ -86,7 +86,9 @@ func TestGetWithSnapshot(t *testing.T) {
 	for _, server := range o.servers {
 		p.Stdout.Await(t, server+": ", 3)
 	}
-	shelltest.WantText(t, p.Stderr.String(), "level=warn", `msg="discovery stale: the list is from `+o.file+`, 3m1`, "connection refused")
+	p.Stderr.Await(t, "level=warn", 1)
+	p.Stderr.Await(t, `msg="discovery stale: the list is from `+o.file+`, 3m1`, 1)
+	p.Stderr.Await(t, "connection refused", 1)
 	o.end(t)
 	p.Stderr.Await(t, `msg="discovery live" instances=2`, 1)
 	p.Interrupt(nil)
@@ -113,7 +115,7 @@ func TestWatchWithSnapshot(t *testing.T) {
 	o := newOutage(t)
 	p := start(t, "watch", "--sd", o.url, "--snapshot", o.file)
 	p.Stdout.Await(t, " join ", 2)
-	shelltest.WantText(t, p.Stderr.String(), "discovery stale: the list is from "+o.file)
+	p.Stderr.Await(t, "discovery stale: the list is from "+o.file, 1)
 	p.Interrupt(nil)
 	stdout, _ := p.Finish(t, shell.ExitOK)
 	shelltest.WantText(t, stdout, " join "+o.servers[0]+"\n", " join "+o.servers[1]+"\n")

@@ -274,7 +274,9 @@ func TestDev(t *testing.T) {
 	addr := shelltest.FreePort(t)
 	p := start(t, "--dev", "--sd", "zk://"+addr+"/x", "--listen", "127.0.0.1:0", "--drain", "0s")
 	p.Stderr.Await(t, "msg=registered", 1)
-	shelltest.WantText(t, p.Stderr.String(), "level=warn", "not for production", "listen="+addr)
+	p.Stderr.Await(t, "level=warn", 1)
+	p.Stderr.Await(t, "not for production", 1)
+	p.Stderr.Await(t, "listen="+addr, 1)
 
 	second := start(t, "--dev", "--sd", "zk://"+addr+"/x", "--listen", "127.0.0.1:0")
 	_, stderr := second.Finish(t, shell.ExitFailure)
