@@ -10,6 +10,7 @@ require (
 	github.com/spf13/pflag v1.0.9
 	go.uber.org/goleak v1.3.0
 	golang.org/x/sys v0.38.0
+	golang.org/x/term v0.37.0
 	pgregory.net/rapid v1.3.0
 )
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"sync"
 	"syscall"
 	"time"
@@ -18,27 +17,29 @@ import (
 )
 
 const (
-	mostInFlight = 1000 // requests at a time; more wait for their turn
-	hedgeRatio   = 0.1  // of the requests may be asked twice
+	maxInFlight = 1000 // requests at a time; more wait for their turn
+	hedgeRatio  = 0.1  // of the requests may be asked twice
 )
 
 // get asks for the time c.count times, over one session with the registry.
-func get(ctx context.Context, c *config, stdout, stderr io.Writer) error {
+func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	picker, err := lb.ParsePicker(c.balance)
 	if err != nil {
 		return shell.UsageError("balance", err)
 	}
-	registry, err := c.open(stderr, c.snapshot != "")
+	registry, err := c.open(stdio, c.snapshot != "", false)
 	if err != nil {
 		return err
 	}
 	defer registry.Close()
+	ctx, stop := stdio.WithReader(ctx)
+	defer stop()
 	registry.begin(ctx)
-	absence := watchAbsence(registry)
-	defer absence.stop()
-	logger := c.newLogger(stderr)
+	notice := newEmptyNotice(registry)
+	defer notice.stop()
+	logger := c.newLogger(stdio)
 	factory := transport.Factory(transport.Request(c.request), transport.ClientTimeout(c.timeout))
-	pool := lb.NewPool(registry, factory, level.Info(logger))
+	pool := lb.NewPool(registry, recordAttempts(factory), level.Info(logger))
 	defer pool.Close()
 
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -51,15 +52,15 @@ func get(ctx context.Context, c *config, stdout, stderr io.Writer) error {
 			continue
 		}
 		tally.add(r)
-		if err := c.print(stdout, r); err != nil {
+		if err := c.print(stdio.Out, r); err != nil {
 			cancel(err)
 		}
-		explained := r.err != nil && absence.explains(r.err) && c.logging.Level != "error" // where no warning is seen
+		explained := r.err != nil && notice.explains(r.err) && stdio.Level() != "error" // where no warning is seen
 		if r.err != nil && !explained && c.output == "text" {
 			level.Error(logger).Log("msg", "request failed", "seq", r.seq, "err", r.err)
 		}
 	}
-	return conclude(context.Cause(ctx), tally, pool.Stats(), stderr)
+	return conclude(context.Cause(ctx), tally, pool.Stats(), stdio)
 }
 
 func (c *config) retryOptions() []lb.RetryOption {
@@ -89,21 +90,23 @@ type asker struct {
 
 // A result is what became of a request.
 type result struct {
-	seq      int // from 1
-	server   string
-	reply    string
-	err      error
-	took     time.Duration
-	attempts int
+	seq    int       // from 1
+	begin  time.Time // of the request
+	server string    // that answered
+	reply  string
+	err    error
+	took   time.Duration // for all attempts together
+	tries  []attempt
 }
 
-// ask starts a request every interval and returns their results as they come. A slow request does not delay the next one:
-// they overlap, except that an interval of zero means one at a time. Starts that were missed, because the process was
-// stopped for instance, are not made up for. When ctx is done no further request is started, and those under way are given
-// up. The caller must receive until the channel is closed, which is when ask's goroutines have ended.
+// ask starts a request every interval and returns their results as they come. A slow request does
+// not delay the next one: they overlap, except that an interval of zero means one at a time. Starts
+// that were missed, because the process was stopped for instance, are not made up for. When ctx is
+// done no further request is started, and those under way are given up. The caller must receive
+// until the channel is closed, which is when ask's goroutines have ended.
 func (a asker) ask(ctx context.Context) <-chan result {
 	results := make(chan result)
-	slots := make(chan struct{}, mostInFlight)
+	slots := make(chan struct{}, maxInFlight)
 	if a.interval == 0 {
 		slots = make(chan struct{}, 1)
 	}
@@ -148,22 +151,23 @@ func (a asker) request(ctx context.Context, seq int) result {
 		ctx = lb.WithKey(ctx, a.hashKey)
 	}
 	ctx, trace := lb.WithTrace(ctx)
+	ctx, tries := withAttempts(ctx)
 	begin := time.Now()
 	reply, err := a.service.Daytime(ctx)
-	return result{seq, trace.Instance, reply, err, time.Since(begin), trace.Attempts}
+	return result{seq, begin, trace.Instance, reply, err, time.Since(begin), tries.list()}
 }
 
-// conclude writes the summary and says how the run ended. A reader that has seen enough is no failure, and wants no
-// summary either.
-func conclude(cause error, t *tally, stats []lb.Stat, stderr io.Writer) error {
-	if !errors.Is(cause, syscall.EPIPE) {
-		t.write(stderr, stats)
+// conclude prints the summary and says how the run ended. A reader of stdout that has gone is no
+// failure, and wants no summary either.
+func conclude(cause error, t *tally, stats []lb.Stat, stdio *shell.Stdio) error {
+	if !errors.Is(cause, syscall.EPIPE) && !stdio.Quiet() {
+		stdio.Print(t.summary(stats, stdio.ErrWidth()))
 	}
 	var failed writeError
 	switch {
-	case errors.As(cause, &failed) && !errors.Is(cause, syscall.EPIPE):
+	case errors.As(cause, &failed) && quiet(cause) != nil:
 		return cause
-	case t.failed > 0 || t.answered == 0:
+	case t.failed > 0 || t.answered == 0 && !errors.Is(cause, syscall.EPIPE):
 		return shell.ErrReported
 	}
 	return nil

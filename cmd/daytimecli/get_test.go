@@ -16,7 +16,7 @@ import (
 )
 
 func TestGetText(t *testing.T) {
-	_, url := startRegistry(t, true)
+	_, url := shelltest.StartRegistry(t, true)
 	addrs := register(t, url, 3)
 
 	stdout, stderr := try(t, shell.ExitOK, "--sd", url, "-n", "6", "-i", "1ms", "--balance", "roundrobin")
@@ -30,7 +30,7 @@ func TestGetText(t *testing.T) {
 		}
 		shelltest.WantText(t, strings.Join(strings.Fields(stderr), " "), addr+" 2 33.3% 0 0 ")
 	}
-	if want := regexp.MustCompile(`^6 requests in \S+: 6 answered, 0 failed; latency p50 \S+, p99 \S+\n +server +answers +share +failures`); !want.MatchString(stderr) {
+	if want := regexp.MustCompile(`^6 requests in \S+: 6 answered, 0 failed; latency p50 \S+, p99 \S+\nserver +answers +share +failures`); !want.MatchString(stderr) {
 		t.Errorf("want %v, have %q", want, stderr)
 	}
 }
@@ -38,11 +38,13 @@ func TestGetText(t *testing.T) {
 // A reply is what result.json writes.
 type object struct {
 	Seq      int
+	Time     time.Time
 	Server   string
 	Reply    string
 	Error    string
 	MS       float64
 	Attempts int
+	Tries    []attempt
 }
 
 func objects(t *testing.T, stdout string) (list []object) {
@@ -54,8 +56,11 @@ func objects(t *testing.T, stdout string) (list []object) {
 		if err := decoder.Decode(&o); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
-		if have := strings.Count(line, `":`); have < 6 {
-			t.Errorf("want all keys, have %s", line)
+		for _, key := range []string{"seq", "time", "server", "reply", "error", "ms", "attempts", "tries"} {
+			shelltest.WantText(t, line, `"`+key+`":`)
+		}
+		if o.Tries == nil {
+			t.Errorf("want a list of tries, have %s", line)
 		}
 		list = append(list, o)
 	}
@@ -63,7 +68,7 @@ func objects(t *testing.T, stdout string) (list []object) {
 }
 
 func TestGetJSON(t *testing.T) {
-	addr := serve(t)
+	addr := shelltest.Serve(t)
 	stdout, _ := try(t, shell.ExitOK, "get", "--sd", "fixed://"+addr, "-n", "2", "-i", "0", "-o", "json")
 	list := objects(t, stdout)
 	if want, have := 2, len(list); want != have {
@@ -77,24 +82,28 @@ func TestGetJSON(t *testing.T) {
 }
 
 func TestFailedAttemptIsMadeGoodElsewhere(t *testing.T) {
-	dead := bind(t)
-	dead.Close()
-	url := "fixed://" + dead.Addr().String() + "," + serve(t)
+	dead := shelltest.FreePort(t)
+	url := "fixed://" + dead + "," + shelltest.Serve(t)
 	stdout, stderr := try(t, shell.ExitOK, "--sd", url, "-n", "20", "-i", "0", "-o", "json", "--balance", "roundrobin")
 	attempts := 0
 	for _, o := range objects(t, stdout) {
 		attempts += o.Attempts
+		for n, a := range o.Tries {
+			failed := n < len(o.Tries)-1
+			if failed != (a.Server == dead) || failed != strings.Contains(a.Error, "refused") || !failed && a.Error != "" {
+				t.Errorf("want failures of %s, then an answer, have %+v", dead, o.Tries)
+			}
+		}
 	}
 	if attempts < 21 {
-		t.Errorf("want an attempt at %s, have %d attempts for 20 requests", dead.Addr(), attempts)
+		t.Errorf("want an attempt at %s, have %d attempts for 20 requests", dead, attempts)
 	}
-	shelltest.WantText(t, stderr, "20 answered, 0 failed", dead.Addr().String())
+	shelltest.WantText(t, stderr, "20 answered, 0 failed", dead)
 }
 
 func TestGetReportsFailures(t *testing.T) {
-	dead := bind(t)
-	dead.Close()
-	url := "fixed://" + dead.Addr().String()
+	dead := shelltest.FreePort(t)
+	url := "fixed://" + dead
 	for _, test := range []struct {
 		name           string
 		args           []string
@@ -102,7 +111,7 @@ func TestGetReportsFailures(t *testing.T) {
 	}{
 		{"text", []string{"--retries", "0"}, `^$`, `ts=\S+Z level=error sd=` + url + ` msg="request failed" seq=1 err="[^"]*connection refused"`},
 		{"log in json", []string{"--retries", "0", "--log-format", "json"}, `^$`, `"level":"error","msg":"request failed","sd":"fixed`},
-		{"json", []string{"-o", "json", "--retries", "2"}, `^{"seq":1,"server":"","reply":"","error":"lb: no attempts left; 3 attempts, the last: [^"]*refused","ms":[0-9.]+,"attempts":3}\n$`, `^1 request in`},
+		{"json", []string{"-o", "json", "--retries", "2"}, `^{"seq":1,"time":"20[0-9T:.-]+Z","server":"","reply":"","error":"lb: no attempts left; 3 attempts, the last: [^"]*refused","ms":[0-9.]+,"attempts":3,"tries":\[({"server":"` + dead + `","error":"[^"]*refused","ms":[0-9.]+},?){3}\]}\n$`, `^1 request in`},
 		{"till the deadline", []string{"--timeout", "50ms"}, `^$`, `deadline exceeded`},
 		{"with a hedge", []string{"--hedge", "--retries", "0"}, `^$`, `connection refused`},
 	} {
@@ -120,7 +129,7 @@ func TestGetReportsFailures(t *testing.T) {
 }
 
 func TestHostileReplyIsHarmless(t *testing.T) {
-	url := "fixed://" + handle(t, reply("\x1b[31mred\u009b2J\u202e\x7f\xff\r\n"))
+	url := "fixed://" + shelltest.Handle(t, shelltest.Reply("\x1b[31mred\u009b2J\u202e\x7f\xff\r\n"))
 	stdout, _ := try(t, shell.ExitOK, "--sd", url, "-n", "1")
 	if want := `\x1b[31mred\u009b2J\u202e\x7f\xff` + "\n"; stdout != want {
 		t.Errorf("want %q, have %q", want, stdout)
@@ -135,7 +144,7 @@ func TestHostileReplyIsHarmless(t *testing.T) {
 func TestRequest(t *testing.T) {
 	for _, want := range []string{"timestamp", "now?", ""} {
 		heard := make(chan string, 1)
-		addr := handle(t, func(conn net.Conn) {
+		addr := shelltest.Handle(t, func(conn net.Conn) {
 			io.WriteString(conn, "noon\n") // the client hangs up after a line
 			text, _ := io.ReadAll(conn)
 			heard <- string(text)
@@ -148,7 +157,7 @@ func TestRequest(t *testing.T) {
 }
 
 func TestHashKeyAsksOneServer(t *testing.T) {
-	url := "fixed://" + serve(t) + "," + serve(t) + "," + serve(t)
+	url := "fixed://" + shelltest.Serve(t) + "," + shelltest.Serve(t) + "," + shelltest.Serve(t)
 	servers := map[string]bool{}
 	stdout, _ := try(t, shell.ExitOK, "--sd", url, "-n", "20", "-i", "0", "-o", "json", "--balance", "hash", "--hash-key", "k")
 	for _, o := range objects(t, stdout) {
@@ -160,7 +169,7 @@ func TestHashKeyAsksOneServer(t *testing.T) {
 }
 
 func TestEveryBalancer(t *testing.T) {
-	url := "fixed://" + serve(t) + "," + serve(t)
+	url := "fixed://" + shelltest.Serve(t) + "," + shelltest.Serve(t)
 	for _, name := range []string{"random", "roundrobin", "leastloaded", "ewma"} {
 		_, stderr := try(t, shell.ExitOK, "--sd", url, "-n", "10", "-i", "0", "--balance", name)
 		shelltest.WantText(t, stderr, "10 answered")
@@ -169,7 +178,7 @@ func TestEveryBalancer(t *testing.T) {
 
 // A request that hangs delays no other: five of 600 ms each would take 3 s.
 func TestSlowRequestsOverlap(t *testing.T) {
-	url := "fixed://" + handle(t, silent)
+	url := "fixed://" + shelltest.Handle(t, shelltest.Silent)
 	begin := time.Now()
 	try(t, shell.ExitFailure, "--sd", url, "-n", "5", "-i", "10ms", "--timeout", "600ms", "--retries", "0")
 	if have := time.Since(begin); have > 2*time.Second {
@@ -179,7 +188,7 @@ func TestSlowRequestsOverlap(t *testing.T) {
 
 func TestIntervalZeroIsOneAtATime(t *testing.T) {
 	var now, most atomic.Int32
-	url := "fixed://" + handle(t, func(conn net.Conn) {
+	url := "fixed://" + shelltest.Handle(t, func(conn net.Conn) {
 		if n := now.Add(1); n > most.Load() {
 			most.Store(n)
 		}
@@ -196,14 +205,14 @@ func TestIntervalZeroIsOneAtATime(t *testing.T) {
 
 func TestIntervalIsBetweenStarts(t *testing.T) {
 	begin := time.Now()
-	try(t, shell.ExitOK, "--sd", "fixed://"+serve(t), "-n", "4", "-i", "100ms")
+	try(t, shell.ExitOK, "--sd", "fixed://"+shelltest.Serve(t), "-n", "4", "-i", "100ms")
 	if have := time.Since(begin); have < 300*time.Millisecond {
 		t.Errorf("want 300 ms at least, have %v", have)
 	}
 }
 
 func TestInterruptEndsWithTheSummary(t *testing.T) {
-	p := start(t, "--sd", "fixed://"+serve(t), "-n", "0", "-i", "5ms")
+	p := start(t, "--sd", "fixed://"+shelltest.Serve(t), "-n", "0", "-i", "5ms")
 	p.Stdout.Await(t, "\n", 3)
 	p.Interrupt(nil)
 	_, stderr := p.Finish(t, shell.ExitOK)
@@ -211,9 +220,8 @@ func TestInterruptEndsWithTheSummary(t *testing.T) {
 }
 
 func TestInterruptCountsWhatFailedBefore(t *testing.T) {
-	dead := bind(t)
-	dead.Close()
-	p := start(t, "--sd", "fixed://"+dead.Addr().String(), "-n", "0", "-i", "5ms", "--retries", "0")
+	dead := shelltest.FreePort(t)
+	p := start(t, "--sd", "fixed://"+dead, "-n", "0", "-i", "5ms", "--retries", "0")
 	p.Stderr.Await(t, "request failed", 1)
 	p.Interrupt(nil)
 	p.Finish(t, shell.ExitFailure)
@@ -221,9 +229,9 @@ func TestInterruptCountsWhatFailedBefore(t *testing.T) {
 
 func TestInterruptedRequestIsNoFailure(t *testing.T) {
 	hanging := make(chan struct{}, 1)
-	p := start(t, "--timeout", "1m", "-n", "1", "--sd", "fixed://"+handle(t, func(conn net.Conn) {
+	p := start(t, "--timeout", "1m", "-n", "1", "--sd", "fixed://"+shelltest.Handle(t, func(conn net.Conn) {
 		hanging <- struct{}{}
-		silent(conn)
+		shelltest.Silent(conn)
 	}))
 	<-hanging
 	p.Interrupt(nil)
@@ -237,7 +245,7 @@ type broken struct{ err error }
 func (b broken) Write([]byte) (int, error) { return 0, b.err }
 
 func TestBrokenStdout(t *testing.T) {
-	url := "fixed://" + serve(t)
+	url := "fixed://" + shelltest.Serve(t)
 	for _, args := range [][]string{{"get", "-n", "0", "-i", "0"}, {"list"}, {"watch"}} {
 		stderr := shelltest.NewConsole()
 		args = append(args, "--sd", url)
@@ -247,6 +255,6 @@ func TestBrokenStdout(t *testing.T) {
 		if have := run(t.Context(), args, shelltest.NoVariables, broken{syscall.ENOSPC}, stderr); have != shell.ExitFailure {
 			t.Errorf("%q: want %d when the disk is full, have %d", args, shell.ExitFailure, have)
 		}
-		shelltest.WantText(t, stderr.String(), "daytimecli: stdout: no space left on device\n")
+		shelltest.WantText(t, stderr.String(), `level=error msg="stdout: no space left on device"`)
 	}
 }

@@ -2,39 +2,45 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
-	kitsd "github.com/go-kit/kit/sd"
 	"github.com/go-kit/log/level"
 
+	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
 )
 
 // stampLayout is RFC 3339 with milliseconds, of one width.
 const stampLayout = "2006-01-02T15:04:05.000Z07:00"
 
-// list prints the servers once. A list that the registry did not confirm is printed, too, but is no success.
-func list(ctx context.Context, c *config, stdout, stderr io.Writer) error {
-	registry, err := c.open(stderr, true) // the error tells the state
+// list prints the servers once. A list that the registry did not confirm is printed, too, but is no
+// success; nor is one in which nobody can be dialled.
+func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
+	registry, err := c.open(stdio, true, true) // the error tells the state
 	if err != nil {
 		return err
 	}
 	defer registry.Close()
 	state := registry.settle(ctx, c.timeout)
 	if state.Phase == sd.Unknown {
-		return fmt.Errorf("%s: %s", c.sd, unanswered(state))
+		return fmt.Errorf("%s: %s", c.sd, registry.why(state))
 	}
-	instances := registry.instances()
-	if len(instances) == 0 {
-		level.Warn(registry.logger).Log("msg", nobodyNow)
-	} else if err := put(stdout, strings.Join(instances, "\n")+"\n"); err != nil {
-		return quiet(err)
+	instances, strangers := registry.Instances(), registry.strangers.list()
+	switch {
+	case len(instances) > 0:
+		if err := put(stdio.Out, strings.Join(instances, "\n")+"\n"); err != nil {
+			return quiet(err)
+		}
+	case len(strangers) > 0:
+		return fmt.Errorf("%s: nobody is registered: %s", c.sd, leftOut(strangers))
+	default:
+		level.Warn(c.newLogger(stdio)).Log("msg", nobodyNow)
+	}
+	if len(strangers) > 0 {
+		level.Warn(c.newLogger(stdio)).Log("msg", leftOut(strangers))
 	}
 	if state.Phase == sd.Stale {
 		return fmt.Errorf("%s: no answer; %s: %w", c.sd, registry.age(state), state.Err)
@@ -42,35 +48,21 @@ func list(ctx context.Context, c *config, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// instances is the whole set, which is known.
-func (r *registry) instances() []string {
-	events := make(chan kitsd.Event)
-	r.Register(events)
-	defer r.Deregister(events)
-	return (<-events).Instances
-}
-
-// unanswered explains a set that is not known.
-func unanswered(s sd.State) string {
-	if s.Err == nil {
-		return nobodyYet + ": " + s.String()
-	}
-	return s.String()
-}
-
 // watch prints changes until ctx is done.
-func watch(ctx context.Context, c *config, stdout, stderr io.Writer) error {
-	registry, err := c.open(stderr, c.snapshot != "")
+func watch(ctx context.Context, c *config, stdio *shell.Stdio) error {
+	registry, err := c.open(stdio, c.snapshot != "", false)
 	if err != nil {
 		return err
 	}
 	defer registry.Close()
+	ctx, cancel := stdio.WithReader(ctx)
+	defer cancel()
 	registry.begin(ctx)
-	absence := watchAbsence(registry)
-	defer absence.stop()
+	notice := newEmptyNotice(registry)
+	defer notice.stop()
 	broken := make(chan error, 1) // holds the first error
 	stop := registry.Follow(func(c sd.Change) {
-		if err := put(stdout, changes(time.Now(), c.Up, c.Down)); err != nil {
+		if err := put(stdio.Out, changes(time.Now(), c.Up, c.Down)); err != nil {
 			select {
 			case broken <- err:
 			default:
@@ -78,16 +70,16 @@ func watch(ctx context.Context, c *config, stdout, stderr io.Writer) error {
 		}
 	})
 	defer stop()
-	patience := time.NewTimer(c.timeout)
-	defer patience.Stop()
+	late := time.NewTimer(c.timeout)
+	defer late.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case err := <-broken:
 			return quiet(err)
-		case <-patience.C:
-			absence.look()
+		case <-late.C:
+			notice.look()
 		}
 	}
 }
@@ -103,12 +95,4 @@ func changes(now time.Time, up, down []string) string {
 		fmt.Fprintf(&b, "%s join %s\n", stamp, instance)
 	}
 	return b.String()
-}
-
-// quiet takes a reader that has seen enough for a good end.
-func quiet(err error) error {
-	if errors.Is(err, syscall.EPIPE) {
-		return nil
-	}
-	return err
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestList(t *testing.T) {
-	_, url := startRegistry(t, true)
+	_, url := shelltest.StartRegistry(t, true)
 	addrs := register(t, url, 3)
 	slices.Sort(addrs)
 	stdout, stderr := try(t, shell.ExitOK, "list", "--sd", url)
@@ -22,7 +22,7 @@ func TestList(t *testing.T) {
 }
 
 func TestListOfNobody(t *testing.T) {
-	_, url := startRegistry(t, true)
+	_, url := shelltest.StartRegistry(t, true)
 	stdout, stderr := try(t, shell.ExitOK, "list", "--sd", url)
 	if stdout != "" {
 		t.Errorf("want nothing, have %q", stdout)
@@ -30,28 +30,48 @@ func TestListOfNobody(t *testing.T) {
 	shelltest.WantText(t, stderr, "level=warn", "sd="+url+` msg="nobody is registered"`)
 }
 
+// Names that cannot be dialled are counted and three of them shown; a list of nothing else is no
+// success.
+func TestListOfStrangers(t *testing.T) {
+	registry, url := shelltest.StartRegistry(t, true)
+	shelltest.Enter(t, registry, "d", "lock-0000000001", "b:http", "192.0.2.1:08", "a")
+	stdout, stderr := try(t, shell.ExitFailure, "list", "--sd", url)
+	want := `nobody is registered: left out 5 names that cannot be dialled: \"192.0.2.1:08\", \"a\", \"b:http\" and 2 more"`
+	if stdout != "" || strings.Count(stderr, "\n") != 1 {
+		t.Errorf("want one line on stderr, have %q and %q", stdout, stderr)
+	}
+	shelltest.WantText(t, stderr, "level=error", want)
+
+	shelltest.Enter(t, registry, "192.0.2.1:8")
+	stdout, stderr = try(t, shell.ExitOK, "list", "--sd", url)
+	if want := "192.0.2.1:8\n"; stdout != want || strings.Count(stderr, "\n") != 1 {
+		t.Errorf("want %q and one line on stderr, have %q and %q", want, stdout, stderr)
+	}
+	shelltest.WantText(t, stderr, "level=warn", `msg="left out 5 names`)
+}
+
 func TestListWithoutAnAnswer(t *testing.T) {
-	_, missing := startRegistry(t, false)
-	silence := "zk://" + handle(t, silent)
-	dead := bind(t)
-	dead.Close()
+	_, missing := shelltest.StartRegistry(t, false)
+	silence := "zk://" + shelltest.Handle(t, shelltest.Silent)
+	dead := shelltest.FreePort(t)
 	for _, test := range []struct{ name, url, timeout, want string }{
-		{"no directory", missing, "100ms", "nobody has registered yet, or the registry is slow to answer: unknown for 1"},
-		{"silence", silence, "100ms", "unknown for 1"},
-		{"nothing there", "zk://" + dead.Addr().String(), "1200ms", "connection refused"},
+		{"no directory", missing, "100ms", "there is no directory /go_servers in the ZooKeeper at 127.0.0.1:"},
+		{"silence", silence, "100ms", "no answer yet"},
+		{"nothing there", "zk://" + dead, "1200ms", "connection refused"},
+		{"nothing there, and no time", "zk://" + dead, "100ms", "connection refused"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			stdout, stderr := try(t, shell.ExitFailure, "list", "--sd", test.url, "--timeout", test.timeout)
 			if stdout != "" || strings.Count(stderr, "\n") != 1 {
 				t.Errorf("want one line on stderr, have %q and %q", stdout, stderr)
 			}
-			shelltest.WantText(t, stderr, "daytimecli: "+test.url+": ", test.want)
+			shelltest.WantText(t, stderr, `level=error msg="`+test.url+": ", test.want)
 		})
 	}
 }
 
 func TestWatch(t *testing.T) {
-	registry, url := startRegistry(t, true)
+	registry, url := shelltest.StartRegistry(t, true)
 	addrs := register(t, url, 2)
 	p := start(t, "watch", "--sd", url)
 	p.Stdout.Await(t, " join ", 2)
@@ -82,9 +102,9 @@ func TestWatch(t *testing.T) {
 }
 
 func TestWatchSaysThatNobodyIsThere(t *testing.T) {
-	registry, url := startRegistry(t, false)
+	registry, url := shelltest.StartRegistry(t, false)
 	p := start(t, "watch", "--sd", url, "--timeout", "50ms")
-	p.Stderr.Await(t, nobodyYet, 1)
+	p.Stderr.Await(t, "there is no directory", 1)
 	if err := registry.Create("/go_servers", nil, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -60,8 +60,12 @@ func TestWrongCommands(t *testing.T) {
 		{"--sd fixed://127.0.0.1:1 --snapshot f", `--snapshot "f": a fixed list needs none`},
 		{"--hedge=perhaps", `--hedge "perhaps": want true or false`},
 		{"--log-level loud", `--log-level "loud": want debug, info, warn, error`},
-		{"--log-format xml", `--log-format "xml": want logfmt, json`},
+		{"--log-format xml", `--log-format "xml": want auto, words, logfmt, json`},
 		{"--sd consul://127.0.0.1", `--sd target "consul://127.0.0.1": unknown scheme "consul"; known are fixed, zk`},
+		{"--snapshot /no/such/list", `--snapshot "/no/such/list": there is no directory "/no/such"`},
+		{"--snapshot main.go/list", `--snapshot "main.go/list": there is no directory "main.go"`},
+		{"--snapshot /proc/list", `--snapshot "/proc/list": cannot write in directory "/proc": `},
+		{"--snapshot " + strings.Repeat("n", 300), `--snapshot "` + strings.Repeat("n", 300) + `": lstat `},
 		{"--snapshot /dev/null", `--snapshot "/dev/null": want a regular file, or none yet`},
 		{"list --snapshot .", `--snapshot ".": want a regular file, or none yet`},
 		{"list --sd fixed://here", `--sd target fixed://here: instance "here": not an ip:port; want a canonical ip:port`},
@@ -79,7 +83,7 @@ func TestWrongCommands(t *testing.T) {
 }
 
 func TestEnvironment(t *testing.T) {
-	addr := serve(t)
+	addr := shelltest.Serve(t)
 	for _, test := range []struct {
 		name      string
 		variables map[string]string

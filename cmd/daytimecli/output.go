@@ -2,12 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"unicode"
 	"unicode/utf16"
 
+	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/transport"
 )
 
@@ -25,7 +28,17 @@ func put(stdout io.Writer, text string) error {
 	return nil
 }
 
-// print writes what stdout gets for a result: a line, or nothing when there is no reply and the output is text.
+// quiet takes a reader that has gone, or that reads no more at the end of the program, for no
+// error.
+func quiet(err error) error {
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, shell.ErrStalled) {
+		return nil
+	}
+	return err
+}
+
+// print writes what stdout gets for a result: a line, or nothing when there is no reply and the
+// output is text.
 func (c *config) print(stdout io.Writer, r result) error {
 	switch {
 	case c.output == "json":
@@ -44,16 +57,26 @@ func (c *config) print(stdout io.Writer, r result) error {
 // json is r as an object on one line. Every key is always there.
 func (r result) json() (string, error) {
 	object := struct {
-		Seq      int     `json:"seq"`
-		Server   string  `json:"server"` // that answered
-		Reply    string  `json:"reply"`
-		Error    string  `json:"error"`
-		MS       float64 `json:"ms"` // for all attempts together
-		Attempts int     `json:"attempts"`
-	}{r.seq, r.server, r.reply, "", float64(r.took.Microseconds()) / 1000, r.attempts}
+		Seq      int       `json:"seq"`
+		Time     string    `json:"time"`
+		Server   string    `json:"server"`
+		Reply    string    `json:"reply"`
+		Error    string    `json:"error"`
+		MS       float64   `json:"ms"`
+		Attempts int       `json:"attempts"`
+		Tries    []attempt `json:"tries"`
+	}{r.seq, r.begin.UTC().Format(stampLayout), r.server, r.reply, "", milliseconds(r.took), len(r.tries), r.tries}
 	if r.err != nil {
 		object.Error = r.err.Error()
 	}
+	if object.Tries == nil {
+		object.Tries = []attempt{}
+	}
+	return jsonLine(object)
+}
+
+// jsonLine is object on one line.
+func jsonLine(object any) (string, error) {
 	var text strings.Builder
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
@@ -61,8 +84,9 @@ func (r result) json() (string, error) {
 	return printableJSON(text.String()), err
 }
 
-// printableJSON escapes the characters that package json leaves alone and a terminal may not, such as U+009B, which
-// begins a control sequence. They stand in strings only, so that the value is the same.
+// printableJSON escapes the characters that package json leaves alone and a terminal may not, such
+// as U+009B, which begins a control sequence. They stand in strings only, so that the value is the
+// same.
 func printableJSON(line string) string {
 	var b strings.Builder
 	for _, r := range line {

@@ -1,10 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -17,21 +16,27 @@ import (
 )
 
 const (
-	headStart = 1500 * time.Millisecond // for the registry, before a run begins with the list of a file; zk says after 1 s what is wrong
-	glance    = 10 * time.Millisecond   // between two looks at the state
+	// startupGrace is how long the registry has before a run begins with the list of a file.
+	// Package zk says after 1 s what is wrong.
+	startupGrace = 1500 * time.Millisecond
+
+	pollEvery = 10 * time.Millisecond // between two looks at the state
 )
 
 // A registry is where a command learns who is registered.
 type registry struct {
 	*sd.Instancer
-	backend  sd.Backend
-	snapshot string
-	logger   kitlog.Logger // what the operator is told about it: see stateLog
-	states   *stateLog
+	backend   sd.Backend
+	strangers *strangers
+	target    string
+	snapshot  string
+	logger    kitlog.Logger // what the operator is told about it: see stateLog
+	states    *stateLog
 }
 
-// open opens the registry, and waits for nothing. Muted says that the caller tells the state of discovery.
-func (c *config) open(stderr io.Writer, muted bool) (*registry, error) {
+// open opens the registry, and waits for nothing. Of what the Instancer says the caller may tell
+// itself: the state, until it unmutes that, and which names were left out.
+func (c *config) open(stdio *shell.Stdio, muted, namesTold bool) (*registry, error) {
 	if err := c.checkSnapshot(); err != nil {
 		return nil, shell.UsageError("snapshot", err)
 	}
@@ -40,10 +45,12 @@ func (c *config) open(stderr io.Writer, muted bool) (*registry, error) {
 	if err != nil {
 		return nil, shell.UsageError("sd", err)
 	}
-	r := &registry{backend: backend, snapshot: c.snapshot, states: c.newStateLog(stderr)}
+	r := &registry{backend: backend, strangers: &strangers{Backend: backend}, target: c.sd,
+		snapshot: c.snapshot, states: newStateLog(stdio)}
 	r.logger = kitlog.With(r.states, "sd", c.sd)
 	r.states.mute(muted)
-	r.Instancer = sd.NewInstancer(backend, r.logger, sd.Snapshot(c.snapshot)) // no file is an empty name
+	r.states.namesTold = namesTold
+	r.Instancer = sd.NewInstancer(r.strangers, r.logger, sd.Snapshot(c.snapshot)) // no file is an empty name
 	return r, nil
 }
 
@@ -53,27 +60,13 @@ func (r *registry) Close() {
 	r.backend.Close()
 }
 
-// checkSnapshot refuses what the first write would replace by a regular file, such as /dev/null or a link, and a list that
-// would replace a registry's.
-func (c *config) checkSnapshot() error {
-	if c.snapshot == "" {
-		return nil
-	}
-	if strings.HasPrefix(c.sd, "fixed://") {
-		return fmt.Errorf("%q: a fixed list needs none", c.snapshot)
-	}
-	if info, err := os.Lstat(c.snapshot); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%q: want a regular file, or none yet", c.snapshot)
-	}
-	return nil
-}
-
-// begin gives the registry a head start over the snapshot, if there is one, and tells with what the run begins.
+// begin gives the registry a grace before the snapshot, if there is one, and tells with what the
+// run begins.
 func (r *registry) begin(ctx context.Context) {
 	if r.snapshot == "" {
 		return
 	}
-	state := r.settle(ctx, headStart)
+	state := r.settle(ctx, startupGrace)
 	r.states.mute(false)
 	r.tell(state)
 	if now := r.State(); now.Phase != state.Phase {
@@ -93,24 +86,12 @@ func (r *registry) tell(s sd.State) {
 	}
 }
 
-// settle returns the state once it is live, or as it is after patience or at the end of ctx. It looks again and again, since
-// no subscriber is told when the registry confirms the very list that was in the file.
-func (r *registry) settle(ctx context.Context, patience time.Duration) sd.State {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// settle returns the state once it is live, or as it is after timeout or at the end of ctx.
+func (r *registry) settle(ctx context.Context, timeout time.Duration) sd.State {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	ticker := time.NewTicker(glance)
-	defer ticker.Stop()
-	for {
-		state := r.State()
-		if state.Phase == sd.Live {
-			return state
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return r.State()
-		}
-	}
+	r.Await(ctx) // whose error is in the state as well
+	return r.State()
 }
 
 // age says how old a list is that the registry does not confirm.
@@ -120,4 +101,26 @@ func (r *registry) age(stale sd.State) string {
 		return fmt.Sprintf("the list is %v old", old) // the registry went away just now
 	}
 	return fmt.Sprintf("the list is from %s, %v old", r.snapshot, old)
+}
+
+// why explains a set that is not known.
+func (r *registry) why(s sd.State) string {
+	if s.Err != nil {
+		return fmt.Sprintf("cannot be read: %v", s.Err)
+	}
+	return r.unanswered()
+}
+
+// unanswered says what is known of a registry that has neither failed nor given a set.
+func (r *registry) unanswered() string {
+	b, ok := r.backend.(*zk.Backend)
+	if !ok {
+		return "no answer yet"
+	}
+	if err := b.Err(); err != nil {
+		return fmt.Sprintf("no answer yet: %v", err)
+	}
+	target, _ := sd.ParseTarget(r.target) // which has been opened
+	return fmt.Sprintf("there is no directory %s in the ZooKeeper at %s (connected); nobody has registered there",
+		cmp.Or(strings.TrimSuffix(target.Path, "/"), "/go_servers"), b.Stats().Server)
 }

@@ -10,11 +10,11 @@ import (
 )
 
 func TestNobodyIsRegistered(t *testing.T) {
-	registry, url := startRegistry(t, true)
+	registry, url := shelltest.StartRegistry(t, true)
 	p := start(t, "--sd", url, "-n", "0", "-i", "20ms", "--timeout", "100ms")
 	p.Stderr.Await(t, "level=warn", 1)
-	shelltest.WantText(t, p.Stderr.String(), "sd="+url+` msg="nobody is registered"`)
-	addr := serve(t)
+	p.Stderr.Await(t, "sd="+url+` msg="nobody is registered"`, 1)
+	addr := shelltest.Serve(t)
 	if err := registry.Create("/go_servers/"+addr, nil, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -35,8 +35,8 @@ func TestNobodyAnswersWithinTheTimeout(t *testing.T) {
 	for _, test := range []struct {
 		exists bool
 		want   string
-	}{{true, nobodyNow}, {false, nobodyYet}} {
-		_, url := startRegistry(t, test.exists)
+	}{{true, nobodyNow}, {false, "there is no directory"}} {
+		_, url := shelltest.StartRegistry(t, test.exists)
 		stdout, stderr := try(t, shell.ExitFailure, "--sd", url, "-n", "3", "-i", "10ms", "--timeout", "100ms", "-o", "json")
 		for _, o := range objects(t, stdout) {
 			shelltest.WantText(t, o.Error, "no endpoints available")
@@ -44,7 +44,7 @@ func TestNobodyAnswersWithinTheTimeout(t *testing.T) {
 				t.Errorf("want no attempt in 100 ms, have %+v", o)
 			}
 		}
-		if want, have := 1, strings.Count(stderr, `msg="`+test.want+`"`); want != have {
+		if want, have := 1, strings.Count(stderr, `msg="`+test.want); want != have {
 			t.Errorf("want %q once, have %s", test.want, stderr)
 		}
 		shelltest.WantText(t, stderr, "0 answered, 3 failed")
@@ -53,13 +53,13 @@ func TestNobodyAnswersWithinTheTimeout(t *testing.T) {
 
 // Where warnings are not shown, the error says what is wrong.
 func TestNobodyAnswersAndNoWarningIsShown(t *testing.T) {
-	_, url := startRegistry(t, true)
+	_, url := shelltest.StartRegistry(t, true)
 	_, stderr := try(t, shell.ExitFailure, "--sd", url, "-n", "1", "--timeout", "100ms", "--log-level", "error")
 	shelltest.WantText(t, stderr, "level=error", "sd="+url, "no endpoints available")
 }
 
 func TestOneSessionForTheRun(t *testing.T) {
-	registry, url := startRegistry(t, true)
+	registry, url := shelltest.StartRegistry(t, true)
 	register(t, url, 2)
 	before := len(registry.Sessions())
 	p := start(t, "--sd", url, "-n", "0", "-i", "1ms")
@@ -78,7 +78,7 @@ func TestOneSessionForTheRun(t *testing.T) {
 }
 
 func TestRegistryGoesDownDuringTheRun(t *testing.T) {
-	registry, url := startRegistry(t, true)
+	registry, url := shelltest.StartRegistry(t, true)
 	register(t, url, 2)
 	p := start(t, "--sd", url, "-n", "0", "-i", "5ms")
 	p.Stdout.Await(t, "\n", 10)
@@ -89,7 +89,7 @@ func TestRegistryGoesDownDuringTheRun(t *testing.T) {
 	p.Stdout.Await(t, "\n", n+10)
 	registry.Refuse(false)
 	p.Stderr.Await(t, `level=info`, 1)
-	shelltest.WantText(t, p.Stderr.String(), `msg="discovery live" instances=2`)
+	p.Stderr.Await(t, `msg="discovery live" instances=2`, 1)
 	p.Interrupt(nil)
 	_, stderr := p.Finish(t, shell.ExitOK)
 	shelltest.WantText(t, stderr, "answered, 0 failed")

@@ -1,41 +1,46 @@
 package main
 
 import (
-	"io"
 	"strings"
 	"sync"
 
 	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
+
+	"example.com/daytime/cmd/internal/shell"
 )
 
-// statePrefix begins the messages in which an Instancer says how its state has changed.
-const statePrefix = "discovery "
+const (
+	statePrefix = "discovery " // begins what an Instancer says when its state has changed
+	namesPrefix = "left out "  // begins what it says of names that are no instances
+)
 
 // newLogger returns the logger of every command. Its lines name the registry they are about.
-func (c *config) newLogger(stderr io.Writer) kitlog.Logger {
-	return kitlog.With(c.logging.NewLogger(stderr), "sd", c.sd)
+func (c *config) newLogger(stdio *shell.Stdio) kitlog.Logger {
+	return kitlog.With(stdio.Logger(), "sd", c.sd)
 }
 
-// A stateLog is what an Instancer logs to. By default warnings are shown and information is not, so that an operator would
-// see discovery go stale and never hear that it is live again. A stateLog shows the end of every warning that it has
-// shown; that discovery is live at the start is still no news. Lines about anything else go through: they are warnings, or
-// the end of one (see absence).
+// A stateLog is what an Instancer logs to. By default warnings are shown and information is not, so
+// that an operator would see discovery go stale and never hear that it is live again. A stateLog
+// shows the end of every warning that it has shown; that discovery is live at the start is still no
+// news. Lines about anything else go through: they are warnings, or the end of one (see
+// emptyNotice).
 type stateLog struct {
 	next kitlog.Logger
 	all  bool // information is shown anyway
+
+	namesTold bool // by the command, of what was left out
 
 	mu     sync.Mutex
 	muted  bool
 	warned bool // that discovery is not live
 }
 
-func (c *config) newStateLog(stderr io.Writer) *stateLog {
-	logging := c.logging
-	if logging.Level == "warn" {
-		logging.Level = "info"
+func newStateLog(stdio *shell.Stdio) *stateLog {
+	if stdio.Level() == "warn" {
+		return &stateLog{next: stdio.LoggerAt("info")}
 	}
-	return &stateLog{next: logging.NewLogger(stderr), all: logging.Level == c.logging.Level}
+	return &stateLog{next: stdio.Logger(), all: true}
 }
 
 // mute has the changes of the state passed over, while somebody else says what there is to say.
@@ -46,7 +51,9 @@ func (l *stateLog) mute(on bool) {
 }
 
 func (l *stateLog) Log(keyvals ...any) error {
-	if message, _ := value(keyvals, "msg").(string); strings.HasPrefix(message, statePrefix) && !l.tells(keyvals) {
+	message, _ := value(keyvals, "msg").(string)
+	if strings.HasPrefix(message, statePrefix) && !l.tells(keyvals) ||
+		strings.HasPrefix(message, namesPrefix) && l.namesTold {
 		return nil
 	}
 	return l.next.Log(keyvals...)

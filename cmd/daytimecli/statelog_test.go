@@ -25,9 +25,8 @@ func TestStateLog(t *testing.T) {
 		{"error", "stale live refused", ""},
 	} {
 		var stderr strings.Builder
-		c := defaults()
-		c.logging.Level = test.level
-		l := c.newStateLog(&stderr)
+		stdio := shell.NewStdio(t.Context(), nil, &stderr, test.level)
+		l := newStateLog(stdio)
 		for _, line := range strings.Fields(test.lines) {
 			switch line {
 			case "mute", "unmute":
@@ -40,6 +39,7 @@ func TestStateLog(t *testing.T) {
 				level.Warn(l).Log("msg", statePrefix+line)
 			}
 		}
+		stdio.Flush()
 		var have []string
 		for line := range strings.Lines(stderr.String()) {
 			_, message, _ := strings.Cut(strings.TrimSpace(line), "msg=")
@@ -48,15 +48,5 @@ func TestStateLog(t *testing.T) {
 		if have := strings.Join(have, " "); test.want != have {
 			t.Errorf("%s, %s: want %q, have %q", test.level, test.lines, test.want, have)
 		}
-	}
-}
-
-// The level of the state log is the one that is asked for, in every other respect.
-func TestStateLogKeepsTheFormat(t *testing.T) {
-	var stderr strings.Builder
-	c := &config{logging: shell.Logging{Format: "json", Level: "warn"}}
-	level.Warn(c.newStateLog(&stderr)).Log("msg", statePrefix+"stale")
-	if want, have := `{"level":"warn","msg":"discovery stale","ts":"`, stderr.String(); !strings.HasPrefix(have, want) {
-		t.Errorf("want %s, have %s", want, have)
 	}
 }

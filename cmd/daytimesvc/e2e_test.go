@@ -10,18 +10,16 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/sd/zk/zktest"
 )
 
-// The programs as processes, on a real ZooKeeper. One build and one ZooKeeper serve all; each part has a directory of its
-// own.
+// The programs as processes, on a real ZooKeeper. One build and one ZooKeeper serve all; each part
+// has a directory of its own.
 func TestProcesses(t *testing.T) {
 	zookeeper := zktest.Start(t)
-	dir := build(t)
+	dir := shelltest.Build(t)
 	url := func(path string) string {
 		return fmt.Sprintf("zk://%s/%s?session-timeout=3s", zookeeper.Addr(), path)
 	}
@@ -40,72 +38,72 @@ func TestProcesses(t *testing.T) {
 }
 
 // launchServer starts a server and waits for its registration.
-func launchServer(t testing.TB, dir, url, addr string) *process {
+func launchServer(t testing.TB, dir, url, addr string) *shelltest.Process {
 	t.Helper()
-	p := launch(t, dir, "daytimesvc", "--sd", url, "--listen", addr, "--drain", "300ms")
+	p := shelltest.Launch(t, dir, "daytimesvc", "--sd", url, "--listen", addr, "--drain", "300ms")
 	p.Stderr.Await(t, "msg=registered", 1)
 	return p
 }
 
 // launchClient starts a client and waits until it has heard of every server.
-func launchClient(t testing.TB, dir, url, interval string, servers ...string) *process {
+func launchClient(t testing.TB, dir, url, interval string, servers ...string) *shelltest.Process {
 	t.Helper()
-	p := launch(t, dir, "daytimecli", "--sd", url, "-n", "0", "-i", interval)
+	p := shelltest.Launch(t, dir, "daytimecli", "--sd", url, "-n", "0", "-i", interval)
 	for _, server := range servers {
 		p.Stdout.Await(t, server+": ", 1)
 	}
 	return p
 }
 
-// more waits for n further replies.
-func (p *process) more(t testing.TB, n int) {
+// more waits for n further replies to p.
+func more(t testing.TB, p *shelltest.Process, n int) {
 	t.Helper()
 	p.Stdout.Await(t, "\n", strings.Count(p.Stdout.String(), "\n")+n)
 }
 
 // One server is killed, one is killed and restarted at once, one is stopped: no request fails.
 func testFaults(t *testing.T, dir, url string) {
-	killed, restarted, stopped := freePort(t), freePort(t), freePort(t)
+	killed, restarted, stopped := shelltest.FreePort(t), shelltest.FreePort(t), shelltest.FreePort(t)
 	first := launchServer(t, dir, url, killed)
 	second := launchServer(t, dir, url, restarted)
 	third := launchServer(t, dir, url, stopped)
 	listed(t, dir, url, killed, restarted, stopped)
 	client := launchClient(t, dir, url, "50ms", killed, restarted, stopped)
 
-	first.wantExit(t, syscall.SIGKILL, -1)
-	client.more(t, 5)
-	second.wantExit(t, syscall.SIGKILL, -1)
+	first.SignalAndExit(t, syscall.SIGKILL, -1)
+	more(t, client, 5)
+	second.SignalAndExit(t, syscall.SIGKILL, -1)
 	begin := time.Now()
 	launchServer(t, dir, url, restarted)
 	if have := time.Since(begin); have > 2*time.Second {
 		t.Errorf("want the predecessor's node taken over at once, have %v", have)
 	}
-	client.more(t, 5)
-	third.wantExit(t, syscall.SIGTERM, shell.ExitOK)
-	client.more(t, 5)
+	more(t, client, 5)
+	third.SignalAndExit(t, syscall.SIGTERM, shell.ExitOK)
+	more(t, client, 5)
 	listed(t, dir, url, restarted) // when the session of the first has expired
-	client.more(t, 5)
+	more(t, client, 5)
 	listed(t, dir, url, restarted)
 
-	client.wantExit(t, syscall.SIGINT, shell.ExitOK)
+	client.SignalAndExit(t, syscall.SIGINT, shell.ExitOK)
 	shelltest.WantText(t, client.Stderr.String(), " answered, 0 failed")
 }
 
 // Every server is stopped and started again: no request fails, and no attempt.
 func testRollingRestart(t *testing.T, dir, url string) {
-	addrs := []string{freePort(t), freePort(t), freePort(t)}
-	servers := map[string]*process{}
+	addrs := []string{shelltest.FreePort(t), shelltest.FreePort(t), shelltest.FreePort(t)}
+	servers := map[string]*shelltest.Process{}
 	for _, addr := range addrs {
 		servers[addr] = launchServer(t, dir, url, addr)
 	}
 	client := launchClient(t, dir, url, "2ms", addrs...)
 	for _, addr := range addrs {
-		servers[addr].wantExit(t, syscall.SIGTERM, shell.ExitOK)
+		servers[addr].SignalAndExit(t, syscall.SIGTERM, shell.ExitOK)
 		servers[addr] = launchServer(t, dir, url, addr)
-		client.more(t, 50)
+		more(t, client, 50)
 	}
 	listed(t, dir, url, addrs...)
-	client.wantExit(t, syscall.SIGINT, shell.ExitOK)
+	client.SignalAndExit(t, syscall.SIGINT, shell.ExitOK)
 	summary := client.Stderr.String()
 	shelltest.WantText(t, summary, " answered, 0 failed")
 	for _, addr := range addrs {
@@ -120,98 +118,92 @@ func testRollingRestart(t *testing.T, dir, url string) {
 // The first signal begins the shutdown, the second ends it.
 func testSignals(t *testing.T, dir, url string) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		p := launch(t, dir, "daytimesvc", "--sd", url, "--listen", "127.0.0.1:0", "--drain", "1m")
+		p := shelltest.Launch(t, dir, "daytimesvc", "--sd", url, "--listen", "127.0.0.1:0", "--drain", "1m")
 		p.Stderr.Await(t, "msg=registered", 1)
-		p.signal(t, s)
+		p.Signal(t, s)
 		p.Stderr.Await(t, fmt.Sprintf(`msg="shutting down" reason="signal %v"`, s), 1)
 		p.Stderr.Await(t, "msg=withdrawn", 1)
 		time.Sleep(200 * time.Millisecond) // a moment later, as a person would
-		p.wantExit(t, syscall.SIGTERM, shell.ExitAborted)
+		p.SignalAndExit(t, syscall.SIGTERM, shell.ExitAborted)
 		p.Stderr.Await(t, "ended at once", 1)
 	}
 	listed(t, dir, url)
 }
 
-// timeout(1) signals a program twice within microseconds, which is one signal. A closed terminal ends it in order, too.
+// timeout(1) signals a program twice within microseconds, which is one signal. A closed terminal
+// ends it in order, too.
 func testSignalTwice(t *testing.T, dir, url string) {
 	for _, signals := range [][2]syscall.Signal{{syscall.SIGTERM, syscall.SIGINT}, {syscall.SIGHUP, syscall.SIGTERM}} {
-		p := launch(t, dir, "daytimesvc", "--sd", url, "--listen", "127.0.0.1:0", "--drain", "200ms")
+		p := shelltest.Launch(t, dir, "daytimesvc", "--sd", url, "--listen", "127.0.0.1:0", "--drain", "200ms")
 		p.Stderr.Await(t, "msg=registered", 1)
-		p.signal(t, signals[0])
-		p.wantExit(t, signals[1], shell.ExitOK)
+		p.Signal(t, signals[0])
+		p.SignalAndExit(t, signals[1], shell.ExitOK)
 	}
 	listed(t, dir, url)
 }
 
 // A client whose reader is gone ends by itself, and says nothing; a server goes on without its log.
 func testClosedPipe(t *testing.T, dir, url string) {
-	addr := freePort(t)
+	addr := shelltest.FreePort(t)
 	server := launchServer(t, dir, url, addr)
 	script := fmt.Sprintf("'%s/daytimecli' --sd '%s' -n 0 -i 5ms | head -n 2", dir, url)
-	pipeline := begin(t, exec.Command("sh", "-c", script))
-	if have := pipeline.exit(t); have != shell.ExitOK || pipeline.Stderr.String() != "" || strings.Count(pipeline.Stdout.String(), "\n") != 2 {
+	pipeline := shelltest.LaunchCommand(t, exec.Command("sh", "-c", script))
+	if have := pipeline.Exit(t); have != shell.ExitOK || pipeline.Stderr.String() != "" || strings.Count(pipeline.Stdout.String(), "\n") != 2 {
 		t.Errorf("want two lines and a quiet end, have %d, %q, %q", have, pipeline.Stdout, pipeline.Stderr)
 	}
-	server.wantExit(t, syscall.SIGTERM, shell.ExitOK)
+	server.SignalAndExit(t, syscall.SIGTERM, shell.ExitOK)
 
 	script = fmt.Sprintf("'%s/daytimesvc' --sd '%s' --listen %s --drain 0s 2>&1 | head -n 1", dir, url, addr)
-	begin(t, exec.Command("sh", "-c", script)).Stdout.Await(t, "msg=serving", 1)
+	shelltest.LaunchCommand(t, exec.Command("sh", "-c", script)).Stdout.Await(t, "msg=serving", 1)
 	listed(t, dir, url, addr)
 }
 
 // Servers start without ZooKeeper, and register when it is there.
 func testZooKeeperDown(t *testing.T, dir, url string, zookeeper *zktest.Server) {
 	zookeeper.Kill(t)
-	addr := freePort(t)
-	server := launch(t, dir, "daytimesvc", "--sd", url, "--listen", addr, "--drain", "0s")
+	addr := shelltest.FreePort(t)
+	server := shelltest.Launch(t, dir, "daytimesvc", "--sd", url, "--listen", addr, "--drain", "0s")
 	server.Stderr.Await(t, `msg="not registered" err=`, 1)
-	direct := launch(t, dir, "daytimecli", "--sd", "fixed://"+addr, "-n", "1")
-	if have := direct.exit(t); have != shell.ExitOK {
+	direct := shelltest.Launch(t, dir, "daytimecli", "--sd", "fixed://"+addr, "-n", "1")
+	if have := direct.Exit(t); have != shell.ExitOK {
 		t.Errorf("want an answer without ZooKeeper, have %d; stderr\n%s", have, direct.Stderr)
 	}
-	list := launch(t, dir, "daytimecli", "list", "--sd", url)
-	if have := list.exit(t); have != shell.ExitFailure {
+	list := shelltest.Launch(t, dir, "daytimecli", "list", "--sd", url)
+	if have := list.Exit(t); have != shell.ExitFailure {
 		t.Errorf("want exit code %d without ZooKeeper, have %d; stdout\n%s", shell.ExitFailure, have, list.Stdout)
 	}
 	zookeeper.Restart(t)
 	server.Stderr.Await(t, "msg=registered", 1)
 	listed(t, dir, url, addr)
-	server.wantExit(t, syscall.SIGTERM, shell.ExitOK)
+	server.SignalAndExit(t, syscall.SIGTERM, shell.ExitOK)
 	listed(t, dir, url)
 }
 
-// With a log that nobody reads the program withdraws all the same, and a second signal ends it.
+// With a log that nobody reads, from the start or from later on, the program registers, serves,
+// withdraws, and ends by itself.
 func testStalledLog(t *testing.T, dir, url string) {
-	read, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer write.Close()
-	defer read.Close() // first: it ends the filling
-	addr := freePort(t)
-	cmd := exec.Command(filepath.Join(dir, "daytimesvc"), "--sd", url, "--listen", addr, "--drain", "0s")
-	cmd.Stderr = write
-	p := begin(t, cmd)
-	listed(t, dir, url, addr)
-	fill(t, read, write)
-	p.signal(t, syscall.SIGTERM)
-	listed(t, dir, url)
-	time.Sleep(200 * time.Millisecond) // a moment later, as a person would
-	p.wantExit(t, syscall.SIGTERM, shell.ExitAborted)
-}
-
-// fill writes to a pipe until it is full, which blocks a goroutine until the pipe is closed.
-func fill(t *testing.T, read, write *os.File) {
-	t.Helper()
-	go write.Write(make([]byte, 1<<20))
-	before := -1
-	poll(t, func() error {
-		<-time.After(50 * time.Millisecond)
-		have, err := unix.IoctlGetInt(int(read.Fd()), unix.TIOCINQ)
-		full := have == before
-		if before = have; err == nil && !full {
-			err = fmt.Errorf("%d bytes in the pipe", have)
+	for _, stalledAtStart := range []bool{true, false} {
+		read, write, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
 		}
-		return err
-	})
+		defer write.Close()
+		defer read.Close()
+		if stalledAtStart {
+			shelltest.FillPipe(t, int(write.Fd()))
+		}
+		addr := shelltest.FreePort(t)
+		cmd := exec.Command(filepath.Join(dir, "daytimesvc"), "--sd", url, "--listen", addr, "--drain", "0s")
+		cmd.Stderr = write
+		p := shelltest.LaunchCommand(t, cmd)
+		listed(t, dir, url, addr)
+		if !stalledAtStart {
+			shelltest.FillPipe(t, int(write.Fd()))
+		}
+		if _, err := shelltest.Ask(t.Context(), addr); err != nil {
+			t.Errorf("stalled at the start: %v: want an answer, have %v", stalledAtStart, err)
+		}
+		p.SignalAndExit(t, syscall.SIGTERM, shell.ExitOK)
+		listed(t, dir, url)
+	}
 }

@@ -1,24 +1,21 @@
 // Command daytimesvc serves the time on one or more addresses and keeps each of them registered.
 //
-// It wires the server side together: a service.Service in an endpoint.Set behind a transport.Server, and for each of them
-// an sd.Registrar, which keeps the registration up through whatever happens to the registry. Any program that registers
-// itself does so in the same order.
+// It wires the server side together: a service.Service in an endpoint.Set behind a
+// transport.Server, and for each of them an sd.Registrar, which keeps the registration up through
+// whatever happens to the registry. Any program that registers itself does so in the same order.
 //
-// main.go has the flags, and refuses what could not be registered; serve.go is the life of the program: the function serve
-// in a straight line from the listeners to the shutdown, whose order is what makes a restart lose no request. What is not
-// about the time is in cmd/internal/shell. Of the tests, serve_test.go runs the program on a registry in memory, and
-// e2e_test.go runs the built programs on a real ZooKeeper.
+// main.go has the flags, and refuses what could not be registered; serve.go is the life of the
+// program: the function serve in a straight line from the listeners to the shutdown, whose order is
+// what makes a restart lose no request. What is not about the time is in cmd/internal/shell. Of the
+// tests, serve_test.go runs the program on a registry in memory, and e2e_test.go runs the built
+// programs on a real ZooKeeper.
 package main
 
 import (
 	"context"
 	"fmt"
 	"io"
-	"net"
-	"net/netip"
 	"os"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -36,7 +33,8 @@ func main() {
 
 // run is the program without its process. The end of ctx is the first signal.
 func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
-	return shell.Execute(ctx, newCommand(stderr), args, lookup, stdout, stderr)
+	stdio := shell.NewStdio(ctx, stdout, stderr, "info")
+	return shell.Execute(ctx, newCommand(stdio), stdio, args, lookup)
 }
 
 // A config is what the flags say.
@@ -49,7 +47,6 @@ type config struct {
 	anonymous         bool
 	maxConns          int
 	maxConnsPerIP     int
-	logging           shell.Logging
 }
 
 func defaults() config {
@@ -59,11 +56,10 @@ func defaults() config {
 		drain:    time.Second,
 		format:   service.FormatNames()[0],
 		maxConns: 10000,
-		logging:  shell.Logging{Format: "logfmt", Level: "info"},
 	}
 }
 
-func newCommand(stderr io.Writer) *cobra.Command {
+func newCommand(stdio *shell.Stdio) *cobra.Command {
 	c := defaults()
 	cmd := &cobra.Command{
 		Use:   "daytimesvc [flags]",
@@ -86,73 +82,41 @@ A flag wins over its variable.`,
 			if err := c.check(); err != nil {
 				return err
 			}
-			return serve(cmd.Context(), c, c.logging.NewLogger(stderr))
+			return serve(cmd.Context(), c, stdio)
 		},
 	}
-	c.addFlags(cmd.Flags())
+	c.addFlags(cmd.Flags(), stdio)
 	return cmd
 }
 
-func (c *config) addFlags(flags *pflag.FlagSet) {
+func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 	flags.SortFlags = false
 	flags.Var(shell.Value(&c.listen, "list", listOf(checkListen)), "listen",
 		"host:port,...: where to serve; port 0 lets the system choose")
 	flags.Var(shell.Value(&c.advertise, "list", listOf(sd.CheckInstance)), "advertise",
 		"ip:port,...: what to register, if not the listen addresses; one for each of them")
 	flags.StringVar(&c.sd, "sd", c.sd, "`URL` of the registry; fixed://ip:port registers nowhere")
-	shell.AddSwitch(flags, &c.dev, "dev", "run a ZooKeeper for development in this process, at the address in --sd")
+	shell.AddSwitch(flags, &c.dev, "dev", "", "run a ZooKeeper for development in this process, at the address in --sd")
 	flags.Var(shell.Duration(&c.drain, 0), "drain", "how long to go on serving after the withdrawal")
 	flags.Var(shell.OneOf(&c.format, service.FormatNames()...), "format",
 		"form of the time: "+strings.Join(service.FormatNames(), ", ")+"; unix is that of date(1)")
-	shell.AddSwitch(flags, &c.anonymous, "anonymous", "reply with the time alone, without the server's address")
+	shell.AddSwitch(flags, &c.anonymous, "anonymous", "", "reply with the time alone, without the server's address")
 	flags.Var(shell.Integer(&c.maxConns, 0), "max-conns", "connections served at a time, by each server; 0 is no limit")
-	flags.Var(shell.Integer(&c.maxConnsPerIP, 0), "max-conns-per-ip", "the same, from one IPv4 address or IPv6 /64; 0 is no limit")
-	c.logging.AddFlags(flags)
-}
-
-// A list is a flag's value with commas.
-type list []string
-
-func (l list) String() string { return strings.Join(l, ",") }
-
-// listOf returns a parser of lists whose elements pass check. A flag that is given again adds to its list.
-func listOf(check func(string) error) func(string) (list, error) {
-	var given list
-	return func(text string) (list, error) {
-		l := append(slices.Clip(given), strings.Split(text, ",")...)
-		for i, s := range l {
-			if err := check(s); err != nil {
-				return nil, err
-			}
-			if slices.Contains(l[:i], s) && !strings.HasSuffix(s, ":0") {
-				return nil, fmt.Errorf("want each address once")
-			}
-		}
-		given = l
-		return l, nil
-	}
-}
-
-// checkListen wants numeric ports, for which no file of names is needed.
-func checkListen(s string) error {
-	_, port, err := net.SplitHostPort(s)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	if err != nil {
-		return fmt.Errorf("address %q: want host:port, such as 127.0.0.1:8897, :8897 or [::1]:0", s)
-	}
-	return nil
+	flags.Var(shell.Integer(&c.maxConnsPerIP, 0), "max-conns-per-ip",
+		"the same, from one IPv4 address or IPv6 /64; 0 is no limit")
+	stdio.AddFlags(flags, "nothing but errors on stderr")
 }
 
 // check refuses what could not be registered, before anything is opened.
 func (c *config) check() error {
 	if n := len(c.advertise); n > 0 && n != len(c.listen) {
-		return shell.UsageError("advertise", fmt.Errorf("%q: %d for %d listen addresses; want one for each, in the same order", c.advertise, n, len(c.listen)))
+		return shell.UsageError("advertise", fmt.Errorf("%q: %d for %d listen addresses; want one for each, in the same order",
+			c.advertise, n, len(c.listen)))
 	}
 	for _, s := range c.listen {
 		if len(c.advertise) == 0 && wildcard(s) {
-			return shell.UsageError("listen", fmt.Errorf("%q: clients cannot dial a wildcard address; say with --advertise what to register", s))
+			return shell.UsageError("listen",
+				fmt.Errorf("%q: clients cannot dial a wildcard address; say with --advertise what to register", s))
 		}
 	}
 	if c.dev {
@@ -164,10 +128,3 @@ func (c *config) check() error {
 
 // registers reports whether there is a registry, rather than a fixed list.
 func (c *config) registers() bool { return !strings.HasPrefix(c.sd, "fixed://") }
-
-// wildcard reports whether a listen address means every address of the host.
-func wildcard(s string) bool {
-	host, _, _ := net.SplitHostPort(s)
-	addr, err := netip.ParseAddr(host)
-	return host == "" || err == nil && addr.Unmap().IsUnspecified()
-}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,13 +24,16 @@ import (
 	"example.com/daytime/transport"
 )
 
-// finishTime bounds how long the shutdown waits for connections that were begun. With the withdrawal (2 s), the default
-// drain and the end of the session (1 s) that stays below the 10 s after which Docker kills.
+// finishTime bounds how long the shutdown waits for connections that were begun. With the
+// withdrawal (2 s), the default drain and the end of the session (1 s) that stays below the 10 s
+// after which Docker kills.
 const finishTime = 5 * time.Second
 
-// serve is the life of the program: it opens everything, waits for the end of ctx, and closes in the one order that
-// loses no request (shutdown). Nothing is registered before every listener is bound.
-func serve(ctx context.Context, c config, logger kitlog.Logger) error {
+// serve is the life of the program: it opens everything, waits for the end of ctx, and closes in
+// the one order that loses no request (shutdown). Nothing is registered before every listener is
+// bound.
+func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
+	logger := stdio.Logger()
 	listeners, err := listen(ctx, c.listen)
 	if ctx.Err() != nil { // while a name was looked up: there is nothing to undo
 		closeAll(listeners)
@@ -50,7 +54,11 @@ func serve(ctx context.Context, c config, logger kitlog.Logger) error {
 		return shell.UsageError("sd", err)
 	}
 	defer backend.Close()
-	servers, err := newServers(c, listeners, backend, logger)
+	instances := c.instances(listeners)
+	if err := c.checkLoopback(ctx, instances, logger); err != nil {
+		return err
+	}
+	servers, err := newServers(c, listeners, instances, backend, stdio)
 	if err != nil {
 		return err
 	}
@@ -70,16 +78,9 @@ func serve(ctx context.Context, c config, logger kitlog.Logger) error {
 	case <-ctx.Done():
 	case err = <-broken:
 	}
-	var withdrawing sync.WaitGroup
-	withdrawing.Go(func() { // whatever becomes of the log, which may block
-		inParallel(servers, func(s *server) { s.registrar.Deregister() })
-	})
-	if err == nil {
-		level.Info(logger).Log("msg", "shutting down", "reason", context.Cause(ctx), "drain", c.drain)
-	} else {
-		level.Error(logger).Log("msg", "shutting down", "err", err, "drain", c.drain)
-	}
-	withdrawing.Wait()
+	reason := cmp.Or(err, context.Cause(ctx))
+	level.Info(logger).Log("msg", "shutting down", "reason", reason, "drain", c.drain)
+	inParallel(servers, func(s *server) { s.registrar.Deregister() })
 	shutdown(servers, c.drain, logger)
 	return err
 }
@@ -105,8 +106,22 @@ type server struct {
 	logger    kitlog.Logger
 }
 
-// newServers wires each listener to a service of its own, which answers with the name it is registered under.
-func newServers(c config, listeners []net.Listener, backend sd.Backend, logger kitlog.Logger) (servers []*server, err error) {
+// instances is what each listener is registered under.
+func (c *config) instances(listeners []net.Listener) []string {
+	if len(c.advertise) > 0 {
+		return c.advertise
+	}
+	var instances []string
+	for _, l := range listeners {
+		instances = append(instances, l.Addr().String())
+	}
+	return instances
+}
+
+// newServers wires each listener to a service of its own, which answers with the name that it is
+// registered under.
+func newServers(c config, listeners []net.Listener, instances []string, backend sd.Backend,
+	stdio *shell.Stdio) (servers []*server, err error) {
 	layout, err := service.ParseFormat(c.format)
 	if err != nil {
 		return nil, err
@@ -116,18 +131,15 @@ func newServers(c config, listeners []net.Listener, backend sd.Backend, logger k
 		options = append(options, service.Anonymous())
 	}
 	for i, l := range listeners {
-		instance := l.Addr().String()
-		if len(c.advertise) > 0 {
-			instance = c.advertise[i]
-		}
-		s := &server{listener: l, logger: kitlog.With(logger, "instance", instance)}
-		svc := service.New(instance, options...)
-		if c.logging.Level == "debug" {
+		s := &server{listener: l, logger: kitlog.With(stdio.Logger(), "instance", instances[i])}
+		svc := service.New(instances[i], options...)
+		if stdio.Level() == "debug" {
 			svc = service.Logging(level.Debug(s.logger))(svc)
 		}
-		s.transport = transport.NewDaytimeServer(endpoint.New(svc), level.Error(kitlog.With(s.logger, "msg", "serving")),
+		s.transport = transport.NewDaytimeServer(endpoint.New(svc),
+			level.Error(kitlog.With(s.logger, "msg", "serving")),
 			transport.MaxConns(c.maxConns), transport.MaxConnsPerIP(c.maxConnsPerIP))
-		if s.registrar, err = sd.NewRegistrar(backend, instance, logger); err != nil {
+		if s.registrar, err = sd.NewRegistrar(backend, instances[i], stdio.Logger()); err != nil {
 			return nil, shell.UsageError("listen", fmt.Errorf("%q: %w", c.listen[i], err))
 		}
 		servers = append(servers, s)
@@ -172,7 +184,8 @@ func closeAll(listeners []net.Listener) {
 	}
 }
 
-// startDev starts the development registry, if it is asked for, at the address where the target has a ZooKeeper.
+// startDev starts the development registry, if it is asked for, at the address where the target has
+// a ZooKeeper.
 func startDev(c config, logger kitlog.Logger) (io.Closer, error) {
 	if !c.dev {
 		return io.NopCloser(nil), nil
@@ -189,8 +202,8 @@ func startDev(c config, logger kitlog.Logger) (io.Closer, error) {
 	return dev, nil
 }
 
-// devAddress is where a development registry for target is to listen: on this host only, since it asks nobody for a
-// password, and at one address, since it is no ensemble.
+// devAddress is where a development registry for target is to listen: on this host only, since it
+// asks nobody for a password, and at one address, since it is no ensemble.
 func devAddress(target string) (string, error) {
 	t, err := sd.ParseTarget(target)
 	if err != nil {

@@ -15,17 +15,6 @@ import (
 	"example.com/daytime/sd/zk/zkdev"
 )
 
-// startRegistry runs a ZooKeeper and returns its URL.
-func startRegistry(t testing.TB) (registry *zkdev.Server, url string) {
-	t.Helper()
-	registry, err := zkdev.Start("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { registry.Close() })
-	return registry, "zk://" + registry.Addr().String() + "/go_servers"
-}
-
 // addresses returns what is listened on, as the log says.
 func addresses(t testing.TB, p *shelltest.Program, n int) (addrs []string) {
 	t.Helper()
@@ -37,15 +26,15 @@ func addresses(t testing.TB, p *shelltest.Program, n int) (addrs []string) {
 }
 
 func TestLifeOfAFleet(t *testing.T) {
-	registry, url := startRegistry(t)
+	registry, url := shelltest.StartRegistry(t, false)
 	p := start(t, "--sd", url, "--listen", "127.0.0.1:0,127.0.0.1:0,[::1]:0", "--drain", "100ms")
 	addrs := addresses(t, p, 3)
-	registered(t, registry, addrs...)
+	shelltest.Registered(t, registry, addrs...)
 	if want, have := 1, len(registry.Sessions()); want != have {
 		t.Errorf("want %d session for all servers, have %d", want, have)
 	}
 	for _, addr := range addrs {
-		reply, err := ask(t.Context(), addr)
+		reply, err := shelltest.Ask(t.Context(), addr)
 		if want := addr + ": 20"; !strings.HasPrefix(reply, want) {
 			t.Errorf("want %q, have %q, %v", want, reply, err)
 		}
@@ -54,12 +43,12 @@ func TestLifeOfAFleet(t *testing.T) {
 
 	p.Interrupt(io.EOF)
 	stdout, stderr := p.Finish(t, shell.ExitOK)
-	registered(t, registry)
+	shelltest.Registered(t, registry)
 	if have := len(registry.Sessions()); have != 0 {
 		t.Errorf("want no session, have %d", have)
 	}
 	for _, addr := range addrs {
-		if reply, err := ask(t.Context(), addr); err == nil {
+		if reply, err := shelltest.Ask(t.Context(), addr); err == nil {
 			t.Errorf("want nobody at %s, have %q", addr, reply)
 		}
 	}
@@ -90,7 +79,7 @@ func (l stallingLog) Write(p []byte) (int, error) {
 
 // The registration is withdrawn even if nobody reads the log any more.
 func TestWithdrawalDoesNotWaitForTheLog(t *testing.T) {
-	registry, url := startRegistry(t)
+	registry, url := shelltest.StartRegistry(t, false)
 	log := stallingLog{shelltest.NewConsole(), make(chan struct{}), make(chan struct{})}
 	stalled := func(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, _ io.Writer) int {
 		return run(ctx, args, lookup, stdout, log)
@@ -99,7 +88,7 @@ func TestWithdrawalDoesNotWaitForTheLog(t *testing.T) {
 	log.Await(t, "msg=registered", 1)
 	close(log.stalled)
 	p.Interrupt(nil)
-	registered(t, registry)
+	shelltest.Registered(t, registry)
 	close(log.resumed)
 	p.Finish(t, shell.ExitOK)
 }
@@ -117,14 +106,14 @@ func TestInterruptedBeforeTheStart(t *testing.T) {
 
 // Withdrawn first, and served on meanwhile.
 func TestDrain(t *testing.T) {
-	registry, url := startRegistry(t)
+	registry, url := shelltest.StartRegistry(t, false)
 	p := start(t, "--sd", url, "--listen", "127.0.0.1:0", "--drain", "500ms")
 	addr := addresses(t, p, 1)[0]
-	registered(t, registry, addr)
+	shelltest.Registered(t, registry, addr)
 	p.Interrupt(nil)
-	registered(t, registry)
+	shelltest.Registered(t, registry)
 	gone := time.Now()
-	if _, err := ask(t.Context(), addr); err != nil {
+	if _, err := shelltest.Ask(t.Context(), addr); err != nil {
 		t.Errorf("want an answer during the drain, have %v", err)
 	}
 	p.Finish(t, shell.ExitOK)
@@ -134,12 +123,12 @@ func TestDrain(t *testing.T) {
 }
 
 func TestAdvertise(t *testing.T) {
-	registry, url := startRegistry(t)
+	registry, url := shelltest.StartRegistry(t, false)
 	p := start(t, "--sd", url, "--listen", "127.0.0.1:0,:0", "--advertise", "192.0.2.1:8897,[2001:db8::1]:8897", "--drain", "0s")
 	addrs := addresses(t, p, 2)
-	registered(t, registry, "192.0.2.1:8897", "[2001:db8::1]:8897")
+	shelltest.Registered(t, registry, "192.0.2.1:8897", "[2001:db8::1]:8897")
 	slices.Sort(addrs) // 127.0.0.1 before [::]
-	reply, err := ask(t.Context(), addrs[0])
+	reply, err := shelltest.Ask(t.Context(), addrs[0])
 	if want := "192.0.2.1:8897: 20"; !strings.HasPrefix(reply, want) {
 		t.Errorf("want the advertised name %q, have %q, %v", want, reply, err)
 	}
@@ -156,7 +145,7 @@ func TestFormatAndAnonymous(t *testing.T) {
 		{[]string{"--format", "rfc867", "--anonymous"}, `^[A-Z][a-z]+, [A-Z][a-z]+ \d+, \d{4} \d\d:\d\d:\d\d-\S+$`},
 	} {
 		p := start(t, append(test.args, "--sd", "fixed://127.0.0.1:1", "--listen", "127.0.0.1:0", "--drain", "0s")...)
-		reply, err := ask(t.Context(), addresses(t, p, 1)[0])
+		reply, err := shelltest.Ask(t.Context(), addresses(t, p, 1)[0])
 		if !regexp.MustCompile(test.want).MatchString(reply) {
 			t.Errorf("%q: want %s, have %q, %v", test.args, test.want, reply, err)
 		}
@@ -176,7 +165,7 @@ func TestMaxConns(t *testing.T) {
 		if _, err := first.Read(make([]byte, 1)); err != nil { // it is being served, and lingers
 			t.Error(err)
 		}
-		if reply, err := ask(t.Context(), addr); err == nil {
+		if reply, err := shelltest.Ask(t.Context(), addr); err == nil {
 			t.Errorf("%s: want no answer, have %q", flag, reply)
 		}
 		first.Close()
@@ -189,7 +178,7 @@ func TestRequestsAreLoggedAtDebugOnly(t *testing.T) {
 	for level, want := range map[string]int{"debug": 1, "info": 0} {
 		p := start(t, "--log-level", level, "--sd", "fixed://127.0.0.1:1", "--listen", "127.0.0.1:0", "--drain", "0s")
 		addr := addresses(t, p, 1)[0]
-		if _, err := ask(t.Context(), addr); err != nil {
+		if _, err := shelltest.Ask(t.Context(), addr); err != nil {
 			t.Error(err)
 		}
 		p.Interrupt(nil)
@@ -201,15 +190,15 @@ func TestRequestsAreLoggedAtDebugOnly(t *testing.T) {
 }
 
 func TestListenerTaken(t *testing.T) {
-	registry, url := startRegistry(t)
+	registry, url := shelltest.StartRegistry(t, false)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	free := freePort(t)
+	free := shelltest.FreePort(t)
 	_, stderr := try(t, shell.ExitFailure, "--sd", url, "--listen", free+","+taken.Addr().String())
-	shelltest.WantText(t, stderr, "daytimesvc: ", taken.Addr().String(), "address already in use")
+	shelltest.WantText(t, stderr, "level=error msg=\"--listen ", taken.Addr().String(), "address already in use")
 	if have := registry.Dials(); have != 0 {
 		t.Errorf("want the registry left alone, have %d connections", have)
 	}
@@ -221,11 +210,11 @@ func TestListenerTaken(t *testing.T) {
 }
 
 func TestRegistryIsDownAtTheStart(t *testing.T) {
-	addr := freePort(t)
+	addr := shelltest.FreePort(t)
 	p := start(t, "--sd", "zk://"+addr, "--listen", "127.0.0.1:0,127.0.0.1:0", "--drain", "0s")
 	addrs := addresses(t, p, 2)
 	p.Stderr.Await(t, `msg="not registered" err=`, 2)
-	if _, err := ask(t.Context(), addrs[0]); err != nil {
+	if _, err := shelltest.Ask(t.Context(), addrs[0]); err != nil {
 		t.Errorf("want an answer without a registry, have %v", err)
 	}
 	registry, err := zkdev.Start(addr)
@@ -233,13 +222,13 @@ func TestRegistryIsDownAtTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer registry.Close()
-	registered(t, registry, addrs...)
+	shelltest.Registered(t, registry, addrs...)
 	p.Interrupt(nil)
 	p.Finish(t, shell.ExitOK)
 }
 
 func TestRegistryIsDownAtTheEnd(t *testing.T) {
-	registry, url := startRegistry(t)
+	registry, url := shelltest.StartRegistry(t, false)
 	p := start(t, "--sd", url, "--listen", "127.0.0.1:0", "--drain", "0s")
 	p.Stderr.Await(t, "msg=registered", 1)
 	registry.Close()
@@ -249,7 +238,7 @@ func TestRegistryIsDownAtTheEnd(t *testing.T) {
 }
 
 func TestSessionExpiryAndDeletionAreMended(t *testing.T) {
-	registry, url := startRegistry(t)
+	registry, url := shelltest.StartRegistry(t, false)
 	p := start(t, "--sd", url, "--listen", "127.0.0.1:0,127.0.0.1:0", "--drain", "0s")
 	addrs := addresses(t, p, 2)
 	p.Stderr.Await(t, "msg=registered", 2)
@@ -260,17 +249,17 @@ func TestSessionExpiryAndDeletionAreMended(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Stderr.Await(t, "msg=registered", 5)
-	registered(t, registry, addrs...)
+	shelltest.Registered(t, registry, addrs...)
 	p.Interrupt(nil)
 	p.Finish(t, shell.ExitOK)
 }
 
 func TestConflictIsLoggedAndNothingIsTakenAway(t *testing.T) {
-	registry, url := startRegistry(t)
+	registry, url := shelltest.StartRegistry(t, false)
 	if err := registry.Create("/go_servers", nil, 0); err != nil {
 		t.Fatal(err)
 	}
-	addr := freePort(t)
+	addr := shelltest.FreePort(t)
 	if err := registry.Create("/go_servers/"+addr, []byte("somebody"), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -278,18 +267,20 @@ func TestConflictIsLoggedAndNothingIsTakenAway(t *testing.T) {
 	p.Stderr.Await(t, "instance="+addr+" msg=conflict err=", 1)
 	p.Interrupt(nil)
 	p.Finish(t, shell.ExitOK)
-	registered(t, registry, addr)
+	shelltest.Registered(t, registry, addr)
 }
 
 func TestDev(t *testing.T) {
-	addr := freePort(t)
+	addr := shelltest.FreePort(t)
 	p := start(t, "--dev", "--sd", "zk://"+addr+"/x", "--listen", "127.0.0.1:0", "--drain", "0s")
 	p.Stderr.Await(t, "msg=registered", 1)
-	shelltest.WantText(t, p.Stderr.String(), "level=warn", "not for production", "listen="+addr)
+	p.Stderr.Await(t, "level=warn", 1)
+	p.Stderr.Await(t, "not for production", 1)
+	p.Stderr.Await(t, "listen="+addr, 1)
 
 	second := start(t, "--dev", "--sd", "zk://"+addr+"/x", "--listen", "127.0.0.1:0")
 	_, stderr := second.Finish(t, shell.ExitFailure)
-	shelltest.WantText(t, stderr, "daytimesvc: --dev: ", addr, "address already in use; to use a ZooKeeper that runs there, leave --dev out")
+	shelltest.WantText(t, stderr, "level=error msg=\"--dev: ", addr, "address already in use; to use a ZooKeeper that runs there, leave --dev out")
 
 	other := start(t, "--sd", "zk://"+addr+"/x", "--listen", "127.0.0.1:0", "--drain", "0s")
 	other.Stderr.Await(t, "msg=registered", 1)

@@ -101,6 +101,11 @@ func (b *Backend) Close() error {
 	return nil
 }
 
+// Err returns nil while there is a session, and otherwise why there is none as far as is known by
+// now: an error that matches [session.ErrNoSession], and [sd.ErrDenied] if that is the cause. Watch
+// and Announce take a second before they say so.
+func (b *Backend) Err() error { return translate(b.session.Err()) }
+
 // Stats is what a Backend has seen, for an operator.
 type Stats struct {
 	Session   int64         // 0 while there is none

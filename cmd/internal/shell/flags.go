@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Value returns a flag's value that parse reads into value. The errors of parse say what is allowed; kind is the word that
-// the help text has for what the flag takes.
+// Value returns a flag's value that parse reads into value. The errors of parse say what is
+// allowed; kind is the word that the help text has for what the flag takes.
 func Value[T any](value *T, kind string, parse func(string) (T, error)) pflag.Value {
 	return setting[T]{value, kind, parse}
 }
@@ -66,14 +66,14 @@ func Duration(value *time.Duration, least time.Duration) pflag.Value {
 	})
 }
 
-// AddSwitch adds a flag that needs no value.
-func AddSwitch(flags *pflag.FlagSet, value *bool, name, usage string) {
-	flags.Var(Value(value, "bool", func(text string) (bool, error) {
+// AddSwitch adds a flag that needs no value, and may have no shorthand.
+func AddSwitch(flags *pflag.FlagSet, value *bool, name, shorthand, usage string) {
+	flags.VarP(Value(value, "bool", func(text string) (bool, error) {
 		on, err := strconv.ParseBool(text)
 		if err != nil {
 			return false, errors.New("want true or false")
 		}
 		return on, nil
-	}), name, usage)
+	}), name, shorthand, usage)
 	flags.Lookup(name).NoOptDefVal = "true"
 }

@@ -1,10 +1,15 @@
-// Package shell is what stands between a command shell and a program: signals, exit codes, flags with their environment
-// variables, the logger. Both programs have it, so that an operator who knows one of them knows the other.
+// Package shell is what stands between a command shell and a program: signals, exit codes, flags
+// with their environment variables, standard output and error. Both programs have it, so that an
+// operator who knows one of them knows the other.
 //
-// A main builds a cobra.Command from the flags here (OneOf, Integer, Duration, AddSwitch, Logging, or a Value of its own)
-// and passes it to Execute:
+// A main builds a cobra.Command from the flags here (OneOf, Integer, Duration, AddSwitch, those of
+// Stdio, or a Value of its own) and passes it to Execute:
 //
-//	os.Exit(shell.Execute(shell.UntilSignal(), root, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
+//	ctx := shell.UntilSignal()
+//	stdio := shell.NewStdio(ctx, os.Stdout, os.Stderr, "warn")
+//	os.Exit(shell.Execute(ctx, newCommand(stdio), stdio, os.Args[1:], os.LookupEnv))
+//
+// Nothing here waits for somebody to read stderr, or stdout after the first signal: see Stdio.
 //
 // It knows nothing of the time or of registries, only that every variable begins with DAYTIME_.
 package shell
@@ -13,13 +18,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
-	"time"
 
+	"github.com/go-kit/log/level"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -32,11 +33,13 @@ const (
 	ExitAborted = 130 // a second signal
 )
 
-// variable is the annotation that names the variable which has set a flag.
-const variable = "variable"
+const (
+	// variable is the annotation that names the variable which has set a flag.
+	variable = "variable"
 
-// echo is how long after a signal another one is the same: timeout(1), for one, signals a program and then its group.
-const echo = 100 * time.Millisecond
+	// helpWidth is that of the help text, in columns: of a terminal that nobody has widened.
+	helpWidth = 80
+)
 
 // ErrReported ends the program with ExitFailure and without a word: everything has been said.
 var ErrReported = errors.New("reported already")
@@ -50,8 +53,8 @@ type usageError struct {
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
-// UsageError returns an error that ends the program with ExitUsage: err is about the flag of that name, or, if the name is
-// empty, about the command as a whole.
+// UsageError returns an error that ends the program with ExitUsage: err is about the flag of that
+// name, or, if the name is empty, about the command as a whole.
 func UsageError(flag string, err error) error { return usageError{flag, err} }
 
 // FlagsOnly is a cobra.PositionalArgs for a command that takes no arguments.
@@ -62,43 +65,27 @@ func FlagsOnly(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// UntilSignal returns a context that the first SIGINT, SIGTERM or SIGHUP ends, with the signal as its cause. The second
-// one ends the process at once, with ExitAborted. SIGHUP is a terminal that was closed; under nohup it is ignored. A
-// reader of stdout or stderr that is gone is an error of the write, and not a signal. It is called once, by main: its
-// goroutine is the process's own, and ends with it.
-func UntilSignal() context.Context {
-	signal.Ignore(syscall.SIGPIPE)
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) {
-		signal.Notify(signals, syscall.SIGHUP)
-	}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	go func() {
-		cancel(fmt.Errorf("signal %v", <-signals))
-		first := time.Now()
-		second := <-signals
-		for time.Since(first) < echo {
-			second = <-signals
-		}
-		time.AfterFunc(echo, func() { os.Exit(ExitAborted) }) // also when nobody reads stderr
-		fmt.Fprintf(os.Stderr, "signal %v again: ended at once\n", second)
-		os.Exit(ExitAborted)
-	}()
-	return ctx
-}
-
-// Execute runs root with args, without the name of the program, and returns the exit code. Flags that args do not set are
-// set from the environment, in which lookup looks. A wrong command is answered with one line, not with the help text.
-func Execute(ctx context.Context, root *cobra.Command, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
+// Execute runs root with args, without the name of the program, and returns the exit code. Flags
+// that args do not set are set from the environment, in which lookup looks. An error is one line on
+// stderr, in the form that --log-format asks for. A wrong command is answered with what is wrong,
+// not with the help text.
+func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []string,
+	lookup func(string) (string, bool)) int {
+	defer stdio.Flush()
 	root.SetArgs(append([]string{}, args...)) // never nil, for which cobra takes os.Args
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(stdio.Out)
+	root.SetErr(stdio.stderr)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages", "FlagUsagesWrapped 100"))
+	wrapped := fmt.Sprintf("FlagUsagesWrapped %d", helpWidth)
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages", wrapped))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags(), lookup) }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		return fromEnvironment(cmd.Flags(), lookup)
+	}
+	root.Version = version()
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	root.Flags().Bool("version", false, "print the version, and end")
 
 	cmd, err := root.ExecuteContextC(ctx)
 	var usage usageError
@@ -108,12 +95,21 @@ func Execute(ctx context.Context, root *cobra.Command, args []string, lookup fun
 	case errors.Is(err, ErrReported):
 		return ExitFailure
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "%s: %s%v\nTry '%s --help'.\n", root.Name(), origin(cmd.Flags(), usage.flag), err, cmd.CommandPath())
+		stdio.refuse(root.Name(), origin(cmd.Flags(), usage.flag)+err.Error(), cmd.CommandPath())
 		return ExitUsage
 	default:
-		fmt.Fprintf(stderr, "%s: %v\n", root.Name(), err)
+		level.Error(stdio.Logger()).Log("msg", err)
 		return ExitFailure
 	}
+}
+
+// refuse says what is wrong with a command. It is for the person who typed it, whatever the log is.
+func (s *Stdio) refuse(program, reason, path string) {
+	prefix := program
+	if s.words() {
+		prefix = "error"
+	}
+	s.Print(fmt.Sprintf("%s: %s\nTry '%s --help'.\n", prefix, text(reason), path))
 }
 
 // flagError turns an error of pflag into a usageError.
@@ -125,13 +121,13 @@ func flagError(err error) error {
 	return UsageError("", err)
 }
 
-// fromEnvironment sets the flags that the command line has not: --log-level from DAYTIME_LOG_LEVEL. A variable that is
-// empty counts, since some flags may be.
+// fromEnvironment sets the flags that the command line has not: --log-level from DAYTIME_LOG_LEVEL.
+// A variable that is empty counts, since some flags may be.
 func fromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		name := "DAYTIME_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		text, found := lookup(name)
-		if f.Changed || f.Name == "help" || !found || err != nil {
+		if f.Changed || f.Name == "help" || f.Name == "version" || !found || err != nil {
 			return
 		}
 		f.Annotations = map[string][]string{variable: {name}}

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-kit/log/level"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.uber.org/goleak"
@@ -21,6 +20,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // noVariables is an empty environment.
 func noVariables(string) (string, bool) { return "", false }
+
+// execute runs cmd in an empty environment.
+func execute(t *testing.T, cmd *cobra.Command, args ...string) (code int, stderr string) {
+	t.Helper()
+	var text strings.Builder
+	code = Execute(t.Context(), cmd, NewStdio(t.Context(), io.Discard, &text, "info"), args, noVariables)
+	return code, text.String()
+}
 
 // A flag that is wrong is answered with one line, wherever its value came from.
 func ExampleExecute() {
@@ -32,7 +39,9 @@ func ExampleExecute() {
 		}}
 		command.Flags().Var(Duration(&wait, time.Second), "wait", "how long it draws")
 		lookup := func(name string) (string, bool) { return variable, name == "DAYTIME_WAIT" }
-		fmt.Println("exit code", Execute(context.Background(), command, args, lookup, os.Stdout, os.Stdout))
+		ctx := context.Background()
+		stdio := NewStdio(ctx, os.Stdout, os.Stdout, "info")
+		fmt.Println("exit code", Execute(ctx, command, stdio, args, lookup))
 	}
 	tea("3m")
 	tea("3m", "--wait", "1ms")
@@ -56,16 +65,16 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{nil, ExitOK, ""},
 		{ErrReported, ExitFailure, ""},
-		{errors.New("boom"), ExitFailure, "p: boom\n"},
+		{errors.New("boom"), ExitFailure, "level=error msg=boom\n"},
 		{UsageError("", errors.New("boom")), ExitUsage, "p: boom\nTry 'p --help'.\n"},
 		{UsageError("wait", errors.New("boom")), ExitUsage, "p: --wait boom\nTry 'p --help'.\n"},
 		{fmt.Errorf("deep: %w", UsageError("wait", errors.New("boom"))), ExitUsage, "p: --wait deep: boom\nTry 'p --help'.\n"},
 	} {
 		cmd := &cobra.Command{Use: "p", RunE: func(*cobra.Command, []string) error { return test.err }}
 		cmd.Flags().Duration("wait", 0, "")
-		var stderr strings.Builder
-		if have := Execute(t.Context(), cmd, nil, noVariables, io.Discard, &stderr); test.code != have || test.want != stderr.String() {
-			t.Errorf("%v: want %d and %q, have %d and %q", test.err, test.code, test.want, have, stderr.String())
+		code, stderr := execute(t, cmd)
+		if stderr = regexp.MustCompile(`^ts=\S+ `).ReplaceAllString(stderr, ""); test.code != code || test.want != stderr {
+			t.Errorf("%v: want %d and %q, have %d and %q", test.err, test.code, test.want, code, stderr)
 		}
 	}
 }
@@ -87,7 +96,7 @@ func TestFlagsOnly(t *testing.T) {
 }
 
 func TestEnvironment(t *testing.T) {
-	variables := map[string]string{"DAYTIME_FROM_THERE": "5s", "DAYTIME_BOTH": "6s", "DAYTIME_HELP": "true", "DAYTIME_TEXT": ""}
+	variables := map[string]string{"DAYTIME_FROM_THERE": "5s", "DAYTIME_BOTH": "6s", "DAYTIME_HELP": "true", "DAYTIME_VERSION": "3", "DAYTIME_TEXT": ""}
 	lookup := func(name string) (string, bool) { v, ok := variables[name]; return v, ok }
 	values := map[string]*time.Duration{"from-there": new(time.Duration), "both": new(time.Duration), "neither": new(time.Duration)}
 	text := "default"
@@ -96,7 +105,8 @@ func TestEnvironment(t *testing.T) {
 		cmd.Flags().Var(Duration(value, 0), name, "")
 	}
 	cmd.Flags().StringVar(&text, "text", text, "")
-	if code := Execute(t.Context(), cmd, []string{"--both", "7s"}, lookup, io.Discard, io.Discard); code != ExitOK {
+	stdio := NewStdio(t.Context(), io.Discard, io.Discard, "info")
+	if code := Execute(t.Context(), cmd, stdio, []string{"--both", "7s"}, lookup); code != ExitOK {
 		t.Fatalf("want exit code 0, have %d", code)
 	}
 	for name, want := range map[string]time.Duration{"from-there": 5 * time.Second, "both": 7 * time.Second, "neither": 0} {
@@ -133,7 +143,7 @@ func TestValues(t *testing.T) {
 	flags.Var(OneOf(&word, "a", "b"), "word", "")
 	flags.Var(Integer(&number, -1), "number", "")
 	flags.Var(Duration(&wait, time.Millisecond), "wait", "")
-	AddSwitch(flags, &on, "on", "")
+	AddSwitch(flags, &on, "on", "", "")
 	if err := flags.Parse([]string{"--word", "b", "--number", "-1", "--wait", "2s", "--on"}); err != nil {
 		t.Fatal(err)
 	}
@@ -150,31 +160,13 @@ func TestValues(t *testing.T) {
 	}
 }
 
-func TestLogger(t *testing.T) {
-	for _, test := range []struct{ format, level, want string }{
-		{"logfmt", "debug", `^ts=\S+Z level=debug msg=a\n`},
-		{"logfmt", "info", `^ts=\S+Z level=info msg=b\n`},
-		{"logfmt", "error", `^ts=\S+Z level=error msg=e\n$`},
-		{"json", "warn", `^{"level":"warn","msg":"d","ts":"[^"]+Z"}\n`},
-	} {
-		var out strings.Builder
-		logger := Logging{test.format, test.level}.NewLogger(&out)
-		level.Debug(logger).Log("msg", "a")
-		level.Info(logger).Log("msg", "b")
-		level.Warn(logger).Log("msg", "d")
-		level.Error(logger).Log("msg", "e")
-		if have := out.String(); !regexp.MustCompile(test.want).MatchString(have) {
-			t.Errorf("%s, %s: want %s, have %s", test.format, test.level, test.want, have)
-		}
-	}
-}
-
 // A help text on a stdout that is closed is no reason to panic.
 func TestHelpWithoutReader(t *testing.T) {
 	r, w := io.Pipe()
 	r.Close()
 	cmd := &cobra.Command{Use: "p", Run: func(*cobra.Command, []string) {}}
-	if have := Execute(t.Context(), cmd, []string{"--help"}, noVariables, w, io.Discard); have != ExitOK {
+	stdio := NewStdio(t.Context(), w, io.Discard, "info")
+	if have := Execute(t.Context(), cmd, stdio, []string{"--help"}, noVariables); have != ExitOK {
 		t.Errorf("want exit code 0, have %d", have)
 	}
 }

@@ -1,5 +1,5 @@
-// Package shelltest runs a program inside a test, as a command shell would: with arguments, an end, an exit code, and
-// texts on stdout and stderr that a test can wait for.
+// Package shelltest runs a program inside a test, as a command shell would: with arguments, an end,
+// an exit code, and texts on stdout and stderr that a test can wait for.
 package shelltest
 
 import (

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"sync"
+
+	kitlb "github.com/go-kit/kit/sd/lb"
+	kitlog "github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+
+	"example.com/daytime/sd"
+)
+
+const (
+	nobodyNow = "nobody is registered"
+	somebody  = "somebody is registered"
+)
+
+// An emptyNotice tells a person that there is nobody to ask: once, and again when that is news.
+// That a registry does not answer is the Instancer's to say.
+type emptyNotice struct {
+	registry *registry
+	logger   kitlog.Logger
+	stop     func() // ends the subscription
+
+	mu   sync.Mutex
+	said string // last
+}
+
+func newEmptyNotice(r *registry) *emptyNotice {
+	n := &emptyNotice{registry: r, logger: r.logger, said: somebody}
+	registered := 0
+	n.stop = r.Follow(func(c sd.Change) {
+		if c.Reset {
+			registered = 0
+		}
+		registered += len(c.Up) - len(c.Down)
+		if registered == 0 {
+			n.say(nobodyNow)
+		} else {
+			n.say(somebody)
+		}
+	})
+	return n
+}
+
+// explains reports whether err means that nobody was there, and has it said.
+func (n *emptyNotice) explains(err error) bool {
+	if !errors.Is(err, kitlb.ErrNoEndpoints) {
+		return false
+	}
+	n.look()
+	return true
+}
+
+// look is for the directory that does not exist, or of which nothing is known yet: there is no set
+// that could be empty.
+func (n *emptyNotice) look() {
+	if s := n.registry.State(); s.Phase == sd.Unknown && s.Err == nil {
+		n.say(n.registry.unanswered())
+	}
+}
+
+// say logs what is news. That somebody is there follows a warning, and is not one.
+func (n *emptyNotice) say(what string) {
+	n.mu.Lock()
+	news := n.said != what
+	n.said = what
+	n.mu.Unlock()
+	switch {
+	case news && what == somebody:
+		level.Info(n.logger).Log("msg", what)
+	case news:
+		level.Warn(n.logger).Log("msg", what)
+	}
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	kitlog "github.com/go-kit/log"
+
+	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/shelltest"
+)
+
+// Loopback is registered where only this host reads it, or where --advertise says so outright.
+func TestLoopback(t *testing.T) {
+	for _, test := range []struct {
+		sd, advertise, instances string
+		dev                      bool
+		want                     string // in the warning or the error
+	}{
+		{"zk://127.0.0.1", "", "127.0.0.1:1", false, ""},
+		{"zk://localhost,[::1]:2/a", "", "127.0.0.1:1,[::1]:1", false, ""},
+		{"zk://192.0.2.1", "", "192.0.2.2:1,[2001:db8::1]:1", false, ""},
+		{"fixed://192.0.2.1:1", "", "127.0.0.1:1", false, ""},
+		{"zk://192.0.2.1", "", "127.0.0.1:1", true, ""},
+		{"zk://192.0.2.1/a", "", "192.0.2.2:1,127.0.1.1:1", false, "where clients of zk://192.0.2.1/a may be"},
+		{"zk://192.0.2.1", "", "[::1]:1", false, "or --advertise [::1]:1 to register it all the same"},
+		{"zk://127.0.0.1,192.0.2.1", "", "127.0.0.1:1", false, "cannot be dialled from other hosts"},
+		{"zk://no.such.name.invalid", "", "127.0.0.1:1", false, "cannot be dialled from other hosts"},
+		{"zk://192.0.2.1", "127.0.0.1:1", "127.0.0.1:1", false, "advertise=127.0.0.1:1"},
+	} {
+		c := config{sd: test.sd, dev: test.dev, listen: list{"localhost:8897"}}
+		if test.advertise != "" {
+			c.advertise = list{test.advertise}
+		}
+		var log strings.Builder
+		err := c.checkLoopback(t.Context(), strings.Split(test.instances, ","), kitlog.NewLogfmtLogger(&log))
+		have := log.String()
+		if err != nil {
+			have += err.Error()
+		}
+		if have == "" != (test.want == "") || !strings.Contains(have, test.want) || (err != nil && test.advertise != "") {
+			t.Errorf("%+v: want %q, have %q", test, test.want, have)
+		}
+	}
+}
+
+func TestLoopbackIsAWrongCommand(t *testing.T) {
+	_, stderr := try(t, shell.ExitUsage, "--listen", "localhost:0", "--sd", "zk://192.0.2.1/go_servers")
+	shelltest.WantText(t, stderr, `daytimesvc: --listen "localhost:0": cannot be dialled from other hosts`)
+}
+
+func TestAdvice(t *testing.T) {
+	own := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1"),
+		netip.MustParseAddr("192.0.2.3"), netip.MustParseAddr("192.0.2.4")}
+	listen := []string{"127.0.0.1:1", "localhost:2"}
+	for n, want := range map[int]string{
+		0: "want an address of this host, which has none now",
+		1: "want --listen 192.0.2.1:1,192.0.2.1:2",
+		4: "want --listen 192.0.2.1:1,192.0.2.1:2, or 2001:db8::1, 192.0.2.3",
+	} {
+		if have := advice(listen, own[:n]); want != have {
+			t.Errorf("want %q, have %q", want, have)
+		}
+	}
+	for _, addr := range ownAddresses() {
+		if addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsUnspecified() {
+			t.Errorf("want what other hosts can dial, have %v", addr)
+		}
+	}
+}

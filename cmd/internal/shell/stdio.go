@@ -1,0 +1,141 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"syscall"
+	"time"
+
+	kitlog "github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+	"github.com/spf13/pflag"
+
+	"example.com/daytime/sd"
+)
+
+// stallTimeout is how long a write to stdout may still take once the program is to end.
+const stallTimeout = 200 * time.Millisecond
+
+// ErrStalled is the error of a write to a stdout that nobody reads, at the end of the program.
+var ErrStalled = errors.New("nobody reads it")
+
+// A Stdio is what a program writes to: data to Out, and all that is for people to stderr.
+//
+// Neither holds up the program. Lines for stderr wait in one queue of bounded length, the log's and
+// those of Print alike, and Execute waits 1 s at most for them at the end. A write to Out waits for
+// its reader, as it does in every program, but only until the first signal.
+type Stdio struct {
+	Out io.Writer
+
+	stderr io.Writer
+	format string // auto, words, logfmt or json
+	level  string // least level that is logged
+	quiet  bool
+
+	once  sync.Once       // makes lines, when the flags are known
+	lines *sd.AsyncLogger // of the log and of Print alike
+}
+
+// NewStdio returns a Stdio that logs at least the given level, unless flags say otherwise. The end
+// of ctx is the first signal.
+func NewStdio(ctx context.Context, stdout, stderr io.Writer, level string) *Stdio {
+	return &Stdio{Out: &output{ctx: ctx, w: stdout}, stderr: stderr, format: "auto", level: level}
+}
+
+// AddFlags adds --log-format, --log-level and --quiet, whose usage says what else is left out.
+func (s *Stdio) AddFlags(flags *pflag.FlagSet, quiet string) {
+	flags.Var(OneOf(&s.format, "auto", "words", "logfmt", "json"), "log-format",
+		"form of the log on stderr: words for people, logfmt or json; auto is words on a terminal and logfmt elsewhere")
+	flags.Var(OneOf(&s.level, "debug", "info", "warn", "error"), "log-level",
+		"least level that is logged: debug, info, warn or error")
+	AddSwitch(flags, &s.quiet, "quiet", "q", quiet)
+}
+
+// Level is the least level that is logged.
+func (s *Stdio) Level() string {
+	if s.quiet {
+		return "error"
+	}
+	return s.level
+}
+
+// Quiet reports whether nothing but errors is to be on stderr.
+func (s *Stdio) Quiet() bool { return s.quiet }
+
+// Logger returns a logger of the level that was asked for. Lines in logfmt and JSON begin with the
+// time, in UTC. It is called once the flags are known.
+func (s *Stdio) Logger() kitlog.Logger { return s.LoggerAt(s.Level()) }
+
+// LoggerAt returns a logger of another level.
+func (s *Stdio) LoggerAt(least string) kitlog.Logger {
+	logger := kitlog.With(s.queue(), "ts", kitlog.DefaultTimestampUTC)
+	return level.NewFilter(logger, level.Allow(level.ParseDefault(least, level.DebugValue())))
+}
+
+// Print writes text to stderr as it is, after all that was logged before.
+func (s *Stdio) Print(text string) { s.queue().Log(verbatim{}, text) }
+
+// A verbatim is the key of a text that is no log line.
+type verbatim struct{}
+
+// queue returns the one queue of all lines.
+func (s *Stdio) queue() *sd.AsyncLogger {
+	s.once.Do(func() {
+		next := s.newLines()
+		s.lines = sd.NewAsyncLogger(kitlog.LoggerFunc(func(keyvals ...any) error {
+			if len(keyvals) == 2 && keyvals[0] == (verbatim{}) {
+				_, err := io.WriteString(s.stderr, keyvals[1].(string))
+				return err
+			}
+			return next.Log(keyvals...)
+		}))
+	})
+	return s.lines
+}
+
+func (s *Stdio) newLines() kitlog.Logger {
+	switch {
+	case s.words():
+		return wordsLogger{s.stderr}
+	case s.format == "json":
+		return kitlog.NewJSONLogger(s.stderr)
+	default:
+		return kitlog.NewLogfmtLogger(s.stderr)
+	}
+}
+
+// words reports whether lines are for people.
+func (s *Stdio) words() bool {
+	return s.format == "words" || s.format == "auto" && isTerminal(s.stderr)
+}
+
+// ErrWidth is how wide stderr is, in columns; 0 is unlimited.
+func (s *Stdio) ErrWidth() int { return width(s.stderr) }
+
+// OutWidth is how wide stdout is, in columns; 0 is unlimited.
+func (s *Stdio) OutWidth() int {
+	if o, ok := s.Out.(*output); ok {
+		return width(o.w)
+	}
+	return 0
+}
+
+// Flush waits for stderr to take what was written, 1 s at most. Execute calls it at the end.
+func (s *Stdio) Flush() { s.queue().Close() }
+
+// WithReader returns a context that ends with ctx, and with the cause EPIPE when the reader of
+// stdout has gone, such as head(1) after its last line: no write is needed to notice. The caller
+// must call cancel.
+func (s *Stdio) WithReader(ctx context.Context) (_ context.Context, cancel func()) {
+	ctx, end := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if o, ok := s.Out.(*output); ok && awaitReaderGone(ctx, o.w) {
+			end(syscall.EPIPE)
+		}
+	}()
+	return ctx, func() { end(nil); <-ended }
+}

@@ -1,0 +1,94 @@
+package shell
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	kitlog "github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+
+	"example.com/daytime/transport"
+)
+
+var _ kitlog.Logger = wordsLogger{}
+
+// A wordsLogger writes lines for people: "warning: 192.0.2.1:8897: lost: connection refused". The
+// time and the registry are left out, which the reader of a terminal knows.
+type wordsLogger struct{ w io.Writer }
+
+func (l wordsLogger) Log(keyvals ...any) error {
+	var prefix, instance, message, cause string
+	var rest []string
+	for i := 0; i+1 < len(keyvals); i += 2 {
+		value := text(keyvals[i+1])
+		switch key := keyvals[i]; key {
+		case level.Key():
+			prefix = prefixOf(keyvals[i+1])
+		case "ts", "sd":
+		case "instance":
+			instance = value
+		case "msg":
+			message = brief(value)
+		case "err":
+			cause = brief(value)
+		default:
+			rest = append(rest, fmt.Sprintf("%v %s", key, value))
+		}
+	}
+	if len(rest) > 0 {
+		message += " (" + strings.Join(rest, ", ") + ")"
+	}
+	if strings.Contains(cause, instance) {
+		instance = "" // once is enough
+	}
+	var parts []string
+	for _, part := range []string{instance, message, cause} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	_, err := io.WriteString(l.w, prefix+strings.Join(parts, ": ")+"\n")
+	return err
+}
+
+// prefixOf is how a line of that level begins. Most of what is said is information.
+func prefixOf(value any) string {
+	switch value {
+	case level.ErrorValue():
+		return "error: "
+	case level.WarnValue():
+		return "warning: "
+	case level.DebugValue():
+		return "debug: "
+	default:
+		return ""
+	}
+}
+
+// What the texts of errors have that a person does not need: the packages that they came through,
+// and the steps of a dial, of which the address and the reason are enough.
+var (
+	packagePrefix = regexp.MustCompile(`\b(sd|zk|session|lb|transport): `)
+	dialSteps     = regexp.MustCompile(`(?:(\S+): )?(?:cannot connect: )?dial tcp (\S+): (?:connect: )?`)
+	deadline      = regexp.MustCompile(`context deadline exceeded`)
+)
+
+// brief is the text of an error in fewer words.
+func brief(text string) string {
+	text = packagePrefix.ReplaceAllString(text, "")
+	text = dialSteps.ReplaceAllStringFunc(text, func(steps string) string {
+		m := dialSteps.FindStringSubmatch(steps)
+		if m[1] == "" || m[1] == m[2] {
+			return m[2] + ": "
+		}
+		return m[1] + ": " + m[2] + ": "
+	})
+	return deadline.ReplaceAllString(text, "timeout")
+}
+
+// text is a value on one line that no terminal acts on. A value may have come from the network.
+func text(value any) string {
+	return transport.Printable(strings.ReplaceAll(fmt.Sprint(value), "\n", "; "))
+}
