@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/sets"
 )
 
 var _ sd.Backend = (*Backend)(nil)
@@ -83,8 +84,8 @@ func (b *Backend) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) er
 // A watching is what one Watch has told its caller. One goroutine uses it.
 type watching struct {
 	emit    func(sd.Change)
-	set     map[string]struct{} // nil until the first emit
-	refused time.Time           // when a file that cannot be taken was first seen; zero: it was
+	set     sets.Set
+	refused time.Time // when a file that cannot be taken was first seen; zero: it was
 }
 
 // take emits what the file has become, and says how long it may stay as it is. The error is for the
@@ -93,12 +94,12 @@ func (w *watching) take(instances []instance, err error) (pause time.Duration, _
 	switch {
 	case err == nil:
 		w.refused = time.Time{}
-		w.publish(instances)
+		w.set.Becomes(names(instances), w.emit)
 		return readEvery, nil
 	case errors.Is(err, errUnchanged):
 		w.refused = time.Time{}
 		return readEvery, nil
-	case errors.Is(err, fs.ErrNotExist) && w.set == nil:
+	case errors.Is(err, fs.ErrNotExist) && !w.set.Known():
 		return readEvery, nil
 	case errors.Is(err, fs.ErrPermission):
 		return 0, fmt.Errorf("%w: %w", sd.ErrDenied, err)
@@ -110,25 +111,13 @@ func (w *watching) take(instances []instance, err error) (pause time.Duration, _
 	return retryEvery, nil
 }
 
-// publish emits the whole set the first time, then what is different.
-func (w *watching) publish(instances []instance) {
-	now := make(map[string]struct{}, len(instances))
-	c := sd.Change{Reset: w.set == nil}
+// names are those of instances.
+func names(instances []instance) []string {
+	all := make([]string, 0, len(instances))
 	for _, i := range instances {
-		now[i.name] = struct{}{}
-		if _, was := w.set[i.name]; !was {
-			c.Up = append(c.Up, i.name)
-		}
+		all = append(all, i.name)
 	}
-	for name := range w.set {
-		if _, is := now[name]; !is {
-			c.Down = append(c.Down, name)
-		}
-	}
-	w.set = now
-	if c.Reset || len(c.Up)+len(c.Down) > 0 {
-		w.emit(c)
-	}
+	return all
 }
 
 // Announce implements sd.Backend, and fails.
