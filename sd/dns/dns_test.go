@@ -1,0 +1,385 @@
+package dns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/sdtest"
+	mdns "github.com/miekg/dns"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// discovers are the cases in which nobody announces.
+func discovers(c sdtest.Case) bool {
+	return !strings.Contains(c.Name, "Announce") && !strings.Contains(c.Name, "Registered") &&
+		!strings.Contains(c.Name, "Withdrawn") && !slices.Contains([]string{
+		"ForeignEntryStays", "HandedOverEntryStays", "LossIsReported", "DoneOnlyWithdraws",
+		"CloseEndsCalls",
+	}, c.Name)
+}
+
+func TestConformance(t *testing.T) {
+	for _, c := range sdtest.Cases() {
+		if discovers(c) {
+			t.Run(c.Name, func(t *testing.T) {
+				if err := c.Check(t.Context(), newDirectory(t)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// A follower is a Watch in the background.
+type follower struct {
+	t      testing.TB
+	cancel context.CancelFunc
+	done   chan error
+
+	mu   sync.Mutex
+	set  map[string]bool // nil: nothing was emitted
+	told int
+}
+
+func follow(t testing.TB, b *Backend) *follower {
+	ctx, cancel := context.WithCancel(context.Background())
+	f := &follower{t: t, cancel: cancel, done: make(chan error, 1)}
+	t.Cleanup(cancel)
+	go func() {
+		f.done <- b.Watch(ctx, sd.Want{}, func(c sd.Change) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.told++
+			if c.Reset {
+				f.set = map[string]bool{}
+			}
+			for _, name := range c.Down {
+				delete(f.set, name)
+			}
+			for _, name := range c.Up {
+				f.set[name] = true
+			}
+		})
+	}()
+	return f
+}
+
+func (f *follower) state() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.set == nil {
+		return "unknown"
+	}
+	var all []string
+	for name := range f.set {
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return fmt.Sprint(all)
+}
+
+// shows waits until the set is want.
+func (f *follower) shows(want ...string) {
+	f.t.Helper()
+	slices.Sort(want)
+	text := fmt.Sprint(want)
+	const bound = 3 * time.Second
+	for deadline := time.Now().Add(bound); f.state() != text; <-time.After(time.Millisecond) {
+		select {
+		case err := <-f.done:
+			f.t.Fatalf("want the set %.500s, have the end of the watch: %v", text, err)
+		default:
+		}
+		if time.Now().After(deadline) {
+			f.t.Fatalf("want the set %.500s within %v, have %.500s", text, bound, f.state())
+		}
+	}
+}
+
+// fails waits for the end of the watch, and checks that its error says want.
+func (f *follower) fails(want string) {
+	f.t.Helper()
+	select {
+	case err := <-f.done:
+		if err == nil || !strings.Contains(err.Error(), want) {
+			f.t.Errorf("want an error with %q, have %v", want, err)
+		}
+	case <-time.After(10 * time.Second):
+		f.t.Fatalf("want an error with %q, have the watch go on, with %s", want, f.state())
+	}
+}
+
+// stop ends the watch, at once.
+func (f *follower) stop() {
+	f.t.Helper()
+	began := time.Now()
+	f.cancel()
+	if err := <-f.done; !errors.Is(err, context.Canceled) || time.Since(began) > time.Second {
+		f.t.Errorf("want %v at once, have %v after %v", context.Canceled, err, time.Since(began))
+	}
+}
+
+const (
+	alice = "192.0.2.1:8897"
+	bob   = "192.0.2.2:8898"
+	carol = "[2001:db8::3]:8897"
+)
+
+// The instances of SRV records are all addresses of their targets, through aliases as well.
+func TestServices(t *testing.T) {
+	z := newZone(t,
+		"svc.example.com. 60 IN CNAME "+service,
+		service+" 60 IN SRV 10 5 8897 a.example.com.",
+		service+" 60 IN SRV 20 5 8898 B.example.com.",
+		service+" 60 IN SRV 20 5 8899 nowhere.example.com.",
+		"a.example.com. 60 IN A 192.0.2.1",
+		"a.example.com. 60 IN AAAA 2001:db8::3",
+		"b.example.com. 60 IN CNAME c.example.com.",
+		"c.example.com. 60 IN A 192.0.2.2")
+	for _, name := range []string{service, "_DAYTIME._tcp.example.com", "svc.example.com"} {
+		f := follow(t, z.open(t, name, ""))
+		f.shows(alice, bob, carol)
+		f.stop()
+	}
+}
+
+// With a port the instances are addresses.
+func TestAddresses(t *testing.T) {
+	z := newZone(t, "a.example.com. 60 IN A 192.0.2.1", "a.example.com. 60 IN AAAA 2001:db8::3")
+	f := follow(t, z.open(t, "a.example.com", "&port=8897"))
+	f.shows(alice, carol)
+	f.stop()
+}
+
+// Nothing under a name is the empty set; no name is none.
+func TestEmptyAndMissing(t *testing.T) {
+	z := newZone(t, "a.example.com. 60 IN TXT exists", service+" 60 IN SRV 0 0 0 .")
+	empty := follow(t, z.open(t, "a.example.com", "&port=8897"))
+	empty.shows()
+	disowned := follow(t, z.open(t, service, ""))
+	disowned.shows()
+	missing := follow(t, z.open(t, "b.example.com", "&port=8897"))
+	<-time.After(300 * time.Millisecond)
+	if have := missing.state(); have != "unknown" {
+		t.Errorf("name that does not exist: want unknown, have %s", have)
+	}
+	z.add(t, "b.example.com. 60 IN A 192.0.2.1")
+	missing.shows(alice)
+	z.remove("b.example.com.")
+	missing.fails(errNoName.Error())
+	if have := missing.state(); have != fmt.Sprint([]string{alice}) {
+		t.Errorf("name that is gone: want the last set, have %s", have)
+	}
+	empty.stop()
+	disowned.stop()
+}
+
+// A resolver that fails ends the watch with the reason, and never changes the set.
+func TestResolverFails(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer func(mdns.ResponseWriter, *mdns.Msg)
+		want   string
+	}{
+		"SERVFAIL": {rcode(mdns.RcodeServerFailure), "SERVFAIL"},
+		"REFUSED":  {rcode(mdns.RcodeRefused), "REFUSED"},
+		"silence":  {silence, "no answer in time"},
+		"lame": {func(w mdns.ResponseWriter, q *mdns.Msg) {
+			reply := new(mdns.Msg).SetReply(q)
+			ns, _ := mdns.NewRR("example.com. 60 IN NS ns.example.com.")
+			reply.Ns = []mdns.RR{ns}
+			w.WriteMsg(reply)
+		}, errLame.Error()},
+		"another question": {func(w mdns.ResponseWriter, q *mdns.Msg) {
+			other := new(mdns.Msg).SetQuestion("other.example.com.", q.Question[0].Qtype)
+			other.Id = q.Id
+			w.WriteMsg(new(mdns.Msg).SetReply(other))
+		}, "no answer in time"},
+		"garbage": {func(w mdns.ResponseWriter, q *mdns.Msg) { w.Write([]byte("garbage, or so")) }, "no answer"},
+		"one target of two": {func(w mdns.ResponseWriter, q *mdns.Msg) {
+			if q.Question[0].Qtype != mdns.TypeSRV {
+				rcode(mdns.RcodeServerFailure)(w, q)
+				return
+			}
+			reply := new(mdns.Msg).SetReply(q)
+			srv, _ := mdns.NewRR(service + " 60 IN SRV 0 0 8897 a.example.com.")
+			reply.Answer = []mdns.RR{srv}
+			w.WriteMsg(reply)
+		}, "SERVFAIL"},
+		"no address at all": {func(w mdns.ResponseWriter, q *mdns.Msg) {
+			reply := new(mdns.Msg).SetReply(q)
+			srv, _ := mdns.NewRR(service + " 60 IN SRV 0 0 8897 a.example.com.")
+			reply.Answer = []mdns.RR{srv}
+			if q.Question[0].Qtype != mdns.TypeSRV {
+				reply = new(mdns.Msg).SetRcode(q, mdns.RcodeNameError)
+			}
+			w.WriteMsg(reply)
+		}, errAddresses.Error()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDirectory(t)
+			d.Put(alice)
+			f := follow(t, d.open(t, service, ""))
+			f.shows(alice)
+			d.instead(test.answer)
+			f.fails(test.want)
+			if have := f.state(); have != fmt.Sprint([]string{alice}) {
+				t.Errorf("want the last set, have %s", have)
+			}
+		})
+	}
+}
+
+// An answer that does not fit is asked for over TCP, and never half of it is a set.
+func TestTruncated(t *testing.T) {
+	for _, n := range []int{10, 100, 500} {
+		d := newDirectory(t)
+		var want []string
+		for m := range n {
+			want = append(want, fmt.Sprintf("192.0.2.%d:%d", m%250+1, 8000+m))
+			d.Put(want[m])
+		}
+		f := follow(t, d.open(t, service, ""))
+		f.shows(want...)
+		f.stop()
+		if f.told != 1 {
+			t.Errorf("%d instances: want one emit, have %d", n, f.told)
+		}
+		t.Logf("%d instances: %d questions over UDP, %d over TCP", n, d.count("udp"), d.count("tcp"))
+	}
+}
+
+// A server that does not know EDNS is asked without.
+func TestWithoutEDNS(t *testing.T) {
+	d := newDirectory(t)
+	d.Put(alice)
+	d.instead(func(w mdns.ResponseWriter, q *mdns.Msg) {
+		if q.IsEdns0() != nil {
+			rcode(mdns.RcodeFormatError)(w, q)
+			return
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		w.WriteMsg(d.reply(q))
+	})
+	f := follow(t, d.open(t, service, ""))
+	f.shows(alice)
+	f.stop()
+}
+
+// The next server is asked when one does not answer, or refuses.
+func TestNextServer(t *testing.T) {
+	dead, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dead.Close()
+	good, bad := newDirectory(t), newDirectory(t)
+	good.Put(alice)
+	bad.instead(rcode(mdns.RcodeServerFailure))
+	b := good.open(t, service, "")
+	b.resolver.given = []string{bad.address, dead.LocalAddr().String(), good.address}
+	f := follow(t, b)
+	f.shows(alice)
+	good.Put(bob) // the one that answers is asked first now
+	began := time.Now()
+	f.shows(alice, bob)
+	if took := time.Since(began); took > 800*time.Millisecond {
+		t.Errorf("want the change within 0.8 s, have it after %v", took)
+	}
+	f.stop()
+}
+
+// The DNS is asked again when the TTL is over, and not before.
+func TestTTL(t *testing.T) {
+	z := newZone(t, "a.example.com. 2 IN A 192.0.2.1")
+	b := z.open(t, "a.example.com", "&port=8897")
+	b.interval = 0
+	f := follow(t, b)
+	f.shows(alice)
+	changed := time.Now()
+	z.add(t, "a.example.com. 3600 IN A 192.0.2.2")
+	f.shows(alice, "192.0.2.2:8897")
+	if took := time.Since(changed); took < 1500*time.Millisecond {
+		t.Errorf("want the change seen after the TTL of 2s, have it after %v", took)
+	}
+	if n := z.count("udp A "); n != 2 {
+		t.Errorf("want the name asked for twice, have %d times", n)
+	}
+	f.stop()
+}
+
+func TestPause(t *testing.T) {
+	for _, test := range []struct{ interval, ttl, want time.Duration }{
+		{0, 0, minTTL},
+		{0, time.Minute, time.Minute},
+		{0, 24 * time.Hour, maxTTL},
+		{30 * time.Second, 5 * time.Second, 5 * time.Second},
+		{30 * time.Second, time.Minute, 30 * time.Second},
+		{100 * time.Millisecond, 0, 100 * time.Millisecond},
+	} {
+		b := Backend{interval: test.interval}
+		if have := b.pause(test.ttl); have != test.want {
+			t.Errorf("interval %v, TTL %v: want %v, have %v", test.interval, test.ttl, test.want, have)
+		}
+	}
+}
+
+// A watch ends at once, also while it waits for a resolver that is silent.
+func TestEndsAtOnce(t *testing.T) {
+	d := newDirectory(t)
+	d.instead(silence)
+	b := d.open(t, service, "")
+	f, g := follow(t, b), follow(t, b)
+	<-time.After(50 * time.Millisecond)
+	f.stop()
+	b.Close()
+	g.fails(sd.ErrClosed.Error())
+}
+
+func TestOnlyDiscovers(t *testing.T) {
+	b := newDirectory(t).open(t, service, "")
+	err := b.Announce(t.Context(), sd.Entry{Instance: alice}, nil)
+	if !errors.Is(err, errNoAnnounce) {
+		t.Errorf("announce: want %v, have %v", errNoAnnounce, err)
+	}
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.Announce(done, sd.Entry{Instance: alice}, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("withdraw: want %v, have %v", context.Canceled, err)
+	}
+}
+
+func TestWrongTargets(t *testing.T) {
+	for target, want := range map[string]string{
+		"dns://192.0.2.53":                            "want a name",
+		"dns://192.0.2.53/":                           "want a name",
+		"dns://192.0.2.53/a/b":                        "no slash",
+		"dns://192.0.2.53/a..b":                       "domain name",
+		"dns://192.0.2.53/a,b":                        "domain name",
+		"dns://192.0.2.53/a?interval=1ms":             "interval",
+		"dns://192.0.2.53/a?interval=1":               "interval",
+		"dns://192.0.2.53/a?port=0":                   "port",
+		"dns://192.0.2.53/a?port=http":                "port",
+		"dns://192.0.2.53/a?ttl=1s":                   "key",
+		"dns://192.0.2.53/" + strings.Repeat("a", 64): "domain name",
+	} {
+		parsed, err := sd.ParseTarget(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Open(parsed)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), grammar) {
+			t.Errorf("%s: want an error with %q and the grammar, have %v", target, want, err)
+		}
+	}
+}

@@ -1,0 +1,436 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/sdtest"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A list is a file that is replaced as a whole for each change.
+type list struct {
+	t    testing.TB
+	path string
+	set  []string
+	away bool
+}
+
+func newList(t testing.TB) *list {
+	l := &list{t: t, path: filepath.Join(t.TempDir(), "servers")}
+	if err := l.write(); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (l *list) write() error {
+	if l.away {
+		return nil
+	}
+	text := "# the servers\n"
+	for _, name := range l.set {
+		text += name + "\n"
+	}
+	return errors.Join(os.WriteFile(l.path+".new", []byte(text), 0o600),
+		os.Rename(l.path+".new", l.path))
+}
+
+func (l *list) Open() (sd.Backend, error) { return Open(sd.Target{Scheme: "file", Path: l.path}) }
+func (l *list) Settle()                   { <-time.After(10 * time.Millisecond) }
+func (l *list) Instances() ([]string, error) {
+	return l.set, nil
+}
+
+func (l *list) Put(name string) error {
+	if !slices.Contains(l.set, name) {
+		l.set = append(l.set, name)
+	}
+	return l.write()
+}
+
+func (l *list) Remove(name string) error {
+	l.set = slices.DeleteFunc(l.set, func(s string) bool { return s == name })
+	return l.write()
+}
+
+func (l *list) Fail() error    { l.away = true; return os.Rename(l.path, l.path+".away") }
+func (l *list) Restore() error { l.away = false; return l.write() }
+
+// discovers are the cases in which nobody announces.
+func discovers(c sdtest.Case) bool {
+	return !strings.Contains(c.Name, "Announce") && !strings.Contains(c.Name, "Registered") &&
+		!strings.Contains(c.Name, "Withdrawn") && !slices.Contains([]string{
+		"ForeignEntryStays", "HandedOverEntryStays", "LossIsReported", "DoneOnlyWithdraws",
+		"CloseEndsCalls",
+	}, c.Name)
+}
+
+func TestConformance(t *testing.T) {
+	for _, c := range sdtest.Cases() {
+		if discovers(c) {
+			t.Run(c.Name, func(t *testing.T) {
+				if err := c.Check(t.Context(), newList(t)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// A follower is a Watch in the background, and the sets that it has told.
+type follower struct {
+	t      testing.TB
+	cancel context.CancelFunc
+	done   chan error
+
+	mu   sync.Mutex
+	sets []string // sorted names with blanks between
+}
+
+func follow1(t testing.TB, b *Backend) *follower {
+	ctx, cancel := context.WithCancel(context.Background())
+	f := &follower{t: t, cancel: cancel, done: make(chan error, 1)}
+	t.Cleanup(cancel)
+	set := map[string]bool{}
+	go func() {
+		f.done <- b.Watch(ctx, sd.Want{}, func(c sd.Change) {
+			for _, name := range c.Down {
+				delete(set, name)
+			}
+			for _, name := range c.Up {
+				set[name] = true
+			}
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			var names []string
+			for name := range set {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			f.sets = append(f.sets, strings.Join(names, " "))
+		})
+	}()
+	return f
+}
+
+func (f *follower) told() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.sets)
+}
+
+// shows waits until the last set told is want.
+func (f *follower) shows(what, want string) {
+	f.t.Helper()
+	const bound = time.Second
+	for deadline := time.Now().Add(bound); ; <-time.After(time.Millisecond) {
+		sets := f.told()
+		if len(sets) > 0 && sets[len(sets)-1] == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			f.t.Fatalf("%s: want the set %q within %v, have %q", what, want, bound, sets)
+		}
+	}
+}
+
+// stop ends the watch and waits for it.
+func (f *follower) stop() {
+	f.t.Helper()
+	f.cancel()
+	if err := <-f.done; !errors.Is(err, context.Canceled) {
+		f.t.Errorf("watch: want %v, have %v", context.Canceled, err)
+	}
+}
+
+func open(t testing.TB, path string) *Backend {
+	t.Helper()
+	b, err := OpenBackend(sd.Target{Scheme: "file", Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+func must(t testing.TB, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// write makes or overwrites a file in place.
+func write(path string, names ...string) error {
+	return os.WriteFile(path, []byte("# servers\n"+strings.Join(names, "\n")+"\n"), 0o600)
+}
+
+const (
+	alice = "192.0.2.1:8897"
+	bob   = "192.0.2.2:8897"
+	carol = "[2001:db8::3]:8897"
+)
+
+// Every way in which a file becomes another one is seen at once.
+func TestSeenAtOnce(t *testing.T) {
+	type step func(dir string) error
+	for name, change := range map[string]step{
+		"written in place": func(dir string) error { return write(dir+"/servers", bob) },
+		"renamed over": func(dir string) error {
+			return errors.Join(write(dir+"/new", bob), os.Rename(dir+"/new", dir+"/servers"))
+		},
+		"removed and made": func(dir string) error {
+			return errors.Join(os.Remove(dir+"/servers"), write(dir+"/servers", bob))
+		},
+		"made a link": func(dir string) error {
+			return errors.Join(os.Mkdir(dir+"/other", 0o700), write(dir+"/other/list", bob),
+				os.Remove(dir+"/servers"), os.Symlink("other/list", dir+"/servers"))
+		},
+		"directory replaced": func(dir string) error {
+			return errors.Join(os.Mkdir(dir+".new", 0o700), write(dir+".new/servers", bob),
+				os.Rename(dir, dir+".old"), os.Rename(dir+".new", dir))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "volume")
+			must(t, os.Mkdir(dir, 0o700), write(dir+"/servers", alice))
+			f := follow1(t, open(t, dir+"/servers"))
+			f.shows("at the start", alice)
+			must(t, change(dir))
+			f.shows(name, bob)
+			must(t, write(dir+"/servers", carol)) // what it has become is watched as well
+			f.shows("written after it was "+name, carol)
+			f.stop()
+		})
+	}
+}
+
+// A file is waited for, and so are the directories that lead to it and the target of a link.
+func TestMissingFileIsWaitedFor(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.Symlink("a/b/list", dir+"/servers"))
+	f := follow1(t, open(t, dir+"/servers"))
+	<-time.After(2 * patience) // for a file that was never there, it does not end
+	must(t, os.MkdirAll(dir+"/a/b", 0o700))
+	<-time.After(20 * time.Millisecond)
+	if sets := f.told(); len(sets) > 0 {
+		t.Errorf("without a file: want no set, have %q", sets)
+	}
+	must(t, write(dir+"/a/b/list", alice))
+	f.shows("made", alice)
+	f.stop()
+}
+
+// A volume is a directory whose files are swapped together, as kubelet does it.
+type volume struct {
+	dir   string
+	turns int
+}
+
+// swap makes a directory with the file, and renames the link that all files of the volume lead
+// through to lead to it.
+func (v *volume) swap(text string) error {
+	v.turns++
+	name := fmt.Sprintf("..time%d", v.turns)
+	err := errors.Join(
+		os.Mkdir(filepath.Join(v.dir, name), 0o700),
+		os.WriteFile(filepath.Join(v.dir, name, "servers"), []byte(text), 0o600),
+		os.Symlink(name, filepath.Join(v.dir, "..data_tmp")),
+		os.Rename(filepath.Join(v.dir, "..data_tmp"), filepath.Join(v.dir, "..data")))
+	if v.turns == 1 {
+		return errors.Join(err, os.Symlink("..data/servers", filepath.Join(v.dir, "servers")))
+	}
+	return errors.Join(err, os.RemoveAll(filepath.Join(v.dir, fmt.Sprintf("..time%d", v.turns-1))))
+}
+
+// A ConfigMap is swapped a thousand times under readers: each set they see is one that was written.
+func TestSwapsUnderReaders(t *testing.T) {
+	const swaps, readers = 1000, 5
+	v := &volume{dir: t.TempDir()}
+	must(t, v.swap("# nobody\n"))
+	written := map[string]bool{"": true}
+	var followers []*follower
+	for range readers {
+		followers = append(followers, follow1(t, open(t, v.dir+"/servers")))
+	}
+	last := ""
+	for n := range swaps {
+		names := []string{fmt.Sprintf("192.0.2.1:%d", 1000+n)}
+		for m := range n % 50 {
+			names = append(names, fmt.Sprintf("198.51.100.%d:%d", m+1, 1000+n))
+		}
+		slices.Sort(names)
+		last = strings.Join(names, " ")
+		written[last] = true
+		must(t, v.swap(strings.Join(names, " zone=a\n")+"\n"))
+	}
+	seen := 0
+	for _, f := range followers {
+		f.shows("after the last swap", last)
+		for _, set := range f.told() {
+			seen++
+			if !written[set] {
+				t.Errorf("want only sets that were written, have %q", set)
+			}
+		}
+		f.stop()
+	}
+	t.Logf("%d readers saw %d of %d swaps each, on average", readers, seen/readers, swaps)
+}
+
+// noLease is the lease of a file system that has none to give.
+func noLease(*os.File) (func(), error) { return nil, errors.ErrUnsupported }
+
+// A file that is being written is not half a set, however its writer pauses.
+func TestHalfWrittenIsNoSet(t *testing.T) {
+	for name, test := range map[string]struct {
+		lease func(*os.File) (func(), error)
+		pause time.Duration // of the writer
+	}{
+		"a lease tells":   {lease, 2 * patience},
+		"only quiet does": {noLease, quietTime / 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "servers")
+			must(t, write(path, alice, bob))
+			b := open(t, path)
+			b.lease = test.lease
+			f := follow1(t, b)
+			f.shows("at the start", alice+" "+bob)
+			writer, err := os.Create(path)
+			must(t, err)
+			pause := test.pause
+			for _, part := range []string{alice + "\n", "192.0.2.2:88", "97\n" + carol, "\n"} {
+				_, err := writer.WriteString(part)
+				must(t, err)
+				<-time.After(pause)
+				pause = quietTime / 5
+			}
+			must(t, writer.Close())
+			if test.pause > patience { // it said so meanwhile
+				if err := <-f.done; !errors.Is(err, errWritten) {
+					t.Errorf("file held open: want %v, have %v", errWritten, err)
+				}
+				g := follow1(t, b)
+				g.shows("in the end", strings.Join([]string{alice, bob, carol}, " "))
+				g.stop()
+			} else {
+				f.shows("in the end", strings.Join([]string{alice, bob, carol}, " "))
+				f.stop()
+			}
+			if sets := f.told(); len(sets) > 2 {
+				t.Errorf("want nothing between the two files, have %q", sets)
+			}
+		})
+	}
+}
+
+// What is no list ends the Watch with the reason, and never with an empty set.
+func TestUnreadable(t *testing.T) {
+	put := func(text string) func(string) error {
+		return func(path string) error { return os.WriteFile(path, []byte(text), 0o600) }
+	}
+	for name, test := range map[string]struct {
+		change func(path string) error
+		want   string
+	}{
+		"removed":    {os.Remove, "no such file"},
+		"truncated":  {func(p string) error { return os.Truncate(p, 0) }, "no bytes"},
+		"cut":        {func(p string) error { return os.Truncate(p, 14) }, "no newline"},
+		"other text": {put("servers:\n- a\n"), "none of 2 names"},
+		"half JSON":  {put(`[{"targets":["` + bob + `"`), "JSON"},
+		"too long":   {func(p string) error { return os.Truncate(p, maxSize+1) }, "at most"},
+		"no plain file": {func(p string) error {
+			return errors.Join(os.Remove(p), os.Mkdir(p, 0o700))
+		}, "regular file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "servers")
+			must(t, write(path, alice))
+			f := follow1(t, open(t, path))
+			f.shows("at the start", alice)
+			must(t, test.change(path))
+			if err := <-f.done; err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("want an error with %q, have %v", test.want, err)
+			}
+			if sets := f.told(); len(sets) != 1 {
+				t.Errorf("want the first set alone, have %q", sets)
+			}
+		})
+	}
+}
+
+// Where the system has no watch to give, the file is read every second.
+func TestWithoutEvents(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "servers")
+	must(t, write(path, alice))
+	r := &reader{path: path, lease: noLease, watched: map[string]struct{}{}}
+	var up []string
+	w := watching{emit: func(c sd.Change) { up = c.Up }}
+	for _, name := range []string{alice, bob} {
+		must(t, write(path, name))
+		for deadline := time.Now().Add(2 * time.Second); ; {
+			pause, err := w.take(r.read())
+			must(t, err)
+			if slices.Contains(up, name) {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("want %s within 2 s, have %v", name, up)
+			}
+			r.wait(t.Context(), t.Context(), pause)
+		}
+	}
+}
+
+func TestOnlyDiscovers(t *testing.T) {
+	b := open(t, "/nowhere")
+	if err := b.Announce(t.Context(), sd.Entry{Instance: alice}, nil); !errors.Is(err, errNoAnnounce) {
+		t.Errorf("announce: want %v, have %v", errNoAnnounce, err)
+	}
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.Announce(done, sd.Entry{Instance: alice}, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("withdraw: want %v, have %v", context.Canceled, err)
+	}
+}
+
+func TestCloseEndsWatch(t *testing.T) {
+	b := open(t, filepath.Join(t.TempDir(), "servers"))
+	f := follow1(t, b)
+	b.Close()
+	if err := <-f.done; !errors.Is(err, sd.ErrClosed) {
+		t.Errorf("want %v, have %v", sd.ErrClosed, err)
+	}
+}
+
+func TestWrongTargets(t *testing.T) {
+	for _, test := range []struct {
+		target sd.Target
+		want   string
+	}{
+		{sd.Target{Scheme: "file", Hosts: []sd.Host{{Name: "a"}}, Path: "/b"}, "want no host"},
+		{sd.Target{Scheme: "file", Path: "/b", Keys: map[string]string{"a": "b"}}, "want no keys"},
+		{sd.Target{Scheme: "file"}, "path"},
+		{sd.Target{Scheme: "file", Path: "/etc/"}, "path"},
+	} {
+		_, err := Open(test.target)
+		if err == nil || !strings.Contains(err.Error(), test.want) ||
+			!strings.Contains(err.Error(), grammar) {
+			t.Errorf("%v: want an error with %q and the grammar, have %v", test.target, test.want, err)
+		}
+	}
+}

@@ -1,0 +1,119 @@
+package record
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"example.com/daytime/sd/policy"
+)
+
+// ErrTooLong is of a document that is not read.
+var ErrTooLong = fmt.Errorf("document over %d bytes", MaxSize)
+
+// Parse reads a document. Data that is no JSON object is a stranger's, and says nothing: that is no
+// error. In one that is an object each attribute stands for itself: those that are wrong are left
+// out, and the error, which is about attributes alone, names them.
+func Parse(data []byte) (Record, error) {
+	if len(data) > MaxSize {
+		return Record{}, ErrTooLong
+	}
+	if r, ok := parseWhole(data); ok {
+		return r, nil
+	}
+	var r Record
+	var d map[string]json.RawMessage
+	if json.Unmarshal(data, &d) != nil {
+		return r, nil
+	}
+	r.Owner, r.Instance = ownerIn(d)
+	_ = value(d, "name", &r.Service)
+	_ = value(d, "claims", &r.Claims)
+	_ = value(d, "leaving", &r.Leaving)
+	attributes, err := attributesIn(d)
+	var invalid error
+	r.Attributes, invalid = attributes.Valid()
+	return r, errors.Join(err, invalid)
+}
+
+// parseWhole reads a document in which everything is right, in a third of the time.
+func parseWhole(data []byte) (Record, bool) {
+	var d struct {
+		ID      string            `json:"id"`
+		Name    string            `json:"name"`
+		Since   int64             `json:"registrationTimeUTC"`
+		Weight  *int              `json:"weight"`
+		Zone    string            `json:"zone"`
+		Tags    map[string]string `json:"tags"`
+		Boot    string            `json:"boot"`
+		Process int               `json:"process"`
+		Start   time.Time         `json:"start"`
+		Claims  int64             `json:"claims"`
+		Leaving bool              `json:"leaving"`
+	}
+	if json.Unmarshal(data, &d) != nil || d.ID == "" {
+		return Record{}, false
+	}
+	r := Record{
+		Instance:   d.ID,
+		Service:    d.Name,
+		Attributes: policy.Attributes{Weight: d.Weight, Zone: d.Zone, Tags: d.Tags},
+		Owner:      Owner{d.Boot, d.Process, d.Start},
+		Claims:     d.Claims,
+		Leaving:    d.Leaving,
+	}
+	if d.Since > 0 {
+		r.Attributes.Since = time.UnixMilli(d.Since).UTC()
+	}
+	_, err := r.Attributes.Valid()
+	return r, err == nil
+}
+
+// ownerIn reads whose entry it is, and of which instance. The first form of the document had the
+// boot id under host, and ip:port under address.
+func ownerIn(d map[string]json.RawMessage) (o Owner, instance string) {
+	_ = value(d, "process", &o.Process)
+	_ = value(d, "start", &o.Start)
+	if value(d, "boot", &o.Boot) != nil {
+		o.Boot = ""
+	}
+	_ = value(d, "id", &instance)
+	var address string
+	if _, present := d["id"]; !present && value(d, "address", &address) == nil {
+		if _, err := netip.ParseAddrPort(address); err == nil {
+			_ = value(d, "host", &o.Boot)
+			return o, address
+		}
+	}
+	return o, instance
+}
+
+// attributesIn reads the attributes, and says which are of the wrong type.
+func attributesIn(d map[string]json.RawMessage) (a policy.Attributes, err error) {
+	err = errors.Join(
+		value(d, "weight", &a.Weight),
+		value(d, "zone", &a.Zone),
+		value(d, "tags", &a.Tags))
+	var since int64
+	if value(d, "registrationTimeUTC", &since) == nil && since > 0 {
+		a.Since = time.UnixMilli(since).UTC()
+	}
+	return a, err
+}
+
+// value reads one key into v, which stays as it is if the key is missing, and is the zero value if
+// it is of another type.
+func value[T any](d map[string]json.RawMessage, key string, v *T) error {
+	text, present := d[key]
+	if !present {
+		return nil
+	}
+	var read T
+	if err := json.Unmarshal(text, &read); err != nil {
+		return fmt.Errorf("%s %.64q: %w", key, text, err)
+	}
+	*v = read
+	return nil
+}
