@@ -21,8 +21,8 @@ var _ kitlog.Logger = (*AsyncLogger)(nil)
 // is full, holds up nobody who logs: the lines wait, 1024 at most, and those beyond it are dropped
 // and counted. Its methods may be called concurrently.
 //
-// One goroutine at a time writes the lines, in their order. It exists only while there are lines
-// to write, so an AsyncLogger that is not needed any more may be forgotten.
+// One goroutine at a time writes the lines, in their order. It exists only while there are lines to
+// write, so an AsyncLogger that is not needed any more may be forgotten.
 //
 // A line is written later than it is logged. A value must not change after it was passed to Log,
 // and what kitlog.With binds beneath an AsyncLogger is evaluated at the write; above it, at the

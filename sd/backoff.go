@@ -13,15 +13,15 @@ const (
 	backoffDenied = 30 * time.Second // somebody has to change a permission first
 )
 
-// A backoff is the pause between two calls of a Backend that both failed. The
-// zero value is ready. It is used by one goroutine.
+// A backoff is the pause between two calls of a Backend that both failed. The zero value is ready.
+// It is used by one goroutine.
 type backoff struct{ next time.Duration }
 
 // reset makes the next pause a short one: the last call had succeeded.
 func (b *backoff) reset() { b.next = 0 }
 
-// wait pauses after a call that failed with err, with full jitter and an upper
-// bound that doubles each time. It returns early when ctx is done.
+// wait pauses after a call that failed with err, with full jitter and an upper bound that doubles
+// each time. It returns early when ctx is done.
 func (b *backoff) wait(ctx context.Context, err error) {
 	b.next = min(max(2*b.next, backoffFirst), backoffMax)
 	pause := rand.N(b.next)

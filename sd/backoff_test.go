@@ -19,8 +19,8 @@ func took(ctx context.Context, b *backoff, err error) time.Duration {
 	return time.Since(start)
 }
 
-// The n-th pause is anything below a bound that doubles: full jitter keeps
-// clients that failed together from coming back together.
+// The n-th pause is anything below a bound that doubles: full jitter keeps clients that failed
+// together from coming back together.
 func TestBackoffDoublesItsBound(t *testing.T) {
 	const rounds = 500
 	bounds := []time.Duration{100, 200, 400, 800, 1000, 1000} // ms

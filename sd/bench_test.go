@@ -93,8 +93,8 @@ func BenchmarkListAgain(b *testing.B) {
 	})
 }
 
-// The list that sorts everything: the first one, and the one after many changes.
-// The loop is not delayed meanwhile.
+// The list that sorts everything: the first one, and the one after many changes. The loop is not
+// delayed meanwhile.
 func BenchmarkFirstList(b *testing.B) {
 	sizes(b, func(b *testing.B, n int) {
 		i := filled(b, n)

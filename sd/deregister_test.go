@@ -53,8 +53,8 @@ func TestUnconfirmedWithdrawal(t *testing.T) {
 	})
 }
 
-// While nothing is announced the backend is still told once, because an attempt
-// that failed leaves open whether the entry exists.
+// While nothing is announced the backend is still told once, because an attempt that failed leaves
+// open whether the entry exists.
 func TestDeregisterDuringBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{announce: fails(sd.ErrDenied)} // a long pause
@@ -68,8 +68,8 @@ func TestDeregisterDuringBackoff(t *testing.T) {
 	})
 }
 
-// The same holds when the announcement breaks at the moment of Deregister: only
-// ctx's error says that the entry is gone.
+// The same holds when the announcement breaks at the moment of Deregister: only ctx's error says
+// that the entry is gone.
 func TestDeregisterWhileItBreaks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{announce: func(ctx context.Context, up func()) error {
@@ -86,8 +86,8 @@ func TestDeregisterWhileItBreaks(t *testing.T) {
 	})
 }
 
-// What withdraws is called once, whatever it returns: a backend that was closed
-// has nothing else to say.
+// What withdraws is called once, whatever it returns: a backend that was closed has nothing else to
+// say.
 func TestWithdrawalIsNotRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{announce: func(context.Context, func()) error { return sd.ErrClosed }}

@@ -56,6 +56,6 @@
 // # Logs
 //
 // A new phase is one line, and so is another error within a phase, at most every 30 s. While an
-// Instancer is not live, or a Registrar is wanted and not registered, the line is repeated every
-// 3 minutes, with the reason. Nothing waits for a log: see [AsyncLogger].
+// Instancer is not live, or a Registrar is wanted and not registered, the line is repeated every 3
+// minutes, with the reason. Nothing waits for a log: see [AsyncLogger].
 package sd

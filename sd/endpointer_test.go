@@ -32,8 +32,8 @@ func dialled(t *testing.T, e kitsd.Endpointer) (all []string) {
 	return slices.Sorted(slices.Values(all))
 }
 
-// go-kit's own Endpointer runs on an Instancer, and keeps its endpoints while
-// the registry is down even when it was told to drop them over an Event.Err.
+// go-kit's own Endpointer runs on an Instancer, and keeps its endpoints while the registry is down
+// even when it was told to drop them over an Event.Err.
 func TestKitEndpointer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, i := instancer(t)
@@ -55,8 +55,8 @@ func TestKitEndpointer(t *testing.T) {
 	})
 }
 
-// Close of an Endpointer is Deregister and then close of the channel: a send
-// after Deregister would panic.
+// Close of an Endpointer is Deregister and then close of the channel: a send after Deregister would
+// panic.
 func TestKitEndpointerCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, i := instancer(t)

@@ -9,8 +9,8 @@ import (
 	kitlog "github.com/go-kit/log"
 )
 
-// A client learns which servers there are. With zk.Open in place of
-// registry.Open the same lines follow a directory in ZooKeeper.
+// A client learns which servers there are. With zk.Open in place of registry.Open the same lines
+// follow a directory in ZooKeeper.
 func ExampleInstancer() {
 	registry := mem.NewRegistry()
 	backend := registry.Open()

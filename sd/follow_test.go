@@ -17,8 +17,8 @@ type news struct {
 	up, down []string // sorted
 }
 
-// A follower notes its calls, and checks that every difference is exact. What
-// it has noted may be read after synctest.Wait.
+// A follower notes its calls, and checks that every difference is exact. What it has noted may be
+// read after synctest.Wait.
 type follower struct {
 	calls   []news
 	takes   time.Duration // that fn runs

@@ -10,8 +10,8 @@ import (
 // is neither unspecified (nobody can dial 0.0.0.0) nor multicast, nor an IPv4 address in the
 // clothes of IPv6, which would give one server two names; loopback is fine.
 //
-// What comes from a registry is untrusted: the rule keeps host names, leading
-// zeros and everything that is not an address away from the dialer.
+// What comes from a registry is untrusted: the rule keeps host names, leading zeros and everything
+// that is not an address away from the dialer.
 func CheckInstance(s string) error {
 	if reason := refuse(s); reason != "" {
 		return fmt.Errorf("instance %.64q: %s; "+
@@ -47,9 +47,9 @@ func refuse(s string) string {
 	return ""
 }
 
-// isPlain reports whether s is a canonical IPv4 ip:port that can be dialled.
-// Nearly every name is, and this takes a fraction of the time that the rules in
-// full take, which decide about everything else.
+// isPlain reports whether s is a canonical IPv4 ip:port that can be dialled. Nearly every name is,
+// and this takes a fraction of the time that the rules in full take, which decide about everything
+// else.
 func isPlain(s string) bool {
 	const separators = "...:"
 	field, n, digits := 0, 0, 0

@@ -63,8 +63,8 @@ func TestNoInstances(t *testing.T) {
 	}
 }
 
-// harmless checks that an error can be logged and printed, whatever the name
-// was: short, and without control characters.
+// harmless checks that an error can be logged and printed, whatever the name was: short, and
+// without control characters.
 func harmless(t *testing.T, err error) {
 	t.Helper()
 	if n := len(err.Error()); n > 500 {

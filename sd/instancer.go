@@ -26,8 +26,8 @@ var _ kitsd.Instancer = (*Instancer)(nil)
 // go-kit's own Endpointer has no endpoints for the first milliseconds, also over an Instancer that
 // is live: it takes the first event in a goroutine of its own. A balancer on it says
 // lb.ErrNoEndpoints then, and a program that makes one for each request never gets an answer. Make
-// one Endpointer at the start, call [Instancer.Await], and put go-kit's lb.Retry on top, which tries
-// again within its timeout; or use package lb here, whose calls wait for the first set.
+// one Endpointer at the start, call [Instancer.Await], and put go-kit's lb.Retry on top, which
+// tries again within its timeout; or use package lb here, whose calls wait for the first set.
 type Instancer struct {
 	backend Backend
 	logger  *AsyncLogger
@@ -35,12 +35,10 @@ type Instancer struct {
 	done    chan struct{} // closed when the loop, which the Instancer owns, has ended
 	fanout  *fanout
 	state   *stateVar
+	saver   *saver // nil for none
 
-	snapshot string   // file; empty for none
-	saver    *mailbox // writes it; nil for none
-
-	// Held while the set and the state change together: to whoever is told of a set the state
-	// says live, and vice versa.
+	// Held while the set and the state change together: to whoever is told of a set the state says
+	// live, and vice versa.
 	mu       sync.Mutex
 	answered bool // the set is the registry's
 	rejected int
@@ -52,8 +50,9 @@ const heldTimeout = 3 * time.Second
 
 // Why a set is not vouched for, when it is no error of the backend.
 var (
-	errHeld    = errors.New("no failure, and no answer: there may be no directory")
-	errStopped = errors.New("stopped")
+	errHeld       = errors.New("no failure, and no answer: there may be no directory")
+	errUnanswered = errors.New("a snapshot, of which the registry has said nothing yet")
+	errStopped    = errors.New("stopped")
 )
 
 // An InstancerOption changes how an Instancer works.
@@ -76,8 +75,8 @@ func NewInstancer(b Backend, logger kitlog.Logger, options ...InstancerOption) *
 	for _, option := range options {
 		option(i)
 	}
-	if i.snapshot != "" {
-		i.saver = newMailbox(deliveryPause, i.save)
+	if i.saver != nil {
+		go i.save()
 	}
 	go i.loop(ctx)
 	return i
@@ -86,7 +85,7 @@ func NewInstancer(b Backend, logger kitlog.Logger, options ...InstancerOption) *
 // loop calls Watch until Stop.
 func (i *Instancer) loop(ctx context.Context) {
 	defer close(i.done)
-	if i.snapshot != "" {
+	if i.saver != nil {
 		i.restore()
 	}
 	var pause backoff
@@ -142,7 +141,7 @@ func (i *Instancer) apply(c Change) {
 	i.mu.Unlock()
 	i.fanout.index()
 	if i.saver != nil {
-		i.saver.notify()
+		i.saver.changed.Set()
 	}
 }
 
@@ -251,7 +250,6 @@ func (i *Instancer) Stop() {
 	i.fanout.close()
 	if i.saver != nil {
 		i.saver.close()
-		i.write()
 	}
 	i.logger.flush(lastLinesTimeout)
 }

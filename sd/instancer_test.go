@@ -79,8 +79,8 @@ func TestNothingIsSentForTheSameSet(t *testing.T) {
 	})
 }
 
-// The state tells what no event tells: a failure neither empties the set nor
-// sends an Event.Err, over which a go-kit cache would forget its instances.
+// The state tells what no event tells: a failure neither empties the set nor sends an Event.Err,
+// over which a go-kit cache would forget its instances.
 func TestStateOfAnInstancer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, i := instancer(t)

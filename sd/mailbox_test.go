@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// deliveries opens a mailbox whose deliveries take so long, and returns when
-// each of them began, as the time since now.
+// deliveries opens a mailbox whose deliveries take so long, and returns when each of them began, as
+// the time since now.
 func deliveries(takes time.Duration) (m *mailbox, began *[]time.Duration) {
 	start := time.Now()
 	began = new([]time.Duration)

@@ -58,8 +58,8 @@ func (s *source) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) err
 	}
 }
 
-// emit makes Watch emit c, and waits until everybody has reacted. While no
-// Watch is under way it waits for the next one.
+// emit makes Watch emit c, and waits until everybody has reacted. While no Watch is under way it
+// waits for the next one.
 func (s *source) emit(c sd.Change) {
 	s.changes <- c
 	synctest.Wait()
@@ -71,8 +71,8 @@ func (s *source) fail(err error) {
 	synctest.Wait()
 }
 
-// pass lets time go by, and waits until everybody has done what was due. It is
-// called by the test's own goroutine.
+// pass lets time go by, and waits until everybody has done what was due. It is called by the test's
+// own goroutine.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -86,8 +86,8 @@ func instancer(t *testing.T) (*source, *sd.Instancer) {
 	return s, i
 }
 
-// A reader is a subscriber that takes every event at once. What it has noted
-// may be read after synctest.Wait.
+// A reader is a subscriber that takes every event at once. What it has noted may be read after
+// synctest.Wait.
 type reader struct {
 	ch   chan kitsd.Event
 	sets [][]string
@@ -95,8 +95,8 @@ type reader struct {
 	at   []time.Time // when each event came
 }
 
-// read registers a reader. The end of the test deregisters it and closes its
-// channel, as go-kit's Endpointer does.
+// read registers a reader. The end of the test deregisters it and closes its channel, as go-kit's
+// Endpointer does.
 func read(t *testing.T, i *sd.Instancer) *reader {
 	r := &reader{ch: make(chan kitsd.Event)}
 	go func() {

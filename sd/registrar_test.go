@@ -56,8 +56,8 @@ func TestRegistrationIsRetried(t *testing.T) {
 	})
 }
 
-// A registration that succeeds and is lost at once is no busy loop either, and
-// a denied one waits for somebody to change a permission.
+// A registration that succeeds and is lost at once is no busy loop either, and a denied one waits
+// for somebody to change a permission.
 func TestRegistrationIsNoBusyLoop(t *testing.T) {
 	for name, test := range map[string]struct {
 		announce    announcement
@@ -145,8 +145,8 @@ func TestRegisterAgain(t *testing.T) {
 	})
 }
 
-// Two announcements would work against each other: the new one begins when the
-// old withdrawal has ended, and has the last word.
+// Two announcements would work against each other: the new one begins when the old withdrawal has
+// ended, and has the last word.
 func TestRegisterAgainWhileTheWithdrawalHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{announce: slowToWithdraw(time.Minute)}
@@ -214,8 +214,8 @@ func TestRegistrarIsConcurrent(t *testing.T) {
 	})
 }
 
-// An entry that was deleted by somebody comes back; one of somebody else's is
-// waited for and never touched.
+// An entry that was deleted by somebody comes back; one of somebody else's is waited for and never
+// touched.
 func TestRegistrarOnARegistry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		registry := mem.NewRegistry()

@@ -5,67 +5,160 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
-
-	"github.com/go-kit/log/level"
 )
 
 const (
 	snapshotVersion = 1
-	mostSnapshot    = 64 << 20        // bytes; 100,000 instances take 3 MB
-	snapshotPause   = 5 * time.Second // at least, between two writes
+	maxSnapshot     = 64 << 20 // bytes; 100,000 instances take 3 MB
 )
 
-// errUnanswered is why the set of a snapshot is not vouched for at first.
-var errUnanswered = errors.New("a snapshot, of which the registry has said nothing yet")
+// snapshotWriters is part of the errors about a file that somebody else may have written.
+const snapshotWriters = "only its owner may write, or a group"
 
-// A document is what a snapshot file holds.
+// errNotOurs: a snapshot file holds the list of another registry.
+var errNotOurs = errors.New("the list of another registry")
+
+// A document is what a snapshot file holds. A program that does not know a field leaves it out, so
+// there may be more of them later.
 type document struct {
 	Version   int       `json:"version"`
-	Written   time.Time `json:"written"`
+	Written   time.Time `json:"written"` // when the registry last confirmed the instances
+	Registry  *origin   `json:"registry,omitempty"`
 	Instances []string  `json:"instances"`
 }
 
-// Snapshot keeps the last set in file, for the next start: while the registry has not answered, the
-// Instancer then begins with the set of the file, and its state is stale since the file was
-// written. By default there is no file, and the set is unknown at first.
-//
-// The file is replaced as a whole, at most every 5 s and by Stop, and only this user may read it
-// (mode 0600); one that others may write is not believed. Its content is checked like that of a
-// registry. An empty set is not written: it may be a mistake, and starting with servers that are
-// gone costs a refused connection.
-func Snapshot(file string) InstancerOption {
-	return func(i *Instancer) { i.snapshot = file }
+// An origin says whose list a file holds.
+type origin struct {
+	Scheme string   `json:"scheme"`
+	Path   string   `json:"path"`
+	Hosts  []string `json:"hosts"` // as in a target
 }
 
-// restore begins with the set of the snapshot file.
-func (i *Instancer) restore() {
-	doc, err := readSnapshot(i.snapshot)
-	if errors.Is(err, os.ErrNotExist) {
-		return
+func originOf(t Target) *origin {
+	r := &origin{Scheme: t.Scheme, Path: strings.TrimSuffix(t.Path, "/")}
+	for _, h := range t.Hosts {
+		r.Hosts = append(r.Hosts, h.String())
 	}
+	return r
+}
+
+func (r *origin) String() string {
+	return r.Scheme + "://" + strings.Join(r.Hosts, ",") + r.Path
+}
+
+// is reports whether r and other are the same directory of one ensemble: hosts are added and
+// removed one by one, so one in common is enough.
+func (r *origin) is(other *origin) bool {
+	if r.Scheme != other.Scheme || r.Path != other.Path {
+		return false
+	}
+	shared := func(h string) bool {
+		return slices.ContainsFunc(other.Hosts, func(o string) bool { return sameHost(h, o) })
+	}
+	return len(r.Hosts)+len(other.Hosts) == 0 || slices.ContainsFunc(r.Hosts, shared)
+}
+
+// sameHost compares hosts of targets. A port that is left out may be any.
+func sameHost(a, b string) bool {
+	one, err1 := parseHost(a)
+	two, err2 := parseHost(b)
+	return err1 == nil && err2 == nil && canonicalName(one.Name) == canonicalName(two.Name) &&
+		(one.Port == two.Port || one.Port == 0 || two.Port == 0)
+}
+
+func canonicalName(host string) string {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.String()
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// CheckSnapshot returns why file can never be a snapshot file (see [Snapshot]), for a program that
+// was told its name: its directory is missing or may not be written, or it is something else than a
+// file. What may pass, such as a full disk, and what is in the file is no error. It leaves nothing
+// behind.
+func CheckSnapshot(file string) error {
+	target, err := followLink(file)
 	if err != nil {
-		level.Warn(i.logger).Log("msg", "snapshot not used", "err", err)
-		return
+		return fmt.Errorf("sd: snapshot %w", err)
 	}
-	instances := i.admit(doc.Instances)
-	if len(instances) == 0 { // unknown is not empty
-		level.Warn(i.logger).Log("msg", "snapshot not used", "err", fmt.Errorf("%s: no instances", i.snapshot))
-		return
+	switch info, err := os.Stat(target); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return fmt.Errorf("sd: snapshot %w", err)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("sd: snapshot %s: mode %v: want a regular file, or none", file, info.Mode())
 	}
-	i.mu.Lock()
-	i.fanout.apply(Change{Reset: true, Up: instances})
-	i.state.set(Stale, errUnanswered)
-	i.state.backdate(doc.Written)
-	i.mu.Unlock()
-	i.fanout.index()
+	f, err := createUnnamed(target)
+	if errors.Is(err, errors.ErrUnsupported) {
+		f, err = createNamed(target)
+	}
+	if err == nil {
+		return f.discard()
+	}
+	if isLasting(err) && !canBeRewritten(target) {
+		return fmt.Errorf("sd: snapshot %s: want a directory that may be written: %w", file, err)
+	}
+	return nil
 }
 
-// readSnapshot reads a snapshot file that only its owner, us, may have written.
-func readSnapshot(file string) (doc document, err error) {
-	f, err := openPlain(file)
+// isLasting reports whether an attempt to write that failed with err will always fail.
+func isLasting(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || isReadOnly(err)
+}
+
+// canBeRewritten reports whether file exists and may be written itself.
+func canBeRewritten(file string) bool {
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		return false
+	}
+	f.Close()
+	return true
+}
+
+// followLink returns the file that a snapshot file is, which may be a link, as the entries of a
+// Kubernetes volume are. In a directory that others may write a link is not followed: it may lead
+// to any file of ours.
+func followLink(file string) (string, error) {
+	info, err := os.Lstat(file)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return file, nil // what is wrong with it shows later
+	}
+	if err := checkDirectory(file); err != nil {
+		return "", fmt.Errorf("%s: is a link: %w", file, err)
+	}
+	return filepath.EvalSymlinks(file)
+}
+
+// checkDirectory refuses a file whose directory others may write.
+func checkDirectory(file string) error {
+	dir := filepath.Dir(file)
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if info.Mode().Perm()&0o002 != 0 {
+		return fmt.Errorf("directory %s: mode %v: want one that others may not write", dir, info.Mode())
+	}
+	return nil
+}
+
+// readSnapshot reads a snapshot file of the registry that ours says, which nobody else may have
+// written.
+func readSnapshot(file string, ours *origin) (doc document, err error) {
+	target, err := followLink(file)
+	if err != nil {
+		return doc, err
+	}
+	f, err := openPlain(target)
 	if err != nil {
 		return doc, err
 	}
@@ -74,74 +167,111 @@ func readSnapshot(file string) (doc document, err error) {
 	if err != nil {
 		return doc, err
 	}
-	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 {
-		return doc, fmt.Errorf("%s: mode %v: want a regular file that only its owner may write", file, info.Mode())
+	if err := checkWriters(target, info); err != nil {
+		return doc, err
 	}
-	if owner, ours := ownerOf(info); !ours {
-		return doc, fmt.Errorf("%s: belongs to user %d: want %d", file, owner, os.Geteuid())
-	}
-	if err := json.NewDecoder(io.LimitReader(f, mostSnapshot)).Decode(&doc); err != nil {
+	err = json.NewDecoder(io.LimitReader(f, maxSnapshot)).Decode(&doc)
+	switch {
+	case err == io.EOF:
+		return doc, fmt.Errorf("%s: empty", file)
+	case err != nil:
 		return doc, fmt.Errorf("%s: %w", file, err)
-	}
-	if doc.Version != snapshotVersion {
+	case doc.Version != snapshotVersion:
 		return doc, fmt.Errorf("%s: version %d: want %d", file, doc.Version, snapshotVersion)
-	}
-	if doc.Written.After(time.Now()) {
-		doc.Written = time.Now() // by another clock
+	case ours != nil && doc.Registry != nil && !ours.is(doc.Registry):
+		return doc, fmt.Errorf("%s: %w, %.200q: want that of %q; remove the file, or name another",
+			file, errNotOurs, doc.Registry, ours)
 	}
 	return doc, nil
 }
 
-// save delivers to the snapshot file, with a pause of its own.
-func (i *Instancer) save(m *mailbox) {
-	i.write()
-	timer := time.NewTimer(snapshotPause)
-	defer timer.Stop()
-	awaits(m, timer.C)
+// checkWriters refuses a file that is neither this user's or root's, nor one that a group of this
+// process may write. Others may not write it, and where a group or another user may, they may not
+// write its directory either: there they could put another file in its place. A volume of
+// Kubernetes is like that, and so is one that is used by a user of a new number at each start.
+func checkWriters(file string, info fs.FileInfo) error {
+	mode := info.Mode()
+	if !mode.IsRegular() || mode.Perm()&0o002 != 0 {
+		return fmt.Errorf("%s: mode %v: want a regular file that %s", file, mode, snapshotWriters)
+	}
+	user, group, known := ownersOf(info)
+	if !known {
+		return nil
+	}
+	own, shared := user == os.Geteuid() || user == 0, mode.Perm()&0o020 != 0
+	if !own && !(shared && inGroup(group)) {
+		return fmt.Errorf("%s: belongs to user %d: want %d, or a file that a group of this process "+
+			"may write", file, user, os.Geteuid())
+	}
+	if own && !shared {
+		return nil
+	}
+	if err := checkDirectory(file); err != nil {
+		return fmt.Errorf("%s: mode %v: %w", file, mode, err)
+	}
+	return nil
 }
 
-// write writes the set to the snapshot file, if it is the registry's, with the
-// time when it was last known to be.
-func (i *Instancer) write() {
-	i.mu.Lock()
-	answered, written := i.answered, time.Now()
-	if s := i.state.get(); s.Phase != Live {
-		written = s.Since
-	}
-	i.mu.Unlock()
-	if !answered {
-		return
-	}
-	instances := i.fanout.list() // changes since then are no harm
-	if len(instances) == 0 {
-		return
-	}
-	doc := document{snapshotVersion, written.UTC(), instances}
-	if err := writeSnapshot(i.snapshot, doc); err != nil {
-		level.Warn(i.logger).Log("msg", "snapshot not written", "err", err)
-	}
+func inGroup(group int) bool {
+	all, _ := os.Getgroups()
+	return group == os.Getegid() || slices.Contains(all, group)
 }
 
-// writeSnapshot replaces file in one step. It does not replace what is no file.
-func writeSnapshot(file string, doc document) (err error) {
-	if info, err := os.Lstat(file); err == nil && !info.Mode().IsRegular() {
+// writeSnapshot replaces file in one step: whoever is killed meanwhile leaves the old one, and
+// nothing beside it. Where the directory does not allow that and the file does, because it is a
+// mount point of its own, it is written over. What is no file is left alone.
+func writeSnapshot(file string, doc document) error {
+	target, err := followLink(file)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Lstat(target); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%s: mode %v: want a regular file, or none", file, info.Mode())
 	}
 	data, err := json.Marshal(doc)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*") // mode 0600
+	data = append(data, '\n')
+	err = replaceFile(target, data)
+	if err != nil && (isLasting(err) || isBusy(err)) && canBeRewritten(target) {
+		return rewriteFile(target, data)
+	}
+	return err
+}
+
+// replaceFile puts a new file in the place of another one.
+func replaceFile(file string, data []byte) error {
+	err := put(createUnnamed, file, data)
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = put(createNamed, file, data)
+	}
+	return err
+}
+
+func put(create func(beside string) (*newFile, error), file string, data []byte) error {
+	f, err := create(file)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(data, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), file)
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync()); err != nil {
+		return errors.Join(err, f.discard())
 	}
+	return f.replace(file)
+}
+
+// rewriteFile writes over a file. Killed in the middle it leaves one that is no JSON; killed
+// between the write and the truncation one that begins with the new document, which is all that is
+// read.
+func rewriteFile(file string, data []byte) error {
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
 	if err != nil {
-		os.Remove(f.Name())
+		return err
 	}
-	return err
+	_, err = f.WriteAt(data, 0)
+	if err == nil {
+		err = f.Truncate(int64(len(data)))
+	}
+	return errors.Join(err, f.Sync(), f.Close())
 }

@@ -30,8 +30,8 @@ func snapshotOf(t *testing.T, instances ...string) string {
 	return file
 }
 
-// startDown starts an Instancer whose registry fails, and returns the first
-// set that it sends, or nil if it sends none.
+// startDown starts an Instancer whose registry fails, and returns the first set that it sends, or
+// nil if it sends none.
 func startDown(t *testing.T, registry *mem.Registry, file string, logger kitlog.Logger) (*sd.Instancer, []string) {
 	registry.Fail(errors.New("down"))
 	i := sd.NewInstancer(registry.Open(), logger, sd.Snapshot(file))
@@ -96,8 +96,8 @@ func TestSnapshotFile(t *testing.T) {
 	})
 }
 
-// What would be worse than no list is not written: an empty one, and one that
-// only came from the file itself.
+// What would be worse than no list is not written: an empty one, and one that only came from the
+// file itself.
 func TestSnapshotIsNotWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		if file := snapshotOf(t); exists(file) {
@@ -176,23 +176,53 @@ func TestSnapshotThatCannotBeWritten(t *testing.T) {
 	})
 }
 
-// A clock that was ahead does not make a list younger than now.
+// A file from the future has no age, and that is said.
 func TestSnapshotFromTheFuture(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := snapshotOf(t, alice)
-		future := strings.Replace(`{"version":1,"written":"YEAR-01-02T03:04:05Z","instances":["192.0.2.1:8897"]}`, "YEAR", "2999", 1)
+		const future = `{"version":1,"written":"2999-01-02T03:04:05Z","instances":["192.0.2.1:8897"]}`
 		if err := os.WriteFile(file, []byte(future), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		i, _ := startDown(t, mem.NewRegistry(), file, kitlog.NewNopLogger())
+		var logged strings.Builder
+		i, have := startDown(t, mem.NewRegistry(), file, kitlog.NewLogfmtLogger(&logged))
+		same(t, "instances", []string{alice}, have)
 		if since := i.State().Since; !since.Equal(began) {
 			t.Errorf("stale since: want %v, have %v", began, since)
+		}
+		if want := "from the future (2999-01-02T03:04:05Z)"; !strings.Contains(logged.String(), want) {
+			t.Errorf("log: want %q in it, have %s", want, logged.String())
 		}
 	})
 }
 
-// A written document is what a snapshot file holds.
+// While the registry confirms a set that does not change, the time in the file is never much more
+// than a minute old: a process that is killed leaves the right age.
+func TestSnapshotOfAQuietSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "snapshot.json")
+		registry := mem.NewRegistry()
+		registry.Put(alice)
+		i := sd.NewInstancer(registry.Open(), kitlog.NewNopLogger(), sd.Snapshot(file))
+		defer i.Stop()
+		for range 50 {
+			time.Sleep(7 * time.Minute)
+			synctest.Wait()
+			if age := time.Since(readDocument(t, file).Written); age > 65*time.Second {
+				t.Fatalf("age of the confirmation: want about a minute at most, have %v", age)
+			}
+		}
+		registry.Fail(errors.New("down"))
+		failed := time.Now()
+		time.Sleep(time.Hour)
+		if written := readDocument(t, file).Written; written.After(failed) {
+			t.Errorf("confirmed: want before %v, have %v", failed, written)
+		}
+	})
+}
+
+// A writtenDocument is what a snapshot file holds.
 type writtenDocument struct {
 	Written   time.Time
 	Instances []string
@@ -246,22 +276,4 @@ func TestSnapshotIsChecked(t *testing.T) {
 			})
 		})
 	}
-	t.Run("link", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			link := filepath.Join(t.TempDir(), "link")
-			if err := os.Symlink(snapshotOf(t, alice), link); err != nil {
-				t.Fatal(err)
-			}
-			registry := mem.NewRegistry()
-			if _, have := startDown(t, registry, link, kitlog.NewNopLogger()); have != nil {
-				t.Errorf("instances: want none, have %q", have)
-			}
-			registry.Put(bob)
-			registry.Fail(nil)
-			time.Sleep(time.Minute)
-			if info, err := os.Lstat(link); err != nil || info.Mode().IsRegular() {
-				t.Errorf("link: want it left alone, have %v, %v", info.Mode(), err)
-			}
-		})
-	})
 }

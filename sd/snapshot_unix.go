@@ -3,22 +3,28 @@
 package sd
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"syscall"
 )
 
-// openPlain opens file for reading. It follows no link, and does not wait for
-// the other end of a pipe.
+// openPlain opens file for reading. It follows no link, and does not wait for the other end of a
+// pipe.
 func openPlain(file string) (*os.File, error) {
 	return os.OpenFile(file, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 }
 
-// ownerOf returns whose file it is, and whether that is the user that this program runs as.
-func ownerOf(info fs.FileInfo) (owner int, ours bool) {
+// ownersOf returns whose file it is, if that can be told.
+func ownersOf(info fs.FileInfo) (user, group int, known bool) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return 0, false
+		return 0, 0, false
 	}
-	return int(stat.Uid), int(stat.Uid) == os.Geteuid()
+	return int(stat.Uid), int(stat.Gid), true
 }
+
+func isReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
+
+// isBusy reports whether a file could not be replaced because it is a mount point.
+func isBusy(err error) bool { return errors.Is(err, syscall.EBUSY) }

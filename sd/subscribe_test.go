@@ -127,8 +127,8 @@ func TestSameSetIsNotSentToASlowReader(t *testing.T) {
 	})
 }
 
-// The first change is sent at once, what follows is merged: a thousand changes
-// in a second are few events, and the last one is right soon after.
+// The first change is sent at once, what follows is merged: a thousand changes in a second are few
+// events, and the last one is right soon after.
 func TestBurstIsMerged(t *testing.T) {
 	const changes, most = 1000, 20
 	synctest.Test(t, func(t *testing.T) {

@@ -35,8 +35,8 @@ type Host struct {
 
 var errUserPart = errors.New("user part: credentials do not belong in a target")
 
-// ParseTarget reads the text form of a Target. Its errors name the part that is
-// wrong, and the grammar.
+// ParseTarget reads the text form of a Target. Its errors name the part that is wrong, and the
+// grammar.
 func ParseTarget(text string) (Target, error) {
 	t, err := parseTarget(text)
 	if err != nil {
@@ -149,8 +149,8 @@ func isWord(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
 }
 
-// isHostName reports whether s is a name or an IPv4 address: labels with dots
-// between, and perhaps one at the end. What ends in a number is an address.
+// isHostName reports whether s is a name or an IPv4 address: labels with dots between, and perhaps
+// one at the end. What ends in a number is an address.
 func isHostName(s string) bool {
 	labels := strings.Split(strings.TrimSuffix(strings.ToLower(s), "."), ".")
 	for _, label := range labels {
@@ -196,12 +196,12 @@ func (h Host) String() string {
 	return name + ":" + strconv.Itoa(int(h.Port))
 }
 
-// Schemes says which kinds of registry a program knows: it maps a scheme to the
-// function that opens such a backend. Every main holds its own literal.
+// Schemes says which kinds of registry a program knows: it maps a scheme to the function that opens
+// such a backend. Every main holds its own literal.
 type Schemes map[string]func(Target) (Backend, error)
 
-// Open parses target and opens it with the function of its scheme. Opening does
-// not wait for the registry.
+// Open parses target and opens it with the function of its scheme. Opening does not wait for the
+// registry.
 func (s Schemes) Open(target string) (Backend, error) {
 	t, err := ParseTarget(target)
 	if err != nil {

@@ -1,0 +1,94 @@
+package sd
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// wantContents checks which files a directory has, and what is in them.
+func wantContents(t *testing.T, dir string, want map[string]string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := map[string]string{}
+	for _, e := range entries {
+		text, _ := os.ReadFile(filepath.Join(dir, e.Name()))
+		have[e.Name()] = string(text)
+	}
+	if !maps.Equal(want, have) {
+		t.Errorf("files: want %q, have %q", want, have)
+	}
+}
+
+// With a name and without one, a new file takes the place of the old one, or leaves it alone.
+func TestNewFile(t *testing.T) {
+	for name, create := range map[string]func(string) (*newFile, error){
+		"named": createNamed, "unnamed": createUnnamed,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "a")
+			f, err := create(file)
+			if errors.Is(err, errors.ErrUnsupported) {
+				t.Skip("not on this system:", err)
+			}
+			if err := errors.Join(err, f.discard()); err != nil {
+				t.Fatal(err)
+			}
+			wantContents(t, dir, map[string]string{})
+			for _, text := range []string{"old", "new"} {
+				if err := put(create, file, []byte(text)); err != nil {
+					t.Fatal(err)
+				}
+				wantContents(t, dir, map[string]string{"a": text})
+			}
+			if info, _ := os.Stat(file); info.Mode() != 0o600 {
+				t.Errorf("mode: want 0600, have %v", info.Mode())
+			}
+			if err := put(create, dir, []byte("new")); err == nil {
+				t.Error("in the place of a directory: want an error, have none")
+			}
+			wantContents(t, dir, map[string]string{"a": "new"})
+		})
+	}
+}
+
+// What a killed process has left is removed; what another one is about to write is waited for.
+func TestNewFileBesideALeftover(t *testing.T) {
+	dir := t.TempDir()
+	file, name := filepath.Join(dir, "a"), filepath.Join(dir, "a.tmp")
+	if err := os.WriteFile(name, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(createNamed, file, []byte("new")); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("beside a young one: want %v, have %v", fs.ErrExist, err)
+	}
+	old := time.Now().Add(-2 * leftoverAge)
+	if err := errors.Join(os.Chtimes(name, old, old), put(createNamed, file, []byte("new"))); err != nil {
+		t.Errorf("beside an old one: want it replaced, have %v", err)
+	}
+	wantContents(t, dir, map[string]string{"a": "new"})
+}
+
+// A file that cannot be replaced is written over, also with less than it held.
+func TestRewriteFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "a")
+	if canBeRewritten(file) {
+		t.Error("a file that is not there can be written over")
+	}
+	if err := os.WriteFile(file, []byte("a long text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := rewriteFile(file, []byte("short")); err != nil || !canBeRewritten(file) {
+		t.Error(err)
+	}
+	wantContents(t, dir, map[string]string{"a": "short"})
+}

@@ -1,0 +1,180 @@
+package sd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"time"
+
+	"example.com/daytime/sd/internal/signal"
+	"github.com/go-kit/log/level"
+)
+
+const (
+	snapshotPause = 5 * time.Second // at least, between two writes
+	confirmPause  = time.Minute     // between two writes of a set that does not change
+)
+
+// Snapshot keeps the last set in file, for the next start: while the registry has not answered, the
+// Instancer then begins with the set of the file, and its state is stale since the registry last
+// confirmed that. By default, and with an empty name, there is no file, and the set is unknown at
+// first.
+//
+// Of is the registry that the Backend is of. It is kept in the file, which is not read, and not
+// replaced either, if it is another's: if scheme or path differ, or no host is in both. A file that
+// does not say whose it is, as older programs wrote it, is read with a warning. Without of, whose
+// the file is does not matter.
+//
+// The file is replaced as a whole, at most every 5 s, by Stop, and once a minute so that its time
+// is that of the last confirmation. Its mode is 0600. It is believed if it is this user's or
+// root's, or if a group of this process may write it, unless others may write it or, where a group
+// may, its directory. Its content is checked like that of a registry. An empty set is not written:
+// it may be a mistake, and starting with servers that are gone costs a refused connection.
+// [CheckSnapshot] says what can never be such a file.
+func Snapshot(file string, of ...Target) InstancerOption {
+	return func(i *Instancer) {
+		if i.saver = nil; file == "" {
+			return
+		}
+		i.saver = &saver{
+			file:    file,
+			changed: signal.New(),
+			quit:    make(chan struct{}),
+			done:    make(chan struct{}),
+		}
+		for _, t := range of {
+			i.saver.ours = originOf(t)
+		}
+	}
+}
+
+// A saver keeps the set of an Instancer in a file, in a goroutine that the Instancer owns.
+type saver struct {
+	file    string
+	ours    *origin // nil: of any registry
+	changed signal.Signal
+	quit    chan struct{} // closed by close
+	once    sync.Once
+	done    chan struct{} // closed when the goroutine has ended
+
+	// Used by the goroutine alone.
+	isOurs bool // the file is known to be this registry's
+	told   told // what was logged last
+}
+
+// close ends the goroutine, which writes once more, and waits for it.
+func (s *saver) close() {
+	s.once.Do(func() { close(s.quit) })
+	<-s.done
+}
+
+// isNews reports whether err is worth a line: another reason than the last time, or long after it.
+func (s *saver) isNews(err error) bool {
+	news := text(err) != s.told.reason || time.Since(s.told.at) >= reminderPause
+	if news {
+		s.told = told{reason: text(err), at: time.Now()}
+	}
+	return news
+}
+
+// restore begins with the set of the snapshot file.
+func (i *Instancer) restore() {
+	doc, err := readSnapshot(i.saver.file, i.saver.ours)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	refuse := func(err error) { level.Warn(i.logger).Log("msg", "snapshot not used", "err", err) }
+	if err != nil {
+		refuse(err)
+		return
+	}
+	instances := i.admit(doc.Instances)
+	if len(instances) == 0 { // unknown is not empty
+		refuse(fmt.Errorf("%s: no instances", i.saver.file))
+		return
+	}
+	if i.saver.ours != nil && doc.Registry == nil {
+		level.Warn(i.logger).Log("msg", "snapshot does not say whose it is", "file", i.saver.file,
+			"taken", i.saver.ours)
+	}
+	since, err := confirmedAt(doc.Written)
+	i.mu.Lock()
+	i.fanout.apply(Change{Reset: true, Up: instances})
+	i.state.set(Stale, err)
+	i.state.backdate(since)
+	i.mu.Unlock()
+	i.fanout.index()
+}
+
+// confirmedAt returns since when the set of a snapshot is stale, and why.
+func confirmedAt(written time.Time) (since time.Time, why error) {
+	now := time.Now()
+	if written.After(now) {
+		return now, fmt.Errorf("a snapshot from the future (%s), so of unknown age, of which the "+
+			"registry has said nothing yet", written.UTC().Format(time.RFC3339))
+	}
+	return written, errUnanswered
+}
+
+// save writes the snapshot file when the set has changed, now and then while the registry confirms
+// it, and in the end.
+func (i *Instancer) save() {
+	s := i.saver
+	defer close(s.done)
+	defer i.write()
+	confirm := time.NewTicker(confirmPause)
+	defer confirm.Stop()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-s.quit:
+			return
+		case <-pause.C:
+		}
+		due := true
+		select {
+		case <-s.quit:
+			return
+		case <-s.changed:
+		case <-confirm.C:
+			due = i.State().Phase == Live
+		}
+		if due {
+			i.write()
+		}
+		pause.Reset(snapshotPause)
+	}
+}
+
+// write writes the set to the snapshot file, if it is the registry's, with the time when it was
+// last known to be.
+func (i *Instancer) write() {
+	i.mu.Lock()
+	answered, confirmed := i.answered, time.Now()
+	if s := i.state.get(); s.Phase != Live {
+		confirmed = s.Since
+	}
+	i.mu.Unlock()
+	instances := i.fanout.list() // changes since then are no harm
+	if !answered || len(instances) == 0 {
+		return
+	}
+	doc := document{snapshotVersion, confirmed.UTC(), i.saver.ours, instances}
+	if err := i.saver.write(doc); err != nil && i.saver.isNews(err) {
+		level.Warn(i.logger).Log("msg", "snapshot not written", "err", err)
+	}
+}
+
+// write writes the file, unless it is another registry's.
+func (s *saver) write(doc document) error {
+	if !s.isOurs {
+		if _, err := readSnapshot(s.file, s.ours); errors.Is(err, errNotOurs) {
+			return err
+		}
+	}
+	err := writeSnapshot(s.file, doc)
+	s.isOurs = s.isOurs || err == nil
+	return err
+}
