@@ -209,9 +209,12 @@ func devAddress(target string) (string, error) {
 	if err != nil {
 		return "", shell.UsageError("sd", err)
 	}
-	host := t.Hosts[0]
+	var host sd.Host // a file has none
+	if len(t.Hosts) == 1 {
+		host = t.Hosts[0]
+	}
 	ip, _ := netip.ParseAddr(host.Name)
-	if t.Scheme != "zk" || len(t.Hosts) > 1 || host.Name != "localhost" && !ip.IsLoopback() {
+	if t.Scheme != "zk" || len(t.Hosts) != 1 || host.Name != "localhost" && !ip.IsLoopback() {
 		return "", shell.UsageError("sd", fmt.Errorf("%q: --dev wants one ZooKeeper on a loopback address, such as zk://127.0.0.1:2181/go_servers", target))
 	}
 	if t.Keys["tls-ca"] != "" {

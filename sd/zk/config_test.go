@@ -60,7 +60,7 @@ func TestParseConfigErrors(t *testing.T) {
 		"?watch=never":                 `watch "never"`,
 		"?watch=Auto":                  `watch "Auto"`,
 		"?timeout=4s":                  `key "timeout"`,
-		"/a/":                          `path "/a/"`,
+		"/a//":                         `path "/a//"`,
 		"/a//b":                        `path "/a//b"`,
 		"//":                           `path "//"`,
 		"/a/./b":                       `path "/a/./b"`,
@@ -81,8 +81,8 @@ func TestParseConfigErrors(t *testing.T) {
 			}
 		}
 	}
-	_, err := parseConfig(parse(t, "zk://a.example.com/a/?watch=x&timeout=4"))
-	for _, part := range []string{`path "/a/"`, `watch "x"`, `key "timeout"`} {
+	_, err := parseConfig(parse(t, "zk://a.example.com/a//?watch=x&timeout=4"))
+	for _, part := range []string{`path "/a//"`, `watch "x"`, `key "timeout"`} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("several errors: want %s among them, have %v", part, err)
 		}
