@@ -22,7 +22,7 @@ const targetGrammar = "scheme://host[:port][,host[:port]...][/path][?key=value[&
 // is no user part, because secrets do not belong where ps shows them, and no escaping with %.
 type Target struct {
 	Scheme string
-	Hosts  []Host
+	Hosts  []Host // of the schemes file and dns there may be none
 	Path   string // "" or begins with /
 	Keys   map[string]string
 }
@@ -33,7 +33,11 @@ type Host struct {
 	Port uint16 // 0 when left out
 }
 
-var errUserPart = errors.New("user part: credentials do not belong in a target")
+var (
+	errUserPart = errors.New("user part: credentials do not belong in a target")
+	errNoScheme = errors.New("no scheme before ://")
+	errPath     = errors.New("all hosts stand before the one path, with commas between them")
+)
 
 // ParseTarget reads the text form of a Target. Its errors name the part that is wrong, and the
 // grammar.
@@ -54,45 +58,86 @@ func withoutUser(text string) string {
 }
 
 func parseTarget(text string) (t Target, err error) {
-	for _, c := range text {
-		if c <= ' ' || c >= 0x7f {
-			return t, fmt.Errorf("character %q: only printable ASCII is allowed", c)
-		}
-	}
-	if strings.Contains(text, "%") {
-		return t, fmt.Errorf("escape %q: there is no escaping", "%")
-	}
 	scheme, rest, found := strings.Cut(text, "://")
+	beforeKeys, query, hasQuery := strings.Cut(rest, "?")
+	hosts, path, hasPath := strings.Cut(beforeKeys, "/")
+	if err := checkPath(path, strings.Contains(text, "@")); err != nil {
+		return t, err
+	}
+	if err := checkCharacters(text); err != nil {
+		return t, err
+	}
 	if !found {
-		return t, errors.New("no scheme before ://")
+		return t, errNoScheme
 	}
 	if !isWord(scheme) {
-		return t, fmt.Errorf("scheme %.64q: want letters and digits before ://", withoutUser(scheme))
+		return t, fmt.Errorf("scheme %.64q: want lower-case letters and digits before ://",
+			withoutUser(scheme))
 	}
-	mayHoldSecret := strings.Contains(rest, "@")
-	rest, query, hasQuery := strings.Cut(rest, "?")
-	hosts, path, hasPath := strings.Cut(rest, "/")
 	t.Scheme = scheme
+	t.Hosts, err = parseHosts(hosts, hasPath && mayLackHost(scheme))
+	if err != nil && strings.Contains(rest, "@") { // a secret, which a slash may have cut in two
+		err = errUserPart
+	}
+	if err != nil {
+		return t, err
+	}
 	if hasPath {
 		t.Path = "/" + path
-	}
-	if strings.Contains(hosts, "@") {
-		return t, errUserPart
-	}
-	for host := range strings.SplitSeq(hosts, ",") {
-		h, err := parseHost(host)
-		if err != nil && mayHoldSecret { // which a slash has cut in two
-			return t, errUserPart
+		if n := len(t.Path); n > 2 && t.Path[n-1] == '/' && t.Path[n-2] != '/' {
+			t.Path = t.Path[:n-1]
 		}
-		if err != nil {
-			return t, err
-		}
-		t.Hosts = append(t.Hosts, h)
 	}
 	if hasQuery {
 		t.Keys, err = parseKeys(query)
 	}
 	return t, err
+}
+
+// checkPath refuses what no path needs and many a misspelt list of hosts has.
+func checkPath(path string, mayHoldSecret bool) error {
+	at := strings.IndexAny(path, ",;# \t")
+	if at < 0 {
+		return nil
+	}
+	if mayHoldSecret {
+		return fmt.Errorf("character %q in the path: %w", path[at], errPath)
+	}
+	return fmt.Errorf("character %q in the path %.200q: %w", path[at], "/"+path, errPath)
+}
+
+func checkCharacters(text string) error {
+	for _, c := range text {
+		if c <= ' ' || c >= 0x7f {
+			return fmt.Errorf("character %q: only printable ASCII is allowed", c)
+		}
+	}
+	if strings.Contains(text, "%") {
+		return fmt.Errorf("escape %q: there is no escaping", "%")
+	}
+	return nil
+}
+
+// mayLackHost reports whether a target of the scheme may begin with its path: file:///path is of
+// this host, and dns:///name of the resolver that the host is set up with.
+func mayLackHost(scheme string) bool { return scheme == "file" || scheme == "dns" }
+
+// parseHosts reads host[:port],...
+func parseHosts(text string, mayLack bool) (hosts []Host, err error) {
+	if text == "" && mayLack {
+		return nil, nil
+	}
+	if strings.Contains(text, "@") {
+		return nil, errUserPart
+	}
+	for host := range strings.SplitSeq(text, ",") {
+		h, err := parseHost(host)
+		if err != nil {
+			return nil, err
+		}
+		hosts = append(hosts, h)
+	}
+	return hosts, nil
 }
 
 // parseHost reads host[:port].
@@ -112,10 +157,12 @@ func parseHost(text string) (h Host, err error) {
 	} else {
 		name, port, hasPort = strings.Cut(text, ":")
 		if strings.Contains(port, ":") {
-			return h, fmt.Errorf("host %.64q: an IPv6 address stands in brackets", text)
+			return h, fmt.Errorf("host %.64q: an IPv6 address stands in brackets, "+
+				"and commas between hosts", text)
 		}
 		if !isHostName(name) {
-			return h, fmt.Errorf("host %.64q: want a host name or an address", text)
+			return h, fmt.Errorf("host %.64q: want a host name or an address, "+
+				"and commas between hosts", text)
 		}
 	}
 	h.Name = name
@@ -136,7 +183,8 @@ func parseKeys(query string) (map[string]string, error) {
 		key, value, found := strings.Cut(pair, "=")
 		switch _, repeated := keys[key]; {
 		case !found || !isWord(strings.ReplaceAll(key, "-", "")) || value == "":
-			return nil, fmt.Errorf("key %.64q: want key=value, the key of letters, digits and -", pair)
+			return nil, fmt.Errorf("key %.64q: want key=value, "+
+				"the key of letters, digits and -", pair)
 		case repeated:
 			return nil, fmt.Errorf("key %.64q: stands twice", key)
 		}
@@ -204,13 +252,38 @@ type Schemes map[string]func(Target) (Backend, error)
 // registry.
 func (s Schemes) Open(target string) (Backend, error) {
 	t, err := ParseTarget(target)
+	if errors.Is(err, errNoScheme) {
+		if meant, ok := s.meant(target); ok {
+			return nil, fmt.Errorf("target %.200q: %w; did you mean %.200s?", target, errNoScheme, meant)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	open, ok := s[t.Scheme]
 	if !ok {
-		known := slices.Sorted(maps.Keys(s))
-		return nil, fmt.Errorf("target %.200q: unknown scheme %q; known are %s", target, t.Scheme, strings.Join(known, ", "))
+		known := strings.Join(slices.Sorted(maps.Keys(s)), ", ")
+		return nil, fmt.Errorf("target %.200q: unknown scheme %q; known are %s", target, t.Scheme, known)
 	}
 	return open(t)
+}
+
+// meant returns the target of a known scheme that text, which has none, may stand for: the one whose
+// usual port it has, or else the first of the usual ones.
+func (s Schemes) meant(text string) (Target, bool) {
+	usual := []struct {
+		scheme, port string
+	}{{"etcd", "2379"}, {"dns", "53"}, {"zk", "2181"}, {"zk", ""}, {"etcd", ""}, {"dns", ""}, {"fixed", ""}}
+	for _, u := range usual {
+		t, err := ParseTarget(u.scheme + "://" + text)
+		if s[u.scheme] != nil && err == nil && (u.port == "" || t.hasPort(u.port)) {
+			return t, true
+		}
+	}
+	return Target{}, false
+}
+
+// hasPort reports whether a host has just that port.
+func (t Target) hasPort(port string) bool {
+	return slices.ContainsFunc(t.Hosts, func(h Host) bool { return strconv.Itoa(int(h.Port)) == port })
 }
