@@ -3,6 +3,9 @@ package sd
 import (
 	"context"
 	"errors"
+	"fmt"
+
+	"example.com/daytime/sd/policy"
 )
 
 // A Backend is one service's directory in a registry. Its methods may be called concurrently.
@@ -11,7 +14,7 @@ type Backend interface {
 	// Watch calls emit with the whole set at once, and with every change after it, until ctx is
 	// done (it returns ctx's error) or the set can no longer be vouched for (it returns why; the
 	// caller calls again). Want says what is read beside the names; the zero Want is nothing, and
-	// costs nothing.
+	// costs nothing. What the backend cannot serve is no error: the Change says what is lacking.
 	//
 	// The first emit is a Reset, and a Reset is never partial. The watch is armed before the set is
 	// read, so that no change falls in between. An entry that an Announce took over is not a gap.
@@ -26,6 +29,9 @@ type Backend interface {
 	// withdraws it and returns ctx's error) or it is lost (it returns why; the caller calls again).
 	// Told does not block.
 	//
+	// While the policy withholds the entry it is not published, or withdrawn again; that is read
+	// before the first publication, also before each one after a loss, and it is no loss.
+	//
 	// Announce never removes an entry that is not its own: it returns an error that matches
 	// [ErrConflict]. An error leaves open whether the entry exists. Called with a ctx that is done,
 	// Announce only withdraws. The withdrawal takes 2 s at most; where it could not be confirmed
@@ -38,15 +44,43 @@ type Backend interface {
 	Close() error
 }
 
-// A Want says what a Watch reads beside the names.
-type Want struct{}
+// A Want says what a Watch reads beside the names. The zero Want is nothing.
+type Want struct {
+	Attributes bool // of the instances
+	Policy     bool // of the directory
+}
 
-// A Change is the whole set (Reset) or the exact difference to the set before it. The slices are
-// not changed by anybody once the Change is emitted.
+// A Change is the whole set (Reset) or the exact difference to the set before it, and what was asked
+// for beside the names. It may be about attributes or the policy alone. Slices and maps are not
+// changed by anybody once the Change is emitted.
 type Change struct {
 	Reset    bool     // Up is the whole set, Down is empty
 	Up, Down []string // in no order; no name stands in both, or twice
 	Withdrew []string // those of Down that left on purpose; the others were lost, as are all in doubt
+
+	// Attributes are those of Up, and of members whose attributes are others now. A name of Up that
+	// is missing, or has the zero value, says nothing of itself. They come in the Change that their
+	// names come in.
+	Attributes map[string]policy.Attributes
+	// Unread are instances of Up, and members, whose attributes could not be read. Those of a name
+	// of Up are as if it said nothing, those of a member stay as they were. They are read again.
+	Unread []string
+	// Policy is the policy as it is now, nil if it is as before. The first Reset of a Watch has it.
+	Policy *PolicyText
+	// Lacking is what was asked for and is not told: the backend has none, or it could not be read
+	// in time. In a first Reset it stands for a Policy, and later it says that there is another
+	// policy than the last one told. A Change with a Policy ends that.
+	Lacking Want
+	// Ignored says that the directory has a policy which Want did not ask for.
+	Ignored bool
+
+	// Effective is what attributes and policy come to: of those of Up, and of members for which it is
+	// another now. A name of Up that is missing has the value of a bare name without a policy. No
+	// backend sets it, but an Instancer does for who follows it, see [FollowPolicy].
+	Effective map[string]policy.Effective
+	// Sides are what the calls are split between, of who follows an Instancer. In a Reset nil means
+	// that nothing is split, otherwise that it is split as before; then an empty slice is no split.
+	Sides []policy.Side
 }
 
 // size is how many instances changed, of a difference.
@@ -64,13 +98,52 @@ func (c Change) withdrew() map[string]struct{} {
 
 // An Entry is what Announce publishes.
 type Entry struct {
-	Instance string
+	Instance   string
+	Attributes policy.Attributes
+	// Changes tells the attributes that follow, the newest one alone, until Announce has returned.
+	// They replace the entry's without a gap. Nil, or not received from, it is without effect.
+	Changes <-chan policy.Attributes
 }
 
 // A Status is what Announce tells of its entry.
 type Status struct {
 	Phase Phase // Registered or Withheld
-	Err   error // why it is withheld, such as the line of a policy
+	Err   error // why it is withheld: by which line of the policy
+}
+
+// A PolicyText is a policy as it stands in the registry.
+type PolicyText struct {
+	Document string // see package policy; empty is none
+	Version  int64  // of the document, for a compare-and-set; another one for each write
+}
+
+// A PolicyStore is a Backend of a directory that has a policy.
+type PolicyStore interface {
+	Backend
+
+	// ReadPolicy returns the policy as it is now, and its version. No policy is an empty document
+	// and no error.
+	ReadPolicy(ctx context.Context) (document string, version int64, err error)
+
+	// WritePolicy replaces the policy if it still has that version, and otherwise returns an error
+	// that matches [ErrOutdated]. An error that matches neither that nor [ErrDenied] leaves open
+	// whether it was written. It does not parse the document.
+	WritePolicy(ctx context.Context, document string, version int64) error
+}
+
+// PolicyOf returns b as a PolicyStore, or an error that matches [ErrNoPolicy].
+func PolicyOf(b Backend) (PolicyStore, error) {
+	store, ok := b.(PolicyStore)
+	if !ok {
+		return nil, fmt.Errorf("sd: %w", ErrNoPolicy)
+	}
+	return store, nil
+}
+
+// A Diagnoser is a Backend that can say at any time, without waiting, why it does not answer: the
+// reason for a Watch that holds and has not emitted, or nil. An Instancer shows it in its State.
+type Diagnoser interface {
+	Err() error
 }
 
 // What an error of a Backend can be told by, with [errors.Is].
@@ -82,6 +155,14 @@ var (
 	// ErrDenied: the registry refuses the operation or the credentials. The loops retry slowly,
 	// because only a person can mend it.
 	ErrDenied = errors.New("denied by the registry")
+	// ErrNoAnnounce: the registry can be read, and takes no registration.
+	ErrNoAnnounce = fmt.Errorf("takes no registration: %w", ErrDenied)
+	// ErrNoPolicy: the registry has no policy.
+	ErrNoPolicy = errors.New("this registry has no policy")
+	// ErrOutdated: the policy has another version than the one that was to be replaced.
+	ErrOutdated = errors.New("somebody else has written the policy")
+	// ErrNoDirectory: the registry answers, and has no such directory; nobody registered there yet.
+	ErrNoDirectory = errors.New("there is no such directory, so nobody has registered there")
 	// ErrClosed: the backend was closed, the Instancer stopped, or the instance deregistered.
 	ErrClosed = errors.New("closed")
 )

@@ -6,7 +6,7 @@ import (
 )
 
 // errFixed is what Announce of a fixed list returns.
-var errFixed = fmt.Errorf("fixed: a fixed list takes no registration: %w", ErrDenied)
+var errFixed = fmt.Errorf("fixed: a fixed list %w", ErrNoAnnounce)
 
 // A fixed is a list without a registry. Closed ends its calls.
 type fixed struct {
@@ -17,7 +17,7 @@ type fixed struct {
 
 // OpenFixed opens fixed://ip:port[,ip:port...], a list that never changes: good for asking servers
 // that are registered nowhere. Each of them must pass [CheckInstance]; a path and keys are refused.
-// Announce on it fails with [ErrDenied].
+// Announce on it fails with [ErrNoAnnounce].
 func OpenFixed(t Target) (Backend, error) {
 	if t.Path != "" || len(t.Keys) > 0 {
 		return nil, fmt.Errorf("target %s: a fixed list has neither path nor keys; "+

@@ -27,7 +27,7 @@ const (
 const grammar = "dns://[resolver[:port][,resolver[:port]...]]/name[?interval=30s][&port=8897]"
 
 // errNoAnnounce is what Announce returns.
-var errNoAnnounce = fmt.Errorf("dns: the DNS takes no registration: %w", sd.ErrDenied)
+var errNoAnnounce = fmt.Errorf("dns: the DNS %w", sd.ErrNoAnnounce)
 
 // A Backend is what one name stands for. Its methods may be called concurrently; each Watch asks
 // for itself.

@@ -26,7 +26,7 @@ const (
 const grammar = "file:///path"
 
 // errNoAnnounce is what Announce returns.
-var errNoAnnounce = fmt.Errorf("file: a file takes no registration: %w", sd.ErrDenied)
+var errNoAnnounce = fmt.Errorf("file: a file %w", sd.ErrNoAnnounce)
 
 // A Backend is the list in one file. Its methods may be called concurrently.
 type Backend struct {

@@ -68,25 +68,14 @@ func (l *list) Remove(name string) error {
 func (l *list) Fail() error    { l.away = true; return os.Rename(l.path, l.path+".away") }
 func (l *list) Restore() error { l.away = false; return l.write() }
 
-// discovers are the cases in which nobody announces.
-func discovers(c sdtest.Case) bool {
-	return !strings.Contains(c.Name, "Announce") && !strings.Contains(c.Name, "Registered") &&
-		!strings.Contains(c.Name, "Withdrawn") && !slices.Contains([]string{
-		"ForeignEntryStays", "HandedOverEntryStays", "LossIsReported", "DoneOnlyWithdraws",
-		"CloseEndsCalls",
-	}, c.Name)
+// Lacks says that it can be read, and nothing else.
+func (*list) Lacks() sdtest.Lacks {
+	return sdtest.Lacks{Announce: true, Withdrew: true, Attributes: true, Policy: true}
 }
 
 func TestConformance(t *testing.T) {
-	for _, c := range sdtest.Cases() {
-		if discovers(c) {
-			t.Run(c.Name, func(t *testing.T) {
-				if err := c.Check(t.Context(), newList(t)); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-	}
+	in := func(t *testing.T, f func(*testing.T)) { f(t) }
+	sdtest.Run(t, in, func(t testing.TB) sdtest.Harness { return newList(t) })
 }
 
 // A follower is a Watch in the background, and the sets that it has told.

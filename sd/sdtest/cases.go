@@ -57,9 +57,10 @@ func watchCases() []Case {
 			run:  watchedAfterFailure,
 		},
 		{
-			Name: "CloseEndsCalls",
-			Rule: "Close ends every call and withdraws what is its own",
-			run:  closeEnds,
+			Name:  "CloseEndsCalls",
+			Rule:  "Close ends every call and withdraws what is its own",
+			Needs: Lacks{Announce: true},
+			run:   closeEnds,
 		},
 	}
 }

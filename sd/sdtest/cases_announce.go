@@ -12,7 +12,7 @@ import (
 )
 
 func announceCases() []Case {
-	return []Case{
+	cases := []Case{
 		{
 			Name: "AnnounceAndWithdraw",
 			Rule: "Announce publishes, and withdraws when ctx is done",
@@ -70,6 +70,10 @@ func announceCases() []Case {
 			run:  announceLeak,
 		},
 	}
+	for n := range cases {
+		cases[n].Needs.Announce = true
+	}
+	return cases
 }
 
 func announceAndWithdraw(ctx context.Context, h Harness) error {

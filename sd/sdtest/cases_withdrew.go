@@ -11,29 +11,31 @@ import (
 // How an instance left: the cases of Change.Withdrew. That it is part of Down, and that a Reset has
 // none, the Recorder checks in every case.
 func withdrewCases() []Case {
-	lacking := func(l Lacks) bool { return l.Withdrew }
+	announce, withdrew := Lacks{Announce: true}, Lacks{Announce: true, Withdrew: true}
 	return []Case{
 		{
-			Name: "WithdrawalIsToldAsOne",
-			Rule: "an instance whose Announce was cancelled withdrew",
-			run:  toldAsWithdrawn,
-			of:   lacking,
+			Name:  "WithdrawalIsToldAsOne",
+			Rule:  "an instance whose Announce was cancelled withdrew",
+			Needs: withdrew,
+			run:   toldAsWithdrawn,
 		},
 		{
-			Name: "DeregisteredWithdrew",
-			Rule: "an instance that a Registrar took out of the registry withdrew",
-			run:  deregisteredWithdrew,
-			of:   lacking,
+			Name:  "DeregisteredWithdrew",
+			Rule:  "an instance that a Registrar took out of the registry withdrew",
+			Needs: withdrew,
+			run:   deregisteredWithdrew,
 		},
 		{
-			Name: "LossIsNoWithdrawal",
-			Rule: "an instance whose entry was removed otherwise is lost",
-			run:  lossIsNoWithdrawal,
+			Name:  "LossIsNoWithdrawal",
+			Rule:  "an instance whose entry was removed otherwise is lost",
+			Needs: announce,
+			run:   lossIsNoWithdrawal,
 		},
 		{
-			Name: "LastDepartureCounts",
-			Rule: "an instance that withdrew, came back and was lost is lost",
-			run:  lastDepartureCounts,
+			Name:  "LastDepartureCounts",
+			Rule:  "an instance that withdrew, came back and was lost is lost",
+			Needs: announce,
+			run:   lastDepartureCounts,
 		},
 	}
 }

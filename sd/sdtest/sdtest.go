@@ -44,21 +44,29 @@ type Limited interface {
 
 // Lacks is what a backend does without.
 type Lacks struct {
-	Withdrew bool // every instance that left is in doubt, and therefore lost
+	Announce   bool // it takes no registration (sd.ErrNoAnnounce)
+	Withdrew   bool // every instance that left is in doubt, and therefore lost
+	Attributes bool // an instance has none but its name
+	Policy     bool // a directory has none (sd.ErrNoPolicy)
 }
 
 // A Case is one rule of the contract.
 type Case struct {
-	Name string
-	Rule string // what is broken when the case fails
-	run  func(ctx context.Context, h Harness) error
-	of   func(Lacks) bool // reports whether the backend lacks what the case is about; nil: no backend may
+	Name  string
+	Rule  string // what is broken when the case fails
+	Needs Lacks  // what a backend must not lack
+	run   func(ctx context.Context, h Harness) error
 }
 
-// Skips reports whether the case is about something that the backend of h lacks.
+// Skips reports whether the backend of h lacks something that the case needs.
 func (c Case) Skips(h Harness) bool {
 	limited, ok := h.(Limited)
-	return ok && c.of != nil && c.of(limited.Lacks())
+	if !ok {
+		return false
+	}
+	lacks, needs := limited.Lacks(), c.Needs
+	return needs.Announce && lacks.Announce || needs.Withdrew && lacks.Withdrew ||
+		needs.Attributes && lacks.Attributes || needs.Policy && lacks.Policy
 }
 
 // Check runs the case and returns what it found. It needs no testing.T, so that
@@ -80,7 +88,7 @@ func Run(t *testing.T, in func(*testing.T, func(*testing.T)), new func(testing.T
 			in(t, func(t *testing.T) {
 				h := new(t)
 				if c.Skips(h) {
-					t.Skipf("this backend has none of it: %s", c.Rule)
+					t.Skipf("the backend lacks what it takes, %+v: %s", c.Needs, c.Rule)
 				}
 				if err := c.Check(t.Context(), h); err != nil {
 					t.Error(err)
