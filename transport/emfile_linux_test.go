@@ -16,13 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startChild runs serveAsChild in a process of its own, by way of a command that ends in exec, and
-// whose log is complete when stop returns.
-func startChild(t *testing.T, by ...string) (pid int, addr string, stop func() (log string)) {
+// startChild runs serveAsChild in a process of its own, by way of a command that ends in exec, if
+// there is one. Its log is complete when stop returns.
+func startChild(
+	t testing.TB, kind string, by ...string,
+) (pid int, addr string, stop func() (log string)) {
 	t.Helper()
 	by = append(by, os.Args[0])
 	cmd := exec.Command(by[0], by[1:]...)
-	cmd.Env = append(os.Environ(), childEnv+"=1")
+	cmd.Env = append(os.Environ(), childEnv+"="+kind)
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	stdin, err := cmd.StdinPipe()
@@ -55,7 +57,7 @@ func limitDescriptors(t *testing.T, pid, n int) {
 }
 
 // cpuTime is the time that a process has used so far, in the kernel's unit of 10 ms.
-func cpuTime(t *testing.T, pid int) time.Duration {
+func cpuTime(t testing.TB, pid int) time.Duration {
 	t.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -74,7 +76,7 @@ func cpuTime(t *testing.T, pid int) time.Duration {
 // A server without file descriptors waits, at next to no cost, and recovers when it gets some back.
 func TestNoDescriptorsLeft(t *testing.T) {
 	const limit, clients, starve = 40, 100, 2 * time.Second
-	pid, addr, stop := startChild(t)
+	pid, addr, stop := startChild(t, childIdle)
 	limitDescriptors(t, pid, limit)
 	var conns []net.Conn
 	for range clients { // those without a descriptor wait in the kernel's queue
@@ -97,7 +99,7 @@ func TestNoDescriptorsLeft(t *testing.T) {
 	for _, conn := range conns {
 		conn.Close()
 	}
-	if have, err := ask(addr, "timestamp"); !strings.HasPrefix(have, "child: ") || err != nil {
+	if have, err := ask(addr, "timestamp"); !strings.HasPrefix(have, addr+": ") || err != nil {
 		t.Errorf("want an answer once there is room, have %q, %v", have, err)
 	}
 	if log := stop(); strings.Count(log, "\n") != 1 || !strings.Contains(log, "too many open files") {
@@ -109,7 +111,8 @@ func TestNoDescriptorsLeft(t *testing.T) {
 // once.
 func TestRefusedWhereDescriptorsEnd(t *testing.T) {
 	const limit, clients = 128, 300
-	_, addr, stop := startChild(t, "/bin/sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0"`, limit))
+	_, addr, stop := startChild(t, childIdle,
+		"/bin/sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0"`, limit))
 	begin := time.Now()
 	var answered, refused int
 	for range clients {

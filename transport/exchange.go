@@ -76,8 +76,8 @@ type exchange struct {
 }
 
 // run sends a reply, or nothing when something went wrong, and ends the server's half of the
-// connection. It returns what the finalizers see. There is no way to encode an error: without a byte a client knows that it has to go
-// elsewhere.
+// connection. It returns what the finalizers see. There is no way to encode an error: without a
+// byte a client knows that it has to go elsewhere.
 func (x *exchange) run() error {
 	ctx := &requestContext{Context: x.Server.ctx, deadline: x.deadline}
 	defer ctx.end()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"testing"
 	"time"
@@ -16,28 +17,57 @@ import (
 	"example.com/daytime/transport"
 )
 
-// childEnv tells the test binary to be the server of TestNoDescriptorsLeft.
-const childEnv = "DAYTIME_TEST_CHILD"
+// childEnv tells the test binary to be a server in a process of its own, and which one.
+const (
+	childEnv   = "DAYTIME_TEST_CHILD"
+	childOurs  = "ours"
+	childIdle  = "idle" // ours, and connections stay for a minute
+	childNaive = "naive"
+)
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childEnv) != "" {
-		serveAsChild()
+	if kind := os.Getenv(childEnv); kind != "" {
+		serveAsChild(kind)
 		return
 	}
 	goleak.VerifyTestMain(m)
 }
 
 // serveAsChild prints its address and serves until its standard input ends.
-func serveAsChild() {
+func serveAsChild(kind string) {
 	l, err := transport.Listen(context.Background(), "127.0.0.1:0")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	logger := kitlog.NewLogfmtLogger(os.Stderr)
-	set := endpoint.New(service.New("child"))
-	server := transport.NewDaytimeServer(set, logger, transport.Linger(time.Minute))
-	go server.Serve(l)
+	switch kind {
+	case childNaive:
+		go serveNaively(l)
+	case childIdle:
+		go childServer(l, transport.Linger(time.Minute)).Serve(l)
+	default:
+		go childServer(l).Serve(l)
+	}
 	fmt.Println(l.Addr())
 	bufio.NewReader(os.Stdin).ReadByte()
+}
+
+// childServer is the daytime server as a program makes it, with its log on stderr.
+func childServer(l net.Listener, options ...transport.ServerOption) *transport.Server {
+	logger := kitlog.NewLogfmtLogger(os.Stderr)
+	return transport.NewDaytimeServer(endpoint.New(service.New(l.Addr().String())), logger, options...)
+}
+
+// serveNaively is the plainest server.
+func serveNaively(l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			line := time.Now().AppendFormat([]byte(l.Addr().String()), ": "+time.RFC3339Nano+"\r\n")
+			answerNaively(conn, line)
+		}()
+	}
 }

@@ -19,9 +19,9 @@ type instrument struct {
 	value float64
 }
 
-func (i *instrument) Add(delta float64) { i.change(func(v float64) float64 { return v + delta }) }
+func (i *instrument) Add(d float64)     { i.change(func(v float64) float64 { return v + d }) }
 func (i *instrument) Set(to float64)    { i.change(func(float64) float64 { return to }) }
-func (i *instrument) Observe(v float64) { i.change(func(most float64) float64 { return max(most, v) }) }
+func (i *instrument) Observe(o float64) { i.change(func(v float64) float64 { return max(v, o) }) }
 
 func (i *instrument) change(f func(float64) float64) {
 	i.mu.Lock()

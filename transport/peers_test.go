@@ -23,7 +23,7 @@ import (
 
 // peer finds a program that others wrote. Without it the test is skipped, or fails if
 // REQUIRE_PEERS=1.
-func peer(t *testing.T, program, debianPackage string) (path string) {
+func peer(t testing.TB, program, debianPackage string) (path string) {
 	t.Helper()
 	for _, name := range []string{program, "/usr/sbin/" + program} { // not in every PATH
 		if path, err := exec.LookPath(name); err == nil {
