@@ -62,6 +62,13 @@ func FuzzConn(f *testing.F) {
 		func(e *encoder) { e.int32(int32(OpSetACL)); e.string("/"); e.acls(openACL()); e.int32(-1) },
 		func(e *encoder) { e.int32(int32(OpAddWatch)); e.versioned("", 1) },
 		func(e *encoder) { e.int32(int32(OpRemoveWatches)); e.versioned("/", 3) },
+		func(e *encoder) { e.int32(int32(OpMultiRead)); e.multiHeader(OpGetData, false, -1); e.string("/") },
+		func(e *encoder) { e.int32(int32(OpCreateTTL)); e.create("/t", "", 5, openACL()); e.int64(1) },
+		func(e *encoder) { e.int32(int32(OpGetEphemerals)); e.null() },
+		func(e *encoder) { e.int32(int32(OpGetAllChildrenNumber)); e.string("") },
+		func(e *encoder) { e.int32(int32(OpReconfig)); e.null(); e.null(); e.null(); e.int64(-1) },
+		func(e *encoder) { e.int32(int32(OpSASL)); e.string("token") },
+		func(e *encoder) { e.int32(int32(OpWhoAmI)) },
 	} {
 		e := newFrame()
 		e.int32(1)
