@@ -95,7 +95,8 @@ func multiReads(t *testing.T, l *transcript, dial dialer) {
 	c.setData("/mr", "new", -1)
 	c.create("/mr/b", "", 0)
 	x.ping()
-	for _, op := range []Op{OpExists, OpGetChildren2, OpGetACL, OpGetAllChildrenNumber, OpPing, 99} {
+	for _, op := range []Op{OpExists, OpGetChildren2, OpGetACL, OpGetAllChildrenNumber, OpPing,
+		99} {
 		x.multiRead(fmt.Sprintf("op %d", op), gets("/mr"), readOps(op, "/mr", false))
 	}
 	x.multiRead("a write", gets("/mr"), creates("/mr/w", 0))
@@ -178,7 +179,8 @@ func nullStrings(t *testing.T, l *transcript, dial dialer) {
 	c.auth("digest", "bob:secret")
 	create("auth null")
 	c.getACL("/ns/id-0000000000")
-	c.do("setWatches null lists", OpSetWatches, func(e *encoder) { e.int64(0); e.null(); e.null(); e.null() })
+	c.do("setWatches null lists", OpSetWatches,
+		func(e *encoder) { e.int64(0); e.null(); e.null(); e.null() })
 	for i := range 3 {
 		c.do(fmt.Sprintf("setWatches null in %d", i), OpSetWatches, func(e *encoder) {
 			e.int64(0)

@@ -13,7 +13,8 @@ func TestMultiReadOfWhatIsNoRead(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")
 		null := part{OpGetData, func(e *encoder) { e.null(); e.bool(false) }}
-		for _, p := range []part{null, checks("/", 0), creates("/a", 0), deletes("/a", -1), {opError, nil}} {
+		for _, p := range []part{null, checks("/", 0), creates("/a", 0), deletes("/a", -1),
+			{opError, nil}} {
 			if p.fill == nil {
 				p.fill = func(*encoder) {}
 			}
@@ -82,7 +83,8 @@ func TestLifetimes(t *testing.T) {
 			}
 			for _, path := range []string{"/used", "/parent", "/box"} {
 				if !there(path) && (path != "/used" || pause < ttl*time.Millisecond/2) {
-					t.Errorf("%s, which was used or has children, went after %v", path, time.Since(begun))
+					t.Errorf("%s, which was used or has children, went after %v", path,
+						time.Since(begun))
 				}
 			}
 			w.delete("/parent/a", -1)
@@ -90,7 +92,8 @@ func TestLifetimes(t *testing.T) {
 			eventually(t, "those without children go", func() bool {
 				return !there("/parent") && !there("/box")
 			})
-			eventually(t, "the one that is no longer used goes", func() bool { return !there("/used") })
+			eventually(t, "the one that is no longer used goes",
+				func() bool { return !there("/used") })
 			w.quit()
 		})
 	}

@@ -111,8 +111,10 @@ func paths(t *testing.T, l *transcript, dial dialer) {
 	c := l.join(t, dial, "c")
 	c.create("/p", "", 0)
 	for _, path := range []string{
-		"", "/", "p", "//", "/p/", "/p//a", "/p/.", "/p/..", "/p/./a", "/p/../a", "/p/...", "/p/a\x00b", "/p/a\x1fb", "/p/a\x7fb",
-		"/p/a\u0080", "/p/ä", "/p/\ue000", "/p/\uf8ff", "/p/\uf900", "/p/\uffef", "/p/\ufff0", "/p/\U0001f600", "/p/a b", "/p/\xff",
+		"", "/", "p", "//", "/p/", "/p//a", "/p/.", "/p/..", "/p/./a", "/p/../a", "/p/...",
+		"/p/a\x00b", "/p/a\x1fb", "/p/a\x7fb",
+		"/p/a\u0080", "/p/ä", "/p/\ue000", "/p/\uf8ff", "/p/\uf900", "/p/\uffef", "/p/\ufff0",
+		"/p/\U0001f600", "/p/a b", "/p/\xff",
 	} {
 		c.create(path, "", 0)
 		c.readOp(OpExists, path, false)
@@ -170,12 +172,14 @@ func multiScript(t *testing.T, l *transcript, dial dialer) {
 		part{OpCreate2, func(e *encoder) { e.create("/m/two", "x", 0, openACL()) }},
 		part{OpCreateContainer, func(e *encoder) { e.create("/m/box", "", 4, openACL()) }})
 	w.ping()
-	c.multiOf("fails", sets("/m", 1), creates("/m/b", 0), deletes("/m/b", 5), creates("/m/c", 0), sets("/m", 0))
+	c.multiOf("fails", sets("/m", 1), creates("/m/b", 0), deletes("/m/b", 5), creates("/m/c", 0),
+		sets("/m", 0))
 	w.ping()
 	c.readOp(OpExists, "/m", false)
 	c.readOp(OpGetChildren2, "/m", false)
 	c.multiOf("first fails", checks("/m", 9), sets("/m", -1))
-	c.multiOf("own child", creates("/m/d", 0), creates("/m/d/e", 0), deletes("/m/d/e", -1), deletes("/m/d", -1))
+	c.multiOf("own child", creates("/m/d", 0), creates("/m/d/e", 0), deletes("/m/d/e", -1),
+		deletes("/m/d", -1))
 	w.ping()
 	c.multiOf("twice", sets("/m", -1), sets("/m", -1))
 	c.multiOf("nothing")
@@ -193,13 +197,16 @@ func acls(t *testing.T, l *transcript, dial dialer) {
 	bob := digest("bob:secret")
 	c.createOp(OpCreate, "/acl", "", 0, nil)
 	c.createOp(OpCreate, "/acl", "", 0, []acl{{31, identity{"auth", ""}}})
-	for _, id := range []identity{{"world", "everyone"}, {"digest", "bob"}, {"digest", "a:b:c"}, {"ip", "bad"}, {"none", "x"}, {"", ""},
-		{"ip", "1.2.3.4/33"}, {"digest", ":"}, {"digest", "u:"}, {"digest", ":h"}, {"digest", "a:b:"}, {"x509", "CN=a"}, {"super", ""}} {
+	for _, id := range []identity{{"world", "everyone"}, {"digest", "bob"}, {"digest", "a:b:c"},
+		{"ip", "bad"}, {"none", "x"}, {"", ""},
+		{"ip", "1.2.3.4/33"}, {"digest", ":"}, {"digest", "u:"}, {"digest", ":h"}, {"digest",
+			"a:b:"}, {"x509", "CN=a"}, {"super", ""}} {
 		c.createOp(OpCreate, "/acl", "", 0, []acl{{31, id}})
 		c.delete("/acl", -1)
 	}
 	c.auth("digest", "bob:secret")
-	c.createOp(OpCreate, "/acl", "kept", 0, []acl{{31, identity{"auth", "ignored"}}, {1, anyone}, {1, anyone}})
+	c.createOp(OpCreate, "/acl", "kept", 0, []acl{{31, identity{"auth", "ignored"}}, {1, anyone},
+		{1, anyone}})
 	c.getACL("/acl")
 	x.getACL("/acl")
 	x.readOp(OpGetData, "/acl", false)

@@ -131,7 +131,9 @@ func (ws watches) fire(c change, only func(watcher) bool) []delivery {
 	}
 	if c.kind == nodeDeleted {
 		more := ws.child.trigger(ev, only)
-		maps.DeleteFunc(more, func(w watcher, _ struct{}) bool { _, twice := told[w]; return twice })
+		for w := range told {
+			delete(more, w)
+		}
 		list = append(list, deliveries(ev, more, c.acl)...)
 	}
 	up := event{nodeChildrenChanged, parent(c.path)}
