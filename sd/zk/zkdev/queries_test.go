@@ -49,16 +49,17 @@ func TestMultiReadLags(t *testing.T) {
 // TestLifetimes runs the same on both servers: what has a lifetime goes when it has passed since
 // the last change of its data, but not while it has children. Intervals are short here.
 func TestLifetimes(t *testing.T) {
-	const interval, ttl = 100 * time.Millisecond, 1500
+	const interval, ttl = 100 * time.Millisecond, 800
 	s, err := Start("127.0.0.1:0", TickTime(500*time.Millisecond), ReapInterval(interval))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	t.Cleanup(func() { s.Close() })
 	for name, addr := range map[string]string{
 		"dev": s.Addr().String(), "real": realServer(t, "-Dznode.container.checkIntervalMs=100"),
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			l := newTranscript()
 			w := l.join(t, func() (net.Conn, error) { return net.Dial("tcp", addr) }, "w")
 			begun := time.Now()
