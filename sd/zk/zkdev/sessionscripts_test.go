@@ -71,6 +71,9 @@ func malformed(t *testing.T, l *transcript, dial dialer) {
 			}
 			w.nc.Write([]byte(bytes))
 			w.await("junk", OpPing, xidPing)
+			if connected {
+				l.end(t, dial, w)
+			}
 		}
 	}
 }
