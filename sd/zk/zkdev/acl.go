@@ -10,7 +10,9 @@ import (
 
 // The permissions that an ACL entry can grant. ZooKeeper asks for create and delete on the parent,
 // for the others on the znode itself; nothing is inherited, so a child may be open below a closed
-// parent. Exists asks for nothing; an event goes only to a client that may read the znode.
+// parent. Exists asks for nothing; an event goes only to a client that may read the znode. The
+// rules are those of
+// https://zookeeper.apache.org/doc/r3.8.4/zookeeperProgrammers.html#sc_ZooKeeperAccessControl.
 const (
 	permRead int32 = 1 << iota
 	permWrite

@@ -18,7 +18,9 @@ func TestDigest(t *testing.T) {
 
 func TestPermits(t *testing.T) {
 	bob, eve := digest("bob:x"), digest("eve:x")
-	list := []acl{{permRead, anyone}, {permWrite | permAdmin, bob}, {permDelete, identity{"ip", "10.1.0.0/16"}}, {permCreate, identity{"ip", "::1"}}} // of which ZooKeeper knows no IPv6
+	list := []acl{{permRead, anyone}, {permWrite | permAdmin, bob},
+		{permDelete, identity{"ip", "10.1.0.0/16"}}, {permCreate,
+			identity{"ip", "::1"}}} // of which ZooKeeper knows no IPv6
 	for _, c := range []struct {
 		perm int32
 		ids  []identity
@@ -52,14 +54,17 @@ func TestResolve(t *testing.T) {
 		want []acl
 		code Code
 	}{
-		"nothing":         {nil, nil, nil, InvalidACL},
-		"open":            {openACL(), nil, openACL(), OK},
-		"doubles":         {[]acl{{1, anyone}, {1, anyone}, {2, anyone}}, nil, []acl{{1, anyone}, {2, anyone}}, OK},
-		"auth":            {[]acl{{3, auth}}, []identity{bob, eve}, []acl{{3, bob}, {3, eve}}, OK},
-		"auth by nobody":  {[]acl{{3, auth}}, []identity{{"ip", "10.0.0.1"}}, nil, InvalidACL},
-		"unknown scheme":  {[]acl{{3, identity{"x509", "CN=a"}}}, nil, nil, InvalidACL},
-		"one bad of two":  {[]acl{{3, anyone}, {3, identity{"digest", "bob"}}}, nil, nil, InvalidACL},
-		"network":         {[]acl{{3, identity{"ip", "10.0.0.0/8"}}}, nil, []acl{{3, identity{"ip", "10.0.0.0/8"}}}, OK},
+		"nothing": {nil, nil, nil, InvalidACL},
+		"open":    {openACL(), nil, openACL(), OK},
+		"doubles": {[]acl{{1, anyone}, {1, anyone}, {2, anyone}}, nil,
+			[]acl{{1, anyone}, {2, anyone}}, OK},
+		"auth":           {[]acl{{3, auth}}, []identity{bob, eve}, []acl{{3, bob}, {3, eve}}, OK},
+		"auth by nobody": {[]acl{{3, auth}}, []identity{{"ip", "10.0.0.1"}}, nil, InvalidACL},
+		"unknown scheme": {[]acl{{3, identity{"x509", "CN=a"}}}, nil, nil, InvalidACL},
+		"one bad of two": {[]acl{{3, anyone}, {3, identity{"digest", "bob"}}}, nil, nil,
+			InvalidACL},
+		"network": {[]acl{{3, identity{"ip", "10.0.0.0/8"}}}, nil,
+			[]acl{{3, identity{"ip", "10.0.0.0/8"}}}, OK},
 		"too many bits":   {[]acl{{3, identity{"ip", "10.0.0.0/33"}}}, nil, nil, InvalidACL},
 		"somebody else's": {[]acl{{3, eve}}, []identity{bob}, []acl{{3, eve}}, OK},
 	} {

@@ -10,8 +10,14 @@ import (
 )
 
 // A conn is one connection. Three goroutines serve it, all owned by run: one reads frames, one
-// handles them in order, one writes. A client that does not read delays no other, and a frozen
-// server still takes in what clients send, as a kernel would.
+// handles them in order, one writes. The one that handles never touches the socket, so a client
+// that does not read delays no other, and a frozen server still takes in what clients send, as a
+// kernel would.
+//
+// A connection ends in one of two ways. At once: drop takes it out of the tables and closes the
+// socket, and what was queued is lost. In order: handle returns, or cutOff is called, and the
+// writer closes the socket after the last packet. In both, run takes the connection out of the
+// tables at the latest.
 type conn struct {
 	server *Server
 	id     watcher

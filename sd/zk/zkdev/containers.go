@@ -1,5 +1,10 @@
 package zkdev
 
+// Znodes that go by themselves: containers, which are removed some time after their last child, and
+// znodes with a lifetime (TTL), which are removed some time after the last change of their data.
+// ZooKeeper looks for them at intervals (ContainerManager), so they stay up to an interval longer:
+// https://zookeeper.apache.org/doc/r3.8.4/zookeeperProgrammers.html#Container+Nodes.
+
 import (
 	"slices"
 	"time"

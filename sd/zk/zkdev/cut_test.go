@@ -68,7 +68,10 @@ func TestCutAmongPipelinedRequests(t *testing.T) {
 			w := l.join(t, dialTo(s), "w")
 			s.CutAfterWriting(10)
 			for n := range 5 {
-				w.send(int32(n+1), OpCreate, func(e *encoder) { e.create("/"+string(rune('a'+n)), "", 0, openACL()) })
+				w.send(int32(n+1), OpCreate, func(e *encoder) {
+					e.create("/"+string(rune('a'+n)),
+						"", 0, openACL())
+				})
 			}
 			io.Copy(io.Discard, w.nc)                       // to its end
 			if have, _ := s.Children("/"); len(have) != 2 { // a, and zookeeper
@@ -84,7 +87,10 @@ func TestRequestsBeforeTheEnd(t *testing.T) {
 		bubble(t, func(t *testing.T, s *Server, l *transcript) {
 			w := l.join(t, dialTo(s), "w")
 			for n := range 5 {
-				w.send(int32(n+1), OpCreate, func(e *encoder) { e.create("/"+string(rune('a'+n)), "", 0, openACL()) })
+				w.send(int32(n+1), OpCreate, func(e *encoder) {
+					e.create("/"+string(rune('a'+n)),
+						"", 0, openACL())
+				})
 			}
 			w.nc.Close()
 			synctest.Wait()

@@ -8,8 +8,8 @@
 // is told that its session is gone.
 //
 // It promises the behaviour of a standalone ZooKeeper 3.8, as Debian 12 has it (3.8.0-11+deb12u2)
-// and 3.8.4 and later are, with TTL nodes switched on (zookeeper.extendedTypesEnabled): sessions and
-// their timeouts; ephemeral, sequential, container and TTL znodes; versions and every field of
+// and 3.8.4 and later are, with TTL nodes switched on (zookeeper.extendedTypesEnabled): sessions
+// and their timeouts; ephemeral, sequential, container and TTL znodes; versions and every field of
 // Stat; multi and multiRead; ACLs (world, auth, digest, ip); one-shot and persistent watches, of
 // which a connection has one a path; nulls where the protocol has them; and the order in which a
 // client sees all of these. A test of this package runs one script against both servers and
@@ -28,24 +28,23 @@
 // A session is connected or away, and ends by being closed or expired. Its ephemerals go with it,
 // in one change.
 //
-//	state     | request, ping  | handshake with its number  | connection ends | timeout   | close
-//	----------+----------------+----------------------------+-----------------+-----------+--------
-//	(none)    |                | connected, or told that    |                 |           |
-//	          |                | there is no such session   |                 |           |
-//	connected | timeout begins | the old connection is cut, | away; watches   | expired,  | closed,
-//	          | afresh         | the new one is connected   | are gone        | and cut   | and cut
-//	away      |                | connected; timeout begins  |                 | expired   |
-//	          |                | afresh                     |                 |           |
+//	state     | request, ping | handshake with its number  | connection ends | timeout  | close
+//	----------+---------------+----------------------------+-----------------+----------+--------
+//	(none)    |               | told that there is none    |                 |          |
+//	connected | timeout anew  | the old connection is cut, | away; watches   | expired, | closed,
+//	          |               | the new one connected      | are gone        | and cut  | and cut
+//	away      |               | connected; timeout anew    |                 | expired  |
 //
 // # Faults
 //
 // What a test can ask for, and where:
 //
-//	no connection, or no answer on it  | Refuse, Hang, Disconnect, PingsOnly, Freeze and Thaw, Slow
-//	an operation is refused            | FailNext, FailAll, LackOps, LimitOps, CloseOn
-//	a reply is lost, short or wrong    | DropReply, CutAfterReading, CutAfterWriting, BadLengthNext
-//	a session ends                     | Expire, Replace, HoldEphemerals and ReleaseEphemerals
-//	data are old, lost, or from before | Lag and CatchUp, ForgetWatches, Wipe, Stop and Restart
+//	no connection, or no answer | Refuse, Hang, Disconnect, PingsOnly, Freeze and Thaw, Slow
+//	an operation is refused     | FailNext, FailAll, LackOps, LimitOps, CloseOn
+//	a reply is lost or wrong    | DropReply, CutAfterReading, CutAfterWriting, BadLengthNext
+//	a session ends              | Expire, Replace, HoldEphemerals and ReleaseEphemerals
+//	data are old or lost        | Lag and CatchUp, ForgetWatches, Wipe
+//	a restart, with its data    | Stop and Restart
 //
 // # Reading
 //

@@ -24,13 +24,15 @@ func Example() {
 	dial := func(network, addr string, _ time.Duration) (net.Conn, error) {
 		return server.Dial(context.Background(), network, addr)
 	}
-	client, events, err := gozk.Connect([]string{"127.0.0.1:2181"}, time.Second, gozk.WithDialer(dial), gozk.WithLogger(silence{}))
+	client, events, err := gozk.Connect([]string{"127.0.0.1:2181"}, time.Second,
+		gozk.WithDialer(dial), gozk.WithLogger(silence{}))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	client.Create("/go_servers", nil, 0, gozk.WorldACL(gozk.PermAll))
-	client.Create("/go_servers/127.0.0.1:8897", nil, gozk.FlagEphemeral, gozk.WorldACL(gozk.PermAll))
+	client.Create("/go_servers/127.0.0.1:8897", nil, gozk.FlagEphemeral,
+		gozk.WorldACL(gozk.PermAll))
 	names, stat, _ := client.Children("/go_servers")
 	fmt.Println(names, "cversion", stat.Cversion)
 

@@ -284,7 +284,8 @@ func TestWipe(t *testing.T) {
 		if _, ok := l.rejoin(t, s, w); ok || ahead.session != 0 {
 			t.Error("a session survived")
 		}
-		if fresh := l.join(t, dialTo(s), "fresh"); fresh.session == w.session || fresh.readOp(OpExists, "/a", false) != NoNode {
+		fresh := l.join(t, dialTo(s), "fresh")
+		if fresh.session == w.session || fresh.readOp(OpExists, "/a", false) != NoNode {
 			t.Error("something of the old server is left")
 		}
 		time.Sleep(time.Minute)

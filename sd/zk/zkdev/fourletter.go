@@ -92,9 +92,9 @@ func (s *Server) conf() string {
 		}
 	}
 	return fmt.Sprintf("clientPort=%d\nsecureClientPort=-1\ndataDir=\ndataDirSize=0\ndataLogDir=\n"+
-		"dataLogSize=0\ntickTime=%d\nmaxClientCnxns=0\nminSessionTimeout=%d\nmaxSessionTimeout=%d\n"+
-		"clientPortListenBacklog=-1\nserverId=0\n", port, s.tick.Milliseconds(),
-		s.clamp(0).Milliseconds(), s.clamp(1<<40).Milliseconds())
+		"dataLogSize=0\ntickTime=%d\nmaxClientCnxns=0\nminSessionTimeout=%d\n"+
+		"maxSessionTimeout=%d\nclientPortListenBacklog=-1\nserverId=0\n",
+		port, s.tick.Milliseconds(), s.clamp(0).Milliseconds(), s.clamp(1<<40).Milliseconds())
 }
 
 // envi is the environment. It has the keys of a ZooKeeper, and for those of the Java machine the

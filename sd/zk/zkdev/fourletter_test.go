@@ -110,8 +110,9 @@ func wordsOf(t *testing.T, addr string) (lines []string) {
 		}
 		list := strings.Split(answer, "\n")
 		if w == "stat" || w == "cons" {
-			slices.Sort(list)           // connections come in no order, and those of words before may not
-			list = slices.Compact(list) // have ended
+			// Connections come in no order, and those of words before may not have ended.
+			slices.Sort(list)
+			list = slices.Compact(list)
 		}
 		lines = append(append(lines, "= "+w), list...)
 	}

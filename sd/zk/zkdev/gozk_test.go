@@ -89,7 +89,8 @@ func TestGoClientFindsItsSessionExpired(t *testing.T) {
 		_, _, watch, _ := c.GetW("/p")
 		old := c.SessionID()
 		s.Expire(old)
-		if ev := <-watch; ev.Type != gozk.EventNotWatching || !errors.Is(ev.Err, gozk.ErrSessionExpired) {
+		if ev := <-watch; ev.Type != gozk.EventNotWatching || !errors.Is(ev.Err,
+			gozk.ErrSessionExpired) {
 			t.Errorf("watch of an expired session: have %+v", ev)
 		}
 		time.Sleep(5 * time.Second)
@@ -101,7 +102,8 @@ func TestGoClientFindsItsSessionExpired(t *testing.T) {
 
 // TestGoClientAndFrozenServer freezes the server for less and for more than the session timeout.
 func TestGoClientAndFrozenServer(t *testing.T) {
-	for freeze, survives := range map[time.Duration]bool{5 * time.Second: true, 30 * time.Second: false} {
+	for freeze, survives := range map[time.Duration]bool{5 * time.Second: true,
+		30 * time.Second: false} {
 		bubble(t, func(t *testing.T, s *Server, l *transcript) {
 			c := goClient(t, s, 6*time.Second)
 			mustCreate(t, c, "/e", gozk.FlagEphemeral)
@@ -111,7 +113,8 @@ func TestGoClientAndFrozenServer(t *testing.T) {
 			s.Thaw()
 			time.Sleep(10 * time.Second)
 			if _, _, err := s.Get("/e"); (err == nil) != survives || (c.SessionID() == session) != survives {
-				t.Errorf("frozen for %v: have %v and session kept %v, want both %v", freeze, err, c.SessionID() == session, survives)
+				t.Errorf("frozen for %v: have %v and session kept %v, want both %v", freeze, err,
+					c.SessionID() == session, survives)
 			}
 		})
 	}
@@ -156,16 +159,21 @@ func TestGoClientSameAsZooKeeper(t *testing.T) {
 }
 
 func goTranscript(t *testing.T, addr string) (lines []string) {
-	c, events, err := gozk.Connect([]string{addr}, 4*time.Second, gozk.WithLogger(quiet{}), gozk.WithLogInfo(false))
+	c, events, err := gozk.Connect([]string{addr}, 4*time.Second, gozk.WithLogger(quiet{}),
+		gozk.WithLogInfo(false))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tell := func(what string, answer ...any) { lines = append(lines, fmt.Sprintf("%s: %v", what, answer)) }
+	tell := func(what string, answer ...any) {
+		lines = append(lines,
+			fmt.Sprintf("%s: %v", what, answer))
+	}
 	brief := func(st *gozk.Stat) string {
 		if st == nil {
 			return "no stat"
 		}
-		return fmt.Sprint(st.Czxid, st.Mzxid, st.Pzxid, st.Version, st.Cversion, st.Aversion, st.DataLength, st.NumChildren)
+		return fmt.Sprint(st.Czxid, st.Mzxid, st.Pzxid, st.Version, st.Cversion, st.Aversion,
+			st.DataLength, st.NumChildren)
 	}
 	open := gozk.WorldACL(gozk.PermAll)
 	path, err := c.Create("/g", []byte("x"), 0, open)
@@ -178,13 +186,16 @@ func goTranscript(t *testing.T, addr string) (lines []string) {
 	tell("protected", path[len(path)-12:], err)
 	there, st, watch, err := c.ExistsW("/g/later")
 	tell("existsW", there, brief(st), err)
-	results, err := c.Multi(&gozk.CreateRequest{Path: "/g/later", Acl: open}, &gozk.SetDataRequest{Path: "/g/later", Version: 0},
-		&gozk.CheckVersionRequest{Path: "/g", Version: 0}, &gozk.DeleteRequest{Path: "/g/c", Version: -1})
+	results, err := c.Multi(&gozk.CreateRequest{Path: "/g/later", Acl: open},
+		&gozk.SetDataRequest{Path: "/g/later", Version: 0},
+		&gozk.CheckVersionRequest{Path: "/g", Version: 0}, &gozk.DeleteRequest{Path: "/g/c",
+			Version: -1})
 	for _, r := range results {
 		tell("multi", r.String, brief(r.Stat), r.Error)
 	}
 	tell("multi", err, (<-watch).Type)
-	results, err = c.Multi(&gozk.CreateRequest{Path: "/g/no", Acl: open}, &gozk.DeleteRequest{Path: "/g", Version: 5}, &gozk.SetDataRequest{Path: "/g"})
+	results, err = c.Multi(&gozk.CreateRequest{Path: "/g/no", Acl: open},
+		&gozk.DeleteRequest{Path: "/g", Version: 5}, &gozk.SetDataRequest{Path: "/g"})
 	for _, r := range results {
 		tell("failed multi", r.String, brief(r.Stat), r.Error)
 	}

@@ -14,7 +14,8 @@ var errMalformed = errors.New("zkdev: malformed record")
 
 // A decoder takes jute values off the front of one frame. Jute is ZooKeeper's encoding: numbers are
 // big-endian, strings and buffers have a length of four bytes before them and vectors a count,
-// records are their fields one after another, without names or types.
+// records are their fields one after another, without names or types. The records themselves are
+// listed in ZooKeeper's zookeeper.jute.
 //
 // The first failure stays, and every value after it is zero. So a record is decoded in a straight
 // line, and err is checked once, at its end. Bytes that are left over are ignored, as ZooKeeper

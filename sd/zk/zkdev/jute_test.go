@@ -24,8 +24,10 @@ func TestJuteRoundTrip(t *testing.T) {
 	if have, want := int(d.int32()), len(d.rest); have != want {
 		t.Errorf("length of the frame: have %d, want %d", have, want)
 	}
-	have := []any{d.bool(), d.bool(), d.int32(), d.int64(), d.buffer(), d.buffer(), d.buffer(), d.string(), d.strings(), d.acls()}
-	want := []any{true, false, int32(math.MinInt32), int64(math.MaxInt64), []byte(nil), []byte{}, []byte("data"), "näme", []string{"", "b"},
+	have := []any{d.bool(), d.bool(), d.int32(), d.int64(), d.buffer(), d.buffer(), d.buffer(),
+		d.string(), d.strings(), d.acls()}
+	want := []any{true, false, int32(math.MinInt32), int64(math.MaxInt64), []byte(nil), []byte{},
+		[]byte("data"), "näme", []string{"", "b"},
 		openACL()}
 	if !reflect.DeepEqual(have, want) || d.err != nil || len(d.rest) != 0 {
 		t.Errorf("have %v, error %v, %d bytes left; want %v", have, d.err, len(d.rest), want)
@@ -41,7 +43,8 @@ func TestJuteRefusesLies(t *testing.T) {
 		"acls beyond the end":    func(d *decoder) { d.acls() },
 	}
 	for name, read := range lies {
-		for _, bytes := range []string{"\x7f\xff\xff\xff", "\x80\x00\x00\x00", "\x00\x00\x00\x01", "\x00"} {
+		for _, bytes := range []string{"\x7f\xff\xff\xff", "\x80\x00\x00\x00", "\x00\x00\x00\x01",
+			"\x00"} {
 			d := &decoder{rest: []byte(bytes)}
 			if read(d); d.err == nil {
 				t.Errorf("%s in %q: have no error", name, bytes)
@@ -57,11 +60,38 @@ func FuzzConn(f *testing.F) {
 	f.Add([]byte("\x7f\xff\xff\xff"), true)
 	for _, fill := range []func(*encoder){
 		func(e *encoder) { e.int32(int32(OpCreate)); e.create("/a", "x", 3, openACL()) },
-		func(e *encoder) { e.int32(int32(OpMulti)); e.multiHeader(OpDelete, false, -1); e.versioned("/a", 0) },
-		func(e *encoder) { e.int32(int32(OpSetWatches2)); e.int64(0); e.strings([]string{"/", ""}) },
+		func(e *encoder) {
+			e.int32(int32(OpMulti))
+			e.multiHeader(OpDelete, false,
+				-1)
+			e.versioned("/a", 0)
+		},
+		func(e *encoder) {
+			e.int32(int32(OpSetWatches2))
+			e.int64(0)
+			e.strings([]string{"/",
+				""})
+		},
 		func(e *encoder) { e.int32(int32(OpSetACL)); e.string("/"); e.acls(openACL()); e.int32(-1) },
 		func(e *encoder) { e.int32(int32(OpAddWatch)); e.versioned("", 1) },
 		func(e *encoder) { e.int32(int32(OpRemoveWatches)); e.versioned("/", 3) },
+		func(e *encoder) {
+			e.int32(int32(OpMultiRead))
+			e.multiHeader(OpGetData, false,
+				-1)
+			e.string("/")
+		},
+		func(e *encoder) {
+			e.int32(int32(OpCreateTTL))
+			e.create("/t", "", 5,
+				openACL())
+			e.int64(1)
+		},
+		func(e *encoder) { e.int32(int32(OpGetEphemerals)); e.null() },
+		func(e *encoder) { e.int32(int32(OpGetAllChildrenNumber)); e.string("") },
+		func(e *encoder) { e.int32(int32(OpReconfig)); e.null(); e.null(); e.null(); e.int64(-1) },
+		func(e *encoder) { e.int32(int32(OpSASL)); e.string("token") },
+		func(e *encoder) { e.int32(int32(OpWhoAmI)) },
 	} {
 		e := newFrame()
 		e.int32(1)

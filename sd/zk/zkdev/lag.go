@@ -2,7 +2,10 @@ package zkdev
 
 // A lag is the state of a follower that has fallen behind: an older tree, and the changes that its
 // clients have not been told of. In an ensemble every client is served by one server, whose tree
-// may be behind the leader's; ZooKeeper promises only that no client ever goes back in time.
+// may be behind the leader's; ZooKeeper promises only that no client ever goes back in time. The
+// connections that lag keep their watches in the server's own tables. While they lag, a change
+// leaves their watches alone (upToDate) and is kept here; when they catch up, the changes that they
+// missed fire their watches, in order.
 type lag struct {
 	tree    *tree
 	changes []change

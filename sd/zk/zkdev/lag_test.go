@@ -18,7 +18,8 @@ func TestLag(t *testing.T) {
 		if code := reader.readOp(OpGetChildren2, "/p/a", true); code != NoNode {
 			t.Errorf("a read of what is new: have code %d, want NoNode", code)
 		}
-		reader.readOp(OpGetChildren, "/p", true) // after the changes, but on the older tree: it must still hear of one
+		// After the changes, but on the older tree: it must still hear of one.
+		reader.readOp(OpGetChildren, "/p", true)
 		reader.silent(time.Second)
 		early.silent(time.Second)
 
@@ -60,7 +61,8 @@ func TestLagEndsWithWriteAndSync(t *testing.T) {
 			if have, want := l.lines[len(l.lines)-2], "w event: kind 1 state 3 /new (zxid -1)"; have != want {
 				t.Errorf("%s: before its reply have %q, want %q", name, have, want)
 			}
-			if w.readOp(OpExists, "/new", false) != OK || other.readOp(OpExists, "/new", false) != NoNode {
+			if w.readOp(OpExists, "/new", false) != OK || other.readOp(OpExists, "/new",
+				false) != NoNode {
 				t.Errorf("%s: want an end of the lag for this client alone", name)
 			}
 		})
@@ -77,7 +79,8 @@ func TestLagOfOneSession(t *testing.T) {
 		s.Create("/new", nil, 0)
 		other.event(nodeCreated, "/new")
 		behind.silent(time.Second)
-		if other.readOp(OpExists, "/new", false) != OK || behind.readOp(OpExists, "/new", false) != NoNode {
+		if other.readOp(OpExists, "/new", false) != OK || behind.readOp(OpExists, "/new",
+			false) != NoNode {
 			t.Error("want a lag of one session alone")
 		}
 		s.Lag() // from here on

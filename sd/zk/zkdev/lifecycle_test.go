@@ -30,7 +30,8 @@ func TestRestart(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		if have := len(s.Sessions()); have != 2 || s.Zxid() != zxid {
-			t.Errorf("while stopped: have %d sessions and zxid %d, want 2 and %d", have, s.Zxid(), zxid)
+			t.Errorf("while stopped: have %d sessions and zxid %d, want 2 and %d", have, s.Zxid(),
+				zxid)
 		}
 		for range 2 {
 			if err := s.Restart(); err != nil {
@@ -147,7 +148,8 @@ func TestStopInAnyState(t *testing.T) {
 		}
 		time.Sleep(2 * time.Minute)
 		if _, _, err := s.Get("/ttl"); err != NoNode || len(s.Sessions()) != 0 {
-			t.Errorf("two minutes later: have %v and %v, want neither znode nor session", err, s.Sessions())
+			t.Errorf("two minutes later: have %v and %v, want neither znode nor session", err,
+				s.Sessions())
 		}
 	})
 }

@@ -95,7 +95,8 @@ func multiReads(t *testing.T, l *transcript, dial dialer) {
 	c.setData("/mr", "new", -1)
 	c.create("/mr/b", "", 0)
 	x.ping()
-	for _, op := range []Op{OpExists, OpGetChildren2, OpGetACL, OpGetAllChildrenNumber, OpPing, 99} {
+	for _, op := range []Op{OpExists, OpGetChildren2, OpGetACL, OpGetAllChildrenNumber, OpPing,
+		99} {
 		x.multiRead(fmt.Sprintf("op %d", op), gets("/mr"), readOps(op, "/mr", false))
 	}
 	x.multiRead("a write", gets("/mr"), creates("/mr/w", 0))
@@ -116,8 +117,18 @@ func multiReads(t *testing.T, l *transcript, dial dialer) {
 	x.quit()
 }
 
-// nullStrings has a null wherever a request has a string, a buffer or a vector.
-func nullStrings(t *testing.T, l *transcript, dial dialer) {
+// maybe writes a string, or a null for "null".
+func (e *encoder) maybe(v string) {
+	if v == "null" {
+		e.null()
+		return
+	}
+	e.string(v)
+}
+
+// The scripts below have a null wherever a request has a string, a buffer or a vector.
+
+func nullPaths(t *testing.T, l *transcript, dial dialer) {
 	c := l.join(t, dial, "c")
 	c.create("/ns", "", 0)
 	for _, op := range []Op{OpExists, OpGetData, OpGetChildren, OpGetChildren2} {
@@ -134,90 +145,87 @@ func nullStrings(t *testing.T, l *transcript, dial dialer) {
 	for _, op := range []Op{OpGetACL, OpSync} {
 		c.do(fmt.Sprintf("op %d null", op), op, (*encoder).null)
 	}
-	c.do("setData null path", OpSetData, func(e *encoder) { e.null(); e.string("x"); e.int32(-1) })
-	c.do("setData null", OpSetData, func(e *encoder) { e.string("/ns"); e.null(); e.int32(-1) })
-	c.readOp(OpGetData, "/ns", false)
-	c.do("setACL null path", OpSetACL, func(e *encoder) { e.null(); e.acls(openACL()); e.int32(-1) })
-	c.do("setACL null", OpSetACL, func(e *encoder) { e.string("/ns"); e.null(); e.int32(-1) })
-	for _, op := range []Op{OpCreate, OpCreate2, OpCreateContainer} {
-		c.do(fmt.Sprintf("op %d null path", op), op, func(e *encoder) {
-			e.null()
-			e.null()
-			e.acls(openACL())
-			e.int32(0)
-		})
-		c.do(fmt.Sprintf("op %d null acl", op), op, func(e *encoder) {
-			e.string("/ns/acl")
-			e.null()
-			e.null()
-			e.int32(0)
-		})
-	}
-	ids := map[string]func(*encoder){
-		"null scheme": func(e *encoder) { e.null(); e.string("anyone") },
-		"null id":     func(e *encoder) { e.string("world"); e.null() },
-		"both null":   func(e *encoder) { e.null(); e.null() },
-		"auth null":   func(e *encoder) { e.string("auth"); e.null() },
-		"digest null": func(e *encoder) { e.string("digest"); e.null() },
-		"ip null":     func(e *encoder) { e.string("ip"); e.null() },
-	}
-	names := []string{"null scheme", "null id", "both null", "auth null", "digest null", "ip null"}
-	create := func(name string) {
-		c.do("create acl "+name, OpCreate, func(e *encoder) {
-			e.string("/ns/id-")
-			e.null()
-			e.int32(1)
-			e.int32(31)
-			ids[name](e)
-			e.int32(2)
-		})
-	}
-	for _, name := range names {
-		create(name)
-	}
-	c.auth("digest", "bob:secret")
-	create("auth null")
-	c.getACL("/ns/id-0000000000")
-	c.do("setWatches null lists", OpSetWatches, func(e *encoder) { e.int64(0); e.null(); e.null(); e.null() })
-	for i := range 3 {
-		c.do(fmt.Sprintf("setWatches null in %d", i), OpSetWatches, func(e *encoder) {
-			e.int64(0)
-			for j := range 3 {
-				if j != i {
-					e.null()
-					continue
-				}
-				e.int32(1)
+	for _, path := range []string{"null", "/ns"} {
+		c.do("setData "+path, OpSetData, func(e *encoder) { e.maybe(path); e.null(); e.int32(-1) })
+		c.do("setACL "+path, OpSetACL, func(e *encoder) { e.maybe(path); e.null(); e.int32(-1) })
+		for _, op := range []Op{OpCreate, OpCreate2, OpCreateContainer} {
+			c.do(fmt.Sprintf("op %d %s null acl", op, path), op, func(e *encoder) {
+				e.maybe(path)
 				e.null()
-			}
-		})
+				e.null()
+				e.int32(0)
+			})
+		}
+	}
+	c.do("setACL null", OpSetACL, func(e *encoder) { e.null(); e.acls(openACL()); e.int32(-1) })
+	c.do("create null", OpCreate, func(e *encoder) {
+		e.null()
+		e.null()
+		e.acls(openACL())
+		e.int32(0)
+	})
+	c.readOp(OpGetData, "/ns", false)
+	c.quit()
+}
+
+func nullWatches(t *testing.T, l *transcript, dial dialer) {
+	c := l.join(t, dial, "c")
+	c.do("setWatches null lists", OpSetWatches,
+		func(e *encoder) { e.int64(0); e.null(); e.null(); e.null() })
+	for i := range 3 {
+		for _, fill := range []func(*encoder){
+			(*encoder).null,
+			func(e *encoder) { e.int32(1); e.null() },
+		} {
+			c.do(fmt.Sprintf("setWatches null at %d", i), OpSetWatches, func(e *encoder) {
+				e.int64(0)
+				for j := range 3 {
+					if j != i {
+						e.strings(nil)
+						continue
+					}
+					fill(e)
+				}
+			})
+		}
 	}
 	c.ping()
 	c.quit()
-	for _, null := range []string{"scheme", "secret", "ip", "both"} {
-		d := l.join(t, dial, "d")
-		d.do("auth null "+null, OpAuth, func(e *encoder) {
-			e.int32(0)
-			switch null {
-			case "scheme":
-				e.null()
-				e.string("bob:secret")
-			case "secret":
-				e.string("digest")
-				e.null()
-			case "ip":
-				e.string("ip")
-				e.null()
-			default:
-				e.null()
-				e.null()
-			}
+}
+
+func nullIdentities(t *testing.T, l *transcript, dial dialer) {
+	c := l.join(t, dial, "c")
+	create := func(scheme, id string) {
+		c.do("create acl "+scheme+" "+id, OpCreate, func(e *encoder) {
+			e.string("/ni-")
+			e.null()
+			e.int32(1)
+			e.int32(31)
+			e.maybe(scheme)
+			e.maybe(id)
+			e.int32(2)
 		})
-		if d.ping() == OK {
+	}
+	for _, scheme := range []string{"null", "world", "auth", "digest", "ip", "none"} {
+		create(scheme, "null")
+	}
+	create("null", "anyone")
+	c.auth("digest", "bob:secret")
+	create("auth", "null")
+	c.readOp(OpGetChildren2, "/", false)
+	c.quit()
+	for _, proof := range [][2]string{{"null", "bob:secret"}, {"digest", "null"}, {"ip", "null"},
+		{"null", "null"}} {
+		d := l.join(t, dial, "d")
+		d.do(fmt.Sprintf("auth %q", proof), OpAuth, func(e *encoder) {
+			e.int32(0)
+			e.maybe(proof[0])
+			e.maybe(proof[1])
+		})
+		if proof[0] == "ip" {
 			d.do("whoAmI", OpWhoAmI, nil)
-			d.quit()
 		}
-		d.nc.Close()
+		l.end(t, dial, d)
 	}
 	n := l.open(t, dial, "n")
 	e := newFrame()
@@ -313,6 +321,6 @@ func refusedFeatures(t *testing.T, l *transcript, dial dialer) {
 	for _, fill := range []func(*encoder){(*encoder).null, nil} {
 		d := l.join(t, dial, "d")
 		d.do("sasl without a token", OpSASL, fill)
-		d.await("after sasl", OpPing, xidPing)
+		l.end(t, dial, d)
 	}
 }

@@ -52,7 +52,8 @@ const opError Op = -1
 // error.
 type Code int32
 
-// The codes that this server sends, and some that a test may want it to send.
+// The codes that this server sends, and some that a test may want it to send. Their names are those
+// of KeeperException.Code: https://zookeeper.apache.org/doc/r3.8.4/apidocs/zookeeper-server/.
 const (
 	OK                      Code = 0
 	SystemError             Code = -1
@@ -78,8 +79,25 @@ const (
 	ThrottledOp             Code = -127
 )
 
-// Error gives the number, which ZooKeeper's documents and client libraries name.
-func (c Code) Error() string { return fmt.Sprintf("zkdev: code %d", int32(c)) }
+// Error gives the name and the number.
+func (c Code) Error() string {
+	name, known := map[Code]string{
+		OK: "ok", SystemError: "system error", RuntimeInconsistency: "runtime inconsistency",
+		MarshallingError: "marshalling error", Unimplemented: "unimplemented",
+		BadArguments: "bad arguments", NoNode: "no node", NoAuth: "not authorised",
+		BadVersion: "bad version", NoChildrenForEphemerals: "no children for ephemerals",
+		NodeExists: "node exists", NotEmpty: "not empty", SessionExpired: "session expired",
+		InvalidACL: "invalid ACL", AuthFailed: "authentication failed",
+		SessionMoved: "session moved", EphemeralOnLocalSession: "ephemeral on a local session",
+		NoWatcher: "no watcher", ReconfigDisabled: "reconfiguration is disabled",
+		SASLRequired: "SASL required", QuotaExceeded: "quota exceeded",
+		ThrottledOp: "throttled operation",
+	}[c]
+	if !known {
+		name = "unknown code"
+	}
+	return fmt.Sprintf("zkdev: %s (%d)", name, int32(c))
+}
 
 // orNil turns a code into an ordinary error for callers in this process.
 func (c Code) orNil() error {

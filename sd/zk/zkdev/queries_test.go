@@ -13,7 +13,8 @@ func TestMultiReadOfWhatIsNoRead(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")
 		null := part{OpGetData, func(e *encoder) { e.null(); e.bool(false) }}
-		for _, p := range []part{null, checks("/", 0), creates("/a", 0), deletes("/a", -1), {opError, nil}} {
+		for _, p := range []part{null, checks("/", 0), creates("/a", 0), deletes("/a", -1),
+			{opError, nil}} {
 			if p.fill == nil {
 				p.fill = func(*encoder) {}
 			}
@@ -48,16 +49,17 @@ func TestMultiReadLags(t *testing.T) {
 // TestLifetimes runs the same on both servers: what has a lifetime goes when it has passed since
 // the last change of its data, but not while it has children. Intervals are short here.
 func TestLifetimes(t *testing.T) {
-	const interval, ttl = 100 * time.Millisecond, 1500
+	const interval, ttl = 100 * time.Millisecond, 800
 	s, err := Start("127.0.0.1:0", TickTime(500*time.Millisecond), ReapInterval(interval))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	t.Cleanup(func() { s.Close() })
 	for name, addr := range map[string]string{
 		"dev": s.Addr().String(), "real": realServer(t, "-Dznode.container.checkIntervalMs=100"),
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			l := newTranscript()
 			w := l.join(t, func() (net.Conn, error) { return net.Dial("tcp", addr) }, "w")
 			begun := time.Now()
@@ -82,7 +84,8 @@ func TestLifetimes(t *testing.T) {
 			}
 			for _, path := range []string{"/used", "/parent", "/box"} {
 				if !there(path) && (path != "/used" || pause < ttl*time.Millisecond/2) {
-					t.Errorf("%s, which was used or has children, went after %v", path, time.Since(begun))
+					t.Errorf("%s, which was used or has children, went after %v", path,
+						time.Since(begun))
 				}
 			}
 			w.delete("/parent/a", -1)
@@ -90,7 +93,8 @@ func TestLifetimes(t *testing.T) {
 			eventually(t, "those without children go", func() bool {
 				return !there("/parent") && !there("/box")
 			})
-			eventually(t, "the one that is no longer used goes", func() bool { return !there("/used") })
+			eventually(t, "the one that is no longer used goes",
+				func() bool { return !there("/used") })
 			w.quit()
 		})
 	}

@@ -35,7 +35,8 @@ func realServer(t *testing.T, settings ...string) string {
 	addr := freeAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
 	config := filepath.Join(dir, "zoo.cfg")
-	text := fmt.Sprintf("tickTime=500\ndataDir=%s\nclientPort=%s\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n"+
+	text := fmt.Sprintf("tickTime=500\ndataDir=%s\nclientPort=%s\n"+
+		"clientPortAddress=127.0.0.1\nadmin.enableServer=false\n"+
 		"maxClientCnxns=0\n4lw.commands.whitelist=*\n", filepath.Join(dir, "data"), port)
 	args := []string{"-Xmx128m", "-Dzookeeper.extendedTypesEnabled=true"}
 	for _, setting := range settings {
@@ -48,7 +49,8 @@ func realServer(t *testing.T, settings ...string) string {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args = append(args, "-cp", "/etc/zookeeper/conf:"+jar, "org.apache.zookeeper.server.ZooKeeperServerMain", config)
+	args = append(args, "-cp", "/etc/zookeeper/conf:"+jar,
+		"org.apache.zookeeper.server.ZooKeeperServerMain", config)
 	cmd := exec.Command("java", args...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,8 @@ import (
 func TestFailAll(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		w := l.join(t, dialTo(s), "w")
-		for _, want := range []Code{SystemError, MarshallingError, Unimplemented, BadArguments, -125, 7} {
+		for _, want := range []Code{SystemError, MarshallingError, Unimplemented, BadArguments,
+			-125, 7} {
 			s.FailAll(OpAddWatch, want)
 			s.FailNext(OpAddWatch, NoAuth)
 			first, second, third := w.addWatch("/", 1), w.addWatch("/", 1), w.addWatch("/", 1)
@@ -52,7 +53,8 @@ func TestLackOpsAndCloseOn(t *testing.T) {
 				w.isClosed()
 				again, ok := l.rejoin(t, s, w)
 				if data, _, _ := s.Get("/a"); !ok || string(data) != "" {
-					t.Errorf("have session %v and data %q, want a session, and nothing done", ok, data)
+					t.Errorf("have session %v and data %q, want a session, and nothing done", ok,
+						data)
 				}
 				test.set(s)
 				if have := again.setData("/a", "new", -1); have != OK {
@@ -83,7 +85,8 @@ func TestPingsOnly(t *testing.T) {
 		}
 		deaf.silent(time.Second)
 		if _, _, err := s.Get("/deaf"); err != NoNode {
-			t.Errorf("a request that was not answered: have %v, want that it was not carried out", err)
+			t.Errorf("a request that was not answered: have %v, want that it was not carried out",
+				err)
 		}
 		s.PingsOnly(true)
 		fresh := l.join(t, dialTo(s), "fresh")

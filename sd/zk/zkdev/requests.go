@@ -55,7 +55,8 @@ func handlerOf(op Op) handler {
 // changeHandlerOf returns the handler of an operation that takes a zxid, or nil.
 func changeHandlerOf(op Op) handler {
 	switch op {
-	case OpCreate, OpCreate2, OpCreateContainer, OpCreateTTL, OpDelete, OpSetData, OpSetACL, OpCheck:
+	case OpCreate, OpCreate2, OpCreateContainer, OpCreateTTL,
+		OpDelete, OpSetData, OpSetACL, OpCheck:
 		return (*request).write
 	case OpMulti:
 		return (*request).multi

@@ -193,8 +193,9 @@ func (s *Server) publish(changes []change) {
 }
 
 // deliver queues watch events for their connections. A client is not told of a znode that it may
-// not read; the watch is used up all the same (ZooKeeper since 3.8.4, and Debian's 3.8.0, for
-// CVE-2024-23944).
+// not read; the watch is used up all the same. ZooKeeper does so since 3.8.4, and Debian's 3.8.0
+// too, for CVE-2024-23944: before, a persistent watch told the names of znodes to a client that
+// could not list them.
 func (s *Server) deliver(list []delivery) {
 	for _, d := range list {
 		c := s.conns[d.to] // nil if the connection was cut off at an event before this one
@@ -225,7 +226,7 @@ func (s *Server) send(c *conn, frame []byte) {
 }
 
 // cutOff ends a connection once what is queued is written. Nothing that its client has sent is
-// handled any more.
+// handled any more, and nothing more is queued: to the client the server has died at this byte.
 func (s *Server) cutOff(c *conn) {
 	c.mute, c.cut = true, true
 	c.out.finish()

@@ -19,7 +19,8 @@ type session struct {
 	conn     *conn     // nil while the client is away
 }
 
-// Timeouts are clamped to these multiples of the tick, as in ZooKeeper's default configuration.
+// Timeouts are clamped to these multiples of the tick, as in ZooKeeper's default configuration
+// (minSessionTimeout, maxSessionTimeout).
 const minTicks, maxTicks = 2, 20
 
 // clamp returns the timeout that a client gets, which its handshake tells it.
@@ -44,8 +45,9 @@ func (s *Server) openSession(timeout time.Duration) *session {
 }
 
 // handshake answers the first frame. A client that has seen more changes than there are is sent
-// away without an answer, to try another server of its ensemble. A session that is not known here
-// is answered with session zero.
+// away without an answer, to try another server of its ensemble: otherwise it would go back in
+// time. A session that is not known here is answered with session zero; this is the only way in
+// which a client learns that its session has expired.
 func (s *Server) handshake(c *conn, d *decoder) bool {
 	s.counters.requests[OpConnect]++
 	r := d.connectRequest()
@@ -99,7 +101,8 @@ func (s *Server) touch(sess *session) {
 }
 
 // bucket rounds up to a whole number of ticks since the server began: sessions end between their
-// timeout and a tick later, all of one tick together.
+// timeout and a tick later, all of one tick together. ZooKeeper does the same, to have one timer
+// for all sessions (ExpiryQueue); here a test can rely on it.
 func (s *Server) bucket(t time.Time) time.Time {
 	return s.began.Add((t.Sub(s.began)/s.tick + 1) * s.tick)
 }

@@ -19,7 +19,8 @@ func bubble(t *testing.T, run func(t *testing.T, s *Server, l *transcript)) {
 
 func TestTimeoutIsClamped(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
-		for asked, want := range map[int32]time.Duration{0: 2, -5: 2, 1999: 2, 3000: 3, 20000: 20, 20001: 20, 1 << 30: 20} {
+		for asked, want := range map[int32]time.Duration{0: 2, -5: 2, 1999: 2, 3000: 3, 20000: 20,
+			20001: 20, 1 << 30: 20} {
 			w := l.open(t, dialTo(s), "w")
 			w.connect(connectRequest{timeout: asked})
 			if w.timeout != want*time.Second {
@@ -84,7 +85,8 @@ func TestSessionOutlivesConnection(t *testing.T) {
 		zxid := s.Zxid()
 		time.Sleep(3 * time.Second)
 		again := l.open(t, dialTo(s), "again")
-		again.connect(connectRequest{session: w.session, password: w.password, timeout: 10000, lastZxid: zxid})
+		again.connect(connectRequest{session: w.session, password: w.password, timeout: 10000,
+			lastZxid: zxid})
 		time.Sleep(9 * time.Second)
 		if have := s.Sessions(); len(have) != 1 || have[0].Timeout != 10*time.Second {
 			t.Errorf("have %+v, want the session with the timeout asked for last", have)
@@ -187,7 +189,8 @@ func TestConnectionWithoutASession(t *testing.T) {
 		}
 		begun := time.Now()
 		if _, err := nc.Read(make([]byte, 1)); err == nil || time.Since(begun) != handshakeTimeout {
-			t.Errorf("have %v after %v, want the end after %v", err, time.Since(begun), handshakeTimeout)
+			t.Errorf("have %v after %v, want the end after %v", err, time.Since(begun),
+				handshakeTimeout)
 		}
 	})
 }

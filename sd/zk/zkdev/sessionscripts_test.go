@@ -14,7 +14,8 @@ func sessionsScript(t *testing.T, l *transcript, dial dialer) {
 	c.create("/sess", "", 1)
 	again := func(what string, session int64, password []byte, zxid int64) *wire {
 		w := l.open(t, dial, what)
-		w.connect(connectRequest{timeout: 5000, session: session, password: password, lastZxid: zxid, hasReadOnly: true})
+		w.connect(connectRequest{timeout: 5000, session: session, password: password,
+			lastZxid: zxid, hasReadOnly: true})
 		return w
 	}
 	d := again("d", c.session, c.password, 0)
@@ -51,7 +52,8 @@ func unknowns(t *testing.T, l *transcript, dial dialer) {
 
 func malformed(t *testing.T, l *transcript, dial dialer) {
 	c := l.join(t, dial, "c")
-	for _, op := range []Op{OpCreate, OpCreate2, OpDelete, OpExists, OpGetData, OpSetData, OpGetACL, OpSetACL, OpGetChildren, OpSync,
+	for _, op := range []Op{OpCreate, OpCreate2, OpDelete, OpExists, OpGetData, OpSetData, OpGetACL,
+		OpSetACL, OpGetChildren, OpSync,
 		OpGetChildren2, OpCheck, OpMulti, OpSetWatches, OpSetWatches2, OpAddWatch, OpCheckWatches} {
 		c.do("empty", op, nil)
 		c.do("short", op, func(e *encoder) { e.string("/x") })
@@ -60,7 +62,8 @@ func malformed(t *testing.T, l *transcript, dial dialer) {
 	}
 	c.ping()
 	c.quit()
-	for _, bytes := range []string{"\x00\x00\x00\x00", "\x00\x00\x00\x04abcd", "\xff\xff\xff\xff", "\x00\x10\x00\x00", "\x7f\xff\xff\xff"} {
+	for _, bytes := range []string{"\x00\x00\x00\x00", "\x00\x00\x00\x04abcd", "\xff\xff\xff\xff",
+		"\x00\x10\x00\x00", "\x7f\xff\xff\xff"} {
 		for _, connected := range []bool{false, true} {
 			w := l.open(t, dial, "m")
 			if connected {
@@ -68,6 +71,9 @@ func malformed(t *testing.T, l *transcript, dial dialer) {
 			}
 			w.nc.Write([]byte(bytes))
 			w.await("junk", OpPing, xidPing)
+			if connected {
+				l.end(t, dial, w)
+			}
 		}
 	}
 }

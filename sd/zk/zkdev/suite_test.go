@@ -3,7 +3,6 @@ package zkdev
 import (
 	"bufio"
 	"flag"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -15,12 +14,12 @@ import (
 	"time"
 )
 
-var suite = flag.Bool("suite", false, "run go-zookeeper's own tests, the integration tests against this server")
+var suite = flag.Bool("suite", false, "run go-zookeeper's own tests against this server")
 
 // beyond are the tests of go-zookeeper that are left out: they start an ensemble of three and want
 // what was written to one server read from another, or change its members.
-const beyond = "^TestIntegration_(BasicCluster|ClientClusterFailover|NoQuorum|DNSHostProviderReconnect|" +
-	"IncrementalReconfig|Reconfig)$"
+const beyond = "^TestIntegration_(BasicCluster|ClientClusterFailover|NoQuorum|" +
+	"DNSHostProviderReconnect|IncrementalReconfig|Reconfig)$"
 
 // minPassed is how many of its tests pass; fewer means that the suite ended early.
 const minPassed = 41
@@ -33,7 +32,8 @@ func TestGoZookeeperSuite(t *testing.T) {
 	if !*suite {
 		t.Skip("it takes a minute, and runs with -suite")
 	}
-	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/go-zookeeper/zk").Output()
+	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}",
+		"github.com/go-zookeeper/zk").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,13 +43,17 @@ func TestGoZookeeperSuite(t *testing.T) {
 	}
 	bin := filepath.Join(dir, "bin")
 	writeScript(t, filepath.Join(bin, "zkServer.sh"), serveOnRequest(t))
-	cmd := exec.Command("go", "test", "-mod=mod", "-v", "-count=1", "-timeout=8m", "-skip", beyond, ".")
+	cmd := exec.Command("go", "test", "-mod=mod", "-v", "-count=1", "-timeout=8m", "-skip", beyond,
+		".")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "ZOOKEEPER_BIN_PATH="+bin, "ZK_VERSION=3.8.0", "GOFLAGS=", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "ZOOKEEPER_BIN_PATH="+bin, "ZK_VERSION=3.8.0", "GOFLAGS=",
+		"GOWORK=off")
 	out, err := cmd.CombinedOutput()
 	passed := len(regexp.MustCompile(`(?m)^--- PASS: `).FindAll(out, -1))
-	if skipped := strings.Contains(string(out), "--- SKIP: "); err != nil || skipped || passed < minPassed {
-		t.Fatalf("have %v, %d passed, skipped some %v; want no error, %d, none\n%s", err, passed, skipped, minPassed, out)
+	if skipped := strings.Contains(string(out),
+		"--- SKIP: "); err != nil || skipped || passed < minPassed {
+		t.Fatalf("have %v, %d passed, skipped some %v; want no error, %d, none\n%s", err, passed,
+			skipped, minPassed, out)
 	}
 	t.Logf("%d tests passed", passed)
 }
@@ -59,7 +63,10 @@ func TestGoZookeeperSuite(t *testing.T) {
 func writeScript(t *testing.T, file, addr string) {
 	t.Helper()
 	_, port, _ := net.SplitHostPort(addr)
-	text := fmt.Sprintf("#!/usr/bin/env bash\nexec 3<>/dev/tcp/127.0.0.1/%s\necho \"$2\" >&3\nexec cat <&3\n", port)
+	text := "#!/usr/bin/env bash\n" +
+		"exec 3<>/dev/tcp/127.0.0.1/" + port + "\n" +
+		"echo \"$2\" >&3\n" +
+		"exec cat <&3\n"
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		t.Fatal(err)
 	}

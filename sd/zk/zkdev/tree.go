@@ -37,7 +37,8 @@ func (n *znode) stat() Stat {
 }
 
 // A tree holds all znodes by path. It knows neither sessions nor clients, and is changed only by a
-// txn.
+// txn. Owned and ttls can be computed from nodes; they are kept so that the end of a session, and
+// the question whether a timer is needed, do not cost a walk through all znodes.
 type tree struct {
 	zxid  int64 // of the last change
 	nodes map[string]*znode

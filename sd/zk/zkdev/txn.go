@@ -6,8 +6,9 @@ import (
 )
 
 // A txn is one change to the tree: one zxid, one moment, and either all of it or nothing. Its
-// methods are the rules of ZooKeeper's writes; each checks in the order in which ZooKeeper checks,
-// because that order decides which error a client sees.
+// methods are the rules of ZooKeeper's writes. Each checks in the order in which ZooKeeper checks
+// (PrepRequestProcessor), because that order decides which error a client sees: a client without
+// DELETE on the parent gets NoAuth, whether or not the znode is there.
 //
 // The methods change the tree at once, and each leaves a function that takes its change back. So
 // the later operations of a multi see what the earlier ones did, and a failure undoes them in
@@ -102,7 +103,8 @@ func (x *txn) insert(path string, above, n *znode) {
 }
 
 // delete removes a znode without children. The version pins an incarnation only if its data was
-// ever set: every znode begins at version 0.
+// ever set: every znode begins at version 0, so version 0 also matches a znode that was deleted
+// and created again.
 func (x *txn) delete(path string, version int32) Code {
 	if !hasParent(path) || isSpecial(path) {
 		return BadArguments

@@ -32,8 +32,10 @@ func randomWrites(r *rand.Rand, x *txn) (done []write) {
 		if r.IntN(2) == 0 {
 			path += fmt.Sprintf("/%d", r.IntN(3))
 		}
-		ops := []Op{OpCreate, OpCreate, OpCreateContainer, OpCreateTTL, OpDelete, OpSetData, OpCheck}
-		w := write{op: ops[r.IntN(len(ops))], path: path, data: []byte(path), acl: openACL(), version: -1}
+		ops := []Op{OpCreate, OpCreate, OpCreateContainer, OpCreateTTL, OpDelete, OpSetData,
+			OpCheck}
+		w := write{op: ops[r.IntN(len(ops))], path: path, data: []byte(path), acl: openACL(),
+			version: -1}
 		w.flags = int32(r.IntN(4))
 		if w.op == OpCreateTTL {
 			w.flags, w.ttl = flagTTL, 1000

@@ -93,8 +93,8 @@ func (t watchTable) trigger(ev event, only func(watcher) bool) map[watcher]struc
 	return told
 }
 
-// watches are all watches of a server. Exists and getData watch data, getChildren watches children,
-// addWatch both.
+// watches are all watches of a server, in two tables, as ZooKeeper keeps them. Exists and getData
+// watch data, getChildren watches children, addWatch both.
 type watches struct{ data, child watchTable }
 
 // newWatches returns two empty tables.
@@ -131,7 +131,9 @@ func (ws watches) fire(c change, only func(watcher) bool) []delivery {
 	}
 	if c.kind == nodeDeleted {
 		more := ws.child.trigger(ev, only)
-		maps.DeleteFunc(more, func(w watcher, _ struct{}) bool { _, twice := told[w]; return twice })
+		for w := range told {
+			delete(more, w)
+		}
 		list = append(list, deliveries(ev, more, c.acl)...)
 	}
 	up := event{nodeChildrenChanged, parent(c.path)}
@@ -178,8 +180,9 @@ type rearm struct {
 	data, exists, child, persist, recursively []string
 }
 
-// rearm restores watches. A change of a one-shot watch's znode after lastZxid is told at once, in
-// place of the watch, whatever the ACL; changes that persistent watches missed are never told.
+// rearm restores watches, after a reconnection. A change of a one-shot watch's znode after lastZxid
+// is told at once, in place of the watch, whatever the ACL; changes that persistent watches missed
+// are never told.
 func (ws watches) rearm(w watcher, t *tree, r rearm) []delivery {
 	var missed []delivery
 	tell := func(kind eventKind, path string) {

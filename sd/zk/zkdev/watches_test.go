@@ -11,9 +11,15 @@ func always(watcher) bool { return true }
 // what is left.
 func TestFiringRules(t *testing.T) {
 	const w watcher = 1
-	data := func(path string) func(watches) { return func(ws watches) { ws.data.add(path, w, oneShot) } }
-	child := func(path string) func(watches) { return func(ws watches) { ws.child.add(path, w, oneShot) } }
-	lasting := func(path string, m watchMode) func(watches) { return func(ws watches) { ws.both(path, w, m) } }
+	data := func(path string) func(watches) {
+		return func(ws watches) { ws.data.add(path, w, oneShot) }
+	}
+	child := func(path string) func(watches) {
+		return func(ws watches) { ws.child.add(path, w, oneShot) }
+	}
+	lasting := func(path string, m watchMode) func(watches) {
+		return func(ws watches) { ws.both(path, w, m) }
+	}
 	type events []event
 	for name, c := range map[string]struct {
 		watch func(watches)
@@ -21,26 +27,46 @@ func TestFiringRules(t *testing.T) {
 		want events
 		left int
 	}{
-		"data, created":             {data("/a/b"), change{event: event{nodeCreated, "/a/b"}}, events{{nodeCreated, "/a/b"}}, 0},
-		"data, changed":             {data("/a/b"), change{event: event{nodeDataChanged, "/a/b"}}, events{{nodeDataChanged, "/a/b"}}, 0},
-		"data, deleted":             {data("/a/b"), change{event: event{nodeDeleted, "/a/b"}}, events{{nodeDeleted, "/a/b"}}, 0},
-		"data, of the parent":       {data("/a"), change{event: event{nodeCreated, "/a/b"}}, nil, 1},
-		"child, created":            {child("/a"), change{event: event{nodeCreated, "/a/b"}}, events{{nodeChildrenChanged, "/a"}}, 0},
-		"child, deleted":            {child("/a"), change{event: event{nodeDeleted, "/a/b"}}, events{{nodeChildrenChanged, "/a"}}, 0},
-		"child, changed":            {child("/a"), change{event: event{nodeDataChanged, "/a/b"}}, nil, 1},
-		"child, deleted itself":     {child("/a/b"), change{event: event{nodeDeleted, "/a/b"}}, events{{nodeDeleted, "/a/b"}}, 0},
-		"child, of the root":        {child("/"), change{event: event{nodeCreated, "/a"}}, events{{nodeChildrenChanged, "/"}}, 0},
-		"child, grandchild":         {child("/"), change{event: event{nodeCreated, "/a/b"}}, nil, 1},
-		"persistent, child":         {lasting("/a", persistent), change{event: event{nodeCreated, "/a/b"}}, events{{nodeChildrenChanged, "/a"}}, 2},
-		"persistent, itself":        {lasting("/a", persistent), change{event: event{nodeDeleted, "/a"}}, events{{nodeDeleted, "/a"}}, 2},
-		"persistent, grandchild":    {lasting("/a", persistent), change{event: event{nodeCreated, "/a/b/c"}}, nil, 2},
-		"recursive, child":          {lasting("/a", recursive), change{event: event{nodeCreated, "/a/b"}}, events{{nodeCreated, "/a/b"}}, 2},
-		"recursive, child deleted":  {lasting("/a", recursive), change{event: event{nodeDeleted, "/a/b"}}, events{{nodeDeleted, "/a/b"}}, 2},
-		"recursive, grandchild":     {lasting("/a", recursive), change{event: event{nodeDataChanged, "/a/b/c"}}, events{{nodeDataChanged, "/a/b/c"}}, 2},
-		"recursive, itself":         {lasting("/a", recursive), change{event: event{nodeDataChanged, "/a"}}, events{{nodeDataChanged, "/a"}}, 2},
-		"recursive, sibling":        {lasting("/a", recursive), change{event: event{nodeCreated, "/ab"}}, nil, 2},
-		"recursive, everything":     {lasting("/", recursive), change{event: event{nodeDeleted, "/a/b"}}, events{{nodeDeleted, "/a/b"}}, 2},
-		"one-shot after persistent": {func(ws watches) { ws.both("/a", w, persistent); ws.child.add("/a", w, oneShot) }, change{event: event{nodeCreated, "/a/b"}}, events{{nodeChildrenChanged, "/a"}}, 1},
+		"data, created": {data("/a/b"), change{event: event{nodeCreated, "/a/b"}},
+			events{{nodeCreated, "/a/b"}}, 0},
+		"data, changed": {data("/a/b"), change{event: event{nodeDataChanged, "/a/b"}},
+			events{{nodeDataChanged, "/a/b"}}, 0},
+		"data, deleted": {data("/a/b"), change{event: event{nodeDeleted, "/a/b"}},
+			events{{nodeDeleted, "/a/b"}}, 0},
+		"data, of the parent": {data("/a"), change{event: event{nodeCreated, "/a/b"}}, nil, 1},
+		"child, created": {child("/a"), change{event: event{nodeCreated, "/a/b"}},
+			events{{nodeChildrenChanged, "/a"}}, 0},
+		"child, deleted": {child("/a"), change{event: event{nodeDeleted, "/a/b"}},
+			events{{nodeChildrenChanged, "/a"}}, 0},
+		"child, changed": {child("/a"), change{event: event{nodeDataChanged, "/a/b"}},
+			nil, 1},
+		"child, deleted itself": {child("/a/b"), change{event: event{nodeDeleted, "/a/b"}},
+			events{{nodeDeleted, "/a/b"}}, 0},
+		"child, of the root": {child("/"), change{event: event{nodeCreated, "/a"}},
+			events{{nodeChildrenChanged, "/"}}, 0},
+		"child, grandchild": {child("/"), change{event: event{nodeCreated, "/a/b"}}, nil, 1},
+		"persistent, child": {lasting("/a", persistent),
+			change{event: event{nodeCreated, "/a/b"}}, events{{nodeChildrenChanged, "/a"}}, 2},
+		"persistent, itself": {lasting("/a", persistent),
+			change{event: event{nodeDeleted, "/a"}}, events{{nodeDeleted, "/a"}}, 2},
+		"persistent, grandchild": {lasting("/a", persistent),
+			change{event: event{nodeCreated, "/a/b/c"}}, nil, 2},
+		"recursive, child": {lasting("/a", recursive),
+			change{event: event{nodeCreated, "/a/b"}}, events{{nodeCreated, "/a/b"}}, 2},
+		"recursive, child deleted": {lasting("/a", recursive),
+			change{event: event{nodeDeleted, "/a/b"}}, events{{nodeDeleted, "/a/b"}}, 2},
+		"recursive, grandchild": {lasting("/a", recursive),
+			change{event: event{nodeDataChanged, "/a/b/c"}}, events{{nodeDataChanged, "/a/b/c"}}, 2},
+		"recursive, itself": {lasting("/a", recursive),
+			change{event: event{nodeDataChanged, "/a"}}, events{{nodeDataChanged, "/a"}}, 2},
+		"recursive, sibling": {lasting("/a", recursive),
+			change{event: event{nodeCreated, "/ab"}}, nil, 2},
+		"recursive, everything": {lasting("/", recursive),
+			change{event: event{nodeDeleted, "/a/b"}}, events{{nodeDeleted, "/a/b"}}, 2},
+		"one-shot after persistent": {func(ws watches) {
+			ws.both("/a", w, persistent)
+			ws.child.add("/a", w, oneShot)
+		}, change{event: event{nodeCreated, "/a/b"}}, events{{nodeChildrenChanged, "/a"}}, 1},
 	} {
 		ws := newWatches()
 		c.watch(ws)
@@ -49,7 +75,8 @@ func TestFiringRules(t *testing.T) {
 			have = append(have, d.event)
 		}
 		if !reflect.DeepEqual(have, c.want) || ws.size() != c.left {
-			t.Errorf("%s: have %v and %d watches left, want %v and %d", name, have, ws.size(), c.want, c.left)
+			t.Errorf("%s: have %v and %d watches left, want %v and %d", name, have, ws.size(),
+				c.want, c.left)
 		}
 	}
 }

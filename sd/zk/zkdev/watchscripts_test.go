@@ -248,7 +248,11 @@ func unreadable(t *testing.T, l *transcript, dial dialer) {
 	private := []acl{{permAll, identity{"auth", ""}}}
 	owner.create("/private", "", 0)
 	for _, arm := range []func(w *wire){
-		func(w *wire) { w.readOp(OpExists, "/private/n", true); w.readOp(OpGetChildren, "/private", true) },
+		func(w *wire) {
+			w.readOp(OpExists, "/private/n", true)
+			w.readOp(OpGetChildren, "/private",
+				true)
+		},
 		func(w *wire) { w.addWatch("/private", 0); w.addWatch("/private/n", 0) },
 		func(w *wire) { w.addWatch("/private", 1) },
 	} {
@@ -256,7 +260,11 @@ func unreadable(t *testing.T, l *transcript, dial dialer) {
 		for _, change := range []func(){
 			func() { owner.createOp(OpCreate, "/private/n", "", 0, private) },
 			func() { owner.setData("/private/n", "", -1) },
-			func() { owner.setACL("/private/n", -1, openACL()...); owner.setData("/private/n", "", -1) },
+			func() {
+				owner.setACL("/private/n", -1, openACL()...)
+				owner.setData("/private/n", "",
+					-1)
+			},
 			func() { owner.setACL("/private/n", -1, private...); owner.delete("/private/n", -1) },
 		} {
 			arm(w)

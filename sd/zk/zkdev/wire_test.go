@@ -106,7 +106,8 @@ func (w *wire) connect(r connectRequest) bool {
 	version, timeout := d.int32(), d.int32()
 	w.session, w.password = d.int64(), d.buffer()
 	w.timeout = time.Duration(timeout) * time.Millisecond
-	w.log.add("%s connect: version %d timeout %d %s password %d bytes, %d more", w.name, version, timeout,
+	w.log.add("%s connect: version %d timeout %d %s password %d bytes, %d more", w.name, version,
+		timeout,
 		w.log.owner(w.session), len(w.password), len(d.rest))
 	return w.session != 0
 }
@@ -162,7 +163,8 @@ func (w *wire) await(what string, op Op, xid int32) Code {
 		}
 		got, zxid, code := d.int32(), d.int64(), Code(d.int32())
 		if got == xidEvent {
-			w.log.add("%s event: kind %d state %d %s (zxid %d)", w.name, d.int32(), d.int32(), d.string(), zxid)
+			w.log.add("%s event: kind %d state %d %s (zxid %d)", w.name, d.int32(), d.int32(),
+				d.string(), zxid)
 			continue
 		}
 		if got != xid {
@@ -266,8 +268,10 @@ func data(d *decoder) string {
 func (w *wire) stat(d *decoder) string {
 	czxid, mzxid, ctime, mtime := d.int64(), d.int64(), d.int64(), d.int64()
 	version, cversion, aversion, owner := d.int32(), d.int32(), d.int32(), d.int64()
-	return fmt.Sprintf("{c %d m %d dated %v ordered %v version %d cversion %d aversion %d owner %s length %d children %d p %d}",
-		czxid, mzxid, ctime > 0, mtime >= ctime, version, cversion, aversion, w.log.owner(owner), d.int32(), d.int32(), d.int64())
+	return fmt.Sprintf("{c %d m %d dated %v ordered %v version %d cversion %d aversion %d "+
+		"owner %s length %d children %d p %d}",
+		czxid, mzxid, ctime > 0, mtime >= ctime, version, cversion, aversion,
+		w.log.owner(owner), d.int32(), d.int32(), d.int64())
 }
 
 // silent fails the test when anything comes within d, an end of the connection included.

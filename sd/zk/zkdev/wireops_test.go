@@ -9,7 +9,8 @@ func (w *wire) create(path, data string, flags int32) Code {
 }
 
 func (w *wire) createOp(op Op, path, data string, flags int32, list []acl) Code {
-	return w.do(fmt.Sprintf("create(%d) %q flags %d", op, path, flags), op, func(e *encoder) { e.create(path, data, flags, list) })
+	return w.do(fmt.Sprintf("create(%d) %q flags %d", op, path, flags), op,
+		func(e *encoder) { e.create(path, data, flags, list) })
 }
 
 func (e *encoder) create(path, data string, flags int32, list []acl) {
@@ -31,15 +32,18 @@ func (e *encoder) setData(path, data string, version int32) {
 }
 
 func (w *wire) delete(path string, version int32) Code {
-	return w.do(fmt.Sprintf("delete %q version %d", path, version), OpDelete, func(e *encoder) { e.versioned(path, version) })
+	return w.do(fmt.Sprintf("delete %q version %d", path, version), OpDelete,
+		func(e *encoder) { e.versioned(path, version) })
 }
 
 func (w *wire) check(path string, version int32) Code {
-	return w.do(fmt.Sprintf("check %q version %d", path, version), OpCheck, func(e *encoder) { e.versioned(path, version) })
+	return w.do(fmt.Sprintf("check %q version %d", path, version), OpCheck,
+		func(e *encoder) { e.versioned(path, version) })
 }
 
 func (w *wire) setData(path, data string, version int32) Code {
-	return w.do(fmt.Sprintf("setData %q version %d", path, version), OpSetData, func(e *encoder) { e.setData(path, data, version) })
+	return w.do(fmt.Sprintf("setData %q version %d", path, version), OpSetData,
+		func(e *encoder) { e.setData(path, data, version) })
 }
 
 // readOp is any operation that takes a path and a watch flag.
@@ -53,7 +57,8 @@ func (w *wire) readOp(op Op, path string, watch bool) Code {
 func (w *wire) ping() Code { return w.do("ping", OpPing, nil) }
 
 func (w *wire) addWatch(path string, mode int32) Code {
-	return w.do(fmt.Sprintf("addWatch %q mode %d", path, mode), OpAddWatch, func(e *encoder) { e.versioned(path, mode) })
+	return w.do(fmt.Sprintf("addWatch %q mode %d", path, mode), OpAddWatch,
+		func(e *encoder) { e.versioned(path, mode) })
 }
 
 func (w *wire) auth(scheme, secret string) Code {
@@ -65,11 +70,12 @@ func (w *wire) auth(scheme, secret string) Code {
 }
 
 func (w *wire) setACL(path string, version int32, list ...acl) Code {
-	return w.do(fmt.Sprintf("setACL %q version %d %v", path, version, list), OpSetACL, func(e *encoder) {
-		e.string(path)
-		e.acls(list)
-		e.int32(version)
-	})
+	return w.do(fmt.Sprintf("setACL %q version %d %v", path, version, list), OpSetACL,
+		func(e *encoder) {
+			e.string(path)
+			e.acls(list)
+			e.int32(version)
+		})
 }
 
 func (w *wire) getACL(path string) Code {
@@ -106,12 +112,13 @@ func sets(path string, version int32) part {
 }
 
 func (w *wire) setWatches(op Op, lastZxid int64, lists ...[]string) Code {
-	return w.do(fmt.Sprintf("setWatches(%d) from %d %q", op, lastZxid, lists), op, func(e *encoder) {
-		e.int64(lastZxid)
-		for _, list := range lists {
-			e.strings(list)
-		}
-	})
+	return w.do(fmt.Sprintf("setWatches(%d) from %d %q", op, lastZxid, lists), op,
+		func(e *encoder) {
+			e.int64(lastZxid)
+			for _, list := range lists {
+				e.strings(list)
+			}
+		})
 }
 
 func (w *wire) quit() Code { return w.do("close", OpCloseSession, nil) }

@@ -138,8 +138,9 @@ func (r *request) write() Code {
 	})
 }
 
-// multi carries out several writes or none. It succeeds as a request even when it did nothing: then
-// each write has an error, zero for those before the one that failed.
+// multi carries out several writes or none, with one zxid. It succeeds as a request even when it
+// did nothing: then each write has an error, zero for those before the one that failed, its own
+// for that one, and RuntimeInconsistency for those after it, which were not tried.
 func (r *request) multi() Code {
 	list := r.in.writes()
 	var results []written
