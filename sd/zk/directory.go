@@ -35,7 +35,7 @@ type directory struct {
 	mu         sync.Mutex
 	queues     map[*queue]struct{}
 	armed      *session.Conn // where the persistent watch is
-	broken     chan struct{} // closed when an event of that watch was missed
+	broken     chan struct{} // closed and replaced when an event was missed
 	using      watchMode     // as last used
 	size       int           // of the last list
 	newest     gozk.Stat     // of the parent, as of the newest list
@@ -52,6 +52,7 @@ func newDirectory(s *session.Session, c config) *directory {
 		mode:    c.watch,
 		arming:  make(chan struct{}, 1),
 		queues:  map[*queue]struct{}{},
+		broken:  make(chan struct{}),
 	}
 }
 
@@ -78,6 +79,9 @@ func (d *directory) follow(ctx context.Context, emit func(sd.Change)) error {
 		return err
 	}
 	err = d.newFollower(c, emit).run(ctx)
+	if ctx.Err() == nil {
+		d.disarm(c)
+	}
 	if why := c.Err(); why != nil && !errors.Is(err, session.ErrNoAddWatch) {
 		err = why
 	}
@@ -123,7 +127,7 @@ func (d *directory) arm(ctx context.Context, c *session.Conn) (broken <-chan str
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.armed, d.broken = c, make(chan struct{})
+	d.armed = c
 	return d.broken, nil
 }
 
@@ -151,15 +155,24 @@ func (d *directory) armedOn(c *session.Conn) <-chan struct{} {
 	return d.broken
 }
 
+// disarm has the watch on c armed again by the next Watch, because it may have been lost. That is no
+// change to it if it was not.
+func (d *directory) disarm(c *session.Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.armed == c {
+		d.armed = nil
+	}
+}
+
 // missed notes that an event was missed: every follower arms and reads again.
 func (d *directory) missed() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.repaired.Add(1)
-	if d.armed != nil {
-		close(d.broken)
-		d.armed = nil
-	}
+	d.armed = nil
+	close(d.broken)
+	d.broken = make(chan struct{})
 }
 
 // event passes an event on to the followers. It does not block.

@@ -187,7 +187,7 @@ var membership = []kind{
 var slowness = []kind{
 	{4, func(sim *simulation, at time.Duration) []step {
 		d := choose(sim.random, []time.Duration{time.Millisecond, 30 * time.Millisecond, 300 * time.Millisecond, mostSlow})
-		return sim.lasting(at, func() { sim.server.Slow(d) }, func() { sim.server.Slow(0) }, "slow by %v", d)
+		return sim.lasting(at, func() { sim.slowDown(d) }, func() { sim.slowDown(0) }, "slow by %v", d)
 	}},
 }
 

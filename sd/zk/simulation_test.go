@@ -79,6 +79,8 @@ type simulation struct {
 	armed   map[zkdev.Op]int      // requests that will have been made when the faults armed for them are spent
 	limited bool                  // the server is an old one
 	denials int                   // how many of these deny access
+	slow    time.Duration         // by which the server delays what it sends
+	held    time.Time             // until when something may still be held back by that
 	settled time.Time             // when everything was checked last
 
 	mu      sync.Mutex // guards what follows
@@ -86,6 +88,7 @@ type simulation struct {
 	failed  []string
 	absent  map[string]time.Time // names that may not appear after that
 	frozen  bool                 // the observer hears nothing
+	freezes []span               // and when it did not
 	allowed map[string]int       // by name, how often something happened that lets it appear
 }
 
