@@ -15,15 +15,15 @@ import (
 )
 
 // maxMissed is how often events may be missing before persistent watches are given up for the
-// directory, where the target leaves the choice to us. They tell nothing of a child that this client
-// may not read (CVE-2024-23944), though the list names it; a watch for children does.
+// directory, where the target leaves the choice to us. They tell nothing of a child that this
+// client may not read (CVE-2024-23944), though the list names it; a watch for children does.
 const maxMissed = 2
 
 // A directory is one znode whose children are the instances. It owns the watch on that path, and
 // nothing else arms one: before ZooKeeper 3.9 a session has one watch mode for a path, and another
-// watch on the same path ends it (https://issues.apache.org/jira/browse/ZOOKEEPER-4466). So there is
-// one persistent watch on a Conn, and its events go to every follower, which is one Watch under way.
-// What the followers have learned of the directory they share as well.
+// watch on the same path ends it (https://issues.apache.org/jira/browse/ZOOKEEPER-4466). So there
+// is one persistent watch on a Conn, and its events go to every follower, which is one Watch under
+// way. What the followers have learned of the directory they share as well.
 type directory struct {
 	session  *session.Session
 	parent   string
@@ -107,8 +107,8 @@ func (d *directory) refuses() error {
 	return nil
 }
 
-// arm sees to it that the events of c are those of a persistent watch on the directory, unless lists
-// are to be used. Broken is closed when one of them was missed.
+// arm sees to it that the events of c are those of a persistent watch on the directory, unless
+// lists are to be used. Broken is closed when one of them was missed.
 func (d *directory) arm(ctx context.Context, c *session.Conn) (broken <-chan struct{}, err error) {
 	select {
 	case d.arming <- struct{}{}:
@@ -155,8 +155,8 @@ func (d *directory) armedOn(c *session.Conn) <-chan struct{} {
 	return d.broken
 }
 
-// disarm has the watch on c armed again by the next Watch, because it may have been lost. That is no
-// change to it if it was not.
+// disarm has the watch on c armed again by the next Watch, because it may have been lost. That is
+// no change to it if it was not.
 func (d *directory) disarm(c *session.Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -208,14 +208,16 @@ func (d *directory) unsubscribe(q *queue) {
 }
 
 // admit reports whether stat, of a list of size names, is not older than what was seen before: a
-// server may lag behind the one that was asked before it, and even have a directory that was deleted
-// since. A directory that was made later is younger, whatever its zxids: after a wipe they begin
-// again. None lags for two session timeouts and a sync: then the data has gone back, and is believed.
+// server may lag behind the one that was asked before it, and even have a directory that was
+// deleted since. A directory that was made later is younger, whatever its zxids: after a wipe they
+// begin again. None lags for two session timeouts and a sync: then the data has gone back, and is
+// believed.
 func (d *directory) admit(stat *gozk.Stat, size int) bool {
 	generation, timeout := d.session.Generation(), d.session.Timeout()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	older := generation == d.generation && stat.Pzxid < d.newest.Pzxid && stat.Ctime <= d.newest.Ctime
+	older := generation == d.generation &&
+		stat.Pzxid < d.newest.Pzxid && stat.Ctime <= d.newest.Ctime
 	switch {
 	case older && d.outdated.IsZero():
 		d.outdated = time.Now()

@@ -21,8 +21,8 @@ const (
 	bob   = "192.0.2.2:8897"
 )
 
-// A lab is a directory on a server in memory, in a bubble of virtual time. Its
-// tests look into the package; those of the outside are in zk_test.
+// A lab is a directory on a server in memory, in a bubble of virtual time. Its tests look into the
+// package; those of the outside are in zk_test.
 type lab struct {
 	*zkdev.Server
 	t      *testing.T

@@ -9,26 +9,26 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// An identity is the data of a node: who registered it. Nobody needs it to find
-// a server; it tells a restarted server that the node in its way is its own
-// predecessor's.
+// An identity is the data of a node: who registered it. Nobody needs it to find a server; it tells
+// a restarted server that the node in its way is its own predecessor's.
 type identity struct {
 	Host    string    `json:"host"`    // boot id: another boot or machine is another host
 	Address string    `json:"address"` // as advertised
 	Process int       `json:"process"`
 	Start   time.Time `json:"start"` // for people; nothing is decided by it
-	// Claims is the session whose node this was written to, to take it over. A
-	// node of another session came into its place, and is a stranger's.
+	// Claims is the session whose node this was written to, to take it over. A node of another
+	// session came into its place, and is a stranger's.
 	Claims int64 `json:"claims,omitempty"`
 }
 
 // newIdentity describes this process.
 func newIdentity() identity {
-	return identity{Host: hostID(), Process: os.Getpid(), Start: time.Now().UTC().Truncate(time.Second)}
+	start := time.Now().UTC().Truncate(time.Second)
+	return identity{Host: hostID(), Process: os.Getpid(), Start: start}
 }
 
-// hostID tells this boot of this machine from every other. Without one a ghost
-// cannot be told from a stranger, and is waited for.
+// hostID tells this boot of this machine from every other. Without one a predecessor cannot be told
+// from a stranger, and is waited for.
 func hostID() string {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -50,10 +50,9 @@ func (id identity) claiming(address string, session int64) []byte {
 	return data
 }
 
-// ghost reports whether data of a node of session was written by this host for
-// address, and for that node. The host gave the address to this process, so
-// whoever wrote it there is gone.
-func (id identity) ghost(data []byte, address string, session int64) bool {
+// isPredecessor reports whether data of a node of session was written by this host for address, and
+// for that node. The host gave the address to this process, so whoever wrote it there is gone.
+func (id identity) isPredecessor(data []byte, address string, session int64) bool {
 	other := readIdentity(data)
 	return other.Host != "" && other.Host == id.Host && other.Address == address &&
 		(other.Claims == 0 || other.Claims == session)

@@ -10,9 +10,9 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// A ghost is what this host wrote for the same address. When in doubt it is
-// somebody else's.
-func TestGhost(t *testing.T) {
+// A predecessor's node is what this host wrote for the same address. When in doubt it is somebody
+// else's.
+func TestIsPredecessor(t *testing.T) {
 	us := identity{Host: "boot", Process: 7, Start: time.Unix(0, 0)}
 	for name, c := range map[string]struct {
 		us   identity
@@ -41,7 +41,7 @@ func TestGhost(t *testing.T) {
 		"huge":               {us, strings.Repeat("[", 1<<20), false},
 		"go-kit's data":      {us, alice, false},
 	} {
-		if have := c.us.ghost([]byte(c.data), alice, 7); have != c.want {
+		if have := c.us.isPredecessor([]byte(c.data), alice, 7); have != c.want {
 			t.Errorf("%s: want %t, have %t", name, c.want, have)
 		}
 	}
@@ -70,15 +70,15 @@ func TestIsEphemeral(t *testing.T) {
 	}
 }
 
-func FuzzGhost(f *testing.F) {
+func FuzzIsPredecessor(f *testing.F) {
 	us := identity{Host: "boot"}
 	f.Add(us.at(alice))
 	f.Add([]byte(`{"host":"boot"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if us.ghost(data, alice, 7) && !(strings.Contains(string(data), "boot") || strings.Contains(string(data), `\u`)) {
-			t.Errorf("%q is no ghost of ours", data)
+		if us.isPredecessor(data, alice, 7) && !(strings.Contains(string(data), "boot") || strings.Contains(string(data), `\u`)) {
+			t.Errorf("%q is not a predecessor's", data)
 		}
-		if (identity{}).ghost(data, alice, 7) {
+		if (identity{}).isPredecessor(data, alice, 7) {
 			t.Errorf("%q: without a host nothing is ours", data)
 		}
 	})

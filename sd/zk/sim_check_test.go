@@ -17,9 +17,8 @@ const (
 	tick        = 2 * time.Second  // zkdev's: sessions end on one
 )
 
-// settle ends all faults and checks everything: what must be true soon after
-// that, and what must have been true all the time. Probe is tried if no fault is left that
-// could hit it.
+// settle ends all faults and checks everything: what must be true soon after that, and what must
+// have been true all the time. Probe is tried if no fault is left that could hit it.
 func (sim *simulation) settle(probe func()) {
 	sim.note("heal")
 	sim.heal()
@@ -58,8 +57,7 @@ func (sim *simulation) settle(probe func()) {
 	}
 }
 
-// eventually waits until check returns nil, and returns its last error when it
-// did not in time.
+// eventually waits until check returns nil, and returns its last error when it did not in time.
 func (sim *simulation) eventually(within time.Duration, check func() error) error {
 	deadline := time.Now().Add(within)
 	for {
@@ -155,8 +153,7 @@ func (sim *simulation) processConverged(p *program, names []string) error {
 	return nil
 }
 
-// checkHistory compares what was shown, and what was registered, with what the
-// observer saw.
+// checkHistory compares what was shown, and what was registered, with what the observer saw.
 func (sim *simulation) checkHistory() {
 	history := sim.observer.turns()
 	for _, s := range sim.slots {
@@ -183,10 +180,10 @@ func (sim *simulation) checkHistory() {
 	}
 }
 
-// explain finds, for every set that was shown and every name, a moment when the
-// directory agreed: not before the moment that explains the set before it, and
-// not after the set was shown. So what was shown never was what never existed,
-// never went back in time, and never lost a name that was there all the time.
+// explain finds, for every set that was shown and every name, a moment when the directory agreed:
+// not before the moment that explains the set before it, and not after the set was shown. So what
+// was shown never was what never existed, never went back in time, and never lost a name that was
+// there all the time.
 func (w *view) explain(history map[string][]turn, late func(noted, happened time.Time) bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -230,8 +227,7 @@ func (sim *simulation) newest(by time.Time) map[string]int {
 	return at
 }
 
-// fence notes that everybody knows everything now, and that names nobody wants
-// may not appear.
+// fence notes that everybody knows everything now, and that names nobody wants may not appear.
 func (sim *simulation) fence() {
 	want := sim.expected()
 	for name := range sim.observer.turns() {

@@ -8,8 +8,7 @@ import (
 	"example.com/daytime/sd/zk/zkdev"
 )
 
-// sessions returns all but the observer's, and 0, which stands for connections
-// that have none yet.
+// sessions returns all but the observer's, and 0, which stands for connections that have none yet.
 func (sim *simulation) sessions() []int64 {
 	ids := []int64{0}
 	for _, s := range sim.server.Sessions() {
@@ -107,8 +106,8 @@ func (sim *simulation) failNext(op zkdev.Op, code zkdev.Code) {
 	sim.server.FailNext(op, code)
 }
 
-// limit makes the server one before ZooKeeper 3.6, or a new one again. What it
-// does not know hits no fault that waits for it.
+// limit makes the server one before ZooKeeper 3.6, or a new one again. What it does not know hits
+// no fault that waits for it.
 func (sim *simulation) limit(on bool) {
 	if n, armed := sim.armed[zkdev.OpAddWatch]; armed && sim.limited {
 		sim.armed[zkdev.OpAddWatch] = max(n, sim.server.Requests(zkdev.OpAddWatch)+1)
@@ -131,8 +130,8 @@ func (sim *simulation) pending() bool {
 	return false
 }
 
-// late reports whether the observer noted at that time what happened at the other one at the latest:
-// it is behind by mostSlow at most, and by the time for which everything was frozen.
+// late reports whether the observer noted at that time what happened at the other one at the
+// latest: it is behind by mostSlow at most, and by the time for which everything was frozen.
 func (sim *simulation) late(noted, happened time.Time) bool {
 	bound := mostSlow
 	sim.mu.Lock()
@@ -152,8 +151,8 @@ func (sim *simulation) slowDown(d time.Duration) {
 	sim.server.Slow(d)
 }
 
-// wipe makes the server forget everything. The observer is the first to be
-// there again, so that it misses nothing.
+// wipe makes the server forget everything. The observer is the first to be there again, so that it
+// misses nothing.
 func (sim *simulation) wipe(directory bool) {
 	sim.healServer()
 	time.Sleep(time.Until(sim.held))

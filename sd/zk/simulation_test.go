@@ -22,10 +22,9 @@ var (
 	simRuns  = flag.Int("sim.runs", 50, "how often -sim.seed is run: it fixes the schedule, not the interleaving")
 )
 
-// TestSimulation puts servers and clients through random schedules of faults
-// and changes, and checks after each round of them that everything is as it
-// should be, and was all the time what it may be. See sim_check_test.go for
-// what that means.
+// TestSimulation puts servers and clients through random schedules of faults and changes, and
+// checks after each round of them that everything is as it should be, and was all the time what it
+// may be. See sim_check_test.go for what that means.
 func TestSimulation(t *testing.T) {
 	first, n := uint64(1), uint64(*simSeeds)
 	if *simSeed != 0 {
@@ -45,8 +44,7 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
-// A bug is put into a process: it returns the backend that the process is to
-// use in place of b.
+// A bug is put into a process: it returns the backend that the process is to use in place of b.
 type bug func(sim *simulation, p *program, b sd.Backend) sd.Backend
 
 // A setting is what a simulation is made of besides its seed.
@@ -56,9 +54,8 @@ type setting struct {
 	calm  bool   // no probes but to wait
 }
 
-// A simulation is one directory, the processes around it, and what ought to be
-// true of them. Its methods are called from one goroutine, where nothing else
-// is said.
+// A simulation is one directory, the processes around it, and what ought to be true of them. Its
+// methods are called from one goroutine, where nothing else is said.
 type simulation struct {
 	t      *testing.T
 	random *rand.Rand
@@ -131,9 +128,8 @@ func newSimulation(t *testing.T, seed uint64, where setting) *simulation {
 	return sim
 }
 
-// layout is who takes part. Every kind of process is there: with one instance
-// or several, with clients only or with both, on one host or three, and with
-// either kind of watch.
+// layout is who takes part. Every kind of process is there: with one instance or several, with
+// clients only or with both, on one host or three, and with either kind of watch.
 func (sim *simulation) layout() []*slot {
 	slots := []*slot{
 		{name: "server A", instances: []string{"192.0.2.1:13"}},

@@ -21,8 +21,8 @@ const (
 	carol = "192.0.2.3:8897"
 )
 
-// A world is a directory in memory with servers that register and clients that
-// watch, in one bubble. Its time is virtual.
+// A world is a directory in memory with servers that register and clients that watch, in one
+// bubble. Its time is virtual.
 type world struct {
 	*memory
 	t *testing.T
@@ -54,8 +54,8 @@ func (w *world) register(b sd.Backend, instance string) *sd.Registrar {
 	return r
 }
 
-// eventually waits until f returns nil, for at most within of virtual time, and
-// returns how long that took.
+// eventually waits until f returns nil, for at most within of virtual time, and returns how long
+// that took.
 func (w *world) eventually(within time.Duration, f func() error) time.Duration {
 	w.t.Helper()
 	start := time.Now()
