@@ -81,7 +81,7 @@ func TestEntriesAreForgotten(t *testing.T) {
 		for n := range 20 {
 			instance := fmt.Sprintf("192.0.2.1:%d", 1000+n)
 			if n%2 == 0 {
-				l.Create(defaultPath+"/"+instance, newIdentity().at(instance), 0x1234)
+				l.Create(defaultPath+"/"+instance, documentOf(instance), 0x1234)
 			}
 			l.announce(b, instance).stop()
 		}
@@ -102,7 +102,7 @@ func TestTakeoversAreRemembered(t *testing.T) {
 			return b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) { cancel() })
 		}
 		for n := range 5 {
-			l.Create(defaultPath+"/"+alice, newIdentity().at(alice), 0x1234)
+			l.Create(defaultPath+"/"+alice, documentOf(alice), 0x1234)
 			want := context.Canceled
 			if n >= maxTakeovers {
 				want = sd.ErrConflict

@@ -223,7 +223,7 @@ func (s slowly) Write(b []byte) (int, error) {
 // either.
 func TestListBetweenClaimAndTakeover(t *testing.T) {
 	inLab(t, home, func(l *lab) {
-		l.Create(defaultPath+"/"+alice, newIdentity().at(alice), 0x1234)
+		l.Create(defaultPath+"/"+alice, documentOf(alice), 0x1234)
 		open := func(read, write time.Duration) *Backend {
 			b, err := OpenBackend(l.target, Dial(func(ctx context.Context, network, address string) (net.Conn, error) {
 				conn, err := l.Dial(ctx, network, address)

@@ -178,3 +178,10 @@ func (l *lab) announce(b *Backend, instance string) *call {
 
 // errTest is a failure that a test brings about.
 var errTest = errors.New("by test")
+
+// documentOf is the data of a node of instance that another process of this host has left.
+func documentOf(instance string) []byte {
+	id := newIdentity()
+	id.Process++
+	return id.document(defaultPath, instance, time.Now())
+}

@@ -12,8 +12,12 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// maxTakeovers bounds them in a minute. More is two processes fighting over one address.
-const maxTakeovers = 3
+const (
+	// maxTakeovers bounds them in a minute. More is two processes fighting over one address.
+	maxTakeovers = 3
+	// maxRepairs bounds in a minute how often data that somebody changes is written again.
+	maxRepairs = 3
+)
 
 // A node is the znode of one instance. All its writes are conditional: none changes or removes
 // another incarnation of the node than the one that was looked at. One goroutine uses it.
@@ -27,8 +31,28 @@ type node struct {
 	owned    func(session int64) bool // is, or was, a session of this backend
 
 	armed     *session.Conn // where the node is watched
+	since     time.Time     // when it was registered first; zero if it is not
+	written   incarnation   // whose data is known to be ours
 	denied    denial
-	takeovers []time.Time // from other processes, in the last minute
+	takeovers times // from other processes
+	repairs   times // of the data
+}
+
+// An incarnation is one node at one version.
+type incarnation struct {
+	czxid   int64
+	version int32
+}
+
+// A times counts what happened in the last minute.
+type times []time.Time
+
+func (t *times) add() { *t = append(*t, time.Now()) }
+
+func (t *times) count() int {
+	isOld := func(at time.Time) bool { return time.Since(at) > time.Minute }
+	*t = slices.DeleteFunc(*t, isOld)
+	return len(*t)
 }
 
 // A denial is what the ACLs did not let us do: the node of that session may not be removed, as long
@@ -70,8 +94,9 @@ func (n *node) stat(c *session.Conn) (*gozk.Stat, error) {
 }
 
 // verify returns an error that matches errLost if the node is not, or not any more, the one of this
-// session. It writes nothing.
-func (n *node) verify(c *session.Conn) error {
+// session. It writes nothing unless somebody else has changed the data, without which the next
+// process could not take the node over.
+func (n *node) verify(c *session.Conn, wanted func() bool) error {
 	stat, err := n.stat(c)
 	switch {
 	case err != nil:
@@ -81,14 +106,57 @@ func (n *node) verify(c *session.Conn) error {
 	case stat.EphemeralOwner != c.Session:
 		return fmt.Errorf("%w: node belongs to session 0x%x, ours is 0x%x",
 			errLost, stat.EphemeralOwner, c.Session)
+	case stat.Version == 0 || n.written == incarnation{stat.Czxid, stat.Version}:
+		return nil
+	default:
+		return n.verifyData(c, wanted)
 	}
-	return nil
 }
+
+// verifyData reads the data, and writes it again if it is not ours, nor a claim on it.
+func (n *node) verifyData(c *session.Conn, wanted func() bool) error {
+	data, stat, err := c.Get(n.path)
+	switch {
+	case err != nil:
+		return changed(err)
+	case stat.EphemeralOwner != c.Session:
+		return errChanged
+	case n.identity.isClaimOf(data, n.document(), c.Session):
+		n.written = incarnation{stat.Czxid, stat.Version}
+		return nil
+	case n.repairs.count() >= maxRepairs:
+		return nil // until the next audit
+	}
+	n.repairs.add()
+	return n.rewrite(c, stat, wanted)
+}
+
+// rewrite writes the data again, as a new node in the place of this one. To watchers that is no
+// change, while data that is changed and a session that expires soon after look like a withdrawal.
+// Where the ACLs forbid it the data alone is written.
+func (n *node) rewrite(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
+	err := n.ifAllowed(c, stat, func() error { return n.replace(c, stat, nil, wanted) })
+	if !errors.Is(err, gozk.ErrNoAuth) {
+		return err
+	}
+	exists, stat, err := c.Exists(n.path)
+	if err != nil || !exists || stat.EphemeralOwner != c.Session {
+		return errors.Join(err, errChanged)
+	}
+	stat, err = c.Set(n.path, n.document(), stat.Version)
+	if err == nil {
+		n.written = incarnation{stat.Czxid, stat.Version}
+	}
+	return changed(err)
+}
+
+// document is the data that the node is to have.
+func (n *node) document() []byte { return n.identity.document(n.parent, n.instance, n.since) }
 
 // create makes the node. It returns errChanged when there is one, and when there was no directory
 // but is now.
 func (n *node) create(c *session.Conn) error {
-	_, err := c.Create(n.path, n.identity.at(n.instance), gozk.FlagEphemeral, n.acl)
+	_, err := c.Create(n.path, n.document(), gozk.FlagEphemeral, n.acl)
 	if !errors.Is(err, gozk.ErrNoNode) {
 		return changed(err)
 	}
@@ -129,51 +197,51 @@ func (n *node) createParents(c *session.Conn) (denied error) {
 func (n *node) takeOver(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
 	ours := n.owned(stat.EphemeralOwner)
 	err := n.ifAllowed(c, stat, func() error {
+		var data []byte
 		if !ours {
-			if err := n.checkStale(c, stat); err != nil {
+			var err error
+			if data, err = n.readStale(c, stat); err != nil {
 				return err
 			}
 		}
-		return n.replace(c, stat, wanted)
+		return n.replace(c, stat, data, wanted)
 	})
 	switch {
 	case errors.Is(err, gozk.ErrNoAuth):
 		return fmt.Errorf("%w: session 0x%x, whose node the ACLs do not let us replace",
 			sd.ErrConflict, stat.EphemeralOwner)
 	case err == nil && !ours:
-		n.takeovers = append(n.takeovers, time.Now())
+		n.takeovers.add()
 	}
 	return err
 }
 
-// checkStale returns an error if the node is not stale: anything but what this host has written for
-// the same address belongs to somebody, even if its data is empty.
-func (n *node) checkStale(c *session.Conn, stat *gozk.Stat) error {
+// readStale returns the data of the node, and an error if it is not stale: anything but what this
+// host has written for the same address belongs to somebody, even if its data is empty.
+func (n *node) readStale(c *session.Conn, stat *gozk.Stat) ([]byte, error) {
 	data, now, err := c.Get(n.path)
 	switch {
 	case err != nil:
-		return changed(err)
+		return nil, changed(err)
 	case now.Czxid != stat.Czxid:
-		return errChanged
-	case !isEphemeral(now) || !n.identity.isPredecessor(data, n.instance, now.EphemeralOwner):
-		return fmt.Errorf("%w: session 0x%x, data %.100q", sd.ErrConflict, now.EphemeralOwner, data)
-	case n.countTakeovers() >= maxTakeovers:
-		return fmt.Errorf("%w: process %d on this host; "+
+		return nil, errChanged
+	case !isEphemeral(now):
+		return nil, fmt.Errorf("%w: a permanent node, which only a person can delete, data %.100q",
+			sd.ErrConflict, data)
+	case !n.identity.isPredecessor(data, n.instance, now.EphemeralOwner):
+		return nil, fmt.Errorf("%w: session 0x%x, data %.100q",
+			sd.ErrConflict, now.EphemeralOwner, data)
+	case n.takeovers.count() >= maxTakeovers:
+		_, other := readIdentity(data)
+		return nil, fmt.Errorf("%w: process %d on this host; "+
 			"nodes were taken from it, or its like, %d times within a minute",
-			sd.ErrConflict, readIdentity(data).Process, len(n.takeovers))
+			sd.ErrConflict, other.Process, len(n.takeovers))
 	}
-	return nil
-}
-
-// countTakeovers counts those of the last minute.
-func (n *node) countTakeovers() int {
-	isOld := func(t time.Time) bool { return time.Since(t) > time.Minute }
-	n.takeovers = slices.DeleteFunc(n.takeovers, isOld)
-	return len(n.takeovers)
+	return data, nil
 }
 
 // remembers reports whether the next Announce must know what happened in this one.
-func (n *node) remembers() bool { return n.denied != denial{} || n.countTakeovers() > 0 }
+func (n *node) remembers() bool { return n.denied != denial{} || n.takeovers.count() > 0 }
 
 // claim pins the incarnation of the node that stat describes, and tells watchers that it may be
 // replaced or removed next (see changes). Every node begins with version 0, so a delete of version
@@ -181,8 +249,8 @@ func (n *node) remembers() bool { return n.denied != denial{} || n.countTakeover
 // leaves a version that a successor does not begin with. After it, a delete could hit only a node
 // that came, and was written to just as often, in the time of a round trip. What is written says
 // for whose node it was meant, in case it hits another.
-func (n *node) claim(c *session.Conn, stat *gozk.Stat) (*gozk.Stat, error) {
-	data := n.identity.claiming(n.instance, stat.EphemeralOwner)
+func (n *node) claim(c *session.Conn, stat *gozk.Stat, data []byte) (*gozk.Stat, error) {
+	data = n.identity.claim(data, n.document(), stat.EphemeralOwner)
 	claimed, err := c.Set(n.path, data, stat.Version)
 	if err != nil {
 		return nil, changed(err)
@@ -195,8 +263,8 @@ func (n *node) claim(c *session.Conn, stat *gozk.Stat) (*gozk.Stat, error) {
 
 // replace puts a node of this session in the place of the one that stat describes, if that is
 // wanted once it is claimed. Delete and Create are one transaction, so that nobody lists a gap.
-func (n *node) replace(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
-	claimed, err := n.claim(c, stat)
+func (n *node) replace(c *session.Conn, stat *gozk.Stat, data []byte, wanted func() bool) error {
+	claimed, err := n.claim(c, stat, data)
 	if err != nil {
 		return err
 	}
@@ -207,7 +275,7 @@ func (n *node) replace(c *session.Conn, stat *gozk.Stat, wanted func() bool) err
 		&gozk.DeleteRequest{Path: n.path, Version: claimed.Version},
 		&gozk.CreateRequest{
 			Path:  n.path,
-			Data:  n.identity.at(n.instance),
+			Data:  n.document(),
 			Acl:   n.acl,
 			Flags: gozk.FlagEphemeral,
 		},
@@ -223,7 +291,7 @@ func (n *node) replace(c *session.Conn, stat *gozk.Stat, wanted func() bool) err
 // erase removes the node that stat describes, if that is wanted once it is claimed.
 func (n *node) erase(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
 	return n.ifAllowed(c, stat, func() error {
-		claimed, err := n.claim(c, stat)
+		claimed, err := n.claim(c, stat, nil)
 		if err != nil {
 			return err
 		}

@@ -90,6 +90,9 @@ func (a *announcer) create(c *session.Conn, e *entry) {
 		e.due = time.Now().Add(wait)
 		return
 	}
+	if e.node.since.IsZero() {
+		e.node.since = time.Now()
+	}
 	err := a.try(func() error { return a.tryCreate(c, e) })
 	e.inDoubt = err != nil
 	if err != nil {
@@ -119,7 +122,7 @@ func (a *announcer) tryCreate(c *session.Conn, e *entry) error {
 
 // keep finds out whether the node is still there and ours.
 func (a *announcer) keep(c *session.Conn, e *entry) {
-	switch err := e.node.verify(c); {
+	switch err := e.node.verify(c, func() bool { return a.wants(e, keep) }); {
 	case errors.Is(err, errLost):
 		e.node.armed = nil // in case it was no event that told
 		a.report(e, keep, ignore, err)
@@ -140,6 +143,7 @@ func (a *announcer) remove(c *session.Conn, e *entry) {
 	err := a.try(func() error { return a.tryRemove(c, e) })
 	switch {
 	case err == nil:
+		e.node.since = time.Time{}
 		a.report(e, remove, ignore, nil)
 	case !errors.Is(err, gozk.ErrNoAuth):
 		e.due = time.Now().Add(retryInterval)

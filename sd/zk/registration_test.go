@@ -48,6 +48,7 @@ func (w *world) stale(instance string) {
 		w.t.Fatal(err)
 	}
 	b.Close()
+	w.Delete("/go_servers/" + instance) // if the goodbye was lost
 	if err := w.Create("/go_servers/"+instance, data, 0x1234); err != nil {
 		w.t.Fatal(err)
 	}

@@ -45,12 +45,16 @@ func (w *world) open() *zk.Backend {
 
 // register registers instance over b.
 func (w *world) register(b sd.Backend, instance string) *sd.Registrar {
+	return register(w.t, b, instance)
+}
+
+func register(t testing.TB, b sd.Backend, instance string) *sd.Registrar {
 	r, err := sd.NewRegistrar(b, instance, log.NewNopLogger())
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	r.Register()
-	w.t.Cleanup(r.Deregister)
+	t.Cleanup(r.Deregister)
 	return r
 }
 
