@@ -13,8 +13,8 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// With acl=creator a stranger can list and read, and nothing else; who has the
-// credentials can do everything.
+// With acl=creator a stranger can list and read, and nothing else; who has the credentials can do
+// everything.
 func TestStrangersOnlyRead(t *testing.T) {
 	inSecureWorld(t, func(w *world, _ string) {
 		v := w.view(w.open())
@@ -74,8 +74,7 @@ func TestOpenACL(t *testing.T) {
 	})
 }
 
-// Where the directory's ACL lets servers create and not delete, a ghost is
-// waited for.
+// Where the directory's ACL lets servers create and not delete, a stale node is waited for.
 func TestGhostIsWaitedForWithoutDelete(t *testing.T) {
 	inSecureWorld(t, func(w *world, _ string) {
 		w.protect(gozk.PermCreate | gozk.PermRead)
@@ -104,8 +103,7 @@ func TestGhostIsWaitedForWithoutDelete(t *testing.T) {
 	})
 }
 
-// protect makes the directory as an administrator would, with perms for the
-// servers.
+// protect makes the directory as an administrator would, with perms for the servers.
 func (w *world) protect(perms int32) {
 	w.t.Helper()
 	admin := w.visitor("admin:admin")
@@ -127,8 +125,8 @@ func serversMay(perms int32) []gozk.ACL {
 	return slices.Concat(gozk.AuthACL(gozk.PermAll), gozk.WorldACL(gozk.PermRead), gozk.DigestACL(perms, "registrar", "open-sesame"))
 }
 
-// Without the right to delete, a node is withdrawn by ending the session; that
-// is not held against the next registration.
+// Without the right to delete, a node is withdrawn by ending the session; that is not held against
+// the next registration.
 func TestWithdrawnWithoutDelete(t *testing.T) {
 	inSecureWorld(t, func(w *world, _ string) {
 		w.protect(gozk.PermCreate | gozk.PermRead)
@@ -157,8 +155,7 @@ func TestWithdrawnWithoutDelete(t *testing.T) {
 	})
 }
 
-// A session with another node is not ended for that; the state says so, and
-// Close removes both.
+// A session with another node is not ended for that; the state says so, and Close removes both.
 func TestWithdrawnWithoutDeleteBesideAnother(t *testing.T) {
 	inSecureWorld(t, func(w *world, _ string) {
 		w.protect(gozk.PermCreate | gozk.PermRead)
@@ -193,8 +190,7 @@ func TestWithdrawnWithoutDeleteBesideAnother(t *testing.T) {
 	})
 }
 
-// The directory is made below a level that we may not create, since that is
-// there.
+// The directory is made below a level that we may not create, since that is there.
 func TestParentsBelowProtectedRoot(t *testing.T) {
 	file := secretFile(t, secret)
 	inWorld(t, "zk://zookeeper.example.com/prod/eu/go_servers?acl=creator&auth-file="+file, func(w *world) {
@@ -256,9 +252,8 @@ func TestWithdrawnOnceItIsAllowed(t *testing.T) {
 	})
 }
 
-// Persistent watches are silent about a node that we may not read, though lists
-// name it. Audits find that out, and the directory is watched the other way from
-// then on.
+// Persistent watches are silent about a node that we may not read, though lists name it. Audits
+// find that out, and the directory is watched the other way from then on.
 func TestNodesThatMayNotBeRead(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		private := w.visitor("other:secret")

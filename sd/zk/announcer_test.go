@@ -18,11 +18,10 @@ func (l *lab) owner(instance string) int64 {
 	return stat.EphemeralOwner
 }
 
-// A stranger's node that came into the place of our ghost just before the claim
-// is not taken over: not at once, and not later either, though its data is ours
-// by then. Nor does it matter that the reply is lost, or that we are another
-// process by then.
-func TestStrangerInTheGhostsPlace(t *testing.T) {
+// A stranger's node that came into the place of our stale node just before the claim is not taken
+// over: not at once, and not later either, though its data is ours by then. Nor does it matter that
+// the reply is lost, or that we are another process by then.
+func TestStrangerInTheStaleNodesPlace(t *testing.T) {
 	for name, test := range map[string]struct{ lost, restart bool }{
 		"":             {false, false},
 		"reply lost":   {true, false},
@@ -50,8 +49,8 @@ func TestStrangerInTheGhostsPlace(t *testing.T) {
 	}
 }
 
-// misdirect has b claim the node of a stranger, which came into the place of a
-// ghost of alice while b looked at that.
+// misdirect has b claim the node of a stranger, which came into the place of a stale node of alice
+// while b looked at that.
 func (l *lab) misdirect(b *Backend, stranger int64, loseReply bool) {
 	first := l.announce(b, alice)
 	l.HoldEphemerals()
@@ -74,15 +73,15 @@ func (l *lab) misdirect(b *Backend, stranger int64, loseReply bool) {
 	l.pass(3 * time.Second)
 }
 
-// Entries that nobody needs are forgotten, those of a takeover after the minute
-// for which it counts.
+// Entries that nobody needs are forgotten, those of a takeover after the minute for which it
+// counts.
 func TestEntriesAreForgotten(t *testing.T) {
 	inLab(t, home, func(l *lab) {
 		b, _ := l.connected()
 		for n := range 20 {
 			instance := fmt.Sprintf("192.0.2.1:%d", 1000+n)
 			if n%2 == 0 {
-				l.Create(defaultPath+"/"+instance, newIdentity().at(instance), 0x1234)
+				l.Create(defaultPath+"/"+instance, documentOf(instance), 0x1234)
 			}
 			l.announce(b, instance).stop()
 		}
@@ -103,9 +102,9 @@ func TestTakeoversAreRemembered(t *testing.T) {
 			return b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) { cancel() })
 		}
 		for n := range 5 {
-			l.Create(defaultPath+"/"+alice, newIdentity().at(alice), 0x1234)
+			l.Create(defaultPath+"/"+alice, documentOf(alice), 0x1234)
 			want := context.Canceled
-			if n >= mostTakeovers {
+			if n >= maxTakeovers {
 				want = sd.ErrConflict
 			}
 			if err := announce(); !errors.Is(err, want) {
@@ -119,8 +118,8 @@ func TestTakeoversAreRemembered(t *testing.T) {
 	})
 }
 
-// An Announce that begins while a withdrawal is under way wins, at whatever
-// point of it, and the node is not removed once it is wanted again.
+// An Announce that begins while a withdrawal is under way wins, at whatever point of it, and the
+// node is not removed once it is wanted again.
 func TestAnnounceDuringWithdrawal(t *testing.T) {
 	for after := 5 * time.Millisecond; after < 400*time.Millisecond; after += 20 * time.Millisecond {
 		inLab(t, home, func(l *lab) {
@@ -150,8 +149,8 @@ func TestAnnounceDuringWithdrawal(t *testing.T) {
 	}
 }
 
-// Announce, hold and withdraw at once from many goroutines, with the session
-// lost now and then: nothing is left behind, and no two calls have one path.
+// Announce, hold and withdraw at once from many goroutines, with the session lost now and then:
+// nothing is left behind, and no two calls have one path.
 func TestAnnouncesSideBySide(t *testing.T) {
 	inLab(t, home, func(l *lab) {
 		b, _ := l.connected()
@@ -190,8 +189,7 @@ func TestAnnouncesSideBySide(t *testing.T) {
 	})
 }
 
-// Only the latest report counts, and one about another wish than the present
-// one is dropped.
+// Only the latest report counts, and one about another state than the present one is dropped.
 func TestReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAnnouncer(unconnected(t))
@@ -202,18 +200,18 @@ func TestReports(t *testing.T) {
 		if _, err := a.begin(alice); !errors.Is(err, sd.ErrConflict) {
 			t.Errorf("second begin: want %v, have %v", sd.ErrConflict, err)
 		}
-		a.want(e, publish)
-		a.report(e, withdraw, leave, errTest) // stale
-		a.report(e, publish, publish, errTest)
-		a.report(e, publish, hold, nil)
-		if err := <-e.reports; err != nil || e.wish != hold {
-			t.Errorf("want the latest report, nil, and hold, have %v and %d", err, e.wish)
+		a.setDesired(e, create)
+		a.report(e, remove, ignore, errTest) // stale
+		a.report(e, create, create, errTest)
+		a.report(e, create, keep, nil)
+		if err := <-e.reports; err != nil || e.desired != keep {
+			t.Errorf("want the latest report, nil, and keep, have %v and %d", err, e.desired)
 		}
-		a.report(e, hold, leave, errTest)
-		a.want(e, withdraw)
+		a.report(e, keep, ignore, errTest)
+		a.setDesired(e, remove)
 		select {
 		case err := <-e.reports:
-			t.Errorf("a report from before the wish: %v", err)
+			t.Errorf("a report about an earlier state: %v", err)
 		default:
 		}
 	})

@@ -15,8 +15,8 @@ func untilAudit() time.Duration { return auditInterval*4/5 + rand.N(auditInterva
 
 // A baseline is the Stat of the parent at one moment, and how many children had been created or
 // deleted by that moment, as far as events tell. The Stat says nothing about events, which come on
-// their own: when it was read they were lo at least, counted before it was asked for, and hi at most,
-// counted after it had come.
+// their own: when it was read they were lo at least, counted before it was asked for, and hi at
+// most, counted after it had come.
 type baseline struct {
 	stat   gozk.Stat
 	lo, hi int64
@@ -29,8 +29,8 @@ func (b baseline) exact() bool { return b.lo == b.hi }
 //
 // ZooKeeper raises the parent's Cversion by one with every child created or deleted, and sends one
 // event for it. Of the number of events from the one Stat to the other only bounds are known: the
-// least is from the latest first to the earliest last, and the most the other way round. The rise of
-// Cversion must lie between them.
+// least is from the latest first to the earliest last, and the most the other way round. The rise
+// of Cversion must lie between them.
 func (b baseline) fits(later baseline) bool {
 	rise := int64(later.stat.Cversion - b.stat.Cversion)
 	return later.lo-b.hi <= rise && rise <= later.hi-b.lo
@@ -76,8 +76,8 @@ func (f *follower) auditEvents(now baseline) (again bool, err error) {
 	return false, nil
 }
 
-// auditList compares the parent with the list. Its one-shot watch may have fired meanwhile: an event
-// comes before the reply that knows of its change.
+// auditList compares the parent with the list. Its one-shot watch may have fired meanwhile: an
+// event comes before the reply that knows of its change.
 func (f *follower) auditList(now baseline) (again bool, err error) {
 	if events, overflow := f.queue.drain(); overflow || f.watchFired(events) {
 		return true, f.parentDeleted(events)

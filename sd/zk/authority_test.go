@@ -62,8 +62,8 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 	return key
 }
 
-// For issues a certificate for a host or a client of that name, and returns the
-// paths of it and its key.
+// For issues a certificate for a host or a client of that name, and returns the paths of it and its
+// key.
 func (a *authority) For(name string, valid time.Duration) (cert, key string) {
 	a.t.Helper()
 	return a.issue(&x509.Certificate{
@@ -142,8 +142,8 @@ func (m *terminator) Dial(ctx context.Context, network, address string) (net.Con
 	return client, nil
 }
 
-// A buffered connection does not make a writer wait for the reader, as TCP does
-// not. TLS relies on that: both sides may write at once.
+// A buffered connection does not make a writer wait for the reader, as TCP does not. TLS relies on
+// that: both sides may write at once.
 type buffered struct {
 	net.Conn
 	queue chan []byte
@@ -157,8 +157,8 @@ func newBuffered(conn net.Conn) *buffered {
 	return b
 }
 
-// send lets what was written arrive, if somebody reads, also after Close: an
-// alert is the last thing that a server says.
+// send lets what was written arrive, if somebody reads, also after Close: an alert is the last
+// thing that a server says.
 func (b *buffered) send() {
 	defer b.Conn.Close()
 	for closed := false; ; {

@@ -43,7 +43,11 @@ type changes struct {
 }
 
 func newChanges() changes {
-	return changes{present: map[string]bool{}, claimed: map[string]time.Time{}, left: map[string]bool{}}
+	return changes{
+		present: map[string]bool{},
+		claimed: map[string]time.Time{},
+		left:    map[string]bool{},
+	}
 }
 
 // listed begins anew with a list. What is held back of the time before is in it.

@@ -10,9 +10,9 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// What events make of a set that holds alice. Each step is an event of alice, by its first letter, and
-// how long after the list it came, or what else happened then: s the process had been stopped until
-// then, l a list, r the round trip after which nothing more of a takeover comes.
+// What events make of a set that holds alice. Each step is an event of alice, by its first letter,
+// and how long after the list it came, or what else happened then: s the process had been stopped
+// until then, l a list, r the round trip after which nothing more of a takeover comes.
 func TestChanges(t *testing.T) {
 	for steps, want := range map[string]string{
 		// what a graceful end looks like

@@ -9,8 +9,7 @@ import (
 	"example.com/daytime/sd"
 )
 
-// 200 times open, register, watch, stop and close in one process: everything is
-// as before.
+// 200 times open, register, watch, stop and close in one process: everything is as before.
 func TestCyclesLeaveNothing(t *testing.T) {
 	inLab(t, home, func(l *lab) {
 		for n := range 200 {
@@ -37,8 +36,8 @@ func TestCyclesLeaveNothing(t *testing.T) {
 	}) // the end of the bubble is a check for goroutines
 }
 
-// What is armed on the server ends with what it was for: the watches of a
-// session do not grow with every reader that comes and goes.
+// What is armed on the server ends with what it was for: the watches of a session do not grow with
+// every reader that comes and goes.
 func TestWatchesDoNotGrow(t *testing.T) {
 	for _, mode := range []string{"persistent", "children"} {
 		inLab(t, home+"&watch="+mode, func(l *lab) {
@@ -77,8 +76,8 @@ func TestWatchSaysThatItWasClosed(t *testing.T) {
 	}
 }
 
-// Where no server could be told, the node lives on for a while, and the
-// withdrawal is not confirmed by Close.
+// Where no server could be told, the node lives on for a while, and the withdrawal is not confirmed
+// by Close.
 func TestCloseWithoutAServerConfirmsNothing(t *testing.T) {
 	inLab(t, home, func(l *lab) {
 		b, _ := l.connected()

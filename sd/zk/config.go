@@ -21,7 +21,8 @@ const (
 )
 
 // targetGrammar is part of every error about a target.
-const targetGrammar = "zk://host[:port][,host[:port]...][/path][?session-timeout=10s][&watch=auto|persistent|children]" +
+const targetGrammar = "zk://host[:port][,host[:port]...][/path]" +
+	"[?session-timeout=10s][&watch=auto|persistent|children]" +
 	"[&tls-ca=FILE[&tls-cert=FILE&tls-key=FILE]][&auth-file=FILE][&acl=open|creator]"
 
 // watchMode says how a directory is watched.
@@ -29,7 +30,7 @@ type watchMode string
 
 const (
 	watchAuto       watchMode = "auto"       // persistent where the server can
-	watchPersistent watchMode = "persistent" // one watch for the whole time, ZooKeeper 3.6 and later
+	watchPersistent watchMode = "persistent" // one watch for all the time, since ZooKeeper 3.6
 	watchChildren   watchMode = "children"   // one-shot watches and a list for each change
 )
 
@@ -71,7 +72,8 @@ func parseConfig(t sd.Target) (config, error) {
 	}
 	err = errors.Join(err, c.session.Validate())
 	if t.Keys["acl"] == aclCreator && c.session.AuthFile == "" && c.session.TLS.Cert == "" {
-		err = errors.Join(err, errors.New("acl creator: want auth-file or tls-cert as well, to be known by"))
+		err = errors.Join(err,
+			errors.New("acl creator: want auth-file or tls-cert as well, to be known by"))
 	}
 	if err != nil {
 		t.Keys = nil // whoever mistook a key may have given a secret
@@ -86,14 +88,16 @@ func (c *config) set(key, value string) error {
 	case "session-timeout":
 		d, err := time.ParseDuration(value)
 		if err != nil || d < minTimeout || d > maxTimeout {
-			return fmt.Errorf("session-timeout %q: want a duration from %v to %v, such as 10s", value, minTimeout, maxTimeout)
+			return fmt.Errorf("session-timeout %q: want a duration from %v to %v, such as 10s",
+				value, minTimeout, maxTimeout)
 		}
 		c.session.Timeout = d
 	case "watch":
 		switch c.watch = watchMode(value); c.watch {
 		case watchAuto, watchPersistent, watchChildren:
 		default:
-			return fmt.Errorf("watch %q: want %s, %s or %s", value, watchAuto, watchPersistent, watchChildren)
+			return fmt.Errorf("watch %q: want %s, %s or %s",
+				value, watchAuto, watchPersistent, watchChildren)
 		}
 	case "acl":
 		switch value {
@@ -112,14 +116,14 @@ func (c *config) set(key, value string) error {
 	case "tls-key":
 		c.session.TLS.Key = value
 	default:
-		return fmt.Errorf("key %q: want session-timeout, watch, tls-ca, tls-cert, tls-key, auth-file or acl", key)
+		return fmt.Errorf("key %q: want session-timeout, watch, "+
+			"tls-ca, tls-cert, tls-key, auth-file or acl", key)
 	}
 	return nil
 }
 
-// creatorACL lets those with our credentials do everything, and everybody read.
-// The scheme auth stands for whatever the creator has proved: a digest, a
-// client certificate, or both.
+// creatorACL lets those with our credentials do everything, and everybody read. The scheme auth
+// stands for whatever the creator has proved: a digest, a client certificate, or both.
 func creatorACL() []gozk.ACL {
 	return append(gozk.AuthACL(gozk.PermAll), gozk.WorldACL(gozk.PermRead)...)
 }
@@ -132,7 +136,8 @@ func checkPath(p string) error {
 	case strings.Contains(p, "%"):
 		return fmt.Errorf("path %q: want no %%", p) // package session keeps /% to itself
 	case path.Clean(p) != p, p[0] != '/':
-		return fmt.Errorf("path %q: want / at the beginning, no //, no . or .., and no / at the end", p)
+		return fmt.Errorf("path %q: "+
+			"want / at the beginning, no //, no . or .., and no / at the end", p)
 	}
 	return nil
 }

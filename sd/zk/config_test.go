@@ -104,8 +104,8 @@ func TestOpenBackendRefuses(t *testing.T) {
 	}
 }
 
-// FuzzParseConfig reads anything that is a target: what is accepted is a path
-// that ZooKeeper takes, in its one spelling, and comes out the same again.
+// FuzzParseConfig reads anything that is a target: what is accepted is a path that ZooKeeper takes,
+// in its one spelling, and comes out the same again.
 func FuzzParseConfig(f *testing.F) {
 	for _, text := range []string{"zk://a", "zk://a,b:1/x/y?watch=auto", "zk://[::1]/..", "zk://a//", "zk://a/zookeeper", "zk://a?session-timeout=4s"} {
 		f.Add(text)

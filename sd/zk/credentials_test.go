@@ -106,8 +106,8 @@ func TestCutDuringAuthentication(t *testing.T) {
 	}
 }
 
-// A server that hangs when it has the credentials is left for another as soon
-// as one that hangs before.
+// A server that hangs when it has the credentials is left for another as soon as one that hangs
+// before.
 func TestHangDuringAuthentication(t *testing.T) {
 	inSecureWorld(t, func(w *world, _ string) {
 		all := wiretap{fails: func(t *tap) bool {
@@ -135,9 +135,8 @@ func TestHangDuringAuthentication(t *testing.T) {
 	})
 }
 
-// Credentials that the server does not take are reported as denied, and tried
-// again slowly: each try leaves a session behind. Once they are taken all is
-// well without a restart.
+// Credentials that the server does not take are reported as denied, and tried again slowly: each
+// try leaves a session behind. Once they are taken all is well without a restart.
 func TestCredentialsDenied(t *testing.T) {
 	inSecureWorld(t, func(w *world, _ string) {
 		for range 40 {
@@ -243,8 +242,7 @@ func (t *tap) Write(b []byte) (int, error) {
 	return t.Conn.Write(b)
 }
 
-// requests returns the operations that were sent on each connection; the
-// handshake is the first.
+// requests returns the operations that were sent on each connection; the handshake is the first.
 func (w *wiretap) requests() (list [][]zkdev.Op) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -15,15 +15,15 @@ import (
 )
 
 // maxMissed is how often events may be missing before persistent watches are given up for the
-// directory, where the target leaves the choice to us. They tell nothing of a child that this client
-// may not read (CVE-2024-23944), though the list names it; a watch for children does.
+// directory, where the target leaves the choice to us. They tell nothing of a child that this
+// client may not read (CVE-2024-23944), though the list names it; a watch for children does.
 const maxMissed = 2
 
 // A directory is one znode whose children are the instances. It owns the watch on that path, and
 // nothing else arms one: before ZooKeeper 3.9 a session has one watch mode for a path, and another
-// watch on the same path ends it (https://issues.apache.org/jira/browse/ZOOKEEPER-4466). So there is
-// one persistent watch on a Conn, and its events go to every follower, which is one Watch under way.
-// What the followers have learned of the directory they share as well.
+// watch on the same path ends it (https://issues.apache.org/jira/browse/ZOOKEEPER-4466). So there
+// is one persistent watch on a Conn, and its events go to every follower, which is one Watch under
+// way. What the followers have learned of the directory they share as well.
 type directory struct {
 	session  *session.Session
 	parent   string
@@ -35,7 +35,7 @@ type directory struct {
 	mu         sync.Mutex
 	queues     map[*queue]struct{}
 	armed      *session.Conn // where the persistent watch is
-	broken     chan struct{} // closed when an event of that watch was missed
+	broken     chan struct{} // closed and replaced when an event was missed
 	using      watchMode     // as last used
 	size       int           // of the last list
 	newest     gozk.Stat     // of the parent, as of the newest list
@@ -52,6 +52,7 @@ func newDirectory(s *session.Session, c config) *directory {
 		mode:    c.watch,
 		arming:  make(chan struct{}, 1),
 		queues:  map[*queue]struct{}{},
+		broken:  make(chan struct{}),
 	}
 }
 
@@ -78,6 +79,9 @@ func (d *directory) follow(ctx context.Context, emit func(sd.Change)) error {
 		return err
 	}
 	err = d.newFollower(c, emit).run(ctx)
+	if ctx.Err() == nil {
+		d.disarm(c)
+	}
 	if why := c.Err(); why != nil && !errors.Is(err, session.ErrNoAddWatch) {
 		err = why
 	}
@@ -103,8 +107,8 @@ func (d *directory) refuses() error {
 	return nil
 }
 
-// arm sees to it that the events of c are those of a persistent watch on the directory, unless lists
-// are to be used. Broken is closed when one of them was missed.
+// arm sees to it that the events of c are those of a persistent watch on the directory, unless
+// lists are to be used. Broken is closed when one of them was missed.
 func (d *directory) arm(ctx context.Context, c *session.Conn) (broken <-chan struct{}, err error) {
 	select {
 	case d.arming <- struct{}{}:
@@ -123,7 +127,7 @@ func (d *directory) arm(ctx context.Context, c *session.Conn) (broken <-chan str
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.armed, d.broken = c, make(chan struct{})
+	d.armed = c
 	return d.broken, nil
 }
 
@@ -151,15 +155,24 @@ func (d *directory) armedOn(c *session.Conn) <-chan struct{} {
 	return d.broken
 }
 
+// disarm has the watch on c armed again by the next Watch, because it may have been lost. That is
+// no change to it if it was not.
+func (d *directory) disarm(c *session.Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.armed == c {
+		d.armed = nil
+	}
+}
+
 // missed notes that an event was missed: every follower arms and reads again.
 func (d *directory) missed() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.repaired.Add(1)
-	if d.armed != nil {
-		close(d.broken)
-		d.armed = nil
-	}
+	d.armed = nil
+	close(d.broken)
+	d.broken = make(chan struct{})
 }
 
 // event passes an event on to the followers. It does not block.
@@ -195,14 +208,16 @@ func (d *directory) unsubscribe(q *queue) {
 }
 
 // admit reports whether stat, of a list of size names, is not older than what was seen before: a
-// server may lag behind the one that was asked before it, and even have a directory that was deleted
-// since. A directory that was made later is younger, whatever its zxids: after a wipe they begin
-// again. None lags for two session timeouts and a sync: then the data has gone back, and is believed.
+// server may lag behind the one that was asked before it, and even have a directory that was
+// deleted since. A directory that was made later is younger, whatever its zxids: after a wipe they
+// begin again. None lags for two session timeouts and a sync: then the data has gone back, and is
+// believed.
 func (d *directory) admit(stat *gozk.Stat, size int) bool {
 	generation, timeout := d.session.Generation(), d.session.Timeout()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	older := generation == d.generation && stat.Pzxid < d.newest.Pzxid && stat.Ctime <= d.newest.Ctime
+	older := generation == d.generation &&
+		stat.Pzxid < d.newest.Pzxid && stat.Ctime <= d.newest.Ctime
 	switch {
 	case older && d.outdated.IsZero():
 		d.outdated = time.Now()

@@ -13,9 +13,8 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// All data is gone and the zxid with it: a Conn of go-zookeeper would be
-// refused for ever. Servers come back by themselves, and clients keep their
-// list meanwhile.
+// All data is gone and the zxid with it: a Conn of go-zookeeper would be refused for ever. Servers
+// come back by themselves, and clients keep their list meanwhile.
 func TestWipedEnsemble(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		server, client := w.open(), w.open()
@@ -121,8 +120,7 @@ func (w *world) closeAfterLogin() {
 	}()
 }
 
-// A directory that nobody made is unknown; one that vanishes is stale, and what
-// was in it is kept.
+// A directory that nobody made is unknown; one that vanishes is stale, and what was in it is kept.
 func TestMissingDirectory(t *testing.T) {
 	for _, mode := range []string{"persistent", "children"} {
 		t.Run(mode, func(t *testing.T) {
@@ -150,8 +148,7 @@ func TestMissingDirectory(t *testing.T) {
 	}
 }
 
-// A server before ZooKeeper 3.6 has no persistent watch; a target that insists
-// on one says so.
+// A server before ZooKeeper 3.6 has no persistent watch; a target that insists on one says so.
 func TestOldServer(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		w.LimitOps(102)
@@ -310,7 +307,7 @@ func TestWatchersShare(t *testing.T) {
 func TestTakeoverIsNoGap(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		for n := range 20 {
-			w.ghost(fmt.Sprintf("192.0.2.1:%d", 1000+n))
+			w.stale(fmt.Sprintf("192.0.2.1:%d", 1000+n))
 		}
 		v := w.view(w.open())
 		w.eventually(time.Second, func() error {
@@ -377,8 +374,8 @@ func TestCloseDoesNotHang(t *testing.T) {
 	}
 }
 
-// A directory whose list is longer than what is accepted is not asked for again
-// and again, and the reason is told.
+// A directory whose list is longer than what is accepted is not asked for again and again, and the
+// reason is told.
 func TestListThatIsTooLong(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		b := w.open()

@@ -2,29 +2,39 @@
 //
 // # Layout
 //
-// The directory is a znode, /go_servers unless the target says otherwise. Each
-// server is one ephemeral child whose name is its ip:port. The names alone are
-// enough: one read lists every server, and a plain program that lists the
-// children and dials the names works. The data of a child is a small JSON
-// document that tells a restarted server its predecessor's node from a
+// The directory is a znode, /go_servers unless the target says otherwise. Each server is one
+// ephemeral child whose name is its ip:port. The names alone are enough: one read lists every
+// server, and a plain program that lists the children and dials the names works. The data of a
+// child is a small JSON document that tells a restarted server its predecessor's node from a
 // stranger's; nobody else needs it.
+//
+// # States of a registration
+//
+// The announcer holds the desired state of each node, and compares the node with it whenever the
+// session changes, the node's watch fires, or an audit is due:
+//
+//	event                            ignore   create             keep           remove
+//	Announce begins                  create   -                  -              create
+//	the node is there and ours       -        keep; told         -              (it is deleted)
+//	the node is another's            -        ignore; returned   ignore; lost   ignore; confirmed
+//	the node is gone                 -        (it is created)    ignore; lost   ignore; confirmed
+//	any other error                  -        ignore; returned   again in 1 s   again in 1 s
+//	Announce's ctx is done           -        remove             remove         -
 //
 // # Reading the package
 //
-// A connection to ZooKeeper is made at a bounded pace (dial.go), with TLS and
-// credentials (tls.go, auth.go), and wrapped by a guard (guard.go, reply.go,
-// watch.go). A client is one Conn of go-zookeeper, cut into links: the times
-// between two disconnects (client.go). The keeper holds the session, with a second
-// client when the first cannot recover (keeper.go, session.go). On a link, a
-// directory follows the children for all readers (directory.go, reader.go,
-// queue.go, follow.go, audit.go), and an announcer makes all changes
-// (announcer.go, node.go, takeover.go, owner.go, spread.go). What may go wrong has
-// its words in errors.go.
+// Package session holds the session with ZooKeeper, and knows nothing of what is here; its errors
+// get the words of package sd in one place (errors.go). On a Conn of it, which is the time on one
+// server, a directory has the watch (directory.go, queue.go), and a follower, for one Watch, lists
+// and turns events into changes (follow.go, changes.go), which are audited (audit.go). An announcer
+// holds desired states and reconciles nodes with them (announcer.go, reconcile.go); a node is
+// written to in conditional steps only (node.go, owner.go). What many do at once is spread
+// (jitter.go).
 //
 // # Security
 //
-// By default all is open, as ZooKeeper is: whoever reaches a server can read
-// along, and add and remove names, which clients then dial. Against that:
+// By default all is open, as ZooKeeper is: whoever reaches a server can read along, and add and
+// remove names, which clients then dial. Against that:
 //
 //   - tls-ca=FILE makes every connection one with TLS (1.2 or later), to servers
 //     that the authorities in FILE, and no others, have certified under the name
@@ -41,12 +51,12 @@
 //     share one identity. After a change of password, the nodes of before are
 //     strangers' until their sessions end.
 //
-// Files are read again at every dial, and changes need no restart. No request is
-// sent before the credentials are accepted. What is denied is reported as
-// [sd.ErrDenied] and tried again every 10 to 30 s.
+// Files are read again at every dial, and changes need no restart. No request is sent before the
+// credentials are accepted. What is denied is reported as [sd.ErrDenied] and tried again every 10
+// to 30 s.
 //
-// The right to create and delete a child is the parent's to give, whatever the
-// child's ACL says. So an administrator should make the directory, and choose:
+// The right to create and delete a child is the parent's to give, whatever the child's ACL says. So
+// an administrator should make the directory, and choose:
 //
 //   - world:anyone:cdrwa, the default: anybody can remove any server.
 //   - registrar:cdr, world:anyone:r: servers can, so one that was broken into can
@@ -59,23 +69,21 @@
 //     While the Backend has other nodes it cannot: the state says unconfirmed and
 //     denied, and the node goes with the last other one, or with Close.
 //
-// Let everybody read every node: a persistent watch tells nothing of a node that
-// its owner may not read, so that it is found by audits, half a minute late; a
-// directory in which that happens twice is then watched by a list for each
-// change.
+// Let everybody read every node: a persistent watch tells nothing of a node that its owner may not
+// read, so that it is found by audits, half a minute late; a directory in which that happens twice
+// is then watched by a list for each change.
 //
-// Who may delete in the directory's own parent can remove the directory while it
-// is empty, and / is open by default: put it below a node of the
-// administrator's, such as /prod/go_servers. And close the port for clear text,
-// which stays open to all whom the ACLs let in.
+// Who may delete in the directory's own parent can remove the directory while it is empty, and / is
+// open by default: put it below a node of the administrator's, such as /prod/go_servers. And close
+// the port for clear text, which stays open to all whom the ACLs let in.
 //
 // Not here: SASL, keys with a passphrase, revocation lists.
 //
 // # Scale
 //
-// A change is one event of about 60 bytes to each client, whatever the size of
-// the directory, and no request. For 10,000 servers and 10,000 clients on five
-// ZooKeeper servers, with the default session timeout of 10 s:
+// A change is one event of about 60 bytes to each client, whatever the size of the directory, and
+// no request. For 10,000 servers and 10,000 clients on five ZooKeeper servers, with the default
+// session timeout of 10 s:
 //
 //   - Sessions: 20,000, which is 4,000 a server. Each pings every 3.3 s: 1,200
 //     pings a second and server, 32 bytes both ways. Audits are a read or two in
@@ -88,18 +96,16 @@
 //     million events, 12 GB in all, 1.2 MB for each client. A list for each
 //     change would be 39 TB, and reading all data as go-kit does 250 TB.
 //
-// It ends where changes times clients exceed the events that the servers can
-// send. One server on two shared cores sent about 25,000 a second while they were
-// busy, and 80,000 while they were not (BenchmarkFanOut in scale; measure
-// yours). Five of the former carry 12 changes a second, and such a rolling
-// restart takes 27 minutes at least. What comes faster waits in the servers'
-// memory, up to 2.4 GB in each if all 10,000 servers are lost and return at once,
-// before what Java adds to it. Lists end later: at 16 MiB, about 600,000 names,
-// here, and at jute.maxbuffer in Java tools such as zkCli.
+// It ends where changes times clients exceed the events that the servers can send. One server on
+// two shared cores sent about 25,000 a second while they were busy, and 80,000 while they were not
+// (BenchmarkFanOut in scale; measure yours). Five of the former carry 12 changes a second, and such
+// a rolling restart takes 27 minutes at least. What comes faster waits in the servers' memory, up
+// to 2.4 GB in each if all 10,000 servers are lost and return at once, before what Java adds to it.
+// Lists end later: at 16 MiB, about 600,000 names, here, and at jute.maxbuffer in Java tools such
+// as zkCli.
 //
-// Then an operator, in this order: restarts in smaller batches; shares one
-// Instancer among all consumers of a process; adds ZooKeeper observers; gives each
-// service, zone or tenant a directory of its own, so that clients see only
-// changes that concern them; and raises the session timeout, so that short
-// outages do not become mass expiries.
+// Then an operator, in this order: restarts in smaller batches; shares one Instancer among all
+// consumers of a process; adds ZooKeeper observers; gives each service, zone or tenant a directory
+// of its own, so that clients see only changes that concern them; and raises the session timeout,
+// so that short outages do not become mass expiries.
 package zk

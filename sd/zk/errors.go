@@ -9,12 +9,13 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// Why something did not come about. Callers match the errors of package sd; these
-// are words for an operator, and for the loops here.
+// Why something did not come about. Callers match the errors of package sd; these are words for an
+// operator, and for the loops here.
 var (
 	// Of the session.
 	errSilent           = errors.New("no reply yet")
-	errCloseUnconfirmed = errors.New("closed without a server to tell, so that the session ends by its timeout")
+	errCloseUnconfirmed = errors.New("closed without a server to tell, " +
+		"so that the session ends by its timeout")
 
 	// Of the directory.
 	errRemoved  = errors.New("directory removed")
@@ -27,8 +28,8 @@ var (
 	errRevoked = errors.New("no longer wanted")
 )
 
-// An unconfirmedError is a withdrawal that was not confirmed. The node goes with
-// its session at the latest.
+// An unconfirmedError is a withdrawal that was not confirmed. The node goes with its session at the
+// latest.
 type unconfirmedError struct {
 	path  string
 	cause error

@@ -12,8 +12,8 @@ import (
 	"github.com/go-kit/log"
 )
 
-// One server comes and goes, and one client looks on. The same lines run on
-// each kind of backend: in unit tests on sd/mem, for real on ZooKeeper.
+// One server comes and goes, and one client looks on. The same lines run on each kind of backend:
+// in unit tests on sd/mem, for real on ZooKeeper.
 func Example() {
 	inMemory := mem.NewRegistry()
 
@@ -38,8 +38,7 @@ func Example() {
 	// sd/zk:  [192.0.2.1:8897] [192.0.2.1:8897 192.0.2.2:8897] [192.0.2.2:8897]
 }
 
-// comeAndGo returns what a client sees while two servers come and the first one
-// goes.
+// comeAndGo returns what a client sees while two servers come and the first one goes.
 func comeAndGo(open func() (sd.Backend, error)) string {
 	ofServers, err := open()
 	if err != nil {
@@ -71,8 +70,8 @@ func comeAndGo(open func() (sd.Backend, error)) string {
 	return strings.Join(seen, " ")
 }
 
-// A backend says what it has seen. Dial is the way to a server in memory, and
-// then a test may run in a bubble of testing/synctest.
+// A backend says what it has seen. Dial is the way to a server in memory, and then a test may run
+// in a bubble of testing/synctest.
 func ExampleBackend_Stats() {
 	server := zkdev.New()
 	defer server.Close()

@@ -17,8 +17,8 @@ const (
 	maxLists     = 3                      // in a row, while a server answers from an older state
 )
 
-// A follower follows a directory on one Conn, for one Watch and in its goroutine: it lists, and then
-// turns events into changes. It ends when the set cannot be vouched for.
+// A follower follows a directory on one Conn, for one Watch and in its goroutine: it lists, and
+// then turns events into changes. It ends when the set cannot be vouched for.
 type follower struct {
 	*directory
 	*session.Conn
@@ -179,18 +179,19 @@ func (f *follower) parentDeleted(events []event) error {
 	return nil
 }
 
-// applyEvents emits the difference that events make to the set. It reports whether the children must
-// be listed again.
+// applyEvents emits the difference that events make to the set. It reports whether the children
+// must be listed again.
 //
 // ZooKeeper sends the events of one session in the order of its transactions, and the reply to a
 // request after the events of all that came before it. The events here are all since the watch was
-// armed, which is before the list was read, so some of them are in the list already. Applied in their
-// order they end at the truth nevertheless: the last event of a child says whether it exists.
+// armed, which is before the list was read, so some of them are in the list already. Applied in
+// their order they end at the truth nevertheless: the last event of a child says whether it exists.
 //
-// One pair of events is held back: a child whose data was changed and which was deleted then. That is
-// the first half of a takeover (see node.replace), whose Created comes with the same transaction, and
-// all of a withdrawal. A round trip tells: its reply comes after that Created, if there is one.
-// Everything else is emitted before, so that nothing waits for the withdrawal of another.
+// One pair of events is held back: a child whose data was changed and which was deleted then. That
+// is the first half of a takeover (see node.replace), whose Created comes with the same
+// transaction, and all of a withdrawal. A round trip tells: its reply comes after that Created, if
+// there is one. Everything else is emitted before, so that nothing waits for the withdrawal of
+// another.
 func (f *follower) applyEvents(events []event) (again bool, err error) {
 	for overflow := false; ; {
 		if err := f.parentDeleted(events); err != nil || overflow {

@@ -21,8 +21,8 @@ import (
 
 const home = "zk://zookeeper.example.com?session-timeout=4s"
 
-// The directory appears between the list that did not find it and the watch for
-// its creation: no event will tell.
+// The directory appears between the list that did not find it and the watch for its creation: no
+// event will tell.
 func TestParentAppearsBeforeItsWatch(t *testing.T) {
 	inLab(t, home+"&watch=children", func(l *lab) {
 		l.Delete(defaultPath)
@@ -44,8 +44,8 @@ func atLeast(what string, want, have int) error {
 	return nil
 }
 
-// Audits go on when there are changes all the time: an event that is missing
-// among many is what they are for.
+// Audits go on when there are changes all the time: an event that is missing among many is what
+// they are for.
 func TestAuditsGoOnUnderChurn(t *testing.T) {
 	inLab(t, home, func(l *lab) {
 		b, _ := l.connected()
@@ -66,8 +66,8 @@ func TestAuditsGoOnUnderChurn(t *testing.T) {
 	})
 }
 
-// With one-shot watches an audit may meet a change whose event is on its way:
-// that is no event missed.
+// With one-shot watches an audit may meet a change whose event is on its way: that is no event
+// missed.
 func TestAuditMeetsChange(t *testing.T) {
 	inLab(t, home+"&watch=children", func(l *lab) {
 		b, _ := l.connected()
@@ -108,8 +108,8 @@ func TestAuditMeetsChange(t *testing.T) {
 	})
 }
 
-// Servers that withdraw do what the first half of a takeover does. Many at once
-// on a slow link are taken in together, and hold up nobody else.
+// Servers that withdraw do what the first half of a takeover does. Many at once on a slow link are
+// taken in together, and hold up nobody else.
 func TestMassWithdrawal(t *testing.T) {
 	inLab(t, home, func(l *lab) {
 		const servers = 200
@@ -131,8 +131,7 @@ func TestMassWithdrawal(t *testing.T) {
 	})
 }
 
-// While servers withdraw one after the other, faster than a round trip, others
-// are shown.
+// While servers withdraw one after the other, faster than a round trip, others are shown.
 func TestWithdrawalsDoNotHoldUpOthers(t *testing.T) {
 	inLab(t, home, func(l *lab) {
 		b, _ := l.connected()
@@ -172,8 +171,8 @@ func size(r interface{ Set() ([]string, bool) }) int {
 	return len(names)
 }
 
-// A state that is older than one seen before is refused, but not for ever: a
-// registry that was restored from a copy must be believed in the end.
+// A state that is older than one seen before is refused, but not for ever: a registry that was
+// restored from a copy must be believed in the end.
 func TestAdmit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirectory(unconnected(t))
@@ -220,11 +219,11 @@ func (s slowly) Write(b []byte) (int, error) {
 	return s.Conn.Write(b)
 }
 
-// A list between the two halves of a takeover, the claim and the replacement, is
-// followed by no gap either.
+// A list between the two halves of a takeover, the claim and the replacement, is followed by no gap
+// either.
 func TestListBetweenClaimAndTakeover(t *testing.T) {
 	inLab(t, home, func(l *lab) {
-		l.Create(defaultPath+"/"+alice, newIdentity().at(alice), 0x1234)
+		l.Create(defaultPath+"/"+alice, documentOf(alice), 0x1234)
 		open := func(read, write time.Duration) *Backend {
 			b, err := OpenBackend(l.target, Dial(func(ctx context.Context, network, address string) (net.Conn, error) {
 				conn, err := l.Dial(ctx, network, address)
@@ -266,8 +265,7 @@ func unconnected(t *testing.T) (*session.Session, config) {
 	return s, c
 }
 
-// A directory may have any name that a target can say, also one that looks like
-// a mark.
+// A directory may have any name that a target can say, also one that looks like a mark.
 func TestDirectoryNamedLikeAMark(t *testing.T) {
 	for _, mode := range []string{"persistent", "children"} {
 		for _, mark := range []string{"/watch-once", "/watch-node0", "/watch-nodes1", "/%once", "/%node0", "/%tree1"} {

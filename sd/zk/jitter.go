@@ -14,7 +14,8 @@ const (
 )
 
 // jitter returns how long one of a fleet of n waits when all of them have the same reason to ask
-// ZooKeeper for something costly: nothing in a small fleet, and up to 5 s at random in one of 50,000.
+// ZooKeeper for something costly: nothing in a small fleet, and up to 5 s at random in one of
+// 50,000.
 func jitter(n int) time.Duration {
 	if n <= largeFleet {
 		return 0
@@ -22,8 +23,8 @@ func jitter(n int) time.Duration {
 	return rand.N(min(time.Duration(n)*jitterEach, maxJitter))
 }
 
-// A herd is what an announcer knows of its fleet: when every session has expired at once, the servers
-// do not all register again in the same moment. Only the announcer's goroutine uses it.
+// A herd is what an announcer knows of its fleet: when every session has expired at once, the
+// servers do not all register again in the same moment. Only the announcer's goroutine uses it.
 type herd struct {
 	size    int       // of the directory, as of counted
 	counted time.Time // zero: never

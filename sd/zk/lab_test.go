@@ -21,8 +21,8 @@ const (
 	bob   = "192.0.2.2:8897"
 )
 
-// A lab is a directory on a server in memory, in a bubble of virtual time. Its
-// tests look into the package; those of the outside are in zk_test.
+// A lab is a directory on a server in memory, in a bubble of virtual time. Its tests look into the
+// package; those of the outside are in zk_test.
 type lab struct {
 	*zkdev.Server
 	t      *testing.T
@@ -178,3 +178,10 @@ func (l *lab) announce(b *Backend, instance string) *call {
 
 // errTest is a failure that a test brings about.
 var errTest = errors.New("by test")
+
+// documentOf is the data of a node of instance that another process of this host has left.
+func documentOf(instance string) []byte {
+	id := newIdentity()
+	id.Process++
+	return id.document(defaultPath, instance, time.Now())
+}

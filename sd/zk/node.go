@@ -3,196 +3,319 @@ package zk
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"example.com/daytime/sd"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// What follows runs in the announcer's goroutine, one call at a time.
+const (
+	// maxTakeovers bounds them in a minute. More is two processes fighting over one address.
+	maxTakeovers = 3
+	// maxRepairs bounds in a minute how often data that somebody changes is written again.
+	maxRepairs = 3
+)
 
-// nodeTries bounds the attempts while others change the node at the same time.
-const nodeTries = 5
+// A node is the znode of one instance. All its writes are conditional: none changes or removes
+// another incarnation of the node than the one that was looked at. One goroutine uses it.
+type node struct {
+	parent   string // the directory
+	path     string
+	instance string
+	identity identity
+	acl      []gozk.ACL // of what is created
+	mode     watchMode
+	owned    func(session int64) bool // is, or was, a session of this backend
 
-// look makes the node what w says, or finds that it is.
-func (a *announcer) look(l *session.Conn, e *entry, w wish) {
-	e.looked, e.audit = l, time.Now().Add(untilAudit())
-	switch w {
-	case publish:
-		if wait := a.herd.delay(l.Session); wait > 0 {
-			e.audit = time.Now().Add(wait)
-			return
-		}
-		err := a.publish(l, e)
-		next := leave
-		e.unsure = err != nil
-		if err == nil {
-			next, a.herd.session = hold, l.Session
-			e.barred = 0
-		}
-		a.report(e, w, next, err)
-	case hold:
-		switch err := a.verify(l, e); {
-		case errors.Is(err, errLost):
-			e.armed = nil // in case it was no event that told
-			a.report(e, w, leave, err)
-		case err != nil:
-			e.audit = time.Now().Add(retryPause)
-		}
-	case withdraw:
-		switch err := a.remove(l, e); {
-		case err == nil:
-			a.report(e, w, leave, nil)
-		case !errors.Is(err, gozk.ErrNoAuth):
-			e.audit = time.Now().Add(retryPause)
-		case e.barred == l.Session && a.alone(e):
-			a.session.Renew(l) // the node goes with the session
-		default:
-			a.report(e, w, withdraw, fmt.Errorf("%w, and it stays as long as its session", err))
-		}
+	armed     *session.Conn // where the node is watched
+	since     time.Time     // when it was registered first; zero if it is not
+	written   incarnation   // whose data is known to be ours
+	denied    denial
+	takeovers times // from other processes
+	repairs   times // of the data
+}
+
+// An incarnation is one node at one version.
+type incarnation struct {
+	czxid   int64
+	version int32
+}
+
+// A times counts what happened in the last minute.
+type times []time.Time
+
+func (t *times) add() { *t = append(*t, time.Now()) }
+
+func (t *times) count() int {
+	isOld := func(at time.Time) bool { return time.Since(at) > time.Minute }
+	*t = slices.DeleteFunc(*t, isOld)
+	return len(*t)
+}
+
+// A denial is what the ACLs did not let us do: the node of that session may not be removed, as long
+// as nobody changes the ACL of the directory.
+type denial struct {
+	session int64
+	version int32 // of the directory's ACL
+}
+
+func newNode(s *session.Session, c config, id identity, instance string) node {
+	return node{
+		parent:   c.parent,
+		path:     c.parent + "/" + instance,
+		instance: instance,
+		identity: id,
+		acl:      c.acl,
+		mode:     c.watch,
+		owned:    s.Owned,
 	}
 }
 
-// alone reports whether e is the only node, so that the session can be ended
-// without taking another along.
-func (a *announcer) alone(e *entry) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, other := range a.entries {
-		if other != e && (other.wish == publish || other.wish == hold) {
-			return false
+// stat looks at the node, nil if there is none, and sees to it that its next change makes an event.
+func (n *node) stat(c *session.Conn) (*gozk.Stat, error) {
+	exists := c.ExistsOnce
+	if n.mode.persistent(c) {
+		if n.armed != c {
+			if err := c.AddWatch(n.path, session.Node); err != nil {
+				return nil, err
+			}
+			n.armed = c
 		}
+		exists = c.Exists
 	}
-	return true
+	found, stat, err := exists(n.path)
+	if err != nil || !found {
+		return nil, err
+	}
+	return stat, nil
 }
 
-// publish makes sure that the node exists and belongs to the session of l.
-func (a *announcer) publish(l *session.Conn, e *entry) error {
-	for range nodeTries {
-		exists, stat, err := a.stat(l, e)
-		switch {
-		case err != nil:
-			return err
-		case !a.wanted(e, publish):
-			return errRevoked
-		case !exists:
-			err = a.create(l, e)
-		case stat.EphemeralOwner == l.Session:
-			return nil
-		default:
-			err = a.takeOver(l, e, stat)
-		}
-		if !errors.Is(err, errChanged) {
-			return err
-		}
-	}
-	return errChanged
-}
-
-// stat looks at the node, and sees to it that its next change makes an event.
-func (a *announcer) stat(l *session.Conn, e *entry) (bool, *gozk.Stat, error) {
-	if !a.watch.persistent(l) {
-		return l.ExistsOnce(e.path)
-	}
-	if e.armed != l {
-		if err := l.AddWatch(e.path, session.Node); err != nil {
-			return false, nil, err
-		}
-		e.armed = l
-	}
-	return l.Exists(e.path)
-}
-
-// create makes the node, and the directory if there is none.
-func (a *announcer) create(l *session.Conn, e *entry) error {
-	_, err := l.Create(e.path, a.identity.at(e.instance), gozk.FlagEphemeral, a.acl)
-	switch {
-	case errors.Is(err, gozk.ErrNodeExists):
-		return errChanged
-	case errors.Is(err, gozk.ErrNoNode):
-		if err := a.createParents(l); err != nil {
-			return err
-		}
-		return errChanged
-	default:
-		return err
-	}
-}
-
-// createParents makes the directory, level by level, as ordinary nodes:
-// ZooKeeper would remove a container when it is empty, and with it the answer
-// that there are no servers. ZooKeeper looks at permissions first: a level that
-// may not be created may be there, and the next one tells.
-func (a *announcer) createParents(l *session.Conn) (barred error) {
-	for end := 1; end < len(a.parent); end++ {
-		if next := strings.IndexByte(a.parent[end:], '/'); next >= 0 {
-			end += next
-		} else {
-			end = len(a.parent)
-		}
-		_, err := l.Create(a.parent[:end], nil, 0, a.acl)
-		switch {
-		case err == nil, errors.Is(err, gozk.ErrNodeExists):
-			barred = nil
-		case errors.Is(err, gozk.ErrNoAuth):
-			barred = fmt.Errorf("create %s: %w", a.parent[:end], err)
-		case errors.Is(err, gozk.ErrNoNode) && barred != nil:
-			return barred
-		default:
-			return err
-		}
-	}
-	return barred
-}
-
-// verify returns an error that matches errLost if the node is not, or not any
-// more, the one of this session. It writes nothing.
-func (a *announcer) verify(l *session.Conn, e *entry) error {
-	exists, stat, err := a.stat(l, e)
+// verify returns an error that matches errLost if the node is not, or not any more, the one of this
+// session. It writes nothing unless somebody else has changed the data, without which the next
+// process could not take the node over.
+func (n *node) verify(c *session.Conn, wanted func() bool) error {
+	stat, err := n.stat(c)
 	switch {
 	case err != nil:
 		return err
-	case !exists:
+	case stat == nil:
 		return fmt.Errorf("%w: node removed", errLost)
-	case stat.EphemeralOwner != l.Session:
-		return fmt.Errorf("%w: node belongs to session 0x%x, ours is 0x%x", errLost, stat.EphemeralOwner, l.Session)
+	case stat.EphemeralOwner != c.Session:
+		return fmt.Errorf("%w: node belongs to session 0x%x, ours is 0x%x",
+			errLost, stat.EphemeralOwner, c.Session)
+	case stat.Version == 0 || n.written == incarnation{stat.Czxid, stat.Version}:
+		return nil
+	default:
+		return n.verifyData(c, wanted)
 	}
-	return nil
 }
 
-// remove removes the node if it is ours.
-func (a *announcer) remove(l *session.Conn, e *entry) error {
-	if e.unsure { // this server may not have heard yet of what another one was asked for
-		if _, err := l.Sync(e.path); err != nil {
-			return err
-		}
-		e.unsure = false
+// verifyData reads the data, and writes it again if it is not ours, nor a claim on it.
+func (n *node) verifyData(c *session.Conn, wanted func() bool) error {
+	data, stat, err := c.Get(n.path)
+	switch {
+	case err != nil:
+		return changed(err)
+	case stat.EphemeralOwner != c.Session:
+		return errChanged
+	case n.identity.isClaimOf(data, n.document(), c.Session):
+		n.written = incarnation{stat.Czxid, stat.Version}
+		return nil
+	case n.repairs.count() >= maxRepairs:
+		return nil // until the next audit
 	}
-	for range nodeTries {
-		exists, stat, err := l.Exists(e.path)
-		if err != nil {
-			return err
-		}
-		if !exists || !a.session.Owned(stat.EphemeralOwner) {
-			return nil
-		}
-		err = a.ifAllowed(l, e, stat, func() error { return a.erase(l, e, stat) })
-		if !errors.Is(err, errChanged) {
-			return err
-		}
+	n.repairs.add()
+	return n.rewrite(c, stat, wanted)
+}
+
+// rewrite writes the data again, as a new node in the place of this one. To watchers that is no
+// change, while data that is changed and a session that expires soon after look like a withdrawal.
+// Where the ACLs forbid it the data alone is written.
+func (n *node) rewrite(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
+	err := n.ifAllowed(c, stat, func() error { return n.replace(c, stat, nil, wanted) })
+	if !errors.Is(err, gozk.ErrNoAuth) {
+		return err
+	}
+	exists, stat, err := c.Exists(n.path)
+	if err != nil || !exists || stat.EphemeralOwner != c.Session {
+		return errors.Join(err, errChanged)
+	}
+	stat, err = c.Set(n.path, n.document(), stat.Version)
+	if err == nil {
+		n.written = incarnation{stat.Czxid, stat.Version}
+	}
+	return changed(err)
+}
+
+// document is the data that the node is to have.
+func (n *node) document() []byte { return n.identity.document(n.parent, n.instance, n.since) }
+
+// create makes the node. It returns errChanged when there is one, and when there was no directory
+// but is now.
+func (n *node) create(c *session.Conn) error {
+	_, err := c.Create(n.path, n.document(), gozk.FlagEphemeral, n.acl)
+	if !errors.Is(err, gozk.ErrNoNode) {
+		return changed(err)
+	}
+	if err := n.createParents(c); err != nil {
+		return err
 	}
 	return errChanged
 }
 
-// erase removes the node that stat describes, and no other.
-func (a *announcer) erase(l *session.Conn, e *entry, stat *gozk.Stat) error {
-	claimed, err := a.claim(l, e, stat)
+// createParents makes the directory, level by level, as ordinary nodes: ZooKeeper would remove a
+// container when it is empty, and with it the answer that there are no servers. ZooKeeper looks at
+// permissions first: a level that may not be created may be there, and the next one tells.
+func (n *node) createParents(c *session.Conn) (denied error) {
+	for end := 1; end < len(n.parent); end++ {
+		if next := strings.IndexByte(n.parent[end:], '/'); next >= 0 {
+			end += next
+		} else {
+			end = len(n.parent)
+		}
+		_, err := c.Create(n.parent[:end], nil, 0, n.acl)
+		switch {
+		case err == nil, errors.Is(err, gozk.ErrNodeExists):
+			denied = nil
+		case errors.Is(err, gozk.ErrNoAuth):
+			denied = fmt.Errorf("create %s: %w", n.parent[:end], err)
+		case errors.Is(err, gozk.ErrNoNode) && denied != nil:
+			return denied
+		default:
+			return err
+		}
+	}
+	return denied
+}
+
+// takeOver puts a node of this session in the place of a stale one, which an earlier session or
+// process of ours has left. Any other is a conflict, and so is one that the ACLs do not let us
+// remove: that ends with its session.
+func (n *node) takeOver(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
+	ours := n.owned(stat.EphemeralOwner)
+	err := n.ifAllowed(c, stat, func() error {
+		var data []byte
+		if !ours {
+			var err error
+			if data, err = n.readStale(c, stat); err != nil {
+				return err
+			}
+		}
+		return n.replace(c, stat, data, wanted)
+	})
+	switch {
+	case errors.Is(err, gozk.ErrNoAuth):
+		return fmt.Errorf("%w: session 0x%x, whose node the ACLs do not let us replace",
+			sd.ErrConflict, stat.EphemeralOwner)
+	case err == nil && !ours:
+		n.takeovers.add()
+	}
+	return err
+}
+
+// readStale returns the data of the node, and an error if it is not stale: anything but what this
+// host has written for the same address belongs to somebody, even if its data is empty.
+func (n *node) readStale(c *session.Conn, stat *gozk.Stat) ([]byte, error) {
+	data, now, err := c.Get(n.path)
+	switch {
+	case err != nil:
+		return nil, changed(err)
+	case now.Czxid != stat.Czxid:
+		return nil, errChanged
+	case !isEphemeral(now):
+		return nil, fmt.Errorf("%w: a permanent node, which only a person can delete, data %.100q",
+			sd.ErrConflict, data)
+	case !n.identity.isPredecessor(data, n.instance, now.EphemeralOwner):
+		return nil, fmt.Errorf("%w: session 0x%x, data %.100q",
+			sd.ErrConflict, now.EphemeralOwner, data)
+	case n.takeovers.count() >= maxTakeovers:
+		_, other := readIdentity(data)
+		return nil, fmt.Errorf("%w: process %d on this host; "+
+			"nodes were taken from it, or its like, %d times within a minute",
+			sd.ErrConflict, other.Process, len(n.takeovers))
+	}
+	return data, nil
+}
+
+// remembers reports whether the next Announce must know what happened in this one.
+func (n *node) remembers() bool { return n.denied != denial{} || n.takeovers.count() > 0 }
+
+// claim pins the incarnation of the node that stat describes, and tells watchers that it may be
+// replaced or removed next (see changes). Every node begins with version 0, so a delete of version
+// 0 could hit a successor as well. A claim is a Set: its reply tells whose node that was, and it
+// leaves a version that a successor does not begin with. After it, a delete could hit only a node
+// that came, and was written to just as often, in the time of a round trip. What is written says
+// for whose node it was meant, in case it hits another.
+func (n *node) claim(c *session.Conn, stat *gozk.Stat, data []byte) (*gozk.Stat, error) {
+	data = n.identity.claim(data, n.document(), stat.EphemeralOwner)
+	claimed, err := c.Set(n.path, data, stat.Version)
+	if err != nil {
+		return nil, changed(err)
+	}
+	if claimed.EphemeralOwner != stat.EphemeralOwner {
+		return nil, errChanged
+	}
+	return claimed, nil
+}
+
+// replace puts a node of this session in the place of the one that stat describes, if that is
+// wanted once it is claimed. Delete and Create are one transaction, so that nobody lists a gap.
+func (n *node) replace(c *session.Conn, stat *gozk.Stat, data []byte, wanted func() bool) error {
+	claimed, err := n.claim(c, stat, data)
 	if err != nil {
 		return err
 	}
-	if !a.wanted(e, withdraw) {
+	if !wanted() {
 		return errRevoked
 	}
-	return changed(l.Delete(e.path, claimed.Version))
+	results, err := c.Multi(
+		&gozk.DeleteRequest{Path: n.path, Version: claimed.Version},
+		&gozk.CreateRequest{
+			Path:  n.path,
+			Data:  n.document(),
+			Acl:   n.acl,
+			Flags: gozk.FlagEphemeral,
+		},
+	)
+	for _, r := range results {
+		if err == nil {
+			err = r.Error
+		}
+	}
+	return changed(err)
+}
+
+// erase removes the node that stat describes, if that is wanted once it is claimed.
+func (n *node) erase(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
+	return n.ifAllowed(c, stat, func() error {
+		claimed, err := n.claim(c, stat, nil)
+		if err != nil {
+			return err
+		}
+		if !wanted() {
+			return errRevoked
+		}
+		return changed(c.Delete(n.path, claimed.Version))
+	})
+}
+
+// ifAllowed does what removes the node. What the ACLs have denied once is not tried again before
+// somebody changes the directory's. Its version is read before the attempt, so that an attempt is
+// made again if the answer is about an older ACL.
+func (n *node) ifAllowed(c *session.Conn, stat *gozk.Stat, do func() error) error {
+	_, parent, err := c.Exists(n.parent)
+	if err != nil {
+		return err
+	}
+	now := denial{stat.EphemeralOwner, parent.Aversion}
+	if isEphemeral(stat) && n.denied == now {
+		return gozk.ErrNoAuth
+	}
+	if err = do(); errors.Is(err, gozk.ErrNoAuth) {
+		n.denied = now
+	}
+	return err
 }

@@ -13,12 +13,11 @@ import (
 
 const anywhere = "zk://zookeeper.example.com?session-timeout=4s"
 
-// A process that died leaves its node behind until its session ends. The next
-// one takes the node over at once, and nobody sees a gap: not when it does, and
-// not when the old session ends.
-func TestGhostIsTakenOver(t *testing.T) {
+// A process that died leaves its node behind until its session ends. The next one takes the node
+// over at once, and nobody sees a gap: not when it does, and not when the old session ends.
+func TestStaleNodeIsTakenOver(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
-		w.ghost(alice)
+		w.stale(alice)
 		v := w.view(w.open())
 		w.shows(v, time.Second, alice)
 		old := w.owner(alice)
@@ -38,9 +37,9 @@ func TestGhostIsTakenOver(t *testing.T) {
 	})
 }
 
-// ghost leaves the node of a process of this host that died: its session goes
-// on, and nobody talks for it.
-func (w *world) ghost(instance string) {
+// stale leaves the node of a process of this host that died: its session goes on, and nobody talks
+// for it.
+func (w *world) stale(instance string) {
 	w.t.Helper()
 	b := w.open()
 	w.phase(w.register(b, instance).State, time.Second, sd.Registered)
@@ -49,14 +48,15 @@ func (w *world) ghost(instance string) {
 		w.t.Fatal(err)
 	}
 	b.Close()
+	w.Delete("/go_servers/" + instance) // if the goodbye was lost
 	if err := w.Create("/go_servers/"+instance, data, 0x1234); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// An expired session's node is still there when the process has its next
-// session: it is replaced, whatever the order.
-func TestOwnGhostIsReplaced(t *testing.T) {
+// An expired session's node is still there when the process has its next session: it is replaced,
+// whatever the order.
+func TestOwnStaleNodeIsReplaced(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		b := w.open()
 		r := w.register(b, alice)
@@ -126,8 +126,7 @@ func TestTakeoversAreLimited(t *testing.T) {
 	})
 }
 
-// A connection that comes back within the session costs no write and makes no
-// event.
+// A connection that comes back within the session costs no write and makes no event.
 func TestReconnectWritesNothing(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		b := w.open()
@@ -172,7 +171,7 @@ func TestLostReplies(t *testing.T) {
 	for _, op := range []zkdev.Op{zkdev.OpCreate, zkdev.OpMulti, zkdev.OpSetData, zkdev.OpDelete, zkdev.OpExists, zkdev.OpAddWatch} {
 		t.Run(fmt.Sprint(op), func(t *testing.T) {
 			inWorld(t, anywhere, func(w *world) {
-				w.ghost(bob)
+				w.stale(bob)
 				w.DropReply(op)
 				b := w.open()
 				r1, r2 := w.register(b, alice), w.register(b, bob)
@@ -202,7 +201,7 @@ func TestCutAnywhere(t *testing.T) {
 			}
 			b := w.open()
 			v := w.view(b)
-			w.ghost(bob)
+			w.stale(bob)
 			r1, r2 := w.register(b, alice), w.register(b, bob)
 			w.phase(r1.State, 15*time.Second, sd.Registered)
 			w.phase(r2.State, 15*time.Second, sd.Registered)
@@ -218,8 +217,8 @@ func TestCutAnywhere(t *testing.T) {
 	}
 }
 
-// Deregister while ZooKeeper cannot be reached: the node is removed at the
-// first contact, and never comes back.
+// Deregister while ZooKeeper cannot be reached: the node is removed at the first contact, and never
+// comes back.
 func TestWithdrawnAtFirstContact(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		b := w.open()
@@ -279,8 +278,8 @@ func TestDenied(t *testing.T) {
 	})
 }
 
-// When every session of a large fleet has expired, its servers do not all
-// register again in the same moment. A small fleet does.
+// When every session of a large fleet has expired, its servers do not all register again in the
+// same moment. A small fleet does.
 func TestMassExpiryIsSpread(t *testing.T) {
 	for _, test := range []struct {
 		others      int

@@ -35,8 +35,7 @@ func secretFile(t testing.TB, text string) string {
 	return name
 }
 
-// inSecureWorld is inWorld without a directory: the servers make it, with
-// credentials.
+// inSecureWorld is inWorld without a directory: the servers make it, with credentials.
 func inSecureWorld(t *testing.T, f func(w *world, file string)) {
 	file := secretFile(t, secret+"\n")
 	inWorld(t, anywhere+"&acl=creator&auth-file="+file, func(w *world) {

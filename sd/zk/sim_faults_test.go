@@ -3,12 +3,12 @@ package zk_test
 import (
 	"math"
 	"testing/synctest"
+	"time"
 
 	"example.com/daytime/sd/zk/zkdev"
 )
 
-// sessions returns all but the observer's, and 0, which stands for connections
-// that have none yet.
+// sessions returns all but the observer's, and 0, which stands for connections that have none yet.
 func (sim *simulation) sessions() []int64 {
 	ids := []int64{0}
 	for _, s := range sim.server.Sessions() {
@@ -27,9 +27,29 @@ func (sim *simulation) sessionOf(s *slot) []int64 {
 	return []int64{s.process.session()}
 }
 
+// A span is a time. It is under way while to is zero.
+type span struct{ from, to time.Time }
+
+// within returns how much of the span lies between from and to.
+func (s span) within(from, to time.Time) time.Duration {
+	if s.from.After(from) {
+		from = s.from
+	}
+	if !s.to.IsZero() && s.to.Before(to) {
+		to = s.to
+	}
+	return max(0, to.Sub(from))
+}
+
 // freeze stops the server, or lets it go on.
 func (sim *simulation) freeze(on bool) {
 	sim.mu.Lock()
+	switch {
+	case on && !sim.frozen:
+		sim.freezes = append(sim.freezes, span{from: time.Now()})
+	case !on && sim.frozen:
+		sim.freezes[len(sim.freezes)-1].to = time.Now()
+	}
 	sim.frozen = on
 	sim.mu.Unlock()
 	if on {
@@ -86,8 +106,8 @@ func (sim *simulation) failNext(op zkdev.Op, code zkdev.Code) {
 	sim.server.FailNext(op, code)
 }
 
-// limit makes the server one before ZooKeeper 3.6, or a new one again. What it
-// does not know hits no fault that waits for it.
+// limit makes the server one before ZooKeeper 3.6, or a new one again. What it does not know hits
+// no fault that waits for it.
 func (sim *simulation) limit(on bool) {
 	if n, armed := sim.armed[zkdev.OpAddWatch]; armed && sim.limited {
 		sim.armed[zkdev.OpAddWatch] = max(n, sim.server.Requests(zkdev.OpAddWatch)+1)
@@ -110,10 +130,32 @@ func (sim *simulation) pending() bool {
 	return false
 }
 
-// wipe makes the server forget everything. The observer is the first to be
-// there again, so that it misses nothing.
+// late reports whether the observer noted at that time what happened at the other one at the
+// latest: it is behind by mostSlow at most, and by the time for which everything was frozen.
+func (sim *simulation) late(noted, happened time.Time) bool {
+	bound := mostSlow
+	sim.mu.Lock()
+	defer sim.mu.Unlock()
+	for _, s := range sim.freezes {
+		bound += s.within(happened, noted)
+	}
+	return noted.After(happened.Add(bound))
+}
+
+// slowDown delays what the server sends from now on.
+func (sim *simulation) slowDown(d time.Duration) {
+	if d == 0 && sim.slow > 0 {
+		sim.held = time.Now().Add(sim.slow)
+	}
+	sim.slow = d
+	sim.server.Slow(d)
+}
+
+// wipe makes the server forget everything. The observer is the first to be there again, so that it
+// misses nothing.
 func (sim *simulation) wipe(directory bool) {
 	sim.healServer()
+	time.Sleep(time.Until(sim.held))
 	synctest.Wait() // everybody has been told what happened before
 	sim.gate.Store(true)
 	defer sim.gate.Store(false)
@@ -142,7 +184,7 @@ func (sim *simulation) healServer() {
 	sim.freeze(false)
 	sim.server.Hang(false)
 	sim.server.Refuse(false)
-	sim.server.Slow(0)
+	sim.slowDown(0)
 	sim.limit(false)
 	sim.server.CatchUp()
 	sim.server.ReleaseEphemerals()

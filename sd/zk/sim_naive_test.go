@@ -10,17 +10,16 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// A naive backend watches as one would with go-zookeeper alone: one-shot
-// watches, a list for each change. It is right as long as nothing goes wrong but
-// time, and its bug cannot be had by wrapping a backend.
+// A naive backend watches as one would with go-zookeeper alone: one-shot watches, a list for each
+// change. It is right as long as nothing goes wrong but time, and its bug cannot be had by wrapping
+// a backend.
 type naive struct {
 	sd.Backend
 	line *line
 	arm  func(conn *gozk.Conn, emit func(sd.Change)) (<-chan gozk.Event, error)
 }
 
-// listBeforeArm lists, then asks for the watch: what happens in between is seen
-// by neither.
+// listBeforeArm lists, then asks for the watch: what happens in between is seen by neither.
 func listBeforeArm(sim *simulation, p *program, b sd.Backend) sd.Backend {
 	p.sessions += p.slot.viewers
 	return &naive{b, p.line, func(conn *gozk.Conn, emit func(sd.Change)) (<-chan gozk.Event, error) {
@@ -46,8 +45,8 @@ func listWithArm(sim *simulation, p *program, b sd.Backend) sd.Backend {
 	}}
 }
 
-// Watch uses one connection. A Conn that would dial again would also arm again,
-// with a data race of the library.
+// Watch uses one connection. A Conn that would dial again would also arm again, with a data race of
+// the library.
 func (n *naive) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 	dials := 0
 	conn, events, err := gozk.Connect([]string{"127.0.0.1"}, 10*time.Second, gozk.WithLogInfo(false),

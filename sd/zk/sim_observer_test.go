@@ -15,11 +15,10 @@ import (
 	"example.com/daytime/sd/zk/zkdev"
 )
 
-// An observer writes down what really happens in the directory: a client of its
-// own, with one recursive watch, that no fault of a simulation is aimed at.
-// Slow and Freeze hold it up like everybody else, so what it notes may be late,
-// but never wrong nor in another order. It speaks the wire protocol itself: to
-// judge the package by the package's own watch would prove little.
+// An observer writes down what really happens in the directory: a client of its own, with one
+// recursive watch, that no fault of a simulation is aimed at. Slow and Freeze hold it up like
+// everybody else, so what it notes may be late, but never wrong nor in another order. It speaks the
+// wire protocol itself: to judge the package by the package's own watch would prove little.
 type observer struct {
 	server  *zkdev.Server
 	session int64
@@ -36,8 +35,7 @@ type turn struct {
 	present bool
 }
 
-// observerTimeout is the longest that zkdev grants by default. A freeze must be
-// shorter.
+// observerTimeout is the longest that zkdev grants by default. A freeze must be shorter.
 const observerTimeout = 40 * time.Second
 
 // watchChange is an event of the wire protocol.
@@ -46,8 +44,8 @@ type watchChange struct {
 	path string
 }
 
-// observe arms the watch and starts to take notes. Nobody else may change the
-// directory before it returned.
+// observe arms the watch and starts to take notes. Nobody else may change the directory before it
+// returned.
 func (o *observer) observe() error {
 	for range 10 { // a fault meant for somebody else may hit it
 		err := o.connect()

@@ -12,9 +12,9 @@ import (
 // plantedWithin is how many seeds a bug may survive.
 const plantedWithin = 200
 
-// TestSimulationFindsPlantedBugs plants the bugs that ZooKeeper clients are
-// known for, each alone, and expects the simulation to find each soon, and
-// nothing with the same seed where there is no bug.
+// TestSimulationFindsPlantedBugs plants the bugs that ZooKeeper clients are known for, each alone,
+// and expects the simulation to find each soon, and nothing with the same seed where there is no
+// bug.
 func TestSimulationFindsPlantedBugs(t *testing.T) {
 	all, timing := setting{kinds: kinds()}, setting{kinds: slices.Concat(membership, slowness), calm: true, bug: listWithArm}
 	for name, p := range map[string]struct {

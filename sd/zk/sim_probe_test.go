@@ -23,8 +23,8 @@ func (sim *simulation) updates() (n int) {
 	return n
 }
 
-// probeReconnect cuts all connections: sessions live on, nothing is written,
-// and nobody is shown anything.
+// probeReconnect cuts all connections: sessions live on, nothing is written, and nobody is shown
+// anything.
 func (sim *simulation) probeReconnect() {
 	sim.note("probe: reconnect")
 	zxid, updates := sim.server.Zxid(), sim.updates()
@@ -39,8 +39,8 @@ func (sim *simulation) probeReconnect() {
 	}
 }
 
-// probeRestart kills a server and starts it again before its session has ended:
-// its nodes are taken over, and nobody is shown a gap.
+// probeRestart kills a server and starts it again before its session has ended: its nodes are taken
+// over, and nobody is shown a gap.
 func (sim *simulation) probeRestart(s *slot) {
 	if s.process == nil {
 		return

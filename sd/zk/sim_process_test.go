@@ -17,8 +17,8 @@ import (
 	"github.com/go-kit/log"
 )
 
-// A slot is where one process of a simulation runs, at most one at a time: its
-// addresses and its way of reaching ZooKeeper stay the same over restarts.
+// A slot is where one process of a simulation runs, at most one at a time: its addresses and its
+// way of reaching ZooKeeper stay the same over restarts.
 type slot struct {
 	name      string
 	target    sd.Target
@@ -29,8 +29,7 @@ type slot struct {
 	process   *program // nil while nothing runs
 }
 
-// A program is a backend and what works on it: one session, registrars and
-// instancers.
+// A program is a backend and what works on it: one session, registrars and instancers.
 type program struct {
 	slot       *slot
 	line       *line
@@ -45,8 +44,8 @@ type program struct {
 	dead   bool            // killed
 }
 
-// A line is the network of one process. Cut for good it is what others see of
-// kill -9: connections end, nobody says goodbye, and nobody comes back.
+// A line is the network of one process. Cut for good it is what others see of kill -9: connections
+// end, nobody says goodbye, and nobody comes back.
 type line struct {
 	server *zkdev.Server
 	gate   *atomic.Bool // nobody may dial
@@ -149,8 +148,8 @@ func (sim *simulation) start(s *slot) {
 	s.process = p
 }
 
-// end ends the process in s, and returns when nothing of it is left: withdrawn
-// if it can be, or killed.
+// end ends the process in s, and returns when nothing of it is left: withdrawn if it can be, or
+// killed.
 func (sim *simulation) end(s *slot, kill bool) {
 	p := s.process
 	s.process = nil
@@ -177,8 +176,8 @@ func (sim *simulation) end(s *slot, kill bool) {
 // session is the one that the process holds now, or 0.
 func (p *program) session() int64 { return p.backend.Stats().Session }
 
-// A spectator is a client: an Instancer, followed by differences and, as a
-// go-kit component would, over a channel.
+// A spectator is a client: an Instancer, followed by differences and, as a go-kit component would,
+// over a channel.
 type spectator struct {
 	*sd.Instancer
 	views    [2]*view
@@ -252,8 +251,7 @@ func (sim *simulation) show(v *spectator, w *view, set map[string]bool) {
 	w.sets = append(w.sets, shown{time.Now(), set})
 }
 
-// last returns the set shown last and how many were shown, which is 0 before
-// the first.
+// last returns the set shown last and how many were shown, which is 0 before the first.
 func (w *view) last() (names []string, count int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

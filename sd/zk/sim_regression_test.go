@@ -9,9 +9,9 @@ import (
 
 // What simulations found, each reduced to the steps that matter.
 
-// A child that was created while the list was under way is in the list, or its
-// event comes after it: the count of events at the list is known but for one. A
-// later event that gets lost must not hide in that.
+// A child that was created while the list was under way is in the list, or its event comes after
+// it: the count of events at the list is known but for one. A later event that gets lost must not
+// hide in that.
 func TestAuditFindsOneLostEventAfterABusyList(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		w.Slow(50 * time.Millisecond)
@@ -28,8 +28,8 @@ func TestAuditFindsOneLostEventAfterABusyList(t *testing.T) {
 }
 
 // Everything is wiped after a client was told that its session has expired. The new directory may
-// have the same zxid as the old one, if both are the first that was made; so the
-// newer one must not be taken for a server that lags.
+// have the same zxid as the old one, if both are the first that was made; so the newer one must not
+// be taken for a server that lags.
 func TestWipeWhileTheSessionIsGone(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		w.Create("/go_servers/"+alice, nil, 0)
@@ -49,8 +49,8 @@ func TestWipeWhileTheSessionIsGone(t *testing.T) {
 	})
 }
 
-// The directory is deleted and made again. A server that lags still has the old
-// one: it is not believed, even by a session that has not seen anything.
+// The directory is deleted and made again. A server that lags still has the old one: it is not
+// believed, even by a session that has not seen anything.
 func TestLaggingServerHasTheOldDirectory(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		w.Create("/go_servers/"+alice, nil, 0)

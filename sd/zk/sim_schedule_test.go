@@ -17,15 +17,14 @@ type step struct {
 	do   func()
 }
 
-// A round is a time of faults and changes, and what is tried in the peace after
-// it.
+// A round is a time of faults and changes, and what is tried in the peace after it.
 type round struct {
 	steps []step
 	probe func()
 }
 
-// rounds plans everything in advance: by the seed alone, and not by what will
-// happen. A step that makes no sense when its time has come does nothing.
+// rounds plans everything in advance: by the seed alone, and not by what will happen. A step that
+// makes no sense when its time has come does nothing.
 func (sim *simulation) rounds() []round {
 	var all []round
 	for range 3 {
@@ -40,9 +39,9 @@ func (sim *simulation) rounds() []round {
 	return all
 }
 
-// A kind is a sort of step, and how likely it is beside the others. Plan
-// returns the steps of one occurrence that begins at the given time: lasting
-// faults end after a while by a step of their own.
+// A kind is a sort of step, and how likely it is beside the others. Plan returns the steps of one
+// occurrence that begins at the given time: lasting faults end after a while by a step of their
+// own.
 type kind struct {
 	weight int
 	plan   func(sim *simulation, at time.Duration) []step
@@ -187,7 +186,7 @@ var membership = []kind{
 var slowness = []kind{
 	{4, func(sim *simulation, at time.Duration) []step {
 		d := choose(sim.random, []time.Duration{time.Millisecond, 30 * time.Millisecond, 300 * time.Millisecond, mostSlow})
-		return sim.lasting(at, func() { sim.server.Slow(d) }, func() { sim.server.Slow(0) }, "slow by %v", d)
+		return sim.lasting(at, func() { sim.slowDown(d) }, func() { sim.slowDown(0) }, "slow by %v", d)
 	}},
 }
 

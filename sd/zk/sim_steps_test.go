@@ -35,9 +35,9 @@ func (sim *simulation) withdraw(s *slot, name string, wait bool) {
 	synctest.Wait()
 }
 
-// deregister may be called from any goroutine. If the withdrawal is confirmed,
-// nothing has happened since the call that lets name appear, and the observer is
-// not behind, then it may not appear any more.
+// deregister may be called from any goroutine. If the withdrawal is confirmed, nothing has happened
+// since the call that lets name appear, and the observer is not behind, then it may not appear any
+// more.
 func (sim *simulation) deregister(p *program, name string) {
 	sim.mu.Lock()
 	p.wanted[name] = false
@@ -123,8 +123,8 @@ func (sim *simulation) deleteForeign(name string) {
 	}
 }
 
-// deleteDirectory removes the directory and what is in it, as zkCli's deleteall
-// does: one by one, while others may be creating.
+// deleteDirectory removes the directory and what is in it, as zkCli's deleteall does: one by one,
+// while others may be creating.
 func (sim *simulation) deleteDirectory() {
 	for range 3 {
 		names, _ := sim.server.Children("/go_servers")

@@ -22,10 +22,9 @@ var (
 	simRuns  = flag.Int("sim.runs", 50, "how often -sim.seed is run: it fixes the schedule, not the interleaving")
 )
 
-// TestSimulation puts servers and clients through random schedules of faults
-// and changes, and checks after each round of them that everything is as it
-// should be, and was all the time what it may be. See sim_check_test.go for
-// what that means.
+// TestSimulation puts servers and clients through random schedules of faults and changes, and
+// checks after each round of them that everything is as it should be, and was all the time what it
+// may be. See sim_check_test.go for what that means.
 func TestSimulation(t *testing.T) {
 	first, n := uint64(1), uint64(*simSeeds)
 	if *simSeed != 0 {
@@ -45,8 +44,7 @@ func TestSimulation(t *testing.T) {
 	}
 }
 
-// A bug is put into a process: it returns the backend that the process is to
-// use in place of b.
+// A bug is put into a process: it returns the backend that the process is to use in place of b.
 type bug func(sim *simulation, p *program, b sd.Backend) sd.Backend
 
 // A setting is what a simulation is made of besides its seed.
@@ -56,9 +54,8 @@ type setting struct {
 	calm  bool   // no probes but to wait
 }
 
-// A simulation is one directory, the processes around it, and what ought to be
-// true of them. Its methods are called from one goroutine, where nothing else
-// is said.
+// A simulation is one directory, the processes around it, and what ought to be true of them. Its
+// methods are called from one goroutine, where nothing else is said.
 type simulation struct {
 	t      *testing.T
 	random *rand.Rand
@@ -79,6 +76,8 @@ type simulation struct {
 	armed   map[zkdev.Op]int      // requests that will have been made when the faults armed for them are spent
 	limited bool                  // the server is an old one
 	denials int                   // how many of these deny access
+	slow    time.Duration         // by which the server delays what it sends
+	held    time.Time             // until when something may still be held back by that
 	settled time.Time             // when everything was checked last
 
 	mu      sync.Mutex // guards what follows
@@ -86,6 +85,7 @@ type simulation struct {
 	failed  []string
 	absent  map[string]time.Time // names that may not appear after that
 	frozen  bool                 // the observer hears nothing
+	freezes []span               // and when it did not
 	allowed map[string]int       // by name, how often something happened that lets it appear
 }
 
@@ -128,9 +128,8 @@ func newSimulation(t *testing.T, seed uint64, where setting) *simulation {
 	return sim
 }
 
-// layout is who takes part. Every kind of process is there: with one instance
-// or several, with clients only or with both, on one host or three, and with
-// either kind of watch.
+// layout is who takes part. Every kind of process is there: with one instance or several, with
+// clients only or with both, on one host or three, and with either kind of watch.
 func (sim *simulation) layout() []*slot {
 	slots := []*slot{
 		{name: "server A", instances: []string{"192.0.2.1:13"}},

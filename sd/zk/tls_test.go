@@ -18,8 +18,8 @@ import (
 	"example.com/daytime/sd/zk"
 )
 
-// A certificate runs out while the program runs, and the connection is lost
-// after that. Replacing the file is enough.
+// A certificate runs out while the program runs, and the connection is lost after that. Replacing
+// the file is enough.
 func TestClientCertificateIsReplaced(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		a := newAuthority(w.t)
@@ -119,8 +119,8 @@ func TestSilentHandshake(t *testing.T) {
 	})
 }
 
-// A server that many clients come back to at once takes longer. It is given
-// more time from round to round, rather than the same work again and again.
+// A server that many clients come back to at once takes longer. It is given more time from round to
+// round, rather than the same work again and again.
 func TestSlowHandshake(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		a := newAuthority(w.t)
@@ -154,8 +154,7 @@ func TestCloseDoesNotWaitForGoodbye(t *testing.T) {
 	})
 }
 
-// Once a target asks for TLS, nothing else is ever sent, whatever the server
-// says to it.
+// Once a target asks for TLS, nothing else is ever sent, whatever the server says to it.
 func TestNeverClearText(t *testing.T) {
 	a := newAuthority(t)
 	cert, key := a.For("registrar", time.Hour)

@@ -21,8 +21,8 @@ const (
 	carol = "192.0.2.3:8897"
 )
 
-// A world is a directory in memory with servers that register and clients that
-// watch, in one bubble. Its time is virtual.
+// A world is a directory in memory with servers that register and clients that watch, in one
+// bubble. Its time is virtual.
 type world struct {
 	*memory
 	t *testing.T
@@ -45,17 +45,21 @@ func (w *world) open() *zk.Backend {
 
 // register registers instance over b.
 func (w *world) register(b sd.Backend, instance string) *sd.Registrar {
+	return register(w.t, b, instance)
+}
+
+func register(t testing.TB, b sd.Backend, instance string) *sd.Registrar {
 	r, err := sd.NewRegistrar(b, instance, log.NewNopLogger())
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	r.Register()
-	w.t.Cleanup(r.Deregister)
+	t.Cleanup(r.Deregister)
 	return r
 }
 
-// eventually waits until f returns nil, for at most within of virtual time, and
-// returns how long that took.
+// eventually waits until f returns nil, for at most within of virtual time, and returns how long
+// that took.
 func (w *world) eventually(within time.Duration, f func() error) time.Duration {
 	w.t.Helper()
 	start := time.Now()

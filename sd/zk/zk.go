@@ -12,8 +12,8 @@ import (
 
 var _ sd.Backend = (*Backend)(nil)
 
-// A Backend is one directory in one ZooKeeper ensemble, over one session. Its
-// methods may be called concurrently.
+// A Backend is one directory in one ZooKeeper ensemble, over one session. Its methods may be called
+// concurrently.
 type Backend struct {
 	session   *session.Session
 	stop      context.CancelFunc // ends the announcer
@@ -39,16 +39,14 @@ func Open(t sd.Target) (sd.Backend, error) { return OpenBackend(t) }
 //
 //	zk://host[:port][,host[:port]...][/path][?key=value[&key=value...]]
 //
-// The port is 2181 and the path /go_servers if they are left out. Keys:
-// session-timeout, 10s by default, is what is asked for (the server grants 2 to
-// 20 of its ticks); watch is auto by default, and persistent or children to
-// force one; tls-ca, tls-cert, tls-key and auth-file are files, none by default,
-// and acl is open by default, or creator: see Security above. A path can hold
-// neither % nor a blank.
+// The port is 2181 and the path /go_servers if they are left out. Keys: session-timeout, 10s by
+// default, is what is asked for (the server grants 2 to 20 of its ticks); watch is auto by default,
+// and persistent or children to force one; tls-ca, tls-cert, tls-key and auth-file are files, none
+// by default, and acl is open by default, or creator: see Security above. A path can hold neither %
+// nor a blank.
 //
-// OpenBackend connects in the background and does not wait: it fails only if t
-// is wrong, or a file that it names. Names of hosts are resolved at every dial. The caller must Close
-// the backend.
+// OpenBackend connects in the background and does not wait: it fails only if t is wrong, or a file
+// that it names. Names of hosts are resolved at every dial. The caller must Close the backend.
 func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 	c, err := parseConfig(t)
 	if err != nil {
@@ -70,30 +68,29 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 	b := &Backend{s, stop, newDirectory(s, c), newAnnouncer(s, c)}
 	s.Start(func(on *session.Conn, e gozk.Event) {
 		b.directory.event(on, e)
-		b.announcer.event(on, e)
+		b.announcer.event(e)
 	})
 	go b.announcer.run(ctx)
 	return b, nil
 }
 
-// Watch implements sd.Backend. It runs in its caller's goroutine. Several calls
-// share one watch and one session, and list each for itself: to have one list as
-// well, share an Instancer.
+// Watch implements sd.Backend. It runs in its caller's goroutine. Several calls share one watch and
+// one session, and list each for itself: to have one list as well, share an Instancer.
 func (b *Backend) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) error {
 	return translate(b.directory.watch(ctx, emit))
 }
 
-// Announce implements sd.Backend. The node is ephemeral, and owned by the
-// session of b. A node that a predecessor left behind, a process on this host
-// with the same address or an earlier session of this one, is taken over in one
-// step; any other is a conflict.
+// Announce implements sd.Backend. The node is ephemeral, and owned by the session of b. A node that
+// a predecessor left behind, a process on this host with the same address or an earlier session of
+// this one, is taken over in one step; any other is a conflict.
 func (b *Backend) Announce(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
-	return translate(b.announcer.announce(ctx, entry.Instance, func() { told(sd.Status{Phase: sd.Registered}) }))
+	up := func() { told(sd.Status{Phase: sd.Registered}) }
+	return translate(b.announcer.announce(ctx, entry.Instance, up))
 }
 
-// Close ends every call and the session, which removes what is still
-// registered. It waits two seconds at most for a server that does not answer;
-// the session then ends by its timeout. It returns nil.
+// Close ends every call and the session, which removes what is still registered. It waits two
+// seconds at most for a server that does not answer; the session then ends by its timeout. It
+// returns nil.
 func (b *Backend) Close() error {
 	b.stop()
 	b.session.Close()
@@ -113,7 +110,7 @@ type Stats struct {
 	Timeout   time.Duration // of the session, as negotiated, or as asked for
 	Watch     string        // persistent or children, as last used; empty before the first Watch
 	Dials     int64         // connections tried
-	Recreated int64         // how often the client was given up for a probe, as when the data had gone back
+	Recreated int64         // how often the client was given up, as when the data had gone back
 	Lists     int64         // how often the directory was listed
 	Repaired  int64         // how often an audit found what no event had told
 }

@@ -83,8 +83,7 @@ func loopback(ctx context.Context, network, address string) (net.Conn, error) {
 	return d.DialContext(ctx, network, "127.0.0.1:"+port)
 }
 
-// outcome returns nil if b has a session, or rather an error that holds all of
-// want.
+// outcome returns nil if b has a session, or rather an error that holds all of want.
 func outcome(b *zk.Backend, want []string) error {
 	if want == nil {
 		if b.Stats().Session == 0 {
@@ -103,8 +102,7 @@ func outcome(b *zk.Backend, want []string) error {
 	return nil
 }
 
-// The certificate is all that acl=creator needs. Who comes in clear text is a
-// stranger.
+// The certificate is all that acl=creator needs. Who comes in clear text is a stranger.
 func TestCertificateACLOnZooKeeper(t *testing.T) {
 	pem := zktest.MakePEM(t)
 	server := zktest.Start(t, zktest.TLS(pem))
@@ -157,8 +155,7 @@ func clearText(t testing.TB, server *zktest.Server) *gozk.Conn {
 	return conn
 }
 
-// Digest on a real server, from end to end: with the right to delete and
-// without it.
+// Digest on a real server, from end to end: with the right to delete and without it.
 func TestDigestOnZooKeeper(t *testing.T) {
 	server := zktest.Start(t)
 	admin := clearText(t, server)

@@ -131,7 +131,7 @@ func TestConnectionsAreClosed(t *testing.T) {
 	})
 }
 
-// What a link needs does not come in the way of an error from long ago.
+// What a Conn needs does not come in the way of an error from long ago.
 func TestFailureIsForgotten(t *testing.T) {
 	inLab(t, one, func(l *lab) {
 		l.faulty(refusing, "zookeeper")

@@ -118,7 +118,7 @@ func TestAdoption(t *testing.T) {
 	}
 }
 
-// A session that is lost and regained between two looks of the keeper is two links to everybody
+// A session that is lost and regained between two looks of the Session is two Conns to everybody
 // else.
 func TestConnReplacedWithinOneStep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -134,12 +134,12 @@ func TestConnReplacedWithinOneStep(t *testing.T) {
 			t.Error("changed: want it closed")
 		}
 		if l, _ := k.Conn(); l != second {
-			t.Errorf("link: want the second, have %v", l)
+			t.Errorf("Conn: want the second, have %v", l)
 		}
 	})
 }
 
-// Wait does not return a link that is known to be down, and gives up in time.
+// Wait does not return a Conn that is known to be down, and gives up in time.
 func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := offline(t)
@@ -154,7 +154,7 @@ func TestWait(t *testing.T) {
 		live := newConn(1)
 		time.AfterFunc(waitTimeout/2, func() { k.publish(live) })
 		if l, err := k.Wait(t.Context()); l != live || err != nil {
-			t.Errorf("want the new link, have %v, %v", l, err)
+			t.Errorf("want the new Conn, have %v, %v", l, err)
 		}
 	})
 }

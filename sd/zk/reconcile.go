@@ -1,0 +1,224 @@
+package zk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"example.com/daytime/sd/zk/session"
+	gozk "github.com/go-zookeeper/zk"
+)
+
+// What follows runs in the announcer's goroutine, one call at a time.
+
+// maxTries bounds the attempts while others change the node at the same time.
+const maxTries = 5
+
+// run reconciles nodes with their desired states until ctx is done.
+func (a *announcer) run(ctx context.Context) {
+	defer close(a.done)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		c, changed := a.session.Conn()
+		if c != nil && c.Err() == nil {
+			timer.Reset(a.reconcileAll(c))
+		}
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-a.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// reconcileAll reconciles each node that is due, and returns when the next one is.
+func (a *announcer) reconcileAll(c *session.Conn) time.Duration {
+	next := auditInterval
+	for _, e := range a.all() {
+		if c.Err() != nil {
+			break // on the next Conn all are due
+		}
+		d, due := a.isDue(e, c)
+		if due {
+			a.reconcile(c, e, d)
+		}
+		if d != ignore {
+			next = min(next, time.Until(e.due))
+		}
+		a.drop(e)
+	}
+	a.herd.count(c, a.parent)
+	return max(next, 0)
+}
+
+func (a *announcer) all() []*entry {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Collect(maps.Values(a.entries))
+}
+
+// isDue reports whether e is to be reconciled on c, and with which state.
+func (a *announcer) isDue(e *entry, c *session.Conn) (desired, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	due := e.desired != ignore && (e.pending || e.reconciledOn != c || !time.Now().Before(e.due))
+	e.pending = e.pending && !due
+	return e.desired, due
+}
+
+// reconcile makes the node what d says, or finds that it is.
+func (a *announcer) reconcile(c *session.Conn, e *entry, d desired) {
+	e.reconciledOn, e.due = c, time.Now().Add(untilAudit())
+	switch d {
+	case create:
+		a.create(c, e)
+	case keep:
+		a.keep(c, e)
+	case remove:
+		a.remove(c, e)
+	}
+}
+
+// create sees to it that the node exists and belongs to the session of c.
+func (a *announcer) create(c *session.Conn, e *entry) {
+	if wait := a.herd.delay(c.Session); wait > 0 {
+		e.due = time.Now().Add(wait)
+		return
+	}
+	if e.node.since.IsZero() {
+		e.node.since = time.Now()
+	}
+	err := a.try(func() error { return a.tryCreate(c, e) })
+	e.inDoubt = err != nil
+	if err != nil {
+		a.report(e, create, ignore, err)
+		return
+	}
+	a.herd.session = c.Session
+	e.node.denied = denial{}
+	a.report(e, create, keep, nil)
+}
+
+func (a *announcer) tryCreate(c *session.Conn, e *entry) error {
+	stat, err := e.node.stat(c)
+	switch {
+	case err != nil:
+		return err
+	case !a.wants(e, create):
+		return errRevoked
+	case stat == nil:
+		return e.node.create(c)
+	case stat.EphemeralOwner == c.Session:
+		return nil
+	default:
+		return e.node.takeOver(c, stat, func() bool { return a.wants(e, create) })
+	}
+}
+
+// keep finds out whether the node is still there and ours.
+func (a *announcer) keep(c *session.Conn, e *entry) {
+	switch err := e.node.verify(c, func() bool { return a.wants(e, keep) }); {
+	case errors.Is(err, errLost):
+		e.node.armed = nil // in case it was no event that told
+		a.report(e, keep, ignore, err)
+	case err != nil:
+		e.due = time.Now().Add(retryInterval)
+	}
+}
+
+// remove removes the node if it is ours.
+func (a *announcer) remove(c *session.Conn, e *entry) {
+	if e.inDoubt { // this server may not have heard yet of what another one was asked for
+		if _, err := c.Sync(e.path); err != nil {
+			e.due = time.Now().Add(retryInterval)
+			return
+		}
+		e.inDoubt = false
+	}
+	err := a.try(func() error { return a.tryRemove(c, e) })
+	switch {
+	case err == nil:
+		e.node.since = time.Time{}
+		a.report(e, remove, ignore, nil)
+	case !errors.Is(err, gozk.ErrNoAuth):
+		e.due = time.Now().Add(retryInterval)
+	case e.node.denied.session == c.Session && a.isAlone(e):
+		a.session.Renew(c) // the node goes with the session
+	default:
+		a.report(e, remove, remove, fmt.Errorf("%w, and it stays as long as its session", err))
+	}
+}
+
+func (a *announcer) tryRemove(c *session.Conn, e *entry) error {
+	exists, stat, err := c.Exists(e.path)
+	switch {
+	case err != nil:
+		return err
+	case !exists || !a.session.Owned(stat.EphemeralOwner):
+		return nil
+	default:
+		return e.node.erase(c, stat, func() bool { return a.wants(e, remove) })
+	}
+}
+
+// try calls f until the node did not change meanwhile.
+func (a *announcer) try(f func() error) error {
+	for range maxTries {
+		if err := f(); !errors.Is(err, errChanged) {
+			return err
+		}
+	}
+	return errChanged
+}
+
+// isAlone reports whether e is the only node, so that the session can be ended without taking
+// another along.
+func (a *announcer) isAlone(e *entry) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, other := range a.entries {
+		if other != e && (other.desired == create || other.desired == keep) {
+			return false
+		}
+	}
+	return true
+}
+
+// wants reports whether d is still the desired state of e.
+func (a *announcer) wants(e *entry, d desired) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return e.desired == d
+}
+
+// report tells the Announce what became of d, unless it wants something else by now, and makes next
+// the desired state.
+func (a *announcer) report(e *entry, d, next desired, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e.desired != d {
+		return
+	}
+	e.desired = next
+	select {
+	case <-e.reports:
+	default:
+	}
+	e.reports <- err
+}
+
+// drop forgets the entry if nobody wants anything of it and nothing is to be remembered about the
+// node.
+func (a *announcer) drop(e *entry) {
+	remember := e.inDoubt || e.node.remembers()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !e.busy && e.desired == ignore && !remember {
+		delete(a.entries, e.path)
+	}
+}
