@@ -15,7 +15,9 @@ type DialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 
 // A Config says to which servers a Session connects, and how.
 type Config struct {
-	// Hosts are the servers, each host:port. Names are resolved at every dial.
+	// Hosts are the servers, each host:port. A name may have several addresses: each is a server of
+	// its own. Names are looked up whenever servers are about to be tried, beside the dials; what
+	// was found last is kept while that fails.
 	Hosts []string
 	// Timeout is the session timeout that is asked for, 10 s by default. A server grants 2 to 20 of
 	// its ticks.
@@ -26,8 +28,12 @@ type Config struct {
 	// be a regular file of this process's user with mode 0600 or stricter. It is read at every
 	// dial.
 	AuthFile string
-	// Dial makes the connections. By default a net.Dialer does.
+	// Dial makes the connections. By default a net.Dialer does. It has a second, or less while
+	// there is a session to be saved.
 	Dial DialFunc
+	// Lookup resolves the names of hosts. By default the system's resolver does, or Dial, if there
+	// is one, which then gets names.
+	Lookup LookupFunc
 }
 
 // Validate returns an error if c cannot be right. It does no I/O.
@@ -74,6 +80,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{}).DialContext
+		if c.Lookup == nil {
+			c.Lookup = net.DefaultResolver.LookupNetIP
+		}
 	}
 	return c
 }

@@ -10,17 +10,16 @@ import (
 
 // A Conn is a session's time on one server: from its grant, or its return, to the next disconnect.
 // What is armed on a Conn lasts as long as it: users arm and read again on each. Its methods may be
-// called concurrently. A request blocks until it is answered or the Conn is down; one that is asked
-// for on a Conn may be answered on the next, and says nothing then about what is armed here, so ask
-// Err after it.
+// called concurrently. A request blocks until it is answered or the Conn is down, and fails at once
+// on one that is down. One that is asked for in the moment in which it goes down may be answered on
+// the next, and says nothing then about what is armed here, so ask Err after it.
 //
-// Paths that begin with /% are this package's own.
+// Errors are go-zookeeper's, or a *CodeError. Paths that begin with /% are this package's own.
 type Conn struct {
-	*gozk.Conn
 	Session int64  // the session's id
-	Server  string // host:port
+	Server  string // host:port, or name/ip:port if a name was resolved
 
-	session *Session
+	handle  *handle
 	since   time.Time
 	replies *replies
 	down    chan struct{} // closed when the Conn is down
@@ -69,14 +68,14 @@ func (c *Conn) AddWatch(path string, m Mode) error {
 	// The reply has an empty body, which the library reads as a sync's empty path.
 	_, err := c.Sync(markWatch[m] + path)
 	if err != nil && c.replies.unimplemented(opAddWatch) {
-		c.session.noteMissing(c.Server, opAddWatch, certain)
+		c.handle.session.noteMissing(c.Server, opAddWatch, certain)
 		return fmt.Errorf("%s: %w: %w", c.Server, ErrNoAddWatch, err)
 	}
 	return err
 }
 
 // CanAddWatch is false if the server is known to have no persistent watches.
-func (c *Conn) CanAddWatch() bool { return !c.session.isMissing(c.Server, opAddWatch) }
+func (c *Conn) CanAddWatch() bool { return !c.handle.session.isMissing(c.Server, opAddWatch) }
 
 // maxReads is how many nodes are read with one request.
 const maxReads = 500
@@ -107,7 +106,7 @@ func (c *Conn) MultiRead(paths []string) ([]Read, error) {
 
 // multiRead reads the nodes with one request, or with more if the reply is too long.
 func (c *Conn) multiRead(paths []string) ([]Read, error) {
-	if c.session.isMissing(c.Server, opMultiRead) {
+	if c.handle.session.isMissing(c.Server, opMultiRead) {
 		return nil, fmt.Errorf("%s: %w", c.Server, ErrNoMultiRead)
 	}
 	body, err := c.askMultiRead(paths)
@@ -137,10 +136,10 @@ func (c *Conn) askMultiRead(paths []string) ([]byte, error) {
 	case tooLong != nil:
 		return nil, tooLong
 	case c.replies.unimplemented(opMultiRead):
-		c.session.noteMissing(c.Server, opMultiRead, certain)
+		c.handle.session.noteMissing(c.Server, opMultiRead, certain)
 		return nil, fmt.Errorf("%s: %w", c.Server, ErrNoMultiRead)
 	case errors.Is(err, gozk.ErrConnectionClosed) && read.sent() && c.replies.refusal() == nil:
-		if c.session.noteMissing(c.Server, opMultiRead, suspicion) {
+		if c.handle.session.noteMissing(c.Server, opMultiRead, suspicion) {
 			return nil, fmt.Errorf("%s: %w: %w", c.Server, ErrNoMultiRead, err)
 		}
 		return nil, err
@@ -149,6 +148,6 @@ func (c *Conn) askMultiRead(paths []string) ([]byte, error) {
 	case !answered: // it was sent on a later connection, as a sync of a path that is nobody's
 		return nil, ErrDisconnected
 	}
-	c.session.clearMissing(c.Server, opMultiRead)
+	c.handle.session.clearMissing(c.Server, opMultiRead)
 	return body, nil
 }

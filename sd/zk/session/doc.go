@@ -38,9 +38,10 @@
 //
 // # Reading the package
 //
-// A connection to ZooKeeper is made at a bounded pace (dial.go), with TLS and credentials (tls.go,
-// auth.go), and wrapped by a guard, which checks every frame and sends what go-zookeeper does not
-// know (guard.go, reply.go, watch.go, multiread.go). A handle is one client of go-zookeeper, cut
-// into Conns (handle.go, conn.go). The Session holds one, or two while it probes (session.go,
-// access.go).
+// Each address of each host is a target (resolve.go), and has its turn in each round of dials
+// (plan.go). A connection is made at a bounded pace (dial.go, pace.go), with TLS and credentials
+// (tls.go, auth.go), and wrapped by a guard, which checks every frame and sends what go-zookeeper
+// does not know (guard.go, reply.go, watch.go, multiread.go). A handle is one client of
+// go-zookeeper, cut into Conns (handle.go, conn.go, requests.go). The Session holds one, or two
+// while it probes (session.go, access.go).
 package session

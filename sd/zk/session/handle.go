@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	gozk "github.com/go-zookeeper/zk"
 )
+
+// maxQueued is how long a request waits at most for the next connection, when it was asked for in
+// the moment in which the last one went down.
+const maxQueued = 10 * time.Second
 
 // A handle is one go-zookeeper Conn: a sequence of connections which, as long as ZooKeeper grants
 // it, belong to one session. It goes on by itself after an expiry, with a new session.
@@ -17,12 +21,14 @@ type handle struct {
 	session *Session
 	conn    *gozk.Conn
 	events  <-chan gozk.Event // closed when conn has ended
-	hosts   *hosts
+	plan    *plan
 	ctx     context.Context
 	stop    context.CancelFunc // ends dials under way
+	asking  atomic.Int64       // requests that have not returned
 
 	mu       sync.Mutex
 	guard    *guard        // the current or last connection
+	target   target        // of guard
 	last     handshake     // of guard, if it was answered
 	timeout  time.Duration // as negotiated, or as asked for before that
 	up       *Conn         // nil while there is no session
@@ -31,6 +37,7 @@ type handle struct {
 	refused  time.Time     // when a server last closed a connection in place of an answer
 	refusals map[string]time.Time
 	failure  error // why there is no session
+	closed   bool
 }
 
 // newHandle connects in the background.
@@ -38,7 +45,7 @@ func newHandle(s *Session) *handle {
 	ctx, stop := context.WithCancel(context.Background())
 	h := &handle{
 		session:  s,
-		hosts:    &hosts{},
+		plan:     newPlan(s.resolver),
 		ctx:      ctx,
 		stop:     stop,
 		timeout:  s.config.Timeout,
@@ -48,15 +55,15 @@ func newHandle(s *Session) *handle {
 	h.mu.Lock() // the callback may be called before conn is known
 	defer h.mu.Unlock()
 	var err error
-	h.conn, h.events, err = gozk.Connect(s.config.Hosts, s.config.Timeout,
+	h.conn, h.events, err = gozk.Connect([]string{"zookeeper"}, s.config.Timeout,
 		gozk.WithDialer(h.dial),
-		gozk.WithHostProvider(h.hosts),
+		gozk.WithHostProvider(provider{h}),
 		gozk.WithEventCallback(h.event),
 		gozk.WithMaxBufferSize(maxFrame),
 		gozk.WithLogger(silent{}),
 		gozk.WithLogInfo(false),
 	)
-	if err != nil { // that of no hosts, which New refuses, or of hosts.Init, which has none
+	if err != nil { // that of no hosts, or of the provider's Init: there is none
 		panic(fmt.Sprintf("session: %v", err))
 	}
 	return h
@@ -67,56 +74,6 @@ type silent struct{}
 
 func (silent) Printf(string, ...any) {}
 
-// dial is go-zookeeper's dialer. It runs in the Conn's own goroutine.
-func (h *handle) dial(network, address string, _ time.Duration) (net.Conn, error) {
-	h.closeGuard() // go-zookeeper leaves it open after an expiry
-	if err := h.session.limiter.wait(h.ctx); err != nil {
-		return nil, err
-	}
-	h.session.dials.Add(1)
-	ctx, cancel := context.WithTimeout(h.ctx, dialTimeout)
-	defer cancel()
-	conn, err := h.connect(ctx, network, address)
-	if err != nil {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.failed(address, err)
-		return nil, err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	onHandshake := func(shake handshake) { h.onHandshake(address, shake) }
-	h.guard = newGuard(conn, h.hosts.handshakeTimeout(h.timeout), onHandshake)
-	return h.guard, nil
-}
-
-// connect opens a connection, with TLS and credentials if they are configured. TLS has a second,
-// and after rounds in vain the time of a handshake: many clients at once must not keep a server
-// busy with what none of them waits for.
-func (h *handle) connect(ctx context.Context, network, address string) (net.Conn, error) {
-	config := h.session.config
-	secret, err := config.secret()
-	if err != nil {
-		return nil, err
-	}
-	conn, err := config.Dial(ctx, network, address)
-	if err == nil && config.TLS.used() {
-		ctx, cancel := context.WithTimeout(h.ctx, max(dialTimeout, h.handshakeTimeout()))
-		defer cancel()
-		conn, err = config.TLS.secure(ctx, conn, address)
-	}
-	if err != nil || secret == nil {
-		return conn, err
-	}
-	return &authConn{Conn: conn, secret: secret}, nil
-}
-
-func (h *handle) handshakeTimeout() time.Duration {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.hosts.handshakeTimeout(h.timeout)
-}
-
 func (h *handle) closeGuard() {
 	h.mu.Lock()
 	g := h.guard
@@ -126,8 +83,9 @@ func (h *handle) closeGuard() {
 	}
 }
 
-// onHandshake takes in how a handshake ended.
-func (h *handle) onHandshake(server string, shake handshake) {
+// onHandshake takes in how the handshake with t ended.
+func (h *handle) onHandshake(t target, shake handshake) {
+	server := t.String()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.last = shake
@@ -135,25 +93,55 @@ func (h *handle) onHandshake(server string, shake handshake) {
 	case shake.refused:
 		h.refused = time.Now()
 		h.refusals[server] = h.refused
-		h.failed(server, fmt.Errorf("%s: %w", server, errRefused))
+		h.failed(t, fmt.Errorf("%s: %w", server, errRefused))
 	case shake.err != nil:
-		h.failed(server, fmt.Errorf("%s: handshake: %w", server, shake.err))
+		h.failed(t, fmt.Errorf("%s: handshake: %w", server, shake.err))
 	case shake.session == 0:
 		h.failure = fmt.Errorf("%s: %w", server, gozk.ErrSessionExpired)
+		h.held = false
+		h.plan.prefer(server)
 	default:
 		h.timeout, h.failure = shake.timeout, nil
-		h.session.limiter.accepted()
+		clear(h.refusals)
+		h.plan.success()
 	}
 }
 
-// failed notes why there is no session. The caller holds the lock. A denial does not slow the dials
-// down as long as there may be a session to save: it may be over in a moment, as when a server
-// loads another certificate.
-func (h *handle) failed(server string, err error) {
+// dialFailed notes that there is no connection to t.
+func (h *handle) dialFailed(t target, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failed(t, err)
+}
+
+// failed notes why there is no session. The caller holds the lock. When every target has failed
+// since the last session, a denial slows the dials down; but not as long as there is a session to
+// be saved: it may be over in a moment, as when a server loads another certificate.
+func (h *handle) failed(t target, err error) {
 	h.failure = err
-	if mayLive := h.held && time.Since(h.lost) < h.timeout; !mayLive {
-		h.session.limiter.failed(server, errors.Is(err, ErrDenied))
+	if h.plan.failure(t) && errors.Is(err, ErrDenied) && !h.isSaving() {
+		h.session.limiter.denied()
 	}
+}
+
+// saving reports whether there is no connection, and a session that may live yet.
+func (h *handle) saving() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.isSaving()
+}
+
+func (h *handle) isSaving() bool { return h.held && time.Since(h.lost) < h.timeout }
+
+// mustFlush reports whether go-zookeeper is to fail what is queued, and to look whether it was
+// closed. It pauses for a second then. What is queued was asked for in the moment in which the
+// connection went down, since a Conn that is down takes no more requests: so that is rare, and
+// waits until there is no session to be saved.
+func (h *handle) mustFlush() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	queued := h.asking.Load() > 0 && time.Since(h.lost) > min(h.timeout, maxQueued)
+	return h.closed || queued
 }
 
 // event is go-zookeeper's callback. It must not block, nor call the library.
@@ -165,10 +153,9 @@ func (h *handle) event(e gozk.Event) {
 	case e.State == gozk.StateHasSession:
 		h.held = true
 		h.up = &Conn{
-			Conn:    h.conn,
 			Session: h.last.session,
-			Server:  e.Server,
-			session: h.session,
+			Server:  h.target.String(),
+			handle:  h,
 			since:   time.Now(),
 			replies: h.guard.replies,
 			down:    make(chan struct{}),
@@ -210,7 +197,9 @@ func (h *handle) refusedBy(server string) time.Time {
 // It returns when the library's goroutines have ended: at once, or after a second if the server
 // that is asked does not answer.
 func (h *handle) close() (confirmed bool) {
-	h.hosts.close()
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
 	h.stop()
 	up := h.status().up
 	if up == nil {

@@ -18,15 +18,16 @@ const maxOwned = 100
 // A Session is one ZooKeeper session at a time, and the next one after it has ended. Its methods
 // may be called concurrently.
 type Session struct {
-	config  Config
-	limiter *rateLimiter            // shared by both handles
-	events  func(*Conn, gozk.Event) // set by Start
-	dials   atomic.Int64
-	wake    signal // a handle has changed
-	ctx     context.Context
-	cancel  context.CancelFunc
-	done    chan struct{} // closed when run has ended, or never begins
-	probe   *handle       // only run's goroutine uses it
+	config   Config
+	resolver *resolver               // shared by both handles
+	limiter  *rateLimiter            // shared by both handles
+	events   func(*Conn, gozk.Event) // set by Start
+	dials    atomic.Int64
+	wake     signal // a handle has changed
+	ctx      context.Context
+	cancel   context.CancelFunc
+	done     chan struct{} // closed when run has ended, or never begins
+	probe    *handle       // only run's goroutine uses it
 
 	mu         sync.Mutex
 	started    bool
@@ -45,16 +46,18 @@ func New(c Config) (*Session, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("session: %w", err)
 	}
+	c = c.withDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Session{
-		config:  c.withDefaults(),
-		limiter: newRateLimiter(len(c.Hosts)),
-		wake:    newSignal(),
-		ctx:     ctx,
-		cancel:  cancel,
-		done:    make(chan struct{}),
-		changed: make(chan struct{}),
-		missing: map[ability]int{},
+		config:   c,
+		resolver: newResolver(ctx, c.Hosts, c.Lookup),
+		limiter:  newRateLimiter(len(c.Hosts)),
+		wake:     newSignal(),
+		ctx:      ctx,
+		cancel:   cancel,
+		done:     make(chan struct{}),
+		changed:  make(chan struct{}),
+		missing:  map[ability]int{},
 	}, nil
 }
 
@@ -109,6 +112,7 @@ func (s *Session) run() {
 	closing.Go(s.dropProbe)
 	confirmed := s.current.close()
 	closing.Wait()
+	s.resolver.wait()
 	s.publish(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -179,7 +183,7 @@ func (s *Session) judgeProbe(timeout time.Duration) time.Duration {
 		s.adopt(probed)
 		return 0
 	}
-	s.current.hosts.prefer(probed.Server)
+	s.current.plan.prefer(probed.Server)
 	return timeout
 }
 

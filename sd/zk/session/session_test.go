@@ -90,7 +90,7 @@ func TestAdoption(t *testing.T) {
 				k.current = newHandle(k) // it gets nowhere
 				k.probe = newHandle(k)
 				old, probe := k.current, k.probe
-				probed := &Conn{Conn: probe.conn, Session: 7, Server: server, since: time.Now(), replies: newReplies(), down: make(chan struct{})}
+				probed := &Conn{handle: probe, Session: 7, Server: server, since: time.Now(), replies: newReplies(), down: make(chan struct{})}
 				probe.mu.Lock()
 				probe.up = probed
 				probe.mu.Unlock()

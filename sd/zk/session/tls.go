@@ -58,12 +58,11 @@ func (t TLS) load() (*tls.Config, error) {
 }
 
 // secure does the handshake over conn, which it closes if that fails. The server must prove that it
-// is the host of address, which is as the target has it: what it resolves to is in the hands of
-// others.
-func (t TLS) secure(ctx context.Context, conn net.Conn, address string) (net.Conn, error) {
+// is the host as it is configured: what a name resolves to is in the hands of others.
+func (t TLS) secure(ctx context.Context, conn net.Conn, to target) (net.Conn, error) {
 	config, err := t.load()
 	if err == nil {
-		config.ServerName, _, err = net.SplitHostPort(address)
+		config.ServerName, _, err = net.SplitHostPort(to.host)
 	}
 	if err != nil {
 		conn.Close()
@@ -72,7 +71,7 @@ func (t TLS) secure(ctx context.Context, conn net.Conn, address string) (net.Con
 	secured := &tlsConn{tls.Client(conn, config), t.Cert != ""}
 	if err := secured.HandshakeContext(ctx); err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("%s: TLS handshake: %w", address, secured.explain(err))
+		return nil, fmt.Errorf("%v: TLS handshake: %w", to, secured.explain(err))
 	}
 	return secured, nil
 }

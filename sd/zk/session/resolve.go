@@ -1,0 +1,152 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// lookupTimeout bounds one lookup. A resolver whose first two name servers are dead asks the
+	// third after 10 s (resolv.conf(5): a timeout of 5 s for each).
+	lookupTimeout = 15 * time.Second
+	// maxAddresses bounds what one lookup may add to a round of dials.
+	maxAddresses = 16
+)
+
+// LookupFunc returns the addresses of a host; network is "ip4" or "ip6". It must return when ctx is
+// done. net.Resolver has it as LookupNetIP.
+type LookupFunc func(ctx context.Context, network, host string) ([]netip.Addr, error)
+
+// A target is one address of a configured host.
+type target struct {
+	host    string // as configured, host:port; a certificate must prove it
+	address string // what is dialled: ip:port, or host if the dialer resolves it
+	place   int    // of host in the configuration, where it may stand twice
+}
+
+// String is the address, behind the name that it was found under: zk.example.com/192.0.2.1:2181.
+func (t target) String() string {
+	if t.host == t.address {
+		return t.host
+	}
+	name, _, _ := net.SplitHostPort(t.host)
+	return name + "/" + t.address
+}
+
+// A resolver knows the targets of the configured hosts. Lookups run beside the dials: of each name
+// one for IPv4 and one for IPv6, so that a name server that drops one kind of question does not
+// hold up the answer to the other. What was found last is kept while lookups fail.
+type resolver struct {
+	lookup LookupFunc
+	ctx    context.Context
+	active sync.WaitGroup // lookups under way
+
+	mu      sync.Mutex
+	fixed   []target // addresses, and names that the dialer resolves
+	records []*record
+	changed chan struct{} // closed and replaced when a lookup ends
+}
+
+// A record is what is known of a name in one address family. The resolver's lock guards it.
+type record struct {
+	network string // ip4 or ip6
+	host    string // host:port
+	place   int
+	other   *record
+	targets []target
+	looking bool  // a lookup is under way
+	err     error // of the last lookup
+}
+
+// newResolver returns a resolver whose lookups end with ctx. Without lookup, names are left to the
+// dialer.
+func newResolver(ctx context.Context, hosts []string, lookup LookupFunc) *resolver {
+	r := &resolver{lookup: lookup, ctx: ctx, changed: make(chan struct{})}
+	for n, host := range hosts {
+		name, _, _ := net.SplitHostPort(host)
+		if _, err := netip.ParseAddr(name); err == nil || lookup == nil {
+			r.fixed = append(r.fixed, target{host, host, n})
+			continue
+		}
+		ip4 := &record{network: "ip4", host: host, place: n}
+		ip6 := &record{network: "ip6", host: host, place: n, other: ip4}
+		ip4.other = ip6
+		r.records = append(r.records, ip4, ip6)
+	}
+	return r
+}
+
+// refresh begins the lookups of which none is under way.
+func (r *resolver) refresh() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, rec := range r.records {
+		if !rec.looking {
+			rec.looking = true
+			r.active.Go(func() { r.resolve(rec) })
+		}
+	}
+}
+
+// resolve looks one record up.
+func (r *resolver) resolve(rec *record) {
+	ctx, cancel := context.WithTimeout(r.ctx, lookupTimeout)
+	defer cancel()
+	name, port, _ := net.SplitHostPort(rec.host)
+	found, err := r.lookup(ctx, rec.network, name)
+	rand.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
+	targets := make([]target, 0, maxAddresses)
+	for _, ip := range found[:min(len(found), maxAddresses)] {
+		address := net.JoinHostPort(ip.Unmap().String(), port)
+		targets = append(targets, target{rec.host, address, rec.place})
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rec.looking, rec.err = false, err
+	if err == nil || isNotFound(err) && len(rec.other.targets) > 0 && rec.other.err == nil {
+		rec.targets = targets // a name without an address in one family is no failure
+	}
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+func isNotFound(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns) && dns.IsNotFound
+}
+
+// A view is what a resolver knows at one time.
+type view struct {
+	targets []target
+	looking bool            // lookups are under way
+	changed <-chan struct{} // closed when one ends
+	err     error           // of a lookup that failed
+}
+
+func (r *resolver) view() view {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := view{changed: r.changed, targets: slices.Clone(r.fixed)}
+	for _, rec := range r.records {
+		for _, t := range rec.targets {
+			if !slices.Contains(v.targets, t) {
+				v.targets = append(v.targets, t)
+			}
+		}
+		v.looking = v.looking || rec.looking
+		if rec.err != nil && v.err == nil {
+			v.err = fmt.Errorf("%s: %w", rec.host, rec.err)
+		}
+	}
+	return v
+}
+
+// wait returns when no lookup is under way. The resolver's context is done.
+func (r *resolver) wait() { r.active.Wait() }
