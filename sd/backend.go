@@ -3,6 +3,8 @@ package sd
 import (
 	"context"
 	"errors"
+
+	"example.com/daytime/sd/policy"
 )
 
 // A Backend is one service's directory in a registry. Its methods may be called concurrently.
@@ -47,6 +49,12 @@ type Change struct {
 	Reset    bool     // Up is the whole set, Down is empty
 	Up, Down []string // in no order; no name stands in both, or twice
 	Withdrew []string // those of Down that left on purpose; the others were lost, as are all in doubt
+
+	// Effective and Sides are what the policy makes of them, from an Instancer to its followers.
+	// Those of Up that Effective lacks have the defaults; it also has members that changed. Sides is
+	// nil unless it changed, or Reset.
+	Effective map[string]policy.Effective
+	Sides     []policy.Side
 }
 
 // size is how many instances changed, of a difference.
