@@ -227,3 +227,5 @@ func await(tb testing.TB, condition func() bool) {
 		}
 	}
 }
+
+func nopLogger() kitlog.Logger { return kitlog.NewNopLogger() }

@@ -106,7 +106,7 @@ func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
 		if until := p.breaker.recordFailure(now, p.config.reserve); until > 0 {
 			p.schedule(until, nil, endPause)
 		}
-	case m.health == ejected || m.presence != listed: // known already, or unknown
+	case m.health == ejected || m.presence != listed: // already, or it has left
 	case (e == refused || lasting) && a.start >= m.ejectedUntil:
 		ejectedFor = p.eject(m, now)
 	default:
@@ -152,7 +152,7 @@ func (p *Pool) eject(m *Member, now int64) (ejectedFor int64) {
 
 // planProbe makes m due for a probe, or sets a timer for that. The caller holds mu, and publishes.
 func (p *Pool) planProbe(m *Member) {
-	if m.presence != listed || m.health == answering || m.health == due || m.probePlanned {
+	if !m.counts() || m.health == answering || m.health == due || m.probePlanned {
 		return
 	}
 	now := p.now()
@@ -173,7 +173,7 @@ func (p *Pool) planProbe(m *Member) {
 func (p *Pool) claimProbe(m *Member) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if m.health != due || m.presence != listed || !m.begin() {
+	if m.rank != probing || !m.begin() {
 		return false
 	}
 	p.setFailing(m, failing)
@@ -204,7 +204,7 @@ func (p *Pool) recordSuccess(m *Member, now int64) {
 	if m.health == answering {
 		return
 	}
-	alone := p.partitions[ready].n == 0
+	alone := p.tiers[ready].n == 0
 	p.setFailing(m, answering)
 	if alone && m.presence == listed {
 		p.probeAll(now)
@@ -218,7 +218,7 @@ func (p *Pool) probeAll(now int64) {
 	for _, m := range p.members {
 		if m.health == failing || m.health == ejected {
 			m.probeAt = now
-			if m.calls.Load() == 0 && m.presence == listed {
+			if m.calls.Load() == 0 && m.counts() {
 				p.setFailing(m, due)
 			}
 		}

@@ -53,14 +53,15 @@ func (p *Pool) restore(instance string) *Member {
 	h := p.past[instance]
 	delete(p.past, instance)
 	if h == nil {
-		return &Member{instance: instance, hash: hashString(instance), history: new(history)}
+		return newMember(instance, new(history))
 	}
 	m := h.member
 	h.member = nil
 	if m != nil && m.reopen() {
 		return m
 	}
-	m = &Member{instance: instance, hash: hashString(instance), history: h, ejections: h.ejections}
+	m = newMember(instance, h)
+	m.ejections = h.ejections
 	m.latency.copy(&h.latency)
 	m.failures.Store(h.row)
 	m.failingSince.Store(h.failingSince)
@@ -126,6 +127,8 @@ func (m *Member) state() string {
 		return "reserve"
 	case m.health == ejected:
 		return "ejected"
+	case m.drained:
+		return "drained"
 	default:
 		return "listed"
 	}

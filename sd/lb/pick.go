@@ -18,7 +18,10 @@ const (
 func (p *Pool) pick(ctx context.Context, picker Picker, tried []*Member) *Member {
 	for {
 		s := p.snapshot.Load()
-		m := p.choose(ctx, picker, s, tried)
+		m := p.choose(ctx, picker, s.side(ctx, picker, tried), tried)
+		if m == nil && len(s.sides) > 0 {
+			m = p.choose(ctx, picker, s, tried)
+		}
 		for _, tier := range s.tiers {
 			if m == nil {
 				m = picker.Pick(ctx, s.only(tier), tried)
@@ -48,7 +51,7 @@ func (p *Pool) choose(ctx context.Context, picker Picker, s *Snapshot, tried []*
 	if first == nil || !first.warming.Load() {
 		return first
 	}
-	if _, sticky := picker.(Hash); sticky {
+	if isSticky(picker) {
 		return first // or keys would go to and fro
 	}
 	m := first
@@ -78,15 +81,15 @@ func (p *Pool) pickProbe(ctx context.Context, picker Picker, s *Snapshot) *Membe
 	if p.sinceProbe.Add(1) < probeEvery {
 		return nil
 	}
-	if _, sticky := picker.(Hash); sticky {
-		both := s.only(append(slices.Clone(s.open), s.probes))
+	if isSticky(picker) {
+		both := s.only(append(slices.Clone(s.lists), s.probes.lists...))
 		m := picker.Pick(ctx, both, nil)
 		if m != nil && p.claimProbe(m) {
 			return m
 		}
 		return nil
 	}
-	if m := s.probes.at(rand.IntN(s.probes.n)); p.claimProbe(m) {
+	if m := s.probes.sample(nil); p.claimProbe(m) {
 		return m
 	}
 	return nil
