@@ -11,10 +11,10 @@ import (
 	kitlog "github.com/go-kit/log"
 )
 
-// BenchmarkPick is the cost of a call for its member: snapshot, picker, slow start. Weighted members
-// have weights of 1, 10 and 100 in turn, zoned ones three zones. go-kit's balancers beside it do the
-// same part of the work; they take a lock, and its random is a data race, hence not among the parallel
-// ones.
+// BenchmarkPick is the cost of a call for its member: snapshot, picker, slow start. Weighted
+// members have weights of 1, 10 and 100 in turn, zoned ones three zones. go-kit's balancers beside
+// it do the same part of the work; they take a lock, and its random is a data race, hence not among
+// the parallel ones.
 func BenchmarkPick(b *testing.B) {
 	names := []string{"random", "roundrobin", "leastloaded", "ewma"}
 	for _, n := range []int{10, 10_000} {
@@ -103,8 +103,8 @@ func BenchmarkPickParallel(b *testing.B) {
 	})
 }
 
-// BenchmarkChange is one instance leaving or coming back, from Follow's call until it can be picked or no more. The flat
-// one is what copying a slice would cost instead, without anything else.
+// BenchmarkChange is one instance leaving or coming back, from Follow's call until it can be picked
+// or no more. The flat one is what copying a slice would cost instead, without anything else.
 func BenchmarkChange(b *testing.B) {
 	for _, n := range []int{100, 10_000, 100_000} {
 		p, r := newTestPool(b, n)

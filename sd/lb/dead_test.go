@@ -38,7 +38,8 @@ func TestMostOfTheListIsDead(t *testing.T) {
 					for _, n := range f.since(before) {
 						attempts += n
 					}
-					// One call in four may begin with a probe; the first second finds out most of the dead.
+					// One call in four may begin with a probe; the first second finds out most of
+					// the dead.
 					if want := int64(59*20*5/4 + c.dead); attempts > want {
 						t.Errorf("attempts: want at most %d for %d calls, have %d", want, 59*20, attempts)
 					}

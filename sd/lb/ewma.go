@@ -15,10 +15,10 @@ type EWMA struct{}
 
 var _ Picker = EWMA{}
 
-// NewEWMA returns a picker that draws two members, in proportion to their weights, and takes the one
-// with the lower cost: latency times calls in flight, counted for a weight of 100. Latency is a moving
-// average over about 10 s that jumps to every peak and comes down slowly (Finagle's peak-EWMA), and
-// decays while a member is idle, so that a slow one is asked again after a while.
+// NewEWMA returns a picker that draws two members, in proportion to their weights, and takes the
+// one with the lower cost: latency times calls in flight, counted for a weight of 100. Latency is a
+// moving average over about 10 s that jumps to every peak and comes down slowly (Finagle's
+// peak-EWMA), and decays while a member is idle, so that a slow one is asked again after a while.
 func NewEWMA() EWMA { return EWMA{} }
 
 // Pick implements [Picker].
@@ -30,9 +30,10 @@ func (EWMA) Pick(_ context.Context, s *Snapshot, tried []*Member) *Member {
 	return a
 }
 
-// cost is the binary logarithm of latency times calls, up to a term that is the same for all members
-// at any moment: log2(latency) + now/halving, which is stored, plus log2(calls). A member without an
-// answer is taken at once, but not twice: the second call waits for the answer to the first.
+// cost is the binary logarithm of latency times calls, up to a term that is the same for all
+// members at any moment: log2(latency) + now/halving, which is stored, plus log2(calls). A member
+// without an answer is taken at once, but not twice: the second call waits for the answer to the
+// first.
 func (m *Member) cost() float64 {
 	calls := m.calls.Load()
 	bits := m.latency.bits.Load()
@@ -46,8 +47,8 @@ func (m *Member) cost() float64 {
 	}
 }
 
-// load is the calls in flight, and this one, as they would be at a weight of 100. Without calls it is
-// 1 whatever the weight: two idle members are as fast as their latencies say.
+// load is the calls in flight, and this one, as they would be at a weight of 100. Without calls it
+// is 1 whatever the weight: two idle members are as fast as their latencies say.
 func (m *Member) load(calls int64) float64 {
 	if calls == 0 {
 		return 1
@@ -55,12 +56,12 @@ func (m *Member) load(calls int64) float64 {
 	return 1 + float64(calls*policy.DefaultWeight)/float64(max(m.weight.Load(), 1))
 }
 
-// roughLog2 is log2(x), never more than 0.09 too low, for x of at least 1; math.Log2 takes as long as
-// the rest of a pick.
+// roughLog2 is log2(x), never more than 0.09 too low, for x of at least 1; math.Log2 takes as long
+// as the rest of a pick.
 //
-// A float64 is (1+f) * 2^e. Its bits, read as an integer, are e+1023 in the upper 12 and f*2^52 in the
-// lower 52, so that divided by 2^52 they are e+1023+f. That lacks log2(1+f) by log2(1+f)-f, which is
-// 0 at powers of two and 0.086 at most, between them.
+// A float64 is (1+f) * 2^e. Its bits, read as an integer, are e+1023 in the upper 12 and f*2^52 in
+// the lower 52, so that divided by 2^52 they are e+1023+f. That lacks log2(1+f) by log2(1+f)-f,
+// which is 0 at powers of two and 0.086 at most, between them.
 func roughLog2(x float64) float64 {
 	return float64(int64(math.Float64bits(x)))/(1<<52) - 1023
 }
@@ -69,23 +70,24 @@ func roughLog2(x float64) float64 {
 const unheard = 1e9
 
 const (
-	// halving is the time in which an average loses half its weight, in nanoseconds: 10 s of e-folding.
+	// halving is the time in which an average loses half its weight, in nanoseconds: 10 s of
+	// e-folding.
 	halving = float64(10*time.Second) * math.Ln2
-	// minFailedLatency is the least that a failed call counts as: an instance that fails at once is not
-	// a fast one.
+	// minFailedLatency is the least that a failed call counts as: an instance that fails at once is
+	// not a fast one.
 	minFailedLatency = float64(time.Second)
 )
 
-// A latencyAverage loses half its weight each halving: at time t the average of an observation x made
-// at time t0 is x * 2^-((t-t0)/halving).
+// A latencyAverage loses half its weight each halving: at time t the average of an observation x
+// made at time t0 is x * 2^-((t-t0)/halving).
 //
-// What is stored is the logarithm of that, and without its dependence on t: log2(x) + t0/halving. The
-// average at t is 2^(stored - t/halving). So the stored value does not change while nothing is
+// What is stored is the logarithm of that, and without its dependence on t: log2(x) + t0/halving.
+// The average at t is 2^(stored - t/halving). So the stored value does not change while nothing is
 // observed, and of two members the one with the lower stored value has the lower average at any t:
 // picks compare these, without a clock and without an exponential.
 type latencyAverage struct {
-	// bits are those of the float64, complemented, so that 0, the initial value, which no observation
-	// has, stands for none.
+	// bits are those of the float64, complemented, so that 0, the initial value, which no
+	// observation has, stands for none.
 	bits atomic.Uint64
 
 	mu sync.Mutex // serializes observe, and guards at
@@ -104,8 +106,8 @@ func (a *latencyAverage) value(now int64) float64 {
 // observe takes a latency in: a peak at once, anything lower gradually.
 func (a *latencyAverage) observe(now int64, latency float64) { a.weigh(now, latency, latency) }
 
-// fail takes in a call that failed after latency, gradually as minFailedLatency: a few failures among
-// many calls leave a member about as it was.
+// fail takes in a call that failed after latency, gradually as minFailedLatency: a few failures
+// among many calls leave a member about as it was.
 func (a *latencyAverage) fail(now int64, latency float64) {
 	a.weigh(now, latency, max(latency, minFailedLatency))
 }

@@ -12,10 +12,10 @@ type Hash struct{}
 
 var _ Picker = Hash{}
 
-// NewHash returns a picker by rendezvous: each member has a score for each key, and the highest wins.
-// When a member joins or leaves, or its weight changes, only its own keys move, and every process
-// finds the same member without talking to others. It looks at all members. Calls without a key are
-// spread at random.
+// NewHash returns a picker by rendezvous: each member has a score for each key, and the highest
+// wins. When a member joins or leaves, or its weight changes, only its own keys move, and every
+// process finds the same member without talking to others. It looks at all members. Calls without a
+// key are spread at random.
 func NewHash() Hash { return Hash{} }
 
 type hashKey struct{}
@@ -55,10 +55,11 @@ func highest(key uint64, v *view, tried []*Member) (best *Member) {
 	return best
 }
 
-// shortest returns the member whose score, as a time of arrival, is the shortest. With u the score as
-// a number between 0 and 1, -ln(u)/weight has an exponential distribution whose rate is the weight,
-// and the shortest of such times belongs to each member with a chance in proportion to its rate. If
-// the weights are equal that is the highest score. (Weighted rendezvous hashing: J. Resch, 2015.)
+// shortest returns the member whose score, as a time of arrival, is the shortest. With u the score
+// as a number between 0 and 1, -ln(u)/weight has an exponential distribution whose rate is the
+// weight, and the shortest of such times belongs to each member with a chance in proportion to its
+// rate. If the weights are equal that is the highest score. (Weighted rendezvous hashing: J. Resch,
+// 2015.)
 //
 // The logarithm is taken for few members only: -ln(u) is never less than 1-u.
 func shortest(key uint64, v *view, tried []*Member) (best *Member) {
@@ -88,8 +89,8 @@ func hashString(s string) uint64 {
 	return mix(h, 0x9E3779B97F4A7C15)
 }
 
-// score is what a member has for a key. Both are hashes, so one multiplication is enough to have each
-// bit of them count in the highest ones, which decide; a Hash pays it for each member.
+// score is what a member has for a key. Both are hashes, so one multiplication is enough to have
+// each bit of them count in the highest ones, which decide; a Hash pays it for each member.
 func score(key, hash uint64) uint64 { return (key ^ hash) * 0xD6E8FEB86659FD93 }
 
 // mix folds the 128-bit product of its arguments' combination.

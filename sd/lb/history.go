@@ -66,7 +66,7 @@ func (p *Pool) restore(instance string) *Member {
 	m.failures.Store(h.row)
 	m.failingSince.Store(h.failingSince)
 	if h.failing {
-		m.health = failing
+		m.health, m.asideSince = failing, p.now()
 	}
 	return m
 }
@@ -88,7 +88,7 @@ func (p *Pool) Stats() []Stat {
 	p.mu.Lock()
 	stats := make([]Stat, 0, len(p.members)+len(p.past))
 	for instance, m := range p.members {
-		stats = append(stats, m.history.stat(instance, m.state(), m.InFlight()))
+		stats = append(stats, m.history.stat(instance, m.statName(), m.InFlight()))
 	}
 	for instance, h := range p.past {
 		inFlight := 0
@@ -118,8 +118,8 @@ func (h *history) stat(instance, state string, inFlight int) Stat {
 	return s
 }
 
-// state is the word for it in a Stat. The caller holds mu.
-func (m *Member) state() string {
+// statName is the word for its state in a Stat. The caller holds mu.
+func (m *Member) statName() string {
 	switch {
 	case m.presence == pending:
 		return "pending"

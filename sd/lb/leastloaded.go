@@ -9,8 +9,8 @@ var _ Picker = LeastLoaded{}
 
 // NewLeastLoaded returns a picker that draws two members, in proportion to their weights, and takes
 // the one with fewer calls in flight for its weight. Two are enough: a look at all would cost more,
-// and send all clients to the same idle one. (M. Mitzenmacher, The Power of Two Choices in Randomized
-// Load Balancing, 2001.)
+// and send all clients to the same idle one. (M. Mitzenmacher, The Power of Two Choices in
+// Randomized Load Balancing, 2001.)
 func NewLeastLoaded() LeastLoaded { return LeastLoaded{} }
 
 // Pick implements [Picker].

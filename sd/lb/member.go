@@ -50,7 +50,9 @@ type Member struct {
 	probePlanned bool   // a timer for it runs
 	ejections    int    // in a row
 	ejectedUntil int64  // end of the latest; 0 once it has answered
-	builds       int    // factory failures in a row
+	asideSince   int64  // when it stopped answering, while health is not answering
+	reported     memberState
+	builds       int // factory failures in a row
 }
 
 // A presence is where an instance stands in the registry.
@@ -148,8 +150,8 @@ func (m *Member) end() {
 	}
 }
 
-// close lets no further call begin. The endpoint is closed when the calls in flight have ended, here
-// or in end.
+// close lets no further call begin. The endpoint is closed when the calls in flight have ended,
+// here or in end.
 func (m *Member) close() {
 	if m.serve == nil {
 		return // the factory never gave one
@@ -173,8 +175,8 @@ func (m *Member) reopen() bool {
 	}
 }
 
-// closeEndpoint runs the closer beside its caller, which has a response in hand. Pool.Close awaits it
-// through closed.
+// closeEndpoint runs the closer beside its caller, which has a response in hand. Pool.Close awaits
+// it through closed.
 func (m *Member) closeEndpoint() {
 	m.closeOnce.Do(func() {
 		go func() {

@@ -57,8 +57,8 @@ func (p *Pool) setShares(sides []policy.Side) {
 	p.changed = true
 }
 
-// add marks instances as listed, takes those in reserve back, and returns new members for those that
-// it does not know. An instance listed twice is one member. The caller holds mu.
+// add marks instances as listed, takes those in reserve back, and returns new members for those
+// that it does not know. An instance listed twice is one member. The caller holds mu.
 func (p *Pool) add(instances []string, effective map[string]policy.Effective) (added []*Member) {
 	for _, instance := range instances {
 		e, ok := effective[instance]

@@ -89,7 +89,8 @@ func TestSlowFactoryPublishesWhatItHas(t *testing.T) {
 	})
 }
 
-// What is known about an instance survives its absence: as the same member out of the reserve, as its history after that.
+// What is known about an instance survives its absence: as the same member out of the reserve, as
+// its history after that.
 func TestCountersSurviveMembershipChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{latency: time.Second}

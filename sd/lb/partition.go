@@ -24,8 +24,8 @@ type cell struct {
 	class uint8 // of the weight
 }
 
-// idle is the class of the weight 0. Members of this class are picked only when no others are there,
-// and all alike.
+// idle is the class of the weight 0. Members of this class are picked only when no others are
+// there, and all alike.
 const idle = 255
 
 // classOf returns the class of a weight: class c has the weights above half of 1<<c, up to 1<<c.

@@ -13,8 +13,9 @@ const (
 	probeEvery = 4
 )
 
-// pick returns a member outside tried with a call begun on it, which invoke ends, or nil. It prefers
-// the members open in the snapshot, then each further tier: each only when all before it were tried.
+// pick returns a member outside tried with a call begun on it, which invoke ends, or nil. It
+// prefers the members open in the snapshot, then each further tier: each only when all before it
+// were tried.
 func (p *Pool) pick(ctx context.Context, picker Picker, tried []*Member) *Member {
 	for {
 		s := p.snapshot.Load()
@@ -69,7 +70,8 @@ func (p *Pool) choose(ctx context.Context, picker Picker, s *Snapshot, tried []*
 	return m
 }
 
-// isWarm draws whether a member that is warming up may have this call: its share grows with the time.
+// isWarm draws whether a member that is warming up may have this call: its share grows with the
+// time.
 func (p *Pool) isWarm(m *Member) bool {
 	share := float64(p.now()-m.warmFrom) / float64(p.config.slowStart)
 	return rand.Float64() < max(share, 0.1)

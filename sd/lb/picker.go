@@ -7,15 +7,15 @@ import (
 )
 
 // A Picker chooses the member that the next call goes to, and returns nil if s has none outside
-// tried, which holds the members that this call has used up. It is called by many goroutines at once,
-// must not block, and keeps neither s nor tried. It need not look at failures, drains, shares or
-// weights of 0: the Pool leaves out of s whatever is not to be picked now.
+// tried, which holds the members that this call has used up. It is called by many goroutines at
+// once, must not block, and keeps neither s nor tried. It need not look at failures, drains, shares
+// or weights of 0: the Pool leaves out of s whatever is not to be picked now.
 type Picker interface {
 	Pick(ctx context.Context, s *Snapshot, tried []*Member) *Member
 }
 
-// pickers lists what ParsePicker knows. It is a function because a package-level map could be changed
-// from anywhere.
+// pickers lists what ParsePicker knows. It is a function because a package-level map could be
+// changed from anywhere.
 func pickers() []struct {
 	name string
 	make func() Picker

@@ -23,6 +23,7 @@ import (
 type Pool struct {
 	factory kitsd.Factory
 	logger  *sd.AsyncLogger
+	meters  meters
 	config  poolConfig
 
 	snapshot     atomic.Pointer[Snapshot]
@@ -38,7 +39,7 @@ type Pool struct {
 	endpoints   sync.WaitGroup // not yet closed
 	closeOnce   sync.Once
 
-	mu          sync.Mutex // held for bookkeeping only: never across a factory, a log line or a send
+	mu          sync.Mutex // held for bookkeeping only: never across a factory or a send
 	members     map[string]*Member
 	past        map[string]*history // of instances that left and may return
 	tiers       [ranks]tier
@@ -47,6 +48,9 @@ type Pool struct {
 	zonesMerged bool           // a member has not the zone that the registry says, see maxZones
 	shares      []policy.Side
 	breaker     breaker
+	journal     journal
+	states      [memberStates]int // members in each
+	reported    [memberStates]int // the same, as the metrics have it
 	timers      timers
 	known       bool
 	knownAt     int64  // when the first set arrived
@@ -84,6 +88,7 @@ func NewPool(
 	for _, option := range options {
 		option(&p.config)
 	}
+	p.meters = newMeters(p.config.metrics)
 	p.snapshot.Store(newSnapshot([ranks]ranked{}, false, nil, 0))
 	p.running.Go(p.run)
 	p.unsubscribe = p.subscribe(src)
@@ -178,6 +183,9 @@ func (p *Pool) now() int64 { return int64(time.Since(p.born)) }
 // place moves m to the place that it belongs to after a change of its presence, health or
 // attributes. The caller holds mu, and publishes.
 func (p *Pool) place(m *Member) {
+	p.states[m.reported]--
+	m.reported = m.state()
+	p.states[m.reported]++
 	to, c := m.home(), m.cell()
 	if to == m.rank && (to == unplaced || m.partition.cell == c && !m.reweighed()) {
 		return
@@ -242,8 +250,8 @@ func (p *Pool) separateZones() {
 	}
 }
 
-// maxZones is how many zones are told apart. The members of all further ones count as without a zone:
-// the registry is not to be trusted with the cost of a pick.
+// maxZones is how many zones are told apart. The members of all further ones count as without a
+// zone: the registry is not to be trusted with the cost of a pick.
 const maxZones = 64
 
 // count counts m among the listed members, once or off. The caller holds mu.
@@ -261,6 +269,7 @@ func (p *Pool) count(m *Member, n int) {
 // publish makes the tiers what picks see, if they have changed. It costs the chunks that did. The
 // caller holds mu.
 func (p *Pool) publish() {
+	p.recordMembers()
 	if !p.changed {
 		return
 	}

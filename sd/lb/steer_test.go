@@ -153,7 +153,8 @@ func canaries(r *registry, n, canaries, percent int) {
 	synctest.Wait()
 }
 
-// One of twenty gets a tenth of the calls; when it is killed no call fails, and the others have all.
+// One of twenty gets a tenth of the calls; when it is killed no call fails, and the others have
+// all.
 func TestShares(t *testing.T) {
 	const calls = 20_000
 	for _, name := range PickerNames() {

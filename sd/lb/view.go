@@ -46,8 +46,9 @@ func newView(lists []list) *view {
 	return v
 }
 
-// columns fills columns of equal height total with the lists' weights, each times their number. Each
-// column takes what is left of one list that does not fill it, and the rest from one that does.
+// columns fills columns of equal height total with the lists' weights, each times their number.
+// Each column takes what is left of one list that does not fill it, and the rest from one that
+// does.
 func columns(lists []list, total uint64) []column {
 	n := uint64(len(lists))
 	left := make([]uint64, n)
@@ -77,8 +78,8 @@ func columns(lists []list, total uint64) []column {
 	return columns
 }
 
-// draw returns a member, with a chance in proportion to its weight; r is random. The view must not be
-// empty.
+// draw returns a member, with a chance in proportion to its weight; r is random. The view must not
+// be empty.
 func (v *view) draw(r uint64) *Member {
 	if v.columns == nil {
 		return v.lists[0].draw(r)
@@ -136,8 +137,8 @@ func (v *view) all(yield func(m *Member, weight uint16) bool) {
 	}
 }
 
-// sampleTwo returns two different members outside tried, or the same one twice if there is only one,
-// or if one has nearly all of the weight.
+// sampleTwo returns two different members outside tried, or the same one twice if there is only
+// one, or if one has nearly all of the weight.
 func (v *view) sampleTwo(tried []*Member) (*Member, *Member) {
 	if len(tried) > 0 || v.n < 2 {
 		return v.sample(tried), v.sample(tried)
@@ -162,8 +163,8 @@ func (v *view) sampleTwo(tried []*Member) (*Member, *Member) {
 	return a, a
 }
 
-// runs yields all members, in chunks of which the first n count: a fraction of the time that at takes
-// for each.
+// runs yields all members, in chunks of which the first n count: a fraction of the time that at
+// takes for each.
 func (v *view) runs(yield func(c *chunk, n int) bool) {
 	for i := range v.lists {
 		l := &v.lists[i]
@@ -197,11 +198,11 @@ func (v *view) beyond(i int) *Member {
 // spread returns the member on which point n of an even spread over the weights falls, or nil if it
 // falls on none, which less than every second point does.
 //
-// Each member has as many slots as the bound of its list, of which it occupies as many as its weight.
-// The points are the multiples of the golden ratio, modulo the whole: any N successive ones leave no
-// interval with more or fewer than its share of N, give or take a few (the sequence with the least
-// discrepancy of its kind: Knuth, The Art of Computer Programming, volume 3, section 6.4). So
-// everybody comes in turn, as often as its weight says.
+// Each member has as many slots as the bound of its list, of which it occupies as many as its
+// weight. The points are the multiples of the golden ratio, modulo the whole: any N successive ones
+// leave no interval with more or fewer than its share of N, give or take a few (the sequence with
+// the least discrepancy of its kind: Knuth, The Art of Computer Programming, volume 3, section
+// 6.4). So everybody comes in turn, as often as its weight says.
 func (v *view) spread(n uint64) *Member {
 	last := len(v.ends) - 1
 	point, _ := bits.Mul64(n*0x9E3779B97F4A7C15, v.ends[last])

@@ -33,8 +33,8 @@ func newWeightedPool(tb testing.TB, n int, weights ...int) (*Pool, *registry) {
 	return p, r
 }
 
-// Weights 1:10:100: each picker gives each weight its share of a million picks, within four standard
-// deviations, round robin within a thousandth.
+// Weights 1:10:100: each picker gives each weight its share of a million picks, within four
+// standard deviations, round robin within a thousandth.
 func TestPickersHonourWeights(t *testing.T) {
 	const picks = 1_000_000
 	weights := []int{1, 10, 100}
@@ -72,8 +72,8 @@ func TestPickersHonourWeights(t *testing.T) {
 	}
 }
 
-// Members of one weight share evenly also when their weight is no power of two, and round robin does
-// so almost exactly.
+// Members of one weight share evenly also when their weight is no power of two, and round robin
+// does so almost exactly.
 func TestEvenWithinAWeight(t *testing.T) {
 	const n = 40
 	for _, weights := range [][]int{{7, 7, 7, 7, 1000}, {300, 513, 600, 999, 3}} {
