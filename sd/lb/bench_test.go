@@ -11,16 +11,32 @@ import (
 	kitlog "github.com/go-kit/log"
 )
 
-// BenchmarkPick is what a call pays for its member: snapshot, picker, caution. go-kit's balancers beside it do the same
-// part of the work; they take a lock, and its random is a data race, hence not among the parallel ones.
+// BenchmarkPick is the cost of a call for its member: snapshot, picker, slow start. Weighted
+// members have weights of 1, 10 and 100 in turn, zoned ones three zones. go-kit's balancers beside
+// it do the same part of the work; they take a lock, and its random is a data race, hence not among
+// the parallel ones.
 func BenchmarkPick(b *testing.B) {
+	names := []string{"random", "roundrobin", "leastloaded", "ewma"}
 	for _, n := range []int{10, 10_000} {
 		p, _ := newTestPool(b, n)
 		answer(p)
-		for _, name := range []string{"random", "roundrobin", "leastloaded", "ewma"} {
+		weighted, _ := newWeightedPool(b, n, 1, 10, 100)
+		answer(weighted)
+		zoned, _ := newWeightedPool(b, n, 100)
+		zoned.mu.Lock()
+		zoned.change(effective(n, inZones("a", "b", "c")))
+		zoned.publish()
+		zoned.mu.Unlock()
+		answer(zoned)
+		for _, name := range names {
 			picker, _ := ParsePicker(name)
 			b.Run(fmt.Sprintf("%s/n=%d", name, n), func(b *testing.B) { benchmarkPick(b, p, picker) })
+			b.Run(fmt.Sprintf("%s-weighted/n=%d", name, n), func(b *testing.B) { benchmarkPick(b, weighted, picker) })
 		}
+		b.Run(fmt.Sprintf("random-zoned/n=%d", n), func(b *testing.B) { benchmarkPick(b, zoned, NewRandom()) })
+		b.Run(fmt.Sprintf("random-local/n=%d", n), func(b *testing.B) {
+			benchmarkPick(b, zoned, NewLocal("a", NewRandom()))
+		})
 		gokit := map[string]kitlb.Balancer{"gokit-random": kitlb.NewRandom(p, 1), "gokit-roundrobin": kitlb.NewRoundRobin(p)}
 		for _, name := range []string{"gokit-random", "gokit-roundrobin"} {
 			b.Run(fmt.Sprintf("%s/n=%d", name, n), func(b *testing.B) {
@@ -33,6 +49,8 @@ func BenchmarkPick(b *testing.B) {
 	}
 	p, _ := newTestPool(b, 100)
 	b.Run("hash/n=100", func(b *testing.B) { benchmarkPick(b, p, NewHash()) })
+	p, _ = newWeightedPool(b, 100, 1, 10, 100)
+	b.Run("hash-weighted/n=100", func(b *testing.B) { benchmarkPick(b, p, NewHash()) })
 }
 
 func benchmarkPick(b *testing.B, p *Pool, picker Picker) {
@@ -85,8 +103,8 @@ func BenchmarkPickParallel(b *testing.B) {
 	})
 }
 
-// BenchmarkChange is one instance leaving or coming back, from Follow's call until it can be picked or no more. The flat
-// one is what copying a slice would cost instead, without anything else.
+// BenchmarkChange is one instance leaving or coming back, from Follow's call until it can be picked
+// or no more. The flat one is what copying a slice would cost instead, without anything else.
 func BenchmarkChange(b *testing.B) {
 	for _, n := range []int{100, 10_000, 100_000} {
 		p, r := newTestPool(b, n)

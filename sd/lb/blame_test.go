@@ -29,7 +29,8 @@ func TestErrorsOfRequestsAccuseNobody(t *testing.T) {
 	})
 }
 
-// patience is what a caller allows for a call; those who allow less than servers take learn nothing about them.
+// patience is what a caller allows for a call; those who allow less than servers take learn nothing
+// about them.
 func withPatience(d time.Duration, call kitendpoint.Endpoint) kitendpoint.Endpoint {
 	return func(ctx context.Context, request any) (any, error) {
 		ctx, cancel := context.WithTimeout(ctx, d)

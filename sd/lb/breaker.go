@@ -9,9 +9,9 @@ const (
 )
 
 // A breaker decides whether the reserve is open to picks. It is when the registry has lost half of
-// the instances, because a registry that fails loses instances that live. But many may have left for
-// good, one after the other: where those in reserve fail, the registry was right, and picks keep to
-// the listed ones for a pause, which doubles each time. The Pool's lock guards it.
+// the instances, because a registry that fails loses instances that live. But many may have left
+// for good, one after the other: where those in reserve fail, the registry was right, and picks
+// keep to the listed ones for a pause, which doubles each time. The Pool's lock guards it.
 type breaker struct {
 	failures int   // in the reserve, since its last answer
 	failedAt int64 // when the latest was

@@ -9,8 +9,9 @@ import (
 // budgetSeconds is how many seconds' worth a retry budget may save.
 const budgetSeconds = 10
 
-// A budget says how many retries may be made, so that they cannot multiply an outage: over any time, a share of the calls
-// plus some for each second plus what was saved, which is seconds' worth of both at most. Finagle's, with a token bucket.
+// A budget says how many retries may be made, so that they cannot multiply an outage: over any
+// time, a share of the calls plus some for each second plus what was saved, which is seconds' worth
+// of both at most. Finagle's, with a token bucket.
 type budget struct {
 	ratio, perSecond, seconds float64
 

@@ -54,7 +54,8 @@ func TestBudgetOfCallsAlone(t *testing.T) {
 	})
 }
 
-// The share of the calls is saved up as well, so that a busy client survives the moment in which a server goes dark.
+// The share of the calls is saved up as well, so that a busy client survives the moment in which a
+// server goes dark.
 func TestBudgetSavesItsShareOfTheCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(2)

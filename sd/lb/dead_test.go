@@ -15,6 +15,9 @@ func TestMostOfTheListIsDead(t *testing.T) {
 		{3, 1}, {10, 1}, {20, 1}, {50, 1}, {100, 1}, {40, 10}, {60, 20}, {80, 40}, {300, 60},
 	} {
 		for _, name := range PickerNames() {
+			if name != "random" && c.live == 1 && c.dead != 20 {
+				continue
+			}
 			t.Run(fmt.Sprintf("%d+%d/%s", c.dead, c.live, name), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					f := newFleet(c.dead + c.live)
@@ -35,7 +38,8 @@ func TestMostOfTheListIsDead(t *testing.T) {
 					for _, n := range f.since(before) {
 						attempts += n
 					}
-					// One call in four may begin with a probe; the first second finds out most of the dead.
+					// One call in four may begin with a probe; the first second finds out most of
+					// the dead.
 					if want := int64(59*20*5/4 + c.dead); attempts > want {
 						t.Errorf("attempts: want at most %d for %d calls, have %d", want, 59*20, attempts)
 					}

@@ -44,7 +44,8 @@ type callError struct {
 	attempts []error // attemptErrors
 }
 
-// Error says what ended the call and, for each instance, how many attempts failed and why the last one did.
+// Error says what ended the call and, for each instance, how many attempts failed and why the last
+// one did.
 func (e *callError) Error() string {
 	var instances []string // in the order of their first failure
 	failed := map[string][]error{}
@@ -68,7 +69,8 @@ func (e *callError) Error() string {
 	return "lb: " + strings.Join(parts, "; ")
 }
 
-// summary is what a person needs of the failures of one instance. Their texts differ in local ports, if in nothing else.
+// summary is what a person needs of the failures of one instance. Their texts differ in local
+// ports, if in nothing else.
 func summary(errs []error) string {
 	last := errs[len(errs)-1].Error()
 	if len(errs) == 1 {

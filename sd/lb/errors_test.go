@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// failure is the error of a call that end ended, after attempts that failed like this: instance, cause, instance, cause.
+// failure is the error of a call that end ended, after attempts that failed like this: instance,
+// cause, instance, cause.
 func failure(end error, attempts ...any) error {
 	var c call
 	for i := 0; i < len(attempts); i += 2 {

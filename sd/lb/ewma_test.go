@@ -34,7 +34,7 @@ func TestLatencyAverage(t *testing.T) {
 
 func TestRoughLog2(t *testing.T) {
 	for n := int64(1); n < 10_000; n++ {
-		want, have := math.Log2(float64(n)), roughLog2(n)
+		want, have := math.Log2(float64(n)), roughLog2(float64(n))
 		if have > want+1e-9 || have < want-0.09 {
 			t.Fatalf("%d: want %v, have %v", n, want, have)
 		}

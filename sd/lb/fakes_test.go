@@ -42,7 +42,8 @@ func change(up, down, withdrew []string) sd.Change {
 	return sd.Change{Up: up, Down: down, Withdrew: withdrew}
 }
 
-// A plain registry knows no differences, like go-kit's. It holds a lock while it sends, like go-kit's.
+// A plain registry knows no differences, like go-kit's. It holds a lock while it sends, like
+// go-kit's.
 type plain struct {
 	mu       sync.Mutex
 	ch       chan<- kitsd.Event
@@ -83,7 +84,8 @@ type server struct {
 	closed  atomic.Int64
 }
 
-// fail makes the server answer with err at once, or serve again if err is nil. Endless hangs until the deadline.
+// fail makes the server answer with err at once, or serve again if err is nil. Endless hangs until
+// the deadline.
 func (s *server) fail(err error) {
 	if err == nil {
 		s.err.Store(nil)
@@ -227,3 +229,5 @@ func await(tb testing.TB, condition func() bool) {
 		}
 	}
 }
+
+func nopLogger() kitlog.Logger { return kitlog.NewNopLogger() }

@@ -3,7 +3,6 @@ package lb
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -24,6 +23,7 @@ const (
 	unreachable                 // no connection, or one that ended without an answer
 	silent                      // no answer to the end of the call
 	outlived                    // its share passed, and another attempt answered first
+	evidences                   // their number
 )
 
 // weigh returns what the end of an attempt with ctx says about its member.
@@ -71,64 +71,74 @@ func isAny(err error, errnos ...syscall.Errno) bool {
 	return errors.As(err, &errno) && slices.Contains(errnos, errno)
 }
 
-// recordFailure takes in a failed attempt. A failure that may be the request's own has no effect.
-//
-// Silence says nothing about a member that has answered another call meanwhile, or as long before as
-// the attempt took, however slow it is for some requests. Nor does it when the caller was impatient
-// and gave the attempt less time than usual, unless the member has answered no call for a while.
-//
-// Attempts that run side by side fail side by side, for one reason: they count as one failure.
+// recordFailure takes in a failed attempt, if it is evidence.
 func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
 	m := a.member
 	if e == noEvidence {
 		return
 	}
 	m.failingSince.CompareAndSwap(0, max(a.start, 1))
-	if e == silent || e == outlived {
-		brief := a.brief && e == silent || a.briefShare && e == outlived
-		answeredAt := m.answeredAt.Load()
-		if answeredAt > 0 && answeredAt > 2*a.start-now || // since start, or that long before
-			brief && now-m.failingSince.Load() < p.config.minEjection {
-			return
-		}
+	if (e == silent || e == outlived) && p.isExcused(a, e, now) {
+		return
 	}
 	p.mu.Lock()
+	lasting := m.countFailure(a, now)
+	was := m.health
+	var dropped []*Member
+	switch {
+	case m.presence == reserve && (e != outlived || lasting):
+		dropped = p.dropReserve(m, now)
+	case m.health == ejected || m.presence != listed: // already, or it has left
+	case (e == refused || lasting) && a.start >= m.ejectedUntil:
+		p.eject(m, e, now)
+	default:
+		p.setHealth(m, failing)
+		m.probeAt = now + p.config.minEjection
+		p.planProbe(m)
+	}
+	p.note(m, was, dropped, err)
+	p.publish()
+	p.mu.Unlock()
+	closeMembers(dropped)
+}
+
+// isExcused reports whether silence says nothing about a's member.
+//
+// A member that has answered another call meanwhile, or as long before as the attempt took, is slow
+// for some requests. And when the caller was impatient and gave the attempt less time than usual,
+// only a member that has answered no call for a while is to blame.
+func (p *Pool) isExcused(a *attempt, e evidence, now int64) bool {
+	answeredAt := a.member.answeredAt.Load()
+	if answeredAt > 0 && answeredAt > 2*a.start-now { // start, less the time that it took
+		return true
+	}
+	brief := a.brief && e == silent || a.briefShare && e == outlived
+	return brief && now-a.member.failingSince.Load() < p.config.minEjection
+}
+
+// countFailure reports whether m has failed maxFailures times in a row. Attempts that run side by side
+// fail side by side, for one reason: they count as one. The caller holds mu.
+func (m *Member) countFailure(a *attempt, now int64) (lasting bool) {
 	if a.start >= m.failedAt {
 		m.failures.Add(1)
 		m.failedAt = now
 	}
-	lasting := m.failures.Load() >= maxFailures
-	dropped := m.presence == reserve && (e != outlived || lasting)
-	var ejectedFor int64
-	switch {
-	case dropped:
-		p.discard([]*Member{m})
-		if until := p.breaker.recordFailure(now, p.config.reserve); until > 0 {
-			p.schedule(until, nil, endPause)
-		}
-	case m.health == ejected || m.presence != listed: // known already, or unknown
-	case (e == refused || lasting) && a.start >= m.ejectedUntil:
-		ejectedFor = p.eject(m, now)
-	default:
-		p.setFailing(m, failing)
-		m.probeAt = now + p.config.minEjection
-		p.planProbe(m)
-	}
-	p.publish()
-	p.mu.Unlock()
-	switch {
-	case dropped:
-		m.close()
-		p.logger.Log("msg", "dropped from the reserve", "instance", m.instance, "err", err)
-	case ejectedFor > 0:
-		p.logger.Log("msg", fmt.Sprintf("ejected for %v", time.Duration(ejectedFor).Round(time.Millisecond)),
-			"instance", m.instance, "err", err)
-	}
+	return m.failures.Load() >= maxFailures
 }
 
-// setFailing changes m's health. Its latency is forgotten when that begins or ends: while m fails,
-// probes judge it, and afterwards its new answers. The caller holds mu, and publishes.
-func (p *Pool) setFailing(m *Member, to health) {
+// dropReserve discards a member that has failed in reserve. The caller holds mu, publishes, and closes
+// the dropped.
+func (p *Pool) dropReserve(m *Member, now int64) (dropped []*Member) {
+	if until := p.breaker.recordFailure(now, p.config.reserve); until > 0 {
+		p.schedule(until, nil, endPause)
+	}
+	return p.discard([]*Member{m})
+}
+
+// setHealth is the only place that changes m's health. The latency is forgotten when failing begins
+// or ends: while m fails, probes judge it, and afterwards its new answers. The caller holds mu, and
+// publishes.
+func (p *Pool) setHealth(m *Member, to health) {
 	if (m.health == answering) != (to == answering) {
 		m.latency.forget()
 	}
@@ -138,31 +148,32 @@ func (p *Pool) setFailing(m *Member, to health) {
 
 // eject sets m aside for a time that doubles with each ejection in a row. The caller holds mu, and
 // publishes.
-func (p *Pool) eject(m *Member, now int64) (ejectedFor int64) {
-	ejectedFor = min(p.config.minEjection<<min(m.ejections, 10), p.config.maxEjection)
+func (p *Pool) eject(m *Member, cause evidence, now int64) {
+	ejectedFor := min(p.config.minEjection<<min(m.ejections, 10), p.config.maxEjection)
 	ejectedFor -= rand.Int64N(ejectedFor/4 + 1) // so that clients do not all come back at once
 	m.ejections++
 	m.ejectedUntil = now + ejectedFor
 	m.probeAt = m.ejectedUntil
 	m.history.ejected.Add(1)
-	p.setFailing(m, ejected)
+	p.meters.ejections[cause].add(1)
+	p.setHealth(m, ejected)
 	p.planProbe(m)
-	return ejectedFor
 }
 
 // planProbe makes m due for a probe, or sets a timer for that. The caller holds mu, and publishes.
 func (p *Pool) planProbe(m *Member) {
-	if m.presence != listed || m.health == answering || m.health == due || m.probePlanned {
+	if !m.counts() || m.health == answering || m.health == due || m.probePlanned {
 		return
 	}
 	now := p.now()
 	at := m.probeAt
 	if at <= now {
 		if m.calls.Load() == 0 {
-			p.setFailing(m, due)
+			p.setHealth(m, due)
 			return
 		}
-		at = now + max(p.config.minEjection, int64(time.Millisecond)) // a call on it runs: no other beside it
+		// A call on it runs, and a probe does not begin beside it.
+		at = now + max(p.config.minEjection, int64(time.Millisecond))
 	}
 	m.probePlanned = true
 	p.schedule(at, m, probe)
@@ -173,10 +184,10 @@ func (p *Pool) planProbe(m *Member) {
 func (p *Pool) claimProbe(m *Member) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if m.health != due || m.presence != listed || !m.begin() {
+	if m.rank != probing || !m.begin() {
 		return false
 	}
-	p.setFailing(m, failing)
+	p.setHealth(m, failing)
 	m.probeAt = p.now() + p.config.minEjection
 	p.planProbe(m)
 	p.publish()
@@ -204,8 +215,9 @@ func (p *Pool) recordSuccess(m *Member, now int64) {
 	if m.health == answering {
 		return
 	}
-	alone := p.partitions[ready].n == 0
-	p.setFailing(m, answering)
+	alone, was := p.tiers[ready].n == 0, m.health
+	p.setHealth(m, answering)
+	p.note(m, was, nil, nil)
 	if alone && m.presence == listed {
 		p.probeAll(now)
 	}
@@ -218,8 +230,8 @@ func (p *Pool) probeAll(now int64) {
 	for _, m := range p.members {
 		if m.health == failing || m.health == ejected {
 			m.probeAt = now
-			if m.calls.Load() == 0 && m.presence == listed {
-				p.setFailing(m, due)
+			if m.calls.Load() == 0 && m.counts() {
+				p.setHealth(m, due)
 			}
 		}
 	}

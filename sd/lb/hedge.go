@@ -12,8 +12,8 @@ import (
 // before 100 latencies were seen. The default is 0, no hedging; 0.1 is usual. A ratio above 0 says
 // that calls are [Idempotent].
 //
-// A hedge counts as one of the Attempts. A panic of the endpoint reaches the caller if it still waits
-// for an answer.
+// A hedge counts as one of the Attempts. A panic of the endpoint reaches the caller if it still
+// waits for an answer.
 func Hedge(ratio float64) RetryOption {
 	return func(c *retryConfig) {
 		c.hedge = ratio

@@ -20,7 +20,8 @@ func erratic(s *server, n int, late time.Duration) func(context.Context, any) (a
 	}
 }
 
-// One call in fifty is late. Hedging takes the p99 down to two usual latencies, for no more than a tenth more attempts.
+// One call in fifty is late. Hedging takes the p99 down to two usual latencies, for no more than a
+// tenth more attempts.
 func TestHedgeCutsTheTail(t *testing.T) {
 	const calls = 4000
 	p99 := make(map[float64]time.Duration)

@@ -53,19 +53,20 @@ func (p *Pool) restore(instance string) *Member {
 	h := p.past[instance]
 	delete(p.past, instance)
 	if h == nil {
-		return &Member{instance: instance, hash: hashString(instance), history: new(history)}
+		return newMember(instance, new(history))
 	}
 	m := h.member
 	h.member = nil
 	if m != nil && m.reopen() {
 		return m
 	}
-	m = &Member{instance: instance, hash: hashString(instance), history: h, ejections: h.ejections}
+	m = newMember(instance, h)
+	m.ejections = h.ejections
 	m.latency.copy(&h.latency)
 	m.failures.Store(h.row)
 	m.failingSince.Store(h.failingSince)
 	if h.failing {
-		m.health = failing
+		m.health, m.asideSince = failing, p.now()
 	}
 	return m
 }
@@ -87,7 +88,7 @@ func (p *Pool) Stats() []Stat {
 	p.mu.Lock()
 	stats := make([]Stat, 0, len(p.members)+len(p.past))
 	for instance, m := range p.members {
-		stats = append(stats, m.history.stat(instance, m.state(), m.InFlight()))
+		stats = append(stats, m.history.stat(instance, m.statName(), m.InFlight()))
 	}
 	for instance, h := range p.past {
 		inFlight := 0
@@ -117,8 +118,8 @@ func (h *history) stat(instance, state string, inFlight int) Stat {
 	return s
 }
 
-// state is the word for it in a Stat. The caller holds mu.
-func (m *Member) state() string {
+// statName is the word for its state in a Stat. The caller holds mu.
+func (m *Member) statName() string {
 	switch {
 	case m.presence == pending:
 		return "pending"
@@ -126,6 +127,8 @@ func (m *Member) state() string {
 		return "reserve"
 	case m.health == ejected:
 		return "ejected"
+	case m.drained:
+		return "drained"
 	default:
 		return "listed"
 	}

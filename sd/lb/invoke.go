@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,24 +35,28 @@ func (p *Pool) invoke(ctx context.Context, a attempt, request any) (response any
 	return a.member.serve(ctx, request)
 }
 
-// finish ends an attempt. One that was cancelled took longer than this: its latency counts if that
-// is news.
+// finish ends an attempt.
 func (p *Pool) finish(ctx context.Context, a *attempt, err error) {
 	m, now := a.member, p.now()
 	took := now - a.start
 	switch {
 	case err == nil:
+		p.meters.attempts[outcomeAnswered].add(1)
 		m.history.recordAnswer(took)
 		p.recordSuccess(m, now)
 		m.latency.observe(now, float64(took))
 	case errors.Is(ctx.Err(), context.Canceled):
+		e := a.weigh(ctx, err, time.Duration(took))
+		p.meters.attempts[cmp.Or(e, outcomeCancelled)].add(1)
 		if m.failures.Load() == 0 && float64(took) > m.latency.value(now) {
-			m.latency.observe(now, float64(took))
+			m.latency.observe(now, float64(took)) // an answer would have taken longer
 		}
-		p.recordFailure(a, a.weigh(ctx, err, time.Duration(took)), now, err)
+		p.recordFailure(a, e, now, err)
 	default:
+		e := a.weigh(ctx, err, time.Duration(took))
+		p.meters.attempts[e].add(1)
 		m.history.failures.Add(1)
-		p.recordFailure(a, a.weigh(ctx, err, time.Duration(took)), now, err)
+		p.recordFailure(a, e, now, err)
 		if m.failures.Load() == 0 {
 			m.latency.fail(now, float64(took))
 		}

@@ -7,14 +7,16 @@ type LeastLoaded struct{}
 
 var _ Picker = LeastLoaded{}
 
-// NewLeastLoaded returns a picker that draws two members and takes the one with fewer calls in flight. Two are enough:
-// looking at all would cost more, and send everybody to the same idle one.
+// NewLeastLoaded returns a picker that draws two members, in proportion to their weights, and takes
+// the one with fewer calls in flight for its weight. Two are enough: a look at all would cost more,
+// and send all clients to the same idle one. (M. Mitzenmacher, The Power of Two Choices in
+// Randomized Load Balancing, 2001.)
 func NewLeastLoaded() LeastLoaded { return LeastLoaded{} }
 
 // Pick implements [Picker].
 func (LeastLoaded) Pick(_ context.Context, s *Snapshot, tried []*Member) *Member {
-	a, b := drawTwo(s, tried)
-	if a != b && b.calls.Load() < a.calls.Load() {
+	a, b := s.sampleTwo(tried)
+	if a != b && b.calls.Load()*int64(a.weight.Load()) < a.calls.Load()*int64(b.weight.Load()) {
 		return b
 	}
 	return a

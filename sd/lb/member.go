@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	kitendpoint "github.com/go-kit/kit/endpoint"
+
+	"example.com/daytime/sd/policy"
 )
 
 // A Member is one instance in a Pool, with its endpoint and what is known about it.
@@ -14,6 +16,8 @@ type Member struct {
 	// Read by every pick, and therefore first, in one cache line.
 	calls   atomic.Int64 // in flight; closing is added when the endpoint is to be closed
 	warming atomic.Bool  // new; takes its share gradually
+	weight  atomic.Int32 // policy.Effective's, as are side, zone and drained
+	side    atomic.Int32
 	latency latencyAverage
 
 	failures     atomic.Uint32 // in a row, since the last answer
@@ -33,7 +37,11 @@ type Member struct {
 	// Guarded by Pool.mu.
 	presence     presence
 	health       health
-	partition    partitionID
+	zone         string // as far as the Pool tells zones apart, see maxZones
+	saidZone     string // the registry's word
+	drained      bool
+	rank         rank
+	partition    *partition
 	position     int    // in the partition
 	seen         uint64 // the last whole set that listed it
 	lostAt       int64  // when it left the list
@@ -42,7 +50,9 @@ type Member struct {
 	probePlanned bool   // a timer for it runs
 	ejections    int    // in a row
 	ejectedUntil int64  // end of the latest; 0 once it has answered
-	builds       int    // factory failures in a row
+	asideSince   int64  // when it stopped answering, while health is not answering
+	reported     memberState
+	builds       int // factory failures in a row
 }
 
 // A presence is where an instance stands in the registry.
@@ -65,39 +75,51 @@ const (
 	due                     // failing or ejected, and time for a probe
 )
 
-// A partitionID names a partition of the Pool.
-type partitionID uint8
+// newMember returns a pending member without attributes.
+func newMember(instance string, h *history) *Member {
+	m := &Member{instance: instance, hash: hashString(instance), history: h}
+	m.weight.Store(policy.DefaultWeight)
+	return m
+}
 
-const (
-	unplaced   partitionID = iota // pending or gone
-	ready                         // listed and answering
-	reserved                      // lost, and nothing speaks against it
-	failed                        // known to fail
-	probing                       // listed, known to fail, and time for a probe
-	partitions                    // their number
-)
-
-// home is the partition that m belongs to.
-func (m *Member) home() partitionID {
+// home is the rank that m belongs to.
+func (m *Member) home() rank {
 	switch {
 	case m.presence != listed && m.presence != reserve:
 		return unplaced
-	case m.health == answering && m.presence == listed:
-		return ready
-	case m.health == answering:
-		return reserved
-	case m.health == due && m.presence == listed:
+	case m.health == due && m.presence == listed && !m.drained:
 		return probing
-	default:
+	case m.health != answering:
 		return failed
+	case m.presence == reserve:
+		return reserved
+	case m.drained:
+		return drained
+	default:
+		return ready
 	}
 }
+
+// cell is the cell that m belongs to.
+func (m *Member) cell() cell { return cell{int(m.side.Load()), m.zone, classOf(m.Weight())} }
+
+// reweighed reports whether m stands in its partition with another weight than it has now.
+func (m *Member) reweighed() bool {
+	return m.partition.chunks[m.position/span].weights[m.position%span] != drawWeight(m.Weight())
+}
+
+// counts reports whether m is one of the listed members against which the reserve is measured.
+func (m *Member) counts() bool { return m.presence == listed && !m.drained }
 
 // closing is far below any number of calls, so that a negative count means: no new ones.
 const closing = math.MinInt64 / 2
 
 // Instance returns the string under which the registry lists the member.
 func (m *Member) Instance() string { return m.instance }
+
+// Weight returns its weight, 0 to 1000; 100 unless the registry says otherwise. Members of weight 0
+// are open to picks only when no others are.
+func (m *Member) Weight() int { return int(m.weight.Load()) }
 
 // InFlight returns the number of calls that have begun and not ended.
 func (m *Member) InFlight() int {
@@ -128,8 +150,8 @@ func (m *Member) end() {
 	}
 }
 
-// close lets no further call begin. The endpoint is closed when the calls in flight have ended, here
-// or in end.
+// close lets no further call begin. The endpoint is closed when the calls in flight have ended,
+// here or in end.
 func (m *Member) close() {
 	if m.serve == nil {
 		return // the factory never gave one
@@ -153,8 +175,8 @@ func (m *Member) reopen() bool {
 	}
 }
 
-// closeEndpoint runs the closer beside its caller, which has a response in hand. Pool.Close awaits it
-// through closed.
+// closeEndpoint runs the closer beside its caller, which has a response in hand. Pool.Close awaits
+// it through closed.
 func (m *Member) closeEndpoint() {
 	m.closeOnce.Do(func() {
 		go func() {

@@ -1,9 +1,11 @@
 package lb
 
 import (
+	"slices"
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
 )
 
 const (
@@ -21,13 +23,18 @@ func (p *Pool) apply(c sd.Change) {
 		p.known, p.knownAt = true, now
 	}
 	p.set++
-	added := p.add(c.Up)
+	if c.Reset || c.Sides != nil {
+		p.setShares(c.Sides)
+	}
+	added := p.add(c.Up, c.Effective)
+	p.change(c.Effective)
 	withdrawn := p.discard(p.find(c.Withdrew))
 	left := p.find(c.Down)
 	if c.Reset {
 		left = p.unseen()
 	}
 	dropped := p.remove(left, now)
+	p.separateZones()
 	p.publish()
 	p.mu.Unlock()
 	closeMembers(withdrawn)
@@ -35,15 +42,38 @@ func (p *Pool) apply(c sd.Change) {
 	p.buildEndpoints(added)
 }
 
-// add marks instances as listed, takes those in reserve back, and returns new members for those that
-// it does not know. An instance listed twice is one member. The caller holds mu.
-func (p *Pool) add(instances []string) (added []*Member) {
+// change takes over the attributes of members that have others now. The caller holds mu.
+func (p *Pool) change(effective map[string]policy.Effective) {
+	for instance, e := range effective {
+		if m := p.members[instance]; m != nil {
+			p.setEffective(m, e)
+		}
+	}
+}
+
+// setShares takes over the sides and their parts of the calls. The caller holds mu.
+func (p *Pool) setShares(sides []policy.Side) {
+	p.shares = slices.Clone(sides)
+	p.changed = true
+}
+
+// add marks instances as listed, takes those in reserve back, and returns new members for those
+// that it does not know. An instance listed twice is one member. The caller holds mu.
+func (p *Pool) add(instances []string, effective map[string]policy.Effective) (added []*Member) {
 	for _, instance := range instances {
+		e, ok := effective[instance]
+		if !ok {
+			e = policy.Effective{Weight: policy.DefaultWeight}
+		}
 		m := p.members[instance]
+		if m != nil {
+			p.setEffective(m, e)
+		}
 		switch {
 		case m == nil:
 			m = p.restore(instance)
 			p.members[instance] = m
+			p.setEffective(m, e)
 			if m.serve == nil {
 				added = append(added, m)
 			} else {
@@ -85,7 +115,7 @@ func (p *Pool) remove(lost []*Member, now int64) (dropped []*Member) {
 	for _, m := range lost {
 		switch {
 		case m.presence == reserve || p.members[m.instance] != m: // named twice
-		case m.presence == pending || p.config.reserve == 0:
+		case m.presence == pending || m.drained || p.config.reserve == 0:
 			dropped = append(dropped, p.discard([]*Member{m})...)
 		default:
 			m.lostAt = now

@@ -89,7 +89,8 @@ func TestSlowFactoryPublishesWhatItHas(t *testing.T) {
 	})
 }
 
-// What is known about an instance survives its absence: as the same member out of the reserve, as its history after that.
+// What is known about an instance survives its absence: as the same member out of the reserve, as
+// its history after that.
 func TestCountersSurviveMembershipChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{latency: time.Second}
@@ -209,8 +210,8 @@ func TestOneChangeCopiesOneChunk(t *testing.T) {
 	r.down(names(20 * span)[7])
 	await(t, func() bool { return p.snapshot.Load().Len() == 20*span-1 })
 	copied := 0
-	for i, c := range p.snapshot.Load().open[0].chunks {
-		if before.open[0].chunks[i] != c {
+	for i, c := range p.snapshot.Load().lists[0].chunks {
+		if before.lists[0].chunks[i] != c {
 			copied++
 		}
 	}

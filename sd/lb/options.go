@@ -7,27 +7,30 @@ type poolConfig struct {
 	slowStart   int64
 	minEjection int64
 	maxEjection int64
+	metrics     Metrics
 }
 
 // A PoolOption changes how a Pool treats its members.
 type PoolOption func(*poolConfig)
 
-// Reserve is how long an instance that left the list is kept: at most d. Give max(40 s, 2T) for a registry with session
-// timeout T. The default is 40 s; 0 keeps nothing.
+// Reserve is how long an instance that left the list is kept: at most d. Give max(40 s, 2T) for a
+// registry with session timeout T. The default is 40 s; 0 keeps nothing.
 func Reserve(d time.Duration) PoolOption {
 	return func(c *poolConfig) { c.reserve = int64(max(d, 0)) }
 }
 
-// SlowStart is the time in which a new instance comes up to its full share of the calls. It counts from when this process first
-// saw the instance, on the monotonic clock; what is listed within that time of the first set counts as warm. The default
-// is 10 s; 0 gives the full share at once.
+// SlowStart is the time in which a new instance comes up to its full share of the calls. It counts
+// from when this process first saw the instance, on the monotonic clock; what is listed within that
+// time of the first set counts as warm. The default is 10 s; 0 gives the full share at once.
 func SlowStart(d time.Duration) PoolOption {
 	return func(c *poolConfig) { c.slowStart = int64(max(d, 0)) }
 }
 
-// Ejection is how long an instance that cannot be reached is set aside: shortest at first, twice as long each time the
-// probe that follows fails too, longest at most. The default is 1 s to 30 s.
+// Ejection is how long an instance that cannot be reached is set aside: shortest at first, twice as
+// long each time the probe that follows fails too, longest at most. The default is 1 s to 30 s.
 func Ejection(shortest, longest time.Duration) PoolOption {
 	shortest = max(shortest, 0)
-	return func(c *poolConfig) { c.minEjection, c.maxEjection = int64(shortest), int64(max(shortest, longest)) }
+	return func(c *poolConfig) {
+		c.minEjection, c.maxEjection = int64(shortest), int64(max(shortest, longest))
+	}
 }

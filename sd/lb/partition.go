@@ -1,6 +1,9 @@
 package lb
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // span is the number of members in a chunk: near the square root of 100,000, the largest set that
 // this is made for, so that a chunk and the table of chunks, both copied at a change, are of one
@@ -11,15 +14,56 @@ type chunk struct {
 	generation uint64 // of the partition that may still write here
 	members    [span]*Member
 	hashes     [span]uint64 // theirs: NewHash reads these without a look at each member
+	weights    [span]uint16 // theirs, 1 in place of 0: a draw reads these
+}
+
+// A cell says which members stand in one list: a draw among them accepts every second one at least.
+type cell struct {
+	side  int
+	zone  string
+	class uint8 // of the weight
+}
+
+// idle is the class of the weight 0. Members of this class are picked only when no others are
+// there, and all alike.
+const idle = 255
+
+// classOf returns the class of a weight: class c has the weights above half of 1<<c, up to 1<<c.
+func classOf(weight int) uint8 {
+	if weight <= 0 {
+		return idle
+	}
+	return uint8(bits.Len(uint(weight - 1)))
 }
 
 // A list is an array in chunks. Lists of successive snapshots share the chunks that did not change.
 type list struct {
+	cell   cell
 	n      int
 	chunks []*chunk
+	total  uint64 // of the weights
+	bound  uint64 // no weight is above
+	even   bool   // all weights are equal
 }
 
 func (l *list) at(i int) *Member { return l.chunks[uint(i)/span].members[uint(i)%span] }
+
+// draw returns a member, with a chance in proportion to its weight; r is random. A member that is
+// drawn is accepted with the chance weight/bound, which is above 1/2 because all weights of a class
+// are above half of their bound: so it takes less than two draws on average.
+func (l *list) draw(r uint64) *Member {
+	for {
+		i := uint(r >> 32 * uint64(l.n) >> 32)
+		c := l.chunks[i/span]
+		if l.even || uint32(r)&(1<<16-1)*uint32(l.bound) < uint32(c.weights[i%span])<<16 {
+			return c.members[i%span]
+		}
+		r = remix(r)
+	}
+}
+
+// remix turns random bits into others: a draw asks the generator once.
+func remix(r uint64) uint64 { return mix(r, 0xA0761D6478BD642F) }
 
 // A partition is the writable side of a list. Its chunks are copied at the first write after a
 // publication, so a batch of changes copies each chunk once.
@@ -27,28 +71,68 @@ type partition struct {
 	list
 	generation uint64
 	shared     bool // the table of chunks is in a published list
+	common     uint16
+	others     int // members whose weight is not common
+}
+
+func newPartition(c cell) *partition {
+	p := &partition{list: list{cell: c, bound: 1}}
+	if c.class != idle {
+		p.bound = 1 << c.class
+	}
+	return p
 }
 
 func (p *partition) add(m *Member) {
+	w := drawWeight(m.Weight())
+	if p.n == 0 {
+		p.common = w
+	}
+	p.total += uint64(w)
+	if w != p.common {
+		p.others++
+	}
 	m.position = p.n
-	p.put(p.n, m)
+	p.put(p.n, m, w)
 	p.n++
 }
 
-// remove moves the last member into m's place: the order is not kept, the rest is not moved.
+// drawWeight is the weight in a draw. Members of weight 0 are drawn among themselves, all alike.
+func drawWeight(weight int) uint16 { return uint16(max(weight, 1)) }
+
+// remove moves the last member into m's place: the order is not kept, the rest is not moved. The
+// weight is the one that m was added with.
 func (p *partition) remove(m *Member) {
+	w := p.chunks[m.position/span].weights[m.position%span]
+	p.total -= uint64(w)
+	if w != p.common {
+		p.others--
+	}
 	p.n--
 	if last := p.at(p.n); last != m {
 		last.position = m.position
-		p.put(m.position, last)
+		p.put(m.position, last, p.chunks[p.n/span].weights[p.n%span])
 	}
-	p.put(p.n, nil)
+	p.put(p.n, nil, 0)
 	if p.n%span == 0 {
 		p.chunks = p.chunks[:p.n/span]
 	}
+	if p.n > 0 && p.others == p.n {
+		p.recount()
+	}
 }
 
-func (p *partition) put(i int, m *Member) {
+// recount chooses another common weight when no member has the old one.
+func (p *partition) recount() {
+	p.common, p.others = p.chunks[0].weights[0], 0
+	for i := range p.n {
+		if p.chunks[i/span].weights[i%span] != p.common {
+			p.others++
+		}
+	}
+}
+
+func (p *partition) put(i int, m *Member, weight uint16) {
 	if p.shared {
 		p.chunks, p.shared = slices.Clone(p.chunks), false
 	}
@@ -56,12 +140,15 @@ func (p *partition) put(i int, m *Member) {
 	if c == len(p.chunks) {
 		p.chunks = append(p.chunks, &chunk{generation: p.generation})
 	}
-	if old := p.chunks[c]; old.generation != p.generation {
-		p.chunks[c] = &chunk{generation: p.generation, members: old.members, hashes: old.hashes}
+	if p.chunks[c].generation != p.generation {
+		fresh := *p.chunks[c]
+		fresh.generation = p.generation
+		p.chunks[c] = &fresh
 	}
-	p.chunks[c].members[i%span] = m
+	to := p.chunks[c]
+	to.members[i%span], to.weights[i%span] = m, weight
 	if m != nil {
-		p.chunks[c].hashes[i%span] = m.hash
+		to.hashes[i%span] = m.hash
 	}
 }
 
@@ -69,5 +156,66 @@ func (p *partition) put(i int, m *Member) {
 func (p *partition) publish() list {
 	p.generation++
 	p.shared = true
+	p.even = p.others == 0
 	return p.list
+}
+
+// A rank says in which order members are picked.
+type rank uint8
+
+const (
+	unplaced rank = iota // pending or gone
+	ready                // listed and answering
+	reserved             // lost, and nothing speaks against it
+	drained              // listed and answering, and drained by the policy
+	failed               // known to fail
+	probing              // listed, known to fail, and time for a probe
+	ranks                // their number
+)
+
+// A tier holds the members of one rank, in a partition for each cell.
+type tier struct {
+	cells map[cell]*partition
+	order []*partition // the same, in the order in which they came
+	n     int
+}
+
+func (t *tier) add(m *Member, c cell) {
+	p := t.cells[c]
+	if p == nil {
+		if t.cells == nil {
+			t.cells = make(map[cell]*partition)
+		}
+		p = newPartition(c)
+		t.cells[c] = p
+		t.order = append(t.order, p)
+	}
+	p.add(m)
+	m.partition = p
+	t.n++
+}
+
+func (t *tier) remove(m *Member) {
+	m.partition.remove(m)
+	m.partition = nil
+	t.n--
+}
+
+// publish returns the lists that are not empty, those of weight 0 by themselves. It forgets the
+// partitions that are: zones come and go.
+func (t *tier) publish() (r ranked) {
+	t.order = slices.DeleteFunc(t.order, func(p *partition) bool {
+		if p.n == 0 {
+			delete(t.cells, p.cell)
+		}
+		return p.n == 0
+	})
+	for _, p := range t.order {
+		if p.cell.class == idle {
+			r.idle = append(r.idle, p.publish())
+		} else {
+			r.weighted = append(r.weighted, p.publish())
+		}
+	}
+	return r
 }

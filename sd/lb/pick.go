@@ -13,12 +13,16 @@ const (
 	probeEvery = 4
 )
 
-// pick returns a member outside tried with a call begun on it, which invoke ends, or nil. It prefers
-// the members open in the snapshot, then each further tier: each only when all before it were tried.
+// pick returns a member outside tried with a call begun on it, which invoke ends, or nil. It
+// prefers the members open in the snapshot, then each further tier: each only when all before it
+// were tried.
 func (p *Pool) pick(ctx context.Context, picker Picker, tried []*Member) *Member {
 	for {
 		s := p.snapshot.Load()
-		m := p.choose(ctx, picker, s, tried)
+		m := p.choose(ctx, picker, s.side(ctx, picker, tried), tried)
+		if m == nil && len(s.sides) > 0 {
+			m = p.choose(ctx, picker, s, tried)
+		}
 		for _, tier := range s.tiers {
 			if m == nil {
 				m = picker.Pick(ctx, s.only(tier), tried)
@@ -48,7 +52,7 @@ func (p *Pool) choose(ctx context.Context, picker Picker, s *Snapshot, tried []*
 	if first == nil || !first.warming.Load() {
 		return first
 	}
-	if _, sticky := picker.(Hash); sticky {
+	if isSticky(picker) {
 		return first // or keys would go to and fro
 	}
 	m := first
@@ -66,7 +70,8 @@ func (p *Pool) choose(ctx context.Context, picker Picker, s *Snapshot, tried []*
 	return m
 }
 
-// isWarm draws whether a member that is warming up may have this call: its share grows with the time.
+// isWarm draws whether a member that is warming up may have this call: its share grows with the
+// time.
 func (p *Pool) isWarm(m *Member) bool {
 	share := float64(p.now()-m.warmFrom) / float64(p.config.slowStart)
 	return rand.Float64() < max(share, 0.1)
@@ -78,15 +83,15 @@ func (p *Pool) pickProbe(ctx context.Context, picker Picker, s *Snapshot) *Membe
 	if p.sinceProbe.Add(1) < probeEvery {
 		return nil
 	}
-	if _, sticky := picker.(Hash); sticky {
-		both := s.only(append(slices.Clone(s.open), s.probes))
+	if isSticky(picker) {
+		both := s.only(append(slices.Clone(s.lists), s.probes.lists...))
 		m := picker.Pick(ctx, both, nil)
 		if m != nil && p.claimProbe(m) {
 			return m
 		}
 		return nil
 	}
-	if m := s.probes.at(rand.IntN(s.probes.n)); p.claimProbe(m) {
+	if m := s.probes.sample(nil); p.claimProbe(m) {
 		return m
 	}
 	return nil

@@ -22,7 +22,8 @@ func keyed(next kitendpoint.Endpoint) kitendpoint.Endpoint {
 	}
 }
 
-// chiSquare is the sum of squared deviations from an even spread over n members, in units of what is expected.
+// chiSquare is the sum of squared deviations from an even spread over n members, in units of what
+// is expected.
 func chiSquare(counts map[string]int, n, total int) float64 {
 	expected := float64(total) / float64(n)
 	sum := expected * float64(n-len(counts)) // those that got nothing
@@ -32,7 +33,8 @@ func chiSquare(counts map[string]int, n, total int) float64 {
 	return sum
 }
 
-// chiLimit is what chiSquare stays below but once in 10,000 runs (Wilson and Hilferty's approximation).
+// chiLimit is what chiSquare stays below but once in 10,000 runs (Wilson and Hilferty's
+// approximation).
 func chiLimit(n int) float64 {
 	k := float64(n - 1)
 	return k * math.Pow(1-2/(9*k)+3.719*math.Sqrt(2/(9*k)), 3)
@@ -52,7 +54,8 @@ func TestParsePicker(t *testing.T) {
 	}
 }
 
-// TestSpread: random passes a χ² test, and so do the others whenever nothing speaks for one member or another.
+// TestSpread: random passes a χ² test, and so do the others whenever nothing speaks for one member
+// or another.
 func TestSpread(t *testing.T) {
 	for _, name := range PickerNames() {
 		for _, n := range []int{3, 10, 1000} {
@@ -142,7 +145,8 @@ func TestRoundRobinIsExact(t *testing.T) {
 	}
 }
 
-// A thousand clients with one call each spread over four servers; go-kit's round robin sends all to the first.
+// A thousand clients with one call each spread over four servers; go-kit's round robin sends all to
+// the first.
 func TestOneShotClients(t *testing.T) {
 	const n, clients = 4, 1000
 	p, _ := newTestPool(t, n)
@@ -177,7 +181,8 @@ func naming(p *Pool) kitsd.Endpointer {
 	return endpoints
 }
 
-// When a member joins or leaves, its own keys move and no others: 1/N of them, give or take a fifth.
+// When a member joins or leaves, its own keys move and no others: 1/N of them, give or take a
+// fifth.
 func TestHashMovement(t *testing.T) {
 	const keys = 50_000
 	for _, n := range []int{5, 20, 100} {

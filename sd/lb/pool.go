@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
 	kitendpoint "github.com/go-kit/kit/endpoint"
 	kitsd "github.com/go-kit/kit/sd"
 	kitlb "github.com/go-kit/kit/sd/lb"
@@ -22,6 +23,7 @@ import (
 type Pool struct {
 	factory kitsd.Factory
 	logger  *sd.AsyncLogger
+	meters  meters
 	config  poolConfig
 
 	snapshot     atomic.Pointer[Snapshot]
@@ -37,18 +39,24 @@ type Pool struct {
 	endpoints   sync.WaitGroup // not yet closed
 	closeOnce   sync.Once
 
-	mu         sync.Mutex // held for bookkeeping only: never across a factory, a log line or a send
-	members    map[string]*Member
-	past       map[string]*history // of instances that left and may return
-	partitions [partitions]partition
-	listed     int // members with presence listed, whatever their health
-	breaker    breaker
-	timers     timers
-	known      bool
-	knownAt    int64  // when the first set arrived
-	set        uint64 // counts whole sets
-	changed    bool   // since the last publish
-	closed     bool
+	mu          sync.Mutex // held for bookkeeping only: never across a factory or a send
+	members     map[string]*Member
+	past        map[string]*history // of instances that left and may return
+	tiers       [ranks]tier
+	listed      int            // members that are listed and not drained, whatever their health
+	zones       map[string]int // listed members of each zone
+	zonesMerged bool           // a member has not the zone that the registry says, see maxZones
+	shares      []policy.Side
+	breaker     breaker
+	journal     journal
+	states      [memberStates]int // members in each
+	reported    [memberStates]int // the same, as the metrics have it
+	timers      timers
+	known       bool
+	knownAt     int64  // when the first set arrived
+	set         uint64 // counts whole sets
+	changed     bool   // since the last publish
+	closed      bool
 }
 
 var _ kitsd.Endpointer = (*Pool)(nil)
@@ -75,11 +83,13 @@ func NewPool(
 		done:    make(chan struct{}),
 		members: make(map[string]*Member),
 		past:    make(map[string]*history),
+		zones:   make(map[string]int),
 	}
 	for _, option := range options {
 		option(&p.config)
 	}
-	p.snapshot.Store(newSnapshot([partitions]list{}, false))
+	p.meters = newMeters(p.config.metrics)
+	p.snapshot.Store(newSnapshot([ranks]ranked{}, false, nil, 0))
 	p.running.Go(p.run)
 	p.unsubscribe = p.subscribe(src)
 	return p
@@ -170,48 +180,107 @@ func (s *Snapshot) empty() error {
 // now is the Pool's clock: monotonic nanoseconds since it was made.
 func (p *Pool) now() int64 { return int64(time.Since(p.born)) }
 
-// place moves m to the partition it belongs to after a change of its presence or health. The caller
-// holds mu, and publishes.
+// place moves m to the place that it belongs to after a change of its presence, health or
+// attributes. The caller holds mu, and publishes.
 func (p *Pool) place(m *Member) {
-	to := m.home()
-	if to == m.partition {
+	p.states[m.reported]--
+	m.reported = m.state()
+	p.states[m.reported]++
+	to, c := m.home(), m.cell()
+	if to == m.rank && (to == unplaced || m.partition.cell == c && !m.reweighed()) {
 		return
 	}
 	p.changed = true
-	if m.partition != unplaced {
-		p.partitions[m.partition].remove(m)
+	if m.rank != unplaced {
+		p.tiers[m.rank].remove(m)
 	}
-	if m.partition = to; to != unplaced {
-		p.partitions[to].add(m)
+	if m.rank = to; to != unplaced {
+		p.tiers[to].add(m, c)
 	}
 }
 
 // setPresence is the only place that changes m's presence. The caller holds mu, and publishes.
 func (p *Pool) setPresence(m *Member, to presence) {
-	if m.presence == listed {
-		p.listed--
-	}
-	if m.presence = to; to == listed {
-		p.listed++
-	}
-	p.changed = true // also what counts for the reserve
+	p.count(m, -1)
+	m.presence = to
+	p.count(m, +1)
 	p.place(m)
+	p.changed = true // also what counts for the reserve
 }
 
-// publish makes the partitions what picks see, if they have changed. It costs the chunks that did.
-// The caller holds mu.
+// setEffective takes over what the registry says of m. A member that was drained comes back through
+// slow start. The caller holds mu, and publishes.
+func (p *Pool) setEffective(m *Member, e policy.Effective) {
+	p.count(m, -1)
+	back := m.drained && !e.Drained
+	m.weight.Store(int32(e.Weight))
+	m.side.Store(int32(e.Side))
+	m.drained, m.saidZone = e.Drained, e.Zone
+	p.setZone(m)
+	p.count(m, +1)
+	p.place(m)
+	if back && m.presence == listed {
+		p.warmUp(m, p.now())
+		p.planProbe(m)
+	}
+}
+
+// setZone takes over the zone, if the Pool tells it apart. The caller holds mu.
+func (p *Pool) setZone(m *Member) {
+	m.zone = m.saidZone
+	if _, known := p.zones[m.zone]; !known && len(p.zones) >= maxZones {
+		m.zone = ""
+		p.zonesMerged = true
+	}
+}
+
+// separateZones looks at the zones again that were merged, once there is room. The caller holds mu.
+func (p *Pool) separateZones() {
+	if !p.zonesMerged || len(p.zones) >= maxZones {
+		return
+	}
+	p.zonesMerged = false
+	for _, m := range p.members {
+		if m.zone != m.saidZone {
+			p.count(m, -1)
+			p.setZone(m)
+			p.count(m, +1)
+			p.place(m)
+		}
+	}
+}
+
+// maxZones is how many zones are told apart. The members of all further ones count as without a
+// zone: the registry is not to be trusted with the cost of a pick.
+const maxZones = 64
+
+// count counts m among the listed members, once or off. The caller holds mu.
+func (p *Pool) count(m *Member, n int) {
+	if m.counts() {
+		p.listed += n
+	}
+	if m.presence == listed {
+		if p.zones[m.zone] += n; p.zones[m.zone] == 0 {
+			delete(p.zones, m.zone)
+		}
+	}
+}
+
+// publish makes the tiers what picks see, if they have changed. It costs the chunks that did. The
+// caller holds mu.
 func (p *Pool) publish() {
+	p.recordMembers()
 	if !p.changed {
 		return
 	}
 	p.changed = false
-	var lists [partitions]list
-	for i := range p.partitions {
-		lists[i] = p.partitions[i].publish()
+	var lists [ranks]ranked
+	for i := range p.tiers {
+		lists[i] = p.tiers[i].publish()
 	}
-	inReserve := lists[reserved].n
+	inReserve := p.tiers[reserved].n
 	few := p.listed < inReserve // fewer than half of listed and reserve together
-	s := newSnapshot(lists, few && p.breaker.trusts(p.now()))
+	s := newSnapshot(lists, few && p.breaker.trusts(p.now()), p.shares, len(p.zones))
 	s.closed = p.closed
 	p.breakerMoved.Store(p.breaker.failures > 0 && inReserve > 0)
 	close(p.snapshot.Swap(s).superseded)

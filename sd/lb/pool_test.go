@@ -98,7 +98,8 @@ func TestGoKitInstancer(t *testing.T) {
 	})
 }
 
-// An instancer that blocks in a send to the Pool, its lock held, must not block Close, which wants the same lock.
+// An instancer that blocks in a send to the Pool, its lock held, must not block Close, which wants
+// the same lock.
 func TestCloseWhileInstancerSends(t *testing.T) {
 	r := new(plain)
 	p := NewPool(r, nop, kitlog.NewNopLogger())

@@ -139,7 +139,7 @@ func (r *retrier) another(ctx context.Context, c *call, free bool) (a attempt) {
 	if m == nil {
 		return a
 	}
-	if !free && !r.budget.withdraw() {
+	if !free && !r.withdraw() {
 		m.end()
 		return a
 	}

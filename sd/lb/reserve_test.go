@@ -10,7 +10,8 @@ import (
 	kitlb "github.com/go-kit/kit/sd/lb"
 )
 
-// A registry that loses everybody, or nearly, while the servers live: no call fails, and the load stays spread.
+// A registry that loses everybody, or nearly, while the servers live: no call fails, and the load
+// stays spread.
 func TestMassRemovalWhileServersLive(t *testing.T) {
 	for _, stay := range []int{0, 1, 2} {
 		synctest.Test(t, func(t *testing.T) {
@@ -60,7 +61,8 @@ func TestGracefulRemovalGetsNoTraffic(t *testing.T) {
 	})
 }
 
-// Servers that left for good: they refuse, and are dropped one by one, with no call failing while one of them lives.
+// Servers that left for good: they refuse, and are dropped one by one, with no call failing while
+// one of them lives.
 func TestLegitimateScaleDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(10)
@@ -75,13 +77,14 @@ func TestLegitimateScaleDown(t *testing.T) {
 		r.reset(stays)
 		synctest.Wait()
 		drive(t.Context(), Retry(p, NewRandom()), 1500, 20*time.Millisecond).wantNoFailure(t)
-		if have := p.partitions[reserved].n; have > 1 { // up to as many as are listed are not asked, hence not found out
+		if have := p.tiers[reserved].n; have > 1 { // up to as many as are listed are not asked, hence not found out
 			t.Errorf("in reserve: want at most 1, have %d", have)
 		}
 	})
 }
 
-// Zero instances is an answer too: the bound is 40 s if they go on to answer, and a call each if they do not.
+// Zero instances is an answer too: the bound is 40 s if they go on to answer, and a call each if
+// they do not.
 func TestScaleToZero(t *testing.T) {
 	for _, alive := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -162,8 +165,8 @@ func TestReserveCountsFromTheLatestLeave(t *testing.T) {
 	})
 }
 
-// Thousands that came and left in order are no reason to doubt the registry: the reserve is tried, found dead, and left
-// alone, and no call fails while those that are listed live.
+// Thousands that came and left in order are no reason to doubt the registry: the reserve is tried,
+// found dead, and left alone, and no call fails while those that are listed live.
 func TestChurnDoesNotPoisonTheReserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(1000)

@@ -80,6 +80,9 @@ func (r *retrier) serve(ctx context.Context, request any) (any, error) {
 	defer cancel()
 	c := r.newCall(ctx)
 	defer c.record.close()
+	if r.pool.meters.duration != nil {
+		defer r.pool.meters.recordDuration(time.Now())
+	}
 	r.deposit()
 	if c.idempotent {
 		return r.race(ctx, c, request)
@@ -121,12 +124,21 @@ func (r *retrier) deposit() {
 	}
 }
 
+// withdraw asks the budget for an attempt.
+func (r *retrier) withdraw() bool {
+	if r.budget.withdraw() {
+		return true
+	}
+	r.pool.meters.exhausted.add(1)
+	return false
+}
+
 // next returns the next attempt, with the call on its member begun, or why there is none.
 func (r *retrier) next(ctx context.Context, c *call) (a attempt, err error) {
 	if err := r.mayBegin(ctx, c); err != nil {
 		return a, err
 	}
-	if !c.free && !r.budget.withdraw() {
+	if !c.free && !r.withdraw() {
 		return a, ErrBudget
 	}
 	for {

@@ -30,9 +30,9 @@ func Timeout(d time.Duration) RetryOption { return func(c *retryConfig) { c.time
 // of a millisecond to rule out.
 func Attempts(n int) RetryOption { return func(c *retryConfig) { c.attempts = n } }
 
-// Idempotent says that calls may be made twice, side by side or one after the other, with the effect
-// of one. Retry may then do more, see there. The default is that they may not. [WithIdempotent] says
-// it of one call.
+// Idempotent says that calls may be made twice, side by side or one after the other, with the
+// effect of one. Retry may then do more, see there. The default is that they may not.
+// [WithIdempotent] says it of one call.
 func Idempotent() RetryOption { return func(c *retryConfig) { c.idempotent = true } }
 
 type idempotentKey struct{}
@@ -83,10 +83,11 @@ const (
 	Elsewhere
 )
 
-// Classify has f decide what may follow an error, in the manner of go-kit's retry callback: n is the
-// number of attempts that have failed, 1 at first. Retryable and Elsewhere say that the call may be
-// made again, also one that is not Idempotent; the Attempts, the Budget and the time bound them. F
-// must not block. What it says has no influence on ejections. The default leaves all to Retry.
+// Classify has f decide what may follow an error, in the manner of go-kit's retry callback: n is
+// the number of attempts that have failed, 1 at first. Retryable and Elsewhere say that the call
+// may be made again, also one that is not Idempotent; the Attempts, the Budget and the time bound
+// them. F must not block. What it says has no influence on ejections. The default leaves all to
+// Retry.
 func Classify(f func(n int, err error) Verdict) RetryOption {
 	return func(c *retryConfig) { c.classify = f }
 }

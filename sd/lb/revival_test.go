@@ -46,7 +46,8 @@ func TestCallsInFlightOutliveAnAbsence(t *testing.T) {
 	})
 }
 
-// Members leave, return and are called at the same time: no endpoint is closed under a call, and each is closed once.
+// Members leave, return and are called at the same time: no endpoint is closed under a call, and
+// each is closed once.
 func TestRevivalUnderLoad(t *testing.T) {
 	var mu sync.Mutex
 	var made []*server // one for each endpoint; its Close panics while a call runs

@@ -83,8 +83,9 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	}
 }
 
-// Servers that take 800 ms are slow and healthy: with a Timeout of 2 s each call is one request, and
-// nobody is ejected. Made idempotent, a call may have a second request, and nothing else changes.
+// Servers that take 800 ms are slow and healthy: with a Timeout of 2 s each call is one request,
+// and nobody is ejected. Made idempotent, a call may have a second request, and nothing else
+// changes.
 func TestSlowHandlersAreHealthy(t *testing.T) {
 	for _, idempotent := range []bool{false, true} {
 		for _, latency := range []time.Duration{800 * time.Millisecond, 1900 * time.Millisecond} {

@@ -1,19 +1,27 @@
 package lb
 
 import (
+	"context"
+	"math/rand/v2"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	kitendpoint "github.com/go-kit/kit/endpoint"
+
+	"example.com/daytime/sd/policy"
 )
 
 // A Snapshot is the set of members that one pick chooses from. It never changes; the Pool publishes
 // another one.
 type Snapshot struct {
-	open  []list // what Len and At show
-	n     int
-	tiers [][]list // what is picked when all in open were tried, in this order
+	*view                        // open to a pick
+	sides  []side                // of the open members; nil without shares
+	tiers  [][]list              // what is picked when all that are open were tried, in this order
+	probes *view                 // members whose next call is a probe
+	zones  int                   // their number, of all listed members
+	byZone atomic.Pointer[local] // made by the first pick that wants it
 
-	probes     list          // members whose next call is a probe
 	closed     bool          // Close has been called: there will be no members
 	superseded chan struct{} // closed when the next snapshot is there
 
@@ -21,31 +29,74 @@ type Snapshot struct {
 	endpoints []kitendpoint.Endpoint
 }
 
-// newSnapshot returns the snapshot of these lists. The reserve is open beside those that answer when
-// fewer than half are listed, as far as breaker trusts it; where a list is empty the next one is
-// open in its place.
-func newSnapshot(lists [partitions]list, reserveOpen bool) *Snapshot {
-	tiers := [][]list{{lists[ready]}, {lists[reserved]}, {lists[failed], lists[probing]}}
+// A side is the open members that get a share of the calls.
+type side struct {
+	*Snapshot
+	index int     // in the policy; 0 is the rest
+	until float64 // its part ends here, the one of the side before it is where it begins
+}
+
+// newSnapshot returns a snapshot of these members: lists holds those of each rank. The reserve is
+// open beside those that answer if reserveOpen; where nobody is in a rank the next one is open in
+// its place.
+func newSnapshot(lists [ranks]ranked, reserveOpen bool, shares []policy.Side, zones int) *Snapshot {
+	order := []ranked{lists[ready], lists[reserved], lists[drained], lists[failed].with(lists[probing])}
 	if reserveOpen {
-		tiers = [][]list{{lists[ready], lists[reserved]}, {lists[failed], lists[probing]}}
+		order[0], order[1] = lists[ready].with(lists[reserved]), ranked{}
 	}
-	for len(tiers) > 1 && length(tiers[0]) == 0 {
-		tiers = tiers[1:]
+	var tiers [][]list
+	for _, r := range order {
+		for _, l := range [][]list{r.weighted, r.idle} {
+			if len(l) > 0 {
+				tiers = append(tiers, l)
+			}
+		}
 	}
-	return &Snapshot{
-		open:       tiers[0],
-		n:          length(tiers[0]),
-		tiers:      tiers[1:],
-		probes:     lists[probing],
+	s := &Snapshot{
+		view:       newView(nil),
+		probes:     newView(append(slices.Clip(lists[probing].weighted), lists[probing].idle...)),
+		zones:      zones,
 		superseded: make(chan struct{}),
+	}
+	if len(tiers) > 0 {
+		s.view, s.tiers = newView(tiers[0]), tiers[1:]
+	}
+	if len(shares) > 1 {
+		s.sides = splitSides(s.lists, shares, zones)
+	}
+	return s
+}
+
+// A ranked is what a rank has published.
+type ranked struct{ weighted, idle []list }
+
+func (r ranked) with(more ranked) ranked {
+	return ranked{
+		append(slices.Clip(r.weighted), more.weighted...),
+		append(slices.Clip(r.idle), more.idle...),
 	}
 }
 
-func length(lists []list) (n int) {
+// splitSides returns the sides of lists that are not empty, with the part of the calls for each.
+func splitSides(lists []list, shares []policy.Side, zones int) (sides []side) {
+	bySide := make([][]list, len(shares))
 	for _, l := range lists {
-		n += l.n
+		i := l.cell.side
+		if i < 0 || i >= len(shares) {
+			i = 0
+		}
+		bySide[i] = append(bySide[i], l)
 	}
-	return n
+	parts := policy.Split(shares, func(i int) bool { return len(bySide[i]) == 0 })
+	until := 0.0
+	for i, l := range bySide {
+		if len(l) == 0 {
+			continue
+		}
+		until += parts[i]
+		sides = append(sides, side{&Snapshot{view: newView(l), zones: zones}, i, until})
+	}
+	return sides
 }
 
 // Len returns how many members are open to a pick.
@@ -53,35 +104,68 @@ func (s *Snapshot) Len() int { return s.n }
 
 // At returns member i, 0 <= i < Len. The order means nothing, except that it is the same at every
 // call.
-func (s *Snapshot) At(i int) *Member {
-	if first := &s.open[0]; i < first.n {
-		return first.at(i)
-	}
-	return s.beyond(i - s.open[0].n)
-}
-
-// beyond continues At past the first list.
-func (s *Snapshot) beyond(i int) *Member {
-	for _, l := range s.open[1:] {
-		if i < l.n {
-			return l.at(i)
-		}
-		i -= l.n
-	}
-	panic("lb: index beyond the snapshot")
-}
-
-// runs yields all open members, in chunks of which the first n count: a fraction of the time that At
-// takes for each.
-func (s *Snapshot) runs(yield func(c *chunk, n int) bool) {
-	for _, l := range s.open {
-		for left := l.n; left > 0; left -= span {
-			if !yield(l.chunks[(l.n-left)/span], min(left, span)) {
-				return
-			}
-		}
-	}
-}
+func (s *Snapshot) At(i int) *Member { return s.at(i) }
 
 // only returns a snapshot of these lists alone, for a pick that falls back on them.
-func (s *Snapshot) only(lists []list) *Snapshot { return &Snapshot{open: lists, n: length(lists)} }
+func (s *Snapshot) only(lists []list) *Snapshot {
+	return &Snapshot{view: newView(lists), zones: s.zones}
+}
+
+// side returns the side that a call goes to: by its key if the picker goes by keys, by chance
+// otherwise, and, when members were tried, one of which none was.
+func (s *Snapshot) side(ctx context.Context, picker Picker, tried []*Member) *Snapshot {
+	if len(s.sides) == 0 {
+		return s
+	}
+	sides := s.sides
+	if len(tried) > 0 {
+		if sides = untriedSides(sides, tried); len(sides) == 0 {
+			return s
+		}
+	}
+	point := chance(ctx, picker, sideSalt) * sides[len(sides)-1].until
+	for _, side := range sides {
+		if point < side.until {
+			return side.Snapshot
+		}
+	}
+	return sides[len(sides)-1].Snapshot
+}
+
+// untriedSides returns the sides of which none was tried, with the parts that they have among each
+// other.
+func untriedSides(sides []side, tried []*Member) (left []side) {
+	from, until := 0.0, 0.0
+	for _, s := range sides {
+		part := s.until - from
+		from = s.until
+		if !slices.ContainsFunc(tried, func(m *Member) bool { return int(m.side.Load()) == s.index }) {
+			until += part
+			left = append(left, side{s.Snapshot, s.index, until})
+		}
+	}
+	return left
+}
+
+// The salts make the decisions about one key independent of each other.
+const (
+	sideSalt = 0x8EBC6AF09C88C6E3
+	zoneSalt = 0x589965CC75374CC3
+)
+
+// chance returns a number of at least 0 and below 1: the key's own if picker goes by keys, or a
+// random one.
+func chance(ctx context.Context, picker Picker, salt uint64) float64 {
+	if isSticky(picker) {
+		if key, ok := ctx.Value(hashKey{}).(uint64); ok {
+			return float64(mix(key, salt)>>11) / (1 << 53)
+		}
+	}
+	return rand.Float64()
+}
+
+// isSticky reports whether picker sends calls with the same key to the same member.
+func isSticky(picker Picker) bool {
+	s, ok := picker.(interface{ sticky() bool })
+	return ok && s.sticky()
+}

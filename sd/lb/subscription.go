@@ -5,9 +5,9 @@ import (
 	kitsd "github.com/go-kit/kit/sd"
 )
 
-// A follower is an Instancer that hands over differences, which spares the Pool from comparing whole
-// sets. It calls fn with the whole set first, never after stop has returned and never twice at once;
-// while fn blocks it merges.
+// A follower is an Instancer that hands over differences, which spares the Pool from comparing
+// whole sets. It calls fn with the whole set first, never after stop has returned and never twice
+// at once; while fn blocks it merges.
 type follower interface {
 	Follow(fn func(sd.Change)) (stop func())
 }
@@ -27,8 +27,8 @@ func (p *Pool) subscribe(src kitsd.Instancer) (stop func()) {
 	}
 }
 
-// relay passes a go-kit subscription on. An event with an error leaves the set as it was: an error of
-// the registry says nothing about the instances.
+// relay passes a go-kit subscription on. An event with an error leaves the set as it was: an error
+// of the registry says nothing about the instances.
 func (p *Pool) relay(events <-chan kitsd.Event, stopped <-chan struct{}) {
 	for {
 		select {

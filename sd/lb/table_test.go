@@ -15,10 +15,10 @@ func percentile(latencies []time.Duration, p int) time.Duration {
 	return sorted[(len(sorted)-1)*p/100]
 }
 
-// TestSlowServer prints what each picker makes of one server among five that takes ten times as long. In the first
-// table a server works on one call at a time, as one does that is out of processors; the slow one cannot bear
-// a fifth of the calls. In the second it works on any number at once, as one does behind a long wire: there, calls in
-// flight say little, and only ewma knows.
+// TestSlowServer prints what each picker makes of one server among five that takes ten times as
+// long. In the first table a server works on one call at a time, as one does that is out of
+// processors; the slow one cannot bear a fifth of the calls. In the second it works on any number
+// at once, as one does behind a long wire: there, calls in flight say little, and only ewma knows.
 func TestSlowServer(t *testing.T) {
 	for _, serial := range []bool{true, false} {
 		p99 := make(map[string]time.Duration)

@@ -29,8 +29,8 @@ func WithTrace(ctx context.Context) (context.Context, *Trace) {
 	return context.WithValue(ctx, traceKey{}, t), t
 }
 
-// WithTries returns a context for one call, and the list of its attempts, in the order in which they
-// began, which that call fills in. Read it after the call has returned.
+// WithTries returns a context for one call, and the list of its attempts, in the order in which
+// they began, which that call fills in. Read it after the call has returned.
 func WithTries(ctx context.Context) (context.Context, *[]Try) {
 	t := new([]Try)
 	return context.WithValue(ctx, triesKey{}, t), t

@@ -24,8 +24,8 @@ func (c *retryConfig) verdict(n int, err error, idempotent bool) Verdict {
 
 // unsent reports whether err says for certain that no server can have acted on the request. The
 // endpoint's own word goes first: an error in the chain with a method Unsent() bool. Without one, a
-// connection that did not come about says it. A bare EHOSTUNREACH counts as that, but not one that a
-// read of an established connection returned.
+// connection that did not come about says it. A bare EHOSTUNREACH counts as that, but not one that
+// a read of an established connection returned.
 func unsent(err error) bool {
 	var told interface{ Unsent() bool }
 	if errors.As(err, &told) {

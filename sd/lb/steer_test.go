@@ -1,0 +1,336 @@
+package lb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
+)
+
+// drain has the policy drain instances, and no others.
+func drain(r *registry, n int, instances ...string) {
+	r.fn(sd.Change{Effective: effective(n, func(i int) policy.Effective {
+		e := policy.Effective{Weight: 100}
+		for _, instance := range instances {
+			e.Drained = e.Drained || instance == names(n)[i]
+		}
+		return e
+	})})
+	synctest.Wait()
+}
+
+// However many are drained, no call goes there while one that is not can answer, or one in reserve.
+func TestDrainedGetNoCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, name := range PickerNames() {
+			f := newFleet(5)
+			p, r := start(f)
+			picker, _ := ParsePicker(name)
+			call := keyed(Retry(p, picker))
+			all := names(5)
+			want := func(what string, instances ...string) {
+				t.Helper()
+				before := f.calls()
+				drive(t.Context(), call, 200, time.Millisecond).wantNoFailure(t)
+				have := f.since(before)
+				for _, instance := range instances {
+					delete(have, instance)
+				}
+				if len(have) > 0 {
+					t.Errorf("%s, %s: want calls to %v alone, have others %v", name, what, instances, have)
+				}
+			}
+			drain(r, 5, all[:4]...)
+			want("four of five are drained", all[4])
+			if have := stat(p, all[0]).State; have != "drained" {
+				t.Errorf("state: want drained, have %s", have)
+			}
+			r.down(all[4]) // lost
+			synctest.Wait()
+			want("the fifth is in reserve", all[4])
+			r.down(all[3])
+			synctest.Wait()
+			want("a drained one is lost: it is in no reserve", all[4])
+			if have := p.members[all[3]]; have != nil {
+				t.Errorf("want it gone, have %+v", have)
+			}
+			f[all[4]].fail(errRefused)
+			drive(t.Context(), call, 1, time.Millisecond).wantNoFailure(t)
+			want("the reserve is gone", all[:3]...)
+			r.up(all[4])
+			synctest.Wait()
+			drive(t.Context(), call, 20, time.Millisecond).wantNoFailure(t)
+			want("who is not drained is known to fail", all[:3]...)
+			p.Close()
+		}
+	})
+}
+
+// Draining more than half does not open the reserve: what is drained is not counted.
+func TestDrainedAreNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(10)
+		p, r := start(f)
+		defer p.Close()
+		all := names(10)
+		r.down(all[8:]...) // two are lost
+		drain(r, 10, all[:5]...)
+		before := f.calls()
+		drive(t.Context(), Retry(p, NewRandom()), 300, time.Millisecond).wantNoFailure(t)
+		have := f.since(before)
+		if len(have) != 3 || have[all[8]] > 0 {
+			t.Errorf("want calls to the three that are listed and not drained, have %v", have)
+		}
+		drain(r, 10, all[:7]...) // one is left, against two in reserve
+		before = f.calls()
+		drive(t.Context(), Retry(p, NewRandom()), 300, time.Millisecond).wantNoFailure(t)
+		if have := f.since(before); len(have) != 3 || have[all[7]] > 150 {
+			t.Errorf("want calls to it and the reserve, have %v", have)
+		}
+	})
+}
+
+// A drain ends calls in flight as little as anything else; undrained, a member takes its share
+// gradually. A drained one gets no probes.
+func TestUndrainedComesBackSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(4)
+		p, r := start(f)
+		defer p.Close()
+		name := names(4)[0]
+		time.Sleep(time.Hour)
+		f[name].latency = time.Second
+		answered := make(chan error)
+		go func() {
+			_, err := p.endpoint(p.members[name])(t.Context(), 1)
+			answered <- err
+		}()
+		synctest.Wait()
+		drain(r, 4, name)
+		if err := <-answered; err != nil {
+			t.Errorf("the call in flight: %v", err)
+		}
+		f[name].latency = 0
+		f[name].fail(errRefused)
+		hit(t, p, name, 1)
+		before := f.calls()
+		drive(t.Context(), Retry(p, NewRandom()), 1000, 100*time.Millisecond).wantNoFailure(t)
+		if have := f.since(before)[name]; have != 0 {
+			t.Errorf("drained: want no probe, have %d", have)
+		}
+		f[name].fail(nil)
+		hit(t, p, name, 1)
+		drain(r, 4)
+		if have := share(t, f, p, NewRandom(), name); have > 0.08 {
+			t.Errorf("at first: want a small share, have %v", have)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if have := share(t, f, p, NewRandom(), name); have < 0.2 {
+			t.Errorf("10 s later: want a full share, 0.25, have %v", have)
+		}
+	})
+}
+
+// canaries makes the first of n members the side that gets percent of the calls.
+func canaries(r *registry, n, canaries, percent int) {
+	r.fn(sd.Change{
+		Sides: []policy.Side{{Share: 100 * (100 - percent)}, {Share: 100 * percent}},
+		Effective: effective(n, func(i int) policy.Effective {
+			e := policy.Effective{Weight: 100}
+			if i < canaries {
+				e.Side = 1
+			}
+			return e
+		}),
+	})
+	synctest.Wait()
+}
+
+// One of twenty gets a tenth of the calls; when it is killed no call fails, and the others have
+// all.
+func TestShares(t *testing.T) {
+	const calls = 20_000
+	for _, name := range PickerNames() {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(20)
+			p, r := start(f)
+			defer p.Close()
+			canary := names(20)[0]
+			canaries(r, 20, 1, 10)
+			picker, _ := ParsePicker(name)
+			call := keyed(Retry(p, picker))
+			before := f.calls()
+			drive(t.Context(), call, calls, time.Millisecond).wantNoFailure(t)
+			if have := 100 * float64(f.since(before)[canary]) / calls; math.Abs(have-10) > 0.9 {
+				t.Errorf("%s: want 10 ± 0.9 %%, have %.2f", name, have)
+			}
+			f[canary].fail(errRefused)
+			before = f.calls()
+			drive(t.Context(), call, 2000, time.Millisecond).wantNoFailure(t)
+			if have := f.since(before)[canary]; have > 5 {
+				t.Errorf("%s: want probes alone, have %d", name, have)
+			}
+			r.fn(sd.Change{Sides: []policy.Side{{Share: 10_000}}, Effective: effective(20, weighing(100))})
+			f[canary].fail(nil)
+			time.Sleep(time.Minute)
+			drive(t.Context(), call, 100, time.Millisecond)
+			before = f.calls()
+			drive(t.Context(), call, calls, time.Millisecond).wantNoFailure(t)
+			if have := 100 * float64(f.since(before)[canary]) / calls; math.Abs(have-5) > 1 {
+				t.Errorf("%s, no share any more: want 5 %%, have %.2f", name, have)
+			}
+		})
+	}
+}
+
+// A call whose attempt failed on one side goes on to the other.
+func TestFailedSideGoesOnToTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(10)
+		p, r := start(f)
+		defer p.Close()
+		canaries(r, 10, 5, 100)
+		for _, name := range names(10)[:5] {
+			f[name].fail(errRefused)
+		}
+		ctx, tries := WithTries(t.Context())
+		ask(t, func(_ context.Context, request any) (any, error) { return Retry(p, NewRandom())(ctx, request) }, 1)
+		if have := *tries; len(have) != 2 || have[0].Err == nil || have[1].Err != nil {
+			t.Errorf("want two attempts, the second on the other side, have %+v", have)
+		}
+	})
+}
+
+// A key stays on its side, in every client.
+func TestKeyDecidesTheSide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		places := [2]map[int]string{{}, {}}
+		for client := range places {
+			f := newFleet(20)
+			p, r := start(f)
+			canaries(r, 20, 2, 30)
+			side := 0
+			for key := range 2000 {
+				m := p.pick(WithKey(t.Context(), fmt.Sprint(key)), NewHash(), nil)
+				m.end()
+				places[client][key] = m.instance
+				side += int(m.side.Load())
+			}
+			if have := float64(side) / 2000; math.Abs(have-0.3) > 0.05 {
+				t.Errorf("keys on the side: want 0.3, have %v", have)
+			}
+			p.Close()
+		}
+		for key, place := range places[0] {
+			if other := places[1][key]; place != other {
+				t.Errorf("key %d: want one member for all clients, have %s and %s", key, place, other)
+			}
+		}
+	})
+}
+
+func inZones(zones ...string) func(i int) policy.Effective {
+	return func(i int) policy.Effective { return policy.Effective{Weight: 100, Zone: zones[i%len(zones)]} }
+}
+
+// Calls stay in the zone while it has its capacity, and spill in proportion as it falls.
+func TestLocal(t *testing.T) {
+	for _, name := range PickerNames() {
+		synctest.Test(t, func(t *testing.T) {
+			const n, calls = 30, 20_000
+			f := newFleet(n)
+			p, r := start(f, Ejection(time.Hour, time.Hour))
+			defer p.Close()
+			of := inZones("a", "b", "c")
+			r.fn(sd.Change{Effective: effective(n, of)})
+			synctest.Wait()
+			inner, _ := ParsePicker(name)
+			picker := NewLocal("a", inner)
+			for gone := 0; gone <= 10; gone++ {
+				before := f.calls()
+				call := keyed(p.picking(picker))
+				for i := range calls {
+					call(t.Context(), i)
+				}
+				local := int64(0)
+				for instance, calls := range f.since(before) {
+					if p.members[instance].zone == "a" {
+						local += calls
+					}
+				}
+				left := float64(10 - gone)
+				want := min(1, 1.4*left/((left+20)/3))
+				if have := float64(local) / calls; math.Abs(want-have) > 0.02 {
+					t.Errorf("%s, %v of 10 left: want %.3f of the calls, have %.3f", name, left, want, have)
+				}
+				if gone == 10 {
+					break
+				}
+				victim := names(n)[3*gone] // every other is drained, the rest fail
+				if gone%2 == 0 {
+					e := of(0)
+					e.Drained = true
+					r.fn(sd.Change{Effective: map[string]policy.Effective{victim: e}})
+				} else {
+					f[victim].fail(errRefused)
+					hit(t, p, victim, 1)
+				}
+				synctest.Wait()
+			}
+		})
+	}
+}
+
+// A call whose zone fails goes on to the others, and a zone that nobody is in prefers none.
+func TestLocalFallsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(4)
+		p, r := start(f)
+		defer p.Close()
+		r.fn(sd.Change{Effective: effective(4, inZones("a", "b"))})
+		for _, i := range []int{0, 2} {
+			f[names(4)[i]].fail(errors.New("not now"))
+		}
+		elsewhere := Classify(func(int, error) Verdict { return Elsewhere })
+		ask(t, Retry(p, NewLocal("a", NewRandom()), elsewhere), 20)
+		for _, zone := range []string{"", "nowhere"} {
+			before := f.calls()
+			for range 400 {
+				p.picking(NewLocal(zone, NewRandom()))(t.Context(), 1)
+			}
+			for _, name := range names(4) {
+				if have := f.since(before)[name]; have < 60 {
+					t.Errorf("zone %q: want about 100 of 400 calls for %s, have %d", zone, name, have)
+				}
+			}
+		}
+	})
+}
+
+// The registry may say what it will: the number of zones that cost something is bounded.
+func TestZonesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 10 * maxZones
+		p, r := start(newFleet(n))
+		defer p.Close()
+		r.fn(sd.Change{Effective: effective(n, func(i int) policy.Effective {
+			return policy.Effective{Weight: 100, Zone: fmt.Sprint("z", i)}
+		})})
+		synctest.Wait()
+		if have := len(p.snapshot.Load().lists); have > maxZones+1 {
+			t.Errorf("lists: want %d at most, have %d", maxZones+1, have)
+		}
+		r.fn(sd.Change{Effective: effective(n, inZones("a"))})
+		synctest.Wait()
+		if have := len(p.snapshot.Load().lists); have != 1 || len(p.zones) != 1 {
+			t.Errorf("one zone again: want 1 list, have %d", have)
+		}
+	})
+}

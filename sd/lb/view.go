@@ -1,0 +1,222 @@
+package lb
+
+import (
+	"math/bits"
+	"math/rand/v2"
+	"slices"
+)
+
+// A view is a set of members to draw from.
+type view struct {
+	lists   []list // none is empty
+	n       int
+	total   uint64   // of the weights
+	even    bool     // all weights are equal
+	columns []column // for draw; nil if there is one list
+	ends    []uint64 // for spread: where each list ends, in slots
+}
+
+// A column is one of the alias method: a draw falls on each column with the same chance, and takes
+// own if it stays below threshold, alias otherwise. Two steps, however many lists there are.
+// (M. D. Vose, A Linear Algorithm for Generating Random Numbers with a Given Distribution, 1991.)
+type column struct {
+	threshold  uint32 // of 1<<32; the last own value stands for all
+	own, alias *list
+}
+
+func newView(lists []list) *view {
+	v := &view{lists: lists, even: true}
+	for i := range lists {
+		l := &lists[i]
+		v.n += l.n
+		v.total += l.total
+		// All weights are equal if they are in each list, and between lists.
+		v.even = v.even && l.even && l.total*uint64(lists[0].n) == lists[0].total*uint64(l.n)
+	}
+	if len(lists) > 1 {
+		v.columns = columns(lists, v.total)
+	}
+	if !v.even {
+		end := uint64(0)
+		for i := range lists {
+			end += uint64(lists[i].n) * lists[i].bound
+			v.ends = append(v.ends, end)
+		}
+	}
+	return v
+}
+
+// columns fills columns of equal height total with the lists' weights, each times their number.
+// Each column takes what is left of one list that does not fill it, and the rest from one that
+// does.
+func columns(lists []list, total uint64) []column {
+	n := uint64(len(lists))
+	left := make([]uint64, n)
+	var small, large []int
+	for i := range lists {
+		left[i] = lists[i].total * n
+		if left[i] < total {
+			small = append(small, i)
+		} else {
+			large = append(large, i)
+		}
+	}
+	columns := make([]column, 0, n)
+	for len(small) > 0 && len(large) > 0 {
+		s, l := small[len(small)-1], large[len(large)-1]
+		small = small[:len(small)-1]
+		share, _ := bits.Div64(left[s]>>32, left[s]<<32, total)
+		columns = append(columns, column{uint32(share), &lists[s], &lists[l]})
+		if left[l] -= total - left[s]; left[l] < total {
+			large = large[:len(large)-1]
+			small = append(small, l)
+		}
+	}
+	for _, i := range append(small, large...) { // exactly full
+		columns = append(columns, column{0, &lists[i], &lists[i]})
+	}
+	return columns
+}
+
+// draw returns a member, with a chance in proportion to its weight; r is random. The view must not
+// be empty.
+func (v *view) draw(r uint64) *Member {
+	if v.columns == nil {
+		return v.lists[0].draw(r)
+	}
+	c := &v.columns[r>>32*uint64(len(v.columns))>>32]
+	l := c.own
+	if uint32(r) >= c.threshold {
+		l = c.alias
+	}
+	return l.draw(remix(r))
+}
+
+// sample returns a member outside tried, with a chance in proportion to its weight, or nil.
+func (v *view) sample(tried []*Member) *Member {
+	if v.n == 0 {
+		return nil
+	}
+	r := rand.Uint64()
+	if len(tried) == 0 {
+		return v.draw(r)
+	}
+	for range 8 {
+		if m := v.draw(r); !slices.Contains(tried, m) {
+			return m
+		}
+		r = remix(r)
+	}
+	return v.sampleRest(tried)
+}
+
+// sampleRest is sample when nearly all of the weight was tried, and drawing again and again leads
+// nowhere: it looks at all members.
+func (v *view) sampleRest(tried []*Member) (chosen *Member) {
+	total := uint64(0)
+	for m, weight := range v.all {
+		if slices.Contains(tried, m) {
+			continue
+		}
+		total += uint64(weight)
+		if rand.Uint64N(total) < uint64(weight) { // so that each is left with its share in the end
+			chosen = m
+		}
+	}
+	return chosen
+}
+
+// all yields every member with its weight in a draw.
+func (v *view) all(yield func(m *Member, weight uint16) bool) {
+	for c, n := range v.runs {
+		for i, m := range c.members[:n] {
+			if !yield(m, c.weights[i]) {
+				return
+			}
+		}
+	}
+}
+
+// sampleTwo returns two different members outside tried, or the same one twice if there is only
+// one, or if one has nearly all of the weight.
+func (v *view) sampleTwo(tried []*Member) (*Member, *Member) {
+	if len(tried) > 0 || v.n < 2 {
+		return v.sample(tried), v.sample(tried)
+	}
+	r := rand.Uint64()
+	if l := &v.lists[0]; v.columns == nil && l.even { // one random number serves both: 32 bits each
+		n := uint64(l.n)
+		i := r >> 32 * n >> 32
+		j := r & (1<<32 - 1) * (n - 1) >> 32
+		if j >= i {
+			j++
+		}
+		return l.at(int(i)), l.at(int(j))
+	}
+	a := v.draw(r)
+	for range 3 {
+		r = remix(r)
+		if b := v.draw(r); b != a {
+			return a, b
+		}
+	}
+	return a, a
+}
+
+// runs yields all members, in chunks of which the first n count: a fraction of the time that at
+// takes for each.
+func (v *view) runs(yield func(c *chunk, n int) bool) {
+	for i := range v.lists {
+		l := &v.lists[i]
+		for left := l.n; left > 0; left -= span {
+			if !yield(l.chunks[(l.n-left)/span], min(left, span)) {
+				return
+			}
+		}
+	}
+}
+
+// at returns member i.
+func (v *view) at(i int) *Member {
+	if first := &v.lists[0]; i < first.n {
+		return first.at(i)
+	}
+	return v.beyond(i)
+}
+
+// beyond is at for a member that is not in the first list.
+func (v *view) beyond(i int) *Member {
+	for l := range v.lists {
+		if i < v.lists[l].n {
+			return v.lists[l].at(i)
+		}
+		i -= v.lists[l].n
+	}
+	panic("lb: index beyond the snapshot")
+}
+
+// spread returns the member on which point n of an even spread over the weights falls, or nil if it
+// falls on none, which less than every second point does.
+//
+// Each member has as many slots as the bound of its list, of which it occupies as many as its
+// weight. The points are the multiples of the golden ratio, modulo the whole: any N successive ones
+// leave no interval with more or fewer than its share of N, give or take a few (the sequence with
+// the least discrepancy of its kind: Knuth, The Art of Computer Programming, volume 3, section
+// 6.4). So everybody comes in turn, as often as its weight says.
+func (v *view) spread(n uint64) *Member {
+	last := len(v.ends) - 1
+	point, _ := bits.Mul64(n*0x9E3779B97F4A7C15, v.ends[last])
+	i := 0
+	if last > 0 {
+		i, _ = slices.BinarySearch(v.ends, point+1)
+	}
+	l := &v.lists[i]
+	if i > 0 {
+		point -= v.ends[i-1]
+	}
+	slot := uint(point >> bits.TrailingZeros64(l.bound)) // which is a power of two
+	if c := l.chunks[slot/span]; point&(l.bound-1) < uint64(c.weights[slot%span]) {
+		return c.members[slot%span]
+	}
+	return nil
+}

@@ -1,0 +1,252 @@
+package lb
+
+import (
+	"fmt"
+	"math"
+	"math/rand"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
+)
+
+// effective returns what the registry says of names(n), as of says.
+func effective(n int, of func(i int) policy.Effective) map[string]policy.Effective {
+	m := make(map[string]policy.Effective)
+	for i, name := range names(n) {
+		m[name] = of(i)
+	}
+	return m
+}
+
+func weighing(weights ...int) func(i int) policy.Effective {
+	return func(i int) policy.Effective { return policy.Effective{Weight: weights[i%len(weights)]} }
+}
+
+// newWeightedPool returns a pool of n members with the weights in turn.
+func newWeightedPool(tb testing.TB, n int, weights ...int) (*Pool, *registry) {
+	tb.Helper()
+	p, r := newTestPool(tb, n)
+	r.fn(sd.Change{Effective: effective(n, weighing(weights...))})
+	return p, r
+}
+
+// Weights 1:10:100: each picker gives each weight its share of a million picks, within four
+// standard deviations, round robin within a thousandth.
+func TestPickersHonourWeights(t *testing.T) {
+	const picks = 1_000_000
+	weights := []int{1, 10, 100}
+	for _, n := range []int{3, 30, 9_999} {
+		p, r := newWeightedPool(t, n, weights...)
+		r.down("nobody") // returns when the change before was taken in
+		r.down("nobody")
+		for _, name := range PickerNames() {
+			total := picks
+			if name == "hash" && n > 1000 {
+				total = picks / 250 // it looks at all
+			}
+			picker, _ := ParsePicker(name)
+			counts := map[int]int{}
+			for i := range total {
+				ctx := t.Context()
+				if name == "hash" {
+					ctx = WithKey(ctx, fmt.Sprint(i))
+				}
+				counts[picker.Pick(ctx, p.snapshot.Load(), nil).Weight()]++
+			}
+			for _, w := range weights {
+				share := float64(w) / 111
+				want := float64(total) * share
+				within := 4 * math.Sqrt(want*(1-share))
+				if name == "roundrobin" {
+					within = want / 1000
+				}
+				if have := float64(counts[w]); math.Abs(have-want) > within {
+					t.Errorf("n=%d, %s, weight %d: want %.0f ± %.0f of %d picks, have %.0f",
+						n, name, w, want, within, total, have)
+				}
+			}
+		}
+	}
+}
+
+// Members of one weight share evenly also when their weight is no power of two, and round robin
+// does so almost exactly.
+func TestEvenWithinAWeight(t *testing.T) {
+	const n = 40
+	for _, weights := range [][]int{{7, 7, 7, 7, 1000}, {300, 513, 600, 999, 3}} {
+		p, r := newWeightedPool(t, n, weights...)
+		r.down("nobody")
+		r.down("nobody")
+		sum := 0
+		for _, w := range weights {
+			sum += w * n / len(weights)
+		}
+		const picks = 400_000
+		for _, name := range []string{"random", "roundrobin", "leastloaded", "ewma"} {
+			picker, _ := ParsePicker(name)
+			counts := map[*Member]int{}
+			for range picks {
+				counts[picker.Pick(t.Context(), p.snapshot.Load(), nil)]++
+			}
+			for m := range p.snapshot.Load().all {
+				want := picks * float64(m.Weight()) / float64(sum)
+				within := 5 * math.Sqrt(want)
+				if name == "roundrobin" {
+					within = 6
+				}
+				if have := float64(counts[m]); math.Abs(have-want) > within {
+					t.Errorf("%s, %v: %s of weight %d: want %.0f ± %.0f, have %.0f",
+						name, weights, m.instance, m.Weight(), want, within, have)
+				}
+			}
+		}
+	}
+}
+
+// Weights come and go with members and by themselves, in any order: totals, evenness and places are
+// those of a naive count.
+func TestPartitionsAgainstModel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		random := rand.New(rand.NewSource(1))
+		const n = 2 * span
+		r := new(registry)
+		p := NewPool(r, nop, nopLogger(), Reserve(0))
+		defer p.Close()
+		model := map[string]policy.Effective{}
+		weights := []int{0, 1, 2, 3, 100, 100, 100, 128, 129, 1000}
+		for range 300 {
+			change := sd.Change{Effective: map[string]policy.Effective{}}
+			for _, name := range names(n) {
+				e, in := model[name]
+				switch random.Intn(12) {
+				case 0:
+					if in {
+						change.Down = append(change.Down, name)
+						delete(model, name)
+						continue
+					}
+					change.Up = append(change.Up, name)
+					fallthrough
+				case 1:
+					if in || len(change.Up) > 0 && change.Up[len(change.Up)-1] == name {
+						e.Weight = weights[random.Intn(len(weights))]
+						e.Zone = fmt.Sprint("z", random.Intn(3))
+						e.Drained = random.Intn(4) == 0
+						change.Effective[name], model[name] = e, e
+					}
+				}
+			}
+			r.fn(change)
+			synctest.Wait()
+			s := p.snapshot.Load()
+			total, open := uint64(0), 0
+			for _, e := range model {
+				if e.Weight > 0 && !e.Drained {
+					total += uint64(e.Weight)
+					open++
+				}
+			}
+			if open > 0 && (s.total != total || s.n != open) {
+				t.Fatalf("want %d open of weight %d, have %d of %d", open, total, s.n, s.total)
+			}
+			for m, w := range s.all {
+				if e := model[m.instance]; open > 0 && (int(w) != e.Weight || m.zone != e.Zone || e.Drained) {
+					t.Fatalf("%s: want %+v, have weight %d, zone %s", m.instance, e, w, m.zone)
+				}
+			}
+			for _, l := range s.lists {
+				even := true
+				for i := range l.n {
+					w := l.chunks[i/span].weights[i%span]
+					even = even && w == l.chunks[0].weights[0]
+					if uint64(w) > l.bound || 2*uint64(w) <= l.bound && l.bound > 1 {
+						t.Fatalf("weight %d in a list of bound %d", w, l.bound)
+					}
+				}
+				if l.even != even {
+					t.Fatalf("even: want %v, have %v", even, l.even)
+				}
+			}
+		}
+	})
+}
+
+// A weight of 0 is picked only when nothing else can be, and when all have it nobody has.
+func TestWeightZero(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, name := range PickerNames() {
+			f := newFleet(4)
+			p, r := start(f)
+			picker, _ := ParsePicker(name)
+			call := keyed(Retry(p, picker))
+			r.fn(sd.Change{Effective: effective(4, weighing(0, 100, 0, 100))})
+			synctest.Wait()
+			want := func(what string, instances ...string) {
+				t.Helper()
+				before := f.calls()
+				drive(t.Context(), call, 200, time.Millisecond).wantNoFailure(t)
+				have := f.since(before)
+				for _, instance := range instances {
+					delete(have, instance)
+				}
+				if len(have) > 0 || sum(f.since(before)) < 200 {
+					t.Errorf("%s, %s: want calls to %v alone, have others %v", name, what, instances, have)
+				}
+			}
+			all := names(4)
+			want("two have a weight", all[1], all[3])
+			f[all[1]].fail(errRefused)
+			f[all[3]].fail(errRefused)
+			hit(t, p, all[1], 1)
+			hit(t, p, all[3], 1)
+			want("these fail", all[0], all[2])
+			f[all[1]].fail(nil)
+			f[all[3]].fail(nil)
+			hit(t, p, all[1], 1)
+			hit(t, p, all[3], 1)
+			want("these are back", all[1], all[3])
+			r.fn(sd.Change{Effective: effective(4, weighing(0))})
+			synctest.Wait()
+			want("none has a weight", all...)
+			if have := p.snapshot.Load().Len(); have != 4 {
+				t.Errorf("open: want all 4, have %d", have)
+			}
+			p.Close()
+		}
+	})
+}
+
+// Only what has to moves when a weight changes, and it moves to or from that member.
+func TestHashMovementByWeight(t *testing.T) {
+	const keys, n = 20_000, 20
+	p, r := newWeightedPool(t, n, 100)
+	place := func() []string {
+		r.down("nobody")
+		r.down("nobody")
+		places := make([]string, keys)
+		for i := range places {
+			places[i] = NewHash().Pick(WithKey(t.Context(), fmt.Sprint(i)), p.snapshot.Load(), nil).Instance()
+		}
+		return places
+	}
+	before := place()
+	changed := names(n)[7]
+	r.fn(sd.Change{Effective: map[string]policy.Effective{changed: {Weight: 200}}})
+	after := place()
+	moved := 0
+	for i := range before {
+		if before[i] == after[i] {
+			continue
+		}
+		moved++
+		if after[i] != changed {
+			t.Fatalf("key %d moved from %s to %s", i, before[i], after[i])
+		}
+	}
+	if want := keys * (2.0/21 - 1.0/20); math.Abs(float64(moved)-want) > want/5 {
+		t.Errorf("keys moved: want about %.0f, have %d", want, moved)
+	}
+}
