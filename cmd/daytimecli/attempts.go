@@ -52,7 +52,7 @@ func (l *attemptLog) begin(server string) (end func(error)) {
 	}
 }
 
-// list is what became of the attempts so far, in the order in which they were begun. It is not nil.
+// list returns the attempts so far, in the order of their beginnings. It is not nil.
 func (l *attemptLog) list() []attempt {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -55,8 +55,8 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 		if err := c.print(stdio.Out, r); err != nil {
 			cancel(err)
 		}
-		explained := r.err != nil && notice.explains(r.err) && stdio.Level() != "error" // where no warning is seen
-		if r.err != nil && !explained && c.output == "text" {
+		warned := r.err != nil && notice.explains(r.err) && stdio.Level() != "error"
+		if r.err != nil && !warned && c.output == "text" {
 			level.Error(logger).Log("msg", "request failed", "seq", r.seq, "err", r.err)
 		}
 	}
@@ -88,7 +88,7 @@ type asker struct {
 	service service.Service
 }
 
-// A result is what became of a request.
+// A result is the outcome of a request.
 type result struct {
 	seq    int       // from 1
 	begin  time.Time // of the request

@@ -31,6 +31,7 @@ func TestHelp(t *testing.T) {
 	} {
 		stdout, stderr := try(t, shell.ExitOK, args...)
 		shelltest.Golden(t, file, stdout)
+		shelltest.WantWidth(t, stdout, 80)
 		if stderr != "" {
 			t.Errorf("%q: want nothing on stderr, have %q", args, stderr)
 		}

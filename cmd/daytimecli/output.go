@@ -37,8 +37,8 @@ func quiet(err error) error {
 	return err
 }
 
-// print writes what stdout gets for a result: a line, or nothing when there is no reply and the
-// output is text.
+// print writes a result to stdout: a line, or nothing when there is no reply and the output is
+// text.
 func (c *config) print(stdout io.Writer, r result) error {
 	switch {
 	case c.output == "json":
@@ -65,7 +65,15 @@ func (r result) json() (string, error) {
 		MS       float64   `json:"ms"`
 		Attempts int       `json:"attempts"`
 		Tries    []attempt `json:"tries"`
-	}{r.seq, r.begin.UTC().Format(stampLayout), r.server, r.reply, "", milliseconds(r.took), len(r.tries), r.tries}
+	}{
+		Seq:      r.seq,
+		Time:     r.begin.UTC().Format(stampLayout),
+		Server:   r.server,
+		Reply:    r.reply,
+		MS:       milliseconds(r.took),
+		Attempts: len(r.tries),
+		Tries:    r.tries,
+	}
 	if r.err != nil {
 		object.Error = r.err.Error()
 	}

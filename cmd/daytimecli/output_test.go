@@ -12,7 +12,7 @@ import (
 	"example.com/daytime/sd/lb"
 )
 
-// Whatever a server sends, an object is one line that no terminal acts on, and has the reply in it.
+// An object is one line that no terminal acts on and has the reply in it, for every reply.
 func FuzzJSON(f *testing.F) {
 	for _, seed := range []string{"", "a:1: noon", "\x1b[2J", "\u009b2J", "\u202e", "\U000e0001", "\xff\n\r", `\u0041"`} {
 		f.Add(seed)
@@ -30,7 +30,7 @@ func FuzzJSON(f *testing.F) {
 		if err := json.Unmarshal([]byte(line), &have); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
-		if want := string([]rune(reply)); want != have.Reply { // what is not UTF-8 becomes U+FFFD
+		if want := string([]rune(reply)); want != have.Reply { // bytes that are not UTF-8 become U+FFFD
 			t.Errorf("want %q, have %q", want, have.Reply)
 		}
 	})

@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
@@ -79,11 +78,7 @@ func testNarrowTerminal(t *testing.T, dir string) {
 		if want, have := 12, strings.Count(table, "\n"); want != have {
 			t.Errorf("want a head, ten servers and the rest, have %d lines:\n%s", have, table)
 		}
-		for line := range strings.Lines(table) {
-			if have := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); have > columns {
-				t.Errorf("want %d columns, have %d: %s", columns, have, line)
-			}
-		}
+		shelltest.WantWidth(t, table, columns)
 	}
 }
 

@@ -53,13 +53,15 @@ func (t *tally) summary(stats []lb.Stat, width int) string {
 	var b strings.Builder
 	n := t.answered + t.failed + t.givenUp
 	elapsed := round(time.Since(t.begin))
-	fmt.Fprintf(&b, "%s in %v: %d answered, %d failed", count(n, "request"), elapsed, t.answered, t.failed)
+	fmt.Fprintf(&b, "%s in %v: %d answered, %d failed",
+		count(n, "request"), elapsed, t.answered, t.failed)
 	if t.givenUp > 0 {
 		fmt.Fprintf(&b, ", %d given up", t.givenUp)
 	}
 	if t.answered > 0 {
 		sorted := slices.Sorted(slices.Values(t.latencies))
-		fmt.Fprintf(&b, "; latency p50 %v, p99 %v", round(quantile(sorted, 50)), round(quantile(sorted, 99)))
+		fmt.Fprintf(&b, "; latency p50 %v, p99 %v",
+			round(quantile(sorted, 50)), round(quantile(sorted, 99)))
 	}
 	b.WriteString("\n")
 	b.WriteString(t.table(stats, width))
@@ -75,18 +77,27 @@ func (t *tally) table(stats []lb.Stat, width int) string {
 	}
 	if len(stats) > maxServers {
 		slices.SortStableFunc(stats, func(a, b lb.Stat) int {
-			return cmp.Or(cmp.Compare(b.Failures, a.Failures), cmp.Compare(t.byServer[b.Instance], t.byServer[a.Instance]))
+			return cmp.Or(cmp.Compare(b.Failures, a.Failures),
+				cmp.Compare(t.byServer[b.Instance], t.byServer[a.Instance]))
 		})
 	}
 	shown := stats[:min(len(stats), maxServers)]
+	cells := func(cell func(lb.Stat) string) (cells []string) {
+		for _, s := range shown {
+			cells = append(cells, cell(s))
+		}
+		return cells
+	}
 	text := shell.Table([]shell.Column{
-		{Head: "server", Cells: column(shown, func(s lb.Stat) string { return s.Instance })},
-		{Head: "answers", Cells: column(shown, func(s lb.Stat) string { return strconv.Itoa(t.byServer[s.Instance]) })},
-		{Head: "share", Spare: 2, Cells: column(shown, t.share)},
-		{Head: "failures", Cells: column(shown, func(s lb.Stat) string { return fmt.Sprint(s.Failures) })},
-		{Head: "ejections", Spare: 1, Cells: column(shown, func(s lb.Stat) string { return fmt.Sprint(s.Ejections) })},
-		{Head: "attempt mean", Short: "mean", Spare: 3, Cells: column(shown, func(s lb.Stat) string { return latency(s.Mean) })},
-		{Head: "attempt max", Short: "max", Spare: 4, Cells: column(shown, func(s lb.Stat) string { return latency(s.Max) })},
+		{Head: "server", Cells: cells(func(s lb.Stat) string { return s.Instance })},
+		{Head: "answers", Cells: cells(func(s lb.Stat) string { return strconv.Itoa(t.byServer[s.Instance]) })},
+		{Head: "share", Spare: 2, Cells: cells(t.share)},
+		{Head: "failures", Cells: cells(func(s lb.Stat) string { return fmt.Sprint(s.Failures) })},
+		{Head: "ejections", Spare: 1, Cells: cells(func(s lb.Stat) string { return fmt.Sprint(s.Ejections) })},
+		{Head: "attempt mean", Short: "mean", Spare: 3,
+			Cells: cells(func(s lb.Stat) string { return latency(s.Mean) })},
+		{Head: "attempt max", Short: "max", Spare: 4,
+			Cells: cells(func(s lb.Stat) string { return latency(s.Max) })},
 	}, width)
 	if more := stats[len(shown):]; len(more) > 0 {
 		text += t.rest(more)
@@ -106,13 +117,6 @@ func (t *tally) rest(stats []lb.Stat) string {
 
 func (t *tally) share(s lb.Stat) string {
 	return fmt.Sprintf("%.1f%%", 100*float64(t.byServer[s.Instance])/float64(max(t.answered, 1)))
-}
-
-func column(stats []lb.Stat, cell func(lb.Stat) string) (cells []string) {
-	for _, s := range stats {
-		cells = append(cells, cell(s))
-	}
-	return cells
 }
 
 // latency is d for a person; of nothing there is none.
@@ -136,7 +140,7 @@ func quantile(sorted []time.Duration, percent int) time.Duration {
 	return sorted[(len(sorted)*percent+99)/100-1]
 }
 
-// round leaves what a reader compares: three digits or so.
+// round leaves three digits or so, enough to compare.
 func round(d time.Duration) time.Duration {
 	for unit := time.Second; unit > time.Microsecond; unit /= 10 {
 		if d >= 100*unit {

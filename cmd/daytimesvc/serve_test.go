@@ -15,7 +15,7 @@ import (
 	"example.com/daytime/sd/zk/zkdev"
 )
 
-// addresses returns what is listened on, as the log says.
+// addresses returns the addresses of the servers, from the log.
 func addresses(t testing.TB, p *shelltest.Program, n int) (addrs []string) {
 	t.Helper()
 	p.Stderr.Await(t, "msg=serving listen=", n)

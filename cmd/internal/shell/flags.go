@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Value returns a flag's value that parse reads into value. The errors of parse say what is
-// allowed; kind is the word that the help text has for what the flag takes.
+// Value returns a flag's value that parse reads into value. The errors of parse say which
+// values are allowed; kind is the word for a value in the help text.
 func Value[T any](value *T, kind string, parse func(string) (T, error)) pflag.Value {
 	return setting[T]{value, kind, parse}
 }

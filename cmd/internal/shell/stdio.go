@@ -21,7 +21,7 @@ const stallTimeout = 200 * time.Millisecond
 // ErrStalled is the error of a write to a stdout that nobody reads, at the end of the program.
 var ErrStalled = errors.New("nobody reads it")
 
-// A Stdio is what a program writes to: data to Out, and all that is for people to stderr.
+// A Stdio is standard output and standard error of a program: data goes to Out, messages to stderr.
 //
 // Neither holds up the program. Lines for stderr wait in one queue of bounded length, the log's and
 // those of Print alike, and Execute waits 1 s at most for them at the end. A write to Out waits for
@@ -47,7 +47,8 @@ func NewStdio(ctx context.Context, stdout, stderr io.Writer, level string) *Stdi
 // AddFlags adds --log-format, --log-level and --quiet, whose usage says what else is left out.
 func (s *Stdio) AddFlags(flags *pflag.FlagSet, quiet string) {
 	flags.Var(OneOf(&s.format, "auto", "words", "logfmt", "json"), "log-format",
-		"form of the log on stderr: words for people, logfmt or json; auto is words on a terminal and logfmt elsewhere")
+		"form of the log on stderr: words for people, logfmt or json; auto is words on a terminal "+
+			"and logfmt elsewhere")
 	flags.Var(OneOf(&s.level, "debug", "info", "warn", "error"), "log-level",
 		"least level that is logged: debug, info, warn or error")
 	AddSwitch(flags, &s.quiet, "quiet", "q", quiet)
@@ -122,7 +123,7 @@ func (s *Stdio) OutWidth() int {
 	return 0
 }
 
-// Flush waits for stderr to take what was written, 1 s at most. Execute calls it at the end.
+// Flush waits until stderr has taken all messages, 1 s at most. Execute calls it at the end.
 func (s *Stdio) Flush() { s.queue().Close() }
 
 // WithReader returns a context that ends with ctx, and with the cause EPIPE when the reader of

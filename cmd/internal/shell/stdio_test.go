@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// parsed returns a Stdio with args as its flags, and what it writes to stderr.
+// parsed returns a Stdio with args as its flags, and its stderr.
 func parsed(t *testing.T, args ...string) (*Stdio, *strings.Builder) {
 	t.Helper()
 	stderr := new(strings.Builder)
@@ -77,7 +77,7 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// What is printed has its place among the lines of the log.
+// A text of Print has its place among the lines of the log.
 func TestPrint(t *testing.T) {
 	stdio, stderr := parsed(t, "--log-format=words")
 	logger := stdio.Logger()

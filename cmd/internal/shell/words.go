@@ -53,7 +53,7 @@ func (l wordsLogger) Log(keyvals ...any) error {
 	return err
 }
 
-// prefixOf is how a line of that level begins. Most of what is said is information.
+// prefixOf is the beginning of a line of that level. Most lines are information.
 func prefixOf(value any) string {
 	switch value {
 	case level.ErrorValue():
@@ -67,8 +67,8 @@ func prefixOf(value any) string {
 	}
 }
 
-// What the texts of errors have that a person does not need: the packages that they came through,
-// and the steps of a dial, of which the address and the reason are enough.
+// Parts of the text of an error that a person does not need: the packages that it came through, and
+// the steps of a dial beside the address and the reason.
 var (
 	packagePrefix = regexp.MustCompile(`\b(sd|zk|session|lb|transport): `)
 	dialSteps     = regexp.MustCompile(`(?:(\S+): )?(?:cannot connect: )?dial tcp (\S+): (?:connect: )?`)
