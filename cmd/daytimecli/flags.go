@@ -18,8 +18,8 @@ func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 	flags.StringVar(&c.snapshot, "snapshot", c.snapshot,
 		"`FILE` that keeps the list, for a start without the registry; one for each --sd")
 	flags.Var(shell.Duration(&c.timeout, time.Millisecond), "timeout",
-		"bound of a whole request, of which an attempt gets a third (half with one retry, "+
-			"all with none), or of list's wait")
+		"bound of a whole request, or of list's wait; a server that is silent for a third of it "+
+			"(half with one retry) is joined by a second one")
 	stdio.AddFlags(flags, "nothing but errors on stderr: no warnings, no summary")
 }
 

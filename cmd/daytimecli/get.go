@@ -39,7 +39,7 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	defer notice.stop()
 	logger := c.newLogger(stdio)
 	factory := transport.Factory(transport.Request(c.request), transport.ClientTimeout(c.timeout))
-	pool := lb.NewPool(registry, recordAttempts(factory), level.Info(logger))
+	pool := lb.NewPool(registry, factory, level.Info(logger))
 	defer pool.Close()
 
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -96,7 +96,7 @@ type result struct {
 	reply  string
 	err    error
 	took   time.Duration // for all attempts together
-	tries  []attempt
+	tries  []lb.Try
 }
 
 // ask starts a request every interval and returns their results as they come. A slow request does
@@ -151,10 +151,10 @@ func (a asker) request(ctx context.Context, seq int) result {
 		ctx = lb.WithKey(ctx, a.hashKey)
 	}
 	ctx, trace := lb.WithTrace(ctx)
-	ctx, tries := withAttempts(ctx)
+	ctx, tries := lb.WithTries(ctx)
 	begin := time.Now()
 	reply, err := a.service.Daytime(ctx)
-	return result{seq, begin, trace.Instance, reply, err, time.Since(begin), tries.list()}
+	return result{seq, begin, trace.Instance, reply, err, time.Since(begin), *tries}
 }
 
 // conclude prints the summary and says how the run ended. A reader of stdout that has gone is no

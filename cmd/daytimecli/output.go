@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"syscall"
+	"time"
 	"unicode"
 	"unicode/utf16"
 
@@ -70,18 +71,33 @@ func (r result) json() (string, error) {
 		Time:     r.begin.UTC().Format(stampLayout),
 		Server:   r.server,
 		Reply:    r.reply,
+		Error:    errorText(r.err),
 		MS:       milliseconds(r.took),
 		Attempts: len(r.tries),
-		Tries:    r.tries,
+		Tries:    []attempt{},
 	}
-	if r.err != nil {
-		object.Error = r.err.Error()
-	}
-	if object.Tries == nil {
-		object.Tries = []attempt{}
+	for _, t := range r.tries {
+		object.Tries = append(object.Tries, attempt{t.Instance, errorText(t.Err), milliseconds(t.Took)})
 	}
 	return jsonLine(object)
 }
+
+// An attempt is one of a result in JSON.
+type attempt struct {
+	Server string  `json:"server"`
+	Error  string  `json:"error"` // empty if it was answered
+	MS     float64 `json:"ms"`
+}
+
+// errorText is the text of err, empty for none.
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // jsonLine is object on one line.
 func jsonLine(object any) (string, error) {

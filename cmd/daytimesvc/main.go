@@ -13,9 +13,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +27,7 @@ import (
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
 	"example.com/daytime/service"
+	"example.com/daytime/transport"
 )
 
 func main() {
@@ -45,7 +48,7 @@ type config struct {
 	drain             time.Duration
 	format            string
 	anonymous         bool
-	maxConns          int
+	maxConns          connLimit
 	maxConnsPerIP     int
 }
 
@@ -55,7 +58,7 @@ func defaults() config {
 		sd:       "zk://127.0.0.1:2181/go_servers",
 		drain:    time.Second,
 		format:   service.FormatNames()[0],
-		maxConns: 10000,
+		maxConns: autoConns,
 	}
 }
 
@@ -107,8 +110,9 @@ func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 		"form of the time: "+strings.Join(service.FormatNames(), ", ")+"; unix is that of date(1)")
 	shell.AddSwitch(flags, &c.anonymous, "anonymous", "",
 		"reply with the time alone, without the server's address")
-	flags.Var(shell.Integer(&c.maxConns, 0), "max-conns",
-		"connections served at a time, by each server; 0 is no limit")
+	flags.Var(shell.Value(&c.maxConns, "number", parseConnLimit), "max-conns",
+		"connections served at a time, by each server; 0 is no limit; "+
+			"auto is 10000, or as many as there are file descriptors for")
 	flags.Var(shell.Integer(&c.maxConnsPerIP, 0), "max-conns-per-ip",
 		"the same, from one IPv4 address or IPv6 /64; 0 is no limit")
 	stdio.AddFlags(flags, "nothing but errors on stderr")
@@ -136,3 +140,35 @@ func (c *config) check() error {
 
 // registers reports whether there is a registry, rather than a fixed list.
 func (c *config) registers() bool { return !strings.HasPrefix(c.sd, "fixed://") }
+
+// A connLimit is the value of --max-conns.
+type connLimit int
+
+// autoConns leaves the limit to package transport.
+const autoConns connLimit = -1
+
+func (l connLimit) String() string {
+	if l == autoConns {
+		return "auto"
+	}
+	return strconv.Itoa(int(l))
+}
+
+func parseConnLimit(text string) (connLimit, error) {
+	n, err := strconv.Atoi(text)
+	switch {
+	case text == "auto":
+		return autoConns, nil
+	case err != nil || n < 0:
+		return 0, errors.New("want auto, or a whole number, 0 or more")
+	}
+	return connLimit(n), nil
+}
+
+// of returns the limit of each of so many servers.
+func (l connLimit) of(servers int) int {
+	if l == autoConns {
+		return transport.DefaultMaxConns(servers)
+	}
+	return int(l)
+}

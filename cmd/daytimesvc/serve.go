@@ -136,15 +136,25 @@ func newServers(c config, listeners []net.Listener, instances []string, backend 
 		if stdio.Level() == "debug" {
 			svc = service.Logging(level.Debug(s.logger))(svc)
 		}
-		s.transport = transport.NewDaytimeServer(endpoint.New(svc),
-			level.Error(kitlog.With(s.logger, "msg", "serving")),
-			transport.MaxConns(c.maxConns), transport.MaxConnsPerIP(c.maxConnsPerIP))
+		s.transport = transport.NewDaytimeServer(endpoint.New(svc), s.logger,
+			transport.ServerErrorHandler(s),
+			transport.MaxConns(c.maxConns.of(len(listeners))), transport.MaxConnsPerIP(c.maxConnsPerIP))
 		if s.registrar, err = sd.NewRegistrar(backend, instances[i], stdio.Logger()); err != nil {
 			return nil, shell.UsageError("listen", fmt.Errorf("%q: %w", c.listen[i], err))
 		}
 		servers = append(servers, s)
 	}
 	return servers, nil
+}
+
+// Handle logs an error of the transport, as its error handler. Too many connections are no failure of
+// this program.
+func (s *server) Handle(_ context.Context, err error) {
+	if errors.Is(err, transport.ErrMaxConns) || errors.Is(err, transport.ErrMaxConnsPerIP) {
+		level.Warn(s.logger).Log("msg", "turned away", "err", err)
+		return
+	}
+	level.Error(s.logger).Log("msg", "serving", "err", err)
 }
 
 // serve accepts connections until the shutdown. An error that ends it earlier goes to broken.
