@@ -29,9 +29,13 @@ func (c *config) addGetFlags(flags *pflag.FlagSet) {
 	flags.VarP(shell.Integer(&c.count, 0), "count", "n", "requests to make; 0 goes on until Ctrl-C")
 	flags.VarP(shell.Duration(&c.interval, 0), "interval", "i",
 		"time between the starts of two requests; 0 makes one after the other")
-	flags.VarP(shell.OneOf(&c.output, "text", "json"), "output", "o",
+	flags.VarP(shell.Duration(&c.duration, 0), "duration", "d",
+		"how long requests are started, without bound on their number unless -n is given; 0 is no bound")
+	flags.VarP(shell.Integer(&c.concurrency, 0), "concurrency", "c",
+		"load generator: so many requests at a time, with -i 0 and -o none unless these are given")
+	flags.VarP(shell.OneOf(&c.output, "text", "json", "none"), "output", "o",
 		"form of the replies: text, as they came (what is not printable escaped), "+
-			"or json, an object for each request")
+			"json, an object for each request, or none")
 	flags.StringVar(&c.request, "request", c.request, "`text` to send; may be empty")
 	flags.Var(shell.OneOf(&c.balance, lb.PickerNames()...), "balance",
 		"how a server is picked: "+strings.Join(lb.PickerNames(), ", "))
@@ -41,4 +45,17 @@ func (c *config) addGetFlags(flags *pflag.FlagSet) {
 		"bound of further attempts when one fails; -1 is as many as time allows")
 	shell.AddSwitch(flags, &c.hedge, "hedge", "",
 		"ask a second server, too, when the first is slower than usual")
+}
+
+// completeGet sets the flags of get that depend on others, unless they were given.
+func (c *config) completeGet(given func(name string) bool) {
+	if c.concurrency > 0 && !given("interval") {
+		c.interval = 0
+	}
+	if c.concurrency > 0 && !given("output") {
+		c.output = "none"
+	}
+	if c.duration > 0 && !given("count") {
+		c.count = 0
+	}
 }

@@ -26,6 +26,7 @@ import (
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd/lb"
+	"example.com/daytime/transport"
 )
 
 func main() {
@@ -45,14 +46,16 @@ type config struct {
 	timeout  time.Duration
 
 	// For get alone.
-	count    int
-	interval time.Duration
-	request  string
-	output   string
-	balance  string
-	hashKey  string
-	retries  int
-	hedge    bool
+	count       int
+	interval    time.Duration
+	duration    time.Duration // of the starts; 0 is unlimited
+	concurrency int           // above 0 it is a load generator
+	request     string
+	output      string
+	balance     string
+	hashKey     string
+	retries     int
+	hedge       bool
 }
 
 func defaults() *config {
@@ -114,12 +117,17 @@ func newGet(c *config, stdio *shell.Stdio) *cobra.Command {
 func (c *config) makeGet(cmd *cobra.Command, stdio *shell.Stdio) {
 	c.addGetFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c.completeGet(cmd.Flags().Changed)
 		if c.balance == "hash" && c.hashKey == "" {
 			return shell.UsageError("balance", errors.New(`"hash": want a --hash-key, too`))
 		}
 		if c.balance != "hash" && c.hashKey != "" {
 			err := fmt.Errorf("%q: want --balance hash, too", c.hashKey)
 			return shell.UsageError("hash-key", err)
+		}
+		if most := transport.DefaultMaxConns(1); c.concurrency > most {
+			return shell.UsageError("concurrency",
+				fmt.Errorf(`"%d": each takes a file descriptor; want %d at most`, c.concurrency, most))
 		}
 		return get(cmd.Context(), c, stdio)
 	}

@@ -39,7 +39,7 @@ func quiet(err error) error {
 }
 
 // print writes a result to stdout: a line, or nothing when there is no reply and the output is
-// text.
+// not JSON.
 func (c *config) print(stdout io.Writer, r result) error {
 	switch {
 	case c.output == "json":
@@ -48,7 +48,7 @@ func (c *config) print(stdout io.Writer, r result) error {
 			return err
 		}
 		return put(stdout, line)
-	case r.err != nil:
+	case r.err != nil || c.output == "none":
 		return nil
 	default:
 		return put(stdout, transport.Printable(r.reply)+"\n")

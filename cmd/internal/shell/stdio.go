@@ -78,22 +78,56 @@ func (s *Stdio) LoggerAt(least string) kitlog.Logger {
 // Print writes text to stderr as it is, after all that was logged before.
 func (s *Stdio) Print(text string) { s.queue().Log(verbatim{}, text) }
 
-// A verbatim is the key of a text that is no log line.
-type verbatim struct{}
+// Status shows text in the last line of a terminal, under the log, until another one; an empty text
+// removes it. If stderr is no terminal it does nothing.
+func (s *Stdio) Status(text string) {
+	if isTerminal(s.stderr) {
+		s.queue().Log(status{}, text)
+	}
+}
+
+// The keys of texts that are no log lines.
+type (
+	verbatim struct{}
+	status   struct{}
+)
 
 // queue returns the one queue of all lines.
 func (s *Stdio) queue() *sd.AsyncLogger {
 	s.once.Do(func() {
-		next := s.newLines()
-		s.lines = sd.NewAsyncLogger(kitlog.LoggerFunc(func(keyvals ...any) error {
-			if len(keyvals) == 2 && keyvals[0] == (verbatim{}) {
-				_, err := io.WriteString(s.stderr, keyvals[1].(string))
-				return err
-			}
-			return next.Log(keyvals...)
-		}))
+		s.lines = sd.NewAsyncLogger(&writer{w: s.stderr, lines: s.newLines()})
 	})
 	return s.lines
+}
+
+// A writer writes log lines and texts to stderr, from the goroutine of the queue.
+type writer struct {
+	w      io.Writer
+	lines  kitlog.Logger
+	status string // in the last line
+}
+
+// clearLine goes to the beginning of the line and erases it (ECMA-48: CR, EL).
+const clearLine = "\r\x1b[K"
+
+func (w *writer) Log(keyvals ...any) error {
+	if len(keyvals) == 2 && keyvals[0] == (status{}) {
+		before := w.status
+		if w.status = keyvals[1].(string); w.status == before {
+			return nil
+		}
+		_, err := io.WriteString(w.w, clearLine+w.status)
+		return err
+	}
+	if w.status != "" {
+		io.WriteString(w.w, clearLine)
+		defer func() { io.WriteString(w.w, w.status) }()
+	}
+	if len(keyvals) == 2 && keyvals[0] == (verbatim{}) {
+		_, err := io.WriteString(w.w, keyvals[1].(string))
+		return err
+	}
+	return w.lines.Log(keyvals...)
 }
 
 func (s *Stdio) newLines() kitlog.Logger {
