@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -99,7 +100,8 @@ A flag wins over its variable.`,
 	}
 	c.addFlags(root.PersistentFlags(), stdio)
 	c.makeGet(root, stdio)
-	root.AddCommand(newGet(c, stdio), newList(c, stdio), newWatch(c, stdio))
+	root.AddCommand(newGet(c, stdio), newList(c, stdio), newWatch(c, stdio), newCompletion(stdio))
+	root.RegisterFlagCompletionFunc("sd", c.completeTarget) // fails for an unknown flag
 	return root
 }
 
@@ -161,9 +163,16 @@ meanwhile is printed when the registry is back.`,
 	}
 }
 
-func knownCommand(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return shell.UsageError("", fmt.Errorf("command %q: want get, list or watch", args[0]))
+// knownCommand refuses arguments of the root, which are commands that do not exist.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	var names []string
+	for _, cmd := range root.Commands() {
+		if cmd.IsAvailableCommand() {
+			names = append(names, cmd.Name())
+		}
+	}
+	return shell.UsageError("", fmt.Errorf("command %q: want %s", args[0], strings.Join(names, ", ")))
 }

@@ -30,14 +30,16 @@ type registry struct {
 	states    *stateLog
 }
 
+// schemes are the kinds of registry that the program knows.
+func schemes() sd.Schemes { return sd.Schemes{"zk": zk.Open, "fixed": sd.OpenFixed} }
+
 // open opens the registry, and waits for nothing. Two kinds of messages of the Instancer can be
 // left to the caller: the state, until it unmutes that, and the names that were left out.
 func (c *config) open(stdio *shell.Stdio, muted, namesTold bool) (*registry, error) {
 	if err := c.checkSnapshot(); err != nil {
 		return nil, shell.UsageError("snapshot", err)
 	}
-	schemes := sd.Schemes{"zk": zk.Open, "fixed": sd.OpenFixed}
-	backend, err := schemes.Open(c.sd)
+	backend, err := schemes().Open(c.sd)
 	if err != nil {
 		return nil, shell.UsageError("sd", err)
 	}

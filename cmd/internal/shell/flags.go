@@ -36,13 +36,21 @@ func (s setting[T]) Set(text string) error {
 
 // OneOf is a Value that is one of words.
 func OneOf(value *string, words ...string) pflag.Value {
-	return Value(value, "name", func(text string) (string, error) {
+	return oneOf{Value(value, "name", func(text string) (string, error) {
 		if !slices.Contains(words, text) {
 			return "", fmt.Errorf("want %s", strings.Join(words, ", "))
 		}
 		return text, nil
-	})
+	}), words}
 }
+
+type oneOf struct {
+	pflag.Value
+	words []string
+}
+
+// Words are the completions of the value.
+func (o oneOf) Words() []string { return o.words }
 
 // Integer is a Value that is a whole number, least or more.
 func Integer(value *int, least int) pflag.Value {

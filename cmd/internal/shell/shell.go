@@ -88,6 +88,10 @@ func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []stri
 	root.Version = version()
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.Flags().Bool("version", false, "print the version, and end")
+	if isCompletion(args) { // which runs no PersistentPreRunE
+		fromEnvironment(root.PersistentFlags(), lookup)
+		addCompletions(root)
+	}
 
 	cmd, err := root.ExecuteContextC(ctx)
 	var usage usageError
