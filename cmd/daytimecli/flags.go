@@ -13,11 +13,13 @@ import (
 // addFlags adds the flags of all commands.
 func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 	flags.SortFlags = false
-	flags.StringVar(&c.sd, "sd", c.sd, "`URL` of the registry; fixed://ip:port,... is a list without one")
+	flags.StringVar(&c.sd, "sd", c.sd,
+		"`URL` of the registry; fixed://ip:port,... is a list without one")
 	flags.StringVar(&c.snapshot, "snapshot", c.snapshot,
 		"`FILE` that keeps the list, for a start without the registry; one for each --sd")
 	flags.Var(shell.Duration(&c.timeout, time.Millisecond), "timeout",
-		"bound of a whole request, of which an attempt gets a third (half with one retry, all with none), or of list's wait")
+		"bound of a whole request, or of list's wait; a server that is silent for a third of it "+
+			"(half with one retry) is joined by a second one")
 	stdio.AddFlags(flags, "nothing but errors on stderr: no warnings, no summary")
 }
 
@@ -27,13 +29,33 @@ func (c *config) addGetFlags(flags *pflag.FlagSet) {
 	flags.VarP(shell.Integer(&c.count, 0), "count", "n", "requests to make; 0 goes on until Ctrl-C")
 	flags.VarP(shell.Duration(&c.interval, 0), "interval", "i",
 		"time between the starts of two requests; 0 makes one after the other")
-	flags.VarP(shell.OneOf(&c.output, "text", "json"), "output", "o",
-		"form of the replies: text, as they came (what is not printable escaped), or json, an object for each request")
+	flags.VarP(shell.Duration(&c.duration, 0), "duration", "d",
+		"how long requests are started, without bound on their number unless -n is given; 0 is no bound")
+	flags.VarP(shell.Integer(&c.concurrency, 0), "concurrency", "c",
+		"load generator: so many requests at a time, with -i 0 and -o none unless these are given")
+	flags.VarP(shell.OneOf(&c.output, "text", "json", "none"), "output", "o",
+		"form of the replies: text, as they came (what is not printable escaped), "+
+			"json, an object for each request, or none")
 	flags.StringVar(&c.request, "request", c.request, "`text` to send; may be empty")
 	flags.Var(shell.OneOf(&c.balance, lb.PickerNames()...), "balance",
 		"how a server is picked: "+strings.Join(lb.PickerNames(), ", "))
-	flags.StringVar(&c.hashKey, "hash-key", c.hashKey, "`key` for hash: the same key asks the same server")
+	flags.StringVar(&c.hashKey, "hash-key", c.hashKey,
+		"`key` for hash: the same key asks the same server")
 	flags.Var(shell.Integer(&c.retries, -1), "retries",
 		"bound of further attempts when one fails; -1 is as many as time allows")
-	shell.AddSwitch(flags, &c.hedge, "hedge", "", "ask a second server, too, when the first is slower than usual")
+	shell.AddSwitch(flags, &c.hedge, "hedge", "",
+		"ask a second server, too, when the first is slower than usual")
+}
+
+// completeGet sets the flags of get that depend on others, unless they were given.
+func (c *config) completeGet(given func(name string) bool) {
+	if c.concurrency > 0 && !given("interval") {
+		c.interval = 0
+	}
+	if c.concurrency > 0 && !given("output") {
+		c.output = "none"
+	}
+	if c.duration > 0 && !given("count") {
+		c.count = 0
+	}
 }

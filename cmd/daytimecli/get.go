@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 
 	"example.com/daytime/cmd/internal/shell"
@@ -17,8 +18,9 @@ import (
 )
 
 const (
-	maxInFlight = 1000 // requests at a time; more wait for their turn
-	hedgeRatio  = 0.1  // of the requests may be asked twice
+	maxInFlight      = 1000 // requests at a time; more wait for their turn
+	hedgeRatio       = 0.1  // of the requests may be asked twice
+	progressInterval = 500 * time.Millisecond
 )
 
 // get asks for the time c.count times, over one session with the registry.
@@ -39,28 +41,85 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	defer notice.stop()
 	logger := c.newLogger(stdio)
 	factory := transport.Factory(transport.Request(c.request), transport.ClientTimeout(c.timeout))
-	pool := lb.NewPool(registry, recordAttempts(factory), level.Info(logger))
+	pool := lb.NewPool(registry, factory, level.Info(logger))
 	defer pool.Close()
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	a := asker{c, endpoint.Set{DaytimeEndpoint: lb.Retry(pool, picker, c.retryOptions()...)}}
-	tally := newTally()
-	for r := range a.ask(ctx) {
-		if r.err != nil && ctx.Err() != nil {
-			tally.givenUp++ // by us, which says nothing about the servers
-			continue
-		}
-		tally.add(r)
-		if err := c.print(stdio.Out, r); err != nil {
-			cancel(err)
-		}
-		explained := r.err != nil && notice.explains(r.err) && stdio.Level() != "error" // where no warning is seen
-		if r.err != nil && !explained && c.output == "text" {
-			level.Error(logger).Log("msg", "request failed", "seq", r.seq, "err", r.err)
+	r := &runner{c, stdio, logger, notice, pool, newTally(c.concurrency > 0), cancel}
+	r.take(ctx, a.ask(ctx))
+	return r.conclude(context.Cause(ctx))
+}
+
+// A runner takes the results of the requests.
+type runner struct {
+	*config
+	stdio  *shell.Stdio
+	logger kitlog.Logger
+	notice *emptyNotice
+	pool   *lb.Pool
+	tally  *tally
+	cancel context.CancelCauseFunc // ends the requests
+}
+
+// take counts and prints results until there are no more. SIGUSR1 has it print the summary so far.
+func (r *runner) take(ctx context.Context, results <-chan result) {
+	signals, stop := shell.NotifySummary()
+	defer stop()
+	ticker := time.NewTicker(progressInterval)
+	defer ticker.Stop()
+	defer r.stdio.Status("")
+	for {
+		select {
+		case result, more := <-results:
+			if !more {
+				return
+			}
+			r.add(ctx, result)
+		case <-signals:
+			r.stdio.Print(r.tally.summary(r.pool.Stats(), r.stdio.ErrWidth()))
+		case <-ticker.C:
+			if r.tally.load && !r.stdio.Quiet() {
+				r.stdio.Status(r.tally.progress())
+			}
 		}
 	}
-	return conclude(context.Cause(ctx), tally, pool.Stats(), stdio)
+}
+
+// add counts and prints a result.
+func (r *runner) add(ctx context.Context, result result) {
+	if result.err != nil && ctx.Err() != nil {
+		r.tally.givenUp++ // by us, which says nothing about the servers
+		return
+	}
+	r.tally.add(result)
+	if err := r.print(r.stdio.Out, result); err != nil {
+		r.cancel(err)
+	}
+	if result.err == nil {
+		return
+	}
+	warned := r.notice.explains(result.err) && r.stdio.Level() != "error"
+	if !warned && r.output == "text" {
+		level.Error(r.logger).Log("msg", "request failed", "seq", result.seq, "err", result.err)
+	}
+}
+
+// conclude prints the summary and says how the run ended. A reader of stdout that has gone is no
+// failure, and wants no summary either.
+func (r *runner) conclude(cause error) error {
+	if !errors.Is(cause, syscall.EPIPE) && !r.stdio.Quiet() {
+		r.stdio.Print(r.tally.summary(r.pool.Stats(), r.stdio.ErrWidth()))
+	}
+	var failed writeError
+	switch {
+	case errors.As(cause, &failed) && quiet(cause) != nil:
+		return cause
+	case r.tally.failed > 0 || r.tally.answered == 0 && !errors.Is(cause, syscall.EPIPE):
+		return shell.ErrReported
+	}
+	return nil
 }
 
 func (c *config) retryOptions() []lb.RetryOption {
@@ -88,7 +147,7 @@ type asker struct {
 	service service.Service
 }
 
-// A result is what became of a request.
+// A result is the outcome of a request.
 type result struct {
 	seq    int       // from 1
 	begin  time.Time // of the request
@@ -96,27 +155,33 @@ type result struct {
 	reply  string
 	err    error
 	took   time.Duration // for all attempts together
-	tries  []attempt
+	tries  []lb.Try
 }
 
-// ask starts a request every interval and returns their results as they come. A slow request does
-// not delay the next one: they overlap, except that an interval of zero means one at a time. Starts
-// that were missed, because the process was stopped for instance, are not made up for. When ctx is
-// done no further request is started, and those under way are given up. The caller must receive
-// until the channel is closed, which is when ask's goroutines have ended.
+// ask starts a request every interval, for as long as --duration says, and returns their results as
+// they come. A slow request does not delay the next one: up to inFlight overlap. Starts that were
+// missed, because the process was stopped for instance, are not made up for. When ctx is done no
+// further request is started, and those under way are given up. The caller must receive until the
+// channel is closed, which is when ask's goroutines have ended.
 func (a asker) ask(ctx context.Context) <-chan result {
 	results := make(chan result)
-	slots := make(chan struct{}, maxInFlight)
-	if a.interval == 0 {
-		slots = make(chan struct{}, 1)
+	slots := make(chan struct{}, a.inFlight())
+	starting, stop := context.WithCancel(ctx)
+	if a.duration > 0 {
+		starting, stop = context.WithTimeout(ctx, a.duration)
 	}
 	go func() {
 		defer close(results)
+		defer stop()
 		var requests sync.WaitGroup
 		defer requests.Wait()
 		next := time.Now()
-		for seq := 1; (a.count == 0 || seq <= a.count) && waitUntil(ctx, next); seq++ {
-			slots <- struct{}{}
+		for seq := 1; (a.count == 0 || seq <= a.count) && waitUntil(starting, next); seq++ {
+			select {
+			case slots <- struct{}{}:
+			case <-starting.Done():
+				return
+			}
 			requests.Go(func() {
 				results <- a.request(ctx, seq)
 				<-slots
@@ -125,6 +190,18 @@ func (a asker) ask(ctx context.Context) <-chan result {
 		}
 	}()
 	return results
+}
+
+// inFlight is how many requests may be under way at a time. Each takes a file descriptor, or two
+// when its first server is slow.
+func (c *config) inFlight() int {
+	switch {
+	case c.concurrency > 0:
+		return c.concurrency
+	case c.interval == 0:
+		return 1
+	}
+	return min(maxInFlight, max(transport.DefaultMaxConns(1)/2, 1))
 }
 
 func latest(a, b time.Time) time.Time {
@@ -151,24 +228,8 @@ func (a asker) request(ctx context.Context, seq int) result {
 		ctx = lb.WithKey(ctx, a.hashKey)
 	}
 	ctx, trace := lb.WithTrace(ctx)
-	ctx, tries := withAttempts(ctx)
+	ctx, tries := lb.WithTries(ctx)
 	begin := time.Now()
 	reply, err := a.service.Daytime(ctx)
-	return result{seq, begin, trace.Instance, reply, err, time.Since(begin), tries.list()}
-}
-
-// conclude prints the summary and says how the run ended. A reader of stdout that has gone is no
-// failure, and wants no summary either.
-func conclude(cause error, t *tally, stats []lb.Stat, stdio *shell.Stdio) error {
-	if !errors.Is(cause, syscall.EPIPE) && !stdio.Quiet() {
-		stdio.Print(t.summary(stats, stdio.ErrWidth()))
-	}
-	var failed writeError
-	switch {
-	case errors.As(cause, &failed) && quiet(cause) != nil:
-		return cause
-	case t.failed > 0 || t.answered == 0 && !errors.Is(cause, syscall.EPIPE):
-		return shell.ErrReported
-	}
-	return nil
+	return result{seq, begin, trace.Instance, reply, err, time.Since(begin), *tries}
 }

@@ -35,7 +35,7 @@ func TestGetText(t *testing.T) {
 	}
 }
 
-// A reply is what result.json writes.
+// An object is a line of result.json.
 type object struct {
 	Seq      int
 	Time     time.Time

@@ -8,10 +8,10 @@
 //
 // The files, in the order in which to read them: main.go has the commands and flags.go their flags;
 // registry.go opens the registry, with the list that --snapshot keeps for a start without it;
-// get.go is the wiring and the requests, attempts.go their attempts; output.go and summary.go are
-// the forms of a reply and of the whole; list.go has list and watch, strangers.go what they leave
-// out; notice.go and statelog.go decide what an operator is told, and when it is over. What is not
-// about the time is in cmd/internal/shell.
+// get.go is the wiring and the requests; output.go and summary.go are
+// the forms of a reply and of the whole; list.go has list and watch, strangers.go the names that
+// they leave out; notice.go and statelog.go decide what an operator is told, and when it is over.
+// What is not about the time is in cmd/internal/shell.
 package main
 
 import (
@@ -20,12 +20,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd/lb"
+	"example.com/daytime/transport"
 )
 
 func main() {
@@ -33,26 +35,28 @@ func main() {
 }
 
 // run is the program without its process. The end of ctx is the first signal.
-func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, lookup shell.Lookup, stdout, stderr io.Writer) int {
 	stdio := shell.NewStdio(ctx, stdout, stderr, "warn")
 	return shell.Execute(ctx, newCommand(stdio), stdio, args, lookup)
 }
 
-// A config is what the flags say.
+// A config has the values of the flags.
 type config struct {
 	sd       string
 	snapshot string
 	timeout  time.Duration
 
 	// For get alone.
-	count    int
-	interval time.Duration
-	request  string
-	output   string
-	balance  string
-	hashKey  string
-	retries  int
-	hedge    bool
+	count       int
+	interval    time.Duration
+	duration    time.Duration // of the starts; 0 is unlimited
+	concurrency int           // above 0 it is a load generator
+	request     string
+	output      string
+	balance     string
+	hashKey     string
+	retries     int
+	hedge       bool
 }
 
 func defaults() *config {
@@ -78,11 +82,13 @@ func newCommand(stdio *shell.Stdio) *cobra.Command {
 registered.
 
 Replies are on stdout, a line for each request. The log, and the summary at the
-end or on Ctrl-C, are on stderr. The exit code is 0 when every request was
-answered, 1 when some were not, and 2 for a wrong command.
+end or on Ctrl-C, are on stderr. A server's failures in the summary are
+attempts, which another server may have made good. The exit code is 0 when every
+request was answered, 1 when some were not, and 2 for a wrong command.
 
-With --snapshot FILE the last list is kept in FILE. A start while the registry is
-down then waits 1.5 s for it, says how old the list is, and goes on with that.
+With --snapshot FILE the last list is kept in FILE. A start while the registry
+is down then waits 1.5 s for it, says how old the list is, and goes on with
+that.
 
 Each flag can also be set in the environment: --log-level as DAYTIME_LOG_LEVEL.
 A flag wins over its variable.`,
@@ -94,7 +100,8 @@ A flag wins over its variable.`,
 	}
 	c.addFlags(root.PersistentFlags(), stdio)
 	c.makeGet(root, stdio)
-	root.AddCommand(newGet(c, stdio), newList(c, stdio), newWatch(c, stdio))
+	root.AddCommand(newGet(c, stdio), newList(c, stdio), newWatch(c, stdio), newCompletion(stdio))
+	root.RegisterFlagCompletionFunc("sd", c.completeTarget) // fails for an unknown flag
 	return root
 }
 
@@ -112,11 +119,17 @@ func newGet(c *config, stdio *shell.Stdio) *cobra.Command {
 func (c *config) makeGet(cmd *cobra.Command, stdio *shell.Stdio) {
 	c.addGetFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c.completeGet(cmd.Flags().Changed)
 		if c.balance == "hash" && c.hashKey == "" {
 			return shell.UsageError("balance", errors.New(`"hash": want a --hash-key, too`))
 		}
 		if c.balance != "hash" && c.hashKey != "" {
-			return shell.UsageError("hash-key", fmt.Errorf("%q: want --balance hash, too", c.hashKey))
+			err := fmt.Errorf("%q: want --balance hash, too", c.hashKey)
+			return shell.UsageError("hash-key", err)
+		}
+		if most := transport.DefaultMaxConns(1); c.concurrency > most {
+			return shell.UsageError("concurrency",
+				fmt.Errorf(`"%d": each takes a file descriptor; want %d at most`, c.concurrency, most))
 		}
 		return get(cmd.Context(), c, stdio)
 	}
@@ -126,10 +139,11 @@ func newList(c *config, stdio *shell.Stdio) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "Print the registered servers",
-		Long: `Print the registered servers, sorted, one on a line. It waits up to --timeout for
-the registry, and ends with 1 if there is no answer. With --snapshot it then prints
-the list of the file, says on stderr how old that is, and ends with 1 all the same:
-only 0 means that these are the servers.`,
+		Long: `Print the registered servers, sorted, one on a line. It waits up to --timeout
+for the registry, and ends with 1 if there is no answer. With --snapshot it then
+prints the list of the file, says on stderr how old that is, and ends with 1 all
+the same: only 0 means that these are the servers. Names that cannot be dialled
+are left out, and counted on stderr; a list of nothing else ends with 1.`,
 		Args: shell.FlagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return list(cmd.Context(), c, stdio) },
 	}
@@ -139,18 +153,26 @@ func newWatch(c *config, stdio *shell.Stdio) *cobra.Command {
 	return &cobra.Command{
 		Use:   "watch",
 		Short: "Print who joins and leaves, as it happens",
-		Long: `Print who joins and leaves, as it happens, until Ctrl-C: a line with the time,
-join or leave, and the address. Who is registered at the start joins first. With
---snapshot, and a registry that is down, these are the servers of the file, which
-the log says; what has changed meanwhile is printed when the registry is back.`,
+		Long: `Print who joins and leaves, as it happens, until Ctrl-C or until nobody reads
+it: a line with the time, join or leave, and the address. The servers that are
+registered at the start join first. With --snapshot, and a registry that is
+down, these are the servers of the file, which the log says; what has changed
+meanwhile is printed when the registry is back.`,
 		Args: shell.FlagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return watch(cmd.Context(), c, stdio) },
 	}
 }
 
-func knownCommand(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return shell.UsageError("", fmt.Errorf("command %q: want get, list or watch", args[0]))
+// knownCommand refuses arguments of the root, which are commands that do not exist.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	var names []string
+	for _, cmd := range root.Commands() {
+		if cmd.IsAvailableCommand() {
+			names = append(names, cmd.Name())
+		}
+	}
+	return shell.UsageError("", fmt.Errorf("command %q: want %s", args[0], strings.Join(names, ", ")))
 }

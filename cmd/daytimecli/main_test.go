@@ -24,13 +24,15 @@ func Example() {
 
 func TestHelp(t *testing.T) {
 	for file, args := range map[string][]string{
-		"help.txt":       {"--help"},
-		"help-get.txt":   {"get", "--help"},
-		"help-list.txt":  {"list", "-h"},
-		"help-watch.txt": {"help", "watch"},
+		"help.txt":            {"--help"},
+		"help-get.txt":        {"get", "--help"},
+		"help-list.txt":       {"list", "-h"},
+		"help-watch.txt":      {"help", "watch"},
+		"help-completion.txt": {"completion", "--help"},
 	} {
 		stdout, stderr := try(t, shell.ExitOK, args...)
 		shelltest.Golden(t, file, stdout)
+		shelltest.WantWidth(t, stdout, 80)
 		if stderr != "" {
 			t.Errorf("%q: want nothing on stderr, have %q", args, stderr)
 		}
@@ -39,8 +41,10 @@ func TestHelp(t *testing.T) {
 
 func TestWrongCommands(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
-		{"lst", `command "lst": want get, list or watch`},
+		{"lst", `command "lst": want completion, get, list, watch`},
 		{"get now", `argument "now": get takes flags only`},
+		{"completion", `no shell: want bash, zsh, fish`},
+		{"completion tcsh", `shell "tcsh": want bash, zsh, fish`},
 		{"list all", `argument "all": list takes flags only`},
 		{"watch all", `argument "all": watch takes flags only`},
 		{"list -n 4", `unknown shorthand flag: 'n' in -n`},

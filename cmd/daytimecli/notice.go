@@ -61,7 +61,8 @@ func (n *emptyNotice) look() {
 	}
 }
 
-// say logs what is news. That somebody is there follows a warning, and is not one.
+// say logs a sentence unless it was the last one. That somebody is there follows a warning, and is
+// not one.
 func (n *emptyNotice) say(what string) {
 	n.mu.Lock()
 	news := n.said != what

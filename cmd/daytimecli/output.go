@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"syscall"
+	"time"
 	"unicode"
 	"unicode/utf16"
 
@@ -37,8 +38,8 @@ func quiet(err error) error {
 	return err
 }
 
-// print writes what stdout gets for a result: a line, or nothing when there is no reply and the
-// output is text.
+// print writes a result to stdout: a line, or nothing when there is no reply and the output is
+// not JSON.
 func (c *config) print(stdout io.Writer, r result) error {
 	switch {
 	case c.output == "json":
@@ -47,7 +48,7 @@ func (c *config) print(stdout io.Writer, r result) error {
 			return err
 		}
 		return put(stdout, line)
-	case r.err != nil:
+	case r.err != nil || c.output == "none":
 		return nil
 	default:
 		return put(stdout, transport.Printable(r.reply)+"\n")
@@ -65,15 +66,38 @@ func (r result) json() (string, error) {
 		MS       float64   `json:"ms"`
 		Attempts int       `json:"attempts"`
 		Tries    []attempt `json:"tries"`
-	}{r.seq, r.begin.UTC().Format(stampLayout), r.server, r.reply, "", milliseconds(r.took), len(r.tries), r.tries}
-	if r.err != nil {
-		object.Error = r.err.Error()
+	}{
+		Seq:      r.seq,
+		Time:     r.begin.UTC().Format(stampLayout),
+		Server:   r.server,
+		Reply:    r.reply,
+		Error:    errorText(r.err),
+		MS:       milliseconds(r.took),
+		Attempts: len(r.tries),
+		Tries:    []attempt{},
 	}
-	if object.Tries == nil {
-		object.Tries = []attempt{}
+	for _, t := range r.tries {
+		object.Tries = append(object.Tries, attempt{t.Instance, errorText(t.Err), milliseconds(t.Took)})
 	}
 	return jsonLine(object)
 }
+
+// An attempt is one of a result in JSON.
+type attempt struct {
+	Server string  `json:"server"`
+	Error  string  `json:"error"` // empty if it was answered
+	MS     float64 `json:"ms"`
+}
+
+// errorText is the text of err, empty for none.
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // jsonLine is object on one line.
 func jsonLine(object any) (string, error) {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,7 +12,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
@@ -22,7 +22,8 @@ func TestProcesses(t *testing.T) {
 	dir := shelltest.Build(t)
 	for name, test := range map[string]func(t *testing.T, dir string){
 		"terminal": testTerminal, "narrow terminal": testNarrowTerminal, "reader gone": testReaderGone,
-		"stdout stalls": testStdoutStalls, "stderr stalls": testStderrStalls, "ignored": testIgnoredSignal,
+		"stdout stalls": testStdoutStalls, "stderr stalls": testStderrStalls, "ignored": testIgnoredSignal, "summary": testSummarySignal,
+		"progress": testProgress, "descriptors": testFewDescriptors,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -79,11 +80,7 @@ func testNarrowTerminal(t *testing.T, dir string) {
 		if want, have := 12, strings.Count(table, "\n"); want != have {
 			t.Errorf("want a head, ten servers and the rest, have %d lines:\n%s", have, table)
 		}
-		for line := range strings.Lines(table) {
-			if have := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); have > columns {
-				t.Errorf("want %d columns, have %d: %s", columns, have, line)
-			}
-		}
+		shelltest.WantWidth(t, table, columns)
 	}
 }
 
@@ -168,4 +165,37 @@ func testIgnoredSignal(t *testing.T, dir string) {
 		return
 	}
 	p.SignalAndExit(t, syscall.SIGTERM, shell.ExitOK)
+}
+
+// SIGUSR1 asks for the summary so far.
+func testSummarySignal(t *testing.T, dir string) {
+	p := shelltest.Launch(t, dir, "daytimecli", "-n", "0", "-i", "1ms", "--sd", "fixed://"+shelltest.Serve(t))
+	for nth := range 2 {
+		p.Stdout.Await(t, "\n", strings.Count(p.Stdout.String(), "\n")+10)
+		p.Signal(t, syscall.SIGUSR1)
+		p.Stderr.Await(t, "answered, 0 failed", nth+1)
+	}
+	p.SignalAndExit(t, syscall.SIGINT, shell.ExitOK)
+	p.Stderr.Await(t, "answered, 0 failed", 3)
+}
+
+// A load generator on a terminal shows how far it is, in one line that is gone at the end.
+func testProgress(t *testing.T, dir string) {
+	p, screen := onTerminal(t, dir, 80, "-c", "2", "-i", "1ms", "-d", "1800ms", "--sd", "fixed://"+shelltest.Serve(t))
+	p.WantExit(t, shell.ExitOK)
+	screen.Await(t, "\x1b[K1s: ", 1)
+	screen.Await(t, " a second, 0 failed\x1b[K", 2)
+	screen.Await(t, " a second\nlatency p50 ", 1)
+}
+
+// Requests that overlap wait for descriptors, and do not fail for want of them.
+func testFewDescriptors(t *testing.T, dir string) {
+	addr := shelltest.Handle(t, func(conn net.Conn) {
+		time.Sleep(200 * time.Millisecond)
+		shelltest.Reply("noon\n")(conn)
+	})
+	script := fmt.Sprintf("ulimit -n 64; exec '%s/daytimecli' -n 200 -i 1ms --sd fixed://%s", dir, addr)
+	p := shelltest.LaunchCommand(t, exec.Command("sh", "-c", script))
+	p.WantExit(t, shell.ExitOK)
+	shelltest.WantText(t, p.Stderr.String(), "200 answered, 0 failed")
 }

@@ -15,33 +15,31 @@ import (
 	"example.com/daytime/sd/zk"
 )
 
-const (
-	// startupGrace is how long the registry has before a run begins with the list of a file.
-	// Package zk says after 1 s what is wrong.
-	startupGrace = 1500 * time.Millisecond
+// startupGrace is how long the registry has before a run begins with the list of a file. Package zk
+// takes 1 s to say that there is no session.
+const startupGrace = 1500 * time.Millisecond
 
-	pollEvery = 10 * time.Millisecond // between two looks at the state
-)
-
-// A registry is where a command learns who is registered.
+// A registry gives a command the list of servers.
 type registry struct {
 	*sd.Instancer
 	backend   sd.Backend
 	strangers *strangers
 	target    string
 	snapshot  string
-	logger    kitlog.Logger // what the operator is told about it: see stateLog
+	logger    kitlog.Logger // of its messages for the operator: see stateLog
 	states    *stateLog
 }
 
-// open opens the registry, and waits for nothing. Of what the Instancer says the caller may tell
-// itself: the state, until it unmutes that, and which names were left out.
+// schemes are the kinds of registry that the program knows.
+func schemes() sd.Schemes { return sd.Schemes{"zk": zk.Open, "fixed": sd.OpenFixed} }
+
+// open opens the registry, and waits for nothing. Two kinds of messages of the Instancer can be
+// left to the caller: the state, until it unmutes that, and the names that were left out.
 func (c *config) open(stdio *shell.Stdio, muted, namesTold bool) (*registry, error) {
 	if err := c.checkSnapshot(); err != nil {
 		return nil, shell.UsageError("snapshot", err)
 	}
-	schemes := sd.Schemes{"zk": zk.Open, "fixed": sd.OpenFixed}
-	backend, err := schemes.Open(c.sd)
+	backend, err := schemes().Open(c.sd)
 	if err != nil {
 		return nil, shell.UsageError("sd", err)
 	}
@@ -50,7 +48,8 @@ func (c *config) open(stdio *shell.Stdio, muted, namesTold bool) (*registry, err
 	r.logger = kitlog.With(r.states, "sd", c.sd)
 	r.states.mute(muted)
 	r.states.namesTold = namesTold
-	r.Instancer = sd.NewInstancer(r.strangers, r.logger, sd.Snapshot(c.snapshot)) // no file is an empty name
+	// No file is an empty name.
+	r.Instancer = sd.NewInstancer(r.strangers, r.logger, sd.Snapshot(c.snapshot))
 	return r, nil
 }
 
@@ -60,7 +59,7 @@ func (r *registry) Close() {
 	r.backend.Close()
 }
 
-// begin gives the registry a grace before the snapshot, if there is one, and tells with what the
+// begin waits startupGrace for the registry if there is a snapshot, and tells with which list the
 // run begins.
 func (r *registry) begin(ctx context.Context) {
 	if r.snapshot == "" {
@@ -74,7 +73,7 @@ func (r *registry) begin(ctx context.Context) {
 	}
 }
 
-// tell says what the Instancer said while it was muted, and how old the list is.
+// tell repeats the message of the Instancer that was muted, with the age of the list.
 func (r *registry) tell(s sd.State) {
 	switch {
 	case s.Phase == sd.Live:
@@ -111,7 +110,7 @@ func (r *registry) why(s sd.State) string {
 	return r.unanswered()
 }
 
-// unanswered says what is known of a registry that has neither failed nor given a set.
+// unanswered explains a registry that has neither failed nor given a set.
 func (r *registry) unanswered() string {
 	b, ok := r.backend.(*zk.Backend)
 	if !ok {
@@ -121,6 +120,7 @@ func (r *registry) unanswered() string {
 		return fmt.Sprintf("no answer yet: %v", err)
 	}
 	target, _ := sd.ParseTarget(r.target) // which has been opened
-	return fmt.Sprintf("there is no directory %s in the ZooKeeper at %s (connected); nobody has registered there",
-		cmp.Or(strings.TrimSuffix(target.Path, "/"), "/go_servers"), b.Stats().Server)
+	directory := cmp.Or(strings.TrimSuffix(target.Path, "/"), "/go_servers")
+	return fmt.Sprintf("there is no directory %s in the ZooKeeper at %s (connected); "+
+		"nobody has registered there", directory, b.Stats().Server)
 }

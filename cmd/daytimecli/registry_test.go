@@ -51,7 +51,7 @@ func TestNobodyAnswersWithinTheTimeout(t *testing.T) {
 	}
 }
 
-// Where warnings are not shown, the error says what is wrong.
+// Where warnings are not shown, the error has the reason.
 func TestNobodyAnswersAndNoWarningIsShown(t *testing.T) {
 	_, url := shelltest.StartRegistry(t, true)
 	_, stderr := try(t, shell.ExitFailure, "--sd", url, "-n", "1", "--timeout", "100ms", "--log-level", "error")

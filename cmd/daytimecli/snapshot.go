@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// checkSnapshot refuses a --snapshot that could not be kept, or that would replace what is no snapshot:
-// sd writes a new file beside it, and renames that over it.
+// checkSnapshot refuses a --snapshot that could not be kept, or that would replace something else
+// than a snapshot: sd writes a new file beside it, and renames that over it.
 func (c *config) checkSnapshot() error {
 	if c.snapshot == "" {
 		return nil
@@ -38,13 +38,15 @@ func (c *config) checkSnapshot() error {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%q: want a regular file, or none yet", c.snapshot)
 	case isMountPoint(c.snapshot):
-		return fmt.Errorf("%q: is a mount point, which cannot be replaced; want a file in a directory that is mounted", c.snapshot)
+		return fmt.Errorf("%q: is a mount point, which cannot be replaced; "+
+			"want a file in a directory that is mounted", c.snapshot)
 	}
 	return nil
 }
 
-// checkWritable returns why a file can never be made in dir. It makes one: root may write in /proc, as
-// access(2) has it, and a read-only file system shows in no mode. What may pass is no reason.
+// checkWritable returns why a file can never be made in dir. It makes one: root may write in /proc,
+// as access(2) has it, and a read-only file system shows in no mode. A shortage may pass, and is no
+// reason.
 func checkWritable(dir string) error {
 	f, err := os.CreateTemp(dir, ".daytimecli.*")
 	if err == nil {

@@ -46,7 +46,7 @@ func (o outage) end(t *testing.T) {
 	shelltest.Enter(t, registry, o.servers...)
 }
 
-// list is what the command of that name prints.
+// list is the output of the command of that name.
 func (o outage) list() string { return strings.Join(o.servers, "\n") + "\n" }
 
 // age makes the file as old as d.

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	statePrefix = "discovery " // begins what an Instancer says when its state has changed
-	namesPrefix = "left out "  // begins what it says of names that are no instances
+	statePrefix = "discovery " // begins the messages of an Instancer about its state
+	namesPrefix = "left out "  // begins the one about names that are no instances
 )
 
 // newLogger returns the logger of every command. Its lines name the registry they are about.
@@ -20,7 +20,7 @@ func (c *config) newLogger(stdio *shell.Stdio) kitlog.Logger {
 	return kitlog.With(stdio.Logger(), "sd", c.sd)
 }
 
-// A stateLog is what an Instancer logs to. By default warnings are shown and information is not, so
+// A stateLog is the log of an Instancer. By default warnings are shown and information is not, so
 // that an operator would see discovery go stale and never hear that it is live again. A stateLog
 // shows the end of every warning that it has shown; that discovery is live at the start is still no
 // news. Lines about anything else go through: they are warnings, or the end of one (see
@@ -29,7 +29,7 @@ type stateLog struct {
 	next kitlog.Logger
 	all  bool // information is shown anyway
 
-	namesTold bool // by the command, of what was left out
+	namesTold bool // the command itself tells which names were left out
 
 	mu     sync.Mutex
 	muted  bool
@@ -43,7 +43,7 @@ func newStateLog(stdio *shell.Stdio) *stateLog {
 	return &stateLog{next: stdio.Logger(), all: true}
 }
 
-// mute has the changes of the state passed over, while somebody else says what there is to say.
+// mute has the changes of the state passed over, while somebody else tells them.
 func (l *stateLog) mute(on bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,7 +71,7 @@ func (l *stateLog) tells(keyvals []any) bool {
 	return l.warned || before || l.all
 }
 
-// value returns what a line has under key.
+// value returns the value that a line has under key.
 func value(keyvals []any, key any) any {
 	for i := 0; i+1 < len(keyvals); i += 2 {
 		if keyvals[i] == key {

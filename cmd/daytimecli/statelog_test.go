@@ -9,7 +9,7 @@ import (
 	"example.com/daytime/cmd/internal/shell"
 )
 
-// Whoever sees a warning sees its end, and nobody sees the end of what was not shown.
+// The end of a warning is shown where the warning was, and nowhere else.
 func TestStateLog(t *testing.T) {
 	for _, test := range []struct{ level, lines, want string }{
 		{"warn", "live", ""},

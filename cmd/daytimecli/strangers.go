@@ -68,7 +68,8 @@ func leftOut(names []string) string {
 	for i, name := range shown {
 		quoted[i] = fmt.Sprintf("%.64q", name)
 	}
-	text := fmt.Sprintf("left out %s that cannot be dialled: %s", count(len(names), "name"), strings.Join(quoted, ", "))
+	text := fmt.Sprintf("left out %s that cannot be dialled: %s",
+		count(len(names), "name"), strings.Join(quoted, ", "))
 	if more := len(names) - len(shown); more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}

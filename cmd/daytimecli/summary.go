@@ -12,58 +12,75 @@ import (
 	"example.com/daytime/sd/lb"
 )
 
-const (
-	// maxLatencies is how many of the latest latencies the quantiles are taken from, so that a run
-	// may last for weeks.
-	maxLatencies = 10000
-
-	maxServers = 10 // in the table of a summary
-)
+// maxServers is how many have a line in a summary.
+const maxServers = 10
 
 // A tally is the count of a run. One goroutine uses it.
 type tally struct {
+	load      bool // of a load generator
 	begin     time.Time
 	answered  int
 	failed    int
-	givenUp   int             // when the run was ended
-	byServer  map[string]int  // answers
-	latencies []time.Duration // of answers, for all attempts together; a ring
+	givenUp   int            // when the run was ended
+	byServer  map[string]int // answers
+	byKind    map[string]int // failures
+	latencies latencies      // of answers, for all attempts together
 }
 
-func newTally() *tally { return &tally{begin: time.Now(), byServer: map[string]int{}} }
+func newTally(load bool) *tally {
+	return &tally{load: load, begin: time.Now(), byServer: map[string]int{}, byKind: map[string]int{}}
+}
 
 func (t *tally) add(r result) {
 	if r.err != nil {
 		t.failed++
+		t.byKind[kindOf(r)]++
 		return
-	}
-	if len(t.latencies) < maxLatencies {
-		t.latencies = append(t.latencies, r.took)
-	} else {
-		t.latencies[t.answered%maxLatencies] = r.took
 	}
 	t.answered++
 	t.byServer[r.server]++
+	t.latencies.add(r.took)
 }
 
-// summary is a line for the run, and a table of the servers that were asked. Latencies of the run
-// are of whole requests, with all that came before the answer. A server's failures are attempts,
-// which another server may have made good. The table is at most width columns wide; 0 is no limit.
+// rate is the number of requests a second so far.
+func (t *tally) rate() float64 {
+	return float64(t.answered+t.failed) / time.Since(t.begin).Seconds()
+}
+
+// progress is one line about a run that goes on.
+func (t *tally) progress() string {
+	return fmt.Sprintf("%v: %s, %.0f a second, %d failed", time.Since(t.begin).Round(time.Second),
+		count(t.answered+t.failed, "request"), t.rate(), t.failed)
+}
+
+// summary is a line for the run, and a table of the servers that were asked. Latencies of the run are
+// of whole requests, with all that came before the answer. A server's failures are attempts, which
+// another server may have made good. The table is at most width columns wide; 0 is no limit.
 func (t *tally) summary(stats []lb.Stat, width int) string {
 	var b strings.Builder
 	n := t.answered + t.failed + t.givenUp
 	elapsed := round(time.Since(t.begin))
-	fmt.Fprintf(&b, "%s in %v: %d answered, %d failed", count(n, "request"), elapsed, t.answered, t.failed)
+	fmt.Fprintf(&b, "%s in %v: %d answered, %d failed",
+		count(n, "request"), elapsed, t.answered, t.failed)
 	if t.givenUp > 0 {
 		fmt.Fprintf(&b, ", %d given up", t.givenUp)
 	}
-	if t.answered > 0 {
-		sorted := slices.Sorted(slices.Values(t.latencies))
-		fmt.Fprintf(&b, "; latency p50 %v, p99 %v", round(quantile(sorted, 50)), round(quantile(sorted, 99)))
+	p := func(percent int) time.Duration { return round(t.latencies.quantile(percent)) }
+	switch {
+	case t.load:
+		fmt.Fprintf(&b, "; %.1f a second", t.rate())
+		if t.answered > 0 {
+			fmt.Fprintf(&b, "\nlatency p50 %v, p90 %v, p99 %v, max %v\n%s", p(50), p(90), p(99),
+				round(t.latencies.max), strings.TrimSuffix(t.latencies.histogram(width), "\n"))
+		}
+	case t.answered > 0:
+		fmt.Fprintf(&b, "; latency p50 %v, p99 %v", p(50), p(99))
 	}
 	b.WriteString("\n")
-	b.WriteString(t.table(stats, width))
-	return b.String()
+	if t.failed > 0 {
+		fmt.Fprintf(&b, "failures: %s\n", failures(t.byKind))
+	}
+	return b.String() + t.table(stats, width)
 }
 
 // table has a line for each server, or, where there are many, for those with the most failures,
@@ -75,18 +92,27 @@ func (t *tally) table(stats []lb.Stat, width int) string {
 	}
 	if len(stats) > maxServers {
 		slices.SortStableFunc(stats, func(a, b lb.Stat) int {
-			return cmp.Or(cmp.Compare(b.Failures, a.Failures), cmp.Compare(t.byServer[b.Instance], t.byServer[a.Instance]))
+			return cmp.Or(cmp.Compare(b.Failures, a.Failures),
+				cmp.Compare(t.byServer[b.Instance], t.byServer[a.Instance]))
 		})
 	}
 	shown := stats[:min(len(stats), maxServers)]
+	cells := func(cell func(lb.Stat) string) (cells []string) {
+		for _, s := range shown {
+			cells = append(cells, cell(s))
+		}
+		return cells
+	}
 	text := shell.Table([]shell.Column{
-		{Head: "server", Cells: column(shown, func(s lb.Stat) string { return s.Instance })},
-		{Head: "answers", Cells: column(shown, func(s lb.Stat) string { return strconv.Itoa(t.byServer[s.Instance]) })},
-		{Head: "share", Spare: 2, Cells: column(shown, t.share)},
-		{Head: "failures", Cells: column(shown, func(s lb.Stat) string { return fmt.Sprint(s.Failures) })},
-		{Head: "ejections", Spare: 1, Cells: column(shown, func(s lb.Stat) string { return fmt.Sprint(s.Ejections) })},
-		{Head: "attempt mean", Short: "mean", Spare: 3, Cells: column(shown, func(s lb.Stat) string { return latency(s.Mean) })},
-		{Head: "attempt max", Short: "max", Spare: 4, Cells: column(shown, func(s lb.Stat) string { return latency(s.Max) })},
+		{Head: "server", Cells: cells(func(s lb.Stat) string { return s.Instance })},
+		{Head: "answers", Cells: cells(func(s lb.Stat) string { return strconv.Itoa(t.byServer[s.Instance]) })},
+		{Head: "share", Spare: 2, Cells: cells(t.share)},
+		{Head: "failures", Cells: cells(func(s lb.Stat) string { return fmt.Sprint(s.Failures) })},
+		{Head: "ejections", Spare: 1, Cells: cells(func(s lb.Stat) string { return fmt.Sprint(s.Ejections) })},
+		{Head: "attempt mean", Short: "mean", Spare: 3,
+			Cells: cells(func(s lb.Stat) string { return latency(s.Mean) })},
+		{Head: "attempt max", Short: "max", Spare: 4,
+			Cells: cells(func(s lb.Stat) string { return latency(s.Max) })},
 	}, width)
 	if more := stats[len(shown):]; len(more) > 0 {
 		text += t.rest(more)
@@ -108,13 +134,6 @@ func (t *tally) share(s lb.Stat) string {
 	return fmt.Sprintf("%.1f%%", 100*float64(t.byServer[s.Instance])/float64(max(t.answered, 1)))
 }
 
-func column(stats []lb.Stat, cell func(lb.Stat) string) (cells []string) {
-	for _, s := range stats {
-		cells = append(cells, cell(s))
-	}
-	return cells
-}
-
 // latency is d for a person; of nothing there is none.
 func latency(d time.Duration) string {
 	if d == 0 {
@@ -131,12 +150,7 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-// quantile is the latency that percent of the sorted ones do not exceed.
-func quantile(sorted []time.Duration, percent int) time.Duration {
-	return sorted[(len(sorted)*percent+99)/100-1]
-}
-
-// round leaves what a reader compares: three digits or so.
+// round leaves three digits or so, enough to compare.
 func round(d time.Duration) time.Duration {
 	for unit := time.Second; unit > time.Microsecond; unit /= 10 {
 		if d >= 100*unit {

@@ -59,7 +59,8 @@ func checkListen(s string) error {
 	case host == "*":
 		return fmt.Errorf("address %q: want %q for all addresses of this host", s, ":"+port)
 	case !isHost(host):
-		return fmt.Errorf("address %q: host %q: want a name, an address, or nothing for all addresses", s, host)
+		return fmt.Errorf("address %q: host %q: want a name, an address, or nothing for all addresses",
+			s, host)
 	}
 	return nil
 }
@@ -79,15 +80,15 @@ func isHost(host string) bool {
 	return strings.Trim(labels[len(labels)-1], "0123456789") != ""
 }
 
-// wildcard reports whether a listen address means every address of the host.
-func wildcard(s string) bool {
+// isWildcard reports whether a listen address means every address of the host.
+func isWildcard(s string) bool {
 	host, _, _ := net.SplitHostPort(s)
 	addr, err := netip.ParseAddr(host)
 	return host == "" || err == nil && addr.Unmap().IsUnspecified()
 }
 
-// checkLoopback refuses to register what clients on other hosts would take for themselves: a loopback
-// address, in a registry that is not on loopback. Where --advertise says it outright it warns.
+// checkLoopback refuses to register a loopback address in a registry that is not on loopback:
+// clients on other hosts would dial themselves. Where --advertise says it outright it warns.
 func (c *config) checkLoopback(ctx context.Context, instances []string, logger kitlog.Logger) error {
 	local := slices.DeleteFunc(slices.Clone(instances), func(s string) bool { return !isLoopback(s) })
 	if len(local) == 0 || c.dev || !c.registers() || !isElsewhere(ctx, c.sd) {
@@ -98,8 +99,8 @@ func (c *config) checkLoopback(ctx context.Context, instances []string, logger k
 			"advertise", strings.Join(local, ","))
 		return nil
 	}
-	return shell.UsageError("listen", fmt.Errorf("%q: cannot be dialled from other hosts, where clients of %s may be; "+
-		"%s, or --advertise %s to register it all the same",
+	return shell.UsageError("listen", fmt.Errorf("%q: cannot be dialled from other hosts, "+
+		"where clients of %s may be; %s, or --advertise %s to register it all the same",
 		c.listen, c.sd, advice(c.listen, ownAddresses()), strings.Join(instances, ",")))
 }
 
@@ -109,8 +110,8 @@ func isLoopback(instance string) bool {
 	return err == nil && ap.Addr().Unmap().IsLoopback()
 }
 
-// isElsewhere reports whether clients on other hosts can read the registry: whether one of its hosts is
-// not on loopback. A name that cannot be looked up is not.
+// isElsewhere reports whether clients on other hosts can read the registry: whether one of its
+// hosts is not on loopback. A name that cannot be looked up is not.
 func isElsewhere(ctx context.Context, target string) bool {
 	t, err := sd.ParseTarget(target)
 	if err != nil {
@@ -140,7 +141,8 @@ func ownAddresses() (own []netip.Addr) {
 	return own
 }
 
-// advice says what to listen on instead: the same ports of the first address, or of another.
+// advice names the addresses to listen on instead: the same ports of the first address, or of
+// another.
 func advice(listen []string, own []netip.Addr) string {
 	if len(own) == 0 {
 		return "want an address of this host, which has none now"

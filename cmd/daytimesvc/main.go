@@ -1,21 +1,23 @@
 // Command daytimesvc serves the time on one or more addresses and keeps each of them registered.
 //
-// It wires the server side together: a service.Service in an endpoint.Set behind a
-// transport.Server, and for each of them an sd.Registrar, which keeps the registration up through
-// whatever happens to the registry. Any program that registers itself does so in the same order.
+// It wires the server side together: a service.Service in an endpoint.Set behind a transport.Server,
+// and for each of them an sd.Registrar, which keeps the registration up through faults of the
+// registry. Any program that registers itself does so in the same order.
 //
-// main.go has the flags, and refuses what could not be registered; serve.go is the life of the
-// program: the function serve in a straight line from the listeners to the shutdown, whose order is
-// what makes a restart lose no request. What is not about the time is in cmd/internal/shell. Of the
-// tests, serve_test.go runs the program on a registry in memory, and e2e_test.go runs the built
-// programs on a real ZooKeeper.
+// main.go has the flags; addresses.go checks the addresses, and refuses those that could not be
+// registered or dialled; serve.go is the life of the program: the function serve in a straight line
+// from the listeners to the shutdown, whose order is what makes a restart lose no request. The rest,
+// which is not about the time, is in cmd/internal/shell. Of the tests, serve_test.go runs the program
+// on a registry in memory, and e2e_test.go runs the built programs on a real ZooKeeper.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +27,7 @@ import (
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
 	"example.com/daytime/service"
+	"example.com/daytime/transport"
 )
 
 func main() {
@@ -32,12 +35,12 @@ func main() {
 }
 
 // run is the program without its process. The end of ctx is the first signal.
-func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, lookup shell.Lookup, stdout, stderr io.Writer) int {
 	stdio := shell.NewStdio(ctx, stdout, stderr, "info")
 	return shell.Execute(ctx, newCommand(stdio), stdio, args, lookup)
 }
 
-// A config is what the flags say.
+// A config has the values of the flags.
 type config struct {
 	listen, advertise list
 	sd                string
@@ -45,7 +48,7 @@ type config struct {
 	drain             time.Duration
 	format            string
 	anonymous         bool
-	maxConns          int
+	maxConns          connLimit
 	maxConnsPerIP     int
 }
 
@@ -55,7 +58,7 @@ func defaults() config {
 		sd:       "zk://127.0.0.1:2181/go_servers",
 		drain:    time.Second,
 		format:   service.FormatNames()[0],
-		maxConns: 10000,
+		maxConns: autoConns,
 	}
 }
 
@@ -66,17 +69,20 @@ func newCommand(stdio *shell.Stdio) *cobra.Command {
 		Short: "Serve the time over TCP, registered in ZooKeeper",
 		Long: `Serve the time over TCP, and keep every address registered in ZooKeeper.
 
-Each listen address is a server of its own, registered under ip:port. While the
+Each listen address is a server of its own, registered under ip:port. A
+loopback address is not registered in a ZooKeeper elsewhere, where clients of
+other hosts would take it for their own, unless --advertise says so. While the
 registry is down the servers serve all the same, and register when it is back.
+
 SIGINT, SIGTERM or SIGHUP withdraws the registrations, goes on serving for
 --drain, finishes what was begun and ends with 0; a second signal, a tenth of a
-second later or more, ends at once with 130.
-The log is on stderr.
+second later or more, ends at once with 130. The log is on stderr.
 
 Each flag can also be set in the environment: --log-level as DAYTIME_LOG_LEVEL.
 A flag wins over its variable.`,
 		Example: `  daytimesvc --dev
-  daytimesvc --listen :8897 --advertise 192.0.2.1:8897 --sd zk://zk1,zk2,zk3/go_servers`,
+  daytimesvc --listen 192.0.2.1:8897 --sd zk://zk1,zk2,zk3/go_servers
+  daytimesvc --listen :8897 --advertise 192.0.2.1:8897 --sd zk://zk1/go_servers`,
 		Args: shell.FlagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := c.check(); err != nil {
@@ -96,27 +102,33 @@ func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 	flags.Var(shell.Value(&c.advertise, "list", listOf(sd.CheckInstance)), "advertise",
 		"ip:port,...: what to register, if not the listen addresses; one for each of them")
 	flags.StringVar(&c.sd, "sd", c.sd, "`URL` of the registry; fixed://ip:port registers nowhere")
-	shell.AddSwitch(flags, &c.dev, "dev", "", "run a ZooKeeper for development in this process, at the address in --sd")
-	flags.Var(shell.Duration(&c.drain, 0), "drain", "how long to go on serving after the withdrawal")
+	shell.AddSwitch(flags, &c.dev, "dev", "",
+		"run a ZooKeeper for development in this process, at the address in --sd")
+	flags.Var(shell.Duration(&c.drain, 0), "drain",
+		"how long to go on serving after the withdrawal")
 	flags.Var(shell.OneOf(&c.format, service.FormatNames()...), "format",
 		"form of the time: "+strings.Join(service.FormatNames(), ", ")+"; unix is that of date(1)")
-	shell.AddSwitch(flags, &c.anonymous, "anonymous", "", "reply with the time alone, without the server's address")
-	flags.Var(shell.Integer(&c.maxConns, 0), "max-conns", "connections served at a time, by each server; 0 is no limit")
+	shell.AddSwitch(flags, &c.anonymous, "anonymous", "",
+		"reply with the time alone, without the server's address")
+	flags.Var(shell.Value(&c.maxConns, "number", parseConnLimit), "max-conns",
+		"connections served at a time, by each server; 0 is no limit; "+
+			"auto is 10000, or as many as there are file descriptors for")
 	flags.Var(shell.Integer(&c.maxConnsPerIP, 0), "max-conns-per-ip",
 		"the same, from one IPv4 address or IPv6 /64; 0 is no limit")
 	stdio.AddFlags(flags, "nothing but errors on stderr")
 }
 
-// check refuses what could not be registered, before anything is opened.
+// check refuses addresses that could not be registered, before anything is opened.
 func (c *config) check() error {
 	if n := len(c.advertise); n > 0 && n != len(c.listen) {
-		return shell.UsageError("advertise", fmt.Errorf("%q: %d for %d listen addresses; want one for each, in the same order",
+		return shell.UsageError("advertise", fmt.Errorf(
+			"%q: %d for %d listen addresses; want one for each, in the same order",
 			c.advertise, n, len(c.listen)))
 	}
 	for _, s := range c.listen {
-		if len(c.advertise) == 0 && wildcard(s) {
-			return shell.UsageError("listen",
-				fmt.Errorf("%q: clients cannot dial a wildcard address; say with --advertise what to register", s))
+		if len(c.advertise) == 0 && isWildcard(s) {
+			return shell.UsageError("listen", fmt.Errorf(
+				"%q: clients cannot dial a wildcard address; say with --advertise what to register", s))
 		}
 	}
 	if c.dev {
@@ -128,3 +140,35 @@ func (c *config) check() error {
 
 // registers reports whether there is a registry, rather than a fixed list.
 func (c *config) registers() bool { return !strings.HasPrefix(c.sd, "fixed://") }
+
+// A connLimit is the value of --max-conns.
+type connLimit int
+
+// autoConns leaves the limit to package transport.
+const autoConns connLimit = -1
+
+func (l connLimit) String() string {
+	if l == autoConns {
+		return "auto"
+	}
+	return strconv.Itoa(int(l))
+}
+
+func parseConnLimit(text string) (connLimit, error) {
+	n, err := strconv.Atoi(text)
+	switch {
+	case text == "auto":
+		return autoConns, nil
+	case err != nil || n < 0:
+		return 0, errors.New("want auto, or a whole number, 0 or more")
+	}
+	return connLimit(n), nil
+}
+
+// of returns the limit of each of so many servers.
+func (l connLimit) of(servers int) int {
+	if l == autoConns {
+		return transport.DefaultMaxConns(servers)
+	}
+	return int(l)
+}

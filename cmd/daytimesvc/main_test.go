@@ -11,7 +11,7 @@ import (
 	"example.com/daytime/cmd/internal/shelltest"
 )
 
-// What could not be registered is refused before anything is opened.
+// An address that could not be registered is refused before anything is opened.
 func Example() {
 	code := run(context.Background(), []string{"--listen", ":8897"}, os.LookupEnv, os.Stdout, os.Stdout)
 	fmt.Println("exit code", code)
@@ -24,6 +24,7 @@ func Example() {
 func TestHelp(t *testing.T) {
 	stdout, stderr := try(t, shell.ExitOK, "--help")
 	shelltest.Golden(t, "help.txt", stdout)
+	shelltest.WantWidth(t, stdout, 80)
 	if stderr != "" {
 		t.Errorf("want nothing on stderr, have %q", stderr)
 	}
@@ -37,7 +38,7 @@ func TestWrongCommands(t *testing.T) {
 		{"--drain long", `--drain "long": want a duration such as 500ms or 2s, 0s or more`},
 		{"--drain -1s", `--drain "-1s": want a duration such as 500ms or 2s, 0s or more`},
 		{"--format iso", `--format "iso": want default, rfc867, unix, rfc3339`},
-		{"--max-conns -1", `--max-conns "-1": want a whole number, 0 or more`},
+		{"--max-conns -1", `--max-conns "-1": want auto, or a whole number, 0 or more`},
 		{"--max-conns-per-ip few", `--max-conns-per-ip "few": want a whole number, 0 or more`},
 		{"--log-format xml", `--log-format "xml": want auto, words, logfmt, json`},
 		{"--log-level loud", `--log-level "loud": want debug, info, warn, error`},
@@ -94,7 +95,7 @@ func TestDevAddress(t *testing.T) {
 	}
 }
 
-// A list that is accepted comes back as it was, and is of what check accepts.
+// A list that is accepted comes back as it was, and check accepts each of its elements.
 func FuzzList(f *testing.F) {
 	for _, seed := range []string{"", ",", "127.0.0.1:1", ":1,[::1]:0,:0,:0", "a:1,a:1", "[::1%lo]:1"} {
 		f.Add(seed)

@@ -24,10 +24,10 @@ import (
 	"example.com/daytime/transport"
 )
 
-// finishTime bounds how long the shutdown waits for connections that were begun. With the
+// finishTimeout bounds how long the shutdown waits for connections that were begun. With the
 // withdrawal (2 s), the default drain and the end of the session (1 s) that stays below the 10 s
 // after which Docker kills.
-const finishTime = 5 * time.Second
+const finishTimeout = 5 * time.Second
 
 // serve is the life of the program: it opens everything, waits for the end of ctx, and closes in
 // the one order that loses no request (shutdown). Nothing is registered before every listener is
@@ -65,7 +65,7 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 
 	var serving sync.WaitGroup
 	defer serving.Wait()
-	broken := make(chan error, len(servers)) // holds what every server may send
+	broken := make(chan error, len(servers)) // holds an error of each server
 	for _, s := range servers {
 		serving.Go(func() { s.serve(broken) })
 	}
@@ -88,7 +88,7 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 // shutdown goes on serving while clients learn of the withdrawal, and finishes what was begun.
 func shutdown(servers []*server, drain time.Duration, logger kitlog.Logger) {
 	time.Sleep(drain)
-	ctx, cancel := context.WithTimeout(context.Background(), finishTime)
+	ctx, cancel := context.WithTimeout(context.Background(), finishTimeout)
 	defer cancel()
 	inParallel(servers, func(s *server) {
 		if err := s.transport.Shutdown(ctx); err != nil {
@@ -106,7 +106,7 @@ type server struct {
 	logger    kitlog.Logger
 }
 
-// instances is what each listener is registered under.
+// instances returns the name under which each listener is registered.
 func (c *config) instances(listeners []net.Listener) []string {
 	if len(c.advertise) > 0 {
 		return c.advertise
@@ -136,9 +136,9 @@ func newServers(c config, listeners []net.Listener, instances []string, backend 
 		if stdio.Level() == "debug" {
 			svc = service.Logging(level.Debug(s.logger))(svc)
 		}
-		s.transport = transport.NewDaytimeServer(endpoint.New(svc),
-			level.Error(kitlog.With(s.logger, "msg", "serving")),
-			transport.MaxConns(c.maxConns), transport.MaxConnsPerIP(c.maxConnsPerIP))
+		s.transport = transport.NewDaytimeServer(endpoint.New(svc), s.logger,
+			transport.ServerErrorHandler(s),
+			transport.MaxConns(c.maxConns.of(len(listeners))), transport.MaxConnsPerIP(c.maxConnsPerIP))
 		if s.registrar, err = sd.NewRegistrar(backend, instances[i], stdio.Logger()); err != nil {
 			return nil, shell.UsageError("listen", fmt.Errorf("%q: %w", c.listen[i], err))
 		}
@@ -147,7 +147,17 @@ func newServers(c config, listeners []net.Listener, instances []string, backend 
 	return servers, nil
 }
 
-// serve accepts connections until the shutdown. What ends it earlier goes to broken.
+// Handle logs an error of the transport, as its error handler. Too many connections are no failure of
+// this program.
+func (s *server) Handle(_ context.Context, err error) {
+	if errors.Is(err, transport.ErrMaxConns) || errors.Is(err, transport.ErrMaxConnsPerIP) {
+		level.Warn(s.logger).Log("msg", "turned away", "err", err)
+		return
+	}
+	level.Error(s.logger).Log("msg", "serving", "err", err)
+}
+
+// serve accepts connections until the shutdown. An error that ends it earlier goes to broken.
 func (s *server) serve(broken chan<- error) {
 	level.Info(s.logger).Log("msg", "serving", "listen", s.listener.Addr())
 	if err := s.transport.Serve(s.listener); !errors.Is(err, transport.ErrServerClosed) {
@@ -198,7 +208,8 @@ func startDev(c config, logger kitlog.Logger) (io.Closer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--dev: %w; to use a ZooKeeper that runs there, leave --dev out", err)
 	}
-	level.Warn(logger).Log("msg", "ZooKeeper for development in this process: not for production, nothing is kept", "listen", addr)
+	level.Warn(logger).Log("listen", addr,
+		"msg", "ZooKeeper for development in this process: not for production, nothing is kept")
 	return dev, nil
 }
 
@@ -215,10 +226,12 @@ func devAddress(target string) (string, error) {
 	}
 	ip, _ := netip.ParseAddr(host.Name)
 	if t.Scheme != "zk" || len(t.Hosts) != 1 || host.Name != "localhost" && !ip.IsLoopback() {
-		return "", shell.UsageError("sd", fmt.Errorf("%q: --dev wants one ZooKeeper on a loopback address, such as zk://127.0.0.1:2181/go_servers", target))
+		return "", shell.UsageError("sd", fmt.Errorf("%q: --dev wants one ZooKeeper on a loopback "+
+			"address, such as zk://127.0.0.1:2181/go_servers", target))
 	}
 	if t.Keys["tls-ca"] != "" {
-		return "", shell.UsageError("sd", fmt.Errorf("%q: the ZooKeeper of --dev speaks no TLS", target))
+		err := fmt.Errorf("%q: the ZooKeeper of --dev speaks no TLS", target)
+		return "", shell.UsageError("sd", err)
 	}
 	port := host.Port
 	if port == 0 {

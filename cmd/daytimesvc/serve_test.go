@@ -15,7 +15,7 @@ import (
 	"example.com/daytime/sd/zk/zkdev"
 )
 
-// addresses returns what is listened on, as the log says.
+// addresses returns the addresses of the servers, from the log.
 func addresses(t testing.TB, p *shelltest.Program, n int) (addrs []string) {
 	t.Helper()
 	p.Stderr.Await(t, "msg=serving listen=", n)
@@ -168,9 +168,26 @@ func TestMaxConns(t *testing.T) {
 		if reply, err := shelltest.Ask(t.Context(), addr); err == nil {
 			t.Errorf("%s: want no answer, have %q", flag, reply)
 		}
+		p.Stderr.Await(t, `level=warn instance=`+addr+` msg="turned away" err=`, 1)
+		p.Stderr.Await(t, "1 turned away, limit 1", 1)
 		first.Close()
 		p.Interrupt(nil)
 		p.Finish(t, shell.ExitOK)
+	}
+}
+
+func TestConnLimit(t *testing.T) {
+	for text, want := range map[string]connLimit{"auto": autoConns, "0": 0, "7": 7} {
+		l, err := parseConnLimit(text)
+		if err != nil || l != want || l.String() != text {
+			t.Errorf("want %q, have %v, %v", text, l, err)
+		}
+	}
+	if have := autoConns.of(1000); have < 1 || have > autoConns.of(1) {
+		t.Errorf("want a share of the descriptors for each of many servers, have %d", have)
+	}
+	if have := connLimit(20000).of(3); have != 20000 {
+		t.Errorf("want the limit that was asked for, have %d", have)
 	}
 }
 

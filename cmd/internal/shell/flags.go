@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Value returns a flag's value that parse reads into value. The errors of parse say what is
-// allowed; kind is the word that the help text has for what the flag takes.
+// Value returns a flag's value that parse reads into value. The errors of parse say which
+// values are allowed; kind is the word for a value in the help text.
 func Value[T any](value *T, kind string, parse func(string) (T, error)) pflag.Value {
 	return setting[T]{value, kind, parse}
 }
@@ -36,13 +36,21 @@ func (s setting[T]) Set(text string) error {
 
 // OneOf is a Value that is one of words.
 func OneOf(value *string, words ...string) pflag.Value {
-	return Value(value, "name", func(text string) (string, error) {
+	return oneOf{Value(value, "name", func(text string) (string, error) {
 		if !slices.Contains(words, text) {
 			return "", fmt.Errorf("want %s", strings.Join(words, ", "))
 		}
 		return text, nil
-	})
+	}), words}
 }
+
+type oneOf struct {
+	pflag.Value
+	words []string
+}
+
+// Words are the completions of the value.
+func (o oneOf) Words() []string { return o.words }
 
 // Integer is a Value that is a whole number, least or more.
 func Integer(value *int, least int) pflag.Value {

@@ -1,6 +1,6 @@
-// Package shell is what stands between a command shell and a program: signals, exit codes, flags
-// with their environment variables, standard output and error. Both programs have it, so that an
-// operator who knows one of them knows the other.
+// Package shell stands between a command shell and a program: signals, exit codes, flags
+// with their environment variables, standard output and error. Both programs have it, so that they
+// behave alike.
 //
 // A main builds a cobra.Command from the flags here (OneOf, Integer, Duration, AddSwitch, those of
 // Stdio, or a Value of its own) and passes it to Execute:
@@ -44,7 +44,10 @@ const (
 // ErrReported ends the program with ExitFailure and without a word: everything has been said.
 var ErrReported = errors.New("reported already")
 
-// A usageError says what is wrong with a flag, or with the command as a whole.
+// A Lookup finds the value of an environment variable, as os.LookupEnv does.
+type Lookup = func(name string) (value string, found bool)
+
+// A usageError is a fault of a flag, or of the command as a whole.
 type usageError struct {
 	flag string // its name, or nothing
 	err  error
@@ -69,8 +72,7 @@ func FlagsOnly(cmd *cobra.Command, args []string) error {
 // that args do not set are set from the environment, in which lookup looks. An error is one line on
 // stderr, in the form that --log-format asks for. A wrong command is answered with what is wrong,
 // not with the help text.
-func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []string,
-	lookup func(string) (string, bool)) int {
+func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []string, lookup Lookup) int {
 	defer stdio.Flush()
 	root.SetArgs(append([]string{}, args...)) // never nil, for which cobra takes os.Args
 	root.SetOut(stdio.Out)
@@ -86,6 +88,10 @@ func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []stri
 	root.Version = version()
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.Flags().Bool("version", false, "print the version, and end")
+	if isCompletion(args) { // which runs no PersistentPreRunE
+		fromEnvironment(root.PersistentFlags(), lookup)
+		addCompletions(root)
+	}
 
 	cmd, err := root.ExecuteContextC(ctx)
 	var usage usageError
@@ -103,7 +109,7 @@ func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []stri
 	}
 }
 
-// refuse says what is wrong with a command. It is for the person who typed it, whatever the log is.
+// refuse explains a usageError. It is for a person, whatever the form of the log.
 func (s *Stdio) refuse(program, reason, path string) {
 	prefix := program
 	if s.words() {
@@ -116,14 +122,15 @@ func (s *Stdio) refuse(program, reason, path string) {
 func flagError(err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
-		return UsageError(invalid.GetFlag().Name, fmt.Errorf("%q: %w", invalid.GetValue(), invalid.Unwrap()))
+		err := fmt.Errorf("%q: %w", invalid.GetValue(), invalid.Unwrap())
+		return UsageError(invalid.GetFlag().Name, err)
 	}
 	return UsageError("", err)
 }
 
 // fromEnvironment sets the flags that the command line has not: --log-level from DAYTIME_LOG_LEVEL.
 // A variable that is empty counts, since some flags may be.
-func fromEnvironment(flags *pflag.FlagSet, lookup func(string) (string, bool)) (err error) {
+func fromEnvironment(flags *pflag.FlagSet, lookup Lookup) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		name := "DAYTIME_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		text, found := lookup(name)

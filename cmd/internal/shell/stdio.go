@@ -21,7 +21,7 @@ const stallTimeout = 200 * time.Millisecond
 // ErrStalled is the error of a write to a stdout that nobody reads, at the end of the program.
 var ErrStalled = errors.New("nobody reads it")
 
-// A Stdio is what a program writes to: data to Out, and all that is for people to stderr.
+// A Stdio is standard output and standard error of a program: data goes to Out, messages to stderr.
 //
 // Neither holds up the program. Lines for stderr wait in one queue of bounded length, the log's and
 // those of Print alike, and Execute waits 1 s at most for them at the end. A write to Out waits for
@@ -47,7 +47,8 @@ func NewStdio(ctx context.Context, stdout, stderr io.Writer, level string) *Stdi
 // AddFlags adds --log-format, --log-level and --quiet, whose usage says what else is left out.
 func (s *Stdio) AddFlags(flags *pflag.FlagSet, quiet string) {
 	flags.Var(OneOf(&s.format, "auto", "words", "logfmt", "json"), "log-format",
-		"form of the log on stderr: words for people, logfmt or json; auto is words on a terminal and logfmt elsewhere")
+		"form of the log on stderr: words for people, logfmt or json; auto is words on a terminal "+
+			"and logfmt elsewhere")
 	flags.Var(OneOf(&s.level, "debug", "info", "warn", "error"), "log-level",
 		"least level that is logged: debug, info, warn or error")
 	AddSwitch(flags, &s.quiet, "quiet", "q", quiet)
@@ -77,22 +78,56 @@ func (s *Stdio) LoggerAt(least string) kitlog.Logger {
 // Print writes text to stderr as it is, after all that was logged before.
 func (s *Stdio) Print(text string) { s.queue().Log(verbatim{}, text) }
 
-// A verbatim is the key of a text that is no log line.
-type verbatim struct{}
+// Status shows text in the last line of a terminal, under the log, until another one; an empty text
+// removes it. If stderr is no terminal it does nothing.
+func (s *Stdio) Status(text string) {
+	if isTerminal(s.stderr) {
+		s.queue().Log(status{}, text)
+	}
+}
+
+// The keys of texts that are no log lines.
+type (
+	verbatim struct{}
+	status   struct{}
+)
 
 // queue returns the one queue of all lines.
 func (s *Stdio) queue() *sd.AsyncLogger {
 	s.once.Do(func() {
-		next := s.newLines()
-		s.lines = sd.NewAsyncLogger(kitlog.LoggerFunc(func(keyvals ...any) error {
-			if len(keyvals) == 2 && keyvals[0] == (verbatim{}) {
-				_, err := io.WriteString(s.stderr, keyvals[1].(string))
-				return err
-			}
-			return next.Log(keyvals...)
-		}))
+		s.lines = sd.NewAsyncLogger(&writer{w: s.stderr, lines: s.newLines()})
 	})
 	return s.lines
+}
+
+// A writer writes log lines and texts to stderr, from the goroutine of the queue.
+type writer struct {
+	w      io.Writer
+	lines  kitlog.Logger
+	status string // in the last line
+}
+
+// clearLine goes to the beginning of the line and erases it (ECMA-48: CR, EL).
+const clearLine = "\r\x1b[K"
+
+func (w *writer) Log(keyvals ...any) error {
+	if len(keyvals) == 2 && keyvals[0] == (status{}) {
+		before := w.status
+		if w.status = keyvals[1].(string); w.status == before {
+			return nil
+		}
+		_, err := io.WriteString(w.w, clearLine+w.status)
+		return err
+	}
+	if w.status != "" {
+		io.WriteString(w.w, clearLine)
+		defer func() { io.WriteString(w.w, w.status) }()
+	}
+	if len(keyvals) == 2 && keyvals[0] == (verbatim{}) {
+		_, err := io.WriteString(w.w, keyvals[1].(string))
+		return err
+	}
+	return w.lines.Log(keyvals...)
 }
 
 func (s *Stdio) newLines() kitlog.Logger {
@@ -122,7 +157,7 @@ func (s *Stdio) OutWidth() int {
 	return 0
 }
 
-// Flush waits for stderr to take what was written, 1 s at most. Execute calls it at the end.
+// Flush waits until stderr has taken all messages, 1 s at most. Execute calls it at the end.
 func (s *Stdio) Flush() { s.queue().Close() }
 
 // WithReader returns a context that ends with ctx, and with the cause EPIPE when the reader of

@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// parsed returns a Stdio with args as its flags, and what it writes to stderr.
+// parsed returns a Stdio with args as its flags, and its stderr.
 func parsed(t *testing.T, args ...string) (*Stdio, *strings.Builder) {
 	t.Helper()
 	stderr := new(strings.Builder)
@@ -66,6 +66,8 @@ func TestWords(t *testing.T) {
 		{"zk://h: a; b\n", []any{"msg", fmt.Errorf("zk://h: %w", errors.Join(errors.New("zk: a"), errors.New("b")))}},
 		{"timeout; 2 attempts, the last: h: 192.0.2.1:1: refused\n", []any{"err",
 			errors.New("context deadline exceeded; 2 attempts, the last: h: dial tcp 192.0.2.1:1: refused")}},
+		{"watch /a: no session: h:1: refused\n", []any{"err", "zk: watch /a: no session: h:1: dial tcp h:1: connect: refused"}},
+		{"192.0.2.1:1: serving\n", []any{"instance", "192.0.2.1:1", "msg", "serving", "listen", "192.0.2.1:1"}},
 		{`\x1b[2Jred` + "\n", []any{"msg", "\x1b[2Jred"}},
 		{"lost: node of 192.0.2.1:1\n", []any{"instance", "192.0.2.1:1", "msg", "lost", "err", "node of 192.0.2.1:1"}},
 	} {
@@ -77,7 +79,7 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// What is printed has its place among the lines of the log.
+// A text of Print has its place among the lines of the log.
 func TestPrint(t *testing.T) {
 	stdio, stderr := parsed(t, "--log-format=words")
 	logger := stdio.Logger()

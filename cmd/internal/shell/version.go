@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// version says what this program was built from, as far as the Go command has written that into it:
+// version describes the build, as far as the Go command has written that into the program:
 // the module's version, or else the commit, and the Go release.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
@@ -31,5 +31,6 @@ func describe(info *debug.BuildInfo) string {
 	if name == "" {
 		name = "devel"
 	}
-	return fmt.Sprintf("%s%s%s %s %s/%s", name, commit, modified, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("%s%s%s %s %s/%s",
+		name, commit, modified, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

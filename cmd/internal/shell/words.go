@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	kitlog "github.com/go-kit/log"
@@ -37,6 +38,7 @@ func (l wordsLogger) Log(keyvals ...any) error {
 			rest = append(rest, fmt.Sprintf("%v %s", key, value))
 		}
 	}
+	rest = slices.DeleteFunc(rest, func(s string) bool { return instance != "" && strings.HasSuffix(s, " "+instance) })
 	if len(rest) > 0 {
 		message += " (" + strings.Join(rest, ", ") + ")"
 	}
@@ -53,7 +55,7 @@ func (l wordsLogger) Log(keyvals ...any) error {
 	return err
 }
 
-// prefixOf is how a line of that level begins. Most of what is said is information.
+// prefixOf is the beginning of a line of that level. Most lines are information.
 func prefixOf(value any) string {
 	switch value {
 	case level.ErrorValue():
@@ -67,17 +69,17 @@ func prefixOf(value any) string {
 	}
 }
 
-// What the texts of errors have that a person does not need: the packages that they came through,
-// and the steps of a dial, of which the address and the reason are enough.
+// Parts of the text of an error that a person does not need: the packages that it came through, and
+// the steps of a dial beside the address and the reason.
 var (
-	packagePrefix = regexp.MustCompile(`\b(sd|zk|session|lb|transport): `)
+	packagePrefix = regexp.MustCompile(`(^|[:;] )(?:sd|zk|session|lb|transport): `)
 	dialSteps     = regexp.MustCompile(`(?:(\S+): )?(?:cannot connect: )?dial tcp (\S+): (?:connect: )?`)
 	deadline      = regexp.MustCompile(`context deadline exceeded`)
 )
 
 // brief is the text of an error in fewer words.
 func brief(text string) string {
-	text = packagePrefix.ReplaceAllString(text, "")
+	text = packagePrefix.ReplaceAllString(text, "$1")
 	text = dialSteps.ReplaceAllStringFunc(text, func(steps string) string {
 		m := dialSteps.FindStringSubmatch(steps)
 		if m[1] == "" || m[1] == m[2] {

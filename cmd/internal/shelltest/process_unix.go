@@ -63,12 +63,13 @@ func LaunchCommand(t testing.TB, cmd *exec.Cmd) *Process {
 	}
 	go func() {
 		defer close(p.ended)
-		cmd.Wait() // the exit code says what there is to say
+		cmd.Wait() // its error is the exit code
 	}()
 	t.Cleanup(func() {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-p.ended
-		if have := p.Stderr.String(); strings.Contains(have, "DATA RACE") || strings.Contains(have, "panic: ") {
+		have := p.Stderr.String()
+		if strings.Contains(have, "DATA RACE") || strings.Contains(have, "panic: ") {
 			t.Errorf("%s:\n%s", cmd, have)
 		}
 	})

@@ -12,15 +12,16 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
-// Bound is how long a test waits for what must happen.
+// Bound is how long a test waits for an event.
 const Bound = 10 * time.Second
 
 // NoVariables is an empty environment.
 func NoVariables(string) (string, bool) { return "", false }
 
-// A Console takes what a program writes, while others read it.
+// A Console takes the output of a program, while others read it.
 type Console struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
@@ -70,7 +71,8 @@ func (c *Console) Await(t testing.TB, want string, nth int) {
 }
 
 // A Main is a program without its process. The end of ctx is the first signal.
-type Main func(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int
+type Main func(ctx context.Context, args []string, lookup func(string) (string, bool),
+	stdout, stderr io.Writer) int
 
 // A Program is a run under way.
 type Program struct {
@@ -102,7 +104,7 @@ func (p *Program) Exit(t testing.TB) int {
 	}
 }
 
-// Finish is Exit that wants a code, and returns what was written.
+// Finish is Exit that wants a code, and returns the output.
 func (p *Program) Finish(t testing.TB, want int) (stdout, stderr string) {
 	t.Helper()
 	if have := p.Exit(t); have != want {
@@ -135,6 +137,16 @@ func WantText(t testing.TB, have string, wants ...string) {
 	for _, want := range wants {
 		if !strings.Contains(have, want) {
 			t.Errorf("want %q in\n%s", want, have)
+		}
+	}
+}
+
+// WantWidth wants no line of have to be wider than columns.
+func WantWidth(t testing.TB, have string, columns int) {
+	t.Helper()
+	for line := range strings.Lines(have) {
+		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > columns {
+			t.Errorf("want %d columns, have %d: %s", columns, n, line)
 		}
 	}
 }

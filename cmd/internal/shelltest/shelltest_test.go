@@ -60,6 +60,7 @@ func TestHelpersFindFault(t *testing.T) {
 			p.Finish(t, 0)
 		},
 		"text":   func(t testing.TB) { WantText(t, "noon", "noon", "moon") },
+		"width":  func(t testing.TB) { WantWidth(t, "noon\nmidnight\n", 7) },
 		"golden": func(t testing.TB) { Golden(t, "../shelltest.go", "") },
 	} {
 		t.Setenv("UPDATE_GOLDEN", "")

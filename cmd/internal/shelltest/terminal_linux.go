@@ -10,7 +10,7 @@ import (
 )
 
 // OpenTerminal returns the end of a pseudo-terminal that a program writes to, which is as wide as
-// asked for, and a Console that takes what it shows, with CRLF as LF. The program's end is closed
+// asked for, and a Console of its text, with CRLF as LF. The program's end is closed
 // with the test.
 func OpenTerminal(t testing.TB, columns uint16) (tty *os.File, screen *Console) {
 	t.Helper()

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	kitlog "github.com/go-kit/log"
+	"github.com/spf13/cobra"
+
+	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/sd"
+)
+
+// completeTimeout is how long a person who has typed a tab waits for the registry.
+const completeTimeout = time.Second
+
+func newCompletion(stdio *shell.Stdio) *cobra.Command {
+	return &cobra.Command{
+		Use:   "completion bash|zsh|fish",
+		Short: "Print a script that completes commands in a shell",
+		Long: `Print a script that completes commands, flags and their values, live addresses
+among them, in a shell. To load it, now or in the shell's start-up file:
+
+  bash (with its package bash-completion):  source <(daytimecli completion bash)
+  zsh (after compinit):                     source <(daytimecli completion zsh)
+  fish:                                     daytimecli completion fish | source`,
+		ValidArgs: []string{"bash", "zsh", "fish"},
+		Args: func(_ *cobra.Command, args []string) error {
+			return shell.WantArg(args, "shell", "bash", "zsh", "fish")
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch args[0] {
+			case "bash":
+				return cmd.Root().GenBashCompletionV2(stdio.Out, true)
+			case "zsh":
+				return cmd.Root().GenZshCompletion(stdio.Out)
+			default:
+				return cmd.Root().GenFishCompletion(stdio.Out, true)
+			}
+		},
+	}
+}
+
+// completeTarget completes --sd: fixed:// with the addresses that are in the registry without it.
+func (c *config) completeTarget(cmd *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
+	list, found := strings.CutPrefix(text, "fixed://")
+	if !found {
+		return []string{"fixed://", "zk://"}, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}
+	before := text[:len(text)-len(list)+strings.LastIndexByte(list, ',')+1] // the addresses that are typed
+	var targets []string
+	for _, instance := range c.liveInstances(cmd.Context()) {
+		targets = append(targets, before+instance)
+	}
+	return targets, cobra.ShellCompDirectiveNoFileComp
+}
+
+// liveInstances returns who is registered, as far as the registry says so in time.
+func (c *config) liveInstances(ctx context.Context) []string {
+	backend, err := schemes().Open(c.sd)
+	if err != nil {
+		return nil
+	}
+	defer backend.Close()
+	instancer := sd.NewInstancer(backend, kitlog.NewNopLogger())
+	defer instancer.Stop()
+	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
+	defer cancel()
+	instancer.Await(ctx)
+	return instancer.Instances()
+}

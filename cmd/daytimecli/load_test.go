@@ -1,0 +1,75 @@
+package main
+
+import (
+	"net"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/shelltest"
+)
+
+// A load generator keeps so many requests under way, and prints no reply.
+func TestLoad(t *testing.T) {
+	var now, most atomic.Int32
+	addr := shelltest.Handle(t, func(conn net.Conn) {
+		if n := now.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		time.Sleep(5 * time.Millisecond) // longer than four others take to begin
+		now.Add(-1)
+		shelltest.Reply("noon\n")(conn)
+	})
+	stdout, stderr := try(t, shell.ExitOK, "--sd", "fixed://"+addr, "-c", "5", "-n", "100")
+	if have := most.Load(); have > 5 || have < 2 {
+		t.Errorf("want up to 5 requests at a time, have %d", have)
+	}
+	want := regexp.MustCompile(`^100 requests in \S+: 100 answered, 0 failed; [0-9.]+ a second
+latency p50 \S+, p90 \S+, p99 \S+, max \S+
+( +≤ \S+ +\d+( +#+)?
+)+server `)
+	if stdout != "" || !want.MatchString(stderr) {
+		t.Errorf("want %v and no reply, have %q and %q", want, stderr, stdout)
+	}
+	stdout, _ = try(t, shell.ExitOK, "--sd", "fixed://"+addr, "-c", "5", "-n", "10", "-o", "text")
+	if want := strings.Repeat("noon\n", 10); stdout != want {
+		t.Errorf("want %q, have %q", want, stdout)
+	}
+}
+
+func TestLoadCountsFailuresByKind(t *testing.T) {
+	dead := shelltest.FreePort(t)
+	_, stderr := try(t, shell.ExitFailure, "--sd", "fixed://"+dead, "-c", "3", "-n", "6", "--retries", "0")
+	shelltest.WantText(t, stderr, "0 answered, 6 failed", "\nfailures: 6 connection refused\n")
+	for reply, want := range map[string]string{
+		"": "no reply", strings.Repeat("n", 300): "reply too long",
+	} {
+		addr := shelltest.Handle(t, shelltest.Reply(reply))
+		_, stderr := try(t, shell.ExitFailure, "--sd", "fixed://"+addr, "-c", "1", "-n", "1", "--retries", "0")
+		shelltest.WantText(t, stderr, "\nfailures: 1 "+want+"\n")
+	}
+	addr := shelltest.Handle(t, shelltest.Silent)
+	_, stderr = try(t, shell.ExitFailure, "--sd", "fixed://"+addr, "-n", "1", "--timeout", "100ms")
+	shelltest.WantText(t, stderr, "\nfailures: 1 timeout\n")
+}
+
+// Requests are started for as long as was asked; those under way are finished.
+func TestDuration(t *testing.T) {
+	url := "fixed://" + shelltest.Serve(t)
+	begin := time.Now()
+	_, stderr := try(t, shell.ExitOK, "--sd", url, "-d", "300ms", "-i", "1ms", "-q")
+	if have := time.Since(begin); have < 300*time.Millisecond || have > 3*time.Second || stderr != "" {
+		t.Errorf("want 300 ms, have %v; stderr %q", have, stderr)
+	}
+	slow := shelltest.Handle(t, func(conn net.Conn) {
+		time.Sleep(300 * time.Millisecond)
+		shelltest.Reply("noon\n")(conn)
+	})
+	stdout, _ := try(t, shell.ExitOK, "--sd", "fixed://"+slow, "-d", "100ms", "-i", "30ms", "-n", "2")
+	if want := "noon\nnoon\n"; want != stdout {
+		t.Errorf("want the bound on the number kept, have %q", stdout)
+	}
+}

@@ -1,0 +1,50 @@
+package shell
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// WantArg is a cobra.PositionalArgs for a command that takes one of words.
+func WantArg(args []string, noun string, words ...string) error {
+	if len(args) == 1 && slices.Contains(words, args[0]) {
+		return nil
+	}
+	list := strings.Join(words, ", ")
+	if len(args) == 0 {
+		return UsageError("", fmt.Errorf("no %s: want %s", noun, list))
+	}
+	return UsageError("", fmt.Errorf("%s %q: want %s", noun, strings.Join(args, " "), list))
+}
+
+// addCompletions has the values of flags completed, in cmd and the commands below it: words for a
+// OneOf, files for a name that is a FILE, nothing for numbers and the like. A flag that has its own
+// function keeps that.
+func addCompletions(cmd *cobra.Command) {
+	add := func(f *pflag.Flag) {
+		words, directive := []string(nil), cobra.ShellCompDirectiveNoFileComp
+		if v, ok := f.Value.(interface{ Words() []string }); ok {
+			words = v.Words()
+		}
+		kind, usage := pflag.UnquoteUsage(f)
+		if f.Usage = usage; kind == "FILE" { // the script shows the usage
+			directive = cobra.ShellCompDirectiveDefault
+		}
+		complete := cobra.FixedCompletions(words, directive)
+		cmd.RegisterFlagCompletionFunc(f.Name, complete) // fails for a flag that has one
+	}
+	cmd.PersistentFlags().VisitAll(add)
+	cmd.LocalNonPersistentFlags().VisitAll(add)
+	for _, sub := range cmd.Commands() {
+		addCompletions(sub)
+	}
+}
+
+// isCompletion reports whether a completion script has called the program.
+func isCompletion(args []string) bool {
+	return len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd)
+}
