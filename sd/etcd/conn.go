@@ -1,0 +1,175 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"example.com/daytime/sd"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
+)
+
+// requestTimeout bounds one small request. A member that takes longer is given up for another one.
+const requestTimeout = 3 * time.Second
+
+// A DialFunc makes a connection to host:port. It is that of a net.Dialer.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// A conn is a connection to one member that has answered. Whoever finds that it does not serve any
+// more ends it for all: etcd's own client would go on with it, and give a member that is frozen, or
+// has lost the others, its share of the requests (etcd-io/etcd#8980).
+type conn struct {
+	*clientv3.Client
+	address address
+	ctx     context.Context // done when the connection is over; its cause is why
+	end     context.CancelCauseFunc
+	watcher sync.WaitGroup // the goroutine that notices a disconnect; close awaits it
+
+	mu     sync.Mutex
+	reason error // of the transport, where it is more than gRPC tells
+}
+
+// dialConn connects to a member and asks it something that only one of a quorum can answer. It
+// returns when ctx is done, with the reason why there is no connection.
+func dialConn(ctx, closed context.Context, c *config, a address, dial DialFunc, timeout time.Duration) (*conn, error) {
+	user, password, err := c.credentials()
+	if err != nil {
+		return nil, err
+	}
+	n := &conn{address: a}
+	n.ctx, n.end = context.WithCancelCause(closed)
+	defer context.AfterFunc(ctx, func() { n.end(ctx.Err()) })()
+	n.Client, err = clientv3.New(clientv3.Config{ // which asks for a token if there is a user
+		Endpoints:       []string{a.addr.String()},
+		Context:         n.ctx,
+		DialTimeout:     timeout,
+		Username:        user,
+		Password:        password,
+		MaxUnaryRetries: 1,
+		Logger:          zap.NewNop(),
+		DialOptions: []grpc.DialOption{
+			grpc.WithContextDialer(n.dialer(c.tls, dial)),
+			grpc.WithIdleTimeout(0),
+			grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: timeout}),
+		},
+	})
+	if err == nil {
+		err = n.probe(c, timeout)
+	}
+	if err != nil {
+		err = n.because(err)
+		n.end(err)
+		n.close()
+		return nil, err
+	}
+	n.watcher.Go(n.notice)
+	return n, nil
+}
+
+// dialer connects for gRPC, which would make its own words of what failed, and tries again.
+func (n *conn) dialer(files tlsFiles, dial DialFunc) func(context.Context, string) (net.Conn, error) {
+	return func(ctx context.Context, _ string) (net.Conn, error) {
+		raw, err := dial(ctx, "tcp", n.address.addr.String())
+		if err == nil && files.used() {
+			raw, err = files.secure(ctx, raw, n.address.host)
+		}
+		if err != nil {
+			n.note(err)
+			return nil, err
+		}
+		return &notingConn{raw, n}, nil
+	}
+}
+
+// A notingConn notes why it broke.
+type notingConn struct {
+	net.Conn
+	owner *conn
+}
+
+func (c *notingConn) Read(b []byte) (int, error) {
+	k, err := c.Conn.Read(b)
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		c.owner.note(err)
+	}
+	return k, err
+}
+
+// note remembers the first thing that went wrong below gRPC.
+func (n *conn) note(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.reason == nil {
+		n.reason = err
+	}
+}
+
+// because is what err says, or what has happened below it.
+func (n *conn) because(err error) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.reason != nil {
+		err = n.reason
+	}
+	return fmt.Errorf("%s: %w", n.address, explain(err))
+}
+
+// probe reads a key. A member that is denied to us answers, too.
+func (n *conn) probe(c *config, timeout time.Duration) error {
+	ctx, cancel := n.bounded(n.ctx, timeout)
+	defer cancel()
+	_, err := n.Get(ctx, c.parent, clientv3.WithCountOnly())
+	if err = explain(err); errors.Is(err, sd.ErrDenied) && c.authFile != "" {
+		return nil
+	}
+	return err
+}
+
+// notice ends the connection when gRPC has lost it.
+func (n *conn) notice() {
+	if n.ActiveConnection().WaitForStateChange(n.ctx, connectivity.Ready) {
+		n.end(n.because(errDisconnected))
+	}
+}
+
+// bounded is ctx for a request that fails where there is no leader, that ends with the connection,
+// and takes no longer than timeout.
+func (n *conn) bounded(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), timeout)
+	stop := context.AfterFunc(n.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// judge explains the error of a request, and ends the connection if that is to blame.
+func (n *conn) judge(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil: // it was the caller who had enough
+		return ctx.Err()
+	case n.ctx.Err() != nil:
+		return context.Cause(n.ctx)
+	case ends(err):
+		err = n.because(err)
+		n.end(err)
+		return err
+	}
+	return explain(err)
+}
+
+// over reports whether the connection has ended.
+func (n *conn) over() bool { return n.ctx.Err() != nil }
+
+// close releases what the connection holds. It has ended before.
+func (n *conn) close() {
+	if n.Client != nil {
+		_ = n.Client.Close() // says that its context is done
+	}
+	n.watcher.Wait()
+}

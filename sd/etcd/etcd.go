@@ -1,0 +1,139 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/record"
+)
+
+var _ sd.Backend = (*Backend)(nil)
+
+// A Backend is one directory in one etcd cluster. Its methods may be called concurrently.
+type Backend struct {
+	config    config
+	owner     record.Owner
+	connector *connector
+	closed    context.Context // done when Close begins, which ends every call
+	close     context.CancelFunc
+	cleaners  sync.WaitGroup // goroutines that withdraw late; Close awaits them
+	once      sync.Once      // Close
+
+	mu            sync.Mutex
+	registrations map[string]*registration // by instance
+
+	lists    atomic.Int64
+	repaired atomic.Int64
+}
+
+// An Option changes how a Backend is opened.
+type Option func(*options)
+
+type options struct{ dial DialFunc }
+
+// Dial makes connections with f. By default a net.Dialer makes them.
+func Dial(f DialFunc) Option { return func(o *options) { o.dial = f } }
+
+// Open is [OpenBackend] in the form of an entry of sd.Schemes, for the scheme etcd.
+func Open(t sd.Target) (sd.Backend, error) { return OpenBackend(t) }
+
+// OpenBackend opens the directory that t names:
+//
+//	etcd://host[:port][,host[:port]...][/prefix][?key=value[&key=value...]]
+//
+// The port is 2379 and the prefix /go_servers if they are left out; a slash at the end of the prefix
+// does not matter. Keys: ttl, 10s by default, of leases, in whole seconds (the cluster grants no
+// less than one and a half times its election timeout); tls-ca, tls-cert, tls-key and auth-file are
+// files, none by default: see Security above.
+//
+// OpenBackend connects in the background and does not wait: it fails only if t is wrong, or a file
+// that it names. The caller must Close the backend.
+func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
+	c, err := parseConfig(t)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkFiles(); err != nil {
+		return nil, fmt.Errorf("etcd: open %s: %w", t, err)
+	}
+	o := options{dial: (&net.Dialer{}).DialContext}
+	for _, option := range opts {
+		option(&o)
+	}
+	b := &Backend{config: c, owner: record.Self(), registrations: map[string]*registration{}}
+	b.connector = newConnector(&b.config, o.dial)
+	b.closed, b.close = context.WithCancel(context.Background())
+	go b.connector.run()
+	return b, nil
+}
+
+// Watch implements sd.Backend. The entries' values come with the events, so that a withdrawal is
+// told from a loss without a read.
+func (b *Backend) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) error {
+	calling, cancel := b.calling(ctx)
+	defer cancel()
+	n, err := b.connector.get(calling)
+	if err == nil {
+		f := follower{backend: b, conn: n, emit: emit}
+		err = f.run(calling)
+	}
+	return b.result(ctx, fmt.Errorf("etcd: watch %s: %w", b.config.parent, err))
+}
+
+// calling is ctx for a call, which Close ends as well.
+func (b *Backend) calling(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(b.closed, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// result is what a call returns that has ended with err, which is not nil.
+func (b *Backend) result(ctx context.Context, err error) error {
+	switch {
+	case b.closed.Err() != nil:
+		return sd.ErrClosed
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return err
+}
+
+// Close ends every call and withdraws what is still registered. It waits two seconds at most for a
+// cluster that does not answer; entries then end with their leases. It returns nil.
+func (b *Backend) Close() error {
+	b.once.Do(func() {
+		b.close()
+		b.withdrawAll()
+		b.cleaners.Wait()
+		b.connector.close()
+	})
+	return nil
+}
+
+// Stats is what a Backend has seen, for an operator.
+type Stats struct {
+	Server   string // member in use; empty while there is none
+	Err      error  // why there is none
+	Dials    int64  // connections tried
+	Lists    int64  // how often the directory was listed as a whole
+	Repaired int64  // how often an audit found what no event had told
+}
+
+// Stats returns what has happened since b was opened.
+func (b *Backend) Stats() Stats {
+	s := Stats{Lists: b.lists.Load(), Repaired: b.repaired.Load()}
+	n, err, _ := b.connector.state()
+	if n != nil && !n.over() {
+		s.Server = n.address.String()
+	} else {
+		s.Err = err
+	}
+	b.connector.mu.Lock()
+	defer b.connector.mu.Unlock()
+	s.Dials = b.connector.dials
+	return s
+}

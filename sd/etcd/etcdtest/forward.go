@@ -1,0 +1,166 @@
+package etcdtest
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// A forwarder is where the others reach one member. It owns a goroutine for its listener and two
+// for each connection; close ends and awaits them.
+type forwarder struct {
+	cluster  *Cluster
+	member   *Member
+	target   string
+	listener net.Listener
+	running  sync.WaitGroup
+
+	mu       sync.Mutex
+	closed   bool
+	isolated *Member // cut off from the others; nil: nobody
+	links    map[*link]struct{}
+}
+
+// A link is one connection of a member to another.
+type link struct {
+	from         *Member // nil: unknown
+	source, sink net.Conn
+}
+
+func (l *link) close() {
+	l.source.Close()
+	l.sink.Close()
+}
+
+// forward listens for the peers of m, which itself listens on target.
+func forward(c *Cluster, m *Member, target string) (*forwarder, error) {
+	ports, err := freePorts(1)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", loopback(ports[0]))
+	if err != nil {
+		return nil, err
+	}
+	f := &forwarder{cluster: c, member: m, target: target, listener: listener, links: map[*link]struct{}{}}
+	f.running.Go(f.accept)
+	return f, nil
+}
+
+func (f *forwarder) addr() string { return f.listener.Addr().String() }
+
+func (f *forwarder) accept() {
+	for {
+		source, err := f.listener.Accept()
+		if err != nil {
+			return
+		}
+		f.running.Go(func() { f.serve(source) })
+	}
+}
+
+func (f *forwarder) serve(source net.Conn) {
+	defer source.Close()
+	from := f.cluster.owner(source.RemoteAddr().String())
+	sink, err := net.Dial("tcp", f.target)
+	if err != nil {
+		return
+	}
+	l := &link{from, source, sink}
+	defer l.close()
+	if !f.add(l) {
+		return
+	}
+	defer f.remove(l)
+	var back sync.WaitGroup
+	back.Go(func() {
+		io.Copy(source, sink)
+		l.close()
+	})
+	io.Copy(sink, source)
+	l.close()
+	back.Wait()
+}
+
+// add is false for a link that is cut.
+func (f *forwarder) add(l *link) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed || f.cuts(l) {
+		return false
+	}
+	f.links[l] = struct{}{}
+	return true
+}
+
+func (f *forwarder) remove(l *link) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.links, l)
+}
+
+// cuts reports whether a link leads to or from whoever is isolated. The caller holds the lock.
+func (f *forwarder) cuts(l *link) bool {
+	return f.isolated != nil && (f.isolated == f.member || f.isolated == l.from)
+}
+
+func (f *forwarder) isolate(m *Member) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.isolated = m
+	for l := range f.links {
+		if f.cuts(l) {
+			l.close()
+		}
+	}
+}
+
+func (f *forwarder) close() {
+	f.listener.Close()
+	f.mu.Lock()
+	f.closed = true
+	for l := range f.links {
+		l.close()
+	}
+	f.mu.Unlock()
+	f.running.Wait()
+}
+
+// owner is the member whose socket has the local address addr.
+func (c *Cluster) owner(addr string) *Member {
+	inode := inodeOf(addr)
+	for _, m := range c.members {
+		sockets, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(m.PID()), "fd", "*"))
+		for _, name := range sockets {
+			if target, err := os.Readlink(name); err == nil && inode != "" && target == "socket:["+inode+"]" {
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+// inodeOf finds the socket with a local IPv4 address in /proc/net/tcp (proc(5)).
+func inodeOf(addr string) string {
+	table, err := os.Open("/proc/net/tcp")
+	if err != nil {
+		return ""
+	}
+	defer table.Close()
+	_, port, _ := net.SplitHostPort(addr)
+	n, _ := strconv.Atoi(port)
+	local := fmt.Sprintf("0100007F:%04X", n)
+	for lines := bufio.NewScanner(table); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) > 9 && fields[1] == local {
+			return fields[9]
+		}
+	}
+	return ""
+}

@@ -1,0 +1,160 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/record"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+const (
+	publishTries = 5 // while others change the entry at the same time
+	// maxTakeovers bounds them in a minute. More is two processes fighting over one address.
+	maxTakeovers = 3
+)
+
+// publish makes sure that the entry exists and has our lease.
+func (r *registration) publish(ctx context.Context, n *conn) error {
+	r.createParent(ctx, n)
+	for range publishTries {
+		found, err := r.get(ctx, n)
+		if err == nil && found != nil {
+			err = r.mayReplace(found)
+		}
+		if err == nil {
+			err = r.ensureLease(ctx, n)
+		}
+		switch {
+		case err != nil:
+			return err
+		case found != nil && clientv3.LeaseID(found.Lease) == r.lease && !isLeaving(found):
+			return nil
+		}
+		switch done, err := r.put(ctx, n, found); {
+		case isLeaseGone(err):
+			r.lease = 0
+		case err != nil:
+			return n.judge(ctx, err)
+		case done:
+			return nil
+		}
+	}
+	return errChanged
+}
+
+// createParent makes the directory's own key, if it is missing: with it an empty directory is a set,
+// without it nothing is known. Whoever may register need not be allowed to.
+func (r *registration) createParent(ctx context.Context, n *conn) {
+	parent := r.backend.config.parent
+	bounded, cancel := n.bounded(ctx, requestTimeout)
+	defer cancel()
+	_, _ = n.Txn(bounded).
+		If(clientv3.Compare(clientv3.CreateRevision(parent), "=", 0)).
+		Then(clientv3.OpPut(parent, "")).
+		Commit()
+}
+
+// get reads the entry as the majority has it; nil: there is none.
+func (r *registration) get(ctx context.Context, n *conn) (*mvccpb.KeyValue, error) {
+	bounded, cancel := n.bounded(ctx, requestTimeout)
+	defer cancel()
+	got, err := n.Get(bounded, r.key)
+	if err != nil || len(got.Kvs) == 0 {
+		return nil, n.judge(ctx, err)
+	}
+	return got.Kvs[0], nil
+}
+
+// mayReplace returns nil if an entry is ours, of this or of an earlier lease, or was written by this
+// host for the same address. Anything else belongs to somebody, even if its value is empty; and what
+// has no lease was put there by hand.
+func (r *registration) mayReplace(found *mvccpb.KeyValue) error {
+	if r.lease != 0 && clientv3.LeaseID(found.Lease) == r.lease {
+		return nil
+	}
+	other, _ := record.Parse(found.Value) // attributes do not matter here
+	if found.Lease == 0 || !other.Precedes(r.backend.owner, r.instance) {
+		return fmt.Errorf("%w: lease %x, value %.100q", sd.ErrConflict, found.Lease, found.Value)
+	}
+	if r.countTakeovers() >= maxTakeovers {
+		return fmt.Errorf("%w: process %d on this host; entries were taken from it, or its like, "+
+			"%d times within a minute", sd.ErrConflict, other.Owner.Process, len(r.takeovers))
+	}
+	return nil
+}
+
+// ensureLease finds that the lease lives, or gets another one.
+func (r *registration) ensureLease(ctx context.Context, n *conn) error {
+	bounded, cancel := n.bounded(ctx, requestTimeout)
+	defer cancel()
+	began := time.Now()
+	if r.lease != 0 {
+		alive, err := n.KeepAliveOnce(bounded, r.lease)
+		if err == nil {
+			r.renewed, r.granted = began, seconds(alive.TTL)
+			return nil
+		}
+		if !isLeaseGone(err) {
+			return n.judge(ctx, err)
+		}
+		r.lease = 0
+	}
+	lease, err := n.Grant(bounded, int64(r.backend.config.ttl/time.Second))
+	if err != nil {
+		return n.judge(ctx, err)
+	}
+	r.lease, r.renewed, r.granted = lease.ID, began, seconds(lease.TTL)
+	return nil
+}
+
+// put creates the entry, or puts it in the place of what was found, which must be that still: the
+// name is never missing in between. It is not done if somebody was quicker.
+func (r *registration) put(ctx context.Context, n *conn, found *mvccpb.KeyValue) (done bool, err error) {
+	if r.since.IsZero() {
+		r.since = time.Now()
+	}
+	unchanged := []clientv3.Cmp{clientv3.Compare(clientv3.CreateRevision(r.key), "=", 0)}
+	if found != nil {
+		unchanged = []clientv3.Cmp{
+			clientv3.Compare(clientv3.ModRevision(r.key), "=", found.ModRevision),
+			clientv3.Compare(clientv3.Value(r.key), "=", string(found.Value)),
+		}
+	}
+	bounded, cancel := n.bounded(ctx, requestTimeout)
+	defer cancel()
+	result, err := n.Txn(bounded).
+		If(unchanged...).
+		Then(clientv3.OpPut(r.key, r.record(false), clientv3.WithLease(r.lease))).
+		Commit()
+	if err != nil || !result.Succeeded {
+		return false, err
+	}
+	if found != nil && clientv3.LeaseID(found.Lease) != r.lease && !r.wrote(found) {
+		r.takeovers = append(r.takeovers, time.Now())
+	}
+	return true, nil
+}
+
+// wrote reports whether this process wrote an entry.
+func (r *registration) wrote(found *mvccpb.KeyValue) bool {
+	other, _ := record.Parse(found.Value)
+	return other.Owner.Process == r.backend.owner.Process
+}
+
+func isLeaving(kv *mvccpb.KeyValue) bool {
+	r, _ := record.Parse(kv.Value)
+	return r.Leaving
+}
+
+func isLeaseGone(err error) bool { return errors.Is(rpctypes.Error(err), rpctypes.ErrLeaseNotFound) }
+
+func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
+
+func lastSlash(path string) int { return strings.LastIndexByte(path, '/') }
