@@ -86,7 +86,8 @@ type Change struct {
 // size is how many instances changed, of a difference.
 func (c Change) size() int { return len(c.Up) + len(c.Down) }
 
-func (c Change) empty() bool { return c.size() == 0 }
+// empty reports whether a difference is none.
+func (c Change) empty() bool { return c.size() == 0 && len(c.Effective) == 0 && c.Sides == nil }
 
 // withdrew is Withdrew for look-ups, nil for none.
 func (c Change) withdrew() map[string]struct{} {

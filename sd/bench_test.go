@@ -129,7 +129,7 @@ func BenchmarkMemory(b *testing.B) {
 			for b.Loop() {
 				before := heap()
 				f := newFanout()
-				f.apply(Change{Reset: true, Up: names})
+				f.apply(Change{Reset: true, Up: names}, nil)
 				if listed {
 					f.list()
 				}

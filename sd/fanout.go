@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"example.com/daytime/sd/policy"
 	kitsd "github.com/go-kit/kit/sd"
 )
 
@@ -22,6 +23,12 @@ type fanout struct {
 	behind    pending // by which sorted is behind set
 	channels  map[chan<- kitsd.Event]*mailbox
 	followers map[*follower]struct{}
+
+	// What attributes and policy come to, if that was asked for.
+	effective map[string]policy.Effective // of members that are no bare names; nil: not asked for
+	sides     []policy.Side               // nil: nothing is split
+	drained   map[string]struct{}         // of effective, those that are
+	tally     policy.Tally                // of effective
 
 	sorting sync.Mutex // held while sorting; taken before mu
 	sorted  sortedSet  // made when somebody asks, merged after that
@@ -41,16 +48,46 @@ func newFanout() *fanout {
 	}
 }
 
-// apply takes c in and tells every subscriber. Index must follow.
-func (f *fanout) apply(c Change) {
+// apply takes c in, with what attributes and policy make of it if that was asked for, and tells every
+// subscriber. Index must follow.
+func (f *fanout) apply(c Change, x *evaluation) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	first := !f.known
 	f.known = true
 	diff := f.set.apply(c)
+	if x != nil {
+		diff.Effective, diff.Sides = f.evaluated(diff, *x)
+	}
 	if first || !diff.empty() {
 		f.publish(first, diff)
 	}
+}
+
+// evaluated takes in what attributes and policy come to after diff, and returns what changed by that.
+// The caller holds the lock.
+func (f *fanout) evaluated(diff Change, x evaluation) (map[string]policy.Effective, []policy.Side) {
+	if f.effective == nil {
+		f.effective, f.drained = map[string]policy.Effective{}, map[string]struct{}{}
+	}
+	for _, name := range diff.Down {
+		f.note(name, bareName)
+	}
+	changed := map[string]policy.Effective{}
+	for _, name := range x.names {
+		v, ok := x.values[name]
+		if !ok {
+			v = bareName
+		}
+		if f.set.has(name) && f.note(name, v) {
+			changed[name] = v
+		}
+	}
+	if slices.Equal(f.sides, x.sides) {
+		return changed, nil
+	}
+	f.sides = x.sides
+	return changed, append([]policy.Side{}, x.sides...)
 }
 
 // publish tells every subscriber of a difference, or that there is a set now. The caller holds the
@@ -61,6 +98,7 @@ func (f *fanout) publish(first bool, diff Change) {
 			s.pending.addAll()
 		}
 		s.pending.add(diff)
+		s.pending.addEffective(diff)
 		s.mailbox.notify()
 	}
 	if f.behind.size()+diff.size() > 64+f.set.size()/8 { // merging would cost more than sorting
@@ -70,6 +108,37 @@ func (f *fanout) publish(first bool, diff Change) {
 	for _, m := range f.channels {
 		m.notify()
 	}
+}
+
+// note makes v what name comes to, and reports whether that is new. The caller holds the lock.
+func (f *fanout) note(name string, v policy.Effective) bool {
+	old, special := f.effective[name]
+	if v == old || !special && v == bareName {
+		return false
+	}
+	if special {
+		f.tally.Remove(old)
+		delete(f.effective, name)
+		delete(f.drained, name)
+	}
+	if v != bareName {
+		f.tally.Add(v)
+		f.effective[name] = v
+	}
+	if v.Drained {
+		f.drained[name] = struct{}{}
+	}
+	return true
+}
+
+// tallied counts the set.
+func (f *fanout) tallied() policy.Tally {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.tally
+	bare := f.set.size() - t.Instances
+	t.Instances, t.Weighted = t.Instances+bare, t.Weighted+bare
+	return t
 }
 
 // index makes the set ready for differences, which takes time after the first one. It lets those
@@ -94,7 +163,7 @@ func (f *fanout) subscribe(ch chan<- kitsd.Event) {
 	}
 	var sent []string // nil: nothing
 	m := newMailbox(deliveryPause, func(m *mailbox) {
-		sorted := f.list()
+		sorted := f.undrained()
 		if sent != nil && slices.Equal(sent, sorted) {
 			return // it came and went
 		}
@@ -139,7 +208,7 @@ func (f *fanout) follow(fn func(Change)) (stop func()) {
 	}
 	s := &follower{}
 	s.mailbox = newMailbox(deliveryPause, func(*mailbox) {
-		if c := f.take(&s.pending); c.Reset || !c.empty() {
+		if c := f.takeAll(&s.pending); c.Reset || !c.empty() {
 			fn(c)
 		}
 	})
@@ -154,6 +223,17 @@ func (f *fanout) follow(fn func(Change)) (stop func()) {
 		defer f.mu.Unlock()
 		delete(f.followers, s) // not before, so that close waits as well
 	}
+}
+
+// takeAll empties what is pending for a follower. To a whole set belongs what all of it comes to.
+func (f *fanout) takeAll(p *pending) Change {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := p.take(&f.set)
+	if c.Reset {
+		c.Effective, c.Sides = maps.Clone(f.effective), f.sides
+	}
+	return c
 }
 
 // take empties p.
@@ -179,6 +259,29 @@ func (f *fanout) list() []string {
 	defer f.sorting.Unlock()
 	f.sorted.apply(f.take(&f.behind))
 	return f.sorted.names
+}
+
+// members returns the set in no order, as a slice that must not be changed.
+func (f *fanout) members() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.set.unsorted()
+}
+
+// undrained returns the list without those that are drained, unless all are.
+func (f *fanout) undrained() []string {
+	all := f.list()
+	f.mu.Lock()
+	drained := maps.Clone(f.drained)
+	f.mu.Unlock()
+	if len(drained) == 0 {
+		return all
+	}
+	isDrained := func(name string) bool { return has(drained, name) }
+	if rest := slices.DeleteFunc(slices.Clone(all), isDrained); len(rest) > 0 {
+		return rest
+	}
+	return all
 }
 
 // isKnown reports whether there is a set.

@@ -34,12 +34,12 @@ func OpenFixed(t Target) (Backend, error) {
 	return b, nil
 }
 
-func (b *fixed) Watch(ctx context.Context, _ Want, emit func(Change)) error {
+func (b *fixed) Watch(ctx context.Context, want Want, emit func(Change)) error {
 	if b.closed.Err() != nil {
 		return ErrClosed
 	}
 	if ctx.Err() == nil {
-		emit(Change{Reset: true, Up: b.instances})
+		emit(Change{Reset: true, Up: b.instances, Lacking: want})
 	}
 	select {
 	case <-ctx.Done():

@@ -1,10 +1,13 @@
 package sd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	kitsd "github.com/go-kit/kit/sd"
@@ -37,11 +40,16 @@ type Instancer struct {
 	state   *stateVar
 	saver   *saver // nil for none
 
+	steering *steering // nil: the policy is not followed
+
 	// Held while the set and the state change together: to whoever is told of a set the state says
 	// live, and vice versa.
-	mu       sync.Mutex
-	answered bool // the set is the registry's
-	rejected int
+	mu        sync.Mutex
+	rejected  int
+	strangers []string
+
+	answered atomic.Bool // the set is the registry's, or about to be
+	ignored  bool        // it is told that the policy is not followed; used by the loop alone
 }
 
 // heldTimeout is how long a Watch must hold before what an earlier one failed with is no longer the
@@ -103,10 +111,11 @@ func (i *Instancer) loop(ctx context.Context) {
 func (i *Instancer) watch(ctx context.Context, pause *backoff) error {
 	over := false // guarded by the lock, like the state that depends on it
 	held := time.AfterFunc(heldTimeout, func() {
+		reason := i.diagnosis() // no lock is held, since the backend has locks of its own
 		i.mu.Lock()
 		defer i.mu.Unlock()
 		if !over {
-			i.clearStaleError()
+			i.clearStaleError(reason)
 		}
 	})
 	defer held.Stop()
@@ -115,33 +124,35 @@ func (i *Instancer) watch(ctx context.Context, pause *backoff) error {
 		defer i.mu.Unlock()
 		over = true
 	}()
-	return i.backend.Watch(ctx, Want{}, func(c Change) {
+	return i.backend.Watch(ctx, i.want(), func(c Change) {
 		pause.reset()
 		i.apply(c)
 	})
 }
 
-// clearStaleError forgets why an earlier Watch failed.
-func (i *Instancer) clearStaleError() {
+// clearStaleError forgets why an earlier Watch failed. Reason is why the present one holds, if the
+// backend can say.
+func (i *Instancer) clearStaleError(reason error) {
 	switch i.state.get().Phase {
 	case Unknown:
-		i.state.explain(nil)
+		i.state.explain(reason)
 	case Stale:
-		i.state.explain(errHeld)
+		i.state.explain(cmp.Or(reason, errHeld))
 	}
 }
 
 // apply takes in what the backend emitted.
 func (i *Instancer) apply(c Change) {
 	c.Up = i.admit(c.Up)
-	i.mu.Lock()
-	i.fanout.apply(c)
-	i.answered = true
-	i.state.set(Live, nil)
-	i.mu.Unlock()
+	i.noteIgnored(c)
+	i.answered.Store(true)
+	i.take(c, Live, nil)
 	i.fanout.index()
 	if i.saver != nil {
 		i.saver.changed.Set()
+		if c.Policy != nil {
+			i.saver.urgent.Set()
+		}
 	}
 }
 
@@ -161,7 +172,43 @@ func (i *Instancer) admit(names []string) []string {
 			"err", CheckInstance(names[bad]))
 	}
 	i.rejected += refused
+	for _, name := range names {
+		if refuse(name) != "" {
+			i.addStranger(name)
+		}
+	}
 	return valid
+}
+
+// addStranger keeps the first names in alphabetical order. The caller holds the lock.
+func (i *Instancer) addStranger(name string) {
+	at, found := slices.BinarySearch(i.strangers, name)
+	if found || at == maxStrangers {
+		return
+	}
+	i.strangers = slices.Insert(i.strangers, at, strings.Clone(name[:min(len(name), maxStranger)]))
+	i.strangers = i.strangers[:min(len(i.strangers), maxStrangers)]
+}
+
+const (
+	maxStrangers = 3   // that are kept
+	maxStranger  = 100 // bytes of one
+)
+
+// Strangers returns up to three of the names that were left out, the first in alphabetical order of
+// all since the start. They are as they stand in the registry, cut after 100 bytes: quote them.
+func (i *Instancer) Strangers() []string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.Clone(i.strangers)
+}
+
+// noteIgnored says once that there is a policy and this program does not follow it.
+func (i *Instancer) noteIgnored(c Change) {
+	if c.Ignored && !i.ignored {
+		i.ignored = true
+		level.Warn(i.logger).Log("msg", "the directory has a policy, which this program does not follow")
+	}
 }
 
 // interrupted notes that the set cannot be vouched for.
@@ -178,7 +225,7 @@ func (i *Instancer) interrupted(err error) {
 // logState writes the line of a state.
 func (i *Instancer) logState(s State, lasts time.Duration) {
 	line := []any{"msg", "discovery " + string(s.Phase), "instances", i.fanout.size()}
-	if s.Phase == Live {
+	if s.Phase == Live && s.Err == nil {
 		level.Info(i.logger).Log(line...)
 		return
 	}
@@ -212,14 +259,26 @@ func (i *Instancer) Follow(fn func(Change)) (stop func()) { return i.fanout.foll
 // State says whether the set is live, stale or unknown, since when, and why.
 func (i *Instancer) State() State {
 	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.state.get()
+	s := i.state.get()
+	i.mu.Unlock()
+	if s.Phase == Unknown && s.Err == nil {
+		s.Err = i.diagnosis()
+	}
+	return s
+}
+
+// diagnosis is why the backend does not answer, as far as it can say.
+func (i *Instancer) diagnosis() error {
+	if d, ok := i.backend.(Diagnoser); ok {
+		return d.Err()
+	}
+	return nil
 }
 
 // Await returns nil as soon as the set is live, at once if it is. It returns an error that matches
 // [ErrClosed] after Stop, and otherwise, when ctx is done, one that matches ctx's error and the one
 // of [Instancer.State].
-func (i *Instancer) Await(ctx context.Context) error { return i.state.await(ctx) }
+func (i *Instancer) Await(ctx context.Context) error { return i.state.await(ctx, i.State) }
 
 // States subscribes fn to the state. Fn is called with the present one, then with the latest
 // whenever that is another one, from one goroutine. What changes while fn runs is merged, so a
@@ -246,6 +305,9 @@ func (i *Instancer) Stop() {
 	i.cancel()
 	<-i.done
 	i.endState()
+	if i.steering != nil {
+		i.steering.stop()
+	}
 	i.state.finish()
 	i.fanout.close()
 	if i.saver != nil {

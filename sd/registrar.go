@@ -3,9 +3,11 @@ package sd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
+	"example.com/daytime/sd/policy"
 	kitsd "github.com/go-kit/kit/sd"
 	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
@@ -20,13 +22,23 @@ var _ kitsd.Registrar = (*Registrar)(nil)
 // the registry. It is go-kit's sd.Registrar. Its methods may be called concurrently and again.
 type Registrar struct {
 	backend Backend
-	entry   Entry
 	logger  kitlog.Logger // over lines
 	lines   *AsyncLogger
 	state   *stateVar
 
-	mu   sync.Mutex
-	last *run // nil before the first Register
+	mu    sync.Mutex
+	entry Entry // its Attributes are the newest
+	last  *run  // nil before the first Register
+}
+
+// A RegistrarOption changes how a Registrar works.
+type RegistrarOption func(*Registrar)
+
+// Attributes are what the instance says of itself: its weight, zone and tags. By default it says
+// nothing. A registry without attributes, and who does not ask for them, are not disturbed by them.
+// A zero Since is the time of the registration.
+func Attributes(a policy.Attributes) RegistrarOption {
+	return func(r *Registrar) { r.entry.Attributes = a }
 }
 
 // A run is what one Register began: its Announces, and the withdrawal that the next Deregister
@@ -39,11 +51,25 @@ type run struct {
 	settled chan struct{} // closed when the first attempt has succeeded, failed or been cancelled
 	done    chan struct{} // closed when the goroutine has ended
 	failed  Phase         // what a failure leads to; used by the goroutine alone
+
+	changes chan policy.Attributes // of the capacity 1: the newest, unless it was received
 }
 
-// NewRegistrar returns a Registrar of instance, which must pass [CheckInstance]. It does nothing
-// before Register, does not close b, and never waits for logger (see [AsyncLogger]).
-func NewRegistrar(b Backend, instance string, logger kitlog.Logger) (*Registrar, error) {
+// offer makes a what is received next. The caller holds the Registrar's lock.
+func (run *run) offer(a policy.Attributes) {
+	select {
+	case <-run.changes: // nobody wants the one before
+	default:
+	}
+	run.changes <- a // nobody else sends
+}
+
+// NewRegistrar returns a Registrar of instance, which must pass [CheckInstance], as its attributes
+// must pass the rules of package policy. It does nothing before Register, does not close b, and
+// never waits for logger (see [AsyncLogger]).
+func NewRegistrar(
+	b Backend, instance string, logger kitlog.Logger, options ...RegistrarOption,
+) (*Registrar, error) {
 	if err := CheckInstance(instance); err != nil {
 		return nil, err
 	}
@@ -56,7 +82,29 @@ func NewRegistrar(b Backend, instance string, logger kitlog.Logger) (*Registrar,
 	}
 	settled := func(p Phase) bool { return p == Registered || p == Withheld }
 	r.state = newStateVar(Withdrawn, settled, r.logState)
+	for _, option := range options {
+		option(r)
+	}
+	if _, err := r.entry.Attributes.Valid(); err != nil {
+		return nil, fmt.Errorf("sd: attributes of %s: %w", instance, err)
+	}
 	return r, nil
+}
+
+// SetAttributes makes a what the instance says of itself, from now on or from its registration on.
+// While it is registered it goes on being that. An error names what breaks the rules of package
+// policy, and nothing has changed then. It does not wait for the registry.
+func (r *Registrar) SetAttributes(a policy.Attributes) error {
+	if _, err := a.Valid(); err != nil {
+		return fmt.Errorf("sd: attributes of %s: %w", r.entry.Instance, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.entry.Attributes = a
+	if r.last != nil {
+		r.last.offer(a)
+	}
+	return nil
 }
 
 // Register wants the instance registered from now on. It returns when the first attempt has
@@ -80,6 +128,7 @@ func (r *Registrar) begin() *run {
 		settled: make(chan struct{}),
 		done:    make(chan struct{}),
 		failed:  Registering,
+		changes: make(chan policy.Attributes, 1),
 	}
 	run.ctx, run.cancel = context.WithCancel(context.Background())
 	run.settle = sync.OnceFunc(func() { close(run.settled) })
@@ -103,7 +152,7 @@ func (r *Registrar) loop(run *run) {
 	}
 	var pause backoff
 	for run.wanted() {
-		err := r.backend.Announce(run.ctx, r.entry, func(s Status) {
+		err := r.backend.Announce(run.ctx, r.entryOf(run), func(s Status) {
 			pause.reset()
 			r.told(run, s)
 		})
@@ -114,7 +163,16 @@ func (r *Registrar) loop(run *run) {
 		r.failed(run, err)
 		pause.wait(run.ctx, err)
 	}
-	r.withdrawn(run, r.backend.Announce(run.ctx, r.entry, func(Status) {}))
+	r.withdrawn(run, r.backend.Announce(run.ctx, r.entryOf(run), func(Status) {}))
+}
+
+// entryOf returns the entry as it is now.
+func (r *Registrar) entryOf(run *run) Entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entry
+	e.Changes = run.changes
+	return e
 }
 
 // told takes in what Announce tells of the entry.
@@ -197,7 +255,7 @@ func (r *Registrar) State() State { return r.state.get() }
 // at once if it is. Before Register it waits for that. It returns an error that matches [ErrClosed]
 // after Deregister, and otherwise, when ctx is done, one that matches ctx's error and the one of
 // [Registrar.State].
-func (r *Registrar) Await(ctx context.Context) error { return r.state.await(ctx) }
+func (r *Registrar) Await(ctx context.Context) error { return r.state.await(ctx, r.State) }
 
 // States subscribes fn to the state. Fn is called with the present one, then with the latest
 // whenever that is another one, from one goroutine. What changes while fn runs is merged, so a

@@ -40,6 +40,7 @@ func Snapshot(file string, of ...Target) InstancerOption {
 		i.saver = &saver{
 			file:    file,
 			changed: signal.New(),
+			urgent:  signal.New(),
 			quit:    make(chan struct{}),
 			done:    make(chan struct{}),
 		}
@@ -54,6 +55,7 @@ type saver struct {
 	file    string
 	ours    *origin // nil: of any registry
 	changed signal.Signal
+	urgent  signal.Signal // the policy has changed
 	quit    chan struct{} // closed by close
 	once    sync.Once
 	done    chan struct{} // closed when the goroutine has ended
@@ -98,12 +100,9 @@ func (i *Instancer) restore() {
 		level.Warn(i.logger).Log("msg", "snapshot does not say whose it is", "file", i.saver.file,
 			"taken", i.saver.ours)
 	}
-	since, err := confirmedAt(doc.Written)
-	i.mu.Lock()
-	i.fanout.apply(Change{Reset: true, Up: instances})
-	i.state.set(Stale, err)
+	since, why := confirmedAt(doc.Written)
+	i.take(doc.change(instances), Stale, why)
 	i.state.backdate(since)
-	i.mu.Unlock()
 	i.fanout.index()
 }
 
@@ -132,12 +131,14 @@ func (i *Instancer) save() {
 		case <-s.quit:
 			return
 		case <-pause.C:
+		case <-s.urgent:
 		}
 		due := true
 		select {
 		case <-s.quit:
 			return
 		case <-s.changed:
+		case <-s.urgent:
 		case <-confirm.C:
 			due = i.State().Phase == Live
 		}
@@ -151,17 +152,19 @@ func (i *Instancer) save() {
 // write writes the set to the snapshot file, if it is the registry's, with the time when it was
 // last known to be.
 func (i *Instancer) write() {
-	i.mu.Lock()
-	answered, confirmed := i.answered, time.Now()
-	if s := i.state.get(); s.Phase != Live {
+	confirmed := time.Now()
+	if s := i.State(); s.Phase != Live {
 		confirmed = s.Since
 	}
-	i.mu.Unlock()
-	instances := i.fanout.list() // changes since then are no harm
-	if !answered || len(instances) == 0 {
+	entries := i.Entries() // changes since then are no harm
+	if !i.answered.Load() || len(entries) == 0 {
 		return
 	}
-	doc := document{snapshotVersion, confirmed.UTC(), i.saver.ours, instances}
+	doc := newDocument(confirmed, i.saver.ours, entries)
+	if i.steering != nil {
+		p := i.Policy()
+		doc.Policy = &policyDocument{p.Document.String(), p.Version}
+	}
 	if err := i.saver.write(doc); err != nil && i.saver.isNews(err) {
 		level.Warn(i.logger).Log("msg", "snapshot not written", "err", err)
 	}

@@ -75,6 +75,9 @@ func (s *set) adopt(members map[string]struct{}) {
 	}
 }
 
+// has reports whether name is one of the set. It is not asked about others before adopt.
+func (s *set) has(name string) bool { return s.members == nil || has(s.members, name) }
+
 func (s *set) size() int { return max(len(s.whole), len(s.members)) }
 
 // unsorted returns the set in no order, as a slice that must not be changed.

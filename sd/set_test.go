@@ -38,7 +38,7 @@ func TestSetTellsWhatReallyChanged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFanout()
-			f.apply(reset(test.before...))
+			f.apply(reset(test.before...), nil)
 			diff := f.set.apply(test.change)
 			equalChange(t, test.want, diff)
 			f.publish(false, diff)

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/daytime/sd/policy"
 )
 
 const (
@@ -32,6 +34,56 @@ type document struct {
 	Written   time.Time `json:"written"` // when the registry last confirmed the instances
 	Registry  *origin   `json:"registry,omitempty"`
 	Instances []string  `json:"instances"`
+
+	// With FollowPolicy.
+	Attributes map[string]attributesDocument `json:"attributes,omitempty"`
+	Policy     *policyDocument               `json:"policy,omitempty"`
+}
+
+// An attributesDocument is what an instance says of itself.
+type attributesDocument struct {
+	Weight *int              `json:"weight,omitempty"`
+	Zone   string            `json:"zone,omitempty"`
+	Tags   map[string]string `json:"tags,omitempty"`
+	Since  *time.Time        `json:"since,omitempty"`
+}
+
+// A policyDocument is a PolicyText.
+type policyDocument struct {
+	Document string `json:"document"`
+	Version  int64  `json:"version"`
+}
+
+func newDocument(confirmed time.Time, of *origin, entries []policy.Entry) document {
+	doc := document{Version: snapshotVersion, Written: confirmed.UTC(), Registry: of}
+	doc.Attributes = map[string]attributesDocument{}
+	for _, e := range entries {
+		doc.Instances = append(doc.Instances, e.Instance)
+		if a := e.Attributes; !a.Equal(policy.Attributes{}) {
+			d := attributesDocument{Weight: a.Weight, Zone: a.Zone, Tags: a.Tags}
+			if !a.Since.IsZero() {
+				d.Since = &a.Since
+			}
+			doc.Attributes[e.Instance] = d
+		}
+	}
+	return doc
+}
+
+// change is the document as a backend would tell it, with those of its instances.
+func (d document) change(instances []string) Change {
+	c := Change{Reset: true, Up: instances, Attributes: map[string]policy.Attributes{}}
+	for name, a := range d.Attributes {
+		attributes := policy.Attributes{Weight: a.Weight, Zone: a.Zone, Tags: a.Tags}
+		if a.Since != nil {
+			attributes.Since = *a.Since
+		}
+		c.Attributes[name] = attributes
+	}
+	if d.Policy != nil {
+		c.Policy = &PolicyText{Document: d.Policy.Document, Version: d.Policy.Version}
+	}
+	return c
 }
 
 // An origin says whose list a file holds.

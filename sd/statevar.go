@@ -182,7 +182,7 @@ func (v *stateVar) isClosed() bool {
 
 // await returns nil once the phase is a settled one, ErrClosed after end, and otherwise, when ctx
 // is done, ctx's error and why the phase is no settled one.
-func (v *stateVar) await(ctx context.Context) error {
+func (v *stateVar) await(ctx context.Context, state func() State) error {
 	v.mu.Lock()
 	s, reached, closed := v.state, v.reached, v.closed
 	v.mu.Unlock()
@@ -196,7 +196,7 @@ func (v *stateVar) await(ctx context.Context) error {
 		return fmt.Errorf("sd: await: %w", ErrClosed)
 	case <-ctx.Done():
 	}
-	s = v.get()
+	s = state()
 	lasts := time.Since(s.Since).Round(time.Millisecond)
 	if s.Err == nil {
 		return fmt.Errorf("sd: await: %w: %s for %v", ctx.Err(), s.Phase, lasts)

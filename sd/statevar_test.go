@@ -136,7 +136,7 @@ func TestStateVarAwait(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				ended := make(chan error, 1)
-				go func() { ended <- v.await(ctx) }()
+				go func() { ended <- v.await(ctx, v.get) }()
 				synctest.Wait()
 				test.then(v)
 				err := <-ended
@@ -161,15 +161,15 @@ func TestStateVarAwaitsAtOnce(t *testing.T) {
 		done, cancel := context.WithCancel(t.Context())
 		cancel()
 		v.set(Live, nil)
-		if err := v.await(done); err != nil {
+		if err := v.await(done, v.get); err != nil {
 			t.Errorf("live: want nil, have %v", err)
 		}
 		v.end(Stale, nil)
-		if err := v.await(t.Context()); !errors.Is(err, ErrClosed) {
+		if err := v.await(t.Context(), v.get); !errors.Is(err, ErrClosed) {
 			t.Errorf("ended: want %v, have %v", ErrClosed, err)
 		}
 		v.begin(Unknown)
-		if err := v.await(done); !errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed) {
+		if err := v.await(done, v.get); !errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed) {
 			t.Errorf("begun again: want %v, have %v", context.Canceled, err)
 		}
 	})

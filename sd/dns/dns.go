@@ -108,7 +108,14 @@ func checkName(name string) error {
 
 // Watch implements sd.Backend. It waits for a name that does not exist, and returns when there is
 // no answer, or when the name is gone.
-func (b *Backend) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) error {
+func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+	told := emit
+	emit = func(c sd.Change) {
+		if c.Reset {
+			c.Lacking = want
+		}
+		told(c)
+	}
 	asking, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(b.closed, cancel)()

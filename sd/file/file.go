@@ -63,7 +63,14 @@ func OpenBackend(t sd.Target) (*Backend, error) {
 // Watch implements sd.Backend. It waits for a file that is missing. A file that vanishes, or cannot
 // be taken for longer than a second, ends it with an error that says why. An instance that leaves
 // the file is lost, not withdrawn: a tool that writes the file may have removed it for being down.
-func (b *Backend) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) error {
+func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+	told := emit
+	emit = func(c sd.Change) {
+		if c.Reset {
+			c.Lacking = want
+		}
+		told(c)
+	}
 	r := newReader(b.path, b.lease)
 	defer r.close()
 	w := watching{emit: emit}

@@ -1,44 +1,45 @@
-// Package mem is a registry in memory: the Backend of package sd for unit
-// tests. A [Registry] is a plain value that the test makes and shares between
-// the servers and the clients under test; nothing is global.
+// Package mem is a registry in memory: the Backend of package sd for unit tests. A [Registry] is a
+// plain value that the test makes and shares between the servers and the clients under test;
+// nothing is global.
 //
-// It keeps the contract of sd.Backend, which sdtest executes on it, and it can
-// fail on demand: [Registry.Expire] and [Registry.Fail] do what a real registry
-// does at night. It runs inside testing/synctest bubbles.
+// It keeps the contract of sd.Backend, which sdtest executes on it, with attributes and a policy, and
+// it fails on demand: [Registry.Expire] and [Registry.Fail]. It runs inside testing/synctest bubbles.
 package mem
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
 )
 
-var _ sd.Backend = (*Backend)(nil)
-
-// errLost is why Announce returns when its entry was taken away.
-var errLost = errors.New("entry removed")
-
-// A Registry holds the entries of one directory. Its methods may be called concurrently.
+// A Registry holds the entries of one directory, and its policy. Its methods may be called
+// concurrently.
 type Registry struct {
-	mu      sync.Mutex
-	entries map[string]*Backend // and who owns them; nil: another program
-	left    map[string]struct{} // those that withdrew, of the names that have no entry
-	absent  map[string]*Backend // to be withdrawn for this owner when the failure ends
-	failure error               // present
-	failed  int                 // how often it has begun to fail
-	last    error               // the latest failure
-	turn    chan struct{}       // closed and replaced at every change
+	mu       sync.Mutex
+	entries  map[string]entry
+	left     map[string]struct{} // those that withdrew, of the names that have no entry
+	absent   map[string]*Backend // to be withdrawn for this owner when the failure ends
+	document string              // the policy
+	version  int64               // of the policy, counted from 0
+	failure  error               // present
+	failed   int                 // how often it has begun to fail
+	last     error               // the latest failure
+	turn     chan struct{}       // closed and replaced at every change
+}
+
+// An entry is what is known of an instance.
+type entry struct {
+	owner      *Backend // nil: another program
+	attributes policy.Attributes
 }
 
 // NewRegistry returns an empty registry.
 func NewRegistry() *Registry {
 	return &Registry{
-		entries: map[string]*Backend{},
+		entries: map[string]entry{},
 		left:    map[string]struct{}{},
 		absent:  map[string]*Backend{},
 		turn:    make(chan struct{}),
@@ -52,16 +53,28 @@ func (r *Registry) Instances() []string {
 	return slices.Sorted(maps.Keys(r.entries))
 }
 
-// Put adds an entry that belongs to another program, or hands an existing one over to it.
-func (r *Registry) Put(instance string) {
+// Put adds an entry that belongs to another program, without attributes, or hands an existing one
+// over to it.
+func (r *Registry) Put(instance string) { r.PutEntry(instance, policy.Attributes{}) }
+
+// PutEntry is Put with attributes.
+func (r *Registry) PutEntry(instance string, attributes policy.Attributes) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.add(instance, nil)
+	r.add(instance, entry{attributes: attributes})
 }
 
-// Expire removes the entry of instance, whoever owns it, as the end of its session would: to
-// whoever watches, it is lost, while what an Announce withdraws has withdrawn. An Announce that
-// held it returns.
+// SetPolicy replaces the policy, as another program would. An empty document is none.
+func (r *Registry) SetPolicy(document string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.document, r.version = document, r.version+1
+	r.changed()
+}
+
+// Expire removes the entry of instance, whoever owns it, as the end of its session would: to whoever
+// watches, it is lost, while what an Announce withdraws has withdrawn. An Announce that held it
+// returns.
 func (r *Registry) Expire(instance string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -87,16 +100,21 @@ func (r *Registry) Fail(err error) {
 	r.changed()
 }
 
-// add makes an entry, or hands it over to owner. The caller holds the lock.
-func (r *Registry) add(instance string, owner *Backend) {
-	r.entries[instance] = owner
+// Open returns one client of the registry. It owns what it announces.
+func (r *Registry) Open() *Backend {
+	return &Backend{registry: r, busy: map[string]struct{}{}}
+}
+
+// add makes an entry, or hands it over. The caller holds the lock.
+func (r *Registry) add(instance string, e entry) {
+	r.entries[instance] = e
 	delete(r.left, instance)
 	r.changed()
 }
 
 // withdraw removes an entry if it is owner's. The caller holds the lock.
 func (r *Registry) withdraw(instance string, owner *Backend) {
-	if holder, ok := r.entries[instance]; ok && holder == owner {
+	if e, ok := r.entries[instance]; ok && e.owner == owner {
 		delete(r.entries, instance)
 		r.left[instance] = struct{}{}
 		r.changed()
@@ -109,211 +127,57 @@ func (r *Registry) changed() {
 	r.turn = make(chan struct{})
 }
 
-// Open returns one client of the registry. It owns what it announces.
-func (r *Registry) Open() *Backend {
-	return &Backend{registry: r, busy: map[string]struct{}{}}
+// A view is what a Watch has told.
+type view struct {
+	entries map[string]entry
+	version int64 // of the policy
 }
 
-// A Backend is one client of a [Registry].
-type Backend struct {
-	registry *Registry
-
-	// The registry's lock guards these.
-	closed bool
-	busy   map[string]struct{} // instances that are being announced
-}
-
-// A call is one use of a backend. A failure that is over by the time it looks has
-// ended it all the same.
-type call struct {
-	*Backend
-	failed int // of the registry, when the call began
-}
-
-func (b *Backend) newCall() call {
-	b.registry.mu.Lock()
-	defer b.registry.mu.Unlock()
-	return call{b, b.registry.failed}
-}
-
-// do runs f under the registry's lock, unless the registry has failed or the
-// backend is closed, and returns what to wait on for the next change.
-func (c call) do(f func(r *Registry)) (<-chan struct{}, error) {
-	r := c.registry
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	switch {
-	case c.closed:
-		return nil, sd.ErrClosed
-	case r.failure != nil:
-		return nil, r.failure
-	case r.failed != c.failed:
-		return nil, r.last
-	}
-	f(r)
-	return r.turn, nil
-}
-
-// Watch implements sd.Backend.
-func (b *Backend) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) error {
-	c := b.newCall()
-	var seen map[string]*Backend
-	for ctx.Err() == nil {
-		var now map[string]*Backend
-		var change sd.Change
-		turn, err := c.do(func(r *Registry) {
-			now = maps.Clone(r.entries)
-			change = r.since(seen)
-		})
-		if err != nil {
-			return fmt.Errorf("mem: watch: %w", err)
-		}
-		if change.Reset || len(change.Up)+len(change.Down) > 0 {
-			emit(change)
-		}
-		seen = now
-		wait(ctx, turn)
-	}
-	return ctx.Err()
-}
-
-// since returns the difference to the entries as they were, or the whole set if they were nil. The
-// caller holds the lock.
-func (r *Registry) since(seen map[string]*Backend) (c sd.Change) {
+// look returns the registry as it is now, and the difference to seen that want asks for, or the whole
+// set if seen is nil. The caller holds the lock.
+func (r *Registry) look(seen *view, want sd.Want) (*view, sd.Change) {
+	now := &view{maps.Clone(r.entries), r.version}
+	c := sd.Change{Reset: seen == nil, Ignored: !want.Policy && r.document != ""}
 	if seen == nil {
-		return sd.Change{Reset: true, Up: slices.Collect(maps.Keys(r.entries))}
+		seen = &view{}
+	} else {
+		c.Down = missing(now.entries, seen.entries)
 	}
-	c.Up, c.Down = missing(seen, r.entries), missing(r.entries, seen)
+	c.Up = missing(seen.entries, now.entries)
 	for _, instance := range c.Down {
 		if _, withdrew := r.left[instance]; withdrew {
 			c.Withdrew = append(c.Withdrew, instance)
 		}
 	}
-	return c
+	if want.Attributes {
+		c.Attributes = otherAttributes(seen.entries, now.entries)
+	}
+	if want.Policy && (c.Reset || seen.version != now.version) {
+		c.Policy = &sd.PolicyText{Document: r.document, Version: r.version}
+	}
+	return now, c
 }
 
-// missing returns what of set is missing in from.
-func missing(from, set map[string]*Backend) (names []string) {
-	for s := range set {
-		if _, ok := from[s]; !ok {
+// missing returns what of all is missing in some.
+func missing(some, all map[string]entry) (names []string) {
+	for s := range all {
+		if _, ok := some[s]; !ok {
 			names = append(names, s)
 		}
 	}
 	return names
 }
 
-func wait(ctx context.Context, turn <-chan struct{}) {
-	select {
-	case <-turn:
-	case <-ctx.Done():
-	}
-}
-
-// Announce implements sd.Backend.
-func (b *Backend) Announce(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
-	instance := entry.Instance
-	if !b.begin(instance) {
-		return fmt.Errorf("mem: announce %s: %w: by this backend", instance, sd.ErrConflict)
-	}
-	defer b.end(instance)
-	c := b.newCall()
-	if err := c.publish(ctx, instance); err != nil {
-		return fmt.Errorf("mem: announce %s: %w", instance, err)
-	}
-	if ctx.Err() == nil {
-		told(sd.Status{Phase: sd.Registered})
-	}
-	if err := c.hold(ctx, instance); err != nil {
-		return fmt.Errorf("mem: announce %s: %w", instance, err)
-	}
-	if err := b.withdraw(instance); err != nil {
-		return fmt.Errorf("mem: withdraw %s: %w: %w: %w", instance, sd.ErrUnconfirmed, err, ctx.Err())
-	}
-	return ctx.Err()
-}
-
-// begin notes that an Announce of instance is under way, unless one is.
-func (b *Backend) begin(instance string) bool {
-	b.registry.mu.Lock()
-	defer b.registry.mu.Unlock()
-	if _, twice := b.busy[instance]; twice {
-		return false
-	}
-	b.busy[instance] = struct{}{}
-	return true
-}
-
-func (b *Backend) end(instance string) {
-	b.registry.mu.Lock()
-	defer b.registry.mu.Unlock()
-	delete(b.busy, instance)
-}
-
-// publish makes the entry, or finds that it is there already.
-func (c call) publish(ctx context.Context, instance string) (err error) {
-	if ctx.Err() != nil {
-		return nil
-	}
-	_, doErr := c.do(func(r *Registry) {
-		switch owner, exists := r.entries[instance]; {
-		case !exists:
-			r.add(instance, c.Backend)
-		case owner != c.Backend:
-			err = sd.ErrConflict
+// otherAttributes returns the attributes in now that are others than before.
+func otherAttributes(before, now map[string]entry) (others map[string]policy.Attributes) {
+	for instance, e := range now {
+		if e.attributes.Equal(before[instance].attributes) {
+			continue
 		}
-	})
-	return errors.Join(doErr, err)
-}
-
-// hold returns nil when ctx is done, and an error when the entry is lost.
-func (c call) hold(ctx context.Context, instance string) (err error) {
-	for ctx.Err() == nil {
-		turn, doErr := c.do(func(r *Registry) {
-			switch owner, exists := r.entries[instance]; {
-			case !exists:
-				err = errLost
-			case owner != c.Backend:
-				err = sd.ErrConflict
-			}
-		})
-		if err := errors.Join(doErr, err); err != nil {
-			return err
+		if others == nil {
+			others = map[string]policy.Attributes{}
 		}
-		wait(ctx, turn)
+		others[instance] = e.attributes
 	}
-	return nil
-}
-
-// withdraw removes the entry if it is this backend's, or, while the registry
-// fails, leaves word that it should be.
-func (b *Backend) withdraw(instance string) error {
-	r := b.registry
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	owner, exists := r.entries[instance]
-	ours := exists && owner == b
-	switch {
-	case b.closed: // Close has removed it
-		return nil
-	case r.failure != nil && ours:
-		r.absent[instance] = b
-		return r.failure
-	case r.failure != nil:
-		return r.failure
-	case ours:
-		r.withdraw(instance, b)
-	}
-	return nil
-}
-
-// Close ends every call and removes what the backend announced, also while the registry fails: its
-// session is over. To whoever watches, these entries are lost. It returns nil.
-func (b *Backend) Close() error {
-	r := b.registry
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	b.closed = true
-	maps.DeleteFunc(r.entries, func(_ string, owner *Backend) bool { return owner == b })
-	r.changed()
-	return nil
+	return others
 }

@@ -14,7 +14,7 @@ import (
 
 // Cases returns the rules of the contract, in the order of its sentences.
 func Cases() []Case {
-	return slices.Concat(watchCases(), announceCases(), withdrewCases())
+	return slices.Concat(watchCases(), announceCases(), withdrewCases(), policyCases())
 }
 
 func watchCases() []Case {

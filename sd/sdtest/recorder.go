@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
 )
 
 // A Recorder takes what a Watch emits, keeps the set that follows from it, and finds what the
@@ -17,12 +18,14 @@ import (
 // time, an emit after the return, a change that changes afterwards.
 type Recorder struct {
 	emitting atomic.Int32
+	want     sd.Want // of the Watch
 
 	mu       sync.Mutex
 	returned bool
 	history  []emitted
 	set      map[string]bool
 	left     map[string]bool // those who left and are not back; true: withdrew
+	says     map[string]policy.Attributes
 	smallest int
 	faults   []error
 }
@@ -31,7 +34,9 @@ type Recorder struct {
 type emitted struct{ change, copied sd.Change }
 
 // NewRecorder returns a Recorder that has heard nothing.
-func NewRecorder() *Recorder { return &Recorder{smallest: -1, left: map[string]bool{}} }
+func NewRecorder() *Recorder {
+	return &Recorder{smallest: -1, left: map[string]bool{}, says: map[string]policy.Attributes{}}
+}
 
 // Emit is the argument of Watch.
 func (r *Recorder) Emit(c sd.Change) {
@@ -41,7 +46,8 @@ func (r *Recorder) Emit(c sd.Change) {
 	defer r.mu.Unlock()
 	copied := c
 	copied.Up, copied.Down = slices.Clone(c.Up), slices.Clone(c.Down)
-	copied.Withdrew = slices.Clone(c.Withdrew)
+	copied.Withdrew, copied.Unread = slices.Clone(c.Withdrew), slices.Clone(c.Unread)
+	copied.Attributes = maps.Clone(c.Attributes)
 	r.history = append(r.history, emitted{c, copied})
 	if others > 0 {
 		r.fault("emit of %+v beside another", c)
@@ -52,7 +58,14 @@ func (r *Recorder) Emit(c sd.Change) {
 	if r.set == nil && !c.Reset {
 		r.fault("first emit %+v is not a Reset", c)
 	}
+	if first := r.set == nil; first && r.want.Policy && c.Policy == nil && !c.Lacking.Policy {
+		r.fault("first Reset %+v has no policy, and does not say that it lacks one", c)
+	}
+	if c.Effective != nil || c.Sides != nil {
+		r.fault("%+v evaluates the policy, which is not for a backend to do", c)
+	}
 	r.take(c)
+	r.takeAttributes(c)
 	if n := len(r.set); r.smallest < 0 || n < r.smallest {
 		r.smallest = n
 	}
@@ -90,6 +103,22 @@ func (r *Recorder) take(c sd.Change) {
 		r.set[s] = true
 		delete(r.left, s)
 	}
+}
+
+// takeAttributes notes what the instances say of themselves. The caller holds the lock.
+func (r *Recorder) takeAttributes(c sd.Change) {
+	if c.Reset {
+		clear(r.says)
+	}
+	for _, s := range c.Down {
+		delete(r.says, s)
+	}
+	for _, s := range slices.Concat(c.Unread, slices.Collect(maps.Keys(c.Attributes))) {
+		if !r.set[s] {
+			r.fault("attributes of %q, which is not in the set %q", s, r.names())
+		}
+	}
+	maps.Copy(r.says, c.Attributes)
 }
 
 // Returned says that the Watch has returned.
@@ -153,6 +182,71 @@ func (r *Recorder) Err() error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// changes returns what was emitted.
+func (r *Recorder) changes() (all []sd.Change) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.history {
+		all = append(all, e.change)
+	}
+	return all
+}
+
+// first returns the first change, once there is one.
+func (r *Recorder) first() sd.Change { return r.changes()[0] }
+
+// downs counts the departures.
+func (r *Recorder) downs() (n int) {
+	for _, c := range r.changes() {
+		n += len(c.Down)
+	}
+	return n
+}
+
+// policy returns the policy that was told last.
+func (r *Recorder) policy() (last sd.PolicyText) {
+	for _, c := range r.changes() {
+		if c.Policy != nil {
+			last = *c.Policy
+		}
+	}
+	return last
+}
+
+// showsPolicy waits until the policy that was told last is document.
+func (r *Recorder) showsPolicy(h Harness, document string) error {
+	return eventually(h, func() error {
+		if have := r.policy(); have.Document != document {
+			return fmt.Errorf("policy: want %q, have %+v", document, have)
+		}
+		return r.Err()
+	})
+}
+
+// showsAttributes waits until the instance says what the entry does. Since is the backend's.
+func (r *Recorder) showsAttributes(h Harness, want sd.Entry) error {
+	return eventually(h, func() error {
+		r.mu.Lock()
+		have := r.says[want.Instance]
+		r.mu.Unlock()
+		have.Since = want.Attributes.Since
+		if !have.Equal(want.Attributes) {
+			return fmt.Errorf("attributes of %s: want %v, have %v", want.Instance, want.Attributes, have)
+		}
+		return r.Err()
+	})
+}
+
+// cameWithAttributes wants the attributes of name in the change that it came in.
+func (r *Recorder) cameWithAttributes(name string) error {
+	for _, c := range r.changes() {
+		if _, ok := c.Attributes[name]; slices.Contains(c.Up, name) && !ok {
+			return fmt.Errorf("attributes of %s: want them with the name, have %+v", name, c)
+		}
+	}
+	return nil
 }
 
 // neverBelow wants no set smaller than n, and no fault.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -183,41 +184,76 @@ func (c *call) stop(h Harness) error {
 	return nil
 }
 
-// watch starts a Watch that is recorded.
+// watch starts a Watch of names that is recorded.
 func watch(ctx context.Context, b sd.Backend) (*call, *Recorder) {
+	return watchWanting(ctx, b, sd.Want{})
+}
+
+// watchWanting starts a Watch that is recorded.
+func watchWanting(ctx context.Context, b sd.Backend, want sd.Want) (*call, *Recorder) {
 	r := NewRecorder()
+	r.want = want
 	return start(ctx, func(ctx context.Context) error {
 		defer r.Returned()
-		return b.Watch(ctx, sd.Want{}, r.Emit)
+		return b.Watch(ctx, want, r.Emit)
 	}), r
 }
 
-// announce starts an Announce and waits for up, or for its return.
+// announce starts an Announce without attributes, and waits until it has told that the entry is
+// visible, or for its return.
 func announce(ctx context.Context, h Harness, b sd.Backend, instance string) (*call, error) {
-	ups := make(chan struct{}, 2) // one more than are allowed
-	c := start(ctx, func(ctx context.Context) error {
-		err := b.Announce(ctx, sd.Entry{Instance: instance}, func(sd.Status) {
-			select {
-			case ups <- struct{}{}:
-			default:
-			}
-		})
-		if len(ups) > 1 {
-			return fmt.Errorf("announce %s: up was called twice, then: %v", instance, err)
-		}
-		return err
-	})
-	return c, eventually(h, func() error {
+	return announceEntry(ctx, h, b, sd.Entry{Instance: instance})
+}
+
+// announceEntry is announce with attributes.
+func announceEntry(ctx context.Context, h Harness, b sd.Backend, e sd.Entry) (*call, error) {
+	a := announceTelling(ctx, b, e)
+	return a.call, eventually(h, func() error {
 		select {
-		case <-c.done:
-			return fmt.Errorf("announce %s: %w", instance, c.err)
+		case <-a.done:
+			return fmt.Errorf("announce %s: %w", e.Instance, a.err)
 		default:
 		}
-		if len(ups) == 0 {
-			return fmt.Errorf("announce %s: not up", instance)
+		if a.status().Phase != sd.Registered {
+			return fmt.Errorf("announce %s: not up", e.Instance)
 		}
 		return nil
 	})
+}
+
+// An announcing is an Announce under way, and what it has told.
+type announcing struct {
+	*call
+	mu   sync.Mutex
+	last sd.Status
+}
+
+// status is what was told last.
+func (a *announcing) status() sd.Status {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.last
+}
+
+// announceTelling starts an Announce. The same phase told twice is an error of the call.
+func announceTelling(ctx context.Context, b sd.Backend, e sd.Entry) *announcing {
+	a := &announcing{}
+	var twice error
+	a.call = start(ctx, func(ctx context.Context) error {
+		err := b.Announce(ctx, e, func(s sd.Status) {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			if s.Phase == sd.Registered && a.last.Phase == sd.Registered {
+				twice = fmt.Errorf("announce %s: %s was told twice", e.Instance, s.Phase)
+			}
+			a.last = s
+		})
+		if twice != nil {
+			return fmt.Errorf("%w, then: %v", twice, err)
+		}
+		return err
+	})
+	return a
 }
 
 // leaked looks for goroutines that a call left behind.

@@ -76,7 +76,14 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 
 // Watch implements sd.Backend. It runs in its caller's goroutine. Several calls share one watch and
 // one session, and list each for itself: to have one list as well, share an Instancer.
-func (b *Backend) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) error {
+func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+	told := emit
+	emit = func(c sd.Change) {
+		if c.Reset {
+			c.Lacking = want
+		}
+		told(c)
+	}
 	return translate(b.directory.watch(ctx, emit))
 }
 

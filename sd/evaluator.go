@@ -1,0 +1,175 @@
+package sd
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/daytime/sd/policy"
+)
+
+// An evaluator is what attributes and policy make of the instances. It has no lock and no clock.
+type evaluator struct {
+	attributes map[string]policy.Attributes // of members that say anything
+	unread     map[string]struct{}          // members whose attributes could not be read
+	document   policy.Document              // the last that was readable
+	version    int64                        // of the policy that was told last
+	failure    error                        // why that is not the document
+	compiled   *policy.Policy               // the document as it holds until its expiry
+	problems   []*policy.Problem            // the lines that are left out
+}
+
+// Why a policy is not followed, when it is not that it is unreadable.
+var errPolicyUnread = errors.New("it could not be read")
+
+func newEvaluator() *evaluator {
+	return &evaluator{attributes: map[string]policy.Attributes{}, unread: map[string]struct{}{}}
+}
+
+// An evaluation is what an evaluator makes of a Change.
+type evaluation struct {
+	names  []string // that were evaluated; others are as they were
+	values map[string]policy.Effective
+	sides  []policy.Side // nil: nothing is split
+}
+
+// bareName is what an instance without attributes is without a policy.
+var bareName = (*policy.Policy)(nil).Effective(policy.Entry{})
+
+// take takes a Change in and evaluates those it concerns. Members are those before it.
+func (e *evaluator) take(c Change, members func() []string, now time.Time) evaluation {
+	if c.Reset {
+		e.attributes, e.unread = map[string]policy.Attributes{}, map[string]struct{}{}
+	}
+	for _, name := range c.Down {
+		delete(e.attributes, name)
+		delete(e.unread, name)
+	}
+	for name, a := range c.Attributes {
+		if refuse(name) == "" {
+			e.takeAttributes(name, a)
+		}
+	}
+	for _, name := range c.Unread {
+		if refuse(name) == "" {
+			e.unread[name] = struct{}{}
+		}
+	}
+	switch {
+	case c.Policy != nil:
+		e.takePolicy(*c.Policy, now)
+		return e.evaluateAll(c, members)
+	case c.Lacking.Policy:
+		e.failure = errPolicyUnread
+	}
+	if c.Reset {
+		return e.evaluateAll(c, members)
+	}
+	return e.evaluate(slices.AppendSeq(slices.Clone(c.Up), maps.Keys(c.Attributes)))
+}
+
+// takeAttributes notes what an instance says of itself, as far as that is allowed.
+func (e *evaluator) takeAttributes(name string, a policy.Attributes) {
+	a, err := a.Valid()
+	delete(e.unread, name)
+	if err != nil {
+		e.unread[name] = struct{}{}
+	}
+	if delete(e.attributes, name); !a.Equal(policy.Attributes{}) {
+		e.attributes[name] = a
+	}
+}
+
+// takePolicy notes the policy. Of one that is unreadable the last one stays.
+func (e *evaluator) takePolicy(text PolicyText, now time.Time) {
+	e.version = text.Version
+	document, err := policy.Parse(text.Document)
+	if e.failure = err; err == nil {
+		e.document = document
+	}
+	e.compile(now)
+}
+
+// compile makes the document ready for look-ups, until its expiry.
+func (e *evaluator) compile(now time.Time) {
+	e.compiled, e.problems = e.document.Compile(now), e.document.Problems(now)
+}
+
+// expiry is when a line of the policy expires next.
+func (e *evaluator) expiry() (time.Time, bool) { return e.compiled.NextExpiry() }
+
+// evaluateAll evaluates the members as they are after c.
+func (e *evaluator) evaluateAll(c Change, members func() []string) evaluation {
+	if c.Reset {
+		return e.evaluate(c.Up)
+	}
+	left := setOf(c.Down)
+	all := slices.DeleteFunc(slices.Clone(members()), func(name string) bool { return has(left, name) })
+	return e.evaluate(append(all, c.Up...))
+}
+
+func (e *evaluator) evaluate(names []string) evaluation {
+	x := evaluation{names: names, values: map[string]policy.Effective{}}
+	if sides := e.compiled.Sides(); len(sides) > 1 {
+		x.sides = sides
+	}
+	if e.document.IsEmpty() && len(e.attributes) == 0 {
+		return x
+	}
+	for _, name := range names {
+		v := e.compiled.Effective(policy.Entry{Instance: name, Attributes: e.attributes[name]})
+		if v != bareName {
+			x.values[name] = v
+		}
+	}
+	return x
+}
+
+// warning is what an operator should know of the policy, or nil. Of a backend that has none nobody
+// need know that there is none.
+func (e *evaluator) warning(hasPolicy bool, tally policy.Tally) error {
+	var all []error
+	if e.failure != nil && (hasPolicy || e.failure != errPolicyUnread) {
+		all = append(all, fmt.Errorf("policy version %d is not followed, the one before is: %w",
+			e.version, e.failure))
+	}
+	if wrong := e.problems; len(wrong) > 0 {
+		all = append(all, fmt.Errorf("policy has %d wrong lines: %w", len(wrong), wrong[0]))
+	}
+	if tally.DrainsSuspended() {
+		all = append(all, errors.New("every instance is drained, so drained ones are picked"))
+	}
+	if tally.WeightsSuspended() {
+		all = append(all, errors.New("every weight is 0, so weights are ignored"))
+	}
+	if n := len(e.unread); n > 0 {
+		all = append(all, fmt.Errorf("attributes of %d instances could not be read", n))
+	}
+	return inOneLine(all)
+}
+
+// sortedUnread returns the names of unread.
+func (e *evaluator) sortedUnread() []string { return slices.Sorted(maps.Keys(e.unread)) }
+
+// inOneLine is errors.Join with semicolons.
+func inOneLine(all []error) error {
+	if len(all) < 2 {
+		return errors.Join(all...)
+	}
+	return joined(all)
+}
+
+type joined []error
+
+func (j joined) Unwrap() []error { return j }
+
+func (j joined) Error() string {
+	var texts []string
+	for _, err := range j {
+		texts = append(texts, err.Error())
+	}
+	return strings.Join(texts, "; ")
+}

@@ -1,0 +1,184 @@
+package sd
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"example.com/daytime/sd/policy"
+	"github.com/go-kit/log/level"
+)
+
+// FollowPolicy has an Instancer read the attributes of the instances and the policy of the
+// directory, and evaluate them. By default neither is read, and every instance is like every other.
+//
+// What it makes of them comes with the instances in the [Change] of a follower, such as lb.Pool: no
+// list is told before its policy is known. go-kit's subscribers are not sent instances that are
+// drained, unless all are. Instances and Entries have them all. What is wrong with a policy is in
+// the log and in the error of the State, whose phase is live all the same. A registry that has no
+// policy, or no attributes, is followed without.
+func FollowPolicy() InstancerOption {
+	return func(i *Instancer) { i.steering = &steering{evaluator: newEvaluator()} }
+}
+
+// A steering is what an Instancer that follows the policy has for it. The loop uses it, and a timer
+// when a line of the policy expires.
+type steering struct {
+	mu        sync.Mutex // held during an evaluation; taken before the Instancer's
+	evaluator *evaluator
+	timer     *time.Timer // runs until a line expires; nil before the first one
+	stopped   bool
+}
+
+// A PolicyState is the policy as an Instancer follows it.
+type PolicyState struct {
+	Document policy.Document // which is followed: the last that could be read
+	Version  int64           // of the policy in the registry when it was last told
+	Err      error           // why that one is not followed, and the one before is
+	Unread   []string        // instances whose attributes could not be read, or not all; sorted
+	Tally    policy.Tally    // of the instances
+}
+
+// Policy returns what is followed, the zero value without [FollowPolicy].
+func (i *Instancer) Policy() PolicyState {
+	if i.steering == nil {
+		return PolicyState{}
+	}
+	i.steering.mu.Lock()
+	defer i.steering.mu.Unlock()
+	e := i.steering.evaluator
+	return PolicyState{e.document, e.version, e.failure, e.sortedUnread(), i.fanout.tallied()}
+}
+
+// Entries returns the set as Instances does, with the attributes of each. Without [FollowPolicy] none
+// has any.
+func (i *Instancer) Entries() []policy.Entry {
+	if i.steering == nil {
+		return entriesOf(i.Instances(), nil)
+	}
+	i.steering.mu.Lock()
+	defer i.steering.mu.Unlock()
+	return entriesOf(i.Instances(), i.steering.evaluator.attributes)
+}
+
+func entriesOf(names []string, attributes map[string]policy.Attributes) (entries []policy.Entry) {
+	for _, name := range names {
+		entries = append(entries, policy.Entry{Instance: name, Attributes: attributes[name]})
+	}
+	return entries
+}
+
+// want is what the Instancer asks its backend for.
+func (i *Instancer) want() Want {
+	return Want{Attributes: i.steering != nil, Policy: i.steering != nil}
+}
+
+// take has c evaluated, if the policy is followed, and tells it to the subscribers. The state is p
+// because of why after that.
+func (i *Instancer) take(c Change, p Phase, why error) {
+	if i.steering == nil {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.fanout.apply(c, nil)
+		i.state.set(p, why)
+		return
+	}
+	i.steering.mu.Lock()
+	defer i.steering.mu.Unlock()
+	before := i.steering.evaluator.document
+	i.evaluate(c, p, why)
+	if c.Policy != nil || c.Lacking.Policy {
+		i.logPolicy(before)
+	}
+}
+
+// evaluate is take for an Instancer that follows the policy. The caller holds the lock of steering.
+func (i *Instancer) evaluate(c Change, p Phase, why error) {
+	e, now := i.steering.evaluator, time.Now()
+	x := e.take(c, i.fanout.members, now)
+	i.mu.Lock()
+	i.fanout.apply(c, &x)
+	if p == Live {
+		why = i.policyWarning()
+	}
+	i.state.set(p, why)
+	i.mu.Unlock()
+	i.scheduleExpiry(now)
+}
+
+// expire evaluates all again when a line of the policy has expired.
+func (i *Instancer) expire() {
+	s := i.steering
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return
+	}
+	now := time.Now()
+	s.evaluator.compile(now)
+	x := s.evaluator.evaluateAll(Change{}, i.fanout.members)
+	i.mu.Lock()
+	i.fanout.apply(Change{}, &x)
+	if i.state.get().Phase == Live {
+		i.state.set(Live, i.policyWarning())
+	}
+	i.mu.Unlock()
+	i.scheduleExpiry(now)
+}
+
+// scheduleExpiry has expire called when the next line expires. The caller holds the lock of steering.
+func (i *Instancer) scheduleExpiry(now time.Time) {
+	s := i.steering
+	expiry, ok := s.evaluator.expiry()
+	switch {
+	case !ok && s.timer != nil:
+		s.timer.Stop()
+	case ok && s.timer == nil:
+		s.timer = time.AfterFunc(expiry.Sub(now), i.expire)
+	case ok:
+		s.timer.Reset(expiry.Sub(now))
+	}
+}
+
+// stop ends the timer, and waits for what it may have begun.
+func (s *steering) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+// policyWarning is what an operator should know of the policy, or nil.
+func (i *Instancer) policyWarning() error {
+	_, has := i.backend.(PolicyStore)
+	return i.steering.evaluator.warning(has, i.fanout.tallied())
+}
+
+// logPolicy writes the lines about a policy that has come, or has not.
+func (i *Instancer) logPolicy(before policy.Document) {
+	e := i.steering.evaluator
+	if e.failure != nil {
+		if _, has := i.backend.(PolicyStore); has {
+			level.Warn(i.logger).Log("msg", "policy not followed", "version", e.version, "err", e.failure)
+		}
+		return
+	}
+	if e.document.String() == before.String() {
+		return
+	}
+	tally := i.fanout.tallied()
+	level.Info(i.logger).Log("msg", "policy", "version", e.version,
+		"by", strings.Join(policy.ChangedBy(before, e.document), ","),
+		"instances", tally.Instances, "drained", tally.Drained)
+	for n, problem := range e.problems {
+		if n == maxToldProblems {
+			break
+		}
+		level.Warn(i.logger).Log("msg", "line of the policy left out", "err", problem)
+	}
+}
+
+// maxToldProblems is how many wrong lines of one policy are logged.
+const maxToldProblems = 3
