@@ -64,9 +64,11 @@ func (m *memory) Remove(instance string) error { return m.Delete("/go_servers/" 
 
 func (m *memory) Instances() ([]string, error) { return m.Children("/go_servers") }
 
-// Lacks says that every departure is in doubt.
-func (*memory) Lacks() sdtest.Lacks  { return sdtest.Lacks{Withdrew: true} }
-func (*process) Lacks() sdtest.Lacks { return sdtest.Lacks{Withdrew: true} }
+// Lacks says that lists do not tell how a server left.
+func (m *memory) Lacks() sdtest.Lacks  { return lacks(m.target) }
+func (p *process) Lacks() sdtest.Lacks { return lacks(p.target) }
+
+func lacks(t sd.Target) sdtest.Lacks { return sdtest.Lacks{Withdrew: t.Keys["watch"] == "children"} }
 
 func TestConformanceInMemory(t *testing.T) {
 	for _, mode := range []string{"persistent", "children"} {

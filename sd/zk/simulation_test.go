@@ -87,6 +87,9 @@ type simulation struct {
 	frozen  bool                 // the observer hears nothing
 	freezes []span               // and when it did not
 	allowed map[string]int       // by name, how often something happened that lets it appear
+	wishes  map[string][]wish    // by name, when it was wanted or not
+	touched map[string][]time.Time
+	told    []departure
 }
 
 // simulate runs one seed.
@@ -117,6 +120,8 @@ func newSimulation(t *testing.T, seed uint64, where setting) *simulation {
 		armed:   map[zkdev.Op]int{},
 		absent:  map[string]time.Time{},
 		allowed: map[string]int{},
+		wishes:  map[string][]wish{},
+		touched: map[string][]time.Time{},
 	}
 	sim.logger = log.LoggerFunc(func(pairs ...any) error {
 		sim.note("    %s", fmt.Sprintln(pairs...))
