@@ -38,16 +38,16 @@ func (sim *simulation) overhear(p *program, b sd.Backend) sd.Backend {
 	}}
 }
 
-// checkDepartures checks that nobody was told that a name withdrew which was to stay. One whose data
-// another tool changes, and which is gone soon after, may look as if it had, to a process that is
-// told of both late.
+// checkDepartures checks that nobody was told that a name withdrew which was to stay. One into whose
+// node somebody wrote, a tool or a takeover that failed, and which is gone soon after, may look as if
+// it had, also to a process that is told of both late.
 func (sim *simulation) checkDepartures() {
 	sim.mu.Lock()
 	told := sim.told
 	sim.told = nil
 	sim.mu.Unlock()
 	for _, d := range told {
-		if !sim.wasToLeave(d.name, d.at) && !sim.wasTouched(d.name, d.at) {
+		if !sim.wasToLeave(d.name, d.at) && !sim.observer.wasWritten(d.name, d.at, departureWindow) {
 			sim.fail("%s was told at %.3fs that %s withdrew, which it was not to", d.program.slot.name, sim.seconds(d.at), d.name)
 		}
 	}
@@ -68,14 +68,6 @@ func (sim *simulation) wasToLeave(name string, before time.Time) bool {
 		leave = w.leave
 	}
 	return leave
-}
-
-func (sim *simulation) wasTouched(name string, before time.Time) bool {
-	sim.mu.Lock()
-	defer sim.mu.Unlock()
-	return slices.ContainsFunc(sim.touched[name], func(t time.Time) bool {
-		return !t.After(before) && before.Sub(t) < departureWindow
-	})
 }
 
 // probeWithdraw has a server withdraw: everybody with a persistent watch is told that it did.

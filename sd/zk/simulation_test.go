@@ -128,7 +128,7 @@ func newSimulation(t *testing.T, seed uint64, where setting) *simulation {
 		return nil
 	})
 	sim.timeout = time.Duration(4+2*sim.random.IntN(2)) * time.Second
-	sim.observer = &observer{server: sim.server, history: map[string][]turn{}}
+	sim.observer = &observer{server: sim.server, history: map[string][]turn{}, writes: map[string][]time.Time{}}
 	sim.slots = sim.layout()
 	return sim
 }
