@@ -33,29 +33,41 @@ const (
 // the list, or this process may have been stopped between the two events, so that they seem to be
 // close to each other. A link that stalls between them and does not break cannot be told.
 type changes struct {
-	present map[string]bool      // what events leave of each child
-	claimed map[string]time.Time // since when a takeover may follow
-	left    map[string]bool      // of those that are gone: which withdrew
+	present map[string]bool  // what events leave of each child
+	claimed map[string]claim // a takeover may follow
+	left    map[string]bool  // of those that are gone: which withdrew
 
 	listedAt time.Time
-	doubt    time.Time // claims before that are no sign of a withdrawal
+	before   int64     // the number of the last event that may be older than the list
+	doubt    time.Time // until then claims are no sign of a withdrawal
 	ran      time.Time // when the process was last known to run
+}
+
+// A claim is a change of a child's data.
+type claim struct {
+	at   time.Time
+	sure bool // a withdrawal may follow as well
 }
 
 func newChanges() changes {
 	return changes{
 		present: map[string]bool{},
-		claimed: map[string]time.Time{},
+		claimed: map[string]claim{},
 		left:    map[string]bool{},
 	}
 }
 
-// listed begins anew with a list. What is held back of the time before is in it.
-func (c *changes) listed(now time.Time) {
+// listed begins anew with a list, which may know of the events up to that number. What is held back
+// of the time before is in it.
+func (c *changes) listed(now time.Time, number int64) {
 	clear(c.present)
 	clear(c.claimed)
 	clear(c.left)
-	c.listedAt, c.doubt, c.ran = now, now, now
+	c.listedAt, c.before = now, number
+	if c.ran.IsZero() {
+		c.ran = now
+	}
+	c.running(now)
 }
 
 // running notes that the process runs. If it has not for a while, what was received meanwhile is
@@ -79,14 +91,14 @@ func (c *changes) add(child string, e event) {
 		delete(c.left, name)
 	case e.Type == gozk.EventNodeDeleted:
 		c.present[name] = false
-		if ok && claimed.After(c.doubt) && e.at.Sub(claimed) < claimTimeout {
+		if claimed.sure && e.at.Sub(claimed.at) < claimTimeout {
 			c.left[name] = true
 		}
 		if !ok && e.at.Sub(c.listedAt) < claimTimeout { // its claim may be older than the list
-			c.claimed[name] = time.Time{}
+			c.claimed[name] = claim{}
 		}
 	case e.Type == gozk.EventNodeDataChanged:
-		c.claimed[name] = e.at
+		c.claimed[name] = claim{e.at, e.number > c.before && !e.at.Before(c.doubt)}
 	}
 }
 

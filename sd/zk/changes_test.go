@@ -43,8 +43,8 @@ func TestChanges(t *testing.T) {
 		t.Run(steps, func(t *testing.T) {
 			start := time.Now()
 			c, set := newChanges(), map[string]struct{}{alice: {}}
-			c.listed(start)
-			last := start
+			c.listed(start, 0)
+			last, number := start, int64(0)
 			have := []string{}
 			for _, step := range strings.Fields(steps) {
 				after, err := time.ParseDuration(step[1:])
@@ -61,13 +61,14 @@ func TestChanges(t *testing.T) {
 				last = at
 				switch step[0] {
 				case 'l':
-					c.listed(at)
+					c.listed(at, number)
 				case 'r':
 					c.resolve()
 				default:
 					kind := map[byte]gozk.EventType{'C': gozk.EventNodeDataChanged, 'X': gozk.EventNodeDeleted, 'N': gozk.EventNodeCreated}[step[0]]
 					if kind != 0 {
-						c.add(alice, event{gozk.Event{Type: kind}, at})
+						number++
+						c.add(alice, event{gozk.Event{Type: kind}, at, number})
 					}
 				}
 				if strings.Contains(steps, "X2.1s N2.1s") && strings.HasPrefix(step, "X2.1s") {
@@ -104,11 +105,11 @@ func told(c sd.Change, set map[string]struct{}) (list []string) {
 // What is certain is not kept.
 func TestChangesForget(t *testing.T) {
 	c, set := newChanges(), map[string]struct{}{}
-	c.listed(time.Now().Add(-time.Hour))
+	c.listed(time.Now().Add(-time.Hour), 0)
 	for n := range 1000 {
 		name := fmt.Sprint(n)
 		for _, kind := range []gozk.EventType{gozk.EventNodeCreated, gozk.EventNodeDataChanged, gozk.EventNodeDeleted} {
-			c.add(name, event{gozk.Event{Type: kind}, time.Now()})
+			c.add(name, event{gozk.Event{Type: kind}, time.Now(), 1})
 		}
 	}
 	c.certain(set)

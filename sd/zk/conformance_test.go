@@ -64,12 +64,12 @@ func (m *memory) Remove(instance string) error { return m.Delete("/go_servers/" 
 
 func (m *memory) Instances() ([]string, error) { return m.Children("/go_servers") }
 
-// Lacks says that every departure is in doubt, and that there are names alone.
-func (*memory) Lacks() sdtest.Lacks {
-	return sdtest.Lacks{Withdrew: true, Attributes: true, Policy: true}
-}
-func (*process) Lacks() sdtest.Lacks {
-	return sdtest.Lacks{Withdrew: true, Attributes: true, Policy: true}
+// Lacks says that lists do not tell how a server left, and that there are names alone.
+func (m *memory) Lacks() sdtest.Lacks  { return lacks(m.target) }
+func (p *process) Lacks() sdtest.Lacks { return lacks(p.target) }
+
+func lacks(t sd.Target) sdtest.Lacks {
+	return sdtest.Lacks{Withdrew: t.Keys["watch"] == "children", Attributes: true, Policy: true}
 }
 
 func TestConformanceInMemory(t *testing.T) {

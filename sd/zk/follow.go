@@ -91,7 +91,7 @@ func (f *follower) list() error {
 		}
 		f.lists.Add(1)
 		if f.admit(stat, len(names)) {
-			f.begin(names, baseline{*stat, lo, f.queue.counted()})
+			f.begin(names, baseline{*stat, lo, f.queue.counted()}, f.queue.last())
 			return nil
 		}
 		if _, err := f.Sync(f.parent); err != nil {
@@ -103,9 +103,9 @@ func (f *follower) list() error {
 
 // begin emits a list. It is passed on as it came, and the set is made after that: walking the names
 // in another order than memory's takes twice as long.
-func (f *follower) begin(names []string, base baseline) {
+func (f *follower) begin(names []string, base baseline, last int64) {
 	f.found, f.listed, f.base = true, time.Now(), base
-	f.changes.listed(f.listed)
+	f.changes.listed(f.listed, last)
 	f.scheduleAudit()
 	f.emit(sd.Change{Reset: true, Up: names})
 	f.set = make(map[string]struct{}, len(names))

@@ -23,12 +23,14 @@ type queue struct {
 	events   []event
 	overflow bool
 	count    int64 // children created or deleted, as far as events tell
+	number   int64 // of the last event
 }
 
 // An event is one of ZooKeeper's, and when it came.
 type event struct {
 	gozk.Event
-	at time.Time
+	at     time.Time
+	number int64 // in the order in which they came
 }
 
 func newQueue(c *session.Conn) *queue { return &queue{conn: c, news: signal.New()} }
@@ -37,8 +39,9 @@ func newQueue(c *session.Conn) *queue { return &queue{conn: c, news: signal.New(
 func (q *queue) push(e gozk.Event, ofChild bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.number++
 	if len(q.events) < maxPending {
-		q.events = append(q.events, event{e, time.Now()})
+		q.events = append(q.events, event{e, time.Now(), q.number})
 	} else {
 		q.overflow = true
 	}
@@ -62,6 +65,13 @@ func (q *queue) counted() int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.count
+}
+
+// last returns the number of the last event that has come.
+func (q *queue) last() int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.number
 }
 
 // childName returns the name of the child of parent that path is, or "" if it is none.

@@ -114,6 +114,7 @@ func (a *announcer) tryCreate(c *session.Conn, e *entry) error {
 	case stat == nil:
 		return e.node.create(c)
 	case stat.EphemeralOwner == c.Session:
+		e.due = time.Now() // its data may have been changed before it was watched
 		return nil
 	default:
 		return e.node.takeOver(c, stat, func() bool { return a.wants(e, create) })

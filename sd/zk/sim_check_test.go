@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing/synctest"
 	"time"
 
@@ -35,6 +36,7 @@ func (sim *simulation) settle(probe func()) {
 		sim.fail("%v after the end of all faults: %v", within, err)
 	}
 	sim.checkHistory()
+	sim.checkDepartures()
 	sim.checkPace()
 	if sim.hasFailed() {
 		return
@@ -54,6 +56,7 @@ func (sim *simulation) settle(probe func()) {
 			sim.fail("some time later: %v", err)
 		}
 		sim.checkHistory()
+		sim.checkDepartures()
 	}
 }
 
@@ -127,8 +130,12 @@ func (sim *simulation) processConverged(p *program, names []string) error {
 			want = sd.Conflict
 		case wanted[name]:
 			want = sd.Registered
-			if _, stat, _ := sim.server.Get("/go_servers/" + name); stat.EphemeralOwner != p.session() {
+			data, stat, _ := sim.server.Get("/go_servers/" + name)
+			if stat.EphemeralOwner != p.session() {
 				return fmt.Errorf("owner of %s: want %#x, the session of %s, have %#x", name, p.session(), p.slot.name, stat.EphemeralOwner)
+			}
+			if !strings.Contains(string(data), `"id":"`+name+`"`) {
+				return fmt.Errorf("data of %s: want its document, have %q", name, data)
 			}
 		}
 		if have := r.State(); have.Phase != want {

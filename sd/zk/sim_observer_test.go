@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,7 +27,8 @@ type observer struct {
 	running sync.WaitGroup // its two goroutines
 
 	mu      sync.Mutex
-	history map[string][]turn // by name; before the first turn it is absent
+	history map[string][]turn      // by name; before the first turn it is absent
+	writes  map[string][]time.Time // by name
 }
 
 // A turn is the moment at which a name appeared or vanished.
@@ -40,7 +42,7 @@ const observerTimeout = 40 * time.Second
 
 // watchChange is an event of the wire protocol.
 type watchChange struct {
-	kind int32 // 1: created, 2: deleted
+	kind int32 // 1: created, 2: deleted, 3: data changed
 	path string
 }
 
@@ -103,8 +105,12 @@ func (o *observer) read() {
 		}
 		e := watchChange{int32(binary.BigEndian.Uint32(frame[16:])), string(frame[28:])}
 		name, ok := strings.CutPrefix(e.path, "/go_servers/")
-		if ok && e.kind <= 2 && !strings.Contains(name, "/") {
+		switch {
+		case !ok || strings.Contains(name, "/"):
+		case e.kind <= 2:
 			o.note(name, e.kind == 1)
+		case e.kind == 3:
+			o.noteWrite(name)
 		}
 	}
 }
@@ -127,6 +133,21 @@ func (o *observer) note(name string, present bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.history[name] = append(o.history[name], turn{time.Now(), present})
+}
+
+func (o *observer) noteWrite(name string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.writes[name] = append(o.writes[name], time.Now())
+}
+
+// wasWritten reports whether anybody wrote into the node of name at any time around then.
+func (o *observer) wasWritten(name string, then time.Time, window time.Duration) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.ContainsFunc(o.writes[name], func(at time.Time) bool {
+		return then.Sub(at).Abs() < window
+	})
 }
 
 // wiped notes that everything is gone, and its own session with it.

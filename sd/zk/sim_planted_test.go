@@ -30,6 +30,8 @@ func TestSimulationFindsPlantedBugs(t *testing.T) {
 		"empty set published at first":  {all, emptyAtFirst},
 		"registered on the way out":     {all, registerOnTheWayOut},
 		"takeover in two steps":         {all, takeoverInTwoSteps},
+		"a loss taken for a withdrawal": {all, lossWithdrew},
+		"a withdrawal taken for a loss": {all, withdrewIsLost},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -163,5 +165,25 @@ func takeoverInTwoSteps(sim *simulation, p *program, b sd.Backend) sd.Backend {
 			time.Sleep(100 * time.Millisecond)
 		}
 		return b.Announce(ctx, entry, told)
+	}}
+}
+
+// lossWithdrew takes everybody who is gone for one who left on purpose.
+func lossWithdrew(sim *simulation, p *program, b sd.Backend) sd.Backend {
+	return patched{Backend: b, watch: func(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+		return b.Watch(ctx, want, func(c sd.Change) {
+			c.Withdrew = c.Down
+			emit(c)
+		})
+	}}
+}
+
+// withdrewIsLost takes nobody for one who left on purpose.
+func withdrewIsLost(sim *simulation, p *program, b sd.Backend) sd.Backend {
+	return patched{Backend: b, watch: func(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+		return b.Watch(ctx, want, func(c sd.Change) {
+			c.Withdrew = nil
+			emit(c)
+		})
 	}}
 }

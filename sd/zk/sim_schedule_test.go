@@ -30,7 +30,10 @@ func (sim *simulation) rounds() []round {
 	for range 3 {
 		steps := sim.schedule()
 		server, _ := sim.someServer()
-		probes := []func(){sim.probeTime, sim.probeReconnect, func() { sim.probeRestart(server) }}
+		probes := []func(){
+			sim.probeTime, sim.probeReconnect,
+			func() { sim.probeRestart(server) }, func() { sim.probeWithdraw(server) },
+		}
 		if sim.calm {
 			probes = probes[:1]
 		}
@@ -177,6 +180,11 @@ var membership = []kind{
 			steps = append(steps, once(at+sim.pause(), func() { sim.deleteForeign(name) }, "another program removes %s", name)...)
 		}
 		return steps
+	}},
+	{4, func(sim *simulation, at time.Duration) []step {
+		_, name := sim.someServer()
+		data := choose(sim.random, foreignData)
+		return once(at, func() { sim.touch(name, data) }, "another tool writes %q into %s", data, name)
 	}},
 	{2, func(sim *simulation, at time.Duration) []step {
 		return once(at, sim.deleteDirectory, "operator deletes the directory")

@@ -15,6 +15,7 @@ func (sim *simulation) register(s *slot, name string) {
 	}
 	sim.mu.Lock()
 	s.process.wanted[name] = true
+	sim.wishes[name] = append(sim.wishes[name], wish{time.Now(), false})
 	sim.mu.Unlock()
 	sim.mayAppear(name)
 	sim.calls.Go(s.process.registrars[name].Register)
@@ -41,6 +42,9 @@ func (sim *simulation) withdraw(s *slot, name string, wait bool) {
 func (sim *simulation) deregister(p *program, name string) {
 	sim.mu.Lock()
 	p.wanted[name] = false
+	if !p.dead {
+		sim.wishes[name] = append(sim.wishes[name], wish{time.Now(), true})
+	}
 	allowed := sim.allowed[name]
 	sim.mu.Unlock()
 	r := p.registrars[name]
@@ -92,6 +96,23 @@ func (sim *simulation) deleteNode(name string) {
 	if _, foreign := sim.foreign[name]; !foreign {
 		sim.server.Delete("/go_servers/" + name)
 	}
+}
+
+// touch has another tool write into a node of ours, which its server is to write again. It does so
+// at most twice in a round: a server that is annoyed more often waits for its next audit.
+func (sim *simulation) touch(name, data string) {
+	sim.mu.Lock()
+	_, foreign := sim.foreign[name]
+	recent := slices.DeleteFunc(slices.Clone(sim.touched[name]), func(t time.Time) bool {
+		return time.Since(t) > time.Minute
+	})
+	if foreign || len(recent) >= 2 {
+		sim.mu.Unlock()
+		return
+	}
+	sim.touched[name] = append(sim.touched[name], time.Now())
+	sim.mu.Unlock()
+	sim.server.SetData("/go_servers/"+name, []byte(data))
 }
 
 // put makes name somebody else's, in place of ours if it is there.

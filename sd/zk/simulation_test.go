@@ -87,6 +87,9 @@ type simulation struct {
 	frozen  bool                 // the observer hears nothing
 	freezes []span               // and when it did not
 	allowed map[string]int       // by name, how often something happened that lets it appear
+	wishes  map[string][]wish    // by name, when it was wanted or not
+	touched map[string][]time.Time
+	told    []departure
 }
 
 // simulate runs one seed.
@@ -117,13 +120,15 @@ func newSimulation(t *testing.T, seed uint64, where setting) *simulation {
 		armed:   map[zkdev.Op]int{},
 		absent:  map[string]time.Time{},
 		allowed: map[string]int{},
+		wishes:  map[string][]wish{},
+		touched: map[string][]time.Time{},
 	}
 	sim.logger = log.LoggerFunc(func(pairs ...any) error {
 		sim.note("    %s", fmt.Sprintln(pairs...))
 		return nil
 	})
 	sim.timeout = time.Duration(4+2*sim.random.IntN(2)) * time.Second
-	sim.observer = &observer{server: sim.server, history: map[string][]turn{}}
+	sim.observer = &observer{server: sim.server, history: map[string][]turn{}, writes: map[string][]time.Time{}}
 	sim.slots = sim.layout()
 	return sim
 }
