@@ -40,7 +40,7 @@ func (c *Conn) Down() <-chan struct{} { return c.down }
 // a reply was, and ErrDisconnected if nothing better is known.
 func (c *Conn) Err() error {
 	if err := c.replies.refusal(); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", c.Server, err)
 	}
 	select {
 	case <-c.down:

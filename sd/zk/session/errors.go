@@ -18,6 +18,8 @@ var (
 	ErrNoSession = errors.New("no session")
 	// ErrDisconnected: the Conn is down.
 	ErrDisconnected = errors.New("connection lost")
+	// ErrUnanswered: a server answered nothing but pings for a session timeout. The Conn is down.
+	ErrUnanswered = errors.New("pings are answered, and requests are not")
 	// ErrTooLong: a reply is longer than 16 MiB.
 	ErrTooLong = errors.New("more than is accepted")
 	// ErrNoAddWatch: the server has no persistent watches.

@@ -4,14 +4,22 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+	"time"
 )
+
+const pingXid = -2
 
 // A replies is what a guard knows of the requests under way on its connection, and of their
 // replies. Three kinds of replies need a look: those with a vector, whose length go-zookeeper
 // believes, those to a multi, past whose end it reads, and those that it does not tell of.
+//
+// A server answers the requests of a connection in order, pings among them. One that answers pings
+// alone, for as long as a session lasts, is of no use, though it keeps the session alive.
 type replies struct {
 	mu       sync.Mutex
+	timeout  time.Duration         // of the session
 	pending  map[int32]int32       // opcode by xid
+	silent   time.Time             // since when there is no reply to what is pending
 	reads    map[string]*multiRead // by mark
 	readOf   map[int32]*multiRead  // by xid
 	marked   int                   // multiReads so far
@@ -29,20 +37,35 @@ func newReplies() *replies {
 	}
 }
 
-// sent notes a request whose reply needs a look.
+// begin notes the session timeout.
+func (r *replies) begin(timeout time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.timeout = timeout
+}
+
+// sent notes a request.
 func (r *replies) sent(packet []byte) {
 	if len(packet) < 12 {
 		return
 	}
-	opcode := int32(binary.BigEndian.Uint32(packet[8:]))
-	switch opcode {
-	case opGetChildren2, opGetData, opMulti, opAddWatch, opMultiRead, opCloseSession:
-	default:
+	xid := int32(binary.BigEndian.Uint32(packet[4:]))
+	if xid < 0 { // a ping
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.pending[int32(binary.BigEndian.Uint32(packet[4:]))] = opcode
+	if len(r.pending) == 0 {
+		r.silent = time.Now()
+	}
+	r.pending[xid] = int32(binary.BigEndian.Uint32(packet[8:]))
+}
+
+// heard notes that the server is answering a request.
+func (r *replies) heard() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.silent = time.Now()
 }
 
 // received checks the beginning of a reply.
@@ -53,9 +76,10 @@ func (r *replies) received(size int, head []byte) error {
 	defer r.mu.Unlock()
 	opcode, found := r.pending[xid]
 	if !found {
-		return nil
+		return r.checkSilence(xid)
 	}
 	delete(r.pending, xid)
+	r.silent = time.Now()
 	switch {
 	case code == codeUnimplemented:
 		r.missing[opcode] = true
@@ -68,6 +92,15 @@ func (r *replies) received(size int, head []byte) error {
 		return checkVector(opcode, size, head[minFrame:])
 	}
 	return nil
+}
+
+// checkSilence returns an error if xid is a ping's, and nothing else has been answered for a whole
+// session timeout. Events are no answers.
+func (r *replies) checkSilence(xid int32) error {
+	if xid != pingXid || len(r.pending) == 0 || time.Since(r.silent) < r.timeout {
+		return nil
+	}
+	return fmt.Errorf("%w, for %v", ErrUnanswered, r.timeout)
 }
 
 // checkVector checks that what a reply begins with fits in: a list of names, each of which takes 4
