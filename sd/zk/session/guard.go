@@ -50,6 +50,7 @@ type guard struct {
 	net.Conn
 	handshakeBy time.Time
 	onHandshake func(handshake) // called once, by Read or Close
+	longList    func(size int64) error
 	once        sync.Once
 	replies     *replies
 	asked       bool // the connect request was sent
@@ -77,6 +78,7 @@ func newGuard(conn net.Conn, handshakeTimeout time.Duration, onHandshake func(ha
 		Conn:        conn,
 		handshakeBy: time.Now().Add(handshakeTimeout),
 		onHandshake: onHandshake,
+		longList:    tooLong,
 		replies:     newReplies(),
 	}
 	g.in = bufio.NewReaderSize(source{g}, 4+frameHead)
@@ -163,7 +165,7 @@ func (g *guard) inspect() (bad, err error) {
 		}
 	}
 	if size > maxFrame {
-		return fmt.Errorf("frame of %d bytes: %w, which is %d", size, ErrTooLong, maxFrame), nil
+		return g.tooLong(size)
 	}
 	head, err := g.in.Peek(4 + int(min(size, frameHead)))
 	if err != nil {
@@ -176,13 +178,28 @@ func (g *guard) inspect() (bad, err error) {
 	return nil, nil
 }
 
+// tooLong tells what is wrong with a frame of more than is accepted. Only a list can be so long.
+func (g *guard) tooLong(size int64) (bad, err error) {
+	if g.replies.isPending(opGetChildren2) {
+		head, err := g.in.Peek(4 + minFrame)
+		if err != nil {
+			return nil, err
+		}
+		if g.replies.isList(head[4:]) {
+			return g.longList(size), nil
+		}
+	}
+	return fmt.Errorf("%w of %d bytes: want %d at most", ErrBadFrame, size, maxFrame), nil
+}
+
 // checkSize checks the length of a frame.
 func (g *guard) checkSize(size int64) error {
 	switch {
 	case size > maxConnectFrame && !g.greeted:
-		return fmt.Errorf("frame of %d bytes in place of a connect reply: want a ZooKeeper", size)
+		return fmt.Errorf("%w of %d bytes in place of a connect reply: want a ZooKeeper",
+			ErrBadFrame, size)
 	case size < minFrame:
-		return fmt.Errorf("frame of %d bytes: want %d at least", size, minFrame)
+		return fmt.Errorf("%w of %d bytes: want %d at least", ErrBadFrame, size, minFrame)
 	}
 	return nil
 }
@@ -201,8 +218,7 @@ func (g *guard) divert(read *multiRead, size int64) error {
 		if _, err := io.CopyN(io.Discard, g.in, size-minFrame); err != nil {
 			return err
 		}
-		err := fmt.Errorf("reply of %d bytes: %w, which is %d", size, ErrTooLong, maxFrame)
-		read.answer(nil, err)
+		read.answer(nil, tooLong(size))
 	} else {
 		body := make([]byte, size-minFrame)
 		if _, err := io.ReadFull(g.in, body); err != nil {
@@ -244,7 +260,7 @@ func (g *guard) checkFrame(size int, head []byte) error {
 		return g.replies.received(size, head)
 	}
 	if len(head) < 20 {
-		return fmt.Errorf("connect reply of %d bytes", size)
+		return fmt.Errorf("%w of %d bytes in place of a connect reply", ErrBadFrame, size)
 	}
 	h := handshake{
 		timeout: time.Duration(int32(binary.BigEndian.Uint32(head[4:]))) * time.Millisecond,
@@ -252,8 +268,8 @@ func (g *guard) checkFrame(size int, head []byte) error {
 	}
 	password := binary.BigEndian.Uint32(head[16:])
 	if int64(password) > int64(size) || h.session != 0 && h.timeout <= 0 {
-		return fmt.Errorf("connect reply with a timeout of %v and a password of %d bytes",
-			h.timeout, password)
+		return fmt.Errorf("%w: connect reply with a timeout of %v and a password of %d bytes",
+			ErrBadFrame, h.timeout, password)
 	}
 	g.greeted = true
 	g.replies.begin(h.timeout)

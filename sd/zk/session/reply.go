@@ -103,18 +103,39 @@ func (r *replies) checkSilence(xid int32) error {
 	return fmt.Errorf("%w, for %v", ErrUnanswered, r.timeout)
 }
 
+// isPending reports whether a request with that opcode is.
+func (r *replies) isPending(opcode int32) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, o := range r.pending {
+		if o == opcode {
+			return true
+		}
+	}
+	return false
+}
+
+// isList reports whether a frame begins like the reply to a getChildren2.
+func (r *replies) isList(head []byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	opcode, found := r.pending[int32(binary.BigEndian.Uint32(head))]
+	code := int32(binary.BigEndian.Uint32(head[12:]))
+	return found && opcode == opGetChildren2 && code == 0
+}
+
 // checkVector checks that what a reply begins with fits in: a list of names, each of which takes 4
 // bytes at least, or data, which may be null.
 func checkVector(opcode int32, size int, body []byte) error {
 	if len(body) < 4 {
-		return fmt.Errorf("frame of %d bytes: want a vector", size)
+		return fmt.Errorf("%w of %d bytes: want a vector", ErrBadFrame, size)
 	}
 	count, room := binary.BigEndian.Uint32(body), int64(size-minFrame-4)
 	switch {
 	case opcode == opGetChildren2 && int64(count) > room/4:
-		return fmt.Errorf("list of %d names in a frame of %d bytes", count, size)
+		return fmt.Errorf("%w of %d bytes: list of %d names", ErrBadFrame, size, count)
 	case opcode == opGetData && int64(int32(count)) > room:
-		return fmt.Errorf("data of %d bytes in a frame of %d bytes", count, size)
+		return fmt.Errorf("%w of %d bytes: data of %d bytes", ErrBadFrame, size, count)
 	}
 	return nil
 }
@@ -141,7 +162,7 @@ func checkMulti(size int, body []byte) error {
 		case op == opCreate && len(body) >= 4:
 			length = 4 + int64(binary.BigEndian.Uint32(body))
 		case op != opDelete:
-			return fmt.Errorf("result of operation %d in a multi", op)
+			return fmt.Errorf("%w: result of operation %d in a multi", ErrBadFrame, op)
 		}
 		if length > int64(len(body)) {
 			return errMulti
