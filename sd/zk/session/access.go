@@ -122,6 +122,19 @@ func (s *Session) Stats() Stats {
 	return stats
 }
 
+// longList returns the error for a list of so many bytes. A single such length may be a wrong one,
+// after which the next Conn is well; one that comes again is believed.
+func (s *Session) longList(size int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := s.lastLong
+	s.lastLong = size
+	if last < size*3/4 || last > size*5/4 {
+		return fmt.Errorf("%w of %d bytes: want %d at most", ErrBadFrame, size, maxFrame)
+	}
+	return tooLong(size)
+}
+
 // An ability is something that a server may lack, by the operation.
 type ability struct {
 	server string

@@ -36,11 +36,11 @@ const (
 // Down is closed when the Conn is down, as far as is known.
 func (c *Conn) Down() <-chan struct{} { return c.down }
 
-// Err returns nil while the Conn is up, and then why it is not: an error that matches ErrTooLong if
-// a reply was, and ErrDisconnected if nothing better is known.
+// Err returns nil while the Conn is up, and then why it is not: an error that matches ErrTooLong,
+// ErrBadFrame or ErrUnanswered, and ErrDisconnected if nothing better is known.
 func (c *Conn) Err() error {
 	if err := c.replies.refusal(); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", c.Server, err)
 	}
 	select {
 	case <-c.down:

@@ -48,6 +48,7 @@ func (h *handle) dial(string, string, time.Duration) (net.Conn, error) {
 	defer h.mu.Unlock()
 	h.target = t
 	h.guard = newGuard(conn, timeout, func(shake handshake) { h.onHandshake(t, shake) })
+	h.guard.longList = h.session.longList
 	return h.guard, nil
 }
 

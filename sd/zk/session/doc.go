@@ -1,7 +1,7 @@
 // Package session keeps a ZooKeeper session alive through what go-zookeeper does not survive: a
-// server that accepts and never answers, one that cuts every connection, an ensemble that was wiped
-// or restored, a bad frame, a write error while credentials are sent again. It knows nothing of
-// what the session is used for.
+// server that accepts and never answers, one that answers pings alone, one that cuts every
+// connection, an ensemble that was wiped or restored, a bad frame, a write error while credentials
+// are sent again. It knows nothing of what the session is used for.
 //
 // A [Session] connects in the background. [Session.Conn] gives the time on one server, a [Conn],
 // and tells when it changes; whoever waits for one is told why there is none. A Conn is a Conn of

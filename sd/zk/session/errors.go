@@ -18,7 +18,13 @@ var (
 	ErrNoSession = errors.New("no session")
 	// ErrDisconnected: the Conn is down.
 	ErrDisconnected = errors.New("connection lost")
-	// ErrTooLong: a reply is longer than 16 MiB.
+	// ErrUnanswered: a server answered nothing but pings for a session timeout. The Conn is down.
+	ErrUnanswered = errors.New("pings are answered, and requests are not")
+	// ErrBadFrame: what a server sent cannot be right, by its length or by what it begins with. The
+	// Conn is down, and the next one may be well.
+	ErrBadFrame = errors.New("bad frame")
+	// ErrTooLong: a reply is longer than 16 MiB. A list is that if two Conns, one after the other,
+	// were about to bring one of about that length.
 	ErrTooLong = errors.New("more than is accepted")
 	// ErrNoAddWatch: the server has no persistent watches.
 	ErrNoAddWatch = errors.New("no persistent watches: the server is older than ZooKeeper 3.6")
@@ -31,8 +37,13 @@ var (
 	errRefused = errors.New("connection closed without an answer: " +
 		"the server is not serving, or has seen less than this session")
 	errUnproved = errors.New("no answer to the credentials") // of a server that granted a session
-	errMulti    = errors.New("results of a multi that do not end within their frame")
+	errMulti    = fmt.Errorf("%w: results of a multi that do not end within it", ErrBadFrame)
 )
+
+// tooLong is the error for a frame of so many bytes.
+func tooLong(size int64) error {
+	return fmt.Errorf("frame of %d bytes: %w, which is %d", size, ErrTooLong, maxFrame)
+}
 
 // Error codes of the protocol (KeeperException.Code in ZooKeeper's source).
 const (

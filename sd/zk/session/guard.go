@@ -23,6 +23,9 @@ const (
 	// frameHead is how much of a frame is looked at: all of what is checked to its end, which is
 	// the reply to a multi with two operations.
 	frameHead = 4096
+	// minProgress is how many bytes of a long frame give it more time to arrive. Ping replies, which
+	// are what comes in place of the rest of a frame whose length is wrong, are far less.
+	minProgress = 4 << 10
 )
 
 // A guard is a connection to ZooKeeper that keeps go-zookeeper v1.0.4 out of trouble it cannot get
@@ -33,6 +36,10 @@ const (
 //   - A write error during re-authentication blocks it for ever
 //     (https://github.com/go-zookeeper/zk/pull/163), and otherwise surfaces as one more kind of
 //     error. The guard closes the socket and reports nothing: the reader finds out.
+//   - It gives a frame two thirds of the session timeout to arrive, whatever its length. The guard
+//     lets a long list go on as long as it is arriving.
+//   - It waits for ever for a reply while pings are answered. The guard closes the connection to a
+//     server that answers nothing else (see replies).
 //   - A frame that is short, or that announces a vector longer than itself, or a session without a
 //     timeout, panics or exhausts memory. The guard closes the connection.
 //   - It has no persistent watches and no multiRead, and trouble with the other watches. The guard
@@ -43,14 +50,19 @@ type guard struct {
 	net.Conn
 	handshakeBy time.Time
 	onHandshake func(handshake) // called once, by Read or Close
+	longList    func(size int64) error
 	once        sync.Once
 	replies     *replies
+	asked       bool // the connect request was sent
 
 	// The library reads in one goroutine at a time.
-	in      *bufio.Reader
-	greeted bool   // the connect reply has been checked
-	left    int    // bytes of the frame under way that are to be handed on from in
-	ready   []byte // what is handed on before them
+	readTimeout time.Duration // of the frame under way; 0: none
+	arrived     int           // bytes since that began
+	in          *bufio.Reader
+	greeted     bool   // the connect reply has been checked
+	left        int    // bytes of the frame under way that are to be handed on from in
+	long        bool   // that frame is longer than frameHead
+	ready       []byte // what is handed on before them
 }
 
 // A handshake is how an attempt to connect ended.
@@ -62,22 +74,40 @@ type handshake struct {
 }
 
 func newGuard(conn net.Conn, handshakeTimeout time.Duration, onHandshake func(handshake)) *guard {
-	return &guard{
+	g := &guard{
 		Conn:        conn,
 		handshakeBy: time.Now().Add(handshakeTimeout),
 		onHandshake: onHandshake,
+		longList:    tooLong,
 		replies:     newReplies(),
-		in:          bufio.NewReaderSize(conn, 4+frameHead),
 	}
+	g.in = bufio.NewReaderSize(source{g}, 4+frameHead)
+	return g
 }
 
 // SetReadDeadline sets the deadline that go-zookeeper asks for, but never one after the end of the
 // handshake while that is under way.
 func (g *guard) SetReadDeadline(t time.Time) error {
-	if !g.greeted && (t.IsZero() || t.After(g.handshakeBy)) {
+	g.readTimeout, g.arrived = 0, 0
+	switch {
+	case !g.greeted && (t.IsZero() || t.After(g.handshakeBy)):
 		t = g.handshakeBy
+	case g.greeted && !t.IsZero():
+		g.readTimeout = time.Until(t)
 	}
 	return g.Conn.SetReadDeadline(t)
+}
+
+// A source is the connection below a guard. Bytes that arrive give the rest of a frame more time.
+type source struct{ *guard }
+
+func (s source) Read(b []byte) (int, error) {
+	n, err := s.Conn.Read(b)
+	if s.arrived += n; s.arrived >= minProgress && s.readTimeout > 0 {
+		s.arrived = 0
+		s.Conn.SetReadDeadline(time.Now().Add(s.readTimeout))
+	}
+	return n, err
 }
 
 // Read hands a frame on once its beginning has been checked.
@@ -93,7 +123,9 @@ func (g *guard) Read(b []byte) (int, error) {
 		return n, nil
 	}
 	n, err := g.in.Read(b[:min(len(b), g.left)])
-	g.left -= n
+	if g.left -= n; g.left == 0 && g.long {
+		g.replies.heard() // nothing else could come meanwhile
+	}
 	return n, err
 }
 
@@ -133,7 +165,7 @@ func (g *guard) inspect() (bad, err error) {
 		}
 	}
 	if size > maxFrame {
-		return fmt.Errorf("frame of %d bytes: %w, which is %d", size, ErrTooLong, maxFrame), nil
+		return g.tooLong(size)
 	}
 	head, err := g.in.Peek(4 + int(min(size, frameHead)))
 	if err != nil {
@@ -142,17 +174,32 @@ func (g *guard) inspect() (bad, err error) {
 	if bad := g.checkFrame(int(size), head[4:]); bad != nil {
 		return bad, nil
 	}
-	g.left = 4 + int(size)
+	g.left, g.long = 4+int(size), size > frameHead
 	return nil, nil
+}
+
+// tooLong tells what is wrong with a frame of more than is accepted. Only a list can be so long.
+func (g *guard) tooLong(size int64) (bad, err error) {
+	if g.replies.isPending(opGetChildren2) {
+		head, err := g.in.Peek(4 + minFrame)
+		if err != nil {
+			return nil, err
+		}
+		if g.replies.isList(head[4:]) {
+			return g.longList(size), nil
+		}
+	}
+	return fmt.Errorf("%w of %d bytes: want %d at most", ErrBadFrame, size, maxFrame), nil
 }
 
 // checkSize checks the length of a frame.
 func (g *guard) checkSize(size int64) error {
 	switch {
 	case size > maxConnectFrame && !g.greeted:
-		return fmt.Errorf("frame of %d bytes in place of a connect reply: want a ZooKeeper", size)
+		return fmt.Errorf("%w of %d bytes in place of a connect reply: want a ZooKeeper",
+			ErrBadFrame, size)
 	case size < minFrame:
-		return fmt.Errorf("frame of %d bytes: want %d at least", size, minFrame)
+		return fmt.Errorf("%w of %d bytes: want %d at least", ErrBadFrame, size, minFrame)
 	}
 	return nil
 }
@@ -171,8 +218,7 @@ func (g *guard) divert(read *multiRead, size int64) error {
 		if _, err := io.CopyN(io.Discard, g.in, size-minFrame); err != nil {
 			return err
 		}
-		err := fmt.Errorf("reply of %d bytes: %w, which is %d", size, ErrTooLong, maxFrame)
-		read.answer(nil, err)
+		read.answer(nil, tooLong(size))
 	} else {
 		body := make([]byte, size-minFrame)
 		if _, err := io.ReadFull(g.in, body); err != nil {
@@ -180,6 +226,7 @@ func (g *guard) divert(read *multiRead, size int64) error {
 		}
 		read.answer(body, nil)
 	}
+	g.replies.heard()
 	g.ready = append(head, 0, 0, 0, 0)
 	binary.BigEndian.PutUint32(g.ready, minFrame+4)
 	return nil
@@ -188,7 +235,10 @@ func (g *guard) divert(read *multiRead, size int64) error {
 // Write sends one request. It never reports an error.
 func (g *guard) Write(b []byte) (int, error) {
 	out := g.replies.unmark(b)
-	g.replies.sent(out)
+	if g.asked {
+		g.replies.sent(out)
+	}
+	g.asked = true
 	if _, err := g.Conn.Write(out); err != nil {
 		g.settle(handshake{err: err, refused: isRefusal(err)})
 		g.Conn.Close()
@@ -210,7 +260,7 @@ func (g *guard) checkFrame(size int, head []byte) error {
 		return g.replies.received(size, head)
 	}
 	if len(head) < 20 {
-		return fmt.Errorf("connect reply of %d bytes", size)
+		return fmt.Errorf("%w of %d bytes in place of a connect reply", ErrBadFrame, size)
 	}
 	h := handshake{
 		timeout: time.Duration(int32(binary.BigEndian.Uint32(head[4:]))) * time.Millisecond,
@@ -218,10 +268,11 @@ func (g *guard) checkFrame(size int, head []byte) error {
 	}
 	password := binary.BigEndian.Uint32(head[16:])
 	if int64(password) > int64(size) || h.session != 0 && h.timeout <= 0 {
-		return fmt.Errorf("connect reply with a timeout of %v and a password of %d bytes",
-			h.timeout, password)
+		return fmt.Errorf("%w: connect reply with a timeout of %v and a password of %d bytes",
+			ErrBadFrame, h.timeout, password)
 	}
 	g.greeted = true
+	g.replies.begin(h.timeout)
 	g.settle(h)
 	return nil
 }

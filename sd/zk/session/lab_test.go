@@ -151,7 +151,8 @@ type network struct {
 	mu        sync.Mutex
 	addresses []string // that were dialled
 	open      int
-	most      int // that were ever open
+	most      int           // that were ever open
+	slow      time.Duration // for every 16 KiB that a connection brings
 	fault     func(ctx context.Context, address string) (net.Conn, error)
 }
 
@@ -185,7 +186,7 @@ func (n *network) count(conn net.Conn) net.Conn {
 	defer n.mu.Unlock()
 	n.open++
 	n.most = max(n.most, n.open)
-	return &countedConn{Conn: conn, closed: sync.OnceFunc(func() {
+	return &countedConn{Conn: conn, slow: n.slow, left: 16 << 10, closed: sync.OnceFunc(func() {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		n.open--
@@ -209,6 +210,21 @@ func (n *network) dialled() []string {
 type countedConn struct {
 	net.Conn
 	closed func()
+	slow   time.Duration
+	left   int // until the next pause
+}
+
+func (c *countedConn) Read(b []byte) (int, error) {
+	if c.slow == 0 {
+		return c.Conn.Read(b)
+	}
+	if c.left == 0 {
+		c.left = 16 << 10
+		time.Sleep(c.slow)
+	}
+	n, err := c.Conn.Read(b[:min(len(b), c.left)])
+	c.left -= n
+	return n, err
 }
 
 func (c *countedConn) Close() error {

@@ -78,7 +78,7 @@ func TestRoundsBeginAnywhere(t *testing.T) {
 
 // A preferred target comes next, once; a name that is nobody's changes nothing.
 func TestPrefer(t *testing.T) {
-	p := fixedPlan("a:1", "b:1", "c:1", "c:1")
+	p := fixedPlan("a:1", "b:1", "c:1")
 	p.prefer("d:1")
 	first := draw(t, p)
 	p.prefer(first)

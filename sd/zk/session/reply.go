@@ -4,14 +4,22 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+	"time"
 )
+
+const pingXid = -2
 
 // A replies is what a guard knows of the requests under way on its connection, and of their
 // replies. Three kinds of replies need a look: those with a vector, whose length go-zookeeper
 // believes, those to a multi, past whose end it reads, and those that it does not tell of.
+//
+// A server answers the requests of a connection in order, pings among them. One that answers pings
+// alone, for as long as a session lasts, is of no use, though it keeps the session alive.
 type replies struct {
 	mu       sync.Mutex
+	timeout  time.Duration         // of the session
 	pending  map[int32]int32       // opcode by xid
+	silent   time.Time             // since when there is no reply to what is pending
 	reads    map[string]*multiRead // by mark
 	readOf   map[int32]*multiRead  // by xid
 	marked   int                   // multiReads so far
@@ -29,20 +37,35 @@ func newReplies() *replies {
 	}
 }
 
-// sent notes a request whose reply needs a look.
+// begin notes the session timeout.
+func (r *replies) begin(timeout time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.timeout = timeout
+}
+
+// sent notes a request.
 func (r *replies) sent(packet []byte) {
 	if len(packet) < 12 {
 		return
 	}
-	opcode := int32(binary.BigEndian.Uint32(packet[8:]))
-	switch opcode {
-	case opGetChildren2, opGetData, opMulti, opAddWatch, opMultiRead, opCloseSession:
-	default:
+	xid := int32(binary.BigEndian.Uint32(packet[4:]))
+	if xid < 0 { // a ping
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.pending[int32(binary.BigEndian.Uint32(packet[4:]))] = opcode
+	if len(r.pending) == 0 {
+		r.silent = time.Now()
+	}
+	r.pending[xid] = int32(binary.BigEndian.Uint32(packet[8:]))
+}
+
+// heard notes that the server is answering a request.
+func (r *replies) heard() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.silent = time.Now()
 }
 
 // received checks the beginning of a reply.
@@ -53,9 +76,10 @@ func (r *replies) received(size int, head []byte) error {
 	defer r.mu.Unlock()
 	opcode, found := r.pending[xid]
 	if !found {
-		return nil
+		return r.checkSilence(xid)
 	}
 	delete(r.pending, xid)
+	r.silent = time.Now()
 	switch {
 	case code == codeUnimplemented:
 		r.missing[opcode] = true
@@ -70,18 +94,48 @@ func (r *replies) received(size int, head []byte) error {
 	return nil
 }
 
+// checkSilence returns an error if xid is a ping's, and nothing else has been answered for a whole
+// session timeout. Events are no answers.
+func (r *replies) checkSilence(xid int32) error {
+	if xid != pingXid || len(r.pending) == 0 || time.Since(r.silent) < r.timeout {
+		return nil
+	}
+	return fmt.Errorf("%w, for %v", ErrUnanswered, r.timeout)
+}
+
+// isPending reports whether a request with that opcode is.
+func (r *replies) isPending(opcode int32) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, o := range r.pending {
+		if o == opcode {
+			return true
+		}
+	}
+	return false
+}
+
+// isList reports whether a frame begins like the reply to a getChildren2.
+func (r *replies) isList(head []byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	opcode, found := r.pending[int32(binary.BigEndian.Uint32(head))]
+	code := int32(binary.BigEndian.Uint32(head[12:]))
+	return found && opcode == opGetChildren2 && code == 0
+}
+
 // checkVector checks that what a reply begins with fits in: a list of names, each of which takes 4
 // bytes at least, or data, which may be null.
 func checkVector(opcode int32, size int, body []byte) error {
 	if len(body) < 4 {
-		return fmt.Errorf("frame of %d bytes: want a vector", size)
+		return fmt.Errorf("%w of %d bytes: want a vector", ErrBadFrame, size)
 	}
 	count, room := binary.BigEndian.Uint32(body), int64(size-minFrame-4)
 	switch {
 	case opcode == opGetChildren2 && int64(count) > room/4:
-		return fmt.Errorf("list of %d names in a frame of %d bytes", count, size)
+		return fmt.Errorf("%w of %d bytes: list of %d names", ErrBadFrame, size, count)
 	case opcode == opGetData && int64(int32(count)) > room:
-		return fmt.Errorf("data of %d bytes in a frame of %d bytes", count, size)
+		return fmt.Errorf("%w of %d bytes: data of %d bytes", ErrBadFrame, size, count)
 	}
 	return nil
 }
@@ -108,7 +162,7 @@ func checkMulti(size int, body []byte) error {
 		case op == opCreate && len(body) >= 4:
 			length = 4 + int64(binary.BigEndian.Uint32(body))
 		case op != opDelete:
-			return fmt.Errorf("result of operation %d in a multi", op)
+			return fmt.Errorf("%w: result of operation %d in a multi", ErrBadFrame, op)
 		}
 		if length > int64(len(body)) {
 			return errMulti

@@ -39,6 +39,7 @@ type Session struct {
 	unwanted   *Conn // whose session is to be ended
 	confirmed  bool  // a server confirmed the end of the session
 	missing    map[ability]int
+	lastLong   int64 // bytes of the last list that was too long
 }
 
 // New returns a Session that is not begun. It does no I/O; the error is that of c.Validate.

@@ -2,6 +2,8 @@ package session
 
 import (
 	"encoding/pem"
+	"io"
+	"log"
 	"net"
 	"net/http/httptest"
 	"os"
@@ -12,7 +14,9 @@ import (
 
 // The server must prove the name that is configured, whatever it resolves to.
 func TestCertificateIsOfTheName(t *testing.T) {
-	server := httptest.NewTLSServer(nil) // its certificate is for example.com and 127.0.0.1
+	server := httptest.NewUnstartedServer(nil) // its certificate is for example.com and 127.0.0.1
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
 	defer server.Close()
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	block := &pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}
