@@ -79,7 +79,8 @@ func TestSuccessBetweenFailuresPreventsEjection(t *testing.T) {
 			f[victim].fail(nil)
 			hit(t, p, victim, 1)
 		}
-		if want, have := (Stat{Instance: victim, State: "listed", Requests: 30, Failures: 20}), stat(p, victim); want != have {
+		want := Stat{Instance: victim, State: "listed", Requests: 30, Failures: 20}
+		if have := stat(p, victim); want != have {
 			t.Errorf("want %+v, have %+v", want, have)
 		}
 	})

@@ -7,9 +7,9 @@ const (
 	noteInterval = int64(3 * time.Second)
 )
 
-// A journal bounds the log lines about members that are set aside and come back: ten at once, and one
-// each 3 s after that. Beyond that they are counted, and the next line says so. The Pool's lock guards
-// it.
+// A journal bounds the log lines about members that are set aside and come back: ten at once, and
+// one each 3 s after that. Beyond that they are counted, and the next line says so. The Pool's lock
+// guards it.
 type journal struct {
 	spent  int64 // each line costs noteInterval; the time pays it back
 	at     int64
@@ -29,8 +29,8 @@ func (j *journal) allows(now int64) (ok bool, untold int) {
 	return true, untold
 }
 
-// note logs that m is set aside, and why, or that it is back. The caller holds mu; the logger does not
-// block.
+// note logs that m is set aside, and why, or that it is back. The caller holds mu; the logger does
+// not block.
 func (p *Pool) note(m *Member, was health, dropped []*Member, err error) {
 	now := p.now()
 	var line []any

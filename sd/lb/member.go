@@ -11,7 +11,7 @@ import (
 	"example.com/daytime/sd/policy"
 )
 
-// A Member is one instance in a Pool, with its endpoint and what is known about it.
+// A Member is one instance in a Pool, with its endpoint and its record.
 type Member struct {
 	// Read by every pick, and therefore first, in one cache line.
 	calls   atomic.Int64 // in flight; closing is added when the endpoint is to be closed
@@ -32,7 +32,7 @@ type Member struct {
 	closed    func() // called once the closer has returned
 	history   *history
 
-	warmFrom int64 // when slow start began
+	warmFrom atomic.Int64 // when slow start began
 
 	// Guarded by Pool.mu.
 	presence     presence
@@ -65,7 +65,7 @@ const (
 	gone
 )
 
-// A health is what the Pool knows of a member's answers.
+// A health says whether a member answers.
 type health uint8
 
 const (

@@ -176,7 +176,8 @@ func (p *Pool) build(m *Member) bool {
 	}
 	wait := min(minRebuild<<min(m.builds, 10), maxRebuild)
 	m.builds++
-	p.logger.Log("msg", "no endpoint, trying again", "instance", m.instance, "err", err, "attempt", m.builds)
+	p.logger.Log("msg", "no endpoint, trying again", "instance", m.instance, "err", err,
+		"attempt", m.builds)
 	p.mu.Lock()
 	p.schedule(p.now()+wait, m, rebuild)
 	p.mu.Unlock()
@@ -206,7 +207,7 @@ func (p *Pool) warmUp(m *Member, now int64) {
 	if p.config.slowStart == 0 {
 		return
 	}
-	m.warmFrom = now
+	m.warmFrom.Store(now)
 	m.warming.Store(true)
 	p.schedule(now+p.config.slowStart, m, endWarming)
 }

@@ -96,8 +96,8 @@ func NewPool(
 }
 
 // Close ends the subscription, waits for the calls in flight and closes every endpoint. Calls that
-// come later fail with ErrClosed, those on what Endpoints returned before included. The last log
-// lines are waited for, 1 s at most. It must not be called from within a call.
+// come later fail with ErrClosed, those on endpoints that Endpoints returned before included. The
+// last log lines are waited for, 1 s at most. It must not be called from within a call.
 func (p *Pool) Close() error {
 	p.closeOnce.Do(func() {
 		p.unsubscribe() // while run still receives: an Instancer may be blocked in a send to it
@@ -205,10 +205,10 @@ func (p *Pool) setPresence(m *Member, to presence) {
 	m.presence = to
 	p.count(m, +1)
 	p.place(m)
-	p.changed = true // also what counts for the reserve
+	p.changed = true // the number of listed members decides on the reserve
 }
 
-// setEffective takes over what the registry says of m. A member that was drained comes back through
+// setEffective takes over the registry's word on m. A member that was drained comes back through
 // slow start. The caller holds mu, and publishes.
 func (p *Pool) setEffective(m *Member, e policy.Effective) {
 	p.count(m, -1)
@@ -266,7 +266,7 @@ func (p *Pool) count(m *Member, n int) {
 	}
 }
 
-// publish makes the tiers what picks see, if they have changed. It costs the chunks that did. The
+// publish shows the tiers to picks, if they have changed. It costs the chunks that did. The
 // caller holds mu.
 func (p *Pool) publish() {
 	p.recordMembers()

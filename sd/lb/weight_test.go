@@ -228,7 +228,8 @@ func TestHashMovementByWeight(t *testing.T) {
 		r.down("nobody")
 		places := make([]string, keys)
 		for i := range places {
-			places[i] = NewHash().Pick(WithKey(t.Context(), fmt.Sprint(i)), p.snapshot.Load(), nil).Instance()
+			ctx := WithKey(t.Context(), fmt.Sprint(i))
+			places[i] = NewHash().Pick(ctx, p.snapshot.Load(), nil).Instance()
 		}
 		return places
 	}
