@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -94,7 +95,7 @@ func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
 		m.probeAt = now + p.config.minEjection
 		p.planProbe(m)
 	}
-	p.note(m, was, dropped, err)
+	p.noteFailure(m, was, now, err)
 	p.publish()
 	p.mu.Unlock()
 	closeMembers(dropped)
@@ -155,7 +156,7 @@ func (p *Pool) setHealth(m *Member, to health) {
 func (p *Pool) eject(m *Member, cause evidence, now int64) {
 	ejectedFor := min(p.config.minEjection<<min(m.ejections, 10), p.config.maxEjection)
 	ejectedFor -= rand.Int64N(ejectedFor/4 + 1) // so that clients do not all come back at once
-	m.ejections++
+	m.ejections = uint8(min(int(m.ejections)+1, math.MaxUint8))
 	m.ejectedUntil = now + ejectedFor
 	m.probeAt = m.ejectedUntil
 	m.history.ejected.Add(1)
@@ -188,7 +189,7 @@ func (p *Pool) planProbe(m *Member) {
 func (p *Pool) claimProbe(m *Member) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if m.rank != probing || !m.begin() {
+	if m.rank() != probing || !m.begin() {
 		return false
 	}
 	p.setHealth(m, failing)
@@ -205,7 +206,8 @@ func (p *Pool) recordSuccess(m *Member, now int64) {
 	if p.breakerMoved.Load() {
 		p.resetBreaker(m)
 	}
-	if m.failingSince.Load() == 0 {
+	since := m.failingSince.Load()
+	if since == 0 {
 		return
 	}
 	m.failingSince.Store(0)
@@ -219,9 +221,9 @@ func (p *Pool) recordSuccess(m *Member, now int64) {
 	if m.health == answering {
 		return
 	}
-	alone, was := p.tiers[ready].n == 0, m.health
+	alone := p.tiers[ready].n == 0
 	p.setHealth(m, answering)
-	p.note(m, was, nil, nil)
+	p.noteReturn(m, since, now)
 	if alone && m.presence == listed {
 		p.probeAll(now)
 	}

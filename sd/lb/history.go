@@ -16,10 +16,10 @@ type history struct {
 	// The rest are the Member's own when it left.
 	member       *Member // itself, if it left with calls in flight
 	latency      latencyAverage
-	row          uint32 // failures
 	failingSince int64
+	row          uint32 // failures
+	ejections    uint8
 	failing      bool
-	ejections    int
 }
 
 // maxPast is how many histories of instances that left are kept, whatever the churn.
@@ -66,7 +66,7 @@ func (p *Pool) restore(instance string) *Member {
 	m.failures.Store(h.row)
 	m.failingSince.Store(h.failingSince)
 	if h.failing {
-		m.health, m.asideSince = failing, p.now()
+		m.health = failing
 	}
 	return m
 }

@@ -39,24 +39,24 @@ type Pool struct {
 	endpoints   sync.WaitGroup // not yet closed
 	closeOnce   sync.Once
 
-	mu          sync.Mutex // held for bookkeeping only: never across a factory or a send
-	members     map[string]*Member
-	past        map[string]*history // of instances that left and may return
-	tiers       [ranks]tier
-	listed      int            // members that are listed and not drained, whatever their health
-	zones       map[string]int // listed members of each zone
-	zonesMerged bool           // a member has not the zone that the registry says, see maxZones
-	shares      []policy.Side
-	breaker     breaker
-	journal     journal
-	states      [memberStates]int // members in each
-	reported    [memberStates]int // the same, as the metrics have it
-	timers      timers
-	known       bool
-	knownAt     int64  // when the first set arrived
-	set         uint64 // counts whole sets
-	changed     bool   // since the last publish
-	closed      bool
+	mu       sync.Mutex // held for bookkeeping only: never across a factory or a send
+	members  map[string]*Member
+	past     map[string]*history // of instances that left and may return
+	tiers    [ranks]tier
+	listed   int                // members that are listed and not drained, whatever their health
+	zones    map[string]int     // listed members of each zone
+	merged   map[*Member]string // the zones of members that have none for that reason, see maxZones
+	shares   []policy.Side
+	breaker  breaker
+	journal  journal
+	states   [memberStates]int // members in each
+	reported [memberStates]int // the same, as the metrics have it
+	timers   timers
+	known    bool
+	knownAt  int64  // when the first set arrived
+	set      uint32 // counts whole sets
+	changed  bool   // since the last publish
+	closed   bool
 }
 
 var _ kitsd.Endpointer = (*Pool)(nil)
@@ -84,6 +84,7 @@ func NewPool(
 		members: make(map[string]*Member),
 		past:    make(map[string]*history),
 		zones:   make(map[string]int),
+		merged:  make(map[*Member]string),
 	}
 	for _, option := range options {
 		option(&p.config)
@@ -187,15 +188,15 @@ func (p *Pool) place(m *Member) {
 	m.reported = m.state()
 	p.states[m.reported]++
 	to, c := m.home(), m.cell()
-	if to == m.rank && (to == unplaced || m.partition.cell == c && !m.reweighed()) {
+	if to == m.rank() && (to == unplaced || m.partition.cell == c && !m.reweighed()) {
 		return
 	}
 	p.changed = true
-	if m.rank != unplaced {
-		p.tiers[m.rank].remove(m)
+	if m.partition != nil {
+		p.tiers[m.rank()].remove(m)
 	}
-	if m.rank = to; to != unplaced {
-		p.tiers[to].add(m, c)
+	if to != unplaced {
+		p.tiers[to].add(m, c, to)
 	}
 }
 
@@ -215,8 +216,8 @@ func (p *Pool) setEffective(m *Member, e policy.Effective) {
 	back := m.drained && !e.Drained
 	m.weight.Store(int32(e.Weight))
 	m.side.Store(int32(e.Side))
-	m.drained, m.saidZone = e.Drained, e.Zone
-	p.setZone(m)
+	m.drained = e.Drained
+	p.setZone(m, e.Zone)
 	p.count(m, +1)
 	p.place(m)
 	if back && m.presence == listed {
@@ -226,27 +227,25 @@ func (p *Pool) setEffective(m *Member, e policy.Effective) {
 }
 
 // setZone takes over the zone, if the Pool tells it apart. The caller holds mu.
-func (p *Pool) setZone(m *Member) {
-	m.zone = m.saidZone
-	if _, known := p.zones[m.zone]; !known && len(p.zones) >= maxZones {
+func (p *Pool) setZone(m *Member, zone string) {
+	m.zone = zone
+	delete(p.merged, m)
+	if _, known := p.zones[zone]; !known && len(p.zones) >= maxZones {
 		m.zone = ""
-		p.zonesMerged = true
+		p.merged[m] = zone
 	}
 }
 
 // separateZones looks at the zones again that were merged, once there is room. The caller holds mu.
 func (p *Pool) separateZones() {
-	if !p.zonesMerged || len(p.zones) >= maxZones {
+	if len(p.zones) >= maxZones {
 		return
 	}
-	p.zonesMerged = false
-	for _, m := range p.members {
-		if m.zone != m.saidZone {
-			p.count(m, -1)
-			p.setZone(m)
-			p.count(m, +1)
-			p.place(m)
-		}
+	for m, zone := range p.merged {
+		p.count(m, -1)
+		p.setZone(m, zone)
+		p.count(m, +1)
+		p.place(m)
 	}
 }
 
