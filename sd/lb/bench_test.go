@@ -30,14 +30,15 @@ func BenchmarkPick(b *testing.B) {
 		answer(zoned)
 		for _, name := range names {
 			picker, _ := ParsePicker(name)
-			b.Run(fmt.Sprintf("%s/n=%d", name, n), func(b *testing.B) { benchmarkPick(b, p, picker) })
-			b.Run(fmt.Sprintf("%s-weighted/n=%d", name, n), func(b *testing.B) { benchmarkPick(b, weighted, picker) })
+			benchmarkPick(b, name, n, p, picker)
+			benchmarkPick(b, name+"-weighted", n, weighted, picker)
 		}
-		b.Run(fmt.Sprintf("random-zoned/n=%d", n), func(b *testing.B) { benchmarkPick(b, zoned, NewRandom()) })
-		b.Run(fmt.Sprintf("random-local/n=%d", n), func(b *testing.B) {
-			benchmarkPick(b, zoned, NewLocal("a", NewRandom()))
-		})
-		gokit := map[string]kitlb.Balancer{"gokit-random": kitlb.NewRandom(p, 1), "gokit-roundrobin": kitlb.NewRoundRobin(p)}
+		benchmarkPick(b, "random-zoned", n, zoned, NewRandom())
+		benchmarkPick(b, "random-local", n, zoned, Local("a", NewRandom()))
+		gokit := map[string]kitlb.Balancer{
+			"gokit-random":     kitlb.NewRandom(p, 1),
+			"gokit-roundrobin": kitlb.NewRoundRobin(p),
+		}
 		for _, name := range []string{"gokit-random", "gokit-roundrobin"} {
 			b.Run(fmt.Sprintf("%s/n=%d", name, n), func(b *testing.B) {
 				b.ReportAllocs()
@@ -48,17 +49,20 @@ func BenchmarkPick(b *testing.B) {
 		}
 	}
 	p, _ := newTestPool(b, 100)
-	b.Run("hash/n=100", func(b *testing.B) { benchmarkPick(b, p, NewHash()) })
+	benchmarkPick(b, "hash", 100, p, NewHash())
 	p, _ = newWeightedPool(b, 100, 1, 10, 100)
-	b.Run("hash-weighted/n=100", func(b *testing.B) { benchmarkPick(b, p, NewHash()) })
+	benchmarkPick(b, "hash-weighted", 100, p, NewHash())
 }
 
-func benchmarkPick(b *testing.B, p *Pool, picker Picker) {
-	ctx := WithKey(context.Background(), "user-7")
-	b.ReportAllocs()
-	for b.Loop() {
-		p.choose(ctx, picker, p.snapshot.Load(), nil)
-	}
+func benchmarkPick(b *testing.B, name string, n int, p *Pool, picker Picker) {
+	b.Run(fmt.Sprintf("%s/n=%d", name, n), func(b *testing.B) {
+		ctx := WithKey(context.Background(), "user-7")
+		b.ReportAllocs()
+		for b.Loop() {
+			s := p.snapshot.Load()
+			p.choose(ctx, picker, s.side(ctx, picker, nil), nil)
+		}
+	})
 }
 
 // answer gives every member a latency, as it has in service.

@@ -29,7 +29,7 @@ func TestErrorsOfRequestsAccuseNobody(t *testing.T) {
 	})
 }
 
-// patience is what a caller allows for a call; those who allow less than servers take learn nothing
+// withPatience gives each call so much time. Callers with less than the servers take learn nothing
 // about them.
 func withPatience(d time.Duration, call kitendpoint.Endpoint) kitendpoint.Endpoint {
 	return func(ctx context.Context, request any) (any, error) {
@@ -100,7 +100,7 @@ func TestEveryPickerProbes(t *testing.T) {
 				before := f.calls()
 				drive(t.Context(), call, 600, 5*time.Millisecond).wantNoFailure(t)
 				if have := f.since(before)[failed]; have < 50 {
-					t.Errorf("%s, %s once: want its share of the calls within 3 s, have %d of 600", name, what, have)
+					t.Errorf("%s, %s once: want its share of 600 calls in 3 s, have %d", name, what, have)
 				}
 			}
 		})

@@ -9,9 +9,9 @@ import (
 // budgetSeconds is how many seconds' worth a retry budget may save.
 const budgetSeconds = 10
 
-// A budget says how many retries may be made, so that they cannot multiply an outage: over any
-// time, a share of the calls plus some for each second plus what was saved, which is seconds' worth
-// of both at most. Finagle's, with a token bucket.
+// A budget bounds the further attempts of all calls together, so that they cannot multiply an
+// outage: over any time, a ratio of the calls, plus some for each second, plus the savings, which
+// are seconds' worth of both at most. It is Finagle's, with a token bucket.
 type budget struct {
 	ratio, perSecond, seconds float64
 
@@ -22,7 +22,10 @@ type budget struct {
 }
 
 func newBudget(ratio, perSecond, seconds float64) *budget {
-	return &budget{ratio: ratio, perSecond: perSecond, seconds: seconds, tokens: seconds * perSecond, at: time.Now()}
+	return &budget{
+		ratio: ratio, perSecond: perSecond, seconds: seconds,
+		tokens: seconds * perSecond, at: time.Now(),
+	}
 }
 
 // deposit counts a call.
@@ -46,7 +49,7 @@ func (b *budget) withdraw() bool {
 	return true
 }
 
-// refill adds what time has brought. The caller holds mu.
+// refill adds the tokens of the time that has passed. The caller holds mu.
 func (b *budget) refill() {
 	now := time.Now()
 	passed := now.Sub(b.at).Seconds()

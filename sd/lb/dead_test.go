@@ -72,6 +72,37 @@ func TestMostOfTheListHangs(t *testing.T) {
 	})
 }
 
+// So is a list of which most swallow connections, or have never answered, when nobody knows yet.
+func TestMostOfTheListIsFoundOutSoon(t *testing.T) {
+	silence := dialError(context.DeadlineExceeded)
+	for what, answered := range map[string]bool{"swallow connections": true, "never answered": false} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(50)
+			p, _ := start(f)
+			defer p.Close()
+			for _, name := range names(50)[1:] {
+				if answered {
+					hit(t, p, name, 1)
+				}
+				f[name].fail(errEndless)
+				if answered {
+					p.members[name].serve = func(ctx context.Context, _ any) (any, error) {
+						<-ctx.Done()
+						return nil, silence
+					}
+				}
+			}
+			time.Sleep(time.Minute)
+			call := Retry(p, NewRandom(), Idempotent())
+			drive(t.Context(), call, 100, 50*time.Millisecond)
+			l := drive(t.Context(), call, 400, 50*time.Millisecond)
+			if len(l.errs) > 0 {
+				t.Errorf("%s: want no failed call after 5 s, have %d: %v", what, len(l.errs), l.errs[0])
+			}
+		})
+	}
+}
+
 // After an outage of all, the first to answer does not bear all calls until the others' times are
 // over.
 func TestTheFirstToReturnIsNotLeftAlone(t *testing.T) {

@@ -20,59 +20,75 @@
 // Refused connections cost nothing but time, every other further attempt draws on a [Budget], and
 // [Classify] lets the caller decide otherwise.
 //
-// # What is believed
+// # The order of picks
 //
-// The registry is advice, the connection is truth. An instance that was lost from the list is kept
-// in reserve for a while, because a registry can lose every instance at once while all of them
-// serve (see [Reserve]); one that withdrew is gone at once. An instance that appears after the
-// start takes its share of the calls gradually (see [SlowStart]).
+// The registry is advice, the connection is truth. A pick takes a member of the first rank in which
+// there is one that the call has not tried:
 //
-// A pick prefers listed members that answer, then the reserve, then members that are known to fail:
-// each only when the call has tried all before, or there are none. The reserve is open beside the
-// listed members while these are fewer.
+//	1  listed, not drained, and answering
+//	2  the reserve: lost from the list, and answering until then
+//	3  drained by the policy, and answering
+//	4  known to fail
 //
-// A member has a presence in the registry and a health:
+// Within a rank members of weight 0 come last, however few the others are. The reserve is there
+// because a registry can lose every instance at once while all of them serve (see [Reserve]): while
+// fewer than half of listed and reserve together are listed, it is open beside rank 1. An instance
+// that withdrew is gone at once, and so is a drained one that was lost. Drained members count on
+// neither side.
 //
-//	presence | listed by the registry | lost               | withdrew or closed | reserve is over
-//	---------+------------------------+--------------------+--------------------+----------------
-//	pending  | -                      | gone               | gone               | -
-//	listed   | -                      | reserve            | gone               | -
-//	reserve  | listed                 | -                  | gone               | gone
+// Within rank 1 the policy's shares say which side a call goes to, and [Local] prefers a zone. A
+// member that appears after the start, or is not drained any more, takes its part of the calls
+// gradually (see [SlowStart]).
 //
-//	health    | answer    | failure                | refused, or third failure in a row | time
-//	----------+-----------+------------------------+------------------------------------+---------------
-//	answering | -         | failing                | ejected                            | -
-//	failing   | answering | failing                | ejected                            | due after 1 s
-//	ejected   | answering | -                      | -                                  | due, see Ejection
-//	due       | answering | failing                | ejected                            | -
+// # The states of a member
 //
-// A member that fails while it is in reserve is gone. One that is due for a probe gets one call, of
-// every fourth at most, and is failing again until that is answered.
+// A member has a presence in the registry and a health. Each column is an event:
 //
-// What counts as a failure of the member is one of these. Any other error may be the request's own,
-// or this side's, and says nothing about the member:
+//	presence | listed | lost    | withdrew, Close | reserve is over | fails | endpoint built
+//	---------+--------+---------+-----------------+-----------------+-------+---------------
+//	pending  | -      | gone    | gone            | -               | -     | listed
+//	listed   | -      | reserve | gone            | -               | -     | -
+//	reserve  | listed | -       | gone            | gone            | gone  | -
 //
-//	evidence    | the attempt                                        | counts if the member has answered
-//	------------+----------------------------------------------------+----------------------------------
-//	refused     | was refused                                        | or not, and ejects at once
-//	unreachable | found no connection, or one that ended unanswered  | or not
-//	silent      | had no answer to the end of the call               | no other call meanwhile (*)
-//	outlived    | took longer than its share, and another one, on    | no other call meanwhile
-//	            | another member, answered first                     |
+//	health    | answer    | failure | refused, or third failure | time
+//	----------+-----------+---------+---------------------------+------------------------
+//	answering | -         | failing | ejected                   | -
+//	failing   | answering | failing | ejected                   | due, after the shortest
+//	ejected   | answering | -       | -                         | due, see Ejection
+//	due       | answering | failing | ejected                   | -
 //
-// (*) And if another member has answered this very call, where several were asked. An attempt that
-// was cancelled says nothing otherwise.
+// A member that is due gets one call as a probe, one call in four at most being one, and is failing
+// again until that call has an answer. When all have failed and one answers, the others are due at
+// once.
+//
+// Evidence of a failure is one of the following. Any other error may be the request's own, or this
+// side's, and says nothing about the member. Nor does an attempt that was cancelled, but for the
+// last row:
+//
+//	evidence    | the attempt                         | counts
+//	------------+-------------------------------------+-------------------------------------------
+//	refused     | was refused                         | always
+//	unreachable | found no connection, or one that    | always
+//	            | ended without an answer             |
+//	silent      | had no answer to the end of the     | if the member has answered no other call
+//	            | call                                | meanwhile, and no two members were silent
+//	outlived    | took longer than its share, and     | if the member has answered no other call
+//	            | another member answered first       | meanwhile
 //
 // # What a pick costs
 //
 // Pickers read one immutable [Snapshot]: no lock, no allocation, the same time at ten instances and
-// at ten thousand (only [NewHash] looks at all of them). A pick that comes upon an instance which
-// is new looks at a few more, and allocates; a probe takes a lock. A change of one instance costs
-// that instance and one copied chunk, not the list.
+// at ten thousand, whatever their weights (only [NewHash] looks at all of them). A pick that comes
+// upon an instance which is new looks at a few more, and allocates; a probe takes a lock. A change
+// of one instance costs that instance and one copied chunk, not the list.
+//
+// Members stand in lists by side, zone and class of weight, where class c has the weights above
+// half of 1<<c. A pick draws a list by the alias method, and in it a member, which it accepts with
+// the chance weight/1<<c: more than 1/2, so that less than two draws are made on average. If all
+// weights of a list are equal, every draw is accepted.
 //
 // # What is not here
 //
 // Endpoints are not probed in the background: a call that would have been made anyway is the probe.
-// A response that carries a business error counts as success, as everywhere in go-kit. There are no
-// weights and no zones.
+// A response that carries a business error counts as success, as everywhere in go-kit.
 package lb

@@ -79,7 +79,8 @@ func TestSuccessBetweenFailuresPreventsEjection(t *testing.T) {
 			f[victim].fail(nil)
 			hit(t, p, victim, 1)
 		}
-		if want, have := (Stat{Instance: victim, State: "listed", Requests: 30, Failures: 20}), stat(p, victim); want != have {
+		want := Stat{Instance: victim, State: "listed", Requests: 30, Failures: 20}
+		if have := stat(p, victim); want != have {
 			t.Errorf("want %+v, have %+v", want, have)
 		}
 	})
@@ -271,7 +272,7 @@ func TestEveryMemberIsInItsPartition(t *testing.T) {
 				if m.presence == listed {
 					listedMembers++
 				}
-				if m.rank != m.home() || m.rank != unplaced && m.partition.at(m.position) != m {
+				if m.rank() != m.home() || m.partition != nil && m.partition.at(int(m.position)) != m {
 					t.Fatalf("step %d: %s is not where it belongs: %+v", i, m.instance, m)
 				}
 			}

@@ -24,7 +24,7 @@ var (
 // maxNamed is how many instances the text of an error names, so that a log line bears it.
 const maxNamed = 5
 
-// nobody is why a call ends that has found nobody to call.
+// nobody is the error of a call that has found no member.
 func nobody(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", kitlb.ErrNoEndpoints, ended(ctx))
 }
@@ -38,14 +38,14 @@ func ended(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", err, cause)
 }
 
-// A callError is a call that failed: what ended it, and how each of its attempts did.
+// A callError tells the end of a call that failed, and the errors of its attempts.
 type callError struct {
 	end      error   // nil if the last attempt's error did
 	attempts []error // attemptErrors
 }
 
-// Error says what ended the call and, for each instance, how many attempts failed and why the last
-// one did.
+// Error tells the end of the call and, for each instance, the number of attempts that failed and
+// the error of the last.
 func (e *callError) Error() string {
 	var instances []string // in the order of their first failure
 	failed := map[string][]error{}
@@ -69,8 +69,8 @@ func (e *callError) Error() string {
 	return "lb: " + strings.Join(parts, "; ")
 }
 
-// summary is what a person needs of the failures of one instance. Their texts differ in local
-// ports, if in nothing else.
+// summary tells the failures of one instance for a person. Their texts often differ in local ports
+// alone.
 func summary(errs []error) string {
 	last := errs[len(errs)-1].Error()
 	if len(errs) == 1 {
@@ -105,6 +105,7 @@ func (e attemptError) Unwrap() error { return e.cause }
 // failed takes down that a ended with err.
 func (c *call) failed(a attempt, err error) {
 	c.record.ends(a, err)
+	c.hasFailed = append(c.hasFailed, a.member)
 	c.errs = append(c.errs, attemptError{a.member.instance, err})
 }
 

@@ -30,11 +30,17 @@ func TestErrorTellsEachInstanceOnce(t *testing.T) {
 		want string
 	}{
 		{"no attempt", failure(ErrClosed), "lb: pool closed"},
-		{"one", failure(errAttempts, "a:1", refused), "lb: no attempts left; a:1: connection refused"},
-		{"each its own", failure(ErrBudget, "b:1", reset, "a:1", refused), "lb: retry budget exhausted; b:1: connection reset by peer; a:1: connection refused"},
-		{"again and again", failure(errAttempts, "a:1", reset, "b:1", reset, "a:1", reset, "a:1", refused),
-			"lb: no attempts left; 3 attempts, the last: a:1: connection refused; b:1: connection reset by peer"},
-		{"named by the cause", failure(errAttempts, "a:1", named), "lb: no attempts left; dial a:1: connection refused"},
+		{"one", failure(errAttempts, "a:1", refused),
+			"lb: no attempts left; a:1: connection refused"},
+		{"each its own", failure(ErrBudget, "b:1", reset, "a:1", refused),
+			"lb: retry budget exhausted; b:1: connection reset by peer; " +
+				"a:1: connection refused"},
+		{"again and again",
+			failure(errAttempts, "a:1", reset, "b:1", reset, "a:1", reset, "a:1", refused),
+			"lb: no attempts left; 3 attempts, the last: a:1: connection refused; " +
+				"b:1: connection reset by peer"},
+		{"named by the cause", failure(errAttempts, "a:1", named),
+			"lb: no attempts left; dial a:1: connection refused"},
 	} {
 		if have := test.err.Error(); test.want != have {
 			t.Errorf("%s:\nwant %q\nhave %q", test.name, test.want, have)

@@ -89,7 +89,7 @@ func hashString(s string) uint64 {
 	return mix(h, 0x9E3779B97F4A7C15)
 }
 
-// score is what a member has for a key. Both are hashes, so one multiplication is enough to have
+// score is a member's score for a key. Both are hashes, so one multiplication is enough to have
 // each bit of them count in the highest ones, which decide; a Hash pays it for each member.
 func score(key, hash uint64) uint64 { return (key ^ hash) * 0xD6E8FEB86659FD93 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -14,7 +15,8 @@ import (
 // maxFailures is how many failures in a row eject a member, unless one of them was refused.
 const maxFailures = 3
 
-// An evidence is what a failed attempt says about its member. The package comment has the table.
+// An evidence is the kind of failure that an attempt found in its member. The package comment has
+// the table.
 type evidence uint8
 
 const (
@@ -26,7 +28,7 @@ const (
 	evidences                   // their number
 )
 
-// weigh returns what the end of an attempt with ctx says about its member.
+// weigh returns the evidence that the end of an attempt with ctx gives.
 func (a *attempt) weigh(ctx context.Context, err error, took time.Duration) evidence {
 	var timeout net.Error
 	switch {
@@ -39,9 +41,6 @@ func (a *attempt) weigh(ctx context.Context, err error, took time.Duration) evid
 		return noEvidence
 	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded),
 		errors.As(err, &timeout) && timeout.Timeout():
-		if a.race != nil && a.race.isUnanswered() {
-			return noEvidence
-		}
 		return silent
 	case isUnreachable(err), unsent(err) && !isLocal(err):
 		return unreachable
@@ -78,7 +77,7 @@ func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
 		return
 	}
 	m.failingSince.CompareAndSwap(0, max(a.start, 1))
-	if (e == silent || e == outlived) && p.isExcused(a, e, now) {
+	if (e == silent || e == outlived) && p.isExcused(a, e, now, err) {
 		return
 	}
 	p.mu.Lock()
@@ -96,7 +95,7 @@ func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
 		m.probeAt = now + p.config.minEjection
 		p.planProbe(m)
 	}
-	p.note(m, was, dropped, err)
+	p.noteFailure(m, was, now, err)
 	p.publish()
 	p.mu.Unlock()
 	closeMembers(dropped)
@@ -105,19 +104,25 @@ func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
 // isExcused reports whether silence says nothing about a's member.
 //
 // A member that has answered another call meanwhile, or as long before as the attempt took, is slow
-// for some requests. And when the caller was impatient and gave the attempt less time than usual,
-// only a member that has answered no call for a while is to blame.
-func (p *Pool) isExcused(a *attempt, e evidence, now int64) bool {
-	answeredAt := a.member.answeredAt.Load()
-	if answeredAt > 0 && answeredAt > 2*a.start-now { // start, less the time that it took
-		return true
+// for some requests. A request that reached several members, and that none of them answers, is slow
+// everywhere, unless the member has never answered any. And when the caller was impatient and gave
+// the attempt less time than usual, only a member that has answered no call for a while is to
+// blame.
+func (p *Pool) isExcused(a *attempt, e evidence, now int64, err error) bool {
+	if answeredAt := a.member.answeredAt.Load(); answeredAt > 0 {
+		if answeredAt > 2*a.start-now { // start, less the time that it took
+			return true
+		}
+		if e == silent && a.race != nil && a.race.isUnanswered() && !unsent(err) {
+			return true
+		}
 	}
 	brief := a.brief && e == silent || a.briefShare && e == outlived
 	return brief && now-a.member.failingSince.Load() < p.config.minEjection
 }
 
-// countFailure reports whether m has failed maxFailures times in a row. Attempts that run side by side
-// fail side by side, for one reason: they count as one. The caller holds mu.
+// countFailure reports whether m has failed maxFailures times in a row. Attempts that run side by
+// side fail side by side, for one reason: they count as one. The caller holds mu.
 func (m *Member) countFailure(a *attempt, now int64) (lasting bool) {
 	if a.start >= m.failedAt {
 		m.failures.Add(1)
@@ -126,8 +131,8 @@ func (m *Member) countFailure(a *attempt, now int64) (lasting bool) {
 	return m.failures.Load() >= maxFailures
 }
 
-// dropReserve discards a member that has failed in reserve. The caller holds mu, publishes, and closes
-// the dropped.
+// dropReserve discards a member that has failed in reserve. The caller holds mu, publishes, and
+// closes the dropped.
 func (p *Pool) dropReserve(m *Member, now int64) (dropped []*Member) {
 	if until := p.breaker.recordFailure(now, p.config.reserve); until > 0 {
 		p.schedule(until, nil, endPause)
@@ -151,7 +156,7 @@ func (p *Pool) setHealth(m *Member, to health) {
 func (p *Pool) eject(m *Member, cause evidence, now int64) {
 	ejectedFor := min(p.config.minEjection<<min(m.ejections, 10), p.config.maxEjection)
 	ejectedFor -= rand.Int64N(ejectedFor/4 + 1) // so that clients do not all come back at once
-	m.ejections++
+	m.ejections = uint8(min(int(m.ejections)+1, math.MaxUint8))
 	m.ejectedUntil = now + ejectedFor
 	m.probeAt = m.ejectedUntil
 	m.history.ejected.Add(1)
@@ -184,7 +189,7 @@ func (p *Pool) planProbe(m *Member) {
 func (p *Pool) claimProbe(m *Member) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if m.rank != probing || !m.begin() {
+	if m.rank() != probing || !m.begin() {
 		return false
 	}
 	p.setHealth(m, failing)
@@ -201,7 +206,8 @@ func (p *Pool) recordSuccess(m *Member, now int64) {
 	if p.breakerMoved.Load() {
 		p.resetBreaker(m)
 	}
-	if m.failingSince.Load() == 0 {
+	since := m.failingSince.Load()
+	if since == 0 {
 		return
 	}
 	m.failingSince.Store(0)
@@ -215,9 +221,9 @@ func (p *Pool) recordSuccess(m *Member, now int64) {
 	if m.health == answering {
 		return
 	}
-	alone, was := p.tiers[ready].n == 0, m.health
+	alone := p.tiers[ready].n == 0
 	p.setHealth(m, answering)
-	p.note(m, was, nil, nil)
+	p.noteReturn(m, since, now)
 	if alone && m.presence == listed {
 		p.probeAll(now)
 	}

@@ -31,8 +31,8 @@ type hedger struct {
 // short of capacity.
 func newHedger(ratio float64) *hedger { return &hedger{budget: newBudget(ratio, 0, 0)} }
 
-// hedgeTimer returns a timer that does not run.
-func (r *retrier) hedgeTimer() *time.Timer {
+// stoppedTimer returns a timer that does not run.
+func stoppedTimer() *time.Timer {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
 	return t
@@ -54,11 +54,15 @@ func (r *retrier) hedge(ctx context.Context, c *call) (a attempt) {
 	if r.mayBegin(ctx, c) != nil {
 		return a
 	}
-	m := r.picker.Pick(ctx, r.pool.snapshot.Load(), c.tried)
-	if m == nil || m.warming.Load() || m.failures.Load() > 0 || !r.hedger.budget.withdraw() || !m.begin() {
+	side := r.pool.snapshot.Load().side(ctx, r.picker, c.hasFailed)
+	m := r.picker.Pick(ctx, side, c.tried)
+	if m == nil || m.warming.Load() || m.failures.Load() > 0 {
 		return a
 	}
-	return r.begin(c, attempt{member: m})
+	if !r.hedger.budget.withdraw() || !m.begin() {
+		return a
+	}
+	return r.prepare(c, attempt{member: m})
 }
 
 const (

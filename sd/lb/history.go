@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// A history is what is counted about an instance. It outlives the Member: an instance that returns
-// goes on with its own.
+// A history holds the counts of an instance. It outlives the Member: an instance that returns goes
+// on with its own.
 type history struct {
 	requests, failures, ejected, answers atomic.Uint64
 	total, longest                       atomic.Int64 // latency of the answers, in nanoseconds
 
-	// The rest is what the Member had when it left.
+	// The rest are the Member's own when it left.
 	member       *Member // itself, if it left with calls in flight
 	latency      latencyAverage
-	row          uint32 // failures
 	failingSince int64
+	row          uint32 // failures
+	ejections    uint8
 	failing      bool
-	ejections    int
 }
 
-// maxPast bounds what is kept about instances that left, whatever the churn.
+// maxPast is how many histories of instances that left are kept, whatever the churn.
 const maxPast = 1024
 
 // save keeps m's history, if there is any. The caller holds mu.
@@ -66,17 +66,17 @@ func (p *Pool) restore(instance string) *Member {
 	m.failures.Store(h.row)
 	m.failingSince.Store(h.failingSince)
 	if h.failing {
-		m.health, m.asideSince = failing, p.now()
+		m.health = failing
 	}
 	return m
 }
 
-// A Stat is what a Pool has counted about one instance since it was made.
+// A Stat holds the counts of one instance since the Pool was made.
 type Stat struct {
 	Instance  string
-	State     string // pending (its factory has failed so far), listed, ejected, reserve or gone
+	State     string // pending (no endpoint yet), listed, ejected, drained, reserve or gone
 	Requests  uint64 // attempts that were sent to it
-	Failures  uint64 // of these; not counted is what the caller gave up
+	Failures  uint64 // of these; attempts that were cancelled are not counted
 	Ejections uint64
 	InFlight  int
 	Mean, Max time.Duration // latency of the attempts that succeeded

@@ -19,7 +19,7 @@ type attempt struct {
 	try    int   // its index in the recorder
 	race   *race // nil if the attempts of its call follow one another
 
-	// share is what the attempt may take before another one begins beside it; 0 if none does.
+	// share is the time after which another attempt begins beside this one; 0 if none does.
 	share time.Duration
 	// brief and briefShare say that the attempt, or its share, has less time than is usual, because
 	// the caller is impatient.

@@ -7,9 +7,9 @@ const (
 	noteInterval = int64(3 * time.Second)
 )
 
-// A journal bounds the log lines about members that are set aside and come back: ten at once, and one
-// each 3 s after that. Beyond that they are counted, and the next line says so. The Pool's lock guards
-// it.
+// A journal bounds the log lines about members that are set aside and come back: ten at once, and
+// one each 3 s after that. Beyond that they are counted, and the next line says so. The Pool's lock
+// guards it.
 type journal struct {
 	spent  int64 // each line costs noteInterval; the time pays it back
 	at     int64
@@ -29,24 +29,26 @@ func (j *journal) allows(now int64) (ok bool, untold int) {
 	return true, untold
 }
 
-// note logs that m is set aside, and why, or that it is back. The caller holds mu; the logger does not
-// block.
-func (p *Pool) note(m *Member, was health, dropped []*Member, err error) {
-	now := p.now()
-	var line []any
+// noteFailure logs that m is set aside, for how long, and why, or that it has left the reserve. The
+// caller holds mu; the logger does not block.
+func (p *Pool) noteFailure(m *Member, was health, now int64, err error) {
 	switch {
-	case len(dropped) > 0:
-		line = []any{"msg", "dropped from the reserve", "instance", m.instance, "err", err}
+	case m.presence == gone:
+		p.note(now, "msg", "dropped from the reserve", "instance", m.instance, "err", err)
 	case was == answering && m.health != answering:
-		m.asideSince = now
 		wait := time.Duration(m.probeAt - now).Round(time.Millisecond)
-		line = []any{"msg", "set aside", "instance", m.instance, "for", wait, "err", err}
-	case was != answering && m.health == answering:
-		took := time.Duration(now - m.asideSince).Round(time.Millisecond)
-		line = []any{"msg", "answers again", "instance", m.instance, "after", took}
-	default:
-		return
+		p.note(now, "msg", "set aside", "instance", m.instance, "for", wait, "err", err)
 	}
+}
+
+// noteReturn logs that m answers again, after calls had failed since. The caller holds mu.
+func (p *Pool) noteReturn(m *Member, since, now int64) {
+	after := time.Duration(now - since).Round(time.Millisecond)
+	p.note(now, "msg", "answers again", "instance", m.instance, "after", after)
+}
+
+// note logs a line, if there may be one.
+func (p *Pool) note(now int64, line ...any) {
 	ok, untold := p.journal.allows(now)
 	if untold > 0 {
 		line = append(line, "untold", untold)

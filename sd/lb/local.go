@@ -2,32 +2,32 @@ package lb
 
 import "context"
 
-// Local prefers members of the caller's zone.
-type Local struct {
-	zone   string
-	picker Picker
-}
-
-var _ Picker = (*Local)(nil)
-
 // spill is how much more than its share of the calls a zone takes before they go elsewhere.
 const spill = 1.4
 
-// NewLocal returns a picker that has calls stay in zone while there is capacity, and picker choose
-// among the members there. The part of the calls that stays is
+// Local returns a picker that has calls stay in zone, the caller's, while there is capacity, and
+// picker choose among the members there. The part of the calls that stays is
 //
 //	min(1, 1.4 × weight in the zone ÷ mean weight of a zone)
 //
 // of the members that can be picked: drained and failing ones are missing, so that the part falls
-// gradually with what is left. The rest goes to the members of all other zones. An empty zone
-// prefers none, and so does one that no member is in.
-func NewLocal(zone string, picker Picker) *Local { return &Local{zone, picker} }
+// gradually with what is left. The rest goes to the members of all other zones. A call whose
+// members have failed goes on to the others. An empty zone prefers none, and so does one without
+// members.
+func Local(zone string, picker Picker) Picker {
+	if zone == "" {
+		return picker
+	}
+	return &localPicker{zone, picker}
+}
+
+type localPicker struct {
+	zone   string
+	picker Picker
+}
 
 // Pick implements [Picker].
-func (l *Local) Pick(ctx context.Context, s *Snapshot, tried []*Member) *Member {
-	if l.zone == "" {
-		return l.picker.Pick(ctx, s, tried)
-	}
+func (l *localPicker) Pick(ctx context.Context, s *Snapshot, tried []*Member) *Member {
 	z := s.zone(l.zone)
 	first, second := z.inside, z.outside
 	if z.part < 1 && chance(ctx, l.picker, zoneSalt) >= z.part {
@@ -39,7 +39,7 @@ func (l *Local) Pick(ctx context.Context, s *Snapshot, tried []*Member) *Member 
 	return l.picker.Pick(ctx, second, tried)
 }
 
-func (l *Local) sticky() bool { return isSticky(l.picker) }
+func (l *localPicker) sticky() bool { return isSticky(l.picker) }
 
 // A local is a snapshot divided into a zone and the rest.
 type local struct {

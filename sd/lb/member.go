@@ -3,7 +3,6 @@ package lb
 import (
 	"io"
 	"math"
-	"sync"
 	"sync/atomic"
 
 	kitendpoint "github.com/go-kit/kit/endpoint"
@@ -11,7 +10,8 @@ import (
 	"example.com/daytime/sd/policy"
 )
 
-// A Member is one instance in a Pool, with its endpoint and what is known about it.
+// A Member is one instance in a Pool, with its endpoint and its record. A hundred thousand of them
+// are many: the fields are no larger than they need to be.
 type Member struct {
 	// Read by every pick, and therefore first, in one cache line.
 	calls   atomic.Int64 // in flight; closing is added when the endpoint is to be closed
@@ -23,36 +23,30 @@ type Member struct {
 	failures     atomic.Uint32 // in a row, since the last answer
 	failingSince atomic.Int64  // when the first call began that failed since the last answer; or 0
 	answeredAt   atomic.Int64  // when the latest answer came
+	warmFrom     atomic.Int64  // when slow start began
 
-	instance  string
-	hash      uint64 // of instance, for rendezvous
-	serve     kitendpoint.Endpoint
-	closer    io.Closer
-	closeOnce sync.Once
-	closed    func() // called once the closer has returned
-	history   *history
-
-	warmFrom int64 // when slow start began
+	instance string
+	serve    kitendpoint.Endpoint
+	closer   io.Closer
+	closed   func() // called once the closer has returned
+	history  *history
 
 	// Guarded by Pool.mu.
+	partition    *partition // nil if m is unplaced
+	zone         string     // as far as the Pool tells zones apart, see maxZones
+	lostAt       int64      // when it left the list
+	failedAt     int64      // when the latest failure was counted
+	probeAt      int64      // no probe before; meaningful while health is failing or ejected
+	ejectedUntil int64      // end of the latest ejection; 0 once it has answered
+	position     int32      // in the partition
+	seen         uint32     // the last whole set that listed it
+	builds       uint16     // factory failures in a row
+	ejections    uint8      // in a row
 	presence     presence
 	health       health
-	zone         string // as far as the Pool tells zones apart, see maxZones
-	saidZone     string // the registry's word
-	drained      bool
-	rank         rank
-	partition    *partition
-	position     int    // in the partition
-	seen         uint64 // the last whole set that listed it
-	lostAt       int64  // when it left the list
-	failedAt     int64  // when the latest failure was counted
-	probeAt      int64  // no probe before; meaningful while health is failing or ejected
-	probePlanned bool   // a timer for it runs
-	ejections    int    // in a row
-	ejectedUntil int64  // end of the latest; 0 once it has answered
-	asideSince   int64  // when it stopped answering, while health is not answering
 	reported     memberState
-	builds       int // factory failures in a row
+	drained      bool
+	probePlanned bool // a timer for it runs
 }
 
 // A presence is where an instance stands in the registry.
@@ -65,7 +59,7 @@ const (
 	gone
 )
 
-// A health is what the Pool knows of a member's answers.
+// A health says whether a member answers.
 type health uint8
 
 const (
@@ -77,9 +71,17 @@ const (
 
 // newMember returns a pending member without attributes.
 func newMember(instance string, h *history) *Member {
-	m := &Member{instance: instance, hash: hashString(instance), history: h}
+	m := &Member{instance: instance, history: h}
 	m.weight.Store(policy.DefaultWeight)
 	return m
+}
+
+// rank is the rank in which m stands.
+func (m *Member) rank() rank {
+	if m.partition == nil {
+		return unplaced
+	}
+	return m.partition.rank
 }
 
 // home is the rank that m belongs to.
@@ -176,14 +178,13 @@ func (m *Member) reopen() bool {
 }
 
 // closeEndpoint runs the closer beside its caller, which has a response in hand. Pool.Close awaits
-// it through closed.
+// it through closed. It is called once: whatever is added to calls after that, they are not closing
+// again.
 func (m *Member) closeEndpoint() {
-	m.closeOnce.Do(func() {
-		go func() {
-			if m.closer != nil {
-				m.closer.Close() // there is no caller left for the error
-			}
-			m.closed()
-		}()
-	})
+	go func() {
+		if m.closer != nil {
+			m.closer.Close() // there is no caller left for the error
+		}
+		m.closed()
+	}()
 }

@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -22,7 +23,9 @@ func (p *Pool) apply(c sd.Change) {
 	if !p.known {
 		p.known, p.knownAt = true, now
 	}
-	p.set++
+	if c.Reset {
+		p.set++
+	}
 	if c.Reset || c.Sides != nil {
 		p.setShares(c.Sides)
 	}
@@ -136,6 +139,7 @@ func (p *Pool) discard(members []*Member) (discarded []*Member) {
 		p.setPresence(m, gone)
 		delete(p.members, m.instance)
 		p.save(m)
+		delete(p.merged, m)
 		discarded = append(discarded, m)
 	}
 	return discarded
@@ -175,8 +179,9 @@ func (p *Pool) build(m *Member) bool {
 		return true
 	}
 	wait := min(minRebuild<<min(m.builds, 10), maxRebuild)
-	m.builds++
-	p.logger.Log("msg", "no endpoint, trying again", "instance", m.instance, "err", err, "attempt", m.builds)
+	m.builds = min(m.builds, math.MaxUint16-1) + 1
+	p.logger.Log("msg", "no endpoint, trying again", "instance", m.instance, "err", err,
+		"attempt", m.builds)
 	p.mu.Lock()
 	p.schedule(p.now()+wait, m, rebuild)
 	p.mu.Unlock()
@@ -206,7 +211,7 @@ func (p *Pool) warmUp(m *Member, now int64) {
 	if p.config.slowStart == 0 {
 		return
 	}
-	m.warmFrom = now
+	m.warmFrom.Store(now)
 	m.warming.Store(true)
 	p.schedule(now+p.config.slowStart, m, endWarming)
 }

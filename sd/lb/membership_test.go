@@ -191,7 +191,7 @@ func TestAgainstModel(t *testing.T) {
 			for c, n := range h.snapshot.runs {
 				for j, m := range c.members[:n] {
 					have = append(have, m.instance)
-					if m.hash != c.hashes[j] {
+					if hashString(m.instance) != c.hashes[j] {
 						t.Fatalf("snapshot %d: the hash beside %s is not its own", i, m.instance)
 					}
 				}

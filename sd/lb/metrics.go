@@ -7,14 +7,15 @@ import (
 )
 
 // Metrics are the instruments of a Pool and of the Retries on it. One that is nil is not kept. Each
-// label has all its values from the start. An instrument is bound to them once, by With, and used by
-// many goroutines at once, some of which hold the Pool's lock: it must not block.
+// label has all its values from the start. An instrument is bound to them once, by With, and used
+// by many goroutines at once, some of which hold the Pool's lock: it must not block.
 type Metrics struct {
 	// Members is how many there are by "state": ready, failing, ejected, drained, reserve, pending.
 	// The usual name is lb_members.
 	Members metrics.Gauge
-	// Attempts counts them by "outcome": answered, error (which may be the request's own), cancelled,
-	// and the evidence against a member: refused, unreachable, silent, outlived. lb_attempts_total.
+	// Attempts counts them by "outcome": answered, error (which may be the request's own),
+	// cancelled, and the evidence against a member: refused, unreachable, silent, outlived.
+	// lb_attempts_total.
 	Attempts metrics.Counter
 	// Ejections counts them by "cause": the four kinds of evidence. lb_ejections_total.
 	Ejections metrics.Counter
@@ -63,8 +64,8 @@ func (m *Member) state() memberState {
 	}
 }
 
-// The outcomes of an attempt are the kinds of evidence, of which noEvidence is called error, and two
-// more.
+// The outcomes of an attempt are the kinds of evidence, of which noEvidence is called error, and
+// two more.
 const (
 	outcomeAnswered = evidences + iota
 	outcomeCancelled

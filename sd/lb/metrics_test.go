@@ -35,9 +35,10 @@ func (i instrument) set(f func(old float64) float64) {
 func (i instrument) with(labels []string) instrument {
 	return instrument{i.board, i.name + "{" + strings.Join(labels, "=") + "}"}
 }
-func (i instrument) Set(value float64)     { i.set(func(float64) float64 { return value }) }
-func (i instrument) Add(delta float64)     { i.set(func(old float64) float64 { return old + delta }) }
-func (i instrument) Observe(value float64) { i.Add(1) }
+
+func (i instrument) Set(v float64)   { i.set(func(float64) float64 { return v }) }
+func (i instrument) Add(v float64)   { i.set(func(old float64) float64 { return old + v }) }
+func (i instrument) Observe(float64) { i.Add(1) }
 
 type (
 	counter   struct{ instrument }
@@ -208,7 +209,8 @@ func TestJournal(t *testing.T) {
 		time.Sleep(time.Minute)
 		f[name].fail(nil)
 		hit(t, p, name, 1)
-		if have := take(); len(have) != 1 || !strings.Contains(have[0], fmt.Sprint("untold ", n-maxNotes+2)) {
+		untold := fmt.Sprint("untold ", n-maxNotes+2)
+		if have := take(); len(have) != 1 || !strings.Contains(have[0], untold) {
 			t.Errorf("a minute later: want a line that counts the others, have %q", have)
 		}
 	})

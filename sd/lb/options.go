@@ -13,21 +13,24 @@ type poolConfig struct {
 // A PoolOption changes how a Pool treats its members.
 type PoolOption func(*poolConfig)
 
-// Reserve is how long an instance that left the list is kept: at most d. Give max(40 s, 2T) for a
-// registry with session timeout T. The default is 40 s; 0 keeps nothing.
+// Reserve is how long an instance that was lost from the list is kept: at most d. Give max(40 s,
+// 2T) for a registry with session timeout T. The default is 40 s; 0 keeps nothing.
 func Reserve(d time.Duration) PoolOption {
 	return func(c *poolConfig) { c.reserve = int64(max(d, 0)) }
 }
 
-// SlowStart is the time in which a new instance comes up to its full share of the calls. It counts
-// from when this process first saw the instance, on the monotonic clock; what is listed within that
-// time of the first set counts as warm. The default is 10 s; 0 gives the full share at once.
+// SlowStart is the time in which a new instance comes up to its full part of the calls. It counts
+// from when this process first saw the instance, on the monotonic clock; an instance that is listed
+// within that time of the first set counts as warm. One that was drained starts again. The default
+// is 10 s; 0 gives the full part at once.
 func SlowStart(d time.Duration) PoolOption {
 	return func(c *poolConfig) { c.slowStart = int64(max(d, 0)) }
 }
 
-// Ejection is how long an instance that cannot be reached is set aside: shortest at first, twice as
-// long each time the probe that follows fails too, longest at most. The default is 1 s to 30 s.
+// Ejection is how long an instance that refuses connections, or fails three times in a row, is set
+// aside: shortest at first, twice as long each time that the probe which follows fails too, longest
+// at most. Shortest is also the time from a single failure to the probe. The default is 1 s to 30
+// s.
 func Ejection(shortest, longest time.Duration) PoolOption {
 	shortest = max(shortest, 0)
 	return func(c *poolConfig) {

@@ -16,7 +16,9 @@ import (
 func TestDeadAddresses(t *testing.T) {
 	const timeout = 1500 * time.Millisecond
 	for _, name := range PickerNames() {
-		for what, err := range map[string]error{"refused": errRefused, "reset": errReset, "blackholed": errEndless} {
+		for what, err := range map[string]error{
+			"refused": errRefused, "reset": errReset, "blackholed": errEndless,
+		} {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					f := newFleet(3)
@@ -27,7 +29,8 @@ func TestDeadAddresses(t *testing.T) {
 					p, _ := start(f)
 					defer p.Close()
 					picker, _ := ParsePicker(name)
-					l := drive(t.Context(), Retry(p, picker, Timeout(timeout), Idempotent()), 1000, 20*time.Millisecond)
+					call := Retry(p, picker, Timeout(timeout), Idempotent())
+					l := drive(t.Context(), call, 1000, 20*time.Millisecond)
 					l.wantNoFailure(t)
 					if want, have := timeout/3+10*time.Millisecond, percentile(l.latencies, 99); have > want {
 						t.Errorf("p99: want at most one attempt's timeout, %v, have %v", want, have)
@@ -148,7 +151,8 @@ func testOutage(t *testing.T, name string, rate int, failure error) {
 	for _, n := range f.calls() {
 		attempts += n
 	}
-	retries, want := float64(attempts)-float64(seconds*rate), 0.2*float64(seconds*rate)+10*(seconds+2)+100
+	retries := float64(attempts) - float64(seconds*rate)
+	want := 0.2*float64(seconds*rate) + 10*(seconds+2) + 100
 	if failure == errRefused {
 		want = float64(3 * 12 * seconds * rate) // twelve rounds in 2 s would be short pauses
 	}

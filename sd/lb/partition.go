@@ -69,14 +69,15 @@ func remix(r uint64) uint64 { return mix(r, 0xA0761D6478BD642F) }
 // publication, so a batch of changes copies each chunk once.
 type partition struct {
 	list
+	rank       rank
 	generation uint64
 	shared     bool // the table of chunks is in a published list
 	common     uint16
 	others     int // members whose weight is not common
 }
 
-func newPartition(c cell) *partition {
-	p := &partition{list: list{cell: c, bound: 1}}
+func newPartition(c cell, r rank) *partition {
+	p := &partition{list: list{cell: c, bound: 1}, rank: r}
 	if c.class != idle {
 		p.bound = 1 << c.class
 	}
@@ -92,8 +93,8 @@ func (p *partition) add(m *Member) {
 	if w != p.common {
 		p.others++
 	}
-	m.position = p.n
-	p.put(p.n, m, w)
+	m.position = int32(p.n)
+	p.put(p.n, m, hashString(m.instance), w)
 	p.n++
 }
 
@@ -110,10 +111,11 @@ func (p *partition) remove(m *Member) {
 	}
 	p.n--
 	if last := p.at(p.n); last != m {
+		from := p.chunks[p.n/span]
 		last.position = m.position
-		p.put(m.position, last, p.chunks[p.n/span].weights[p.n%span])
+		p.put(int(m.position), last, from.hashes[p.n%span], from.weights[p.n%span])
 	}
-	p.put(p.n, nil, 0)
+	p.put(p.n, nil, 0, 0)
 	if p.n%span == 0 {
 		p.chunks = p.chunks[:p.n/span]
 	}
@@ -132,7 +134,7 @@ func (p *partition) recount() {
 	}
 }
 
-func (p *partition) put(i int, m *Member, weight uint16) {
+func (p *partition) put(i int, m *Member, hash uint64, weight uint16) {
 	if p.shared {
 		p.chunks, p.shared = slices.Clone(p.chunks), false
 	}
@@ -146,10 +148,7 @@ func (p *partition) put(i int, m *Member, weight uint16) {
 		p.chunks[c] = &fresh
 	}
 	to := p.chunks[c]
-	to.members[i%span], to.weights[i%span] = m, weight
-	if m != nil {
-		to.hashes[i%span] = m.hash
-	}
+	to.members[i%span], to.hashes[i%span], to.weights[i%span] = m, hash, weight
 }
 
 // publish returns the list as it is now; it will not change any more.
@@ -180,13 +179,13 @@ type tier struct {
 	n     int
 }
 
-func (t *tier) add(m *Member, c cell) {
+func (t *tier) add(m *Member, c cell, r rank) {
 	p := t.cells[c]
 	if p == nil {
 		if t.cells == nil {
 			t.cells = make(map[cell]*partition)
 		}
-		p = newPartition(c)
+		p = newPartition(c, r)
 		t.cells[c] = p
 		t.order = append(t.order, p)
 	}

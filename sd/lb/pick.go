@@ -14,12 +14,12 @@ const (
 )
 
 // pick returns a member outside tried with a call begun on it, which invoke ends, or nil. It
-// prefers the members open in the snapshot, then each further tier: each only when all before it
-// were tried.
-func (p *Pool) pick(ctx context.Context, picker Picker, tried []*Member) *Member {
+// prefers the members open in the snapshot, on a side where none has failed, then each further
+// tier: each only when all before it were tried.
+func (p *Pool) pick(ctx context.Context, picker Picker, tried, hasFailed []*Member) *Member {
 	for {
 		s := p.snapshot.Load()
-		m := p.choose(ctx, picker, s.side(ctx, picker, tried), tried)
+		m := p.choose(ctx, picker, s.side(ctx, picker, hasFailed), tried)
 		if m == nil && len(s.sides) > 0 {
 			m = p.choose(ctx, picker, s, tried)
 		}
@@ -42,7 +42,7 @@ func (p *Pool) pickFirst(ctx context.Context, picker Picker) (m *Member, probe b
 			return m, true
 		}
 	}
-	return p.pick(ctx, picker, nil), false
+	return p.pick(ctx, picker, nil, nil), false
 }
 
 // choose is a pick among the open members. It passes over those that are warming up and have had
@@ -73,7 +73,7 @@ func (p *Pool) choose(ctx context.Context, picker Picker, s *Snapshot, tried []*
 // isWarm draws whether a member that is warming up may have this call: its share grows with the
 // time.
 func (p *Pool) isWarm(m *Member) bool {
-	share := float64(p.now()-m.warmFrom) / float64(p.config.slowStart)
+	share := float64(p.now()-m.warmFrom.Load()) / float64(p.config.slowStart)
 	return rand.Float64() < max(share, 0.1)
 }
 

@@ -14,7 +14,7 @@ type Picker interface {
 	Pick(ctx context.Context, s *Snapshot, tried []*Member) *Member
 }
 
-// pickers lists what ParsePicker knows. It is a function because a package-level map could be
+// pickers lists all that ParsePicker knows. It is a function because a package-level map could be
 // changed from anywhere.
 func pickers() []struct {
 	name string

@@ -54,7 +54,7 @@ func TestParsePicker(t *testing.T) {
 	}
 }
 
-// TestSpread: random passes a χ² test, and so do the others whenever nothing speaks for one member
+// TestSpread: random passes a χ² test, and so do the others when nothing speaks for one
 // or another.
 func TestSpread(t *testing.T) {
 	for _, name := range PickerNames() {
@@ -259,7 +259,7 @@ func TestPicksDoNotAllocate(t *testing.T) {
 	ctx := WithKey(t.Context(), "k")
 	for _, name := range PickerNames() {
 		picker, _ := ParsePicker(name)
-		if have := testing.AllocsPerRun(1000, func() { p.pick(ctx, picker, nil).end() }); have != 0 {
+		if have := testing.AllocsPerRun(1000, func() { p.pick(ctx, picker, nil, nil).end() }); have != 0 {
 			t.Errorf("%s: want no allocation, have %v", name, have)
 		}
 	}

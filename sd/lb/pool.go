@@ -39,24 +39,24 @@ type Pool struct {
 	endpoints   sync.WaitGroup // not yet closed
 	closeOnce   sync.Once
 
-	mu          sync.Mutex // held for bookkeeping only: never across a factory or a send
-	members     map[string]*Member
-	past        map[string]*history // of instances that left and may return
-	tiers       [ranks]tier
-	listed      int            // members that are listed and not drained, whatever their health
-	zones       map[string]int // listed members of each zone
-	zonesMerged bool           // a member has not the zone that the registry says, see maxZones
-	shares      []policy.Side
-	breaker     breaker
-	journal     journal
-	states      [memberStates]int // members in each
-	reported    [memberStates]int // the same, as the metrics have it
-	timers      timers
-	known       bool
-	knownAt     int64  // when the first set arrived
-	set         uint64 // counts whole sets
-	changed     bool   // since the last publish
-	closed      bool
+	mu       sync.Mutex // held for bookkeeping only: never across a factory or a send
+	members  map[string]*Member
+	past     map[string]*history // of instances that left and may return
+	tiers    [ranks]tier
+	listed   int                // members that are listed and not drained, whatever their health
+	zones    map[string]int     // listed members of each zone
+	merged   map[*Member]string // the zones of members that have none for that reason, see maxZones
+	shares   []policy.Side
+	breaker  breaker
+	journal  journal
+	states   [memberStates]int // members in each
+	reported [memberStates]int // the same, as the metrics have it
+	timers   timers
+	known    bool
+	knownAt  int64  // when the first set arrived
+	set      uint32 // counts whole sets
+	changed  bool   // since the last publish
+	closed   bool
 }
 
 var _ kitsd.Endpointer = (*Pool)(nil)
@@ -84,6 +84,7 @@ func NewPool(
 		members: make(map[string]*Member),
 		past:    make(map[string]*history),
 		zones:   make(map[string]int),
+		merged:  make(map[*Member]string),
 	}
 	for _, option := range options {
 		option(&p.config)
@@ -96,8 +97,8 @@ func NewPool(
 }
 
 // Close ends the subscription, waits for the calls in flight and closes every endpoint. Calls that
-// come later fail with ErrClosed, those on what Endpoints returned before included. The last log
-// lines are waited for, 1 s at most. It must not be called from within a call.
+// come later fail with ErrClosed, those on endpoints that Endpoints returned before included. The
+// last log lines are waited for, 1 s at most. It must not be called from within a call.
 func (p *Pool) Close() error {
 	p.closeOnce.Do(func() {
 		p.unsubscribe() // while run still receives: an Instancer may be blocked in a send to it
@@ -187,15 +188,15 @@ func (p *Pool) place(m *Member) {
 	m.reported = m.state()
 	p.states[m.reported]++
 	to, c := m.home(), m.cell()
-	if to == m.rank && (to == unplaced || m.partition.cell == c && !m.reweighed()) {
+	if to == m.rank() && (to == unplaced || m.partition.cell == c && !m.reweighed()) {
 		return
 	}
 	p.changed = true
-	if m.rank != unplaced {
-		p.tiers[m.rank].remove(m)
+	if m.partition != nil {
+		p.tiers[m.rank()].remove(m)
 	}
-	if m.rank = to; to != unplaced {
-		p.tiers[to].add(m, c)
+	if to != unplaced {
+		p.tiers[to].add(m, c, to)
 	}
 }
 
@@ -205,18 +206,18 @@ func (p *Pool) setPresence(m *Member, to presence) {
 	m.presence = to
 	p.count(m, +1)
 	p.place(m)
-	p.changed = true // also what counts for the reserve
+	p.changed = true // the number of listed members decides on the reserve
 }
 
-// setEffective takes over what the registry says of m. A member that was drained comes back through
+// setEffective takes over the registry's word on m. A member that was drained comes back through
 // slow start. The caller holds mu, and publishes.
 func (p *Pool) setEffective(m *Member, e policy.Effective) {
 	p.count(m, -1)
 	back := m.drained && !e.Drained
 	m.weight.Store(int32(e.Weight))
 	m.side.Store(int32(e.Side))
-	m.drained, m.saidZone = e.Drained, e.Zone
-	p.setZone(m)
+	m.drained = e.Drained
+	p.setZone(m, e.Zone)
 	p.count(m, +1)
 	p.place(m)
 	if back && m.presence == listed {
@@ -226,27 +227,25 @@ func (p *Pool) setEffective(m *Member, e policy.Effective) {
 }
 
 // setZone takes over the zone, if the Pool tells it apart. The caller holds mu.
-func (p *Pool) setZone(m *Member) {
-	m.zone = m.saidZone
-	if _, known := p.zones[m.zone]; !known && len(p.zones) >= maxZones {
+func (p *Pool) setZone(m *Member, zone string) {
+	m.zone = zone
+	delete(p.merged, m)
+	if _, known := p.zones[zone]; !known && len(p.zones) >= maxZones {
 		m.zone = ""
-		p.zonesMerged = true
+		p.merged[m] = zone
 	}
 }
 
 // separateZones looks at the zones again that were merged, once there is room. The caller holds mu.
 func (p *Pool) separateZones() {
-	if !p.zonesMerged || len(p.zones) >= maxZones {
+	if len(p.zones) >= maxZones {
 		return
 	}
-	p.zonesMerged = false
-	for _, m := range p.members {
-		if m.zone != m.saidZone {
-			p.count(m, -1)
-			p.setZone(m)
-			p.count(m, +1)
-			p.place(m)
-		}
+	for m, zone := range p.merged {
+		p.count(m, -1)
+		p.setZone(m, zone)
+		p.count(m, +1)
+		p.place(m)
 	}
 }
 
@@ -266,7 +265,7 @@ func (p *Pool) count(m *Member, n int) {
 	}
 }
 
-// publish makes the tiers what picks see, if they have changed. It costs the chunks that did. The
+// publish shows the tiers to picks, if they have changed. It costs the chunks that did. The
 // caller holds mu.
 func (p *Pool) publish() {
 	p.recordMembers()

@@ -73,7 +73,8 @@ func TestDifferencesAndWholeSets(t *testing.T) {
 		wantListed(t, p)
 		for name, s := range f {
 			if s.made.Load() != 1 || s.closed.Load() != 1 {
-				t.Errorf("%s: want one endpoint, closed once; have %d, %d", name, s.made.Load(), s.closed.Load())
+				t.Errorf("%s: want one endpoint, closed once; have %d, %d",
+					name, s.made.Load(), s.closed.Load())
 			}
 		}
 	})

@@ -12,4 +12,6 @@ var _ Picker = Random{}
 func NewRandom() Random { return Random{} }
 
 // Pick implements [Picker].
-func (Random) Pick(_ context.Context, s *Snapshot, tried []*Member) *Member { return s.sample(tried) }
+func (Random) Pick(_ context.Context, s *Snapshot, tried []*Member) *Member {
+	return s.sample(tried)
+}

@@ -77,7 +77,8 @@ func TestLegitimateScaleDown(t *testing.T) {
 		r.reset(stays)
 		synctest.Wait()
 		drive(t.Context(), Retry(p, NewRandom()), 1500, 20*time.Millisecond).wantNoFailure(t)
-		if have := p.tiers[reserved].n; have > 1 { // up to as many as are listed are not asked, hence not found out
+		// As many as are listed are not asked, hence not found out.
+		if have := p.tiers[reserved].n; have > 1 {
 			t.Errorf("in reserve: want at most 1, have %d", have)
 		}
 	})

@@ -24,7 +24,7 @@ import (
 // pauses (Backoff) and starts over. No attempt begins when less than a tenth of a share is left.
 // While there is nobody to call, because the registry has not answered yet or has answered with
 // nobody, the call waits for the first to come. An error that ends a call lets errors.Is find the
-// cause of every attempt, what ended the call, and go-kit's ErrNoEndpoints if nobody was there.
+// cause of every attempt, the end of the call, and go-kit's ErrNoEndpoints if nobody was there.
 //
 // Attempts of a call that is not idempotent run in the caller's goroutine, those of one that is in
 // goroutines of their own, which Pool.Close awaits. The call waits for its attempts, so endpoints
@@ -66,6 +66,7 @@ type call struct {
 	idempotent bool
 	brief      bool        // the caller gives it less time than the Timeout
 	tried      []*Member   // in this round
+	hasFailed  []*Member   // of these
 	errs       []error     // of the failed attempts
 	begun      int         // attempts
 	free       bool        // the next attempt costs nothing
@@ -145,10 +146,10 @@ func (r *retrier) next(ctx context.Context, c *call) (a attempt, err error) {
 		if ctx.Err() != nil {
 			return a, ended(ctx)
 		}
-		s := r.pool.snapshot.Load() // before the pick: what it misses will supersede s
+		s := r.pool.snapshot.Load() // before the pick: a change that it misses supersedes s
 		if !c.startOver {
 			if a := r.pick(ctx, c); a.member != nil {
-				return r.begin(c, a), nil
+				return r.prepare(c, a), nil
 			}
 		}
 		if err := r.wait(ctx, c, s); err != nil {
@@ -163,7 +164,7 @@ func (r *retrier) pick(ctx context.Context, c *call) (a attempt) {
 	if c.begun == 0 {
 		a.member, a.probe = r.pool.pickFirst(ctx, r.picker)
 	} else {
-		a.member = r.pool.pick(ctx, r.picker, c.tried)
+		a.member = r.pool.pick(ctx, r.picker, c.tried, c.hasFailed)
 	}
 	return a
 }
@@ -183,8 +184,8 @@ func (r *retrier) mayBegin(ctx context.Context, c *call) error {
 	}
 }
 
-// begin counts an attempt.
-func (r *retrier) begin(c *call, a attempt) attempt {
+// prepare counts an attempt that begins.
+func (r *retrier) prepare(c *call, a attempt) attempt {
 	c.begun++
 	c.tried = append(c.tried, a.member)
 	if c.idempotent {
@@ -230,7 +231,8 @@ func (r *retrier) wait(ctx context.Context, c *call, s *Snapshot) error {
 		return ended(ctx)
 	case <-superseded:
 	case <-resume:
-		c.tried, c.pause, c.startOver = c.tried[:0], nil, false
+		c.tried, c.hasFailed = c.tried[:0], c.hasFailed[:0]
+		c.pause, c.startOver = nil, false
 		c.rounds++
 		return r.mayBegin(ctx, c)
 	}

@@ -55,7 +55,8 @@ func drive(ctx context.Context, call kitendpoint.Endpoint, n int, interval time.
 func (l *load) wantNoFailure(t *testing.T) {
 	t.Helper()
 	if len(l.errs) > 0 {
-		t.Errorf("want no failed call, have %d of %d, the first: %v", len(l.errs), len(l.latencies), l.errs[0])
+		t.Errorf("want no failed call, have %d of %d, the first: %v",
+			len(l.errs), len(l.latencies), l.errs[0])
 	}
 }
 
@@ -126,7 +127,8 @@ func TestNobodyThere(t *testing.T) {
 			begin := time.Now()
 			_, err := call(t.Context(), 1)
 			if !errors.Is(err, kitlb.ErrNoEndpoints) || !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("%s: want %v and %v, have %v", state, kitlb.ErrNoEndpoints, context.DeadlineExceeded, err)
+				t.Errorf("%s: want %v and %v, have %v",
+					state, kitlb.ErrNoEndpoints, context.DeadlineExceeded, err)
 			}
 			if want, have := 2*time.Second, time.Since(begin); want != have {
 				t.Errorf("%s: want to wait %v, have %v", state, want, have)
@@ -199,7 +201,8 @@ func TestShareOfTheDeadline(t *testing.T) {
 						ended += s.calls.Load() - s.running.Load()
 					}
 					if wantBegun != begun || wantEnded != ended {
-						t.Errorf("want %d attempts begun and %d ended, have %d and %d", wantBegun, wantEnded, begun, ended)
+						t.Errorf("want %d attempts begun and %d ended, have %d and %d",
+							wantBegun, wantEnded, begun, ended)
 					}
 				}
 				time.Sleep(test.want - 1)
@@ -278,7 +281,8 @@ func TestTraceNamesWhoAnswered(t *testing.T) {
 func keyOf(p *Pool, instance string) string {
 	for i := 0; ; i++ {
 		key := fmt.Sprint(i)
-		if m := NewHash().Pick(WithKey(context.Background(), key), p.snapshot.Load(), nil); m.instance == instance {
+		ctx := WithKey(context.Background(), key)
+		if NewHash().Pick(ctx, p.snapshot.Load(), nil).instance == instance {
 			return key
 		}
 	}

@@ -69,7 +69,7 @@ func Budget(ratio, perSecond float64) RetryOption {
 	return func(c *retryConfig) { c.ratio, c.perSecond = ratio, perSecond }
 }
 
-// A Verdict says what may follow an error of an endpoint.
+// A Verdict on an error of an endpoint says how the call goes on.
 type Verdict int
 
 const (
@@ -83,11 +83,11 @@ const (
 	Elsewhere
 )
 
-// Classify has f decide what may follow an error, in the manner of go-kit's retry callback: n is
-// the number of attempts that have failed, 1 at first. Retryable and Elsewhere say that the call
-// may be made again, also one that is not Idempotent; the Attempts, the Budget and the time bound
-// them. F must not block. What it says has no influence on ejections. The default leaves all to
-// Retry.
+// Classify has f decide how a call goes on after an error, in the manner of go-kit's retry
+// callback: n is the number of attempts that have failed, 1 at first. Retryable and Elsewhere say
+// that the call may be made again, also one that is not Idempotent; the Attempts, the Budget and
+// the time bound them. F must not block. What it says has no influence on ejections. The default
+// leaves all to Retry.
 func Classify(f func(n int, err error) Verdict) RetryOption {
 	return func(c *retryConfig) { c.classify = f }
 }

@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"fmt"
 	"io"
 	"sync"
 	"testing"
@@ -23,9 +24,11 @@ func TestCallsInFlightOutliveAnAbsence(t *testing.T) {
 		want := func(what, state string, inFlight int, made, closed int64) {
 			t.Helper()
 			s := stat(p, name)
-			if s.State != state || s.InFlight != inFlight || f[name].made.Load() != made || f[name].closed.Load() != closed {
-				t.Errorf("%s: want %s with %d in flight, %d made and %d closed, have %+v, %d and %d",
-					what, state, inFlight, made, closed, s, f[name].made.Load(), f[name].closed.Load())
+			want := fmt.Sprint(state, inFlight, " in flight, made ", made, ", closed ", closed)
+			have := fmt.Sprint(s.State, s.InFlight, " in flight, made ", f[name].made.Load(), ", closed ",
+				f[name].closed.Load())
+			if want != have {
+				t.Errorf("%s: want %s, have %s", what, want, have)
 			}
 		}
 		r.down(name)

@@ -126,7 +126,8 @@ func sum(calls map[string]int64) (n int64) {
 // One slow server among fast ones loses each race, and is healthy all the same: what becomes of a
 // probe says so.
 func TestOneSlowServerIsNotEjected(t *testing.T) {
-	for _, every := range []time.Duration{20 * time.Millisecond, 200 * time.Millisecond, 3 * time.Second} {
+	for _, ms := range []time.Duration{20, 200, 3000} {
+		every := ms * time.Millisecond
 		synctest.Test(t, func(t *testing.T) {
 			f := newFleet(3)
 			slow := names(3)[1]
@@ -226,7 +227,10 @@ func TestClassifierDecides(t *testing.T) {
 			err      error
 			attempts int
 			paused   bool
-		}{{busy, 4, true}, {conflict, 4, true}, {errRefused, 1, false}, {wrong, 1, false}, {dialError(wrong), 4, true}} {
+		}{
+			{busy, 4, true}, {conflict, 4, true}, {errRefused, 1, false}, {wrong, 1, false},
+			{dialError(wrong), 4, true},
+		} {
 			numbers = nil
 			for _, s := range f {
 				s.fail(test.err)
@@ -236,7 +240,8 @@ func TestClassifierDecides(t *testing.T) {
 			if _, err := call(ctx, 1); !errors.Is(err, test.err) {
 				t.Errorf("want %v, have %v", test.err, err)
 			}
-			if have := len(*tries); test.attempts != have || len(numbers) != have || numbers[have-1] != have {
+			have := len(*tries)
+			if test.attempts != have || len(numbers) != have || numbers[have-1] != have {
 				t.Errorf("%v: want %d attempts, have %d, numbered %v", test.err, test.attempts, have, numbers)
 			}
 			if have := time.Since(begin) > 0; test.paused != have {
@@ -326,7 +331,8 @@ func TestNoAttemptInTheLastMoments(t *testing.T) {
 				t.Errorf("want %d attempts, have %d, %v", want, have, err)
 			}
 			for i, try := range *tries {
-				if want := 2*time.Second - time.Duration(i)*2*time.Second/3; (try.Took - want).Abs() > time.Microsecond {
+				want := 2*time.Second - time.Duration(i)*2*time.Second/3
+				if (try.Took - want).Abs() > time.Microsecond {
 					t.Errorf("attempt %d: want it to take %v, have %+v", i, want, try)
 				}
 			}

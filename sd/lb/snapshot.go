@@ -17,7 +17,7 @@ import (
 type Snapshot struct {
 	*view                        // open to a pick
 	sides  []side                // of the open members; nil without shares
-	tiers  [][]list              // what is picked when all that are open were tried, in this order
+	tiers  [][]list              // for picks when all that are open were tried, in this order
 	probes *view                 // members whose next call is a probe
 	zones  int                   // their number, of all listed members
 	byZone atomic.Pointer[local] // made by the first pick that wants it
@@ -39,8 +39,11 @@ type side struct {
 // newSnapshot returns a snapshot of these members: lists holds those of each rank. The reserve is
 // open beside those that answer if reserveOpen; where nobody is in a rank the next one is open in
 // its place.
-func newSnapshot(lists [ranks]ranked, reserveOpen bool, shares []policy.Side, zones int) *Snapshot {
-	order := []ranked{lists[ready], lists[reserved], lists[drained], lists[failed].with(lists[probing])}
+func newSnapshot(
+	lists [ranks]ranked, reserveOpen bool, shares []policy.Side, zones int,
+) *Snapshot {
+	failing := lists[failed].with(lists[probing])
+	order := []ranked{lists[ready], lists[reserved], lists[drained], failing}
 	if reserveOpen {
 		order[0], order[1] = lists[ready].with(lists[reserved]), ranked{}
 	}
@@ -67,7 +70,7 @@ func newSnapshot(lists [ranks]ranked, reserveOpen bool, shares []policy.Side, zo
 	return s
 }
 
-// A ranked is what a rank has published.
+// A ranked holds the lists of a rank.
 type ranked struct{ weighted, idle []list }
 
 func (r ranked) with(more ranked) ranked {
@@ -111,15 +114,15 @@ func (s *Snapshot) only(lists []list) *Snapshot {
 	return &Snapshot{view: newView(lists), zones: s.zones}
 }
 
-// side returns the side that a call goes to: by its key if the picker goes by keys, by chance
-// otherwise, and, when members were tried, one of which none was.
-func (s *Snapshot) side(ctx context.Context, picker Picker, tried []*Member) *Snapshot {
+// side returns the side that an attempt goes to: by the call's key if the picker goes by keys, by
+// chance otherwise, and, when members have failed in this call, one on which none has.
+func (s *Snapshot) side(ctx context.Context, picker Picker, hasFailed []*Member) *Snapshot {
 	if len(s.sides) == 0 {
 		return s
 	}
 	sides := s.sides
-	if len(tried) > 0 {
-		if sides = untriedSides(sides, tried); len(sides) == 0 {
+	if len(hasFailed) > 0 {
+		if sides = otherSides(sides, hasFailed); len(sides) == 0 {
 			return s
 		}
 	}
@@ -132,14 +135,15 @@ func (s *Snapshot) side(ctx context.Context, picker Picker, tried []*Member) *Sn
 	return sides[len(sides)-1].Snapshot
 }
 
-// untriedSides returns the sides of which none was tried, with the parts that they have among each
+// otherSides returns the sides on which none has failed, with the parts that they have among each
 // other.
-func untriedSides(sides []side, tried []*Member) (left []side) {
+func otherSides(sides []side, hasFailed []*Member) (left []side) {
 	from, until := 0.0, 0.0
 	for _, s := range sides {
 		part := s.until - from
 		from = s.until
-		if !slices.ContainsFunc(tried, func(m *Member) bool { return int(m.side.Load()) == s.index }) {
+		onIt := func(m *Member) bool { return int(m.side.Load()) == s.index }
+		if !slices.ContainsFunc(hasFailed, onIt) {
 			until += part
 			left = append(left, side{s.Snapshot, s.index, until})
 		}

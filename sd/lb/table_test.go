@@ -27,8 +27,8 @@ func TestSlowServer(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l, share := slowServer(t, name, serial)
 				p99[name] = percentile(l.latencies, 99)
-				t.Logf("%-12s %8v %8v %8v  %.2f%%", name, percentile(l.latencies, 50).Round(time.Millisecond),
-					percentile(l.latencies, 95).Round(time.Millisecond), p99[name].Round(time.Millisecond), 100*share)
+				ms := func(p int) time.Duration { return percentile(l.latencies, p).Round(time.Millisecond) }
+				t.Logf("%-12s %8v %8v %8v  %.2f%%", name, ms(50), ms(95), ms(99), 100*share)
 			})
 		}
 		wantCut(t, p99, "ewma")

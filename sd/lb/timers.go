@@ -57,7 +57,7 @@ func (p *Pool) expired(now int64) (timers []timer) {
 	return timers
 }
 
-// fire does what is due. Only run calls it.
+// fire serves the timers that have expired. Only run calls it.
 func (p *Pool) fire() {
 	p.mu.Lock()
 	now := p.now()
@@ -71,7 +71,7 @@ func (p *Pool) fire() {
 		case t.kind == probe:
 			m.probePlanned = false
 			p.planProbe(m)
-		case t.kind == endWarming && m.warmFrom+p.config.slowStart <= now:
+		case t.kind == endWarming && m.warmFrom.Load()+p.config.slowStart <= now:
 			m.warming.Store(false)
 		case t.kind == endPause:
 			p.changed = true

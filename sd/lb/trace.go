@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A Trace tells what became of one call through Retry. Read it after the call has returned.
+// A Trace tells the outcome of one call through Retry. Read it after the call has returned.
 type Trace struct {
 	Instance string // that answered; empty if none did
 	Attempts int    // hedges included
@@ -36,7 +36,7 @@ func WithTries(ctx context.Context) (context.Context, *[]Try) {
 	return context.WithValue(ctx, triesKey{}, t), t
 }
 
-// A recorder takes down what the caller wants to know of a call.
+// A recorder fills in the Trace and the tries of a call, as far as the caller wants them.
 type recorder struct {
 	trace *Trace // either is nil if it is not wanted
 	tries *[]Try

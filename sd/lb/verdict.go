@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// verdict is what may follow the n-th failed attempt of a call.
+// verdict says how a call goes on after its n-th failed attempt.
 func (c *retryConfig) verdict(n int, err error, idempotent bool) Verdict {
 	if c.classify != nil {
 		if v := c.classify(n, err); v != Undecided {

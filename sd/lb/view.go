@@ -47,7 +47,7 @@ func newView(lists []list) *view {
 }
 
 // columns fills columns of equal height total with the lists' weights, each times their number.
-// Each column takes what is left of one list that does not fill it, and the rest from one that
+// Each column takes the remainder of one list that does not fill it, and the rest from one that
 // does.
 func columns(lists []list, total uint64) []column {
 	n := uint64(len(lists))

@@ -38,7 +38,7 @@ func newWeightedPool(tb testing.TB, n int, weights ...int) (*Pool, *registry) {
 func TestPickersHonourWeights(t *testing.T) {
 	const picks = 1_000_000
 	weights := []int{1, 10, 100}
-	for _, n := range []int{3, 30, 9_999} {
+	for _, n := range []int{3, 9_999} {
 		p, r := newWeightedPool(t, n, weights...)
 		r.down("nobody") // returns when the change before was taken in
 		r.down("nobody")
@@ -228,7 +228,8 @@ func TestHashMovementByWeight(t *testing.T) {
 		r.down("nobody")
 		places := make([]string, keys)
 		for i := range places {
-			places[i] = NewHash().Pick(WithKey(t.Context(), fmt.Sprint(i)), p.snapshot.Load(), nil).Instance()
+			ctx := WithKey(t.Context(), fmt.Sprint(i))
+			places[i] = NewHash().Pick(ctx, p.snapshot.Load(), nil).Instance()
 		}
 		return places
 	}
