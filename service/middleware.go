@@ -10,7 +10,8 @@ import (
 // A Middleware wraps a Service in more behaviour.
 type Middleware func(Service) Service
 
-// Logging writes a line for every request: the reply, the error, and how long it took. A server
+// Logging writes a line for every request, before its reply: the reply, the error, and how long it
+// took. A logger that may block, such as one that writes to a pipe, delays the reply. A server
 // that answers thousands of requests a second goes without it.
 func Logging(logger kitlog.Logger) Middleware {
 	return func(next Service) Service { return logging{next, logger} }

@@ -79,8 +79,7 @@ type call struct {
 	unsent bool     // it failed before an endpoint could act
 }
 
-// run encodes before it connects, so that a request that cannot be
-// encoded costs no connection.
+// run encodes before it connects, so that a request that cannot be encoded costs no connection.
 //
 // A reset that arrives while the kernel is still connecting ends the dial, even when a reply came
 // in front of it: the socket is gone by the time that anybody could read it. Only a server that

@@ -18,10 +18,19 @@
 // [ClientTLS] a server proves the name of the service before it is sent a byte. The draining close
 // is the same one layer below: reply, close_notify, FIN, drain. Plain text is the default.
 //
+//	own, err := transport.TLSFiles{Cert: "daytime.pem", Key: "daytime.key"}.Server()
+//	server := transport.NewDaytimeServer(set, logger, transport.ServerTLS(own))
+//
+//	theirs, err := transport.TLSFiles{CA: "ca.pem"}.Client()
+//	factory := transport.Factory(transport.ClientTLS("daytime.example.com", theirs))
+//
 // # Errors
 //
-// A call fails with an [*Error], whose Unsent method says that no endpoint can have acted on it,
-// and which matches one of the sentinels below by errors.Is, and its cause too. A client has an
-// answer as soon as there is a complete line, and what happens to the connection after that is
-// ignored.
+// A call fails with an [*Error], which matches one of the sentinels below by errors.Is, and its
+// cause too. Its Unsent method tells the failures after which even a call that must not be made
+// twice may go to another server: no endpoint can have acted on it. A client has an answer as soon
+// as there is a complete line, and everything that happens to the connection after that is ignored.
+//
+// The error handler of a server, and so its log, may block: it holds up no accept, no reply, and a
+// Shutdown for a second at most.
 package transport

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/go-kit/kit/metrics"
@@ -26,10 +27,14 @@ func ServerInstrumenting(m ServerMetrics) ServerOption {
 
 // complete puts an instrument that does nothing in the place of each nil.
 func (m ServerMetrics) complete() ServerMetrics {
-	completeGauge(&m.InFlight)
-	completeCounter(&m.Accepted, &m.TurnedAway, &m.HandshakeFailed, &m.Failed)
-	completeHistogram(&m.Duration)
-	return m
+	return ServerMetrics{
+		InFlight:        cmp.Or(m.InFlight, discard.NewGauge()),
+		Accepted:        cmp.Or(m.Accepted, discard.NewCounter()),
+		TurnedAway:      cmp.Or(m.TurnedAway, discard.NewCounter()),
+		HandshakeFailed: cmp.Or(m.HandshakeFailed, discard.NewCounter()),
+		Failed:          cmp.Or(m.Failed, discard.NewCounter()),
+		Duration:        cmp.Or(m.Duration, discard.NewHistogram()),
+	}
 }
 
 // replied measures one connection that was served since begin.
@@ -57,10 +62,11 @@ func ClientInstrumenting(m ClientMetrics) ClientOption {
 
 // complete puts an instrument that does nothing in the place of each nil.
 func (m ClientMetrics) complete() ClientMetrics {
-	completeGauge(&m.InFlight)
-	completeCounter(&m.Failed)
-	completeHistogram(&m.Duration)
-	return m
+	return ClientMetrics{
+		InFlight: cmp.Or(m.InFlight, discard.NewGauge()),
+		Failed:   cmp.Or(m.Failed, discard.NewCounter()),
+		Duration: cmp.Or(m.Duration, discard.NewHistogram()),
+	}
 }
 
 // returned measures one call that began at begin.
@@ -69,25 +75,5 @@ func (m *ClientMetrics) returned(begin time.Time, err error) {
 	m.Duration.Observe(time.Since(begin).Seconds())
 	if err != nil {
 		m.Failed.Add(1)
-	}
-}
-
-func completeGauge(g *metrics.Gauge) {
-	if *g == nil {
-		*g = discard.NewGauge()
-	}
-}
-
-func completeCounter(counters ...*metrics.Counter) {
-	for _, c := range counters {
-		if *c == nil {
-			*c = discard.NewCounter()
-		}
-	}
-}
-
-func completeHistogram(h *metrics.Histogram) {
-	if *h == nil {
-		*h = discard.NewHistogram()
 	}
 }
