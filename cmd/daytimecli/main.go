@@ -48,6 +48,7 @@ type config struct {
 
 	list    listConfig
 	changes string // form of watch's output
+	export  exportConfig
 
 	// For get alone.
 	count       int
@@ -68,6 +69,7 @@ func defaults() *config {
 		timeout:  2 * time.Second,
 		list:     listConfig{output: "name"},
 		changes:  "text",
+		export:   exportConfig{min: 1, parameters: "check"},
 		count:    100,
 		interval: time.Second,
 		request:  "timestamp",
@@ -105,7 +107,8 @@ A flag wins over its variable.`,
 	}
 	c.addFlags(root.PersistentFlags(), stdio)
 	c.makeGet(root, stdio)
-	root.AddCommand(newGet(c, stdio), newList(c, stdio), newWatch(c, stdio), newCompletion(stdio))
+	root.AddCommand(newGet(c, stdio), newList(c, stdio), newWatch(c, stdio),
+		newExport(c, stdio), newCompletion(stdio))
 	root.RegisterFlagCompletionFunc("sd", c.completeTarget) // fails for an unknown flag
 	return root
 }

@@ -28,6 +28,7 @@ func TestHelp(t *testing.T) {
 		"help-get.txt":        {"get", "--help"},
 		"help-list.txt":       {"list", "-h"},
 		"help-watch.txt":      {"help", "watch"},
+		"help-export.txt":     {"export", "--help"},
 		"help-completion.txt": {"completion", "--help"},
 	} {
 		stdout, stderr := try(t, shell.ExitOK, args...)
@@ -41,10 +42,17 @@ func TestHelp(t *testing.T) {
 
 func TestWrongCommands(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
-		{"lst", `command "lst": want completion, get, list, watch`},
+		{"lst", `command "lst": want completion, export, get, list, watch`},
 		{"get now", `argument "now": get takes flags only`},
 		{"completion", `no shell: want bash, zsh, fish`},
 		{"completion tcsh", `shell "tcsh": want bash, zsh, fish`},
+		{"export", `no format: want prometheus, haproxy`},
+		{"export consul", `format "consul": want prometheus, haproxy`},
+		{"export haproxy --watch", `--watch want a --file, too`},
+		{"export haproxy --then true", `--then "true": want a --file, too`},
+		{"export prometheus --backend b", `--backend "b": is for haproxy`},
+		{"export haproxy --backend é", `--backend name "é": want letters`},
+		{"export haproxy --parameters #", `--parameters parameters "#": want one line`},
 		{"list all", `argument "all": list takes flags only`},
 		{"watch all", `argument "all": watch takes flags only`},
 		{"list -n 4", `unknown shorthand flag: 'n' in -n`},
