@@ -65,7 +65,7 @@ func haproxyName(instance string) (string, error) {
 func CheckName(name string) error {
 	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:"
 	if name == "" || strings.Trim(name, allowed) != "" {
-		return fmt.Errorf("name %.64q: want letters, digits, and - _ . :", name)
+		return fmt.Errorf("name %.64q: want letters, digits, -, _, : and . alone", name)
 	}
 	return nil
 }
