@@ -43,12 +43,15 @@ among them, in a shell. To load it, now or in the shell's start-up file:
 }
 
 // completeTarget completes --sd: fixed:// with the addresses that are in the registry without it.
-func (c *config) completeTarget(cmd *cobra.Command, _ []string, text string) ([]string, cobra.ShellCompDirective) {
+func (c *config) completeTarget(cmd *cobra.Command, _ []string, text string) (
+	[]string, cobra.ShellCompDirective) {
 	list, found := strings.CutPrefix(text, "fixed://")
 	if !found {
-		return []string{"fixed://", "zk://"}, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+		return []string{"fixed://", "zk://"},
+			cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	}
-	before := text[:len(text)-len(list)+strings.LastIndexByte(list, ',')+1] // the addresses that are typed
+	// The addresses that are typed stay.
+	before := text[:len(text)-len(list)+strings.LastIndexByte(list, ',')+1]
 	var targets []string
 	for _, instance := range c.liveInstances(cmd.Context()) {
 		targets = append(targets, before+instance)

@@ -30,7 +30,8 @@ func (c *config) addGetFlags(flags *pflag.FlagSet) {
 	flags.VarP(shell.Duration(&c.interval, 0), "interval", "i",
 		"time between the starts of two requests; 0 makes one after the other")
 	flags.VarP(shell.Duration(&c.duration, 0), "duration", "d",
-		"how long requests are started, without bound on their number unless -n is given; 0 is no bound")
+		"how long requests are started, without bound on their number unless -n is given; "+
+			"0 is no bound")
 	flags.VarP(shell.Integer(&c.concurrency, 0), "concurrency", "c",
 		"load generator: so many requests at a time, with -i 0 and -o none unless these are given")
 	flags.VarP(shell.OneOf(&c.output, "text", "json", "none"), "output", "o",
@@ -45,6 +46,30 @@ func (c *config) addGetFlags(flags *pflag.FlagSet) {
 		"bound of further attempts when one fails; -1 is as many as time allows")
 	shell.AddSwitch(flags, &c.hedge, "hedge", "",
 		"ask a second server, too, when the first is slower than usual")
+}
+
+// A listConfig has the values of the flags of list.
+type listConfig struct {
+	output string
+	min    int
+	check  bool
+}
+
+// addListFlags adds those of list.
+func (c *config) addListFlags(flags *pflag.FlagSet) {
+	flags.SortFlags = false
+	flags.VarP(shell.OneOf(&c.list.output, "name", "table", "json"), "output", "o",
+		"form of the list: name, an address a line, table, or json, an object a line")
+	flags.Var(shell.Integer(&c.list.min, 0), "min", "end with 1 if fewer servers are registered")
+	shell.AddSwitch(flags, &c.list.check, "check", "",
+		"ask each server, too; without -o in a table")
+}
+
+// addWatchFlags adds those of watch.
+func (c *config) addWatchFlags(flags *pflag.FlagSet) {
+	flags.SortFlags = false
+	flags.VarP(shell.OneOf(&c.changes, "text", "json"), "output", "o",
+		"form of the changes: text, or json, an object a line")
 }
 
 // completeGet sets the flags of get that depend on others, unless they were given.

@@ -17,7 +17,7 @@ import (
 const stampLayout = "2006-01-02T15:04:05.000Z07:00"
 
 // list prints the servers once. A list that the registry did not confirm is printed, too, but is no
-// success; nor is one in which nobody can be dialled.
+// success; nor is one in which nobody can be dialled, or that is shorter than --min.
 func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	registry, err := c.open(stdio, true, true) // the error tells the state
 	if err != nil {
@@ -28,22 +28,46 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	if state.Phase == sd.Unknown {
 		return fmt.Errorf("%s: %s", c.sd, registry.why(state))
 	}
-	instances, strangers := registry.Instances(), registry.strangers.list()
-	switch {
-	case len(instances) > 0:
-		if err := put(stdio.Out, strings.Join(instances, "\n")+"\n"); err != nil {
-			return quiet(err)
-		}
-	case len(strangers) > 0:
+	rows := make([]row, 0, 10)
+	for _, instance := range registry.Instances() {
+		rows = append(rows, row{instance: instance})
+	}
+	strangers := registry.strangers.list()
+	if len(rows) == 0 && len(strangers) > 0 {
 		return fmt.Errorf("%s: nobody is registered: %s", c.sd, leftOut(strangers))
-	default:
-		level.Warn(c.newLogger(stdio)).Log("msg", nobodyNow)
+	}
+	if c.list.check {
+		c.checkRows(ctx, rows)
+	}
+	if err := c.printRows(stdio, rows); err != nil {
+		return quiet(err)
+	}
+	logger := c.newLogger(stdio)
+	if len(rows) == 0 {
+		level.Warn(logger).Log("msg", nobodyNow)
 	}
 	if len(strangers) > 0 {
-		level.Warn(c.newLogger(stdio)).Log("msg", leftOut(strangers))
+		level.Warn(logger).Log("msg", leftOut(strangers))
 	}
 	if state.Phase == sd.Stale {
 		return fmt.Errorf("%s: no answer; %s: %w", c.sd, registry.age(state), state.Err)
+	}
+	return c.judge(rows)
+}
+
+// judge is the error of a list that has not what --min and --check want.
+func (c *config) judge(rows []row) error {
+	unreachable := 0
+	for _, r := range rows {
+		if r.check != nil && r.check.err != nil {
+			unreachable++
+		}
+	}
+	switch {
+	case len(rows) < c.list.min:
+		return fmt.Errorf("%s: %d registered, want %d at least", c.sd, len(rows), c.list.min)
+	case unreachable > 0:
+		return fmt.Errorf("%s: no answer from %d of %s", c.sd, unreachable, count(len(rows), "server"))
 	}
 	return nil
 }
@@ -60,9 +84,10 @@ func watch(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	registry.begin(ctx)
 	notice := newEmptyNotice(registry)
 	defer notice.stop()
+	output := c.changes
 	broken := make(chan error, 1) // holds the first error
 	stop := registry.Follow(func(c sd.Change) {
-		if err := put(stdio.Out, changes(time.Now(), c.Up, c.Down)); err != nil {
+		if err := put(stdio.Out, changes(output, time.Now(), c)); err != nil {
 			select {
 			case broken <- err:
 			default:
@@ -84,15 +109,30 @@ func watch(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	}
 }
 
-// changes is a line for each change.
-func changes(now time.Time, up, down []string) string {
+// changes is a line for each instance that left or joined: text, or an object in JSON. Those that left
+// come first: an address that changes hands leaves before it joins.
+func changes(output string, now time.Time, c sd.Change) string {
 	var b strings.Builder
 	stamp := now.UTC().Format(stampLayout)
-	for _, instance := range slices.Sorted(slices.Values(down)) {
-		fmt.Fprintf(&b, "%s leave %s\n", stamp, instance)
+	for _, instance := range slices.Sorted(slices.Values(c.Down)) {
+		withdrew := slices.Contains(c.Withdrew, instance)
+		b.WriteString(changeLine(output, stamp, "leave", instance, withdrew))
 	}
-	for _, instance := range slices.Sorted(slices.Values(up)) {
-		fmt.Fprintf(&b, "%s join %s\n", stamp, instance)
+	for _, instance := range slices.Sorted(slices.Values(c.Up)) {
+		b.WriteString(changeLine(output, stamp, "join", instance, false))
 	}
 	return b.String()
+}
+
+func changeLine(output, stamp, event, instance string, withdrew bool) string {
+	if output != "json" {
+		return fmt.Sprintf("%s %s %s\n", stamp, event, instance)
+	}
+	line, _ := jsonLine(struct { // which can always be encoded
+		Time     string `json:"time"`
+		Event    string `json:"event"`
+		Instance string `json:"instance"`
+		Withdrew bool   `json:"withdrew"` // left on purpose, as far as is known
+	}{stamp, event, instance, withdrew})
+	return line
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +8,7 @@ import (
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
+	"example.com/daytime/sd"
 )
 
 func TestList(t *testing.T) {
@@ -117,13 +117,44 @@ func TestWatchSaysThatNobodyIsThere(t *testing.T) {
 
 func TestChanges(t *testing.T) {
 	noon := time.Date(2026, 2, 22, 13, 0, 0, 5e6, time.FixedZone("CET", 3600))
-	have := changes(noon, []string{"b", "a"}, []string{"d", "c"})
+	change := sd.Change{Up: []string{"b", "a"}, Down: []string{"d", "c"}, Withdrew: []string{"c"}}
 	want := "2026-02-22T12:00:00.005Z leave c\n2026-02-22T12:00:00.005Z leave d\n" +
 		"2026-02-22T12:00:00.005Z join a\n2026-02-22T12:00:00.005Z join b\n"
-	if want != have {
+	if have := changes("text", noon, change); want != have {
 		t.Errorf("want %q, have %q", want, have)
 	}
-	if !regexp.MustCompile(`^\S+ join b\n$`).MatchString(changes(time.Now(), []string{"b"}, nil)) {
-		t.Error("want one line for one change")
+	want = `{"time":"2026-02-22T12:00:00.005Z","event":"leave","instance":"c","withdrew":true}` + "\n" +
+		`{"time":"2026-02-22T12:00:00.005Z","event":"leave","instance":"d","withdrew":false}` + "\n"
+	if have := changes("json", noon, sd.Change{Down: change.Down, Withdrew: change.Withdrew}); want != have {
+		t.Errorf("want %q, have %q", want, have)
+	}
+}
+
+func TestWatchJSON(t *testing.T) {
+	p := start(t, "watch", "-o", "json", "--sd", "fixed://192.0.2.1:1")
+	p.Stdout.Await(t, `"event":"join","instance":"192.0.2.1:1","withdrew":false}`, 1)
+	p.Interrupt(nil)
+	p.Finish(t, shell.ExitOK)
+}
+
+func TestListForms(t *testing.T) {
+	url := "fixed://192.0.2.2:2,192.0.2.1:1"
+	for _, test := range []struct {
+		args, stdout string
+		code         int
+	}{
+		{"-o name", "192.0.2.1:1\n192.0.2.2:2\n", shell.ExitOK},
+		{"-o table", "server\n192.0.2.1:1\n192.0.2.2:2\n", shell.ExitOK},
+		{"-o json", `{"instance":"192.0.2.1:1"}` + "\n" + `{"instance":"192.0.2.2:2"}` + "\n", shell.ExitOK},
+		{"--min 2", "192.0.2.1:1\n192.0.2.2:2\n", shell.ExitOK},
+		{"--min 3", "192.0.2.1:1\n192.0.2.2:2\n", shell.ExitFailure},
+	} {
+		stdout, stderr := try(t, test.code, append([]string{"list", "--sd", url}, strings.Fields(test.args)...)...)
+		if test.stdout != stdout || (stderr != "") != (test.code != shell.ExitOK) {
+			t.Errorf("%s: want %q, have %q and %q", test.args, test.stdout, stdout, stderr)
+		}
+		if test.code != shell.ExitOK {
+			shelltest.WantText(t, stderr, url+": 2 registered, want 3 at least")
+		}
 	}
 }

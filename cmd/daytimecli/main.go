@@ -46,6 +46,10 @@ type config struct {
 	snapshot string
 	timeout  time.Duration
 
+	list    listConfig
+	changes string // form of watch's output
+	export  exportConfig
+
 	// For get alone.
 	count       int
 	interval    time.Duration
@@ -63,6 +67,9 @@ func defaults() *config {
 	return &config{
 		sd:       "zk://127.0.0.1:2181/go_servers",
 		timeout:  2 * time.Second,
+		list:     listConfig{output: "name"},
+		changes:  "text",
+		export:   exportConfig{min: 1, parameters: "check"},
 		count:    100,
 		interval: time.Second,
 		request:  "timestamp",
@@ -100,7 +107,8 @@ A flag wins over its variable.`,
 	}
 	c.addFlags(root.PersistentFlags(), stdio)
 	c.makeGet(root, stdio)
-	root.AddCommand(newGet(c, stdio), newList(c, stdio), newWatch(c, stdio), newCompletion(stdio))
+	root.AddCommand(newGet(c, stdio), newList(c, stdio), newWatch(c, stdio),
+		newExport(c, stdio), newCompletion(stdio))
 	root.RegisterFlagCompletionFunc("sd", c.completeTarget) // fails for an unknown flag
 	return root
 }
@@ -136,21 +144,32 @@ func (c *config) makeGet(cmd *cobra.Command, stdio *shell.Stdio) {
 }
 
 func newList(c *config, stdio *shell.Stdio) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Print the registered servers",
 		Long: `Print the registered servers, sorted, one on a line. It waits up to --timeout
 for the registry, and ends with 1 if there is no answer. With --snapshot it then
 prints the list of the file, says on stderr how old that is, and ends with 1 all
 the same: only 0 means that these are the servers. Names that cannot be dialled
-are left out, and counted on stderr; a list of nothing else ends with 1.`,
+are left out, and counted on stderr; a list of nothing else ends with 1.
+
+With --check each server is asked, up to --timeout: whether it answers, in which
+time, and how far its clock is from this host's, with the bound of that error.
+It ends with 1 if one does not answer.`,
 		Args: shell.FlagsOnly,
-		RunE: func(cmd *cobra.Command, _ []string) error { return list(cmd.Context(), c, stdio) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if c.list.check && !cmd.Flags().Changed("output") {
+				c.list.output = "table"
+			}
+			return list(cmd.Context(), c, stdio)
+		},
 	}
+	c.addListFlags(cmd.Flags())
+	return cmd
 }
 
 func newWatch(c *config, stdio *shell.Stdio) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "watch",
 		Short: "Print who joins and leaves, as it happens",
 		Long: `Print who joins and leaves, as it happens, until Ctrl-C or until nobody reads
@@ -161,6 +180,8 @@ meanwhile is printed when the registry is back.`,
 		Args: shell.FlagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return watch(cmd.Context(), c, stdio) },
 	}
+	c.addWatchFlags(cmd.Flags())
+	return cmd
 }
 
 // knownCommand refuses arguments of the root, which are commands that do not exist.

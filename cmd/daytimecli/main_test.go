@@ -28,6 +28,7 @@ func TestHelp(t *testing.T) {
 		"help-get.txt":        {"get", "--help"},
 		"help-list.txt":       {"list", "-h"},
 		"help-watch.txt":      {"help", "watch"},
+		"help-export.txt":     {"export", "--help"},
 		"help-completion.txt": {"completion", "--help"},
 	} {
 		stdout, stderr := try(t, shell.ExitOK, args...)
@@ -41,10 +42,17 @@ func TestHelp(t *testing.T) {
 
 func TestWrongCommands(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
-		{"lst", `command "lst": want completion, get, list, watch`},
+		{"lst", `command "lst": want completion, export, get, list, watch`},
 		{"get now", `argument "now": get takes flags only`},
 		{"completion", `no shell: want bash, zsh, fish`},
 		{"completion tcsh", `shell "tcsh": want bash, zsh, fish`},
+		{"export", `no format: want prometheus, haproxy`},
+		{"export consul", `format "consul": want prometheus, haproxy`},
+		{"export haproxy --watch", `--watch want a --file, too`},
+		{"export haproxy --then true", `--then "true": want a --file, too`},
+		{"export prometheus --backend b", `--backend "b": is for haproxy`},
+		{"export haproxy --backend é", `--backend name "é": want letters`},
+		{"export haproxy --parameters #", `--parameters parameters "#": want one line`},
 		{"list all", `argument "all": list takes flags only`},
 		{"watch all", `argument "all": watch takes flags only`},
 		{"list -n 4", `unknown shorthand flag: 'n' in -n`},
@@ -66,12 +74,12 @@ func TestWrongCommands(t *testing.T) {
 		{"--log-level loud", `--log-level "loud": want debug, info, warn, error`},
 		{"--log-format xml", `--log-format "xml": want auto, words, logfmt, json`},
 		{"--sd consul://127.0.0.1", `--sd target "consul://127.0.0.1": unknown scheme "consul"; known are fixed, zk`},
-		{"--snapshot /no/such/list", `--snapshot "/no/such/list": there is no directory "/no/such"`},
-		{"--snapshot main.go/list", `--snapshot "main.go/list": there is no directory "main.go"`},
-		{"--snapshot /proc/list", `--snapshot "/proc/list": cannot write in directory "/proc": `},
-		{"--snapshot " + strings.Repeat("n", 300), `--snapshot "` + strings.Repeat("n", 300) + `": lstat `},
-		{"--snapshot /dev/null", `--snapshot "/dev/null": want a regular file, or none yet`},
-		{"list --snapshot .", `--snapshot ".": want a regular file, or none yet`},
+		{"--snapshot /no/such/list", `--snapshot /no/such/list: want a directory that may be written: `},
+		{"--snapshot main.go/list", `--snapshot stat main.go/list: not a directory`},
+		{"--snapshot /proc/list", `--snapshot /proc/list: want a directory that may be written: `},
+		{"--snapshot " + strings.Repeat("n", 300), `--snapshot stat ` + strings.Repeat("n", 300) + `: file name too long`},
+		{"--snapshot /dev/null", `--snapshot /dev/null: mode Dcrw-rw-rw-: want a regular file, or none`},
+		{"list --snapshot .", `--snapshot .: mode drwxr-xr-x: want a regular file, or none`},
 		{"list --sd fixed://here", `--sd target fixed://here: instance "here": not an ip:port; want a canonical ip:port`},
 		{"watch --sd zk://h/a//b", `--sd target zk://h/a//b: path "/a//b": want `},
 	} {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -24,7 +25,7 @@ type registry struct {
 	*sd.Instancer
 	backend   sd.Backend
 	strangers *strangers
-	target    string
+	target    sd.Target
 	snapshot  string
 	logger    kitlog.Logger // of its messages for the operator: see stateLog
 	states    *stateLog
@@ -36,21 +37,40 @@ func schemes() sd.Schemes { return sd.Schemes{"zk": zk.Open, "fixed": sd.OpenFix
 // open opens the registry, and waits for nothing. Two kinds of messages of the Instancer can be
 // left to the caller: the state, until it unmutes that, and the names that were left out.
 func (c *config) open(stdio *shell.Stdio, muted, namesTold bool) (*registry, error) {
-	if err := c.checkSnapshot(); err != nil {
-		return nil, shell.UsageError("snapshot", err)
-	}
 	backend, err := schemes().Open(c.sd)
 	if err != nil {
 		return nil, shell.UsageError("sd", err)
 	}
-	r := &registry{backend: backend, strangers: &strangers{Backend: backend}, target: c.sd,
+	target, err := sd.ParseTarget(c.sd)
+	if err == nil {
+		err = c.checkSnapshot(target)
+	}
+	if err != nil {
+		backend.Close()
+		return nil, shell.UsageError("snapshot", err)
+	}
+	r := &registry{backend: backend, strangers: &strangers{Backend: backend}, target: target,
 		snapshot: c.snapshot, states: newStateLog(stdio)}
 	r.logger = kitlog.With(r.states, "sd", c.sd)
 	r.states.mute(muted)
 	r.states.namesTold = namesTold
-	// No file is an empty name.
-	r.Instancer = sd.NewInstancer(r.strangers, r.logger, sd.Snapshot(c.snapshot))
+	r.Instancer = sd.NewInstancer(r.strangers, r.logger, sd.Snapshot(c.snapshot, target))
 	return r, nil
+}
+
+// checkSnapshot refuses a file that can never be kept, and one for a list that is fixed.
+func (c *config) checkSnapshot(target sd.Target) error {
+	switch {
+	case c.snapshot == "":
+		return nil
+	case target.Scheme == "fixed":
+		return fmt.Errorf("%q: a fixed list needs none", c.snapshot)
+	}
+	err := sd.CheckSnapshot(c.snapshot)
+	if err == nil {
+		return nil
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), "sd: snapshot ")) // as the flag's name says
 }
 
 // Close writes the snapshot, among other things.
@@ -119,8 +139,7 @@ func (r *registry) unanswered() string {
 	if err := b.Err(); err != nil {
 		return fmt.Sprintf("no answer yet: %v", err)
 	}
-	target, _ := sd.ParseTarget(r.target) // which has been opened
-	directory := cmp.Or(strings.TrimSuffix(target.Path, "/"), "/go_servers")
+	directory := cmp.Or(strings.TrimSuffix(r.target.Path, "/"), "/go_servers")
 	return fmt.Sprintf("there is no directory %s in the ZooKeeper at %s (connected); "+
 		"nobody has registered there", directory, b.Stats().Server)
 }

@@ -105,10 +105,12 @@ func (t *tally) table(stats []lb.Stat, width int) string {
 	}
 	text := shell.Table([]shell.Column{
 		{Head: "server", Cells: cells(func(s lb.Stat) string { return s.Instance })},
-		{Head: "answers", Cells: cells(func(s lb.Stat) string { return strconv.Itoa(t.byServer[s.Instance]) })},
+		{Head: "answers",
+			Cells: cells(func(s lb.Stat) string { return strconv.Itoa(t.byServer[s.Instance]) })},
 		{Head: "share", Spare: 2, Cells: cells(t.share)},
 		{Head: "failures", Cells: cells(func(s lb.Stat) string { return fmt.Sprint(s.Failures) })},
-		{Head: "ejections", Spare: 1, Cells: cells(func(s lb.Stat) string { return fmt.Sprint(s.Ejections) })},
+		{Head: "ejections", Spare: 1,
+			Cells: cells(func(s lb.Stat) string { return fmt.Sprint(s.Ejections) })},
 		{Head: "attempt mean", Short: "mean", Spare: 3,
 			Cells: cells(func(s lb.Stat) string { return latency(s.Mean) })},
 		{Head: "attempt max", Short: "max", Spare: 4,
@@ -127,7 +129,8 @@ func (t *tally) rest(stats []lb.Stat) string {
 		answers += t.byServer[s.Instance]
 		failures += int(s.Failures)
 	}
-	return fmt.Sprintf("%d more: %s, %s\n", len(stats), count(answers, "answer"), count(failures, "failure"))
+	return fmt.Sprintf("%d more: %s, %s\n",
+		len(stats), count(answers, "answer"), count(failures, "failure"))
 }
 
 func (t *tally) share(s lb.Stat) string {

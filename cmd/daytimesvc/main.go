@@ -5,7 +5,7 @@
 // registry. Any program that registers itself does so in the same order.
 //
 // main.go has the flags; addresses.go checks the addresses, and refuses those that could not be
-// registered or dialled; serve.go is the life of the program: the function serve in a straight line
+// registered or dialled; systemd.go takes over sockets from systemd; serve.go is the life of the program: the function serve in a straight line
 // from the listeners to the shutdown, whose order is what makes a restart lose no request. The rest,
 // which is not about the time, is in cmd/internal/shell. Of the tests, serve_test.go runs the program
 // on a registry in memory, and e2e_test.go runs the built programs on a real ZooKeeper.
@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -42,6 +43,7 @@ func run(ctx context.Context, args []string, lookup shell.Lookup, stdout, stderr
 
 // A config has the values of the flags.
 type config struct {
+	inherited         []net.Listener // from systemd, instead of listen
 	listen, advertise list
 	sd                string
 	dev               bool
@@ -78,6 +80,10 @@ SIGINT, SIGTERM or SIGHUP withdraws the registrations, goes on serving for
 --drain, finishes what was begun and ends with 0; a second signal, a tenth of a
 second later or more, ends at once with 130. The log is on stderr.
 
+Sockets that systemd hands over (ListenStream=) stand instead of --listen, and
+refuse nobody during a restart. With Type=notify the service is ready after the
+first attempt to register, which takes 2 s at most.
+
 Each flag can also be set in the environment: --log-level as DAYTIME_LOG_LEVEL.
 A flag wins over its variable.`,
 		Example: `  daytimesvc --dev
@@ -85,7 +91,11 @@ A flag wins over its variable.`,
   daytimesvc --listen :8897 --advertise 192.0.2.1:8897 --sd zk://zk1/go_servers`,
 		Args: shell.FlagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := c.inherit(cmd.Flags().Changed("listen")); err != nil {
+				return err
+			}
 			if err := c.check(); err != nil {
+				closeAll(c.inherited)
 				return err
 			}
 			return serve(cmd.Context(), c, stdio)

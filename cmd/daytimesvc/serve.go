@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 
@@ -30,26 +31,26 @@ import (
 const finishTimeout = 5 * time.Second
 
 // serve is the life of the program: it opens everything, waits for the end of ctx, and closes in
-// the one order that loses no request (shutdown). Nothing is registered before every listener is
-// bound.
+// the one order that loses no request (live). Nothing is registered before every listener is bound.
 func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 	logger := stdio.Logger()
-	listeners, err := listen(ctx, c.listen)
+	listeners, err := c.inherited, error(nil)
+	if len(listeners) == 0 {
+		listeners, err = listen(ctx, c.listen)
+	}
+	defer func() { closeAll(listeners) }()
 	if ctx.Err() != nil { // while a name was looked up: there is nothing to undo
-		closeAll(listeners)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer closeAll(listeners)
 	dev, err := startDev(c, logger)
 	if err != nil {
 		return err
 	}
 	defer dev.Close()
-	schemes := sd.Schemes{"zk": zk.Open, "fixed": sd.OpenFixed}
-	backend, err := schemes.Open(c.sd)
+	backend, err := sd.Schemes{"zk": zk.Open, "fixed": sd.OpenFixed}.Open(c.sd)
 	if err != nil {
 		return shell.UsageError("sd", err)
 	}
@@ -62,7 +63,12 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 	if err != nil {
 		return err
 	}
+	return c.live(ctx, servers, logger)
+}
 
+// live serves, registers, and ends with ctx or the first server that breaks: it withdraws the
+// registrations, and shuts the servers down.
+func (c *config) live(ctx context.Context, servers []*server, logger kitlog.Logger) (err error) {
 	var serving sync.WaitGroup
 	defer serving.Wait()
 	broken := make(chan error, len(servers)) // holds an error of each server
@@ -74,10 +80,12 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 	} else {
 		level.Info(logger).Log("msg", "registered nowhere: a fixed list takes no registration")
 	}
+	notify(daemon.SdNotifyReady, logger)
 	select {
 	case <-ctx.Done():
 	case err = <-broken:
 	}
+	notify(daemon.SdNotifyStopping, logger)
 	reason := cmp.Or(err, context.Cause(ctx))
 	level.Info(logger).Log("msg", "shutting down", "reason", reason, "drain", c.drain)
 	inParallel(servers, func(s *server) { s.registrar.Deregister() })

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/shelltest"
+)
+
+func TestExport(t *testing.T) {
+	url := "fixed://192.0.2.2:2,[2001:db8::1]:1"
+	for _, test := range []struct{ args, want string }{
+		{"prometheus", "[\n  {\n    \"targets\": [\n      \"192.0.2.2:2\",\n      \"[2001:db8::1]:1\"\n    ]\n  }\n]\n"},
+		{"haproxy", "    server 192.0.2.2:2 192.0.2.2:2 check\n    server 2001:db8::1:1 [2001:db8::1]:1 check\n"},
+		{"haproxy --backend b --parameters=", "backend b\n    server 192.0.2.2:2 192.0.2.2:2\n    server 2001:db8::1:1 [2001:db8::1]:1\n"},
+	} {
+		args := append([]string{"export", "--sd", url}, strings.Fields(test.args)...)
+		stdout, stderr := try(t, shell.ExitOK, args...)
+		if test.want != stdout || stderr != "" {
+			t.Errorf("%s: want %q, have %q and %q", test.args, test.want, stdout, stderr)
+		}
+		file := filepath.Join(t.TempDir(), "out")
+		stdout, _ = try(t, shell.ExitOK, append(args, "-f", file)...)
+		if have, err := os.ReadFile(file); string(have) != test.want || stdout != "" || err != nil {
+			t.Errorf("%s: want %q in the file, have %q, %v and on stdout %q", test.args, test.want, have, err, stdout)
+		}
+	}
+}
+
+// A list that is not known, or too short, is not written.
+func TestExportWithoutAList(t *testing.T) {
+	_, empty := shelltest.StartRegistry(t, true)
+	for url, want := range map[string]string{
+		empty:                           "0 registered, want 1: too few, nothing is written",
+		"zk://" + shelltest.FreePort(t): "connection refused",
+	} {
+		file := filepath.Join(t.TempDir(), "out")
+		_, stderr := try(t, shell.ExitFailure, "export", "prometheus", "--sd", url, "-f", file, "--timeout", "300ms")
+		shelltest.WantText(t, stderr, want)
+		if _, err := os.Stat(file); !os.IsNotExist(err) {
+			t.Errorf("want no file, have %v", err)
+		}
+	}
+	stdout, _ := try(t, shell.ExitOK, "export", "prometheus", "--sd", empty, "--min", "0")
+	if want := "[]\n"; want != stdout {
+		t.Errorf("want %q, have %q", want, stdout)
+	}
+}
+
+// The file follows the registry, and the command runs after each change. An empty list changes nothing.
+func TestExportWatch(t *testing.T) {
+	registry, url := shelltest.StartRegistry(t, true)
+	file := filepath.Join(t.TempDir(), "targets.json")
+	p := start(t, "export", "prometheus", "--sd", url, "-f", file, "--watch",
+		"--then", fmt.Sprintf("echo >>%s.log", file), "--log-level", "info")
+	p.Stderr.Await(t, "too few", 1)
+	targets := func(want ...string) {
+		t.Helper()
+		shelltest.Eventually(t, func() error {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			var groups []struct{ Targets []string }
+			if err := json.Unmarshal(text, &groups); err != nil || !slices.Equal(want, groups[0].Targets) {
+				return fmt.Errorf("want %q, have %s, %v", want, text, err)
+			}
+			return nil
+		})
+	}
+	shelltest.Enter(t, registry, "192.0.2.1:1")
+	targets("192.0.2.1:1")
+	shelltest.Enter(t, registry, "192.0.2.2:2")
+	targets("192.0.2.1:1", "192.0.2.2:2")
+	for _, name := range []string{"192.0.2.1:1", "192.0.2.2:2"} {
+		if err := registry.Delete("/go_servers/" + name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.Stderr.Await(t, "too few", 2)
+	p.Interrupt(nil)
+	_, stderr := p.Finish(t, shell.ExitOK)
+	log, err := os.ReadFile(file + ".log")
+	if want := strings.Count(stderr, "msg=written"); len(log) != want || want < 2 || err != nil {
+		t.Errorf("want the command run %d times, have %d, %v", want, len(log), err)
+	}
+}
+
+// installed returns the path of a program of another package, or has the test skipped.
+func installed(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Skipf("%v: apt-get install %s", err, name)
+	}
+	return path
+}
+
+// write writes text to a file in dir, and returns its name.
+func write(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// HAProxy balances over the servers of the file that is exported for it.
+func TestExportToHAProxy(t *testing.T) {
+	t.Parallel()
+	haproxy, dir, front := installed(t, "haproxy"), t.TempDir(), shelltest.FreePort(t)
+	servers := []string{shelltest.Serve(t), shelltest.Serve(t)}
+	file := filepath.Join(dir, "daytime.cfg")
+	try(t, shell.ExitOK, "export", "haproxy", "--backend", "daytime", "-f", file,
+		"--sd", "fixed://"+strings.Join(servers, ",")+",[2001:db8::1]:1", "--parameters", "check inter 100ms")
+	config := write(t, dir, "haproxy.cfg", "defaults\n mode tcp\n timeout connect 1s\n timeout client 1s\n"+
+		" timeout server 1s\n retries 0\nfrontend f\n bind "+front+"\n default_backend daytime\n")
+	shelltest.LaunchCommand(t, exec.Command(haproxy, "-db", "-f", config, "-f", file))
+	for _, server := range servers {
+		shelltest.Eventually(t, func() error {
+			reply, err := shelltest.Ask(t.Context(), front)
+			if err == nil && !strings.HasPrefix(reply, server+": ") {
+				err = fmt.Errorf("want a reply of %s, have %q", server, reply)
+			}
+			return err
+		})
+	}
+}
+
+// Prometheus has the servers of the file as its targets, and follows the file.
+func TestExportToPrometheus(t *testing.T) {
+	t.Parallel() // it takes 5 s to look at its files
+	prometheus, dir, addr := installed(t, "prometheus"), t.TempDir(), shelltest.FreePort(t)
+	file := filepath.Join(dir, "targets.json")
+	config := write(t, dir, "prometheus.yml", "scrape_configs:\n- job_name: daytime\n  file_sd_configs:\n"+
+		"  - files: ["+file+"]\n    refresh_interval: 1s\n")
+	p := shelltest.LaunchCommand(t, exec.Command(prometheus, "--config.file", config,
+		"--storage.tsdb.path", filepath.Join(dir, "data"), "--web.listen-address", addr))
+	servers := []string{"192.0.2.1:1", "[2001:db8::1]:1"}
+	try(t, shell.ExitOK, "export", "prometheus", "-f", file, "--sd", "fixed://"+strings.Join(servers, ","))
+	shelltest.Eventually(t, func() error {
+		response, err := http.Get("http://" + addr + "/api/v1/targets")
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		defer http.DefaultClient.CloseIdleConnections()
+		var answer struct {
+			Data struct {
+				ActiveTargets []struct{ Labels struct{ Instance string } }
+			}
+		}
+		err = json.NewDecoder(response.Body).Decode(&answer)
+		var have []string
+		for _, target := range answer.Data.ActiveTargets {
+			have = append(have, target.Labels.Instance)
+		}
+		if slices.Sort(have); !slices.Equal(servers, have) {
+			err = fmt.Errorf("want %q, have %q, %v; stderr\n%s", servers, have, err, p.Stderr)
+		}
+		return err
+	})
+}
