@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 
 	"example.com/daytime/sd/internal/signal"
+	"example.com/daytime/sd/policy"
 	kitlog "github.com/go-kit/log"
 )
 
@@ -81,6 +83,50 @@ func BenchmarkChangeListed(b *testing.B) {
 			}
 		}
 	})
+}
+
+// What one change costs with a policy of 2,000 lines: that of the instance.
+func BenchmarkChangeSteered(b *testing.B) {
+	sizes(b, func(b *testing.B, n int) {
+		i := steered(b, n)
+		for round := 0; b.Loop(); round++ {
+			flip(i, round)
+		}
+	})
+}
+
+// What another policy of 2,000 lines costs, from the text to the effective values of all.
+func BenchmarkPolicyChange(b *testing.B) {
+	sizes(b, func(b *testing.B, n int) {
+		i := steered(b, n)
+		documents := []string{lines(2000, 0), lines(2000, 1)}
+		for round := 0; b.Loop(); round++ {
+			i.apply(Change{Policy: &PolicyText{Document: documents[round%2], Version: int64(round)}})
+		}
+	})
+}
+
+// steered returns an Instancer of n instances, with a follower and a policy.
+func steered(b *testing.B, n int) *Instancer {
+	i := NewInstancer(idle{}, kitlog.NewNopLogger(), FollowPolicy())
+	b.Cleanup(i.Stop)
+	i.Follow(func(Change) {})
+	names := make([]string, n)
+	for k := range names {
+		names[k] = address(k)
+	}
+	i.apply(Change{Reset: true, Up: names, Policy: &PolicyText{Document: lines(2000, 0)}})
+	return i
+}
+
+// lines returns a policy of n lines, half of which drain.
+func lines(n, round int) string {
+	var text strings.Builder
+	fmt.Fprintln(&text, policy.Header)
+	for k := range n / 2 {
+		fmt.Fprintf(&text, "drain %s\nweight %s %d\n", address(7*k), address(11*k), (k+round)%1000)
+	}
+	return text.String()
 }
 
 // What every further go-kit subscriber costs.

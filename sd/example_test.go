@@ -1,6 +1,7 @@
 package sd_test
 
 import (
+	"context"
 	"fmt"
 
 	"example.com/daytime/sd"
@@ -62,6 +63,36 @@ func ExampleInstancer_Follow() {
 	// true [192.0.2.1:8897] []
 	// false [192.0.2.2:8897] []
 	// false [] [192.0.2.1:8897]
+}
+
+// An operator drains a server. Who follows the policy is told with the instances, and go-kit's
+// subscribers do not see what is drained.
+func ExampleFollowPolicy() {
+	registry := mem.NewRegistry()
+	registry.Put("192.0.2.1:8897")
+	registry.Put("192.0.2.2:8897")
+	backend := registry.Open()
+	defer backend.Close()
+
+	instancer := sd.NewInstancer(backend, kitlog.NewNopLogger(), sd.FollowPolicy())
+	defer instancer.Stop()
+	events := make(chan kitsd.Event)
+	instancer.Register(events)
+	fmt.Println((<-events).Instances)
+
+	store, err := sd.PolicyOf(backend)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, version, _ := store.ReadPolicy(context.Background())
+	store.WritePolicy(context.Background(), "#daytime-policy 1\ndrain 192.0.2.1:8897 by=ops\n", version)
+	fmt.Println((<-events).Instances)
+	fmt.Println(store.WritePolicy(context.Background(), "", version))
+	// Output:
+	// [192.0.2.1:8897 192.0.2.2:8897]
+	// [192.0.2.2:8897]
+	// mem: write the policy: somebody else has written the policy: version 1, and not 0
 }
 
 // A server is registered between Register and Deregister.

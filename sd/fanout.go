@@ -113,7 +113,10 @@ func (f *fanout) publish(first bool, diff Change) {
 // note makes v what name comes to, and reports whether that is new. The caller holds the lock.
 func (f *fanout) note(name string, v policy.Effective) bool {
 	old, special := f.effective[name]
-	if v == old || !special && v == bareName {
+	if !special {
+		old = bareName
+	}
+	if v == old {
 		return false
 	}
 	if special {
