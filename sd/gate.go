@@ -28,14 +28,14 @@ func (g *Gate) Read(document string) error {
 
 // Withheld returns why e is withheld at now, or nil, and when that is to be asked again, also if no
 // other policy was read until then; the zero time is never. The error names the line, for a Status.
-func (g *Gate) Withheld(e policy.Entry, now time.Time) (why error, again time.Time) {
+func (g *Gate) Withheld(e policy.Entry, now time.Time) (again time.Time, why error) {
 	if g.compiled == nil || !g.expiry.IsZero() && !now.Before(g.expiry) {
 		g.compiled = g.document.Compile(now)
 		g.expiry, _ = g.compiled.NextExpiry()
 	}
 	if !g.compiled.Effective(e).Withdrawn {
-		return nil, g.expiry
+		return g.expiry, nil
 	}
 	rule, _ := g.compiled.Deciding(e, policy.Withdraw)
-	return fmt.Errorf("withheld by line %d of the policy: %s", rule.Line, rule), g.expiry
+	return g.expiry, fmt.Errorf("withheld by line %d of the policy: %s", rule.Line, rule)
 }

@@ -17,7 +17,7 @@ func TestGate(t *testing.T) {
 	var gate sd.Gate
 	want := func(what, reason string, until time.Time) {
 		t.Helper()
-		why, again := gate.Withheld(entry, now)
+		again, why := gate.Withheld(entry, now)
 		have := ""
 		if why != nil {
 			have = why.Error()

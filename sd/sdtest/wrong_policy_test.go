@@ -12,10 +12,8 @@ import (
 	"example.com/daytime/sd/policy"
 )
 
-type (
-	watching   = func(*wrong, context.Context, sd.Want, func(sd.Change)) error
-	announcing = func(*wrong, context.Context, sd.Entry, func(sd.Status)) error
-)
+// A watching is the Watch of a wrong backend.
+type watching = func(*wrong, context.Context, sd.Want, func(sd.Change)) error
 
 // changing is a Watch whose changes are made wrong.
 func changing(spoil func(sd.Change) []sd.Change) watching {
@@ -43,7 +41,7 @@ func attributesLater(c sd.Change) []sd.Change {
 	return []sd.Change{c, later}
 }
 
-// attributesOfMembersOnly misses that attributes change.
+// attributesOfNewNames misses that attributes change.
 func attributesOfNewNames(c sd.Change) []sd.Change {
 	if len(c.Up) == 0 {
 		c.Attributes = nil
