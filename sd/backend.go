@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"example.com/daytime/sd/internal/fanout"
 	"example.com/daytime/sd/policy"
 )
 
@@ -83,18 +84,25 @@ type Change struct {
 	Sides []policy.Side
 }
 
-// size is how many instances changed, of a difference.
-func (c Change) size() int { return len(c.Up) + len(c.Down) }
-
-// empty reports whether a difference is none.
-func (c Change) empty() bool { return c.size() == 0 && len(c.Effective) == 0 && c.Sides == nil }
-
-// withdrew is Withdrew for look-ups, nil for none.
-func (c Change) withdrew() map[string]struct{} {
-	if len(c.Withdrew) == 0 {
-		return nil
+// toFanout is the part of a Change that an Instancer hands on.
+func (c Change) toFanout() fanout.Change {
+	f := fanout.Change{
+		Reset: c.Reset, Up: c.Up, Down: c.Down, Withdrew: c.Withdrew,
+		Attributes: c.Attributes, Unread: c.Unread, Lacking: c.Lacking.Policy,
 	}
-	return setOf(c.Withdrew)
+	if c.Policy != nil {
+		text := fanout.PolicyText(*c.Policy)
+		f.Policy = &text
+	}
+	return f
+}
+
+// fromFanout is what a follower is told.
+func fromFanout(f fanout.Change) Change {
+	return Change{
+		Reset: f.Reset, Up: f.Up, Down: f.Down, Withdrew: f.Withdrew,
+		Effective: f.Effective, Sides: f.Sides,
+	}
 }
 
 // An Entry is what Announce publishes.

@@ -3,11 +3,9 @@ package sd
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 
-	"example.com/daytime/sd/internal/signal"
 	"example.com/daytime/sd/policy"
 	kitlog "github.com/go-kit/log"
 )
@@ -53,22 +51,6 @@ func flip(i *Instancer, round int) {
 	} else {
 		i.apply(Change{Up: first})
 	}
-}
-
-// What one change costs with a follower: the same at every size.
-func BenchmarkChangeFollowed(b *testing.B) {
-	sizes(b, func(b *testing.B, n int) {
-		i := filled(b, n)
-		f := &follower{mailbox: &mailbox{news: signal.New()}}
-		i.fanout.followers[f] = struct{}{}
-		for round := 0; b.Loop(); round++ {
-			flip(i, round)
-			if diff := i.fanout.take(&f.pending); diff.size() != 1 {
-				b.Fatalf("difference: want one instance, have %+v", diff)
-			}
-		}
-		delete(i.fanout.followers, f) // its mailbox has no goroutine that Stop could end
-	})
 }
 
 // What one change costs with a go-kit subscriber, who gets the whole set.
@@ -139,18 +121,6 @@ func BenchmarkListAgain(b *testing.B) {
 	})
 }
 
-// The list that sorts everything: the first one, and the one after many changes. The loop is not
-// delayed meanwhile.
-func BenchmarkFirstList(b *testing.B) {
-	sizes(b, func(b *testing.B, n int) {
-		i := filled(b, n)
-		for b.Loop() {
-			i.fanout.behind.addAll()
-			i.Instances()
-		}
-	})
-}
-
 // What a Watch that was called again costs when nothing has changed.
 func BenchmarkResetRepeated(b *testing.B) {
 	sizes(b, func(b *testing.B, n int) {
@@ -160,37 +130,4 @@ func BenchmarkResetRepeated(b *testing.B) {
 			i.apply(Change{Reset: true, Up: all})
 		}
 	})
-}
-
-// The memory of a set beyond the strings themselves, without and with its sorted form.
-func BenchmarkMemory(b *testing.B) {
-	for _, listed := range []bool{false, true} {
-		b.Run(fmt.Sprintf("listed=%v", listed), func(b *testing.B) {
-			const n = 100_000
-			names := make([]string, n)
-			for k := range names {
-				names[k] = address(k)
-			}
-			var bytes uint64
-			for b.Loop() {
-				before := heap()
-				f := newFanout()
-				f.apply(Change{Reset: true, Up: names}, nil)
-				if listed {
-					f.list()
-				}
-				bytes = heap() - before
-				runtime.KeepAlive(f)
-			}
-			b.ReportMetric(float64(bytes)/n, "B/instance")
-			runtime.KeepAlive(names)
-		})
-	}
-}
-
-func heap() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }

@@ -26,18 +26,27 @@
 // when it comes back. Event.Err is never used, because a go-kit cache forgets its instances over
 // it; [Instancer.State] tells instead whether the set is live, stale or unknown.
 //
+// # Attributes and policy
+//
+// An instance may say more of itself than its name: weight, zone and tags, which a [Registrar]
+// publishes ([Attributes]). The operator of a directory may write a policy, which drains, weighs and
+// withdraws instances (package policy). Whoever asks by [FollowPolicy] reads both, and is told what
+// they come to with the instances, in one [Change]; who does not ask pays nothing and sees every
+// name. A registry that has a policy is a [PolicyStore].
+//
 // # States
 //
 // Both loops have a [State], which can be read (State), followed (States) and waited for (Await).
 // It moves only in the ways of these tables. An Instancer, with "-" for no change:
 //
 //	phase    a set comes  Watch fails  Watch holds 3 s  Stop
-//	unknown  live         -            -  (no error)    -  (stopped)
+//	unknown  live         -            -  (diagnosis)   -  (stopped)
 //	live     -            stale        -                stale
 //	stale    live         -            -  (no answer)   -  (stopped)
 //
 // It begins unknown, or stale with the set of a [Snapshot]. The error is that of the last Watch;
-// what an earlier one failed with is forgotten when the present one holds.
+// what an earlier one failed with is forgotten when the present one holds. Live has an error only
+// while something is wrong with a policy that is followed.
 //
 // A Registrar:
 //

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/daytime/sd/internal/fanout"
 	"example.com/daytime/sd/policy"
 	"github.com/go-kit/log/level"
 )
@@ -18,14 +19,14 @@ import (
 // the log and in the error of the State, whose phase is live all the same. A registry that has no
 // policy, or no attributes, is followed without.
 func FollowPolicy() InstancerOption {
-	return func(i *Instancer) { i.steering = &steering{evaluator: newEvaluator()} }
+	return func(i *Instancer) { i.steering = &steering{evaluator: fanout.NewEvaluator()} }
 }
 
 // A steering is what an Instancer that follows the policy has for it. The loop uses it, and a timer
 // when a line of the policy expires.
 type steering struct {
 	mu        sync.Mutex // held during an evaluation; taken before the Instancer's
-	evaluator *evaluator
+	evaluator *fanout.Evaluator
 	timer     *time.Timer // runs until a line expires; nil before the first one
 	stopped   bool
 }
@@ -46,24 +47,24 @@ func (i *Instancer) Policy() PolicyState {
 	}
 	i.steering.mu.Lock()
 	defer i.steering.mu.Unlock()
-	e := i.steering.evaluator
-	return PolicyState{e.document, e.version, e.failure, e.sortedUnread(), i.fanout.tallied()}
+	document, version, failure := i.steering.evaluator.Followed()
+	return PolicyState{document, version, failure, i.steering.evaluator.Unread(), i.fanout.Tally()}
 }
 
 // Entries returns the set as Instances does, with the attributes of each. Without [FollowPolicy] none
 // has any.
 func (i *Instancer) Entries() []policy.Entry {
 	if i.steering == nil {
-		return entriesOf(i.Instances(), nil)
+		return entriesOf(i.Instances(), fanout.NewEvaluator())
 	}
 	i.steering.mu.Lock()
 	defer i.steering.mu.Unlock()
-	return entriesOf(i.Instances(), i.steering.evaluator.attributes)
+	return entriesOf(i.Instances(), i.steering.evaluator)
 }
 
-func entriesOf(names []string, attributes map[string]policy.Attributes) (entries []policy.Entry) {
+func entriesOf(names []string, e *fanout.Evaluator) (entries []policy.Entry) {
 	for _, name := range names {
-		entries = append(entries, policy.Entry{Instance: name, Attributes: attributes[name]})
+		entries = append(entries, policy.Entry{Instance: name, Attributes: e.Attributes(name)})
 	}
 	return entries
 }
@@ -79,13 +80,13 @@ func (i *Instancer) take(c Change, p Phase, why error) {
 	if i.steering == nil {
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		i.fanout.apply(c, nil)
-		i.state.set(p, why)
+		i.fanout.Apply(c.toFanout(), nil)
+		i.state.Set(p, why)
 		return
 	}
 	i.steering.mu.Lock()
 	defer i.steering.mu.Unlock()
-	before := i.steering.evaluator.document
+	before, _, _ := i.steering.evaluator.Followed()
 	i.evaluate(c, p, why)
 	if c.Policy != nil || c.Lacking.Policy {
 		i.logPolicy(before)
@@ -94,14 +95,14 @@ func (i *Instancer) take(c Change, p Phase, why error) {
 
 // evaluate is take for an Instancer that follows the policy. The caller holds the lock of steering.
 func (i *Instancer) evaluate(c Change, p Phase, why error) {
-	e, now := i.steering.evaluator, time.Now()
-	x := e.take(c, i.fanout.members, now)
+	now, change := time.Now(), c.toFanout()
+	x := i.steering.evaluator.Take(change, i.fanout.Members, now)
 	i.mu.Lock()
-	i.fanout.apply(c, &x)
+	i.fanout.Apply(change, &x)
 	if p == Live {
 		why = i.policyWarning()
 	}
-	i.state.set(p, why)
+	i.state.Set(p, why)
 	i.mu.Unlock()
 	i.scheduleExpiry(now)
 }
@@ -115,12 +116,12 @@ func (i *Instancer) expire() {
 		return
 	}
 	now := time.Now()
-	s.evaluator.compile(now)
-	x := s.evaluator.evaluateAll(Change{}, i.fanout.members)
+	s.evaluator.Compile(now)
+	x := s.evaluator.EvaluateAll(fanout.Change{}, i.fanout.Members)
 	i.mu.Lock()
-	i.fanout.apply(Change{}, &x)
-	if i.state.get().Phase == Live {
-		i.state.set(Live, i.policyWarning())
+	i.fanout.Apply(fanout.Change{}, &x)
+	if i.state.Get().Phase == Live {
+		i.state.Set(Live, i.policyWarning())
 	}
 	i.mu.Unlock()
 	i.scheduleExpiry(now)
@@ -129,7 +130,7 @@ func (i *Instancer) expire() {
 // scheduleExpiry has expire called when the next line expires. The caller holds the lock of steering.
 func (i *Instancer) scheduleExpiry(now time.Time) {
 	s := i.steering
-	expiry, ok := s.evaluator.expiry()
+	expiry, ok := s.evaluator.Expiry()
 	switch {
 	case !ok && s.timer != nil:
 		s.timer.Stop()
@@ -153,26 +154,26 @@ func (s *steering) stop() {
 // policyWarning is what an operator should know of the policy, or nil.
 func (i *Instancer) policyWarning() error {
 	_, has := i.backend.(PolicyStore)
-	return i.steering.evaluator.warning(has, i.fanout.tallied())
+	return i.steering.evaluator.Warning(has, i.fanout.Tally())
 }
 
 // logPolicy writes the lines about a policy that has come, or has not.
 func (i *Instancer) logPolicy(before policy.Document) {
-	e := i.steering.evaluator
-	if e.failure != nil {
+	document, version, failure := i.steering.evaluator.Followed()
+	if failure != nil {
 		if _, has := i.backend.(PolicyStore); has {
-			level.Warn(i.logger).Log("msg", "policy not followed", "version", e.version, "err", e.failure)
+			level.Warn(i.logger).Log("msg", "policy not followed", "version", version, "err", failure)
 		}
 		return
 	}
-	if e.document.String() == before.String() {
+	if document.String() == before.String() {
 		return
 	}
-	tally := i.fanout.tallied()
-	level.Info(i.logger).Log("msg", "policy", "version", e.version,
-		"by", strings.Join(policy.ChangedBy(before, e.document), ","),
+	tally := i.fanout.Tally()
+	level.Info(i.logger).Log("msg", "policy", "version", version,
+		"by", strings.Join(policy.ChangedBy(before, document), ","),
 		"instances", tally.Instances, "drained", tally.Drained)
-	for n, problem := range e.problems {
+	for n, problem := range i.steering.evaluator.Problems() {
 		if n == maxToldProblems {
 			break
 		}

@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"example.com/daytime/sd/internal/fanout"
+	"example.com/daytime/sd/internal/statevar"
 	kitsd "github.com/go-kit/kit/sd"
 	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
@@ -36,7 +36,7 @@ type Instancer struct {
 	logger  *AsyncLogger
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the loop, which the Instancer owns, has ended
-	fanout  *fanout
+	fanout  *fanout.Fanout
 	state   *stateVar
 	saver   *saver // nil for none
 
@@ -76,10 +76,11 @@ func NewInstancer(b Backend, logger kitlog.Logger, options ...InstancerOption) *
 		logger:  NewAsyncLogger(logger),
 		cancel:  cancel,
 		done:    make(chan struct{}),
-		fanout:  newFanout(),
+		fanout:  fanout.New(),
 	}
-	i.state = newStateVar(Unknown, func(p Phase) bool { return p == Live }, i.logState)
-	i.state.begin(Unknown)
+	isLive := func(p Phase) bool { return p == Live }
+	i.state = statevar.New(Unknown, isLive, i.logState, ErrClosed)
+	i.state.Begin(Unknown)
 	for _, option := range options {
 		option(i)
 	}
@@ -133,74 +134,28 @@ func (i *Instancer) watch(ctx context.Context, pause *backoff) error {
 // clearStaleError forgets why an earlier Watch failed. Reason is why the present one holds, if the
 // backend can say.
 func (i *Instancer) clearStaleError(reason error) {
-	switch i.state.get().Phase {
+	switch i.state.Get().Phase {
 	case Unknown:
-		i.state.explain(reason)
+		i.state.Explain(reason)
 	case Stale:
-		i.state.explain(cmp.Or(reason, errHeld))
+		i.state.Explain(cmp.Or(reason, errHeld))
 	}
 }
 
 // apply takes in what the backend emitted.
 func (i *Instancer) apply(c Change) {
 	c.Up = i.admit(c.Up)
+	c.Attributes, c.Unread = ofInstances(c.Attributes, c.Unread)
 	i.noteIgnored(c)
 	i.answered.Store(true)
 	i.take(c, Live, nil)
-	i.fanout.index()
+	i.fanout.Index()
 	if i.saver != nil {
 		i.saver.changed.Set()
 		if c.Policy != nil {
 			i.saver.urgent.Set()
 		}
 	}
-}
-
-// admit returns the names that are instances. The others are counted, and logged the first time
-// there are any.
-func (i *Instancer) admit(names []string) []string {
-	bad := slices.IndexFunc(names, func(s string) bool { return refuse(s) != "" })
-	if bad < 0 {
-		return names
-	}
-	valid := slices.DeleteFunc(slices.Clone(names), func(s string) bool { return refuse(s) != "" })
-	refused := len(names) - len(valid)
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.rejected == 0 {
-		level.Warn(i.logger).Log("msg", "left out what is no instance", "names", refused,
-			"err", CheckInstance(names[bad]))
-	}
-	i.rejected += refused
-	for _, name := range names {
-		if refuse(name) != "" {
-			i.addStranger(name)
-		}
-	}
-	return valid
-}
-
-// addStranger keeps the first names in alphabetical order. The caller holds the lock.
-func (i *Instancer) addStranger(name string) {
-	at, found := slices.BinarySearch(i.strangers, name)
-	if found || at == maxStrangers {
-		return
-	}
-	i.strangers = slices.Insert(i.strangers, at, strings.Clone(name[:min(len(name), maxStranger)]))
-	i.strangers = i.strangers[:min(len(i.strangers), maxStrangers)]
-}
-
-const (
-	maxStrangers = 3   // that are kept
-	maxStranger  = 100 // bytes of one
-)
-
-// Strangers returns up to three of the names that were left out, the first in alphabetical order of
-// all since the start. They are as they stand in the registry, cut after 100 bytes: quote them.
-func (i *Instancer) Strangers() []string {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return slices.Clone(i.strangers)
 }
 
 // noteIgnored says once that there is a policy and this program does not follow it.
@@ -215,16 +170,16 @@ func (i *Instancer) noteIgnored(c Change) {
 func (i *Instancer) interrupted(err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.fanout.isKnown() {
-		i.state.set(Stale, err)
+	if i.fanout.IsKnown() {
+		i.state.Set(Stale, err)
 	} else {
-		i.state.set(Unknown, err)
+		i.state.Set(Unknown, err)
 	}
 }
 
 // logState writes the line of a state.
-func (i *Instancer) logState(s State, lasts time.Duration) {
-	line := []any{"msg", "discovery " + string(s.Phase), "instances", i.fanout.size()}
+func (i *Instancer) logState(s statevar.State[Phase], lasts time.Duration) {
+	line := []any{"msg", "discovery " + string(s.Phase), "instances", i.fanout.Size()}
 	if s.Phase == Live && s.Err == nil {
 		level.Info(i.logger).Log(line...)
 		return
@@ -242,11 +197,11 @@ func (i *Instancer) logState(s State, lasts time.Duration) {
 // Register subscribes ch. The last set, if one is known, is sent at once. A reader that is slow
 // finds the newest set when it is ready, and delays nobody else. Registering a channel twice is the
 // same as once.
-func (i *Instancer) Register(ch chan<- kitsd.Event) { i.fanout.subscribe(ch) }
+func (i *Instancer) Register(ch chan<- kitsd.Event) { i.fanout.Subscribe(ch) }
 
 // Deregister ends the subscription of ch. After it returned nothing is sent, so the caller may
 // close ch. It does not wait for a reader.
-func (i *Instancer) Deregister(ch chan<- kitsd.Event) { i.fanout.unsubscribe(ch) }
+func (i *Instancer) Deregister(ch chan<- kitsd.Event) { i.fanout.Unsubscribe(ch) }
 
 // Follow subscribes fn to differences, which cost the change and not the size of the set. Fn is
 // called first with a Reset, as soon as a set is known, then with exact differences, at most every
@@ -254,12 +209,14 @@ func (i *Instancer) Deregister(ch chan<- kitsd.Event) { i.fanout.unsubscribe(ch)
 // tells of the last time. The calls come from one goroutine. The slices may be kept, but not
 // changed. Stop ends the subscription: fn is not running after it returned, so fn itself must not
 // call it.
-func (i *Instancer) Follow(fn func(Change)) (stop func()) { return i.fanout.follow(fn) }
+func (i *Instancer) Follow(fn func(Change)) (stop func()) {
+	return i.fanout.Follow(func(c fanout.Change) { fn(fromFanout(c)) })
+}
 
 // State says whether the set is live, stale or unknown, since when, and why.
 func (i *Instancer) State() State {
 	i.mu.Lock()
-	s := i.state.get()
+	s := State(i.state.Get())
 	i.mu.Unlock()
 	if s.Phase == Unknown && s.Err == nil {
 		s.Err = i.diagnosis()
@@ -278,25 +235,17 @@ func (i *Instancer) diagnosis() error {
 // Await returns nil as soon as the set is live, at once if it is. It returns an error that matches
 // [ErrClosed] after Stop, and otherwise, when ctx is done, one that matches ctx's error and the one
 // of [Instancer.State].
-func (i *Instancer) Await(ctx context.Context) error { return i.state.await(ctx, i.State) }
+func (i *Instancer) Await(ctx context.Context) error { return awaits(ctx, i.state, i.State) }
 
 // States subscribes fn to the state. Fn is called with the present one, then with the latest
 // whenever that is another one, from one goroutine. What changes while fn runs is merged, so a
 // short phase may not be told. Stop ends the subscription: fn is not running after it returned, so
 // fn itself must not call it. Stop of the Instancer tells the last state and ends it too.
-func (i *Instancer) States(fn func(State)) (stop func()) { return i.state.follow(fn) }
+func (i *Instancer) States(fn func(State)) (stop func()) { return follows(i.state, fn) }
 
 // Instances returns the set, sorted, in a slice that belongs to the caller: the last one while it
 // is stale, nil while none is known.
-func (i *Instancer) Instances() []string { return i.fanout.instances() }
-
-// Rejected counts how often a name was left out because it is no instance (see [CheckInstance]); a
-// name counts again whenever the set is read again.
-func (i *Instancer) Rejected() int {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.rejected
-}
+func (i *Instancer) Instances() []string { return i.fanout.Instances() }
 
 // Stop ends the watch and every subscription, and waits for them. Nothing is sent after it, also to
 // those who register later, and the set is stale. It may be called again. For a log that does not
@@ -308,8 +257,8 @@ func (i *Instancer) Stop() {
 	if i.steering != nil {
 		i.steering.stop()
 	}
-	i.state.finish()
-	i.fanout.close()
+	i.state.Finish()
+	i.fanout.Close()
 	if i.saver != nil {
 		i.saver.close()
 	}
@@ -318,9 +267,9 @@ func (i *Instancer) Stop() {
 
 // endState says that nobody vouches for the set any more.
 func (i *Instancer) endState() {
-	if i.fanout.isKnown() {
-		i.state.end(Stale, errStopped)
+	if i.fanout.IsKnown() {
+		i.state.End(Stale, errStopped)
 	} else {
-		i.state.end(Unknown, errStopped)
+		i.state.End(Unknown, errStopped)
 	}
 }

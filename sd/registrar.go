@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/daytime/sd/internal/statevar"
 	"example.com/daytime/sd/policy"
 	kitsd "github.com/go-kit/kit/sd"
 	kitlog "github.com/go-kit/log"
@@ -81,7 +82,7 @@ func NewRegistrar(
 		lines:   lines,
 	}
 	settled := func(p Phase) bool { return p == Registered || p == Withheld }
-	r.state = newStateVar(Withdrawn, settled, r.logState)
+	r.state = statevar.New(Withdrawn, settled, r.logState, ErrClosed)
 	for _, option := range options {
 		option(r)
 	}
@@ -133,7 +134,7 @@ func (r *Registrar) begin() *run {
 	run.ctx, run.cancel = context.WithCancel(context.Background())
 	run.settle = sync.OnceFunc(func() { close(run.settled) })
 	r.last = run
-	r.state.begin(Registering)
+	r.state.Begin(Registering)
 	go r.loop(run)
 	return run
 }
@@ -201,7 +202,7 @@ func (r *Registrar) report(run *run, p Phase, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last == run && run.wanted() {
-		r.state.set(p, err)
+		r.state.Set(p, err)
 	}
 }
 
@@ -213,7 +214,7 @@ func (r *Registrar) withdrawn(run *run, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last == run {
-		r.state.set(Withdrawn, err)
+		r.state.Set(Withdrawn, err)
 	}
 }
 
@@ -233,7 +234,7 @@ func (r *Registrar) cancelLast() *run {
 	defer r.mu.Unlock()
 	if r.last != nil && r.last.wanted() {
 		r.last.cancel()
-		r.state.end(Withdrawn, ErrUnconfirmed)
+		r.state.End(Withdrawn, ErrUnconfirmed)
 	}
 	return r.last
 }
@@ -249,25 +250,25 @@ func waitFor(done <-chan struct{}, timeout time.Duration) {
 }
 
 // State says where the registration stands, since when, and why.
-func (r *Registrar) State() State { return r.state.get() }
+func (r *Registrar) State() State { return State(r.state.Get()) }
 
 // Await returns nil as soon as the instance is registered, or withheld by the registry's operator,
 // at once if it is. Before Register it waits for that. It returns an error that matches [ErrClosed]
 // after Deregister, and otherwise, when ctx is done, one that matches ctx's error and the one of
 // [Registrar.State].
-func (r *Registrar) Await(ctx context.Context) error { return r.state.await(ctx, r.State) }
+func (r *Registrar) Await(ctx context.Context) error { return awaits(ctx, r.state, r.State) }
 
 // States subscribes fn to the state. Fn is called with the present one, then with the latest
 // whenever that is another one, from one goroutine. What changes while fn runs is merged, so a
 // short phase may not be told. Stop ends the subscription: fn is not running after it returned, so
 // fn itself must not call it.
-func (r *Registrar) States(fn func(State)) (stop func()) { return r.state.follow(fn) }
+func (r *Registrar) States(fn func(State)) (stop func()) { return follows(r.state, fn) }
 
 // errNoAnswer is why an instance is not registered when no attempt has failed.
 var errNoAnswer = errors.New("the registry has not answered")
 
 // logState writes the line of a state.
-func (r *Registrar) logState(s State, lasts time.Duration) {
+func (r *Registrar) logState(s statevar.State[Phase], lasts time.Duration) {
 	var line []any
 	switch {
 	case s.Phase == Registering:

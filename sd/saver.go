@@ -4,16 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
 	"time"
 
 	"example.com/daytime/sd/internal/signal"
+	"example.com/daytime/sd/internal/snapshot"
 	"github.com/go-kit/log/level"
 )
 
 const (
 	snapshotPause = 5 * time.Second // at least, between two writes
 	confirmPause  = time.Minute     // between two writes of a set that does not change
+
+	notWrittenPause = 3 * time.Minute // between two lines about one reason
 )
 
 // Snapshot keeps the last set in file, for the next start: while the registry has not answered, the
@@ -53,7 +57,7 @@ func Snapshot(file string, of ...Target) InstancerOption {
 // A saver keeps the set of an Instancer in a file, in a goroutine that the Instancer owns.
 type saver struct {
 	file    string
-	ours    *origin // nil: of any registry
+	ours    *snapshot.Origin // nil: of any registry
 	changed signal.Signal
 	urgent  signal.Signal // the policy has changed
 	quit    chan struct{} // closed by close
@@ -61,8 +65,9 @@ type saver struct {
 	done    chan struct{} // closed when the goroutine has ended
 
 	// Used by the goroutine alone.
-	isOurs bool // the file is known to be this registry's
-	told   told // what was logged last
+	isOurs bool  // the file is known to be this registry's
+	told   error // why the file was not written, as it was logged last
+	toldAt time.Time
 }
 
 // close ends the goroutine, which writes once more, and waits for it.
@@ -73,16 +78,31 @@ func (s *saver) close() {
 
 // isNews reports whether err is worth a line: another reason than the last time, or long after it.
 func (s *saver) isNews(err error) bool {
-	news := text(err) != s.told.reason || time.Since(s.told.at) >= reminderPause
+	news := s.told == nil || err.Error() != s.told.Error() || time.Since(s.toldAt) >= notWrittenPause
 	if news {
-		s.told = told{reason: text(err), at: time.Now()}
+		s.told, s.toldAt = err, time.Now()
 	}
 	return news
 }
 
+// originOf is what the file says of the registry.
+func originOf(t Target) *snapshot.Origin {
+	of := &snapshot.Origin{Scheme: t.Scheme, Path: strings.TrimSuffix(t.Path, "/")}
+	for _, h := range t.Hosts {
+		of.Hosts = append(of.Hosts, h.String())
+	}
+	return of
+}
+
+// CheckSnapshot returns why file can never be a snapshot file (see [Snapshot]), for a program that
+// was told its name: its directory is missing or may not be written, or it is something else than a
+// file. What may pass, such as a full disk, and what is in the file is no error. It leaves nothing
+// behind.
+func CheckSnapshot(file string) error { return snapshot.Check(file) }
+
 // restore begins with the set of the snapshot file.
 func (i *Instancer) restore() {
-	doc, err := readSnapshot(i.saver.file, i.saver.ours)
+	doc, err := snapshot.Read(i.saver.file, i.saver.ours)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
@@ -101,9 +121,13 @@ func (i *Instancer) restore() {
 			"taken", i.saver.ours)
 	}
 	since, why := confirmedAt(doc.Written)
-	i.take(doc.change(instances), Stale, why)
-	i.state.backdate(since)
-	i.fanout.index()
+	c := Change{Reset: true, Up: instances, Attributes: doc.AttributesOf()}
+	if doc.Policy != nil {
+		c.Policy = &PolicyText{Document: doc.Policy.Document, Version: doc.Policy.Version}
+	}
+	i.take(c, Stale, why)
+	i.state.Backdate(since)
+	i.fanout.Index()
 }
 
 // confirmedAt returns since when the set of a snapshot is stale, and why.
@@ -160,10 +184,10 @@ func (i *Instancer) write() {
 	if !i.answered.Load() || len(entries) == 0 {
 		return
 	}
-	doc := newDocument(confirmed, i.saver.ours, entries)
+	doc := snapshot.New(confirmed, i.saver.ours, entries)
 	if i.steering != nil {
 		p := i.Policy()
-		doc.Policy = &policyDocument{p.Document.String(), p.Version}
+		doc.Policy = &snapshot.Policy{Document: p.Document.String(), Version: p.Version}
 	}
 	if err := i.saver.write(doc); err != nil && i.saver.isNews(err) {
 		level.Warn(i.logger).Log("msg", "snapshot not written", "err", err)
@@ -171,13 +195,13 @@ func (i *Instancer) write() {
 }
 
 // write writes the file, unless it is another registry's.
-func (s *saver) write(doc document) error {
+func (s *saver) write(doc snapshot.Document) error {
 	if !s.isOurs {
-		if _, err := readSnapshot(s.file, s.ours); errors.Is(err, errNotOurs) {
+		if _, err := snapshot.Read(s.file, s.ours); errors.Is(err, snapshot.ErrNotOurs) {
 			return err
 		}
 	}
-	err := writeSnapshot(s.file, doc)
+	err := snapshot.Write(s.file, doc)
 	s.isOurs = s.isOurs || err == nil
 	return err
 }

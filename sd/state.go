@@ -1,8 +1,11 @@
 package sd
 
 import (
+	"context"
 	"fmt"
 	"time"
+
+	"example.com/daytime/sd/internal/statevar"
 )
 
 // A Phase is where an [Instancer] or a [Registrar] stands.
@@ -31,6 +34,19 @@ type State struct {
 	Phase Phase
 	Since time.Time
 	Err   error
+}
+
+// A stateVar is the state of a loop.
+type stateVar = statevar.Var[Phase]
+
+// awaits waits for a settled phase.
+func awaits(ctx context.Context, v *stateVar, state func() State) error {
+	return v.Await(ctx, func() statevar.State[Phase] { return statevar.State[Phase](state()) })
+}
+
+// follows has fn called with the states.
+func follows(v *stateVar, fn func(State)) (stop func()) {
+	return v.Follow(func(s statevar.State[Phase]) { fn(State(s)) })
 }
 
 // String is one line for a person: the phase, for how long, and why.

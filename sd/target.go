@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
+
+	"example.com/daytime/sd/internal/target"
 )
 
 // targetGrammar is part of every error of ParseTarget.
@@ -33,185 +34,19 @@ type Host struct {
 	Port uint16 // 0 when left out
 }
 
-var (
-	errUserPart = errors.New("user part: credentials do not belong in a target")
-	errNoScheme = errors.New("no scheme before ://")
-	errPath     = errors.New("all hosts stand before the one path, with commas between them")
-)
-
 // ParseTarget reads the text form of a Target. Its errors name the part that is wrong, and the
 // grammar.
 func ParseTarget(text string) (Target, error) {
-	t, err := parseTarget(text)
+	parsed, err := target.Parse(text)
 	if err != nil {
-		return Target{}, fmt.Errorf("target %.200q: %w; want %s", withoutUser(text), err, targetGrammar)
+		return Target{}, fmt.Errorf("target %.200q: %w; want %s", target.WithoutUser(text), err,
+			targetGrammar)
+	}
+	t := Target{Scheme: parsed.Scheme, Path: parsed.Path, Keys: parsed.Keys}
+	for _, h := range parsed.Hosts {
+		t.Hosts = append(t.Hosts, Host(h))
 	}
 	return t, nil
-}
-
-// withoutUser is text as it may be shown: what stands before an @ may be a secret.
-func withoutUser(text string) string {
-	if at := strings.LastIndexByte(text, '@'); at >= 0 {
-		return "***" + text[at:]
-	}
-	return text
-}
-
-func parseTarget(text string) (t Target, err error) {
-	scheme, rest, found := strings.Cut(text, "://")
-	beforeKeys, query, hasQuery := strings.Cut(rest, "?")
-	hosts, path, hasPath := strings.Cut(beforeKeys, "/")
-	if err := checkPath(path, strings.Contains(text, "@")); err != nil {
-		return t, err
-	}
-	if err := checkCharacters(text); err != nil {
-		return t, err
-	}
-	if !found {
-		return t, errNoScheme
-	}
-	if !isWord(scheme) {
-		return t, fmt.Errorf("scheme %.64q: want lower-case letters and digits before ://",
-			withoutUser(scheme))
-	}
-	t.Scheme = scheme
-	t.Hosts, err = parseHosts(hosts, hasPath && mayLackHost(scheme))
-	if err != nil && strings.Contains(rest, "@") { // a secret, which a slash may have cut in two
-		err = errUserPart
-	}
-	if err != nil {
-		return t, err
-	}
-	if hasPath {
-		t.Path = "/" + path
-		if n := len(t.Path); n > 2 && t.Path[n-1] == '/' && t.Path[n-2] != '/' {
-			t.Path = t.Path[:n-1]
-		}
-	}
-	if hasQuery {
-		t.Keys, err = parseKeys(query)
-	}
-	return t, err
-}
-
-// checkPath refuses what no path needs and many a misspelt list of hosts has.
-func checkPath(path string, mayHoldSecret bool) error {
-	at := strings.IndexAny(path, ",;# \t")
-	if at < 0 {
-		return nil
-	}
-	if mayHoldSecret {
-		return fmt.Errorf("character %q in the path: %w", path[at], errPath)
-	}
-	return fmt.Errorf("character %q in the path %.200q: %w", path[at], "/"+path, errPath)
-}
-
-func checkCharacters(text string) error {
-	for _, c := range text {
-		if c <= ' ' || c >= 0x7f {
-			return fmt.Errorf("character %q: only printable ASCII is allowed", c)
-		}
-	}
-	if strings.Contains(text, "%") {
-		return fmt.Errorf("escape %q: there is no escaping", "%")
-	}
-	return nil
-}
-
-// mayLackHost reports whether a target of the scheme may begin with its path: file:///path is of
-// this host, and dns:///name of the resolver that the host is set up with.
-func mayLackHost(scheme string) bool { return scheme == "file" || scheme == "dns" }
-
-// parseHosts reads host[:port],...
-func parseHosts(text string, mayLack bool) (hosts []Host, err error) {
-	if text == "" && mayLack {
-		return nil, nil
-	}
-	if strings.Contains(text, "@") {
-		return nil, errUserPart
-	}
-	for host := range strings.SplitSeq(text, ",") {
-		h, err := parseHost(host)
-		if err != nil {
-			return nil, err
-		}
-		hosts = append(hosts, h)
-	}
-	return hosts, nil
-}
-
-// parseHost reads host[:port].
-func parseHost(text string) (h Host, err error) {
-	name, port := text, ""
-	hasPort := false
-	if strings.HasPrefix(text, "[") {
-		inside, after, closed := strings.Cut(text[1:], "]")
-		addr, err := netip.ParseAddr(inside)
-		if !closed || err != nil || !addr.Is6() { // with a zone it would have a %
-			return h, fmt.Errorf("host %.64q: want an IPv6 address in the brackets", text)
-		}
-		name = inside
-		if port, hasPort = strings.CutPrefix(after, ":"); after != "" && !hasPort {
-			return h, fmt.Errorf("host %.64q: want nothing or :port after the bracket", text)
-		}
-	} else {
-		name, port, hasPort = strings.Cut(text, ":")
-		if strings.Contains(port, ":") {
-			return h, fmt.Errorf("host %.64q: an IPv6 address stands in brackets, "+
-				"and commas between hosts", text)
-		}
-		if !isHostName(name) {
-			return h, fmt.Errorf("host %.64q: want a host name or an address, "+
-				"and commas between hosts", text)
-		}
-	}
-	h.Name = name
-	if hasPort {
-		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil || port[0] == '0' {
-			return h, fmt.Errorf("port %.64q: want a number from 1 to 65535", port)
-		}
-		h.Port = uint16(n)
-	}
-	return h, nil
-}
-
-// parseKeys reads key=value[&key=value...].
-func parseKeys(query string) (map[string]string, error) {
-	keys := map[string]string{}
-	for pair := range strings.SplitSeq(query, "&") {
-		key, value, found := strings.Cut(pair, "=")
-		switch _, repeated := keys[key]; {
-		case !found || !isWord(strings.ReplaceAll(key, "-", "")) || value == "":
-			return nil, fmt.Errorf("key %.64q: want key=value, "+
-				"the key of letters, digits and -", pair)
-		case repeated:
-			return nil, fmt.Errorf("key %.64q: stands twice", key)
-		}
-		keys[key] = value
-	}
-	return keys, nil
-}
-
-func isWord(s string) bool {
-	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789") == ""
-}
-
-// isHostName reports whether s is a name or an IPv4 address: labels with dots between, and perhaps
-// one at the end. What ends in a number is an address.
-func isHostName(s string) bool {
-	labels := strings.Split(strings.TrimSuffix(strings.ToLower(s), "."), ".")
-	for _, label := range labels {
-		if label == "" || label[0] == '-' || label[len(label)-1] == '-' ||
-			strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-			return false
-		}
-	}
-	if strings.Trim(labels[len(labels)-1], "0123456789") != "" {
-		return true
-	}
-	_, err := netip.ParseAddr(s)
-	return err == nil
 }
 
 // String is the text form again, keys in alphabetical order.
@@ -248,13 +83,14 @@ func (h Host) String() string {
 // such a backend. Every main holds its own literal.
 type Schemes map[string]func(Target) (Backend, error)
 
-// Open parses target and opens it with the function of its scheme. Opening does not wait for the
+// Open parses text and opens it with the function of its scheme. Opening does not wait for the
 // registry.
-func (s Schemes) Open(target string) (Backend, error) {
-	t, err := ParseTarget(target)
-	if errors.Is(err, errNoScheme) {
-		if meant, ok := s.meant(target); ok {
-			return nil, fmt.Errorf("target %.200q: %w; did you mean %.200s?", target, errNoScheme, meant)
+func (s Schemes) Open(text string) (Backend, error) {
+	t, err := ParseTarget(text)
+	if errors.Is(err, target.ErrNoScheme) {
+		if meant, ok := s.meant(text); ok {
+			return nil, fmt.Errorf("target %.200q: %w; did you mean %.200s?", text,
+				target.ErrNoScheme, meant)
 		}
 	}
 	if err != nil {
@@ -263,7 +99,7 @@ func (s Schemes) Open(target string) (Backend, error) {
 	open, ok := s[t.Scheme]
 	if !ok {
 		known := strings.Join(slices.Sorted(maps.Keys(s)), ", ")
-		return nil, fmt.Errorf("target %.200q: unknown scheme %q; known are %s", target, t.Scheme, known)
+		return nil, fmt.Errorf("target %.200q: unknown scheme %q; known are %s", text, t.Scheme, known)
 	}
 	return open(t)
 }

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package sd
+package snapshot
 
 import (
 	"io/fs"

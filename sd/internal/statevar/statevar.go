@@ -1,4 +1,6 @@
-package sd
+// Package statevar holds the state of a loop: for who reads it, who follows it, who waits for it, and
+// for the log.
+package statevar
 
 import (
 	"context"
@@ -7,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"example.com/daytime/sd/internal/mailbox"
 )
 
 const (
@@ -17,65 +21,79 @@ const (
 	reminderPause = 3 * time.Minute
 )
 
-// A stateVar is the State of an Instancer or a Registrar, those who follow it or wait for it, and
-// its log: a line for a new phase, for the end of an error, now and then for another error, and a
-// reminder while the phase is not a settled one. Its methods may be called concurrently.
-type stateVar struct {
-	settled func(Phase) bool
-	log     func(s State, lasts time.Duration) // writes a line; lasts is 0 but in a reminder
+// A State is a phase, when it began, and the error that explains it.
+type State[P ~string] struct {
+	Phase P
+	Since time.Time
+	Err   error
+}
+
+// A Var is the State of a loop, those who follow it or wait for it, and its log: a line for a new
+// phase, for the end of an error, now and then for another error, and a reminder while the phase is
+// not a settled one. Its methods may be called concurrently.
+type Var[P ~string] struct {
+	settled   func(P) bool
+	log       func(s State[P], lasts time.Duration)
+	errClosed error
 
 	mu          sync.Mutex
-	state       State
-	told        told
+	state       State[P]
+	told        told[P]
 	reminder    *time.Timer   // runs while the var is open and the phase not settled
 	reached     chan struct{} // closed when a settled phase begins, and replaced
-	closed      chan struct{} // closed by end, replaced by begin
-	subscribers map[*mailbox]struct{}
+	closed      chan struct{} // closed by End, replaced by Begin
+	subscribers map[*mailbox.Mailbox]struct{}
 	finished    bool // there are no subscribers any more
 }
 
 // A told is what was logged last; the zero value is nothing.
-type told struct {
-	phase  Phase
+type told[P ~string] struct {
+	phase  P
 	reason string
 	at     time.Time
 }
 
-// newStateVar returns a stateVar in phase p, which is not open yet.
-func newStateVar(p Phase, settled func(Phase) bool, log func(State, time.Duration)) *stateVar {
-	v := &stateVar{
+// New returns a Var in phase p, which is not open yet. Settled are the phases that are waited for.
+// Log writes a line, without blocking; lasts is 0 but in a reminder. ErrClosed is what who waits is
+// told after End.
+func New[P ~string](
+	p P, settled func(P) bool, log func(s State[P], lasts time.Duration), errClosed error,
+) *Var[P] {
+	v := &Var[P]{
 		settled:     settled,
 		log:         log,
-		state:       State{Phase: p, Since: time.Now()},
+		errClosed:   errClosed,
+		state:       State[P]{Phase: p, Since: time.Now()},
 		reached:     make(chan struct{}),
 		closed:      make(chan struct{}),
-		subscribers: map[*mailbox]struct{}{},
+		subscribers: map[*mailbox.Mailbox]struct{}{},
 	}
 	v.reminder = time.AfterFunc(reminderPause, v.remind)
 	v.reminder.Stop()
 	return v
 }
 
-func (v *stateVar) get() State {
+// Get returns the state.
+func (v *Var[P]) Get() State[P] {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.state
 }
 
-// begin opens v in phase p, without a line: there is nothing to say yet.
-func (v *stateVar) begin(p Phase) {
+// Begin opens v in phase p, without a line: there is nothing to say yet.
+func (v *Var[P]) Begin(p P) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.isClosed() {
 		v.closed = make(chan struct{})
 	}
-	v.told = told{}
+	v.told = told[P]{}
 	v.move(p, nil)
 	v.reminder.Reset(reminderPause)
 }
 
-// set moves v to p because of err, and logs that if it is news.
-func (v *stateVar) set(p Phase, err error) {
+// Set moves v to p because of err, and logs that if it is news.
+func (v *Var[P]) Set(p P, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.move(p, err)
@@ -87,26 +105,26 @@ func (v *stateVar) set(p Phase, err error) {
 	}
 }
 
-// explain gives the phase another error, without a line.
-func (v *stateVar) explain(err error) {
+// Explain gives the phase another error, without a line.
+func (v *Var[P]) Explain(err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.move(v.state.Phase, err)
 }
 
-// backdate makes the phase begin earlier than it was set.
-func (v *stateVar) backdate(since time.Time) {
+// Backdate makes the phase begin earlier than it was set.
+func (v *Var[P]) Backdate(since time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.state.Since = since
 	v.notify()
 }
 
-// end closes v in phase p, without a line. Whoever waits for a settled phase does so in vain.
-func (v *stateVar) end(p Phase, err error) {
+// End closes v in phase p, without a line. Whoever waits for a settled phase does so in vain.
+func (v *Var[P]) End(p P, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.told = told{}
+	v.told = told[P]{}
 	v.move(p, err)
 	v.reminder.Stop()
 	if !v.isClosed() {
@@ -115,7 +133,7 @@ func (v *stateVar) end(p Phase, err error) {
 }
 
 // move is the one place where the state changes. The caller holds the lock.
-func (v *stateVar) move(p Phase, err error) {
+func (v *Var[P]) move(p P, err error) {
 	before := v.state
 	if before.Phase == p && before.Err == nil && err == nil {
 		return
@@ -132,14 +150,14 @@ func (v *stateVar) move(p Phase, err error) {
 }
 
 // notify wakes the subscribers. The caller holds the lock.
-func (v *stateVar) notify() {
+func (v *Var[P]) notify() {
 	for m := range v.subscribers {
-		m.notify()
+		m.Notify()
 	}
 }
 
 // isNews reports whether the state is worth a line beside what was told last.
-func (v *stateVar) isNews() bool {
+func (v *Var[P]) isNews() bool {
 	reason := text(v.state.Err)
 	switch {
 	case v.state.Phase != v.told.phase:
@@ -151,8 +169,8 @@ func (v *stateVar) isNews() bool {
 }
 
 // tell logs the state. The caller holds the lock, which is no harm: the log does not block.
-func (v *stateVar) tell(lasts time.Duration) {
-	v.told = told{v.state.Phase, text(v.state.Err), time.Now()}
+func (v *Var[P]) tell(lasts time.Duration) {
+	v.told = told[P]{v.state.Phase, text(v.state.Err), time.Now()}
 	if v.isOpenAndUnsettled() {
 		v.reminder.Reset(reminderPause)
 	}
@@ -160,7 +178,7 @@ func (v *stateVar) tell(lasts time.Duration) {
 }
 
 // remind is what the reminder does.
-func (v *stateVar) remind() {
+func (v *Var[P]) remind() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.isOpenAndUnsettled() { // it may have ended when the timer had fired
@@ -168,10 +186,10 @@ func (v *stateVar) remind() {
 	}
 }
 
-func (v *stateVar) isOpenAndUnsettled() bool { return !v.settled(v.state.Phase) && !v.isClosed() }
+func (v *Var[P]) isOpenAndUnsettled() bool { return !v.settled(v.state.Phase) && !v.isClosed() }
 
-// isClosed reports whether end was called since begin. The caller holds the lock.
-func (v *stateVar) isClosed() bool {
+// isClosed reports whether End was called since Begin. The caller holds the lock.
+func (v *Var[P]) isClosed() bool {
 	select {
 	case <-v.closed:
 		return true
@@ -180,9 +198,9 @@ func (v *stateVar) isClosed() bool {
 	}
 }
 
-// await returns nil once the phase is a settled one, ErrClosed after end, and otherwise, when ctx
+// Await returns nil once the phase is a settled one, errClosed after End, and otherwise, when ctx
 // is done, ctx's error and why the phase is no settled one.
-func (v *stateVar) await(ctx context.Context, state func() State) error {
+func (v *Var[P]) Await(ctx context.Context, state func() State[P]) error {
 	v.mu.Lock()
 	s, reached, closed := v.state, v.reached, v.closed
 	v.mu.Unlock()
@@ -193,7 +211,7 @@ func (v *stateVar) await(ctx context.Context, state func() State) error {
 	case <-reached:
 		return nil
 	case <-closed:
-		return fmt.Errorf("sd: await: %w", ErrClosed)
+		return fmt.Errorf("sd: await: %w", v.errClosed)
 	case <-ctx.Done():
 	}
 	s = state()
@@ -204,17 +222,17 @@ func (v *stateVar) await(ctx context.Context, state func() State) error {
 	return fmt.Errorf("sd: await: %w: %s for %v: %w", ctx.Err(), s.Phase, lasts, s.Err)
 }
 
-// follow has fn called with the state, and with each one that is another when fn is ready for it,
+// Follow has fn called with the state, and with each one that is another when fn is ready for it,
 // until the function it returns is called, which waits for fn.
-func (v *stateVar) follow(fn func(State)) (stop func()) {
+func (v *Var[P]) Follow(fn func(State[P])) (stop func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.finished {
 		return func() {}
 	}
-	var last State
-	m := newMailbox(0, func(*mailbox) {
-		s := v.get()
+	var last State[P]
+	m := mailbox.New(0, func(*mailbox.Mailbox) {
+		s := v.Get()
 		if s.Phase == last.Phase && s.Since.Equal(last.Since) && text(s.Err) == text(last.Err) {
 			return
 		}
@@ -222,23 +240,23 @@ func (v *stateVar) follow(fn func(State)) (stop func()) {
 		fn(s)
 	})
 	v.subscribers[m] = struct{}{}
-	m.notify()
+	m.Notify()
 	return func() {
-		m.close()
+		m.Close()
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		delete(v.subscribers, m) // not before, so that finish waits as well
+		delete(v.subscribers, m) // not before, so that Finish waits as well
 	}
 }
 
-// finish tells every subscriber the last state, and ends and awaits it.
-func (v *stateVar) finish() {
+// Finish tells every subscriber the last state, and ends and awaits it.
+func (v *Var[P]) Finish() {
 	v.mu.Lock()
 	v.finished = true
 	all := slices.Collect(maps.Keys(v.subscribers))
 	v.mu.Unlock()
 	for _, m := range all {
-		m.finish()
+		m.Finish()
 	}
 }
 

@@ -1,38 +1,77 @@
-package sd
+package statevar
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
-var errRefused = errors.New("refused")
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// opened returns a stateVar in phase Unknown, of which Live is settled, and the lines that it logs.
-func opened() (v *stateVar, lines *[]string) {
+// The phases of the tests.
+type phase string
+
+const (
+	Unknown phase = "unknown"
+	Live    phase = "live"
+	Stale   phase = "stale"
+)
+
+var (
+	errTest    = errors.New("on demand")
+	errRefused = errors.New("refused")
+	errClosed  = errors.New("closed")
+)
+
+func equal(t *testing.T, what string, want, have []string) {
+	t.Helper()
+	if !slices.Equal(want, have) {
+		t.Fatalf("%s: want %q, have %q", what, want, have)
+	}
+}
+
+// Whoever waits is told when the phase is a settled one.
+func Example() {
+	isUp := func(p phase) bool { return p == Live }
+	v := New(Unknown, isUp, func(State[phase], time.Duration) {}, errClosed)
+	v.Begin(Unknown)
+	v.Set(Live, nil)
+	fmt.Println(v.Await(context.Background(), v.Get), v.Get().Phase)
+	v.End(Stale, nil)
+	fmt.Println(v.Await(context.Background(), v.Get))
+	// Output:
+	// <nil> live
+	// sd: await: closed
+}
+
+// opened returns a Var in phase Unknown, of which Live is settled, and the lines that it logs.
+func opened() (v *Var[phase], lines *[]string) {
 	lines = new([]string)
-	v = newStateVar(Unknown, func(p Phase) bool { return p == Live }, func(s State, lasts time.Duration) {
+	v = New(Unknown, func(p phase) bool { return p == Live }, func(s State[phase], lasts time.Duration) {
 		line := fmt.Sprint(s.Phase, " ", s.Err)
 		if lasts > 0 {
 			line += fmt.Sprint(" for ", lasts)
 		}
 		*lines = append(*lines, line)
-	})
-	v.begin(Unknown)
+	}, errClosed)
+	v.Begin(Unknown)
 	return v, lines
 }
 
 // What is news, by the state before and the time since it was told.
-func TestStateVarTellsWhatIsNews(t *testing.T) {
+func TestTellsWhatIsNews(t *testing.T) {
 	for name, test := range map[string]struct {
-		phase Phase
+		phase phase
 		err   error // in the state before
 		after time.Duration
-		next  Phase
+		next  phase
 		cause error
 		news  bool
 	}{
@@ -49,29 +88,29 @@ func TestStateVarTellsWhatIsNews(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				v, lines := opened()
-				v.set(test.phase, test.err)
-				before, told := v.get(), len(*lines)
+				v.Set(test.phase, test.err)
+				before, told := v.Get(), len(*lines)
 				time.Sleep(test.after)
-				v.set(test.next, test.cause)
+				v.Set(test.next, test.cause)
 				since := before.Since
 				if test.phase != test.next {
 					since = time.Now()
 				}
-				if next := v.get(); next.Phase != test.next || next.Since != since || next.Err != test.cause {
+				if next := v.Get(); next.Phase != test.next || next.Since != since || next.Err != test.cause {
 					t.Errorf("next: want %s since %v, %v, have %v", test.next, since, test.cause, next)
 				}
 				if news := len(*lines) > told; news != test.news {
 					t.Errorf("news: want %v, have lines %q", test.news, *lines)
 				}
-				v.end(Stale, nil)
+				v.End(Stale, nil)
 			})
 		})
 	}
 }
 
 // A phase that ought not to last is told again, also when nothing happens, and when the same
-// failure is reported all the time. A settled one is not, nor one of a stateVar that has ended.
-func TestStateVarReminds(t *testing.T) {
+// failure is reported all the time. A settled one is not, nor one of a Var that has ended.
+func TestReminds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, lines := opened()
 		want := func(more ...string) {
@@ -82,61 +121,61 @@ func TestStateVarReminds(t *testing.T) {
 		time.Sleep(2 * reminderPause)
 		synctest.Wait()
 		want("unknown <nil> for 3m0s", "unknown <nil> for 6m0s")
-		v.set(Live, nil)
+		v.Set(Live, nil)
 		time.Sleep(time.Hour)
 		want("live <nil>")
 		began := time.Now()
 		for time.Since(began) < reminderPause+time.Minute {
-			v.set(Stale, errTest)
+			v.Set(Stale, errTest)
 			time.Sleep(time.Second)
 		}
 		want("stale on demand", "stale on demand for 3m0s")
-		v.end(Stale, errRefused)
+		v.End(Stale, errRefused)
 		time.Sleep(time.Hour)
 		want()
-		v.set(Stale, errTest) // a report that comes late
+		v.Set(Stale, errTest) // a report that comes late
 		time.Sleep(time.Hour)
 		want("stale on demand")
 	})
 }
 
 // An error that is explained away leaves no line, and comes back without one.
-func TestStateVarExplains(t *testing.T) {
+func TestExplains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, lines := opened()
-		v.set(Stale, errTest)
-		v.explain(errRefused)
-		if s := v.get(); s.Phase != Stale || s.Err != errRefused {
+		v.Set(Stale, errTest)
+		v.Explain(errRefused)
+		if s := v.Get(); s.Phase != Stale || s.Err != errRefused {
 			t.Errorf("state: want stale: %v, have %v", errRefused, s)
 		}
-		v.set(Stale, errTest)
+		v.Set(Stale, errTest)
 		equal(t, "lines", []string{"stale on demand"}, *lines)
-		v.end(Stale, nil)
+		v.End(Stale, nil)
 	})
 }
 
 // Await ends with the first settled phase, however short, with the end, or with its ctx.
-func TestStateVarAwait(t *testing.T) {
+func TestAwait(t *testing.T) {
 	for name, test := range map[string]struct {
-		then func(v *stateVar)
+		then func(v *Var[phase])
 		want []error // nil: none
 		text string
 	}{
-		"settled":              {func(v *stateVar) { v.set(Live, nil) }, nil, ""},
-		"settled for a moment": {func(v *stateVar) { v.set(Live, nil); v.set(Stale, errTest) }, nil, ""},
-		"ended":                {func(v *stateVar) { v.end(Unknown, nil) }, []error{ErrClosed}, "sd: await: "},
-		"nothing happens":      {func(*stateVar) {}, []error{context.DeadlineExceeded}, "unknown for 1m0s"},
-		"failure": {func(v *stateVar) { v.set(Unknown, errTest) },
+		"settled":              {func(v *Var[phase]) { v.Set(Live, nil) }, nil, ""},
+		"settled for a moment": {func(v *Var[phase]) { v.Set(Live, nil); v.Set(Stale, errTest) }, nil, ""},
+		"ended":                {func(v *Var[phase]) { v.End(Unknown, nil) }, []error{errClosed}, "sd: await: "},
+		"nothing happens":      {func(*Var[phase]) {}, []error{context.DeadlineExceeded}, "unknown for 1m0s"},
+		"failure": {func(v *Var[phase]) { v.Set(Unknown, errTest) },
 			[]error{context.DeadlineExceeded, errTest}, "unknown for 1m0s: on demand"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				v, _ := opened()
-				defer v.end(Unknown, nil)
+				defer v.End(Unknown, nil)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				ended := make(chan error, 1)
-				go func() { ended <- v.await(ctx, v.get) }()
+				go func() { ended <- v.Await(ctx, v.Get) }()
 				synctest.Wait()
 				test.then(v)
 				err := <-ended
@@ -154,39 +193,39 @@ func TestStateVarAwait(t *testing.T) {
 }
 
 // What is settled needs no time, whatever ctx says, and what has ended may begin again.
-func TestStateVarAwaitsAtOnce(t *testing.T) {
+func TestAwaitsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, _ := opened()
-		defer v.end(Unknown, nil)
+		defer v.End(Unknown, nil)
 		done, cancel := context.WithCancel(t.Context())
 		cancel()
-		v.set(Live, nil)
-		if err := v.await(done, v.get); err != nil {
+		v.Set(Live, nil)
+		if err := v.Await(done, v.Get); err != nil {
 			t.Errorf("live: want nil, have %v", err)
 		}
-		v.end(Stale, nil)
-		if err := v.await(t.Context(), v.get); !errors.Is(err, ErrClosed) {
-			t.Errorf("ended: want %v, have %v", ErrClosed, err)
+		v.End(Stale, nil)
+		if err := v.Await(t.Context(), v.Get); !errors.Is(err, errClosed) {
+			t.Errorf("ended: want %v, have %v", errClosed, err)
 		}
-		v.begin(Unknown)
-		if err := v.await(done, v.get); !errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed) {
+		v.Begin(Unknown)
+		if err := v.Await(done, v.Get); !errors.Is(err, context.Canceled) || errors.Is(err, errClosed) {
 			t.Errorf("begun again: want %v, have %v", context.Canceled, err)
 		}
 	})
 }
 
 // A subscriber is told the present state, then every newer one it is ready for, and the last one.
-func TestStateVarFollowed(t *testing.T) {
+func TestFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, _ := opened()
 		var quick, slow []string
-		stop := v.follow(func(s State) { quick = append(quick, fmt.Sprint(s.Phase, " ", s.Err)) })
-		v.follow(func(s State) {
+		stop := v.Follow(func(s State[phase]) { quick = append(quick, fmt.Sprint(s.Phase, " ", s.Err)) })
+		v.Follow(func(s State[phase]) {
 			slow = append(slow, fmt.Sprint(s.Phase, " ", s.Err))
 			time.Sleep(time.Second)
 		})
-		step := func(p Phase, err error) {
-			v.set(p, err)
+		step := func(p phase, err error) {
+			v.Set(p, err)
 			synctest.Wait()
 		}
 		synctest.Wait()
@@ -194,14 +233,14 @@ func TestStateVarFollowed(t *testing.T) {
 		step(Live, nil) // no news
 		step(Stale, errTest)
 		step(Stale, errors.New(errTest.Error())) // nor this
-		v.explain(errRefused)
+		v.Explain(errRefused)
 		synctest.Wait()
 		stop()
 		stop()
 		step(Live, nil)
-		v.end(Stale, nil)
-		v.finish()
-		v.follow(func(State) { t.Error("told after the end") })()
+		v.End(Stale, nil)
+		v.Finish()
+		v.Follow(func(State[phase]) { t.Error("told after the end") })()
 		equal(t, "states of a quick one", []string{"unknown <nil>", "live <nil>", "stale on demand", "stale refused"}, quick)
 		equal(t, "states of a slow one", []string{"unknown <nil>", "stale <nil>"}, slow)
 	})

@@ -1,4 +1,4 @@
-package sd
+package fanout
 
 import (
 	"errors"
@@ -11,8 +11,8 @@ import (
 	"example.com/daytime/sd/policy"
 )
 
-// An evaluator is what attributes and policy make of the instances. It has no lock and no clock.
-type evaluator struct {
+// An Evaluator is what attributes and policy make of the instances. It has no lock and no clock.
+type Evaluator struct {
 	attributes map[string]policy.Attributes // of members that say anything
 	unread     map[string]struct{}          // members whose attributes could not be read
 	document   policy.Document              // the last that was readable
@@ -22,15 +22,16 @@ type evaluator struct {
 	problems   []*policy.Problem            // the lines that are left out
 }
 
-// Why a policy is not followed, when it is not that it is unreadable.
+// errPolicyUnread is why a policy is not followed when it is not that it is unreadable.
 var errPolicyUnread = errors.New("it could not be read")
 
-func newEvaluator() *evaluator {
-	return &evaluator{attributes: map[string]policy.Attributes{}, unread: map[string]struct{}{}}
+// NewEvaluator returns an Evaluator without a policy.
+func NewEvaluator() *Evaluator {
+	return &Evaluator{attributes: map[string]policy.Attributes{}, unread: map[string]struct{}{}}
 }
 
-// An evaluation is what an evaluator makes of a Change.
-type evaluation struct {
+// An Evaluation is what an evaluator makes of a Change.
+type Evaluation struct {
 	names  []string // that were evaluated; others are as they were
 	values map[string]policy.Effective
 	sides  []policy.Side // nil: nothing is split
@@ -39,8 +40,8 @@ type evaluation struct {
 // bareName is what an instance without attributes is without a policy.
 var bareName = (*policy.Policy)(nil).Effective(policy.Entry{})
 
-// take takes a Change in and evaluates those it concerns. Members are those before it.
-func (e *evaluator) take(c Change, members func() []string, now time.Time) evaluation {
+// Take takes a Change in and evaluates those it concerns. Members are those before it.
+func (e *Evaluator) Take(c Change, members func() []string, now time.Time) Evaluation {
 	if c.Reset {
 		e.attributes, e.unread = map[string]policy.Attributes{}, map[string]struct{}{}
 	}
@@ -49,30 +50,26 @@ func (e *evaluator) take(c Change, members func() []string, now time.Time) evalu
 		delete(e.unread, name)
 	}
 	for name, a := range c.Attributes {
-		if refuse(name) == "" {
-			e.takeAttributes(name, a)
-		}
+		e.takeAttributes(name, a)
 	}
 	for _, name := range c.Unread {
-		if refuse(name) == "" {
-			e.unread[name] = struct{}{}
-		}
+		e.unread[name] = struct{}{}
 	}
 	switch {
 	case c.Policy != nil:
 		e.takePolicy(*c.Policy, now)
-		return e.evaluateAll(c, members)
-	case c.Lacking.Policy:
+		return e.EvaluateAll(c, members)
+	case c.Lacking:
 		e.failure = errPolicyUnread
 	}
 	if c.Reset {
-		return e.evaluateAll(c, members)
+		return e.EvaluateAll(c, members)
 	}
 	return e.evaluate(slices.AppendSeq(slices.Clone(c.Up), maps.Keys(c.Attributes)))
 }
 
 // takeAttributes notes what an instance says of itself, as far as that is allowed.
-func (e *evaluator) takeAttributes(name string, a policy.Attributes) {
+func (e *Evaluator) takeAttributes(name string, a policy.Attributes) {
 	a, err := a.Valid()
 	delete(e.unread, name)
 	if err != nil {
@@ -84,25 +81,25 @@ func (e *evaluator) takeAttributes(name string, a policy.Attributes) {
 }
 
 // takePolicy notes the policy. Of one that is unreadable the last one stays.
-func (e *evaluator) takePolicy(text PolicyText, now time.Time) {
+func (e *Evaluator) takePolicy(text PolicyText, now time.Time) {
 	e.version = text.Version
 	document, err := policy.Parse(text.Document)
 	if e.failure = err; err == nil {
 		e.document = document
 	}
-	e.compile(now)
+	e.Compile(now)
 }
 
-// compile makes the document ready for look-ups, until its expiry.
-func (e *evaluator) compile(now time.Time) {
+// Compile makes the document ready for look-ups, until its expiry.
+func (e *Evaluator) Compile(now time.Time) {
 	e.compiled, e.problems = e.document.Compile(now), e.document.Problems(now)
 }
 
-// expiry is when a line of the policy expires next.
-func (e *evaluator) expiry() (time.Time, bool) { return e.compiled.NextExpiry() }
+// Expiry is when a line of the policy expires next.
+func (e *Evaluator) Expiry() (time.Time, bool) { return e.compiled.NextExpiry() }
 
-// evaluateAll evaluates the members as they are after c.
-func (e *evaluator) evaluateAll(c Change, members func() []string) evaluation {
+// EvaluateAll evaluates the members as they are after c.
+func (e *Evaluator) EvaluateAll(c Change, members func() []string) Evaluation {
 	if c.Reset {
 		return e.evaluate(c.Up)
 	}
@@ -111,8 +108,8 @@ func (e *evaluator) evaluateAll(c Change, members func() []string) evaluation {
 	return e.evaluate(append(all, c.Up...))
 }
 
-func (e *evaluator) evaluate(names []string) evaluation {
-	x := evaluation{names: names, values: map[string]policy.Effective{}}
+func (e *Evaluator) evaluate(names []string) Evaluation {
+	x := Evaluation{names: names, values: map[string]policy.Effective{}}
 	if sides := e.compiled.Sides(); len(sides) > 1 {
 		x.sides = sides
 	}
@@ -128,9 +125,9 @@ func (e *evaluator) evaluate(names []string) evaluation {
 	return x
 }
 
-// warning is what an operator should know of the policy, or nil. Of a backend that has none nobody
+// Warning is what an operator should know of the policy, or nil. Of a backend that has none nobody
 // need know that there is none.
-func (e *evaluator) warning(hasPolicy bool, tally policy.Tally) error {
+func (e *Evaluator) Warning(hasPolicy bool, tally policy.Tally) error {
 	var all []error
 	if e.failure != nil && (hasPolicy || e.failure != errPolicyUnread) {
 		all = append(all, fmt.Errorf("policy version %d is not followed, the one before is: %w",
@@ -151,8 +148,20 @@ func (e *evaluator) warning(hasPolicy bool, tally policy.Tally) error {
 	return inOneLine(all)
 }
 
-// sortedUnread returns the names of unread.
-func (e *evaluator) sortedUnread() []string { return slices.Sorted(maps.Keys(e.unread)) }
+// Unread returns the instances whose attributes could not be read, or not all, sorted.
+func (e *Evaluator) Unread() []string { return slices.Sorted(maps.Keys(e.unread)) }
+
+// Attributes returns what an instance says of itself.
+func (e *Evaluator) Attributes(name string) policy.Attributes { return e.attributes[name] }
+
+// Followed returns the policy that is followed, the version of the one that was told last, and why
+// that one is not followed.
+func (e *Evaluator) Followed() (d policy.Document, version int64, failure error) {
+	return e.document, e.version, e.failure
+}
+
+// Problems returns the lines of the policy that are left out.
+func (e *Evaluator) Problems() []*policy.Problem { return e.problems }
 
 // inOneLine is errors.Join with semicolons.
 func inOneLine(all []error) error {

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package sd
+package snapshot
 
 import (
 	"errors"

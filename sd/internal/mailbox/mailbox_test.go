@@ -1,18 +1,32 @@
-package sd
+package mailbox
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const deliveryPause = 100 * time.Millisecond
+
+// The subscriber is called in a goroutine of the mailbox.
+func Example() {
+	m := New(100*time.Millisecond, func(*Mailbox) { fmt.Println("there is something newer") })
+	m.Finish()
+	// Output: there is something newer
+}
 
 // deliveries opens a mailbox whose deliveries take so long, and returns when each of them began, as
 // the time since now.
-func deliveries(takes time.Duration) (m *mailbox, began *[]time.Duration) {
+func deliveries(takes time.Duration) (m *Mailbox, began *[]time.Duration) {
 	start := time.Now()
 	began = new([]time.Duration)
-	return newMailbox(deliveryPause, func(*mailbox) {
+	return New(deliveryPause, func(*Mailbox) {
 		*began = append(*began, time.Since(start))
 		time.Sleep(takes)
 	}), began
@@ -40,11 +54,11 @@ func TestMailboxDelivers(t *testing.T) {
 				m, began := deliveries(test.takes)
 				for _, at := range test.notify {
 					time.Sleep(at - time.Since(start))
-					m.notify()
+					m.Notify()
 					synctest.Wait()
 				}
 				time.Sleep(time.Minute)
-				m.close()
+				m.Close()
 				if !slices.Equal(test.want, *began) {
 					t.Errorf("deliveries: want %v, have %v", test.want, *began)
 				}
@@ -57,9 +71,9 @@ func TestMailboxDelivers(t *testing.T) {
 func TestMailboxClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, began := deliveries(0)
-		m.close()
-		m.close()
-		m.notify()
+		m.Close()
+		m.Close()
+		m.Notify()
 		time.Sleep(time.Minute)
 		if len(*began) > 0 {
 			t.Errorf("deliveries after close: want none, have %v", *began)
@@ -70,10 +84,10 @@ func TestMailboxClosed(t *testing.T) {
 func TestMailboxCloseWaitsForTheDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, _ := deliveries(time.Second)
-		m.notify()
+		m.Notify()
 		synctest.Wait()
 		start := time.Now()
-		m.close()
+		m.Close()
 		if took := time.Since(start); took != time.Second {
 			t.Errorf("close: want it to wait %v for the delivery, have %v", time.Second, took)
 		}
@@ -83,27 +97,27 @@ func TestMailboxCloseWaitsForTheDelivery(t *testing.T) {
 // A delivery that waits for a slow subscriber ends when the mailbox is closed.
 func TestMailboxCloseEndsAWaitingDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newMailbox(deliveryPause, func(m *mailbox) { <-m.quit })
-		m.notify()
+		m := New(deliveryPause, func(m *Mailbox) { <-m.Quit() })
+		m.Notify()
 		synctest.Wait()
-		m.close() // a deadlock here fails the bubble
+		m.Close() // a deadlock here fails the bubble
 	})
 }
 
 // A mailbox that finishes delivers once more, unless it was closed before.
 func TestMailboxFinishes(t *testing.T) {
 	for name, test := range map[string]struct {
-		end  func(*mailbox)
+		end  func(*Mailbox)
 		want int
 	}{
-		"finish":        {(*mailbox).finish, 2},
-		"close":         {(*mailbox).close, 1},
-		"close, finish": {func(m *mailbox) { m.close(); m.finish() }, 1},
+		"finish":        {(*Mailbox).Finish, 2},
+		"close":         {(*Mailbox).Close, 1},
+		"close, finish": {func(m *Mailbox) { m.Close(); m.Finish() }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m, began := deliveries(0)
-				m.notify()
+				m.Notify()
 				synctest.Wait()
 				test.end(m)
 				if have := len(*began); have != test.want {

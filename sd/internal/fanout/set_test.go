@@ -1,4 +1,4 @@
-package sd
+package fanout
 
 import (
 	"fmt"
@@ -9,8 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	kitlog "github.com/go-kit/log"
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestSetTellsWhatReallyChanged(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -37,8 +39,8 @@ func TestSetTellsWhatReallyChanged(t *testing.T) {
 		"name twice joins": {[]string{"a"}, Change{Up: []string{"b", "b"}}, Change{Up: []string{"b"}}, []string{"a", "b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFanout()
-			f.apply(reset(test.before...), nil)
+			f := New()
+			f.Apply(reset(test.before...), nil)
 			diff := f.set.apply(test.change)
 			equalChange(t, test.want, diff)
 			f.publish(false, diff)
@@ -51,8 +53,8 @@ func reset(names ...string) Change { return Change{Reset: true, Up: names} }
 
 func TestInstancesBelongToTheCaller(t *testing.T) {
 	m := newModel(2)
-	clear(m.f.instances())
-	equal(t, "instances after the first were overwritten", []string{"0", "1"}, m.f.instances())
+	clear(m.f.Instances())
+	equal(t, "instances after the first were overwritten", []string{"0", "1"}, m.f.Instances())
 }
 
 // A few changes are merged into the sorted form, many give it up. Both ways lead to the same list.
@@ -75,21 +77,21 @@ func TestListMergesOrSorts(t *testing.T) {
 	}
 }
 
-// While a list is put in order the loop goes on, and followers are told.
+// While a list is put in order the set changes, and followers are told.
 func TestSortingDelaysNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := NewInstancer(idle{}, kitlog.NewNopLogger())
-		defer i.Stop()
-		i.fanout.sorting.Lock() // as a mailbox does that sorts
-		defer i.fanout.sorting.Unlock()
+		f := New()
+		defer f.Close()
+		f.sorting.Lock() // as a mailbox does that sorts
+		defer f.sorting.Unlock()
 		var have []string
-		i.Follow(func(c Change) { have = append(have, c.Up...) })
-		i.apply(reset(address(1)))
-		pass := time.NewTimer(time.Second)
-		<-pass.C
-		i.apply(Change{Up: []string{address(2)}})
+		f.Follow(func(c Change) { have = append(have, c.Up...) })
+		f.Apply(reset("a"), nil)
+		f.Index()
+		time.Sleep(time.Second)
+		f.Apply(Change{Up: []string{"b"}}, nil)
 		synctest.Wait()
-		equal(t, "what a follower was told", []string{address(1), address(2)}, have)
+		equal(t, "what a follower was told", []string{"a", "b"}, have)
 	})
 }
 
@@ -139,13 +141,13 @@ func TestSetUnderRandomChanges(t *testing.T) {
 
 // A model is a fanout, and a plain set that is told the same.
 type model struct {
-	f   *fanout
+	f   *Fanout
 	set map[string]bool
 }
 
 // newModel returns a model with n names.
 func newModel(n int) *model {
-	m := &model{f: newFanout(), set: map[string]bool{}}
+	m := &model{f: New(), set: map[string]bool{}}
 	for k := range n {
 		m.set[fmt.Sprint(k)] = true
 	}
@@ -225,4 +227,23 @@ func equal(t *testing.T, what string, want, have []string) {
 	if !slices.Equal(want, have) {
 		t.Fatalf("%s: want %q, have %q", what, want, have)
 	}
+}
+
+// Differences are merged for a follower that is not ready.
+func Example() {
+	f := New()
+	defer f.Close()
+	told := make(chan Change)
+	f.Follow(func(c Change) { told <- c })
+	f.Apply(Change{Reset: true, Up: []string{"192.0.2.1:8897"}}, nil)
+	f.Index()
+	fmt.Println((<-told).Up)
+	f.Apply(Change{Up: []string{"192.0.2.2:8897"}}, nil)
+	f.Apply(Change{Down: []string{"192.0.2.1:8897"}}, nil)
+	f.Apply(Change{Up: []string{"192.0.2.1:8897"}}, nil) // back before anybody was told
+	c := <-told
+	fmt.Println(c.Up, c.Down)
+	// Output:
+	// [192.0.2.1:8897]
+	// [192.0.2.2:8897] []
 }

@@ -1,0 +1,248 @@
+package fanout
+
+import (
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"example.com/daytime/sd/internal/mailbox"
+	"example.com/daytime/sd/policy"
+	kitsd "github.com/go-kit/kit/sd"
+)
+
+// deliveryPause is the least time between two deliveries to one subscriber. The first change is
+// delivered at once. What comes within the pause is merged into one delivery at its end.
+const deliveryPause = 100 * time.Millisecond
+
+// A Fanout holds the set and tells its subscribers what it is. Nobody waits for a reader: each has
+// a mailbox, whose goroutine fetches what is new when the reader is ready for it.
+//
+// One goroutine, the Instancer's loop, calls Index, and no Apply is called beside it. Everything else may be called
+// concurrently.
+type Fanout struct {
+	mu        sync.Mutex // held for bookkeeping only: not while sorting, indexing or delivering
+	known     bool       // there is a set
+	closed    bool
+	set       set
+	behind    pending // by which sorted is behind set
+	channels  map[chan<- kitsd.Event]*mailbox.Mailbox
+	followers map[*follower]struct{}
+
+	// What attributes and policy come to, if that was asked for.
+	effective map[string]policy.Effective // of members that are no bare names; nil: not asked for
+	sides     []policy.Side               // nil: nothing is split
+	drained   map[string]struct{}         // of effective, those that are
+	tally     policy.Tally                // of effective
+
+	sorting sync.Mutex // held while sorting; taken before mu
+	sorted  sortedSet  // made when somebody asks, merged after that
+}
+
+// A follower is a subscriber to differences.
+type follower struct {
+	mailbox *mailbox.Mailbox
+	pending pending // guarded by the fanout's lock
+}
+
+// New returns a Fanout without a set.
+func New() *Fanout {
+	return &Fanout{
+		behind:    pending{reset: true},
+		channels:  map[chan<- kitsd.Event]*mailbox.Mailbox{},
+		followers: map[*follower]struct{}{},
+	}
+}
+
+// Apply takes c in, with what attributes and policy make of it if that was asked for, and tells every
+// subscriber. Index must follow.
+func (f *Fanout) Apply(c Change, x *Evaluation) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	first := !f.known
+	f.known = true
+	diff := f.set.apply(c)
+	if x != nil {
+		diff.Effective, diff.Sides = f.evaluated(diff, *x)
+	}
+	if first || !diff.empty() {
+		f.publish(first, diff)
+	}
+}
+
+// publish tells every subscriber of a difference, or that there is a set now. The caller holds the
+// lock.
+func (f *Fanout) publish(first bool, diff Change) {
+	for s := range f.followers {
+		if first {
+			s.pending.addAll()
+		}
+		s.pending.add(diff)
+		s.pending.addEffective(diff)
+		s.mailbox.Notify()
+	}
+	if f.behind.size()+diff.size() > 64+f.set.size()/8 { // merging would cost more than sorting
+		f.behind.addAll()
+	}
+	f.behind.add(diff)
+	for _, m := range f.channels {
+		m.Notify()
+	}
+}
+
+// Index makes the set ready for differences, which takes time after the first one. It lets those
+// who were told of a new set go first, if they can.
+func (f *Fanout) Index() {
+	if f.set.members != nil { // only this goroutine changes the set
+		return
+	}
+	runtime.Gosched()
+	members := f.set.index()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.set.adopt(members)
+}
+
+// Subscribe has the set sent to ch until Unsubscribe. A channel is subscribed once.
+func (f *Fanout) Subscribe(ch chan<- kitsd.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.channels[ch] != nil || f.closed {
+		return
+	}
+	var sent []string // nil: nothing
+	m := mailbox.New(deliveryPause, func(m *mailbox.Mailbox) {
+		sorted := f.undrained()
+		if sent != nil && slices.Equal(sent, sorted) {
+			return // it came and went
+		}
+		select {
+		case ch <- kitsd.Event{Instances: slices.Clone(sorted)}:
+			sent = sorted
+		case <-m.News(): // the set on offer is out of date
+			m.Notify()
+		case <-m.Quit():
+		}
+	})
+	f.channels[ch] = m
+	if f.known {
+		m.Notify()
+	}
+}
+
+// Unsubscribe ends the subscription of ch. Nothing is sent after it returned. It does not wait for
+// a reader.
+func (f *Fanout) Unsubscribe(ch chan<- kitsd.Event) {
+	f.mu.Lock()
+	m := f.channels[ch]
+	f.mu.Unlock()
+	if m == nil {
+		return
+	}
+	m.Close()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.channels[ch] == m { // kept until here, so that every Unsubscribe of ch waits
+		delete(f.channels, ch)
+	}
+}
+
+// Follow has fn called with the set, and then with differences, until the function it returns is
+// called, which waits for fn.
+func (f *Fanout) Follow(fn func(Change)) (stop func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return func() {}
+	}
+	s := &follower{}
+	s.mailbox = mailbox.New(deliveryPause, func(*mailbox.Mailbox) {
+		if c := f.takeAll(&s.pending); c.Reset || !c.empty() {
+			fn(c)
+		}
+	})
+	f.followers[s] = struct{}{}
+	if f.known {
+		s.pending.addAll()
+		s.mailbox.Notify()
+	}
+	return func() {
+		s.mailbox.Close()
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.followers, s) // not before, so that Close waits as well
+	}
+}
+
+// takeAll empties what is pending for a follower. To a whole set belongs what all of it comes to.
+func (f *Fanout) takeAll(p *pending) Change {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := p.take(&f.set)
+	if c.Reset {
+		c.Effective, c.Sides = maps.Clone(f.effective), f.sides
+	}
+	return c
+}
+
+// take empties p.
+func (f *Fanout) take(p *pending) Change {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return p.take(&f.set)
+}
+
+// Instances returns the set, sorted, as a slice that belongs to the caller, nil while there is
+// none.
+func (f *Fanout) Instances() []string {
+	if !f.IsKnown() {
+		return nil
+	}
+	return slices.Clone(f.list())
+}
+
+// list returns the set, sorted, as a slice that must not be changed. It is not nil. Before there is
+// a set it is empty.
+func (f *Fanout) list() []string {
+	f.sorting.Lock()
+	defer f.sorting.Unlock()
+	f.sorted.apply(f.take(&f.behind))
+	return f.sorted.names
+}
+
+// Members returns the set in no order, as a slice that must not be changed.
+func (f *Fanout) Members() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.set.unsorted()
+}
+
+// IsKnown reports whether there is a set.
+func (f *Fanout) IsKnown() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.known
+}
+
+// Size is how many instances there are.
+func (f *Fanout) Size() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.set.size()
+}
+
+// Close ends every subscription and waits for it. There are no new ones after it. The present ones
+// stay known, so that an Unsubscribe beside Close waits for its mailbox too.
+func (f *Fanout) Close() {
+	f.mu.Lock()
+	f.closed = true
+	all := slices.Collect(maps.Values(f.channels))
+	for s := range f.followers {
+		all = append(all, s.mailbox)
+	}
+	f.mu.Unlock()
+	for _, m := range all {
+		m.Close()
+	}
+}
