@@ -2,6 +2,7 @@ package zk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -162,7 +163,8 @@ func (a *announcer) hold(ctx context.Context, e *entry, up func()) error {
 	}
 }
 
-// withdraw has the node removed, and returns ctx's error once that is confirmed.
+// withdraw has the node removed, and returns ctx's error once that is confirmed. If another's node is
+// in its place, the error matches sd.ErrConflict as well.
 func (a *announcer) withdraw(ctx context.Context, e *entry) error {
 	a.setDesired(e, remove)
 	timer := time.NewTimer(withdrawTimeout)
@@ -177,10 +179,14 @@ func (a *announcer) withdraw(ctx context.Context, e *entry) error {
 	case <-timer.C:
 		err = a.unanswered()
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		return ctx.Err()
+	case errors.Is(err, errForeign): // and so it is not ours any more
+		return fmt.Errorf("zk: withdraw %s: %w: %w", e.path, err, ctx.Err())
+	default:
 		return &unconfirmedError{e.path, err, ctx.Err()}
 	}
-	return ctx.Err()
 }
 
 // unanswered is why a request has no reply yet.
