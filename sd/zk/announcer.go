@@ -9,6 +9,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/internal/signal"
+	"example.com/daytime/sd/zk/internal/document"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -72,7 +73,7 @@ type work struct {
 }
 
 func newAnnouncer(s *session.Session, c config) *announcer {
-	id := newIdentity()
+	id := document.NewIdentity()
 	return &announcer{
 		session: s,
 		newNode: func(instance string) node { return newNode(s, c, id, instance) },
@@ -163,8 +164,8 @@ func (a *announcer) hold(ctx context.Context, e *entry, up func()) error {
 	}
 }
 
-// withdraw has the node removed, and returns ctx's error once that is confirmed. If another's node is
-// in its place, the error matches sd.ErrConflict as well.
+// withdraw has the node removed, and returns ctx's error once that is confirmed. If another's node
+// is in its place, the error matches sd.ErrConflict as well.
 func (a *announcer) withdraw(ctx context.Context, e *entry) error {
 	a.setDesired(e, remove)
 	timer := time.NewTimer(withdrawTimeout)

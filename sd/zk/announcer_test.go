@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/internal/document"
 	"example.com/daytime/sd/zk/zkdev"
 )
 
@@ -78,7 +79,7 @@ func (l *lab) misdirect(b *Backend, stranger int64, loseReply bool) {
 // once, without a gap, and its successor's data is of today's form.
 func TestFirstFormIsTakenOver(t *testing.T) {
 	inLab(t, home, func(l *lab) {
-		first := `{"host":"` + bootID() + `","address":"` + alice + `","process":1,"start":"2026-01-02T03:04:05Z"}`
+		first := `{"host":"` + document.NewIdentity().Boot + `","address":"` + alice + `","process":1,"start":"2026-01-02T03:04:05Z"}`
 		l.Create(defaultPath+"/"+alice, []byte(first), 0x1234)
 		watcher, _ := l.connected()
 		_, r := l.watch(watcher)
@@ -86,7 +87,7 @@ func TestFirstFormIsTakenOver(t *testing.T) {
 		b, _ := l.connected()
 		l.announce(b, alice)
 		data, stat, err := l.Get(defaultPath + "/" + alice)
-		if err != nil || stat.EphemeralOwner == 0x1234 || !newIdentity().isPredecessor(data, alice, stat.EphemeralOwner) {
+		if err != nil || stat.EphemeralOwner == 0x1234 || !document.NewIdentity().IsPredecessor(data, alice, stat.EphemeralOwner) {
 			t.Errorf("want the node of the new process, have %s of 0x%x, %v", data, stat.EphemeralOwner, err)
 		}
 		l.pass(time.Second)
