@@ -2,12 +2,14 @@ package zk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/internal/signal"
+	"example.com/daytime/sd/zk/internal/document"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -71,7 +73,7 @@ type work struct {
 }
 
 func newAnnouncer(s *session.Session, c config) *announcer {
-	id := newIdentity()
+	id := document.NewIdentity()
 	return &announcer{
 		session: s,
 		newNode: func(instance string) node { return newNode(s, c, id, instance) },
@@ -162,7 +164,8 @@ func (a *announcer) hold(ctx context.Context, e *entry, up func()) error {
 	}
 }
 
-// withdraw has the node removed, and returns ctx's error once that is confirmed.
+// withdraw has the node removed, and returns ctx's error once that is confirmed. If another's node
+// is in its place, the error matches sd.ErrConflict as well.
 func (a *announcer) withdraw(ctx context.Context, e *entry) error {
 	a.setDesired(e, remove)
 	timer := time.NewTimer(withdrawTimeout)
@@ -177,10 +180,14 @@ func (a *announcer) withdraw(ctx context.Context, e *entry) error {
 	case <-timer.C:
 		err = a.unanswered()
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		return ctx.Err()
+	case errors.Is(err, errForeign): // and so it is not ours any more
+		return fmt.Errorf("zk: withdraw %s: %w: %w", e.path, err, ctx.Err())
+	default:
 		return &unconfirmedError{e.path, err, ctx.Err()}
 	}
-	return ctx.Err()
 }
 
 // unanswered is why a request has no reply yet.

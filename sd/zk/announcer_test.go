@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/internal/document"
 	"example.com/daytime/sd/zk/zkdev"
 )
 
@@ -71,6 +73,46 @@ func (l *lab) misdirect(b *Backend, stranger int64, loseReply bool) {
 		l.DropReply(zkdev.OpSetData)
 	}
 	l.pass(3 * time.Second)
+}
+
+// A node in the form that this program wrote first is a predecessor's as well: it is taken over at
+// once, without a gap, and its successor's data is of today's form.
+func TestFirstFormIsTakenOver(t *testing.T) {
+	inLab(t, home, func(l *lab) {
+		first := `{"host":"` + document.NewIdentity().Boot + `","address":"` + alice + `","process":1,"start":"2026-01-02T03:04:05Z"}`
+		l.Create(defaultPath+"/"+alice, []byte(first), 0x1234)
+		watcher, _ := l.connected()
+		_, r := l.watch(watcher)
+		l.shows(r, time.Second, alice)
+		b, _ := l.connected()
+		l.announce(b, alice)
+		data, stat, err := l.Get(defaultPath + "/" + alice)
+		if err != nil || stat.EphemeralOwner == 0x1234 || !document.NewIdentity().IsPredecessor(data, alice, stat.EphemeralOwner) {
+			t.Errorf("want the node of the new process, have %s of 0x%x, %v", data, stat.EphemeralOwner, err)
+		}
+		l.pass(time.Second)
+		if n := r.Emits(); n != 1 {
+			t.Errorf("emits: want the list alone, have %d", n)
+		}
+	})
+}
+
+// Only a person can remove a permanent node of our name, and the error says so.
+func TestPermanentNode(t *testing.T) {
+	inLab(t, home, func(l *lab) {
+		l.Create(defaultPath+"/"+alice, documentOf(alice), 0)
+		b, _ := l.connected()
+		err := b.Announce(context.Background(), sd.Entry{Instance: alice}, func(sd.Status) {})
+		if !errors.Is(err, sd.ErrConflict) || !strings.Contains(err.Error(), "a permanent node, which only a person can delete") {
+			t.Errorf("want %v and what to do, have %v", sd.ErrConflict, err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		err = b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) {})
+		if !errors.Is(err, sd.ErrConflict) || !errors.Is(err, context.Canceled) {
+			t.Errorf("withdrawal of what was never ours: want %v and %v, have %v", sd.ErrConflict, context.Canceled, err)
+		}
+	})
 }
 
 // Entries that nobody needs are forgotten, those of a takeover after the minute for which it

@@ -28,8 +28,8 @@
 // server, a directory has the watch (directory.go, queue.go), and a follower, for one Watch, lists
 // and turns events into changes (follow.go, changes.go), which are audited (audit.go). An announcer
 // holds desired states and reconciles nodes with them (announcer.go, reconcile.go); a node is
-// written to in conditional steps only (node.go, owner.go). What many do at once is spread
-// (jitter.go).
+// written to in conditional steps only (node.go), and what it says is package document's. What many
+// do at once is spread (jitter.go).
 //
 // # Security
 //

@@ -26,6 +26,7 @@ var (
 	errLost    = errors.New("registration lost")
 	errChanged = errors.New("node keeps changing")
 	errRevoked = errors.New("no longer wanted")
+	errForeign = fmt.Errorf("%w: nothing to withdraw", sd.ErrConflict)
 )
 
 // An unconfirmedError is a withdrawal that was not confirmed. The node goes with its session at the

@@ -11,6 +11,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/sdtest"
+	"example.com/daytime/sd/zk/internal/document"
 	"example.com/daytime/sd/zk/session"
 	"example.com/daytime/sd/zk/zkdev"
 )
@@ -181,7 +182,7 @@ var errTest = errors.New("by test")
 
 // documentOf is the data of a node of instance that another process of this host has left.
 func documentOf(instance string) []byte {
-	id := newIdentity()
+	id := document.NewIdentity()
 	id.Process++
-	return id.document(defaultPath, instance, time.Now())
+	return id.Document(defaultPath, instance, time.Now())
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/internal/document"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -25,13 +26,13 @@ type node struct {
 	parent   string // the directory
 	path     string
 	instance string
-	identity identity
+	identity document.Identity
 	acl      []gozk.ACL // of what is created
 	mode     watchMode
 	owned    func(session int64) bool // is, or was, a session of this backend
 
 	armed     *session.Conn // where the node is watched
-	since     time.Time     // when it was registered first; zero if it is not
+	since     time.Time     // when it was registered first; zero after it was withdrawn
 	written   incarnation   // whose data is known to be ours
 	denied    denial
 	takeovers times // from other processes
@@ -62,7 +63,7 @@ type denial struct {
 	version int32 // of the directory's ACL
 }
 
-func newNode(s *session.Session, c config, id identity, instance string) node {
+func newNode(s *session.Session, c config, id document.Identity, instance string) node {
 	return node{
 		parent:   c.parent,
 		path:     c.parent + "/" + instance,
@@ -71,6 +72,7 @@ func newNode(s *session.Session, c config, id identity, instance string) node {
 		acl:      c.acl,
 		mode:     c.watch,
 		owned:    s.Owned,
+		since:    time.Now(),
 	}
 }
 
@@ -108,9 +110,12 @@ func (n *node) verify(c *session.Conn, wanted func() bool) error {
 			errLost, stat.EphemeralOwner, c.Session)
 	case stat.Version == 0 || n.written == incarnation{stat.Czxid, stat.Version}:
 		return nil
-	default:
-		return n.verifyData(c, wanted)
 	}
+	err = n.verifyData(c, wanted)
+	if errors.Is(err, gozk.ErrNoAuth) { // nor could a successor
+		n.written, err = incarnation{stat.Czxid, stat.Version}, nil
+	}
+	return err
 }
 
 // verifyData reads the data, and writes it again if it is not ours, nor a claim on it.
@@ -121,7 +126,7 @@ func (n *node) verifyData(c *session.Conn, wanted func() bool) error {
 		return changed(err)
 	case stat.EphemeralOwner != c.Session:
 		return errChanged
-	case n.identity.isClaimOf(data, n.document(), c.Session):
+	case n.identity.IsClaimOf(data, n.document(), c.Session):
 		n.written = incarnation{stat.Czxid, stat.Version}
 		return nil
 	case n.repairs.count() >= maxRepairs:
@@ -151,7 +156,7 @@ func (n *node) rewrite(c *session.Conn, stat *gozk.Stat, wanted func() bool) err
 }
 
 // document is the data that the node is to have.
-func (n *node) document() []byte { return n.identity.document(n.parent, n.instance, n.since) }
+func (n *node) document() []byte { return n.identity.Document(n.parent, n.instance, n.since) }
 
 // create makes the node. It returns errChanged when there is one, and when there was no directory
 // but is now.
@@ -225,14 +230,14 @@ func (n *node) readStale(c *session.Conn, stat *gozk.Stat) ([]byte, error) {
 		return nil, changed(err)
 	case now.Czxid != stat.Czxid:
 		return nil, errChanged
-	case !isEphemeral(now):
+	case now.EphemeralOwner == 0:
 		return nil, fmt.Errorf("%w: a permanent node, which only a person can delete, data %.100q",
 			sd.ErrConflict, data)
-	case !n.identity.isPredecessor(data, n.instance, now.EphemeralOwner):
+	case !n.identity.IsPredecessor(data, n.instance, now.EphemeralOwner):
 		return nil, fmt.Errorf("%w: session 0x%x, data %.100q",
 			sd.ErrConflict, now.EphemeralOwner, data)
 	case n.takeovers.count() >= maxTakeovers:
-		_, other := readIdentity(data)
+		_, other := document.Read(data)
 		return nil, fmt.Errorf("%w: process %d on this host; "+
 			"nodes were taken from it, or its like, %d times within a minute",
 			sd.ErrConflict, other.Process, len(n.takeovers))
@@ -250,7 +255,7 @@ func (n *node) remembers() bool { return n.denied != denial{} || n.takeovers.cou
 // that came, and was written to just as often, in the time of a round trip. What is written says
 // for whose node it was meant, in case it hits another.
 func (n *node) claim(c *session.Conn, stat *gozk.Stat, data []byte) (*gozk.Stat, error) {
-	data = n.identity.claim(data, n.document(), stat.EphemeralOwner)
+	data = n.identity.Claim(data, n.document(), stat.EphemeralOwner)
 	claimed, err := c.Set(n.path, data, stat.Version)
 	if err != nil {
 		return nil, changed(err)
@@ -311,7 +316,7 @@ func (n *node) ifAllowed(c *session.Conn, stat *gozk.Stat, do func() error) erro
 		return err
 	}
 	now := denial{stat.EphemeralOwner, parent.Aversion}
-	if isEphemeral(stat) && n.denied == now {
+	if stat.EphemeralOwner != 0 && n.denied == now {
 		return gozk.ErrNoAuth
 	}
 	if err = do(); errors.Is(err, gozk.ErrNoAuth) {

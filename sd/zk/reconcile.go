@@ -143,9 +143,9 @@ func (a *announcer) remove(c *session.Conn, e *entry) {
 	}
 	err := a.try(func() error { return a.tryRemove(c, e) })
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, errForeign):
 		e.node.since = time.Time{}
-		a.report(e, remove, ignore, nil)
+		a.report(e, remove, ignore, err)
 	case !errors.Is(err, gozk.ErrNoAuth):
 		e.due = time.Now().Add(retryInterval)
 	case e.node.denied.session == c.Session && a.isAlone(e):
@@ -160,8 +160,10 @@ func (a *announcer) tryRemove(c *session.Conn, e *entry) error {
 	switch {
 	case err != nil:
 		return err
-	case !exists || !a.session.Owned(stat.EphemeralOwner):
+	case !exists:
 		return nil
+	case !a.session.Owned(stat.EphemeralOwner):
+		return errForeign
 	default:
 		return e.node.erase(c, stat, func() bool { return a.wants(e, remove) })
 	}

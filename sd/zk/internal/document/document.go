@@ -1,4 +1,9 @@
-package zk
+// Package document is what stands in a node: pure functions, which know nothing of ZooKeeper.
+//
+// Nobody needs the data of a node to find a server, whose address is the node's name. It tells a
+// restarted server that the node in its way is its own predecessor's, and other programs find in it
+// what they look for.
+package document
 
 import (
 	"bytes"
@@ -8,14 +13,12 @@ import (
 	"path"
 	"strings"
 	"time"
-
-	gozk "github.com/go-zookeeper/zk"
 )
 
-// A document is the data of a node. Nobody needs it to find a server. Its first keys are those that
-// readers of other layouts look for, so that they find the server as well: Curator's x-discovery
-// (https://curator.apache.org/docs/service-discovery), Twitter's ServerSets and Airbnb's Nerve, the
-// last two also as Prometheus reads them. The keys of the identity are our own.
+// A document is the data of a node. Its first keys are those that readers of other layouts look
+// for: Curator's x-discovery (https://curator.apache.org/docs/service-discovery), Twitter's
+// ServerSets and Airbnb's Nerve, the last two also as Prometheus reads them. The keys of the
+// identity are our own.
 type document struct {
 	Host                string              `json:"host"`
 	Port                uint16              `json:"port"`
@@ -27,7 +30,7 @@ type document struct {
 	ServiceEndpoint     endpoint            `json:"serviceEndpoint"`
 	AdditionalEndpoints map[string]endpoint `json:"additionalEndpoints"`
 	Status              string              `json:"status"`
-	identity
+	Identity
 }
 
 type endpoint struct {
@@ -35,8 +38,9 @@ type endpoint struct {
 	Port uint16 `json:"port"`
 }
 
-// An identity tells a restarted server that the node in its way is its own predecessor's.
-type identity struct {
+// An Identity says who wrote a document. It tells a restarted server that the node in its way is
+// its own predecessor's.
+type Identity struct {
 	Boot    string    `json:"boot"` // boot id: another boot or machine is another host
 	Process int       `json:"process"`
 	Start   time.Time `json:"start"` // for people; nothing is decided by it
@@ -45,10 +49,10 @@ type identity struct {
 	Claims int64 `json:"claims,omitempty"`
 }
 
-// newIdentity describes this process.
-func newIdentity() identity {
+// NewIdentity describes this process.
+func NewIdentity() Identity {
 	start := time.Now().UTC().Truncate(time.Second)
-	return identity{Boot: bootID(), Process: os.Getpid(), Start: start}
+	return Identity{Boot: bootID(), Process: os.Getpid(), Start: start}
 }
 
 // bootID tells this boot of this machine from every other. Without one a predecessor cannot be told
@@ -61,8 +65,8 @@ func bootID() string {
 	return strings.TrimSpace(string(boot))
 }
 
-// document is the data of the node of instance in parent, registered since then.
-func (id identity) document(parent, instance string, since time.Time) []byte {
+// Document is the data of the node of instance in parent, registered since then.
+func (id Identity) Document(parent, instance string, since time.Time) []byte {
 	address, _ := netip.ParseAddrPort(instance) // package sd has checked it
 	at := endpoint{address.Addr().String(), address.Port()}
 	return encode(document{
@@ -76,13 +80,13 @@ func (id identity) document(parent, instance string, since time.Time) []byte {
 		ServiceEndpoint:     at,
 		AdditionalEndpoints: map[string]endpoint{},
 		Status:              "ALIVE",
-		identity:            id,
+		Identity:            id,
 	})
 }
 
-// claim returns data with the keys of the identity replaced, as a claim on a node of session. All
+// Claim returns data with the keys of the identity replaced, as a claim on a node of session. All
 // other keys stay as they are. Data in no form of today is replaced by own.
-func (id identity) claim(data, own []byte, session int64) []byte {
+func (id Identity) Claim(data, own []byte, session int64) []byte {
 	id.Claims = session
 	keys := map[string]json.RawMessage{}
 	if json.Unmarshal(data, &keys) != nil || keys["boot"] == nil {
@@ -108,44 +112,41 @@ func decode(data []byte, v any) {
 	}
 }
 
-// isPredecessor reports whether data of a node of session was written by this host for instance,
+// IsPredecessor reports whether data of a node of session was written by this host for instance,
 // and for that node. The host gave the address to this process, so the process that wrote it is
 // gone.
-func (id identity) isPredecessor(data []byte, instance string, session int64) bool {
-	of, other := readIdentity(data)
+func (id Identity) IsPredecessor(data []byte, instance string, session int64) bool {
+	of, other := Read(data)
 	return other.Boot != "" && other.Boot == id.Boot && of == instance &&
 		(other.Claims == 0 || other.Claims == session)
 }
 
-// isClaimOf reports whether data is own, or a claim on it as a node of session, by which this
+// IsClaimOf reports whether data is own, or a claim on it as a node of session, by which this
 // process or its successor is about to replace or remove the node.
-func (id identity) isClaimOf(data, own []byte, session int64) bool {
-	_, other := readIdentity(data)
+func (id Identity) IsClaimOf(data, own []byte, session int64) bool {
+	_, other := Read(data)
 	return other.Boot == id.Boot && (other.Claims == 0 || other.Claims == session) &&
-		bytes.Equal(id.claim(data, own, session), id.claim(own, own, session))
+		bytes.Equal(id.Claim(data, own, session), id.Claim(own, own, session))
 }
 
-// readIdentity returns who wrote data, and for which instance; nothing, if it does not say. In the
-// first form of a document the boot id was host, and the instance address.
-func readIdentity(data []byte) (instance string, id identity) {
+// Read returns who wrote data, and for which instance; nothing, if it does not say. In the first
+// form of a document the boot id was host, and the instance address.
+func Read(data []byte) (instance string, id Identity) {
 	var today struct {
 		ID string `json:"id"`
-		identity
+		Identity
 	}
 	if json.Unmarshal(data, &today) == nil && today.Boot != "" {
-		return today.ID, today.identity
+		return today.ID, today.Identity
 	}
 	var first struct {
 		Host    string `json:"host"`
 		Address string `json:"address"`
-		identity
+		Identity
 	}
 	if json.Unmarshal(data, &first) != nil || first.Boot != "" {
-		return "", identity{}
+		return "", Identity{}
 	}
 	first.Boot = first.Host
-	return first.Address, first.identity
+	return first.Address, first.Identity
 }
-
-// isEphemeral reports whether the node ends with a session.
-func isEphemeral(stat *gozk.Stat) bool { return stat.EphemeralOwner != 0 }

@@ -1,0 +1,174 @@
+package zk_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/daytime/sd/zk"
+	"example.com/daytime/sd/zk/zktest"
+)
+
+// Where Debian puts what Curator's x-discovery needs (libcurator-discovery-java).
+const javaDir = "/usr/share/java"
+
+var curatorJars = []string{
+	"curator-x-discovery", "curator-recipes", "curator-framework", "curator-client",
+	"jackson-databind", "jackson-core", "jackson-annotations", "guava", "zookeeper", "slf4j-simple",
+}
+
+// needPeer skips the test without the program, unless REQUIRE_PEERS=1.
+func needPeer(t *testing.T, what string, missing error) {
+	t.Helper()
+	switch {
+	case missing == nil:
+	case os.Getenv("REQUIRE_PEERS") == "1":
+		t.Fatalf("no %s: %v", what, missing)
+	default:
+		t.Skipf("no %s: %v", what, missing)
+	}
+}
+
+// Programs that know nothing of this one find its servers, with the addresses that they are to dial.
+var interopNames = []string{"127.0.0.1:18897", "[2001:db8::1]:13"}
+
+// registerForPeers registers servers in a directory on a real ZooKeeper, beside a ZooKeeper of their own.
+func registerForPeers(t *testing.T, path string) (addr string) {
+	t.Helper()
+	server := zktest.Start(t)
+	b, err := zk.OpenBackend(target(t, "zk://"+server.Addr()+path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	for _, name := range interopNames {
+		register(t, b, name)
+	}
+	tool := clearText(t, server)
+	within(t, 10*time.Second, func() error {
+		have, _, err := tool.Children(path)
+		if err != nil {
+			return err
+		}
+		return same("registered", interopNames, have)
+	})
+	return server.Addr()
+}
+
+// Prometheus reads the directory as ServerSets and as Nerve, without relabelling.
+func TestPrometheusFindsServers(t *testing.T) {
+	program, err := exec.LookPath("prometheus")
+	needPeer(t, "Prometheus", err)
+	addr := registerForPeers(t, "/go_servers")
+	dir := t.TempDir()
+	config := filepath.Join(dir, "prometheus.yml")
+	text := fmt.Sprintf(`scrape_configs:
+- job_name: serverset
+  serverset_sd_configs: [{servers: ["%s"], paths: [/go_servers]}]
+- job_name: nerve
+  nerve_sd_configs: [{servers: ["%s"], paths: [/go_servers]}]
+`, addr, addr)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at := freeAddress(t)
+	command := exec.Command(program, "--config.file="+config, "--storage.tsdb.path="+dir, "--web.listen-address="+at)
+	var log lockedBuffer
+	command.Stdout, command.Stderr = &log, &log
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		command.Process.Kill()
+		command.Wait()
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+	for _, job := range []string{"serverset", "nerve"} {
+		within(t, 30*time.Second, func() error {
+			have, err := prometheusTargets(at, job)
+			if err != nil {
+				return err
+			}
+			return same(job, interopNames, have)
+		})
+	}
+}
+
+// prometheusTargets returns the addresses of a job.
+func prometheusTargets(at, job string) (addresses []string, err error) {
+	client := http.Client{Timeout: 2 * time.Second}
+	defer client.CloseIdleConnections()
+	response, err := client.Get("http://" + at + "/api/v1/targets?state=active")
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	var answer struct {
+		Data struct {
+			ActiveTargets []struct {
+				DiscoveredLabels map[string]string `json:"discoveredLabels"`
+				ScrapePool       string            `json:"scrapePool"`
+			} `json:"activeTargets"`
+		} `json:"data"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		return nil, err
+	}
+	for _, target := range answer.Data.ActiveTargets {
+		if target.ScrapePool == job {
+			addresses = append(addresses, target.DiscoveredLabels["__address__"])
+		}
+	}
+	return addresses, nil
+}
+
+// freeAddress returns a loopback address at which nobody listens.
+func freeAddress(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Curator's x-discovery finds each server as an instance of a service that is called like the directory.
+func TestCuratorFindsServers(t *testing.T) {
+	java, err := exec.LookPath("java")
+	needPeer(t, "Java", err)
+	var classPath []string
+	for _, jar := range curatorJars {
+		jar = filepath.Join(javaDir, jar+".jar")
+		_, err := os.Stat(jar)
+		needPeer(t, "Curator x-discovery", err)
+		classPath = append(classPath, jar)
+	}
+	addr := registerForPeers(t, "/services/go_servers")
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	command := exec.CommandContext(ctx, java, "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+		"-cp", strings.Join(classPath, ":"), "testdata/Query.java", addr, "/services", "go_servers")
+	var log lockedBuffer
+	command.Stderr = &log
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, log.String())
+	}
+	have := strings.Split(strings.TrimSpace(string(out)), "\n")
+	want := []string{"127.0.0.1:18897 127.0.0.1 18897", "[2001:db8::1]:13 2001:db8::1 13"}
+	slices.Sort(have)
+	if !slices.Equal(want, have) {
+		t.Errorf("want %q, have %q", want, have)
+	}
+}
