@@ -3,8 +3,6 @@ package session
 import (
 	"errors"
 	"fmt"
-
-	gozk "github.com/go-zookeeper/zk"
 )
 
 // What an error of this package can be told by, with [errors.Is]. Errors of ZooKeeper itself are
@@ -12,7 +10,8 @@ import (
 var (
 	// ErrClosed: the Session was closed.
 	ErrClosed = errors.New("session closed")
-	// ErrDenied: no server accepts the credentials or the certificate. Only a person can mend it.
+	// ErrDenied: the servers refuse what was asked for: the credentials, the certificate, or a
+	// request beyond a limit that somebody has set. Only a person can mend it.
 	ErrDenied = errors.New("denied")
 	// ErrNoSession: there is no session now. The cause is joined to it.
 	ErrNoSession = errors.New("no session")
@@ -27,9 +26,9 @@ var (
 	// were about to bring one of about that length.
 	ErrTooLong = errors.New("more than is accepted")
 	// ErrNoAddWatch: the server has no persistent watches.
-	ErrNoAddWatch = errors.New("no persistent watches: the server is older than ZooKeeper 3.6")
+	ErrNoAddWatch = errors.New("no persistent watches")
 	// ErrNoMultiRead: the server cannot read several nodes with one request.
-	ErrNoMultiRead = errors.New("no multiRead: the server is older than ZooKeeper 3.6")
+	ErrNoMultiRead = errors.New("no multiRead")
 )
 
 // Words for an operator.
@@ -43,25 +42,4 @@ var (
 // tooLong is the error for a frame of so many bytes.
 func tooLong(size int64) error {
 	return fmt.Errorf("frame of %d bytes: %w, which is %d", size, ErrTooLong, maxFrame)
-}
-
-// Error codes of the protocol (KeeperException.Code in ZooKeeper's source).
-const (
-	codeUnimplemented = -6
-	codeNoNode        = -101
-	codeNoAuth        = -102
-)
-
-// errorOf returns the error that code stands for.
-func errorOf(code int32) error {
-	switch code {
-	case 0:
-		return nil
-	case codeNoNode:
-		return gozk.ErrNoNode
-	case codeNoAuth:
-		return gozk.ErrNoAuth
-	default:
-		return fmt.Errorf("%w: %d", gozk.ErrUnknown, code)
-	}
 }
