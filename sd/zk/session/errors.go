@@ -33,11 +33,20 @@ var (
 
 // Words for an operator.
 var (
-	errRefused = errors.New("connection closed without an answer: " +
-		"the server is not serving, or has seen less than this session")
-	errUnproved = errors.New("no answer to the credentials") // of a server that granted a session
-	errMulti    = fmt.Errorf("%w: results of a multi that do not end within it", ErrBadFrame)
+	errClosedAtOnce = errors.New("closed at once")
+	errUnproved     = errors.New("no answer to the credentials") // of a server that granted a session
+	errMulti        = fmt.Errorf("%w: results of a multi that do not end within it", ErrBadFrame)
 )
+
+// refusal says why a server may have closed a connection without a word: ZooKeeper says nothing.
+func (c Config) refusal() string {
+	const text = "connection closed without an answer: the server is not serving, has as many " +
+		"connections of this host as its maxClientCnxns allows, or has seen less than this session"
+	if c.TLS.used() {
+		return text
+	}
+	return text + ", or wants TLS"
+}
 
 // tooLong is the error for a frame of so many bytes.
 func tooLong(size int64) error {
