@@ -52,29 +52,28 @@ func (c *Conn) Err() error {
 
 // ExistsOnce is Exists with a one-shot watch, whose event reaches the function of Start.
 func (c *Conn) ExistsOnce(path string) (bool, *gozk.Stat, error) {
-	return c.Exists(markOnce + path)
+	return c.Exists(marked(markOnce, path))
 }
 
 // ChildrenOnce is Children with a one-shot watch, whose event reaches the function of Start.
 func (c *Conn) ChildrenOnce(path string) ([]string, *gozk.Stat, error) {
-	return c.Children(markOnce + path)
+	return c.Children(marked(markOnce, path))
 }
 
-// AddWatch arms a persistent watch on path, whose events reach the function of Start. A server
-// before ZooKeeper 3.6 closes the connection; the error matches ErrNoAddWatch then, and CanAddWatch
-// is false on every later Conn to that server. See
-// https://issues.apache.org/jira/browse/ZOOKEEPER-1416.
+// AddWatch arms a persistent watch on path, whose events reach the function of Start. The error
+// matches ErrNoAddWatch if the server has none, as before ZooKeeper 3.6
+// (https://issues.apache.org/jira/browse/ZOOKEEPER-1416), or with WatchManagerOptimized, or refuses
+// it twice for whatever reason while all else is well; CanAddWatch is false from then on.
 func (c *Conn) AddWatch(path string, m Mode) error {
-	// The reply has an empty body, which the library reads as a sync's empty path.
-	_, err := c.Sync(markWatch[m] + path)
-	if err != nil && c.replies.unimplemented(opAddWatch) {
-		c.handle.session.noteMissing(c.Server, opAddWatch, certain)
-		return fmt.Errorf("%s: %w: %w", c.Server, ErrNoAddWatch, err)
-	}
-	return err
+	return c.try(opAddWatch, ErrNoAddWatch, path, func() error {
+		// The reply has an empty body, which the library reads as a sync's empty path.
+		_, err := c.Sync(marked(markWatch[m], path))
+		return err
+	})
 }
 
-// CanAddWatch is false if the server is known to have no persistent watches.
+// CanAddWatch is false if the server is known to have no persistent watches, on this Conn and every
+// later one to it.
 func (c *Conn) CanAddWatch() bool { return !c.handle.session.isMissing(c.Server, opAddWatch) }
 
 // maxReads is how many nodes are read with one request.
@@ -90,7 +89,8 @@ type Read struct {
 // MultiRead reads the data of the nodes, 500 with one request (opcode 22, ZooKeeper 3.6,
 // https://issues.apache.org/jira/browse/ZOOKEEPER-1407), and returns them in the same order. A
 // reply over 16 MiB is asked for again in halves. The error is that of a whole request; it matches
-// ErrNoMultiRead if the server has none, which it says, or closes the connection for, twice.
+// ErrNoMultiRead if the server has none, as before ZooKeeper 3.6, or refuses it twice for whatever
+// reason while all else is well.
 func (c *Conn) MultiRead(paths []string) ([]Read, error) {
 	reads := make([]Read, 0, len(paths))
 	for len(paths) > 0 {
@@ -127,27 +127,24 @@ func (c *Conn) multiRead(paths []string) ([]Read, error) {
 }
 
 // askMultiRead sends one request, and returns the body of the reply.
-func (c *Conn) askMultiRead(paths []string) ([]byte, error) {
-	read := c.replies.prepare(paths)
-	defer c.replies.forget(read)
-	_, err := c.Sync(read.mark)
-	body, answered, tooLong := read.result()
-	switch {
-	case tooLong != nil:
-		return nil, tooLong
-	case c.replies.unimplemented(opMultiRead):
-		c.handle.session.noteMissing(c.Server, opMultiRead, certain)
-		return nil, fmt.Errorf("%s: %w", c.Server, ErrNoMultiRead)
-	case errors.Is(err, gozk.ErrConnectionClosed) && read.sent() && c.replies.refusal() == nil:
-		if c.handle.session.noteMissing(c.Server, opMultiRead, suspicion) {
-			return nil, fmt.Errorf("%s: %w: %w", c.Server, ErrNoMultiRead, err)
+func (c *Conn) askMultiRead(paths []string) (body []byte, err error) {
+	var tooLong error
+	err = c.try(opMultiRead, ErrNoMultiRead, paths[0], func() error {
+		read := c.replies.prepare(paths)
+		defer c.replies.forget(read)
+		_, err := c.Sync(read.mark)
+		var answered bool
+		body, answered, tooLong = read.result()
+		switch {
+		case tooLong != nil:
+			return nil
+		case err == nil && !answered: // it was sent on a later connection, as a sync of a path that is nobody's
+			return ErrDisconnected
 		}
-		return nil, err
-	case err != nil:
-		return nil, err
-	case !answered: // it was sent on a later connection, as a sync of a path that is nobody's
-		return nil, ErrDisconnected
+		return err
+	})
+	if err == nil {
+		err = tooLong
 	}
-	c.handle.session.clearMissing(c.Server, opMultiRead)
-	return body, nil
+	return body, err
 }

@@ -88,6 +88,9 @@ func (h *handle) connectTCP(t target) (net.Conn, error) {
 	if errors.As(err, &syscall) { // the rest of the text is the address once more
 		err = syscall.Err
 	}
+	if isRefusal(err) { // it was accepted, and closed before connect(2) had returned
+		err = fmt.Errorf("%s (%w: %w)", h.session.config.refusal(), errClosedAtOnce, err)
+	}
 	return nil, fmt.Errorf("%v: %w", t, err)
 }
 

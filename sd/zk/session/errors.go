@@ -3,8 +3,6 @@ package session
 import (
 	"errors"
 	"fmt"
-
-	gozk "github.com/go-zookeeper/zk"
 )
 
 // What an error of this package can be told by, with [errors.Is]. Errors of ZooKeeper itself are
@@ -12,7 +10,8 @@ import (
 var (
 	// ErrClosed: the Session was closed.
 	ErrClosed = errors.New("session closed")
-	// ErrDenied: no server accepts the credentials or the certificate. Only a person can mend it.
+	// ErrDenied: the servers refuse what was asked for: the credentials, the certificate, or a
+	// request beyond a limit that somebody has set. Only a person can mend it.
 	ErrDenied = errors.New("denied")
 	// ErrNoSession: there is no session now. The cause is joined to it.
 	ErrNoSession = errors.New("no session")
@@ -27,41 +26,29 @@ var (
 	// were about to bring one of about that length.
 	ErrTooLong = errors.New("more than is accepted")
 	// ErrNoAddWatch: the server has no persistent watches.
-	ErrNoAddWatch = errors.New("no persistent watches: the server is older than ZooKeeper 3.6")
+	ErrNoAddWatch = errors.New("no persistent watches")
 	// ErrNoMultiRead: the server cannot read several nodes with one request.
-	ErrNoMultiRead = errors.New("no multiRead: the server is older than ZooKeeper 3.6")
+	ErrNoMultiRead = errors.New("no multiRead")
 )
 
 // Words for an operator.
 var (
-	errRefused = errors.New("connection closed without an answer: " +
-		"the server is not serving, or has seen less than this session")
-	errUnproved = errors.New("no answer to the credentials") // of a server that granted a session
-	errMulti    = fmt.Errorf("%w: results of a multi that do not end within it", ErrBadFrame)
+	errClosedAtOnce = errors.New("closed at once")
+	errUnproved     = errors.New("no answer to the credentials") // of a server that granted a session
+	errMulti        = fmt.Errorf("%w: results of a multi that do not end within it", ErrBadFrame)
 )
+
+// refusal says why a server may have closed a connection without a word: ZooKeeper says nothing.
+func (c Config) refusal() string {
+	const text = "connection closed without an answer: the server is not serving, has as many " +
+		"connections of this host as its maxClientCnxns allows, or has seen less than this session"
+	if c.TLS.used() {
+		return text
+	}
+	return text + ", or wants TLS"
+}
 
 // tooLong is the error for a frame of so many bytes.
 func tooLong(size int64) error {
 	return fmt.Errorf("frame of %d bytes: %w, which is %d", size, ErrTooLong, maxFrame)
-}
-
-// Error codes of the protocol (KeeperException.Code in ZooKeeper's source).
-const (
-	codeUnimplemented = -6
-	codeNoNode        = -101
-	codeNoAuth        = -102
-)
-
-// errorOf returns the error that code stands for.
-func errorOf(code int32) error {
-	switch code {
-	case 0:
-		return nil
-	case codeNoNode:
-		return gozk.ErrNoNode
-	case codeNoAuth:
-		return gozk.ErrNoAuth
-	default:
-		return fmt.Errorf("%w: %d", gozk.ErrUnknown, code)
-	}
 }

@@ -147,6 +147,9 @@ func (g *guard) nextFrame() error {
 // inspect reads the beginning of a frame. It returns what is wrong with it, or an error of the
 // connection.
 func (g *guard) inspect() (bad, err error) {
+	if bad := g.replies.refusal(); bad != nil { // the last frame said so
+		return bad, nil
+	}
 	prefix, err := g.in.Peek(4)
 	if err != nil {
 		return nil, err

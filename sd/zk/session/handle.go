@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -93,7 +94,9 @@ func (h *handle) onHandshake(t target, shake handshake) {
 	case shake.refused:
 		h.refused = time.Now()
 		h.refusals[server] = h.refused
-		h.failed(t, fmt.Errorf("%s: %w", server, errRefused))
+		h.failed(t, fmt.Errorf("%s: %s", server, h.session.config.refusal()))
+	case errors.Is(shake.err, os.ErrDeadlineExceeded):
+		h.failed(t, fmt.Errorf("%s: handshake: no answer in time: %w", server, os.ErrDeadlineExceeded))
 	case shake.err != nil:
 		h.failed(t, fmt.Errorf("%s: handshake: %w", server, shake.err))
 	case shake.session == 0:
@@ -107,10 +110,14 @@ func (h *handle) onHandshake(t target, shake handshake) {
 	}
 }
 
-// dialFailed notes that there is no connection to t.
+// dialFailed notes that there is no connection to t. One that was closed before it was known here
+// is no proof that the server has seen less than this session: it has not been told.
 func (h *handle) dialFailed(t target, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if errors.Is(err, errClosedAtOnce) {
+		h.refused = time.Now()
+	}
 	h.failed(t, err)
 }
 

@@ -18,7 +18,6 @@ type multiRead struct {
 
 	mu       sync.Mutex
 	xid      int32
-	wasSent  bool
 	answered bool
 	body     []byte
 	err      error
@@ -55,7 +54,7 @@ func (r *replies) send(mark string, xid []byte) []byte {
 	}
 	read.mu.Lock()
 	defer read.mu.Unlock()
-	read.xid, read.wasSent = int32(binary.BigEndian.Uint32(xid)), true
+	read.xid = int32(binary.BigEndian.Uint32(xid))
 	r.readOf[read.xid] = read
 	return multiReadRequest(xid, read.paths)
 }
@@ -85,12 +84,6 @@ func (m *multiRead) result() (body []byte, answered bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.body, m.answered, m.err
-}
-
-func (m *multiRead) sent() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.wasSent
 }
 
 // multiReadRequest encodes a getData without a watch for each path. Each begins with a header: the

@@ -109,7 +109,7 @@ func TestMultiReadReplies(t *testing.T) {
 	}{
 		"two":          {slices.Concat(plain, noNode, endOfReads), "[x <nil>] [ zk: node does not exist]"},
 		"null data":    {slices.Concat(result(opGetData, slices.Concat(word(1<<32-1), make([]byte, 68))...), plain, endOfReads), "[ <nil>] [x <nil>]"},
-		"unknown code": {slices.Concat(result(1<<32-1, word(1<<32-110)...), plain, endOfReads), "[ zk: unknown error: -110] [x <nil>]"},
+		"unknown code": {slices.Concat(result(1<<32-1, word(1<<32-110)...), plain, endOfReads), "[ zk: node already exists] [x <nil>]"},
 		"one":          {slices.Concat(plain, endOfReads), "1 whole results for 2 nodes"},
 		"three":        {slices.Concat(plain, plain, plain, endOfReads), "3 whole results for 2 nodes"},
 		"no end":       {slices.Concat(plain, plain), "2 whole results for 2 nodes"},

@@ -2,6 +2,7 @@ package session
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -23,7 +24,8 @@ type replies struct {
 	reads    map[string]*multiRead // by mark
 	readOf   map[int32]*multiRead  // by xid
 	marked   int                   // multiReads so far
-	missing  map[int32]bool        // opcodes that the server does not know
+	codes    map[int32]int32       // of the last replies, by opcode
+	suspect  bool                  // see isSuspect
 	ended    bool                  // the server has ended the session, as it was asked to
 	refusing error                 // why the guard has closed the connection, if it has
 }
@@ -33,7 +35,7 @@ func newReplies() *replies {
 		pending: map[int32]int32{},
 		reads:   map[string]*multiRead{},
 		readOf:  map[int32]*multiRead{},
-		missing: map[int32]bool{},
+		codes:   map[int32]int32{},
 	}
 }
 
@@ -80,9 +82,10 @@ func (r *replies) received(size int, head []byte) error {
 	}
 	delete(r.pending, xid)
 	r.silent = time.Now()
+	r.codes[opcode] = code
 	switch {
-	case code == codeUnimplemented:
-		r.missing[opcode] = true
+	case code == codeNeedsSASL: // the server closes the connection after it
+		r.refusing = errorOf(code)
 	case opcode == opCloseSession:
 		r.ended = code == 0
 	case code != 0: // there is nothing after the header
@@ -171,11 +174,36 @@ func checkMulti(size int, body []byte) error {
 	}
 }
 
-// unimplemented reports whether the server said that it does not know opcode.
-func (r *replies) unimplemented(opcode int32) bool {
+// code returns the error code of the last reply to a request with that opcode; 0 is none.
+func (r *replies) code(opcode int32) int32 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.missing[opcode]
+	return r.codes[opcode]
+}
+
+// isSuspect reports, once, whether the connection has ended while the server owed the answer to a
+// request with that opcode, for no other reason that is known.
+func (r *replies) isSuspect(opcode int32) bool {
+	if err := r.refusal(); !r.isPending(opcode) || err != nil && !errors.Is(err, ErrUnanswered) {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first := !r.suspect
+	r.suspect = true
+	return first
+}
+
+// hint says which servers refuse an operation in the way in which this one did.
+func (r *replies) hint(opcode int32) string {
+	switch code := r.code(opcode); {
+	case code == codeUnimplemented:
+		return "the server is older than ZooKeeper 3.6"
+	case code == codeMarshalling && opcode == opAddWatch:
+		return "the server may have watchManagerName=...WatchManagerOptimized"
+	default:
+		return "refused twice"
+	}
 }
 
 // endOfSession reports whether the server has confirmed the end of the session.

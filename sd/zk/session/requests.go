@@ -9,7 +9,7 @@ func (c *Conn) ask(request func(*gozk.Conn) error) error {
 	}
 	c.handle.asking.Add(1)
 	defer c.handle.asking.Add(-1)
-	return request(c.handle.conn)
+	return c.handle.session.config.explain(request(c.handle.conn))
 }
 
 // Exists reports whether there is a node, and its Stat.
@@ -69,6 +69,9 @@ func (c *Conn) Multi(ops ...any) (results []gozk.MultiResponse, err error) {
 		results, err = conn.Multi(ops...)
 		return err
 	})
+	for n := range results {
+		results[n].Error = c.handle.session.config.explain(results[n].Error)
+	}
 	return results, err
 }
 

@@ -184,54 +184,6 @@ func newConn(session int64) *Conn {
 	return &Conn{Session: session, replies: newReplies(), down: make(chan struct{})}
 }
 
-// An ability that a server lacks is remembered by its name. One that it had is not doubted.
-func TestMissingAbilities(t *testing.T) {
-	s, err := New(Config{Hosts: one})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.isMissing("a:1", opAddWatch) || !s.noteMissing("a:1", opAddWatch, certain) || !s.isMissing("a:1", opAddWatch) {
-		t.Error("certain: want it missing from then on")
-	}
-	if s.isMissing("b:1", opAddWatch) || s.isMissing("a:1", opMultiRead) {
-		t.Error("want another server and another ability there")
-	}
-	if s.noteMissing("b:1", opMultiRead, suspicion) || !s.noteMissing("b:1", opMultiRead, suspicion) {
-		t.Error("two suspicions: want it missing after the second")
-	}
-	s.clearMissing("c:1", opMultiRead)
-	for range 5 {
-		if s.noteMissing("c:1", opMultiRead, suspicion) {
-			t.Error("proved: want it there")
-		}
-	}
-	if !s.noteMissing("c:1", opMultiRead, certain) {
-		t.Error("proved, and denied since: want it missing")
-	}
-}
-
-// An opcode that is not known ends the connection and is learned from.
-func TestOldServerIsLearned(t *testing.T) {
-	inLab(t, one, func(l *lab) {
-		l.LimitOps(21) // before addWatch and multiRead
-		s, c := l.connected()
-		if err := c.AddWatch(directory, Tree); !errors.Is(err, ErrNoAddWatch) || !strings.Contains(err.Error(), c.Server) {
-			t.Errorf("addWatch: want %v of %s, have %v", ErrNoAddWatch, c.Server, err)
-		}
-		c = l.conn(s, 3*time.Second)
-		if c.CanAddWatch() {
-			t.Error("CanAddWatch: want false on the next Conn")
-		}
-		if _, err := c.MultiRead([]string{directory}); !errors.Is(err, ErrNoMultiRead) {
-			t.Errorf("multiRead: want %v, have %v", ErrNoMultiRead, err)
-		}
-		c = l.conn(s, 3*time.Second)
-		if _, err := c.MultiRead([]string{directory}); !errors.Is(err, ErrNoMultiRead) || c.Err() != nil {
-			t.Errorf("multiRead again: want %v without a request, have %v, %v", ErrNoMultiRead, err, c.Err())
-		}
-	})
-}
-
 // Before Start there is nothing, and Close ends it.
 func TestNotStarted(t *testing.T) {
 	s, err := New(Config{Hosts: one, Timeout: 4 * time.Second})

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 )
 
 // Some requests are made behind go-zookeeper's back. A request on a marked path becomes another one
@@ -27,6 +28,19 @@ const (
 
 // markWatch marks the path of a persistent watch. The last digit is the mode on the wire.
 var markWatch = [...]string{Node: "/%node0", Tree: "/%tree1"}
+
+// marked puts a mark before a path. The library takes no path that ends with a slash, so that the
+// root is the mark alone.
+func marked(mark, path string) string { return mark + strings.TrimSuffix(path, "/") }
+
+// unmarked returns the path behind a mark, if path has it.
+func unmarked(path []byte, mark string) (plain []byte, ok bool) {
+	plain, ok = bytes.CutPrefix(path, []byte(mark))
+	if ok && len(plain) == 0 {
+		plain = []byte("/")
+	}
+	return plain, ok
+}
 
 const (
 	opCloseSession = -11
@@ -59,13 +73,13 @@ func (r *replies) unmark(packet []byte) []byte {
 	}
 	xid, path := packet[4:8], rest[:size]
 	if opcode != opSync {
-		if plain, marked := bytes.CutPrefix(path, []byte(markOnce)); marked {
+		if plain, ok := unmarked(path, markOnce); ok {
 			return request(xid, opcode, plain, []byte{1})
 		}
 		return packet
 	}
 	for _, mark := range markWatch {
-		if plain, marked := bytes.CutPrefix(path, []byte(mark)); marked {
+		if plain, ok := unmarked(path, mark); ok {
 			mode := uint32(mark[len(mark)-1] - '0')
 			return request(xid, opAddWatch, plain, binary.BigEndian.AppendUint32(nil, mode))
 		}

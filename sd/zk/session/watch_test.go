@@ -3,11 +3,13 @@ package session
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
 
 	"example.com/daytime/sd/zk/zkdev"
+	gozk "github.com/go-zookeeper/zk"
 )
 
 // packet encodes a request as go-zookeeper does: a path, and what follows it.
@@ -23,6 +25,8 @@ func TestUnmark(t *testing.T) {
 		"addWatch, below": {packet(opSync, markWatch[Tree]+"/a/b"), packet(opAddWatch, "/a/b", mode(1)...)},
 		"exists":          {packet(opExists, markOnce+"/a", 0), packet(opExists, "/a", 1)},
 		"children":        {packet(opGetChildren2, markOnce+"/a", 0), packet(opGetChildren2, "/a", 1)},
+		"the root":        {packet(opSync, markWatch[Tree]), packet(opAddWatch, "/", mode(1)...)},
+		"the root, once":  {packet(opExists, markOnce, 0), packet(opExists, "/", 1)},
 		"sync":            {packet(opSync, "/a"), nil},
 		"plain exists":    {packet(opExists, "/a", 0), nil},
 		"plain children":  {packet(opGetChildren2, "/a", 0), nil},
@@ -69,7 +73,15 @@ func TestAddWatch(t *testing.T) {
 		if have := l.Sessions()[0].Watches; have != 4 {
 			t.Errorf("watches: want 2, which count twice, have %d", have)
 		}
-		l.FailNext(zkdev.OpAddWatch, zkdev.NoAuth)
+		_, _, exists := on.ExistsOnce("/")
+		_, _, children := on.ChildrenOnce("/")
+		if err := errors.Join(on.AddWatch("/", Tree), exists, children); err != nil {
+			t.Errorf("the root: %v", err)
+		}
+		if err := on.AddWatch("//", Tree); !errors.Is(err, gozk.ErrInvalidPath) || !on.CanAddWatch() {
+			t.Errorf("a wrong path: want %v, and no conclusion, have %v, %t", gozk.ErrInvalidPath, err, on.CanAddWatch())
+		}
+		l.FailAll(zkdev.OpAddWatch, zkdev.NoAuth)
 		if err := on.AddWatch(directory, Tree); err == nil {
 			t.Error("error: want the server's, have none")
 		}

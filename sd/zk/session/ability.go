@@ -1,0 +1,110 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+
+	gozk "github.com/go-zookeeper/zk"
+)
+
+// An ability is something that a server may lack, by the operation.
+type ability struct {
+	server string
+	opcode int32
+}
+
+// What missing counts to: signs that a server lacks an ability, one after the other. It takes more
+// of them where it had the ability once.
+const (
+	proved    = -2
+	suspicion = 1
+	certain   = 2
+	// maxAbilities bounds how many are remembered: servers may move from address to address.
+	maxAbilities = 1000
+)
+
+// noteMissing notes a sign that server lacks an ability, and reports whether that is certain.
+func (s *Session) noteMissing(server string, opcode int32, weight int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := ability{server, opcode}
+	if len(s.missing) >= maxAbilities {
+		clear(s.missing)
+	}
+	if s.missing[a]++; weight == certain {
+		s.missing[a] = certain
+	}
+	return s.missing[a] >= certain
+}
+
+// clearMissing notes that server has an ability.
+func (s *Session) clearMissing(server string, opcode int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.missing[ability{server, opcode}] = proved
+}
+
+// isMissing reports whether server is known to lack an ability.
+func (s *Session) isMissing(server string, opcode int32) bool {
+	return s.signs(server, opcode) >= certain
+}
+
+// signs returns what missing counts to.
+func (s *Session) signs(server string, opcode int32) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.missing[ability{server, opcode}]
+}
+
+// try makes a request of a kind that the server may lack: it does not know the operation, or
+// refuses it with whatever code, or closes the connection over it, or never answers it. The error
+// matches lacks once that has happened twice while nothing else is wrong, which a read of path
+// tells.
+func (c *Conn) try(opcode int32, lacks error, path string, request func() error) error {
+	s := c.handle.session
+	for {
+		if s.signs(c.Server, opcode) == suspicion {
+			if err := c.probe(path); err != nil {
+				return err
+			}
+		}
+		err := request()
+		weight := 0
+		switch {
+		case err == nil:
+			s.clearMissing(c.Server, opcode)
+			return nil
+		case c.replies.code(opcode) == codeUnimplemented:
+			weight = certain
+		case c.hasAnswered(opcode, err) && c.probe(path) == nil,
+			c.Err() != nil && c.replies.isSuspect(opcode):
+			weight = suspicion
+		}
+		switch {
+		case weight == 0:
+			return err
+		case s.noteMissing(c.Server, opcode, weight):
+			return fmt.Errorf("%s: %w: %s: %w", c.Server, lacks, c.replies.hint(opcode), err)
+		case c.Err() != nil:
+			return err
+		}
+	}
+}
+
+// probe returns an error if a read of path has another answer than it should.
+func (c *Conn) probe(path string) error {
+	if _, _, err := c.Get(path); !errors.Is(err, gozk.ErrNoNode) {
+		return err
+	}
+	return nil
+}
+
+// hasAnswered reports whether err, of a request with that opcode, is the server's answer on this
+// connection, and not one that may be another in a moment.
+func (c *Conn) hasAnswered(opcode int32, err error) bool {
+	var code *CodeError
+	if errors.As(err, &code) && code.isTransient() || errors.Is(err, gozk.ErrConnectionClosed) {
+		return false
+	}
+	return c.replies.code(opcode) != 0 && c.Err() == nil
+}

@@ -1,0 +1,165 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+
+	gozk "github.com/go-zookeeper/zk"
+)
+
+// Error codes of the protocol that this package decides by (KeeperException.Code in ZooKeeper's
+// source).
+const (
+	codeMarshalling    = -5
+	codeUnimplemented  = -6
+	codeTimeout        = -7
+	codeLocalSession   = -120
+	codeRequestTimeout = -122
+	codeNeedsSASL      = -124
+	codeQuota          = -125
+	codeThrottled      = -127
+)
+
+// A CodeError is an error code of ZooKeeper that go-zookeeper has no name for. It matches ErrDenied
+// if only a person can mend it.
+type CodeError struct{ Code int32 }
+
+// Error is the name of the code, the code, and what to do about it.
+func (e *CodeError) Error() string {
+	name, advice := e.describe()
+	if advice != "" {
+		advice = ": " + advice
+	}
+	return fmt.Sprintf("zk: %s (%d)%s", name, e.Code, advice)
+}
+
+// Is implements errors.Is.
+func (e *CodeError) Is(target error) bool {
+	switch e.Code {
+	case codeLocalSession, codeNeedsSASL, codeQuota:
+		return target == ErrDenied
+	}
+	return false
+}
+
+// describe returns the name of the code, and what to do about it where that is known.
+func (e *CodeError) describe() (name, advice string) {
+	switch e.Code {
+	case -1:
+		return "system error", "see the server's log"
+	case -2:
+		return "runtime inconsistency", "another operation of the same multi failed"
+	case -3:
+		return "data inconsistency", "see the server's log"
+	case -4:
+		return "connection lost", ""
+	case codeMarshalling:
+		return "marshalling error", ""
+	case codeUnimplemented:
+		return "not implemented", "the server does not know the operation"
+	case codeTimeout:
+		return "operation timeout", ""
+	case -9:
+		return "invalid state", ""
+	case -12:
+		return "unknown session", ""
+	case -13:
+		return "no quorum of the new configuration", "start the new servers first"
+	case -14:
+		return "another reconfiguration is in progress", ""
+	case -113:
+		return "invalid callback", ""
+	case -119:
+		return "not a read-only call", "the server has lost its quorum, and takes no changes"
+	case codeLocalSession:
+		return "ephemeral node on a local session", "local sessions cannot hold ephemeral nodes: " +
+			"want localSessionsUpgradingEnabled=true on the servers, or no local sessions"
+	case -121:
+		return "no such watcher", ""
+	case codeRequestTimeout:
+		return "request timeout", ""
+	case codeNeedsSASL:
+		return "session closed: the server requires SASL authentication", "which is not offered here: " +
+			"want a server without sessionRequireClientSASLAuth and enforce.auth.enabled"
+	case codeQuota:
+		return "quota exceeded", "raise the quota of the path, or remove nodes"
+	case codeThrottled:
+		return "throttled", "the server is overloaded"
+	default:
+		return "unknown error", ""
+	}
+}
+
+// isTransient reports whether the server may answer the same request otherwise in a moment.
+func (e *CodeError) isTransient() bool {
+	switch e.Code {
+	case codeTimeout, codeRequestTimeout, codeThrottled:
+		return true
+	}
+	return false
+}
+
+// errorOf returns the error that code stands for: go-zookeeper's, where it has one.
+func errorOf(code int32) error {
+	switch code {
+	case 0:
+		return nil
+	case -8:
+		return gozk.ErrBadArguments
+	case -100:
+		return gozk.ErrAPIError
+	case -101:
+		return gozk.ErrNoNode
+	case -102:
+		return gozk.ErrNoAuth
+	case -103:
+		return gozk.ErrBadVersion
+	case -108:
+		return gozk.ErrNoChildrenForEphemerals
+	case -110:
+		return gozk.ErrNodeExists
+	case -111:
+		return gozk.ErrNotEmpty
+	case -112:
+		return gozk.ErrSessionExpired
+	case -114:
+		return gozk.ErrInvalidACL
+	case -115:
+		return gozk.ErrAuthFailed
+	case -118:
+		return gozk.ErrSessionMoved
+	case -123:
+		return gozk.ErrReconfigDisabled
+	default:
+		return &CodeError{code}
+	}
+}
+
+// explain names the code that go-zookeeper has no name for, and says by whom one is to be known
+// where a node's ACL denies something.
+func (c Config) explain(err error) error {
+	var code int32
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, gozk.ErrNoAuth):
+		return fmt.Errorf("%w: %s", err, c.identity())
+	}
+	// The library makes the error of the code by fmt.Errorf.
+	if n, _ := fmt.Sscanf(err.Error(), "unknown error: %d", &code); n == 1 {
+		return errorOf(code)
+	}
+	return err
+}
+
+// identity says by whose right requests are made.
+func (c Config) identity() string {
+	switch {
+	case c.AuthFile != "":
+		return "the ACL does not allow it to the user of auth-file " + c.AuthFile
+	case c.TLS.Cert != "":
+		return "the ACL does not allow it to the bearer of tls-cert " + c.TLS.Cert
+	default:
+		return "the ACL allows it to others: want auth-file or tls-cert, to be one of them"
+	}
+}
