@@ -203,6 +203,9 @@ func (t *tier) remove(m *Member) {
 // publish returns the lists that are not empty, those of weight 0 by themselves. It forgets the
 // partitions that are: zones come and go.
 func (t *tier) publish() (r ranked) {
+	if len(t.order) == 0 {
+		return r
+	}
 	t.order = slices.DeleteFunc(t.order, func(p *partition) bool {
 		if p.n == 0 {
 			delete(t.cells, p.cell)

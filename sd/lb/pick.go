@@ -37,7 +37,7 @@ func (p *Pool) pick(ctx context.Context, picker Picker, tried, hasFailed []*Memb
 
 // pickFirst is pick for the first attempt of a call, which may be a probe.
 func (p *Pool) pickFirst(ctx context.Context, picker Picker) (m *Member, probe bool) {
-	if s := p.snapshot.Load(); s.probes.n > 0 {
+	if s := p.snapshot.Load(); s.probes != nil {
 		if m := p.pickProbe(ctx, picker, s); m != nil {
 			return m, true
 		}

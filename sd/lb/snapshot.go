@@ -18,7 +18,7 @@ type Snapshot struct {
 	*view                        // open to a pick
 	sides  []side                // of the open members; nil without shares
 	tiers  [][]list              // for picks when all that are open were tried, in this order
-	probes *view                 // members whose next call is a probe
+	probes *view                 // members whose next call is a probe; nil if there are none
 	zones  int                   // their number, of all listed members
 	byZone atomic.Pointer[local] // made by the first pick that wants it
 
@@ -43,26 +43,20 @@ func newSnapshot(
 	lists [ranks]ranked, reserveOpen bool, shares []policy.Side, zones int,
 ) *Snapshot {
 	failing := lists[failed].with(lists[probing])
-	order := []ranked{lists[ready], lists[reserved], lists[drained], failing}
+	order := [...]ranked{lists[ready], lists[reserved], lists[drained], failing}
 	if reserveOpen {
 		order[0], order[1] = lists[ready].with(lists[reserved]), ranked{}
 	}
-	var tiers [][]list
+	s := &Snapshot{zones: zones, superseded: make(chan struct{})}
 	for _, r := range order {
-		for _, l := range [][]list{r.weighted, r.idle} {
-			if len(l) > 0 {
-				tiers = append(tiers, l)
-			}
-		}
+		s.addTier(r.weighted)
+		s.addTier(r.idle)
 	}
-	s := &Snapshot{
-		view:       newView(nil),
-		probes:     newView(append(slices.Clip(lists[probing].weighted), lists[probing].idle...)),
-		zones:      zones,
-		superseded: make(chan struct{}),
+	if s.view == nil {
+		s.view = new(view)
 	}
-	if len(tiers) > 0 {
-		s.view, s.tiers = newView(tiers[0]), tiers[1:]
+	if probes := append(slices.Clip(lists[probing].weighted), lists[probing].idle...); probes != nil {
+		s.probes = newView(probes)
 	}
 	if len(shares) > 1 {
 		s.sides = splitSides(s.lists, shares, zones)
@@ -70,10 +64,24 @@ func newSnapshot(
 	return s
 }
 
+// addTier adds lists to be picked from after all before.
+func (s *Snapshot) addTier(lists []list) {
+	switch {
+	case len(lists) == 0:
+	case s.view == nil:
+		s.view = newView(lists)
+	default:
+		s.tiers = append(s.tiers, lists)
+	}
+}
+
 // A ranked holds the lists of a rank.
 type ranked struct{ weighted, idle []list }
 
 func (r ranked) with(more ranked) ranked {
+	if len(r.weighted)+len(r.idle) == 0 {
+		return more
+	}
 	return ranked{
 		append(slices.Clip(r.weighted), more.weighted...),
 		append(slices.Clip(r.idle), more.idle...),
