@@ -1,13 +1,10 @@
 package transport_test
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,37 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// startChild runs serveAsChild in a process of its own, by way of a command that ends in exec, if
-// there is one. Its log is complete when stop returns.
-func startChild(
-	t testing.TB, kind string, by ...string,
-) (pid int, addr string, stop func() (log string)) {
-	t.Helper()
-	by = append(by, os.Args[0])
-	cmd := exec.Command(by[0], by[1:]...)
-	cmd.Env = append(os.Environ(), childEnv+"="+kind)
-	var log bytes.Buffer
-	cmd.Stderr = &log
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	stop = func() string { stdin.Close(); cmd.Wait(); return log.String() }
-	t.Cleanup(func() { stop() })
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cmd.Process.Pid, strings.TrimSpace(line), stop
-}
 
 // limitDescriptors sets both limits of a running process.
 func limitDescriptors(t *testing.T, pid, n int) {

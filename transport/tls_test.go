@@ -90,7 +90,7 @@ func TestImpostorIsSentNoRequest(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		handle func(*rogue) func(*net.TCPConn)
-		want   any // what the error is
+		want   any // the type of the error
 	}{
 		{"another service", func(r *rogue) func(*net.TCPConn) {
 			return r.withTLS(config(t, a.issue("other.example.com", time.Hour)))
@@ -110,15 +110,21 @@ func TestImpostorIsSentNoRequest(t *testing.T) {
 		{"plain text", func(r *rogue) func(*net.TCPConn) {
 			return r.inPlainText("now\r\n")
 		}, new(tls.RecordHeaderError)},
-		{"a short line", func(r *rogue) func(*net.TCPConn) { return r.inPlainText("n\n") }, nil},
+		{"a short line, then silence", func(r *rogue) func(*net.TCPConn) {
+			return r.inPlainText("n\n")
+		}, nil},
 		{"silence", func(r *rogue) func(*net.TCPConn) { return r.inPlainText("") }, nil},
 		{"the end", func(r *rogue) func(*net.TCPConn) { return end }, nil},
 		{"reset", func(r *rogue) func(*net.TCPConn) { return abort }, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := &rogue{}
+			timeout := bound
+			if strings.HasSuffix(test.name, "silence") {
+				timeout = 200 * time.Millisecond
+			}
 			have, err := call(t.Context(), fake(t, test.handle(r)), a.clientTLS(),
-				transport.ClientTimeout(200*time.Millisecond))
+				transport.ClientTimeout(timeout))
 			if have != "" || !isUnsent(err) {
 				t.Errorf("want an unsent call, have %q, %v", have, err)
 			}
