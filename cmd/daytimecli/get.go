@@ -41,7 +41,7 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	defer notice.stop()
 	logger := c.newLogger(stdio)
 	factory := transport.Factory(transport.Request(c.request), transport.ClientTimeout(c.timeout))
-	pool := lb.NewPool(registry, factory, level.Info(logger))
+	pool := lb.NewPool(registry, factory, kitlog.With(memberLog{stdio}, "sd", c.sd))
 	defer pool.Close()
 
 	ctx, cancel := context.WithCancelCause(ctx)

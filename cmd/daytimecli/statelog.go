@@ -80,3 +80,21 @@ func value(keyvals []any, key any) any {
 	}
 	return nil
 }
+
+// returnMessage is that of a Pool about a server that was set aside.
+const returnMessage = "answers again"
+
+// A memberLog is the log of a Pool. What it says of its members is a warning, and the end of one is
+// shown where warnings are.
+type memberLog struct{ stdio *shell.Stdio }
+
+func (l memberLog) Log(keyvals ...any) error {
+	switch {
+	case value(keyvals, "msg") != returnMessage:
+		return level.Warn(l.stdio.Logger()).Log(keyvals...)
+	case l.stdio.Level() == "warn":
+		return level.Info(l.stdio.LoggerAt("info")).Log(keyvals...)
+	default:
+		return level.Info(l.stdio.Logger()).Log(keyvals...)
+	}
+}
