@@ -71,6 +71,13 @@ func (l *stateLog) tells(keyvals []any) bool {
 	return l.warned || before || l.all
 }
 
+// hasWarned reports whether it was told that discovery is not live, and is not over.
+func (l *stateLog) hasWarned() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.warned
+}
+
 // value returns the value that a line has under key.
 func value(keyvals []any, key any) any {
 	for i := 0; i+1 < len(keyvals); i += 2 {
