@@ -22,11 +22,11 @@ func TestListCheck(t *testing.T) {
 	stdout, stderr := try(t, shell.ExitFailure, "list", "--check", "--sd", url)
 	shelltest.WantText(t, stderr, "no answer from 1 of 4 servers")
 	for _, want := range []string{
-		`^server +answers +latency +clock\n`,
-		`\n` + good + ` +yes +\S+s +[+-]\S+s ±\S+s\n`,
-		`\n` + dead + ` +connection refused +- +-\n`,
-		`\n` + late + ` +yes +\S+s +-1m(29|30)\S* ±50\dms\n`,
-		`\n` + plain + ` +yes +\S+s +-\n`,
+		`^server +weight +zone +drained +answers +latency +clock\n`,
+		`\n` + good + ` +100 +- +- +yes +\S+s +[+-]\S+s ±\S+s\n`,
+		`\n` + dead + ` +100 +- +- +connection refused +- +-\n`,
+		`\n` + late + ` +100 +- +- +yes +\S+s +-1m(29|30)\S* ±50\dms\n`,
+		`\n` + plain + ` +100 +- +- +yes +\S+s +-\n`,
 	} {
 		if !regexp.MustCompile(want).MatchString(stdout) {
 			t.Errorf("want %s, have\n%s", want, stdout)

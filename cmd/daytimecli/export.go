@@ -39,7 +39,9 @@ func newExport(c *config, stdio *shell.Stdio) *cobra.Command {
 		Use:   "export prometheus|haproxy",
 		Short: "Write the servers for Prometheus or HAProxy",
 		Long: `Write the servers in the form of another program: prometheus is a document for
-file_sd_configs, haproxy has the server lines of a backend.
+file_sd_configs, with zone and tags as labels __meta_daytime_..., haproxy has
+the server lines of a backend, with weights where they differ, 0 for a drained
+one.
 
 With --watch the file is written anew after each change, at most once a second,
 until Ctrl-C. It is replaced as a whole, and only if its text changes; the
@@ -133,11 +135,16 @@ type exporter struct {
 
 // write writes the list as it is now.
 func (e *exporter) write(ctx context.Context) error {
-	instances := e.registry.Instances()
-	if have, want := len(instances), e.config.export.min; have < want {
+	rows := e.registry.rows()
+	if have, want := len(rows), e.config.export.min; have < want {
 		return fmt.Errorf("%s: %d registered, want %d: %w", e.config.sd, have, want, errTooFew)
 	}
-	text, err := e.format(instances)
+	servers := make([]export.Server, len(rows))
+	for i, r := range rows {
+		servers[i] = export.Server{Instance: r.Instance, Weight: r.effective.Weight, Zone: r.effective.Zone,
+			Tags: r.Attributes.Tags, Drained: r.effective.Drained}
+	}
+	text, err := e.format(servers)
 	if err != nil {
 		return err
 	}
@@ -148,7 +155,7 @@ func (e *exporter) write(ctx context.Context) error {
 	changed, err := file.Write(ctx, text)
 	if changed {
 		logger := level.Info(e.config.newLogger(e.stdio))
-		logger.Log("msg", "written", "file", file.Path, "servers", len(instances))
+		logger.Log("msg", "written", "file", file.Path, "servers", len(rows))
 	}
 	return err
 }

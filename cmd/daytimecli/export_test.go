@@ -15,10 +15,20 @@ import (
 	"example.com/daytime/cmd/internal/shelltest"
 )
 
+// targetsOf is what Prometheus gets of servers without attributes.
+func targetsOf(instances ...string) string {
+	var groups []string
+	for _, instance := range instances {
+		groups = append(groups, "  {\n    \"targets\": [\n      \""+instance+"\"\n    ],\n    \"labels\": {\n"+
+			"      \"__meta_daytime_drained\": \"false\",\n      \"__meta_daytime_zone\": \"\"\n    }\n  }")
+	}
+	return "[\n" + strings.Join(groups, ",\n") + "\n]\n"
+}
+
 func TestExport(t *testing.T) {
 	url := "fixed://192.0.2.2:2,[2001:db8::1]:1"
 	for _, test := range []struct{ args, want string }{
-		{"prometheus", "[\n  {\n    \"targets\": [\n      \"192.0.2.2:2\",\n      \"[2001:db8::1]:1\"\n    ]\n  }\n]\n"},
+		{"prometheus", targetsOf("192.0.2.2:2", "[2001:db8::1]:1")},
 		{"haproxy", "    server 192.0.2.2:2 192.0.2.2:2 check\n    server 2001:db8::1:1 [2001:db8::1]:1 check\n"},
 		{"haproxy --backend b --parameters=", "backend b\n    server 192.0.2.2:2 192.0.2.2:2\n    server 2001:db8::1:1 [2001:db8::1]:1\n"},
 	} {
@@ -70,7 +80,12 @@ func TestExportWatch(t *testing.T) {
 				return err
 			}
 			var groups []struct{ Targets []string }
-			if err := json.Unmarshal(text, &groups); err != nil || !slices.Equal(want, groups[0].Targets) {
+			err = json.Unmarshal(text, &groups)
+			var have []string
+			for _, g := range groups {
+				have = append(have, g.Targets...)
+			}
+			if !slices.Equal(want, have) {
 				return fmt.Errorf("want %q, have %s, %v", want, text, err)
 			}
 			return nil

@@ -58,8 +58,9 @@ type listConfig struct {
 // addListFlags adds those of list.
 func (c *config) addListFlags(flags *pflag.FlagSet) {
 	flags.SortFlags = false
-	flags.VarP(shell.OneOf(&c.list.output, "name", "table", "json"), "output", "o",
-		"form of the list: name, an address a line, table, or json, an object a line")
+	flags.VarP(shell.OneOf(&c.list.output, "name", "table", "wide", "json"), "output", "o",
+		"form of the list: name, an address a line; table, or wide with more columns; "+
+			"json, an object a line")
 	flags.Var(shell.Integer(&c.list.min, 0), "min", "end with 1 if fewer servers are registered")
 	shell.AddSwitch(flags, &c.list.check, "check", "",
 		"ask each server, too; without -o in a table")

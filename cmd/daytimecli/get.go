@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -41,7 +42,7 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	defer notice.stop()
 	logger := c.newLogger(stdio)
 	factory := transport.Factory(transport.Request(c.request), transport.ClientTimeout(c.timeout))
-	pool := lb.NewPool(registry, factory, level.Info(logger))
+	pool := lb.NewPool(registry, factory, kitlog.With(memberLog{stdio}, "sd", c.sd))
 	defer pool.Close()
 
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -100,9 +101,12 @@ func (r *runner) add(ctx context.Context, result result) {
 	if result.err == nil {
 		return
 	}
-	warned := r.notice.explains(result.err) && r.stdio.Level() != "error"
-	if !warned && r.output == "text" {
-		level.Error(r.logger).Log("msg", "request failed", "seq", result.seq, "err", result.err)
+	err := r.notice.explain(result.err)
+	if r.stdio.Level() == "error" {
+		err = cmp.Or(err, result.err) // where no warning is seen
+	}
+	if err != nil && r.output == "text" {
+		level.Error(r.logger).Log("msg", "request failed", "seq", result.seq, "err", err)
 	}
 }
 

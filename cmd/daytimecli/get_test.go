@@ -111,7 +111,7 @@ func TestGetReportsFailures(t *testing.T) {
 	}{
 		{"text", []string{"--retries", "0"}, `^$`, `ts=\S+Z level=error sd=` + url + ` msg="request failed" seq=1 err="[^"]*connection refused"`},
 		{"log in json", []string{"--retries", "0", "--log-format", "json"}, `^$`, `"level":"error","msg":"request failed","sd":"fixed`},
-		{"json", []string{"-o", "json", "--retries", "2"}, `^{"seq":1,"time":"20[0-9T:.-]+Z","server":"","reply":"","error":"lb: no attempts left; 3 attempts, the last: [^"]*refused","ms":[0-9.]+,"attempts":3,"tries":\[({"server":"` + dead + `","error":"[^"]*refused","ms":[0-9.]+},?){3}\]}\n$`, `^1 request in`},
+		{"json", []string{"-o", "json", "--retries", "2"}, `^{"seq":1,"time":"20[0-9T:.-]+Z","server":"","reply":"","error":"lb: no attempts left; 3 attempts, the last: [^"]*refused","ms":[0-9.]+,"attempts":3,"tries":\[({"server":"` + dead + `","error":"[^"]*refused","ms":[0-9.]+},?){3}\]}\n$`, `(?m)^1 request in`},
 		{"till the deadline", []string{"--timeout", "50ms"}, `^$`, `deadline exceeded`},
 		{"with a hedge", []string{"--hedge", "--retries", "0"}, `^$`, `connection refused`},
 	} {

@@ -28,13 +28,9 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	if state.Phase == sd.Unknown {
 		return fmt.Errorf("%s: %s", c.sd, registry.why(state))
 	}
-	rows := make([]row, 0, 10)
-	for _, instance := range registry.Instances() {
-		rows = append(rows, row{instance: instance})
-	}
-	strangers := registry.strangers.list()
-	if len(rows) == 0 && len(strangers) > 0 {
-		return fmt.Errorf("%s: nobody is registered: %s", c.sd, leftOut(strangers))
+	rows := registry.rows()
+	if len(rows) == 0 && registry.Rejected() > 0 {
+		return fmt.Errorf("%s: nobody is registered: %s", c.sd, registry.leftOut())
 	}
 	if c.list.check {
 		c.checkRows(ctx, rows)
@@ -43,11 +39,11 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 		return quiet(err)
 	}
 	logger := c.newLogger(stdio)
-	if len(rows) == 0 {
+	switch {
+	case len(rows) == 0:
 		level.Warn(logger).Log("msg", nobodyNow)
-	}
-	if len(strangers) > 0 {
-		level.Warn(logger).Log("msg", leftOut(strangers))
+	case registry.Rejected() > 0:
+		level.Warn(logger).Log("msg", registry.leftOut())
 	}
 	if state.Phase == sd.Stale {
 		return fmt.Errorf("%s: no answer; %s: %w", c.sd, registry.age(state), state.Err)

@@ -56,7 +56,7 @@ func TestListWithoutAnAnswer(t *testing.T) {
 	dead := shelltest.FreePort(t)
 	for _, test := range []struct{ name, url, timeout, want string }{
 		{"no directory", missing, "100ms", "there is no directory /go_servers in the ZooKeeper at 127.0.0.1:"},
-		{"silence", silence, "100ms", "no answer yet"},
+		{"silence", silence, "100ms", "no session"},
 		{"nothing there", "zk://" + dead, "1200ms", "connection refused"},
 		{"nothing there, and no time", "zk://" + dead, "100ms", "connection refused"},
 	} {
@@ -137,6 +137,12 @@ func TestWatchJSON(t *testing.T) {
 	p.Finish(t, shell.ExitOK)
 }
 
+// bareObject is the line of a server without attributes and policy.
+func bareObject(instance string) string {
+	return `{"instance":"` + instance + `","weight":100,"effective_weight":100,"zone":"","tags":{},` +
+		`"since":"","drained":false,"reason":"","until":""}` + "\n"
+}
+
 func TestListForms(t *testing.T) {
 	url := "fixed://192.0.2.2:2,192.0.2.1:1"
 	for _, test := range []struct {
@@ -144,8 +150,9 @@ func TestListForms(t *testing.T) {
 		code         int
 	}{
 		{"-o name", "192.0.2.1:1\n192.0.2.2:2\n", shell.ExitOK},
-		{"-o table", "server\n192.0.2.1:1\n192.0.2.2:2\n", shell.ExitOK},
-		{"-o json", `{"instance":"192.0.2.1:1"}` + "\n" + `{"instance":"192.0.2.2:2"}` + "\n", shell.ExitOK},
+		{"-o table", "server       weight  zone  drained\n" +
+			"192.0.2.1:1  100     -     -\n192.0.2.2:2  100     -     -\n", shell.ExitOK},
+		{"-o json", bareObject("192.0.2.1:1") + bareObject("192.0.2.2:2"), shell.ExitOK},
 		{"--min 2", "192.0.2.1:1\n192.0.2.2:2\n", shell.ExitOK},
 		{"--min 3", "192.0.2.1:1\n192.0.2.2:2\n", shell.ExitFailure},
 	} {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 
 	kitlb "github.com/go-kit/kit/sd/lb"
@@ -44,13 +45,17 @@ func newEmptyNotice(r *registry) *emptyNotice {
 	return n
 }
 
-// explains reports whether err means that nobody was there, and has it said.
-func (n *emptyNotice) explains(err error) bool {
+// explain returns nil if the reason of err, that nobody was there, is or was said in the log, and
+// otherwise err with all that is known of it.
+func (n *emptyNotice) explain(err error) error {
 	if !errors.Is(err, kitlb.ErrNoEndpoints) {
-		return false
+		return err
+	}
+	if s := n.registry.State(); s.Phase == sd.Unknown && s.Err != nil && !n.registry.states.hasWarned() {
+		return fmt.Errorf("%w: %w", err, s.Err)
 	}
 	n.look()
-	return true
+	return nil
 }
 
 // look is for the directory that does not exist, or of which nothing is known yet: there is no set

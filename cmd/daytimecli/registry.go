@@ -23,12 +23,11 @@ const startupGrace = 1500 * time.Millisecond
 // A registry gives a command the list of servers.
 type registry struct {
 	*sd.Instancer
-	backend   sd.Backend
-	strangers *strangers
-	target    sd.Target
-	snapshot  string
-	logger    kitlog.Logger // of its messages for the operator: see stateLog
-	states    *stateLog
+	backend  sd.Backend
+	target   sd.Target
+	snapshot string
+	logger   kitlog.Logger // of its messages for the operator: see stateLog
+	states   *stateLog
 }
 
 // schemes are the kinds of registry that the program knows.
@@ -49,12 +48,11 @@ func (c *config) open(stdio *shell.Stdio, muted, namesTold bool) (*registry, err
 		backend.Close()
 		return nil, shell.UsageError("snapshot", err)
 	}
-	r := &registry{backend: backend, strangers: &strangers{Backend: backend}, target: target,
-		snapshot: c.snapshot, states: newStateLog(stdio)}
+	r := &registry{backend: backend, target: target, snapshot: c.snapshot, states: newStateLog(stdio)}
 	r.logger = kitlog.With(r.states, "sd", c.sd)
 	r.states.mute(muted)
 	r.states.namesTold = namesTold
-	r.Instancer = sd.NewInstancer(r.strangers, r.logger, sd.Snapshot(c.snapshot, target))
+	r.Instancer = sd.NewInstancer(backend, r.logger, sd.Snapshot(c.snapshot, target), sd.FollowPolicy())
 	return r, nil
 }
 
@@ -133,13 +131,28 @@ func (r *registry) why(s sd.State) string {
 // unanswered explains a registry that has neither failed nor given a set.
 func (r *registry) unanswered() string {
 	b, ok := r.backend.(*zk.Backend)
-	if !ok {
+	if !ok || b.Stats().Server == "" {
 		return "no answer yet"
-	}
-	if err := b.Err(); err != nil {
-		return fmt.Sprintf("no answer yet: %v", err)
 	}
 	directory := cmp.Or(strings.TrimSuffix(r.target.Path, "/"), "/go_servers")
 	return fmt.Sprintf("there is no directory %s in the ZooKeeper at %s (connected); "+
 		"nobody has registered there", directory, b.Stats().Server)
+}
+
+// maxStrangers is how many names a line shows that are no instances.
+const maxStrangers = 3
+
+// leftOut says how many names are no instances, and shows the first of them. Anybody may have written
+// them.
+func (r *registry) leftOut() string {
+	n, names := r.Rejected(), r.Strangers()
+	shown := make([]string, min(len(names), maxStrangers))
+	for i := range shown {
+		shown[i] = fmt.Sprintf("%.64q", names[i])
+	}
+	text := fmt.Sprintf("left out %s that cannot be dialled: %s", count(n, "name"), strings.Join(shown, ", "))
+	if more := n - len(shown); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"strings"
 	"testing"
 
@@ -93,4 +94,22 @@ func TestRegistryGoesDownDuringTheRun(t *testing.T) {
 	p.Interrupt(nil)
 	_, stderr := p.Finish(t, shell.ExitOK)
 	shelltest.WantText(t, stderr, "answered, 0 failed")
+}
+
+// A server that is set aside is told, with the reason, and so is its return.
+func TestEjectionsAreVisible(t *testing.T) {
+	registry, url := shelltest.StartRegistry(t, true)
+	good, addr := shelltest.Serve(t), shelltest.FreePort(t)
+	shelltest.Enter(t, registry, good, addr)
+	p := start(t, "--sd", url, "-n", "0", "-i", "5ms")
+	p.Stderr.Await(t, `level=warn sd=`+url+` msg="set aside" instance=`+addr, 1)
+	p.Stderr.Await(t, "connection refused", 1)
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shelltest.ServeListener(t, l)
+	p.Stderr.Await(t, `level=info sd=`+url+` msg="answers again" instance=`+addr, 1)
+	p.Interrupt(nil)
+	p.Finish(t, shell.ExitOK)
 }

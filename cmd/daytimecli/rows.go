@@ -1,23 +1,50 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/sd/policy"
+	"example.com/daytime/transport"
 )
 
-// A row is one server of a list.
+// A row is one server of a list: what it says of itself, and what the policy makes of it.
 type row struct {
-	instance string
-	check    *check // nil without --check
+	policy.Entry
+	effective policy.Effective
+	drain     policy.Rule // that drains it, if one does
+	check     *check      // nil without --check
+}
+
+// rows is the whole set, sorted, as the policy treats it now.
+func (r *registry) rows() []row { return rowsOf(r.Policy().Document, r.Entries(), time.Now()) }
+
+// rowsOf are entries as a policy treats them at now.
+func rowsOf(document policy.Document, entries []policy.Entry, now time.Time) (rows []row) {
+	compiled := document.Compile(now)
+	for _, e := range entries {
+		row := row{Entry: e, effective: compiled.Effective(e)}
+		for _, verb := range []policy.Verb{policy.Withdraw, policy.Drain} {
+			if rule, ok := compiled.Deciding(e, verb); ok {
+				row.drain = rule
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 // checkRows has every server checked.
 func (c *config) checkRows(ctx context.Context, rows []row) {
 	var instances []string
 	for _, r := range rows {
-		instances = append(instances, r.instance)
+		instances = append(instances, r.Instance)
 	}
 	checks := c.checkAll(ctx, instances)
 	for i := range rows {
@@ -38,48 +65,106 @@ func (c *config) printRows(stdio *shell.Stdio, rows []row) error {
 			}
 			b.WriteString(line)
 		}
-	case c.list.output == "table":
-		b.WriteString(shell.Table(tableOf(rows), stdio.OutWidth()))
+	case c.list.output == "table" || c.list.output == "wide":
+		b.WriteString(shell.Table(tableOf(rows, c.list.output == "wide"), stdio.OutWidth()))
 	default:
 		for _, r := range rows {
-			b.WriteString(r.instance + "\n")
+			b.WriteString(r.Instance + "\n")
 		}
 	}
 	return put(stdio.Out, b.String())
 }
 
-func tableOf(rows []row) []shell.Column {
-	cells := func(cell func(row) string) (cells []string) {
+// tableOf has the columns of -o table, or those of -o wide.
+func tableOf(rows []row, wide bool) (columns []shell.Column) {
+	add := func(head string, spare int, cell func(row) string) {
+		column := shell.Column{Head: head, Spare: spare, Left: true}
 		for _, r := range rows {
-			cells = append(cells, cell(r))
+			column.Cells = append(column.Cells, cmp.Or(transport.Printable(cell(r)), "-"))
 		}
-		return cells
+		columns = append(columns, column)
 	}
-	columns := []shell.Column{{Head: "server", Cells: cells(func(r row) string { return r.instance })}}
+	add("server", 0, func(r row) string { return r.Instance })
+	add("weight", 2, func(r row) string { return strconv.Itoa(r.effective.Weight) })
+	add("zone", 3, func(r row) string { return r.effective.Zone })
+	add("drained", 1, row.drained)
+	if wide {
+		add("until", 6, func(r row) string { return stamp(r.drain.Until) })
+		add("by", 5, func(r row) string { return r.drain.By })
+		add("reason", 4, func(r row) string { return r.drain.Reason })
+		add("tags", 8, func(r row) string { return tagsText(r.Attributes.Tags) })
+		add("since", 7, func(r row) string { return stamp(r.Attributes.Since) })
+	}
 	if rows[0].check != nil {
-		answers := cells(func(r row) string { return r.check.state() })
-		latencies := cells(func(r row) string { return latency(r.check.took) })
-		clocks := cells(func(r row) string { return r.check.clockText() })
-		columns = append(columns, shell.Column{Head: "answers", Cells: answers},
-			shell.Column{Head: "latency", Spare: 2, Cells: latencies},
-			shell.Column{Head: "clock", Spare: 1, Cells: clocks})
+		add("answers", 0, func(r row) string { return r.check.state() })
+		add("latency", 1, func(r row) string { return latency(r.check.took) })
+		add("clock", 1, func(r row) string { return r.check.clockText() })
 	}
 	return columns
 }
 
-// json is r as an object on one line. Without --check there is no key of that name.
-func (r row) json() (string, error) {
-	type checkObject struct {
-		Reachable bool     `json:"reachable"`
-		Error     string   `json:"error"`
-		MS        float64  `json:"ms"`
-		OffsetMS  *float64 `json:"offset_ms"` // null if its time is not understood
-		BoundMS   *float64 `json:"offset_bound_ms"`
+// drained is by which kind of line a server is drained, or nothing.
+func (r row) drained() string {
+	if !r.effective.Drained {
+		return ""
 	}
-	object := struct {
-		Instance string       `json:"instance"`
-		Check    *checkObject `json:"check,omitempty"`
-	}{Instance: r.instance}
+	return r.drain.Verb.String()
+}
+
+// stamp is a time for a person and for a program, empty for none.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func tagsText(tags map[string]string) string {
+	var parts []string
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		parts = append(parts, key+"="+tags[key])
+	}
+	return strings.Join(parts, ",")
+}
+
+// rowObject is a row in JSON. Every key is always there, check with --check.
+type rowObject struct {
+	Instance        string            `json:"instance"`
+	Weight          int               `json:"weight"`           // of its own
+	EffectiveWeight int               `json:"effective_weight"` // by the policy
+	Zone            string            `json:"zone"`             // by the policy
+	Tags            map[string]string `json:"tags"`
+	Since           string            `json:"since"` // RFC 3339; empty if it is unknown
+	Drained         bool              `json:"drained"`
+	Reason          string            `json:"reason"`
+	Until           string            `json:"until"`
+	Check           *checkObject      `json:"check,omitempty"`
+}
+
+type checkObject struct {
+	Reachable bool     `json:"reachable"`
+	Error     string   `json:"error"`
+	MS        float64  `json:"ms"`
+	OffsetMS  *float64 `json:"offset_ms"` // null if its time is not understood
+	BoundMS   *float64 `json:"offset_bound_ms"`
+}
+
+// json is r as an object on one line.
+func (r row) json() (string, error) {
+	object := rowObject{
+		Instance:        r.Instance,
+		Weight:          r.Attributes.EffectiveWeight(),
+		EffectiveWeight: r.effective.Weight,
+		Zone:            r.effective.Zone,
+		Tags:            r.Attributes.Tags,
+		Since:           stamp(r.Attributes.Since),
+		Drained:         r.effective.Drained,
+		Reason:          r.drain.Reason,
+		Until:           stamp(r.drain.Until),
+	}
+	if object.Tags == nil {
+		object.Tags = map[string]string{}
+	}
 	if k := r.check; k != nil {
 		object.Check = &checkObject{k.err == nil, errorText(k.err), milliseconds(k.took), nil, nil}
 		if k.clock {

@@ -71,6 +71,13 @@ func (l *stateLog) tells(keyvals []any) bool {
 	return l.warned || before || l.all
 }
 
+// hasWarned reports whether it was told that discovery is not live, and is not over.
+func (l *stateLog) hasWarned() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.warned
+}
+
 // value returns the value that a line has under key.
 func value(keyvals []any, key any) any {
 	for i := 0; i+1 < len(keyvals); i += 2 {
@@ -79,4 +86,22 @@ func value(keyvals []any, key any) any {
 		}
 	}
 	return nil
+}
+
+// returnMessage is that of a Pool about a server that was set aside.
+const returnMessage = "answers again"
+
+// A memberLog is the log of a Pool. What it says of its members is a warning, and the end of one is
+// shown where warnings are.
+type memberLog struct{ stdio *shell.Stdio }
+
+func (l memberLog) Log(keyvals ...any) error {
+	switch {
+	case value(keyvals, "msg") != returnMessage:
+		return level.Warn(l.stdio.Logger()).Log(keyvals...)
+	case l.stdio.Level() == "warn":
+		return level.Info(l.stdio.LoggerAt("info")).Log(keyvals...)
+	default:
+		return level.Info(l.stdio.Logger()).Log(keyvals...)
+	}
 }

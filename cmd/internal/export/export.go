@@ -10,46 +10,110 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"slices"
+	"strconv"
 	"strings"
 )
 
-// A Format makes a text of addresses, each a canonical ip:port.
-type Format func(instances []string) (string, error)
+// A Server is one of the list, as the policy treats it.
+type Server struct {
+	Instance string // a canonical ip:port
+	Weight   int    // 0 to 1000; 100 is the default
+	Zone     string
+	Tags     map[string]string
+	Drained  bool
+}
+
+// A Format makes a text of servers, which are in the order of their names.
+type Format func(servers []Server) (string, error)
 
 // Prometheus is a document for file_sd_configs
-// (https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config): one
-// group with all addresses as its targets, or no group if there is none.
-func Prometheus(instances []string) (string, error) {
+// (https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config): a group
+// for each server, whose labels are __meta_daytime_zone, __meta_daytime_drained and one
+// __meta_daytime_tag_KEY for each tag, with _ for what a label cannot have. Drained servers are
+// targets like the others: they are still to be watched.
+func Prometheus(servers []Server) (string, error) {
 	type group struct {
-		Targets []string `json:"targets"`
+		Targets []string          `json:"targets"`
+		Labels  map[string]string `json:"labels"`
 	}
 	groups := []group{}
-	if len(instances) > 0 {
-		groups = append(groups, group{slices.Sorted(slices.Values(instances))})
+	for _, s := range servers {
+		labels := map[string]string{
+			"__meta_daytime_zone":    s.Zone,
+			"__meta_daytime_drained": strconv.FormatBool(s.Drained),
+		}
+		for key, value := range s.Tags {
+			labels["__meta_daytime_tag_"+labelName(key)] = value
+		}
+		groups = append(groups, group{[]string{s.Instance}, labels})
 	}
 	text, err := json.MarshalIndent(groups, "", "  ")
 	return string(text) + "\n", err
 }
 
+// labelName is key in the characters of a label of Prometheus.
+func labelName(key string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return '_'
+	}, key)
+}
+
 // HAProxy returns a Format of server lines, each with the parameters, such as "check", behind the
 // address. With a name for the backend the section's own line stands before them, so that the text
-// is a file for haproxy -f; without one it is for the middle of a section.
+// is a file for haproxy -f; without one it is for the middle of a section. A line has a weight where
+// the weights differ; that of a drained server is 0, which lets its connections end.
 func HAProxy(backend, parameters string) Format {
-	return func(instances []string) (string, error) {
+	return func(servers []Server) (string, error) {
 		var b strings.Builder
 		if backend != "" {
 			fmt.Fprintf(&b, "backend %s\n", backend)
 		}
-		for _, instance := range slices.Sorted(slices.Values(instances)) {
-			name, err := haproxyName(instance)
+		weights := haproxyWeights(servers)
+		for i, s := range servers {
+			name, err := haproxyName(s.Instance)
 			if err != nil {
 				return "", err
 			}
-			b.WriteString(strings.TrimRight("    server "+name+" "+instance+" "+parameters, " ") + "\n")
+			words := []string{"    server", name, s.Instance}
+			if parameters != "" {
+				words = append(words, parameters)
+			}
+			if weights != nil {
+				words = append(words, "weight", strconv.Itoa(weights[i]))
+			}
+			b.WriteString(strings.Join(words, " ") + "\n")
 		}
 		return b.String(), nil
 	}
+}
+
+// maxHAProxyWeight is the greatest that HAProxy takes.
+const maxHAProxyWeight = 256
+
+// haproxyWeights returns the weights in proportion to those of servers, nil if they are all alike.
+func haproxyWeights(servers []Server) []int {
+	most, alike := 1, true
+	for _, s := range servers {
+		most = max(most, s.Weight)
+		alike = alike && s.Weight == servers[0].Weight && !s.Drained
+	}
+	if alike {
+		return nil
+	}
+	weights := make([]int, len(servers))
+	for i, s := range servers {
+		weights[i] = s.Weight
+		if most > maxHAProxyWeight {
+			weights[i] = (s.Weight*maxHAProxyWeight + most - 1) / most // none becomes 0
+		}
+		if s.Drained {
+			weights[i] = 0
+		}
+	}
+	return weights
 }
 
 // haproxyName is an address in the characters that HAProxy allows in a name: no brackets.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,32 +16,79 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// servers returns servers without attributes.
+func servers(instances ...string) (list []Server) {
+	for _, instance := range instances {
+		list = append(list, Server{Instance: instance, Weight: 100})
+	}
+	return list
+}
+
 func Example() {
-	instances := []string{"192.0.2.2:8897", "192.0.2.1:8897", "[2001:db8::1]:8897"}
+	list := servers("192.0.2.1:8897", "192.0.2.2:8897", "[2001:db8::1]:8897")
+	list[2].Zone, list[2].Tags = "eu-1", map[string]string{"app.version": "2.1"}
+	list[1].Drained = true
 	for _, format := range []Format{Prometheus, HAProxy("daytime", "check"), HAProxy("", "")} {
-		text, err := format(instances)
-		fmt.Print(text, err, "\n")
+		text, _ := format(list)
+		fmt.Print(text)
 	}
 	// Output:
 	// [
 	//   {
 	//     "targets": [
-	//       "192.0.2.1:8897",
-	//       "192.0.2.2:8897",
+	//       "192.0.2.1:8897"
+	//     ],
+	//     "labels": {
+	//       "__meta_daytime_drained": "false",
+	//       "__meta_daytime_zone": ""
+	//     }
+	//   },
+	//   {
+	//     "targets": [
+	//       "192.0.2.2:8897"
+	//     ],
+	//     "labels": {
+	//       "__meta_daytime_drained": "true",
+	//       "__meta_daytime_zone": ""
+	//     }
+	//   },
+	//   {
+	//     "targets": [
 	//       "[2001:db8::1]:8897"
-	//     ]
+	//     ],
+	//     "labels": {
+	//       "__meta_daytime_drained": "false",
+	//       "__meta_daytime_tag_app_version": "2.1",
+	//       "__meta_daytime_zone": "eu-1"
+	//     }
 	//   }
 	// ]
-	// <nil>
 	// backend daytime
-	//     server 192.0.2.1:8897 192.0.2.1:8897 check
-	//     server 192.0.2.2:8897 192.0.2.2:8897 check
-	//     server 2001:db8::1:8897 [2001:db8::1]:8897 check
-	// <nil>
-	//     server 192.0.2.1:8897 192.0.2.1:8897
-	//     server 192.0.2.2:8897 192.0.2.2:8897
-	//     server 2001:db8::1:8897 [2001:db8::1]:8897
-	// <nil>
+	//     server 192.0.2.1:8897 192.0.2.1:8897 check weight 100
+	//     server 192.0.2.2:8897 192.0.2.2:8897 check weight 0
+	//     server 2001:db8::1:8897 [2001:db8::1]:8897 check weight 100
+	//     server 192.0.2.1:8897 192.0.2.1:8897 weight 100
+	//     server 192.0.2.2:8897 192.0.2.2:8897 weight 0
+	//     server 2001:db8::1:8897 [2001:db8::1]:8897 weight 100
+}
+
+// Weights are in proportion, and 256 at most.
+func TestHAProxyWeights(t *testing.T) {
+	for _, test := range []struct{ weights, want []int }{
+		{[]int{100, 100}, nil},
+		{[]int{7, 7}, nil},
+		{[]int{0, 0}, nil},
+		{[]int{1, 100}, []int{1, 100}},
+		{[]int{0, 1, 500, 1000}, []int{0, 1, 128, 256}},
+	} {
+		list := servers(make([]string, len(test.weights))...)
+		for i, weight := range test.weights {
+			list[i].Weight = weight
+		}
+		if have := haproxyWeights(list); !slices.Equal(test.want, have) {
+			t.Errorf("%v: want %v, have %v", test.weights, test.want, have)
+		}
+	}
 }
 
 func TestNobody(t *testing.T) {
@@ -50,7 +98,7 @@ func TestNobody(t *testing.T) {
 	if have, err := HAProxy("b", "")(nil); have != "backend b\n" || err != nil {
 		t.Errorf("want the section alone, have %q, %v", have, err)
 	}
-	if have, err := HAProxy("", "")([]string{"a\n    server evil"}); err == nil {
+	if have, err := HAProxy("", "")(servers("a\n    server evil")); err == nil {
 		t.Errorf("want an address alone, have %q", have)
 	}
 }

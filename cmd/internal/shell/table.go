@@ -5,8 +5,10 @@ import (
 	"unicode/utf8"
 )
 
-// A Column is one of a Table. The first is aligned to the left, the others to the right.
+// A Column is one of a Table. The first one and those that are Left are aligned to the left, the
+// others to the right.
 type Column struct {
+	Left  bool
 	Head  string
 	Short string // stands instead of Head where there is little space; empty is Head
 	Spare int    // 0 is never left out; of the others, the greatest is left out first
@@ -69,10 +71,13 @@ func format(columns []Column) string {
 		for i, c := range columns {
 			text := cell(c)
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text))
-			if i == 0 {
+			if i > 0 {
+				line.WriteString(strings.Repeat(" ", gap))
+			}
+			if i == 0 || c.Left {
 				line.WriteString(text + pad)
 			} else {
-				line.WriteString(strings.Repeat(" ", gap) + pad + text)
+				line.WriteString(pad + text)
 			}
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")

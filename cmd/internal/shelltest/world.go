@@ -86,7 +86,12 @@ func Eventually(t testing.TB, check func() error) {
 // Serve runs a daytime server for the length of the test and returns its address.
 func Serve(t testing.TB) string {
 	t.Helper()
-	l := Listen(t)
+	return ServeListener(t, Listen(t))
+}
+
+// ServeListener is Serve on a listener of the caller, and closes that.
+func ServeListener(t testing.TB, l net.Listener) string {
+	t.Helper()
 	addr := l.Addr().String()
 	server := transport.NewDaytimeServer(endpoint.New(service.New(addr)), kitlog.NewNopLogger())
 	ended := make(chan error, 1)

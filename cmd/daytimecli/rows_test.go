@@ -1,0 +1,56 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/shelltest"
+	"example.com/daytime/sd/policy"
+)
+
+// steered are servers with attributes, of which a policy drains one.
+func steered(t *testing.T) []row {
+	t.Helper()
+	document, err := policy.Parse("#daytime-policy 1\n" +
+		"drain 192.0.2.1:1 until=2126-12-01T06:00:00Z by=ops reason=\"rack 7\"\n" +
+		"weight zone=eu-1 50\nwithdraw 192.0.2.3:3 by=me\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	weight := 7
+	since := time.Date(2026, 2, 22, 12, 0, 0, 0, time.UTC)
+	return rowsOf(document, []policy.Entry{
+		{Instance: "192.0.2.1:1", Attributes: policy.Attributes{Weight: &weight, Zone: "eu-1",
+			Tags: map[string]string{"version": "2.1", "a": "b"}, Since: since}},
+		{Instance: "192.0.2.2:2"},
+		{Instance: "192.0.2.3:3"},
+	}, since)
+}
+
+func TestWideList(t *testing.T) {
+	want := "server       weight  zone  drained   until                 by   reason  tags             since\n" +
+		"192.0.2.1:1  50      eu-1  drain     2126-12-01T06:00:00Z  ops  rack 7  a=b,version=2.1  2026-02-22T12:00:00Z\n" +
+		"192.0.2.2:2  100     -     -         -                     -    -       -                -\n" +
+		"192.0.2.3:3  100     -     withdraw  -                     me   -       -                -\n"
+	if have := shell.Table(tableOf(steered(t), true), 0); want != have {
+		t.Errorf("want\n%s\nhave\n%s", want, have)
+	}
+	for width := 30; width < 100; width += 5 {
+		shelltest.WantWidth(t, shell.Table(tableOf(steered(t), true), width), width)
+	}
+}
+
+func TestListObjects(t *testing.T) {
+	want := []string{
+		`{"instance":"192.0.2.1:1","weight":7,"effective_weight":50,"zone":"eu-1","tags":{"a":"b","version":"2.1"},` +
+			`"since":"2026-02-22T12:00:00Z","drained":true,"reason":"rack 7","until":"2126-12-01T06:00:00Z"}` + "\n",
+		bareObject("192.0.2.2:2"),
+	}
+	rows := steered(t)
+	for i, want := range want {
+		if have, err := rows[i].json(); want != have || err != nil {
+			t.Errorf("want %s, have %s, %v", want, have, err)
+		}
+	}
+}
