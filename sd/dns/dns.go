@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"example.com/daytime/sd"
@@ -13,7 +14,10 @@ import (
 	mdns "github.com/miekg/dns"
 )
 
-var _ sd.Backend = (*Backend)(nil)
+var (
+	_ sd.Backend   = (*Backend)(nil)
+	_ sd.Diagnoser = (*Backend)(nil)
+)
 
 const (
 	defaultPort = 53
@@ -38,6 +42,8 @@ type Backend struct {
 	interval time.Duration // 0: as long as the TTL
 	closed   context.Context
 	close    context.CancelFunc
+
+	missing atomic.Bool // there was no such name when a Watch asked last
 }
 
 // Open is [OpenBackend] in the form of an entry of sd.Schemes, for the scheme dns.
@@ -109,23 +115,17 @@ func checkName(name string) error {
 // Watch implements sd.Backend. It waits for a name that does not exist, and returns when there is
 // no answer, or when the name is gone.
 func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
-	told := emit
-	emit = func(c sd.Change) {
-		if c.Reset {
-			c.Lacking = want
-		}
-		told(c)
-	}
 	asking, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(b.closed, cancel)()
-	var set sets.Set
+	set := sets.Set{Want: want}
 	for asking.Err() == nil {
 		records, ttl, err := b.read(asking)
+		b.missing.Store(errors.Is(err, errNoName))
 		switch {
 		case asking.Err() != nil:
 		case err == nil:
-			set.Becomes(instances(records), emit)
+			set.Becomes(entries(records), nil, emit)
 			wait(asking, b.pause(ttl))
 		case errors.Is(err, errNoName) && !set.Known():
 			wait(asking, min(b.pause(ttl), maxNoName))
@@ -163,6 +163,14 @@ func (b *Backend) Announce(ctx context.Context, _ sd.Entry, _ func(sd.Status)) e
 		return err
 	}
 	return errNoAnnounce
+}
+
+// Err says, while a Watch waits for a name that does not exist, that it does not.
+func (b *Backend) Err() error {
+	if b.missing.Load() {
+		return fmt.Errorf("dns: %s: %w: %w", b.name, errNoName, sd.ErrNoDirectory)
+	}
+	return nil
 }
 
 // Close ends every call. It returns nil.

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Lacks says that it can be read, and nothing else.
 func (directory) Lacks() sdtest.Lacks {
-	return sdtest.Lacks{Announce: true, Withdrew: true, Attributes: true, Policy: true}
+	return sdtest.Lacks{Announce: true, Withdrew: true, Policy: true}
 }
 
 func TestConformance(t *testing.T) {

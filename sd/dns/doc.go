@@ -13,10 +13,10 @@
 //   - With ?port= the question is for A and AAAA records, and the instances are the addresses with
 //     that port.
 //
-// An SRV record's weight and priority become attributes. The weight is the instance's, scaled if
-// one in the answer is over 1000, and the default if all are 0. The priority is its tag of that
-// name; clients must try the lowest number first, so that all others get the weight 0, with which
-// they are picked when nobody else can be.
+// An SRV record's weight and priority become attributes. The priority is a tag of that name. Of
+// those with the lowest priority, which must be tried first, the weight is the instance's: at least
+// 1, scaled down if one of the answer is over 1000, and the default if all are 0. All others have
+// the weight 0, with which they are picked when nobody else can be.
 //
 // # When it is asked again
 //

@@ -29,23 +29,6 @@ var (
 	errAddresses = errors.New("none of the targets has an address")
 )
 
-// A record is one instance as the DNS describes it. Addresses that were asked for by name have
-// neither priority nor weight.
-type record struct {
-	address  netip.AddrPort
-	priority uint16
-	weight   uint16
-}
-
-// instances are the names of records.
-func instances(records []record) []string {
-	all := make([]string, 0, len(records))
-	for _, r := range records {
-		all = append(all, r.address.String())
-	}
-	return all
-}
-
 // read asks for everything that the set is made of, and says how long that may be kept. With
 // errNoName, too.
 func (b *Backend) read(ctx context.Context) ([]record, time.Duration, error) {
@@ -87,7 +70,7 @@ func (b *Backend) services(ctx context.Context) ([]record, time.Duration, error)
 	var records []record
 	for _, s := range services {
 		for _, a := range targets[strings.ToLower(s.Target)].addresses {
-			records = append(records, record{netip.AddrPortFrom(a, s.Port), s.Priority, s.Weight})
+			records = append(records, record{netip.AddrPortFrom(a, s.Port), true, s.Priority, s.Weight})
 		}
 	}
 	if len(records) == 0 {

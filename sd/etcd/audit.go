@@ -38,7 +38,7 @@ func (f *follower) audit(ctx context.Context) error {
 		return nil
 	}
 	f.audits++
-	if f.audits%(1+len(f.entries)/auditNames) != 0 {
+	if !readsNames(f.audits, len(f.entries)) {
 		same, err := f.counts(ctx)
 		if err != nil || same {
 			return err
@@ -53,6 +53,9 @@ func (f *follower) audit(ctx context.Context) error {
 	}
 	return nil
 }
+
+// readsNames reports whether the nth audit of so many entries reads their names.
+func readsNames(n, entries int) bool { return n%(1+entries/auditNames) == 0 }
 
 // counts reports whether there are as many entries as the events say.
 func (f *follower) counts(ctx context.Context) (same bool, err error) {

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"example.com/daytime/sd"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
@@ -31,7 +34,10 @@ type conn struct {
 	end     context.CancelCauseFunc
 	watcher sync.WaitGroup // the goroutine that notices a disconnect; close awaits it
 
+	plain bool // without TLS
+
 	mu     sync.Mutex
+	served bool  // a request was answered
 	reason error // of the transport, where it is more than gRPC tells
 }
 
@@ -42,7 +48,7 @@ func dialConn(ctx, closed context.Context, c *config, a address, dial DialFunc, 
 	if err != nil {
 		return nil, err
 	}
-	n := &conn{address: a}
+	n := &conn{address: a, plain: !c.tls.used()}
 	n.ctx, n.end = context.WithCancelCause(closed)
 	defer context.AfterFunc(ctx, func() { n.end(ctx.Err()) })()
 	n.Client, err = clientv3.New(clientv3.Config{ // which asks for a token if there is a user
@@ -68,11 +74,15 @@ func dialConn(ctx, closed context.Context, c *config, a address, dial DialFunc, 
 		n.close()
 		return nil, err
 	}
+	n.mu.Lock()
+	n.served = true
+	n.mu.Unlock()
 	n.watcher.Go(n.notice)
 	return n, nil
 }
 
-// dialer connects for gRPC, which would make its own words of what failed, and tries again.
+// dialer connects for gRPC. A connection is made once: gRPC would try again, its requests would wait
+// for that, and it has words of its own for what failed.
 func (n *conn) dialer(files tlsFiles, dial DialFunc) func(context.Context, string) (net.Conn, error) {
 	return func(ctx context.Context, _ string) (net.Conn, error) {
 		raw, err := dial(ctx, "tcp", n.address.addr.String())
@@ -80,34 +90,35 @@ func (n *conn) dialer(files tlsFiles, dial DialFunc) func(context.Context, strin
 			raw, err = files.secure(ctx, raw, n.address.host)
 		}
 		if err != nil {
-			n.note(err)
+			n.broke(err)
 			return nil, err
 		}
-		return &notingConn{raw, n}, nil
+		return &endingConn{raw, n}, nil
 	}
 }
 
-// A notingConn notes why it broke.
-type notingConn struct {
+// An endingConn ends its owner when it breaks.
+type endingConn struct {
 	net.Conn
 	owner *conn
 }
 
-func (c *notingConn) Read(b []byte) (int, error) {
+func (c *endingConn) Read(b []byte) (int, error) {
 	k, err := c.Conn.Read(b)
 	if err != nil && !errors.Is(err, net.ErrClosed) {
-		c.owner.note(err)
+		c.owner.broke(err)
 	}
 	return k, err
 }
 
-// note remembers the first thing that went wrong below gRPC.
-func (n *conn) note(err error) {
+// broke ends the connection for what has happened below gRPC.
+func (n *conn) broke(err error) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	if n.reason == nil {
 		n.reason = err
 	}
+	n.mu.Unlock()
+	n.end(n.because(err))
 }
 
 // because is what err says, or what has happened below it.
@@ -116,6 +127,13 @@ func (n *conn) because(err error) error {
 	defer n.mu.Unlock()
 	if n.reason != nil {
 		err = n.reason
+	}
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		err = op.Err // the address stands there already
+	}
+	if n.plain && !n.served && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
+		err = errUnknown
 	}
 	return fmt.Errorf("%s: %w", n.address, explain(err))
 }
@@ -155,6 +173,10 @@ func (n *conn) judge(ctx context.Context, err error) error {
 		return ctx.Err()
 	case n.ctx.Err() != nil:
 		return context.Cause(n.ctx)
+	case isAuth(err): // the next connection decides with what the file says by then
+		err = fmt.Errorf("%w: %w", errCredentials, rpctypes.Error(err))
+		n.end(err)
+		return err
 	case ends(err):
 		err = n.because(err)
 		n.end(err)

@@ -19,6 +19,8 @@ var (
 	errUnanswered   = errors.New("no answer yet")
 	errDisconnected = errors.New("connection lost")
 	errSilent       = errors.New("no answer in time")
+	errUnknown      = errors.New("connection closed without an answer: no etcd member, or one that wants TLS")
+	errCredentials  = errors.New("credentials are not valid any more")
 
 	// Of the directory.
 	errRemoved   = errors.New("directory removed")
@@ -67,6 +69,19 @@ func explain(err error) error {
 		return errors.New(s.Message())
 	}
 	return err
+}
+
+// isAuth reports whether a member wants other credentials than those that the connection has.
+func isAuth(err error) bool {
+	known := rpctypes.Error(err)
+	for _, auth := range []error{
+		rpctypes.ErrAuthFailed, rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision, rpctypes.ErrUserEmpty,
+	} {
+		if errors.Is(known, auth) {
+			return true
+		}
+	}
+	return false
 }
 
 // ends reports whether an error of a request says that its connection, or the member at its end,

@@ -2,7 +2,6 @@ package etcd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -15,8 +14,9 @@ import (
 )
 
 const (
-	lookupTimeout  = 15 * time.Second // of one name; dials do not wait that long
-	lookupPatience = time.Second      // for the names that are still being looked up
+	lookupTimeout  = 15 * time.Second      // of one name; dials do not wait that long
+	lookupPatience = time.Second           // for the names that are still being looked up
+	lookupCourtesy = 50 * time.Millisecond // the same, while there is an address
 )
 
 // An address is one of a host's.
@@ -56,30 +56,43 @@ func newResolver(ctx context.Context, hosts []sd.Host) *resolver {
 	}
 }
 
-// round returns all addresses in a random order, and why there are none of a host.
+// round returns all addresses in a random order, and why there are none of a host. Names that are
+// still being looked up are waited for only as long as there is no other address.
 func (r *resolver) round(ctx context.Context) (all []address, err error) {
-	patience := time.NewTimer(lookupPatience)
-	defer patience.Stop()
+	ctx, cancel := context.WithTimeout(ctx, lookupPatience)
+	defer cancel()
+	var lookups []<-chan struct{}
 	for _, h := range r.hosts {
-		done := r.lookup(h.Name)
+		lookups = append(lookups, r.lookup(h.Name))
+	}
+	for _, done := range lookups {
+		if all, err = r.addresses(); len(all) > 0 {
+			ctx, cancel = context.WithTimeout(ctx, lookupCourtesy)
+			defer cancel()
+		}
 		select {
 		case <-done:
-		case <-patience.C:
-			patience.Reset(0) // the others are not waited for either
 		case <-ctx.Done():
-			return nil, ctx.Err()
 		}
-		r.mu.Lock()
-		known, failed := r.known[h.Name], r.failed[h.Name]
-		r.mu.Unlock()
+	}
+	all, err = r.addresses()
+	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all, err
+}
+
+// addresses are those that are known.
+func (r *resolver) addresses() (all []address, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, h := range r.hosts {
+		known := r.known[h.Name]
 		if len(known) == 0 {
-			err = errors.Join(err, cmpErr(failed, fmt.Errorf("lookup %s: %w", h.Name, errUnanswered)))
+			err = also(err, cmpErr(r.failed[h.Name], fmt.Errorf("lookup %s: %w", h.Name, errUnanswered)))
 		}
 		for _, a := range known {
 			all = append(all, address{h.Name, netip.AddrPortFrom(a, h.Port)})
 		}
 	}
-	rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all, err
 }
 

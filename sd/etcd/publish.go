@@ -20,9 +20,17 @@ const (
 	maxTakeovers = 3
 )
 
-// publish makes sure that the entry exists and has our lease.
+// publish makes sure that the entry exists and has our lease, and then that there is a directory: in
+// the other order there would be one without servers for a moment.
 func (r *registration) publish(ctx context.Context, n *conn) error {
-	r.createParent(ctx, n)
+	err := r.publishEntry(ctx, n)
+	if err == nil {
+		r.createParent(ctx, n)
+	}
+	return err
+}
+
+func (r *registration) publishEntry(ctx context.Context, n *conn) error {
 	for range publishTries {
 		found, err := r.get(ctx, n)
 		if err == nil && found != nil {

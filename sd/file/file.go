@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/internal/sets"
 )
 
-var _ sd.Backend = (*Backend)(nil)
+var (
+	_ sd.Backend   = (*Backend)(nil)
+	_ sd.Diagnoser = (*Backend)(nil)
+)
 
 const (
 	readEvery  = time.Minute            // what no event tells of is seen by then
@@ -34,6 +38,8 @@ type Backend struct {
 	lease  func(*os.File) (release func(), err error)
 	closed context.Context
 	close  context.CancelFunc
+
+	missing atomic.Bool // there was no file when a Watch looked last
 }
 
 // Open is [OpenBackend] in the form of an entry of sd.Schemes, for the scheme file.
@@ -64,19 +70,13 @@ func OpenBackend(t sd.Target) (*Backend, error) {
 // be taken for longer than a second, ends it with an error that says why. An instance that leaves
 // the file is lost, not withdrawn: a tool that writes the file may have removed it for being down.
 func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
-	told := emit
-	emit = func(c sd.Change) {
-		if c.Reset {
-			c.Lacking = want
-		}
-		told(c)
-	}
 	r := newReader(b.path, b.lease)
 	defer r.close()
-	w := watching{emit: emit}
+	w := watching{emit: emit, set: sets.Set{Want: want}}
 	for ctx.Err() == nil && b.closed.Err() == nil {
-		instances, err := r.read()
-		pause, err := w.take(instances, err)
+		list, err := r.read()
+		b.missing.Store(errors.Is(err, fs.ErrNotExist))
+		pause, err := w.take(list, err)
 		if err != nil {
 			return fmt.Errorf("file: watch %s: %w", b.path, err)
 		}
@@ -97,11 +97,11 @@ type watching struct {
 
 // take emits what the file has become, and says how long it may stay as it is. The error is for the
 // caller of Watch.
-func (w *watching) take(instances []instance, err error) (pause time.Duration, _ error) {
+func (w *watching) take(l list, err error) (pause time.Duration, _ error) {
 	switch {
 	case err == nil:
 		w.refused = time.Time{}
-		w.set.Becomes(names(instances), w.emit)
+		w.set.Becomes(l.entries, l.unread, w.emit)
 		return readEvery, nil
 	case errors.Is(err, errUnchanged):
 		w.refused = time.Time{}
@@ -118,21 +118,20 @@ func (w *watching) take(instances []instance, err error) (pause time.Duration, _
 	return retryEvery, nil
 }
 
-// names are those of instances.
-func names(instances []instance) []string {
-	all := make([]string, 0, len(instances))
-	for _, i := range instances {
-		all = append(all, i.name)
-	}
-	return all
-}
-
 // Announce implements sd.Backend, and fails.
 func (b *Backend) Announce(ctx context.Context, _ sd.Entry, _ func(sd.Status)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	return errNoAnnounce
+}
+
+// Err says, while a Watch waits for a file that is missing, that it is.
+func (b *Backend) Err() error {
+	if b.missing.Load() {
+		return fmt.Errorf("file: %s: %w", b.path, sd.ErrNoDirectory)
+	}
+	return nil
 }
 
 // Close ends every call. It returns nil.

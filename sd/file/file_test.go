@@ -19,23 +19,23 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A list is a file that is replaced as a whole for each change.
-type list struct {
+// A directory is a file that is replaced as a whole for each change.
+type directory struct {
 	t    testing.TB
 	path string
 	set  []string
 	away bool
 }
 
-func newList(t testing.TB) *list {
-	l := &list{t: t, path: filepath.Join(t.TempDir(), "servers")}
+func newDirectory(t testing.TB) *directory {
+	l := &directory{t: t, path: filepath.Join(t.TempDir(), "servers")}
 	if err := l.write(); err != nil {
 		t.Fatal(err)
 	}
 	return l
 }
 
-func (l *list) write() error {
+func (l *directory) write() error {
 	if l.away {
 		return nil
 	}
@@ -47,35 +47,35 @@ func (l *list) write() error {
 		os.Rename(l.path+".new", l.path))
 }
 
-func (l *list) Open() (sd.Backend, error) { return Open(sd.Target{Scheme: "file", Path: l.path}) }
-func (l *list) Settle()                   { <-time.After(10 * time.Millisecond) }
-func (l *list) Instances() ([]string, error) {
+func (l *directory) Open() (sd.Backend, error) { return Open(sd.Target{Scheme: "file", Path: l.path}) }
+func (l *directory) Settle()                   { <-time.After(10 * time.Millisecond) }
+func (l *directory) Instances() ([]string, error) {
 	return l.set, nil
 }
 
-func (l *list) Put(name string) error {
+func (l *directory) Put(name string) error {
 	if !slices.Contains(l.set, name) {
 		l.set = append(l.set, name)
 	}
 	return l.write()
 }
 
-func (l *list) Remove(name string) error {
+func (l *directory) Remove(name string) error {
 	l.set = slices.DeleteFunc(l.set, func(s string) bool { return s == name })
 	return l.write()
 }
 
-func (l *list) Fail() error    { l.away = true; return os.Rename(l.path, l.path+".away") }
-func (l *list) Restore() error { l.away = false; return l.write() }
+func (l *directory) Fail() error    { l.away = true; return os.Rename(l.path, l.path+".away") }
+func (l *directory) Restore() error { l.away = false; return l.write() }
 
-// Lacks says that it can be read, and nothing else.
-func (*list) Lacks() sdtest.Lacks {
-	return sdtest.Lacks{Announce: true, Withdrew: true, Attributes: true, Policy: true}
+// Lacks says what a file cannot tell.
+func (*directory) Lacks() sdtest.Lacks {
+	return sdtest.Lacks{Announce: true, Withdrew: true, Policy: true}
 }
 
 func TestConformance(t *testing.T) {
 	in := func(t *testing.T, f func(*testing.T)) { f(t) }
-	sdtest.Run(t, in, func(t testing.TB) sdtest.Harness { return newList(t) })
+	sdtest.Run(t, in, func(t testing.TB) sdtest.Harness { return newDirectory(t) })
 }
 
 // A follower is a Watch in the background, and the sets that it has told.
@@ -206,16 +206,40 @@ func TestSeenAtOnce(t *testing.T) {
 	}
 }
 
+// Attributes are told with their names, and when they change.
+func TestAttributes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "servers")
+	must(t, write(path, alice+" zone=a", bob+" weight=x"))
+	ctx, cancel := context.WithCancel(t.Context())
+	changes := make(chan sd.Change)
+	done := make(chan error)
+	go func() {
+		done <- open(t, path).Watch(ctx, sd.Want{Attributes: true}, func(c sd.Change) { changes <- c })
+	}()
+	c := <-changes
+	if len(c.Up) != 2 || c.Attributes[alice].Zone != "a" || !slices.Equal(c.Unread, []string{bob}) {
+		t.Errorf("want the zone of %s, and %s unread, have %+v", alice, bob, c)
+	}
+	must(t, write(path, alice+" zone=b", bob))
+	c = <-changes
+	if len(c.Up)+len(c.Down)+len(c.Unread) > 0 || c.Attributes[alice].Zone != "b" {
+		t.Errorf("want another zone of %s alone, have %+v", alice, c)
+	}
+	cancel()
+	<-done
+}
+
 // A file is waited for, and so are the directories that lead to it and the target of a link.
 func TestMissingFileIsWaitedFor(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.Symlink("a/b/list", dir+"/servers"))
-	f := follow1(t, open(t, dir+"/servers"))
+	b := open(t, dir+"/servers")
+	f := follow1(t, b)
 	<-time.After(2 * patience) // for a file that was never there, it does not end
 	must(t, os.MkdirAll(dir+"/a/b", 0o700))
 	<-time.After(20 * time.Millisecond)
-	if sets := f.told(); len(sets) > 0 {
-		t.Errorf("without a file: want no set, have %q", sets)
+	if sets := f.told(); len(sets) > 0 || !errors.Is(b.Err(), sd.ErrNoDirectory) {
+		t.Errorf("without a file: want no set and %v, have %q, %v", sd.ErrNoDirectory, sets, b.Err())
 	}
 	must(t, write(dir+"/a/b/list", alice))
 	f.shows("made", alice)
@@ -387,8 +411,9 @@ func TestWithoutEvents(t *testing.T) {
 
 func TestOnlyDiscovers(t *testing.T) {
 	b := open(t, "/nowhere")
-	if err := b.Announce(t.Context(), sd.Entry{Instance: alice}, nil); !errors.Is(err, errNoAnnounce) {
-		t.Errorf("announce: want %v, have %v", errNoAnnounce, err)
+	err := b.Announce(t.Context(), sd.Entry{Instance: alice}, nil)
+	if !errors.Is(err, sd.ErrNoAnnounce) {
+		t.Errorf("announce: want %v, have %v", sd.ErrNoAnnounce, err)
 	}
 	done, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -6,19 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
 )
 
-// labels are what stands beside a name: attributes, not yet judged.
-type labels map[string]string
-
-// An instance is what the file says of one name. The name is judged by package sd.
-type instance struct {
-	name   string
-	labels labels
+// A list is what a file says. Names are judged by package sd.
+type list struct {
+	entries []policy.Entry
+	unread  []string // of which an attribute is wrong
 }
 
 // Why a text is no set.
@@ -30,26 +29,20 @@ var (
 )
 
 // parse reads either form. It returns an error if text is none, or not a whole one.
-func parse(text []byte) (instances []instance, err error) {
+func parse(text []byte) (l list, err error) {
 	switch {
 	case len(text) == 0:
-		return nil, errEmpty
+		return l, errEmpty
 	case bytes.HasPrefix(text, []byte("\ufeff")):
-		return nil, errMark
+		return l, errMark
 	case !utf8.Valid(text):
-		return nil, errUTF8
+		return l, errUTF8
 	case isJSON(text):
-		instances, err = parseJSON(text)
+		l, err = parseJSON(text)
 	default:
-		instances, err = parseLines(text)
+		l, err = parseLines(text)
 	}
-	if err == nil {
-		err = refuseAll(instances)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return once(instances), nil
+	return l, errors.Join(err, refuseAll(l.entries))
 }
 
 // isJSON reports whether text is meant to be JSON: an array of objects, or an empty one. A line may
@@ -62,31 +55,32 @@ func isJSON(text []byte) bool {
 }
 
 // parseJSON reads the form of file_sd.
-func parseJSON(text []byte) (instances []instance, err error) {
+func parseJSON(text []byte) (l list, err error) {
 	var groups []struct {
-		Targets []string `json:"targets"`
-		Labels  labels   `json:"labels"`
+		Targets []string          `json:"targets"`
+		Labels  map[string]string `json:"labels"`
 	}
 	if err := json.Unmarshal(text, &groups); err != nil {
-		return nil, fmt.Errorf("JSON of file_sd: %w", err)
+		return l, fmt.Errorf("JSON of file_sd: %w", err)
 	}
 	for _, g := range groups {
-		for key := range g.Labels {
-			if strings.HasPrefix(key, "__") {
-				delete(g.Labels, key)
+		var labels []label
+		for key, value := range g.Labels {
+			if !strings.HasPrefix(key, "__") {
+				labels = append(labels, label{key, value})
 			}
 		}
 		for _, name := range g.Targets {
-			instances = append(instances, instance{name, g.Labels})
+			l.add(name, labels)
 		}
 	}
-	return instances, nil
+	return l, nil
 }
 
 // parseLines reads the form with an instance a line.
-func parseLines(text []byte) (instances []instance, err error) {
+func parseLines(text []byte) (l list, err error) {
 	if text[len(text)-1] != '\n' {
-		return nil, errNewline
+		return l, errNewline
 	}
 	for line := range strings.Lines(string(text)) {
 		fields := strings.Fields(line)
@@ -96,29 +90,67 @@ func parseLines(text []byte) (instances []instance, err error) {
 		if len(fields) == 0 {
 			continue
 		}
-		i := instance{name: fields[0]}
+		labels := make([]label, 0, len(fields)-1)
 		for _, field := range fields[1:] {
-			key, value, found := strings.Cut(field, "=")
-			if _, twice := i.labels[key]; !found || twice {
-				continue // not an attribute: it must not hide the instance
-			}
-			if i.labels == nil {
-				i.labels = labels{}
-			}
-			i.labels[key] = value
+			key, value, _ := strings.Cut(field, "=")
+			labels = append(labels, label{key, value})
 		}
-		instances = append(instances, i)
+		l.add(fields[0], labels)
 	}
-	return instances, nil
+	return l, nil
 }
 
 func isComment(field string) bool { return field[0] == '#' }
 
+// A label is what stands beside a name.
+type label struct{ key, value string }
+
+// add takes in a name with its attributes. Those that are wrong are left out, and must not hide the
+// instance.
+func (l *list) add(name string, labels []label) {
+	e := policy.Entry{Instance: name}
+	wrong := false
+	for n, one := range labels {
+		twice := slices.ContainsFunc(labels[:n], func(b label) bool { return b.key == one.key })
+		wrong = twice || !set(&e.Attributes, one) || wrong
+	}
+	l.entries = append(l.entries, e)
+	if wrong {
+		l.unread = append(l.unread, name)
+	}
+}
+
+// set takes in one attribute, if it is right.
+func set(a *policy.Attributes, l label) bool {
+	switch l.key {
+	case "weight":
+		n, err := strconv.Atoi(l.value)
+		if err != nil || policy.CheckWeight(n) != nil {
+			return false
+		}
+		a.Weight = &n
+	case "zone":
+		if policy.CheckZone(l.value) != nil {
+			return false
+		}
+		a.Zone = l.value
+	default:
+		if policy.CheckTag(l.key, l.value) != nil {
+			return false
+		}
+		if a.Tags == nil {
+			a.Tags = map[string]string{}
+		}
+		a.Tags[l.key] = l.value
+	}
+	return true
+}
+
 // refuseAll returns an error if there are names and none is an instance: the text is something
 // else.
-func refuseAll(instances []instance) (first error) {
-	for _, i := range instances {
-		err := sd.CheckInstance(i.name)
+func refuseAll(entries []policy.Entry) (first error) {
+	for _, e := range entries {
+		err := sd.CheckInstance(e.Instance)
 		if err == nil {
 			return nil
 		}
@@ -127,17 +159,7 @@ func refuseAll(instances []instance) (first error) {
 		}
 	}
 	if first != nil {
-		return fmt.Errorf("none of %d names is an instance: %w", len(instances), first)
+		return fmt.Errorf("none of %d names is an instance: %w", len(entries), first)
 	}
 	return nil
-}
-
-// once leaves out what stands before already.
-func once(instances []instance) []instance {
-	seen := make(map[string]struct{}, len(instances))
-	return slices.DeleteFunc(instances, func(i instance) bool {
-		_, twice := seen[i.name]
-		seen[i.name] = struct{}{}
-		return twice
-	})
 }

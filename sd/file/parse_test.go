@@ -3,44 +3,51 @@ package file
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
 	"strings"
 	"testing"
+
+	"example.com/daytime/sd/policy"
 )
 
 func TestParse(t *testing.T) {
+	entry := func(name, zone string) policy.Entry {
+		return policy.Entry{Instance: name, Attributes: policy.Attributes{Zone: zone}}
+	}
+	weight := 50
+	full := policy.Entry{Instance: alice, Attributes: policy.Attributes{
+		Weight: &weight, Zone: "a", Tags: map[string]string{"version": "2.1"},
+	}}
 	for name, test := range map[string]struct {
 		text string
-		want []instance
+		want list
 	}{
 		"lines": {
 			"# rack 7\n\n192.0.2.1:8897 weight=50\tzone=a version=2.1 # gone soon\r\n" + carol + "\n",
-			[]instance{{alice, labels{"weight": "50", "zone": "a", "version": "2.1"}}, {carol, nil}},
+			list{entries: []policy.Entry{full, entry(carol, "")}},
 		},
-		"nobody":       {"# nobody\n", nil},
-		"nobody, JSON": {" [\n] ", nil},
-		"twice": {
-			alice + " zone=a\n" + bob + "\n" + alice + " zone=b\n",
-			[]instance{{alice, labels{"zone": "a"}}, {bob, nil}},
+		"nobody":       {"# nobody\n", list{}},
+		"nobody, JSON": {" [\n] ", list{}},
+		"wrong attributes": {
+			alice + " zone=a weight=1001\n" + bob + " zone=a zone=b\n" + carol + " drained\n",
+			list{
+				[]policy.Entry{entry(alice, "a"), entry(bob, "a"), entry(carol, "")},
+				[]string{alice, bob, carol},
+			},
 		},
-		"key twice":   {alice + " zone=a zone=b zone\n", []instance{{alice, labels{"zone": "a"}}}},
-		"no instance": {alice + "\nexample.com:80\n", []instance{{alice, nil}, {"example.com:80", nil}}},
+		"no instance": {
+			alice + "\nexample.com:80\n",
+			list{entries: []policy.Entry{entry(alice, ""), entry("example.com:80", "")}},
+		},
 		"JSON": {
 			`[{"targets":["192.0.2.1:8897","192.0.2.2:8897"],"labels":{"zone":"a","__meta":"x"}},
 			{"targets":["[2001:db8::3]:8897"]}]`,
-			[]instance{{alice, labels{"zone": "a"}}, {bob, labels{"zone": "a"}}, {carol, nil}},
+			list{entries: []policy.Entry{entry(alice, "a"), entry(bob, "a"), entry(carol, "")}},
 		},
 	} {
 		have, err := parse([]byte(test.text))
-		if err != nil || len(have) != len(test.want) {
-			t.Errorf("%s: want %v, have %v, %v", name, test.want, have, err)
-			continue
-		}
-		for n := range have {
-			if have[n].name != test.want[n].name || !maps.Equal(have[n].labels, test.want[n].labels) {
-				t.Errorf("%s: want %v, have %v", name, test.want[n], have[n])
-			}
+		if err != nil || !reflect.DeepEqual(have, test.want) {
+			t.Errorf("%s: want %+v, have %+v, %v", name, test.want, have, err)
 		}
 	}
 }
@@ -95,16 +102,9 @@ func FuzzParse(f *testing.F) {
 		if !reflect.DeepEqual(have, again) || (err == nil) != (errAgain == nil) {
 			t.Fatalf("want the same twice, have %v, %v and %v, %v", have, err, again, errAgain)
 		}
-		seen := map[string]bool{}
-		for _, i := range have {
-			if seen[i.name] {
-				t.Fatalf("want each name once, have %q twice", i.name)
-			}
-			seen[i.name] = true
-			for key := range i.labels {
-				if strings.HasPrefix(key, "__") && isJSON(text) {
-					t.Fatalf("want no label with __, have %q", key)
-				}
+		for _, e := range have.entries {
+			if _, wrong := e.Attributes.Valid(); wrong != nil {
+				t.Fatalf("want valid attributes, have %v", wrong)
 			}
 		}
 	})

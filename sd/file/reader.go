@@ -82,35 +82,35 @@ func (r *reader) wait(ctx, closed context.Context, pause time.Duration) {
 
 // read returns what the file holds, or errUnchanged. The directories are watched before the file is
 // opened, so that no change falls in between.
-func (r *reader) read() ([]instance, error) {
+func (r *reader) read() (list, error) {
 	r.arm()
 	f, err := os.OpenFile(r.path, os.O_RDONLY|nonblock, 0) // a pipe must not hold it up
 	if err != nil {
 		r.taken = nil
-		return nil, err
+		return list{}, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return nil, err
+		return list{}, err
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("mode %v: want a regular file", info.Mode())
+		return list{}, fmt.Errorf("mode %v: want a regular file", info.Mode())
 	case info.Size() > maxSize:
-		return nil, fmt.Errorf("%d bytes: want %d at most", info.Size(), maxSize)
+		return list{}, fmt.Errorf("%d bytes: want %d at most", info.Size(), maxSize)
 	case r.taken != nil && same(r.taken, info) && time.Now().Before(r.due):
-		return nil, errUnchanged
+		return list{}, errUnchanged
 	}
 	text, err := r.text(f, info)
 	if err != nil {
-		return nil, err
+		return list{}, err
 	}
-	instances, err := parse(text)
+	l, err := parse(text)
 	if err != nil {
-		return nil, err
+		return list{}, err
 	}
 	r.note(info)
-	return instances, nil
+	return l, nil
 }
 
 // text reads f while nobody writes to it.

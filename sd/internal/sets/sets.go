@@ -1,37 +1,75 @@
 // Package sets turns a set that is read as a whole, again and again, into the sd.Changes that a
-// Watch emits. Registries that tell no differences use it.
+// Watch emits. Registries that tell no differences, and have no policy, use it.
 package sets
 
-import "example.com/daytime/sd"
+import (
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
+)
 
 // A Set is what a Watch has emitted so far. The zero value is nothing, not even the empty set. One
 // goroutine uses it.
 type Set struct {
-	members map[string]struct{}
+	Want sd.Want // of the Watch
+
+	members map[string]member
+}
+
+// A member is what was told of a name.
+type member struct {
+	attributes policy.Attributes
+	unread     bool
 }
 
 // Known reports whether there was a first emit.
 func (s *Set) Known() bool { return s.members != nil }
 
-// Becomes emits a Reset with names the first time, and then what is different, if anything is. A
-// name that stands twice counts once.
-func (s *Set) Becomes(names []string, emit func(sd.Change)) {
-	now := make(map[string]struct{}, len(names))
-	c := sd.Change{Reset: s.members == nil}
-	for _, name := range names {
-		_, was := s.members[name]
-		if _, twice := now[name]; !was && !twice {
-			c.Up = append(c.Up, name)
+// Becomes emits a Reset with entries the first time, and then what is different, if anything is. Of
+// an instance that stands twice the first counts. Unread are those of which an attribute could not
+// be read; the others of its attributes stand in the entry.
+func (s *Set) Becomes(entries []policy.Entry, unread []string, emit func(sd.Change)) {
+	c := sd.Change{Reset: !s.Known()}
+	if c.Reset {
+		c.Lacking.Policy = s.Want.Policy
+	}
+	now := make(map[string]member, len(entries))
+	for _, e := range entries {
+		if _, twice := now[e.Instance]; !twice {
+			now[e.Instance] = member{attributes: e.Attributes}
+			if _, was := s.members[e.Instance]; !was {
+				c.Up = append(c.Up, e.Instance)
+			}
 		}
-		now[name] = struct{}{}
 	}
 	for name := range s.members {
 		if _, is := now[name]; !is {
 			c.Down = append(c.Down, name)
 		}
 	}
+	if s.Want.Attributes {
+		for _, name := range unread {
+			now[name] = member{now[name].attributes, true}
+		}
+		s.compare(&c, now)
+	}
 	s.members = now
-	if c.Reset || len(c.Up)+len(c.Down) > 0 {
+	if c.Reset || len(c.Up)+len(c.Down)+len(c.Attributes)+len(c.Unread) > 0 {
 		emit(c)
+	}
+}
+
+// compare notes the attributes in now that are others than before.
+func (s *Set) compare(c *sd.Change, now map[string]member) {
+	for name, m := range now {
+		before := s.members[name]
+		if !m.attributes.Equal(before.attributes) {
+			if c.Attributes == nil {
+				c.Attributes = map[string]policy.Attributes{}
+			}
+			c.Attributes[name] = m.attributes
+		}
+		if m.unread && !before.unread {
+			c.Unread = append(c.Unread, name)
+		}
 	}
 }

@@ -6,22 +6,45 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/internal/sets"
+	"example.com/daytime/sd/policy"
 )
 
-func Example() {
-	var set sets.Set
-	emit := func(c sd.Change) {
-		slices.Sort(c.Up)
-		fmt.Println("reset", c.Reset, "up", c.Up, "down", c.Down)
+func print(c sd.Change) {
+	slices.Sort(c.Up)
+	fmt.Println("reset", c.Reset, "up", c.Up, "down", c.Down)
+	for name, a := range c.Attributes {
+		fmt.Println(" ", name, "zone", a.Zone)
 	}
+	if len(c.Unread) > 0 {
+		fmt.Println("  unread", c.Unread)
+	}
+}
+
+func Example() {
+	a, b := policy.Entry{Instance: "192.0.2.1:80"}, policy.Entry{Instance: "192.0.2.2:80"}
+	set := sets.Set{Want: sd.Want{Attributes: true}}
 	fmt.Println(set.Known())
-	set.Becomes(nil, emit)
-	set.Becomes([]string{"192.0.2.1:80", "192.0.2.2:80", "192.0.2.1:80"}, emit)
-	set.Becomes([]string{"192.0.2.2:80", "192.0.2.1:80"}, emit) // nothing new
-	set.Becomes([]string{"192.0.2.1:80"}, emit)
+	set.Becomes(nil, nil, print)
+	set.Becomes([]policy.Entry{a, b, a}, nil, print)
+	set.Becomes([]policy.Entry{b, a}, nil, print) // nothing new
+	a.Attributes.Zone = "eu-1a"
+	set.Becomes([]policy.Entry{b, a}, []string{b.Instance}, print)
+	set.Becomes([]policy.Entry{a}, nil, print)
 	// Output:
 	// false
 	// reset true up [] down []
 	// reset false up [192.0.2.1:80 192.0.2.2:80] down []
+	// reset false up [] down []
+	//   192.0.2.1:80 zone eu-1a
+	//   unread [192.0.2.2:80]
 	// reset false up [] down [192.0.2.2:80]
+}
+
+// Who did not ask for attributes is not told of them.
+func ExampleSet_Becomes() {
+	var set sets.Set
+	set.Becomes([]policy.Entry{{Instance: "192.0.2.1:80"}}, nil, print)
+	set.Becomes([]policy.Entry{{Instance: "192.0.2.1:80", Attributes: policy.Attributes{Zone: "a"}}}, nil, print)
+	// Output:
+	// reset true up [192.0.2.1:80] down []
 }
