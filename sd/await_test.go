@@ -153,8 +153,9 @@ func TestWithheld(t *testing.T) {
 		wantState(t, r, sd.Withheld, byLine)
 		r.Deregister()
 		synctest.Wait()
-		if want := `msg=withheld err="withdraw 192.0.2.0/24 by=ops"`; !strings.Contains(lines.String(), want) {
-			t.Errorf("log: want %s in it, have\n%s", want, lines.String())
+		want, have := `msg=withheld err="withdraw 192.0.2.0/24 by=ops"`, lines.String()
+		if !strings.Contains(have, want) {
+			t.Errorf("log: want %s in it, have\n%s", want, have)
 		}
 	})
 }
@@ -165,8 +166,8 @@ type telling struct {
 	lost chan error
 }
 
-func (b telling) Watch(context.Context, sd.Want, func(sd.Change)) error { panic("not an Instancer") }
-func (b telling) Close() error                                          { panic("not the Registrar's to close") }
+func (b telling) Watch(context.Context, sd.Want, func(sd.Change)) error { panic("not called") }
+func (b telling) Close() error { panic("not the Registrar's to close") }
 func (b telling) Announce(ctx context.Context, _ sd.Entry, told func(sd.Status)) error {
 	for {
 		select {
@@ -211,7 +212,8 @@ func TestStates(t *testing.T) {
 		s.emit(reset(alice))
 		i.Stop()
 		i.States(func(sd.State) { t.Error("told after Stop") })()
-		same(t, "phases of an instancer", []sd.Phase{sd.Unknown, sd.Live, sd.Stale, sd.Live, sd.Stale}, told())
+		same(t, "phases of an instancer", []sd.Phase{sd.Unknown, sd.Live, sd.Stale, sd.Live,
+			sd.Stale}, told())
 
 		registry := mem.NewRegistry()
 		r := registrar(t, registry.Open())

@@ -51,13 +51,14 @@ type Want struct {
 	Policy     bool // of the directory
 }
 
-// A Change is the whole set (Reset) or the exact difference to the set before it, and what was asked
-// for beside the names. It may be about attributes or the policy alone. Slices and maps are not
-// changed by anybody once the Change is emitted.
+// A Change is the whole set (Reset) or the exact difference to the set before it, and what was
+// asked for beside the names. It may be about attributes or the policy alone. Slices and maps are
+// not changed by anybody once the Change is emitted.
 type Change struct {
 	Reset    bool     // Up is the whole set, Down is empty
 	Up, Down []string // in no order; no name stands in both, or twice
-	Withdrew []string // those of Down that left on purpose; the others were lost, as are all in doubt
+	// Those of Down that left on purpose; the others were lost, as are all in doubt.
+	Withdrew []string
 
 	// Attributes are those of Up, and of members whose attributes are others now. A name of Up that
 	// is missing, or has the zero value, says nothing of itself. They come in the Change that their
@@ -75,9 +76,9 @@ type Change struct {
 	// Ignored says that the directory has a policy which Want did not ask for.
 	Ignored bool
 
-	// Effective is what attributes and policy come to: of those of Up, and of members for which it is
-	// another now. A name of Up that is missing has the value of a bare name without a policy. No
-	// backend sets it, but an Instancer does for who follows it, see [FollowPolicy].
+	// Effective is what attributes and policy come to: of those of Up, and of members for which it
+	// is another now. A name of Up that is missing has the value of a bare name without a policy.
+	// No backend sets it, but an Instancer does for who follows it, see [FollowPolicy].
 	Effective map[string]policy.Effective
 	// Sides are what the calls are split between, of who follows an Instancer. In a Reset nil means
 	// that nothing is split, otherwise that it is split as before; then an empty slice is no split.

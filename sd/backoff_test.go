@@ -38,10 +38,12 @@ func TestBackoffDoublesItsBound(t *testing.T) {
 		for n, bound := range bounds {
 			bound *= time.Millisecond
 			if longest[n] >= bound || longest[n] < bound*9/10 {
-				t.Errorf("pause %d, longest of %d: want just below %v, have %v", n+1, rounds, bound, longest[n])
+				t.Errorf("pause %d, longest of %d: want just below %v, have %v", n+1, rounds, bound,
+					longest[n])
 			}
 			if shortest[n] > bound/10 {
-				t.Errorf("pause %d, shortest of %d: want jitter down to nothing, have %v", n+1, rounds, shortest[n])
+				t.Errorf("pause %d, shortest of %d: want jitter down to nothing, have %v", n+1,
+					rounds, shortest[n])
 			}
 		}
 	})
@@ -68,7 +70,8 @@ func TestBackoffIsSlowWhenDenied(t *testing.T) {
 		for range 100 {
 			d := took(t.Context(), &b, fmt.Errorf("create: %w", ErrDenied))
 			if d < backoffDenied/2 || d >= backoffDenied {
-				t.Fatalf("pause when denied: want %v to %v, have %v", backoffDenied/2, backoffDenied, d)
+				t.Fatalf("pause when denied: want %v to %v, have %v", backoffDenied/2,
+					backoffDenied, d)
 			}
 		}
 	})

@@ -83,7 +83,8 @@ func BenchmarkPolicyChange(b *testing.B) {
 		i := steered(b, n)
 		documents := []string{lines(2000, 0), lines(2000, 1)}
 		for round := 0; b.Loop(); round++ {
-			i.apply(Change{Policy: &PolicyText{Document: documents[round%2], Version: int64(round)}})
+			i.apply(Change{Policy: &PolicyText{Document: documents[round%2],
+				Version: int64(round)}})
 		}
 	})
 }

@@ -104,10 +104,15 @@ func TestWithdrawalIsNotRepeated(t *testing.T) {
 // After Deregister returned no create is issued, whatever the backend was about.
 func TestNoAnnouncementAfterDeregister(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		moods := []announcement{holds, hangs, fails(errDown), fails(sd.ErrConflict), fails(sd.ErrDenied),
-			slowToWithdraw(5 * time.Second), after(time.Second, holds), after(time.Second, fails(errDown))}
+		moods := []announcement{
+			holds, hangs, fails(errDown), fails(sd.ErrConflict), fails(sd.ErrDenied),
+			slowToWithdraw(5 * time.Second),
+			after(time.Second, holds), after(time.Second, fails(errDown)),
+		}
 		d := &desk{}
-		d.then(func(ctx context.Context, up func()) error { return moods[rand.N(len(moods))](ctx, up) })
+		d.then(func(ctx context.Context, up func()) error {
+			return moods[rand.N(len(moods))](ctx, up)
+		})
 		r := registrar(t, d)
 		for n := range 200 {
 			go r.Register()
@@ -116,7 +121,8 @@ func TestNoAnnouncementAfterDeregister(t *testing.T) {
 			live, _ := d.count()
 			pass(rand.N(time.Minute))
 			if after, _ := d.count(); after != live {
-				t.Fatalf("round %d: want no call with a live ctx after Deregister, have %d", n, after-live)
+				t.Fatalf("round %d: want no call with a live ctx after Deregister, have %d", n,
+					after-live)
 			}
 		}
 		pass(time.Minute) // the last one may be slow to withdraw

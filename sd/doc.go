@@ -29,10 +29,10 @@
 // # Attributes and policy
 //
 // An instance may say more of itself than its name: weight, zone and tags, which a [Registrar]
-// publishes ([Attributes]). The operator of a directory may write a policy, which drains, weighs and
-// withdraws instances (package policy). Whoever asks by [FollowPolicy] reads both, and is told what
-// they come to with the instances, in one [Change]; who does not ask pays nothing and sees every
-// name. A registry that has a policy is a [PolicyStore].
+// publishes ([Attributes]). The operator of a directory may write a policy, which drains, weighs
+// and withdraws instances (package policy). Whoever asks by [FollowPolicy] reads both, and is told
+// what they come to with the instances, in one [Change]; who does not ask pays nothing and sees
+// every name. A registry that has a policy is a [PolicyStore].
 //
 // # States
 //

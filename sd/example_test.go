@@ -86,7 +86,8 @@ func ExampleFollowPolicy() {
 		return
 	}
 	_, version, _ := store.ReadPolicy(context.Background())
-	store.WritePolicy(context.Background(), "#daytime-policy 1\ndrain 192.0.2.1:8897 by=ops\n", version)
+	store.WritePolicy(context.Background(), "#daytime-policy 1\ndrain 192.0.2.1:8897 by=ops\n",
+		version)
 	fmt.Println((<-events).Instances)
 	fmt.Println(store.WritePolicy(context.Background(), "", version))
 	// Output:

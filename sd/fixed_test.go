@@ -32,7 +32,8 @@ func TestFixedListIsTheSet(t *testing.T) {
 
 func TestFixedListTakesNoRegistration(t *testing.T) {
 	b := fixed(t, "fixed://"+alice)
-	err := b.Announce(t.Context(), sd.Entry{Instance: bob}, func(sd.Status) { t.Error("up was called") })
+	err := b.Announce(t.Context(), sd.Entry{Instance: bob},
+		func(sd.Status) { t.Error("up was called") })
 	if !errors.Is(err, sd.ErrDenied) {
 		t.Errorf("announce: want %v, have %v", sd.ErrDenied, err)
 	}
@@ -79,7 +80,8 @@ func TestFixedListErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = sd.OpenFixed(target)
-		if err == nil || !strings.Contains(err.Error(), part) || !strings.Contains(err.Error(), "target "+text) {
+		if err == nil || !strings.Contains(err.Error(), part) ||
+			!strings.Contains(err.Error(), "target "+text) {
 			t.Errorf("%s: want an error with the target and %q, have %v", text, part, err)
 		}
 	}

@@ -40,7 +40,8 @@ func follow(t *testing.T, i *sd.Instancer) *follower {
 
 func (f *follower) take(t *testing.T, reset bool, up, down []string) {
 	if reset != (f.calls == nil) {
-		t.Errorf("call %d: want reset in the first one and in no other, have %v", len(f.calls)+1, reset)
+		t.Errorf("call %d: want reset in the first one and in no other, have %v", len(f.calls)+1,
+			reset)
 	}
 	if reset {
 		f.members = map[string]bool{}
@@ -57,7 +58,8 @@ func (f *follower) take(t *testing.T, reset bool, up, down []string) {
 		}
 		f.members[s] = true
 	}
-	f.calls = append(f.calls, news{reset, slices.Sorted(slices.Values(up)), slices.Sorted(slices.Values(down))})
+	f.calls = append(f.calls, news{reset, slices.Sorted(slices.Values(up)),
+		slices.Sorted(slices.Values(down))})
 }
 
 // set is the set that follows from the calls, sorted.
@@ -178,7 +180,8 @@ func TestFollowUnderRandomChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, i := instancer(t)
 		var followers []*follower
-		for _, takes := range []time.Duration{0, time.Millisecond, 150 * time.Millisecond, 3 * time.Second} {
+		for _, takes := range []time.Duration{0, time.Millisecond, 150 * time.Millisecond,
+			3 * time.Second} {
 			f := follow(t, i)
 			f.takes = takes
 			followers = append(followers, f)
@@ -198,7 +201,8 @@ func TestFollowUnderRandomChanges(t *testing.T) {
 		}
 		pass(time.Minute)
 		for _, f := range followers {
-			same(t, "set of the one that takes "+f.takes.String(), slices.Sorted(maps.Keys(want)), f.set())
+			same(t, "set of the one that takes "+f.takes.String(), slices.Sorted(maps.Keys(want)),
+				f.set())
 			t.Logf("%v: %d calls", f.takes, len(f.calls))
 		}
 	})

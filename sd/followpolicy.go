@@ -51,8 +51,8 @@ func (i *Instancer) Policy() PolicyState {
 	return PolicyState{document, version, failure, i.steering.evaluator.Unread(), i.fanout.Tally()}
 }
 
-// Entries returns the set as Instances does, with the attributes of each. Without [FollowPolicy] none
-// has any.
+// Entries returns the set as Instances does, with the attributes of each. Without [FollowPolicy]
+// none has any.
 func (i *Instancer) Entries() []policy.Entry {
 	if i.steering == nil {
 		return entriesOf(i.Instances(), fanout.NewEvaluator())
@@ -127,7 +127,8 @@ func (i *Instancer) expire() {
 	i.scheduleExpiry(now)
 }
 
-// scheduleExpiry has expire called when the next line expires. The caller holds the lock of steering.
+// scheduleExpiry has expire called when the next line expires. The caller holds the lock of
+// steering.
 func (i *Instancer) scheduleExpiry(now time.Time) {
 	s := i.steering
 	expiry, ok := s.evaluator.Expiry()
@@ -162,7 +163,8 @@ func (i *Instancer) logPolicy(before policy.Document) {
 	document, version, failure := i.steering.evaluator.Followed()
 	if failure != nil {
 		if _, has := i.backend.(PolicyStore); has {
-			level.Warn(i.logger).Log("msg", "policy not followed", "version", version, "err", failure)
+			level.Warn(i.logger).Log("msg", "policy not followed", "version", version, "err",
+				failure)
 		}
 		return
 	}

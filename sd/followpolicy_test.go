@@ -31,8 +31,8 @@ func weighs(weight int, version string) policy.Attributes {
 	return policy.Attributes{Weight: &weight, Tags: map[string]string{"version": version}}
 }
 
-// A steered is an Instancer that follows the policy of a registry, and a follower that believes what
-// it is told and no more.
+// A steered is an Instancer that follows the policy of a registry, and a follower that believes
+// what it is told and no more.
 type steered struct {
 	*sd.Instancer
 	registry *mem.Registry
@@ -97,7 +97,9 @@ func plain(names ...string) map[string]policy.Effective {
 }
 
 // with is plain with one that is another.
-func with(all map[string]policy.Effective, name string, v policy.Effective) map[string]policy.Effective {
+func with(
+	all map[string]policy.Effective, name string, v policy.Effective,
+) map[string]policy.Effective {
 	all = maps.Clone(all)
 	all[name] = v
 	return all
@@ -117,9 +119,11 @@ func TestFollowPolicy(t *testing.T) {
 		same(t, "calls", 1, s.told)
 
 		registry.PutEntry(alice, weighs(50, "3")) // another version: another line matches
-		s.has(t, "after a change of attributes", with(with(plain(), alice, policy.Effective{Weight: 7}), bob, drained))
+		s.has(t, "after a change of attributes",
+			with(with(plain(), alice, policy.Effective{Weight: 7}), bob, drained))
 		registry.Put(carol)
-		s.has(t, "after one came", with(with(plain(carol), alice, policy.Effective{Weight: 7}), bob, drained))
+		s.has(t, "after one came", with(with(plain(carol), alice, policy.Effective{Weight: 7}), bob,
+			drained))
 		registry.SetPolicy("")
 		s.has(t, "after the end of the policy", with(plain(bob, carol), alice, light))
 		registry.Expire(alice)
@@ -130,10 +134,12 @@ func TestFollowPolicy(t *testing.T) {
 		registry.SetPolicy(rules("# nothing"))
 		s.has(t, "after a policy that does nothing", plain(alice, bob, carol))
 		same(t, "calls for it", told, s.told)
-		if want := `msg=policy version=1 by=ops instances=2 drained=1`; !strings.Contains(s.log.String(), want) {
+		want := `msg=policy version=1 by=ops instances=2 drained=1`
+		if !strings.Contains(s.log.String(), want) {
 			t.Errorf("log: want %s in it, have\n%s", want, s.log)
 		}
-		same(t, "attributes of all", []policy.Entry{{Instance: alice}, {Instance: bob}, {Instance: carol}}, s.Entries())
+		same(t, "attributes of all", []policy.Entry{{Instance: alice}, {Instance: bob},
+			{Instance: carol}}, s.Entries())
 	})
 }
 
@@ -147,7 +153,8 @@ func TestFollowShares(t *testing.T) {
 		s.has(t, "without", plain(alice, bob))
 		same(t, "sides without", 0, len(s.sides))
 		registry.SetPolicy(rules("share version=2 10%"))
-		s.has(t, "with", with(plain(bob), alice, policy.Effective{Weight: policy.DefaultWeight, Side: 1}))
+		s.has(t, "with", with(plain(bob), alice, policy.Effective{Weight: policy.DefaultWeight,
+			Side: 1}))
 		same(t, "share of the second side", 1000, s.sides[1].Share)
 		late := &steered{}
 		defer s.Follow(late.take)()
@@ -178,7 +185,8 @@ func TestKitSubscribersSeeNoDrainedNames(t *testing.T) {
 		pass(time.Second)
 		same(t, "sets while all are drained", [][]string{{bob}, {alice, bob}}, r.sets)
 		same(t, "instances", []string{alice, bob}, s.Instances())
-		if have := s.State(); have.Phase != sd.Live || !strings.Contains(fmt.Sprint(have.Err), "every instance is drained") {
+		if have := s.State(); have.Phase != sd.Live ||
+			!strings.Contains(fmt.Sprint(have.Err), "every instance is drained") {
 			t.Errorf("state: want live, and that drains are suspended, have %v", have)
 		}
 		registry.SetPolicy("")
@@ -215,7 +223,8 @@ func TestPolicyThatIsWrong(t *testing.T) {
 			}
 		}
 		wantWarning("version 1", "unreadable")
-		if err := s.Policy().Err; !errors.Is(err, policy.ErrUnreadable) || !errors.Is(s.State().Err, policy.ErrUnreadable) {
+		if err := s.Policy().Err; !errors.Is(err, policy.ErrUnreadable) ||
+			!errors.Is(s.State().Err, policy.ErrUnreadable) {
 			t.Errorf("error: want %v, have %v", policy.ErrUnreadable, err)
 		}
 
@@ -236,7 +245,8 @@ func TestPolicyThatIsWrong(t *testing.T) {
 		registry.SetPolicy("")
 		s.has(t, "empty", plain(alice, bob))
 		wantWarning()
-		for part, want := range map[string]int{`msg="policy not followed"`: 3, `msg="line of the policy left out"`: 2} {
+		for part, want := range map[string]int{`msg="policy not followed"`: 3,
+			`msg="line of the policy left out"`: 2} {
 			if have := strings.Count(s.log.String(), part); have != want {
 				t.Errorf("lines with %s: want %d, have %d in\n%s", part, want, have, s.log)
 			}
@@ -249,7 +259,9 @@ func TestPolicyExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		registry := mem.NewRegistry()
 		registry.Put(alice)
-		end := func(after time.Duration) string { return " until=" + time.Now().Add(after).UTC().Format(time.RFC3339) }
+		end := func(after time.Duration) string {
+			return " until=" + time.Now().Add(after).UTC().Format(time.RFC3339)
+		}
 		registry.SetPolicy(rules("drain "+alice+end(time.Hour), "weight * 50"+end(2*time.Hour)))
 		s := newSteered(t, registry)
 		s.has(t, "at first", with(plain(), alice, policy.Effective{Weight: 50, Drained: true}))
@@ -273,10 +285,12 @@ func TestPolicyThatIsLacking(t *testing.T) {
 		i := sd.NewInstancer(b, kitlog.NewNopLogger(), sd.FollowPolicy())
 		defer i.Stop()
 		r := read(t, i)
-		b.emit(sd.Change{Reset: true, Up: []string{alice, bob}, Lacking: sd.Want{Policy: true}, Unread: []string{bob}})
+		b.emit(sd.Change{Reset: true, Up: []string{alice, bob}, Lacking: sd.Want{Policy: true},
+			Unread: []string{bob}})
 		same(t, "sets", [][]string{{alice, bob}}, r.sets)
 		have := fmt.Sprint(i.State())
-		if !strings.Contains(have, "live") || !strings.Contains(have, "could not be read") || !strings.Contains(have, "attributes of 1 instances") {
+		if !strings.Contains(have, "live") || !strings.Contains(have, "could not be read") ||
+			!strings.Contains(have, "attributes of 1 instances") {
 			t.Errorf("state: want both told, have %v", have)
 		}
 		same(t, "unread", []string{bob}, i.Policy().Unread)
@@ -328,7 +342,8 @@ func TestSnapshotKeepsThePolicy(t *testing.T) {
 		if text, _ := os.ReadFile(file); !strings.Contains(string(text), "weight "+bob+" 7") {
 			t.Errorf("a second after a change: want it in the file, have %s", text)
 		}
-		want := with(with(plain(), alice, policy.Effective{Weight: 50, Drained: true}), bob, policy.Effective{Weight: 7})
+		want := with(with(plain(), alice, policy.Effective{Weight: 50, Drained: true}), bob,
+			policy.Effective{Weight: 7})
 		s.has(t, "live", want)
 		s.Stop()
 
@@ -337,7 +352,8 @@ func TestSnapshotKeepsThePolicy(t *testing.T) {
 		again := newSteered(t, down, sd.Snapshot(file))
 		again.has(t, "from the file", want)
 		same(t, "version", int64(2), again.Policy().Version)
-		other := sd.NewInstancer(down.Open(), kitlog.NewNopLogger(), sd.Snapshot(file)) // asks for nothing
+		// Asks for nothing.
+		other := sd.NewInstancer(down.Open(), kitlog.NewNopLogger(), sd.Snapshot(file))
 		defer other.Stop()
 		r := read(t, other)
 		pass(time.Second)
@@ -352,8 +368,10 @@ func TestFollowPolicyUnderRandomChanges(t *testing.T) {
 		s := newSteered(t, registry)
 		slow := &steered{}
 		defer s.Follow(func(c sd.Change) { slow.take(c); time.Sleep(rand.N(2 * time.Second)) })()
-		documents := []string{"", rules("drain version=1"), rules("weight version=2 7", "share version=1 10%"),
-			rules("zone a 10.0.0.0/28", "drain zone=a"), "unreadable", rules("share version=2 50%", "share version=1 20%")}
+		documents := []string{"", rules("drain version=1"),
+			rules("weight version=2 7", "share version=1 10%"),
+			rules("zone a 10.0.0.0/28", "drain zone=a"), "unreadable", rules("share version=2 50%",
+				"share version=1 20%")}
 		for range 2000 {
 			name := instance(rand.N(40))
 			switch rand.N(10) {
@@ -391,7 +409,8 @@ func TestFollowPolicyUnderRandomChanges(t *testing.T) {
 func TestRegistrarAttributes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		registry := mem.NewRegistry()
-		r, err := sd.NewRegistrar(registry.Open(), alice, kitlog.NewNopLogger(), sd.Attributes(weighs(50, "2")))
+		r, err := sd.NewRegistrar(registry.Open(), alice, kitlog.NewNopLogger(),
+			sd.Attributes(weighs(50, "2")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -416,10 +435,12 @@ func TestRegistrarAttributes(t *testing.T) {
 		r.Register()
 		s.has(t, "registered again", with(plain(), alice, policy.Effective{Weight: 9}))
 
-		if err := r.SetAttributes(weighs(1001, "2")); err == nil || !strings.Contains(err.Error(), "1001") {
+		if err := r.SetAttributes(weighs(1001, "2")); err == nil ||
+			!strings.Contains(err.Error(), "1001") {
 			t.Errorf("wrong weight: want an error that names it, have %v", err)
 		}
-		if _, err := sd.NewRegistrar(registry.Open(), alice, kitlog.NewNopLogger(), sd.Attributes(policy.Attributes{Zone: "a b"})); err == nil {
+		if _, err := sd.NewRegistrar(registry.Open(), alice, kitlog.NewNopLogger(),
+			sd.Attributes(policy.Attributes{Zone: "a b"})); err == nil {
 			t.Error("wrong zone: want an error, have none")
 		}
 		s.has(t, "after wrong ones", with(plain(), alice, policy.Effective{Weight: 9}))
@@ -434,7 +455,8 @@ func TestDiagnosis(t *testing.T) {
 		defer i.Stop()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := i.Await(ctx); !errors.Is(err, sd.ErrNoDirectory) || !errors.Is(err, context.DeadlineExceeded) {
+		if err := i.Await(ctx); !errors.Is(err, sd.ErrNoDirectory) ||
+			!errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("await: want %v, have %v", sd.ErrNoDirectory, err)
 		}
 		pass(time.Minute)

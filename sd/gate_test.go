@@ -38,7 +38,8 @@ func TestGate(t *testing.T) {
 	want("others", "", time.Time{})
 	end := now.Add(time.Hour)
 	read(rules("drain *", "withdraw version=2 until="+end.Format(time.RFC3339)+" by=ops"))
-	const reason = "withheld by line 3 of the policy: withdraw version=2 until=2026-12-01T07:00:00Z by=ops"
+	const reason = "withheld by line 3 of the policy: " +
+		"withdraw version=2 until=2026-12-01T07:00:00Z by=ops"
 	want("by a tag", reason, end)
 	if err := gate.Read("unreadable"); !errors.Is(err, policy.ErrUnreadable) {
 		t.Errorf("unreadable: want %v, have %v", policy.ErrUnreadable, err)

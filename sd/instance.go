@@ -34,7 +34,8 @@ func refuse(s string) string {
 	if err != nil {
 		return "not an ip:port"
 	}
-	if addr := ap.Addr(); addr.Zone() != "" { // first: a zone can hold anything, and is not repeated
+	// First: a zone can hold anything, and is not repeated.
+	if addr := ap.Addr(); addr.Zone() != "" {
 		return "an address with a zone means nothing on another host"
 	}
 	var buf [64]byte
@@ -59,7 +60,8 @@ func refuseAddr(addr netip.Addr) string {
 		return "a multicast address cannot be dialled"
 	case addr.Is4() && bytes[12] == 0:
 		return "an address of 0.0.0.0/8 cannot be dialled"
-	case addr.Is4() && [3]byte(bytes[13:]) == [3]byte{255, 255, 255} && (bytes[12] == 255 || bytes[12] == 127):
+	case addr.Is4() && [3]byte(bytes[13:]) == [3]byte{255, 255, 255} &&
+		(bytes[12] == 255 || bytes[12] == 127):
 		return "a broadcast address cannot be dialled"
 	case addr.Is6() && addr.IsLinkLocalUnicast():
 		return "a link-local address without a zone cannot be dialled"

@@ -51,14 +51,16 @@ func TestNoInstances(t *testing.T) {
 			"1.2.3.4:013", "1.2.3.4:00", "[2001:DB8::3]:8897", "[2001:db8:0::3]:8897", "[0:0:0:0:0:0:0:1]:13",
 			"[::ffff:c000:201]:13", "[::0]:13",
 		},
-		"port 0":         {"1.2.3.4:0", "[::1]:0"},
-		"zone":           {"[fe80::1%eth0]:13", "[fe80::1%25eth0]:13", "[fe80::1%\x1b[31m]:013", "[fe80::1%" + strings.Repeat("a", huge) + "]:013"},
+		"port 0": {"1.2.3.4:0", "[::1]:0"},
+		"zone": {"[fe80::1%eth0]:13", "[fe80::1%25eth0]:13", "[fe80::1%\x1b[31m]:013",
+			"[fe80::1%" + strings.Repeat("a", huge) + "]:013"},
 		"broadcast":      {"255.255.255.255:13", "127.255.255.255:13"},
 		"0.0.0.0/8":      {"0.0.0.1:13", "0.1.2.3:13", "0.255.255.255:13"},
 		"without a zone": {"[fe80::1]:13", "[febf:ffff::1]:13"},
-		"second form":    {"[::c000:201]:8897", "[::7f00:1]:13", "[::ffff:192.0.2.1]:8897", "[::ffff:0.0.0.0]:13", "[::ffff:224.0.0.1]:13"},
-		"unspecified":    {"0.0.0.0:13", "[::]:13"},
-		"multicast":      {"224.0.0.1:13", "239.255.255.250:1900", "[ff02::1]:13"},
+		"second form": {"[::c000:201]:8897", "[::7f00:1]:13", "[::ffff:192.0.2.1]:8897",
+			"[::ffff:0.0.0.0]:13", "[::ffff:224.0.0.1]:13"},
+		"unspecified": {"0.0.0.0:13", "[::]:13"},
+		"multicast":   {"224.0.0.1:13", "239.255.255.250:1900", "[ff02::1]:13"},
 	} {
 		for _, s := range names {
 			err := sd.CheckInstance(s)
@@ -88,7 +90,8 @@ func harmless(t *testing.T, err error) {
 
 // What is accepted is what netip prints, can be dialled, and is the only spelling of its address.
 func FuzzCheckInstance(f *testing.F) {
-	for _, s := range []string{alice, carol, "[fe80::1%eth0]:13", "0.0.0.0:13", "1.2.3.4:013", "224.0.0.1:1"} {
+	for _, s := range []string{alice, carol, "[fe80::1%eth0]:13", "0.0.0.0:13", "1.2.3.4:013",
+		"224.0.0.1:1"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -100,8 +103,10 @@ func FuzzCheckInstance(f *testing.F) {
 		if parseErr != nil || ap.String() != s {
 			t.Errorf("%q was accepted: netip reads %v, %v", s, ap, parseErr)
 		}
-		if ap.Port() == 0 || ap.Addr().Zone() != "" || ap.Addr().IsUnspecified() || ap.Addr().IsMulticast() ||
-			strings.HasPrefix(s, "255.255.255.255:") || strings.HasPrefix(s, "0.") || strings.HasPrefix(s, "[fe8") {
+		if ap.Port() == 0 || ap.Addr().Zone() != "" || ap.Addr().IsUnspecified() ||
+			ap.Addr().IsMulticast() ||
+			strings.HasPrefix(s, "255.255.255.255:") || strings.HasPrefix(s, "0.") ||
+			strings.HasPrefix(s, "[fe8") {
 			t.Errorf("%q was accepted and cannot be dialled", s)
 		}
 		if len(s) > len("[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535") {

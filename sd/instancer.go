@@ -162,7 +162,8 @@ func (i *Instancer) apply(c Change) {
 func (i *Instancer) noteIgnored(c Change) {
 	if c.Ignored && !i.ignored {
 		i.ignored = true
-		level.Warn(i.logger).Log("msg", "the directory has a policy, which this program does not follow")
+		level.Warn(i.logger).Log("msg",
+			"the directory has a policy, which this program does not follow")
 	}
 }
 

@@ -53,11 +53,13 @@ func TestEveryEventIsTheWholeSetSorted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, i := instancer(t)
 		r := read(t, i)
-		for _, c := range []sd.Change{reset(carol, bob), up(alice), {Up: []string{instance(1)}, Down: []string{bob}}} {
+		for _, c := range []sd.Change{reset(carol, bob), up(alice),
+			{Up: []string{instance(1)}, Down: []string{bob}}} {
 			s.emit(c)
 			pass(time.Second)
 		}
-		same(t, "sets", [][]string{{bob, carol}, {alice, bob, carol}, {instance(1), alice, carol}}, r.sets)
+		same(t, "sets", [][]string{{bob, carol}, {alice, bob, carol}, {instance(1), alice, carol}},
+			r.sets)
 	})
 }
 
@@ -88,7 +90,8 @@ func TestStateOfAnInstancer(t *testing.T) {
 		began := time.Now()
 		want := func(p sd.Phase, err error) {
 			t.Helper()
-			if have := i.State(); have.Phase != p || !errors.Is(have.Err, err) || !have.Since.Equal(began) {
+			if have := i.State(); have.Phase != p || !errors.Is(have.Err, err) ||
+				!have.Since.Equal(began) {
 				t.Errorf("state: want %s since %v with %v, have %+v", p, began, err, have)
 			}
 		}
@@ -154,16 +157,27 @@ func TestOnlyInvalidNames(t *testing.T) {
 // Watch is called again for as long as anybody may be interested, and never in a busy loop.
 func TestWatchIsRetried(t *testing.T) {
 	refuses := func(context.Context, func(sd.Change)) error { return errDown }
-	emitsAndFails := func(_ context.Context, emit func(sd.Change)) error { emit(reset(alice)); return errDown }
+	emitsAndFails := func(_ context.Context,
+		emit func(sd.Change)) error {
+		emit(reset(alice))
+		return errDown
+	}
 	for name, test := range map[string]struct {
 		watch       watcher
 		least, most int // calls in ten minutes
 	}{
-		"fails":               {refuses, 600, 2400},                                                                  // a pause is half a second on average
-		"emits, then fails":   {emitsAndFails, 6000, 24000},                                                          // a twentieth of a second
-		"returns nil":         {func(context.Context, func(sd.Change)) error { return nil }, 600, 2400},              // against its contract
-		"is denied":           {func(context.Context, func(sd.Change)) error { return sd.ErrDenied }, 20, 40},        // somebody has to act first
-		"fails with a cancel": {func(context.Context, func(sd.Change)) error { return context.Canceled }, 600, 2400}, // not that of its ctx
+		// A pause is half a second on average.
+		"fails": {refuses, 600, 2400},
+		// A twentieth of a second.
+		"emits, then fails": {emitsAndFails, 6000, 24000},
+		"returns nil": {func(context.Context, func(sd.Change)) error { return nil }, 600,
+			2400}, // against its contract
+		// Somebody has to act first.
+		"is denied": {func(context.Context, func(sd.Change)) error { return sd.ErrDenied }, 20, 40},
+		"fails with a cancel": {func(context.Context,
+			func(sd.Change)) error {
+			return context.Canceled
+		}, 600, 2400}, // not that of its ctx
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -175,7 +189,8 @@ func TestWatchIsRetried(t *testing.T) {
 				pass(10 * time.Minute)
 				i.Stop()
 				if calls < test.least || calls > test.most {
-					t.Errorf("calls of Watch in ten minutes: want %d to %d, have %d", test.least, test.most, calls)
+					t.Errorf("calls of Watch in ten minutes: want %d to %d, have %d", test.least,
+						test.most, calls)
 				}
 			})
 		})
@@ -188,8 +203,11 @@ type watcher func(ctx context.Context, emit func(sd.Change)) error
 func (w watcher) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) error {
 	return w(ctx, emit)
 }
-func (watcher) Announce(context.Context, sd.Entry, func(sd.Status)) error { panic("not a Registrar") }
-func (watcher) Close() error                                              { panic("not the Instancer's to close") }
+func (watcher) Announce(context.Context, sd.Entry,
+	func(sd.Status)) error {
+	panic("not a Registrar")
+}
+func (watcher) Close() error { panic("not the Instancer's to close") }
 
 // Stop waits for Watch, however long that takes to clean up.
 func TestStopWaitsForWatch(t *testing.T) {

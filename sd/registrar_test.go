@@ -22,12 +22,13 @@ func TestRegisterReturnsWhenSettled(t *testing.T) {
 		phase    sd.Phase
 		err      error
 	}{
-		"visible":     {after(soon, holds), soon, sd.Registered, nil},
-		"refused":     {after(soon, fails(errDown)), soon, sd.Registering, errDown},
-		"conflict":    {after(soon, fails(sd.ErrConflict)), soon, sd.Conflict, sd.ErrConflict},
-		"hangs":       {hangs, 2 * time.Second, sd.Registering, nil},
-		"very slow":   {after(time.Minute, holds), 2 * time.Second, sd.Registering, nil},
-		"up and lost": {func(_ context.Context, up func()) error { up(); return errDown }, 0, sd.Lost, errDown},
+		"visible":   {after(soon, holds), soon, sd.Registered, nil},
+		"refused":   {after(soon, fails(errDown)), soon, sd.Registering, errDown},
+		"conflict":  {after(soon, fails(sd.ErrConflict)), soon, sd.Conflict, sd.ErrConflict},
+		"hangs":     {hangs, 2 * time.Second, sd.Registering, nil},
+		"very slow": {after(time.Minute, holds), 2 * time.Second, sd.Registering, nil},
+		"up and lost": {func(_ context.Context, up func()) error { up(); return errDown }, 0,
+			sd.Lost, errDown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -63,10 +64,12 @@ func TestRegistrationIsNoBusyLoop(t *testing.T) {
 		announce    announcement
 		least, most int // attempts in ten minutes
 	}{
-		"lost at once": {func(_ context.Context, up func()) error { up(); return errDown }, 6000, 24000},
-		"denied":       {fails(sd.ErrDenied), 20, 40},
-		"conflict":     {fails(sd.ErrConflict), 600, 2400},
-		"returns nil":  {func(context.Context, func()) error { return nil }, 600, 2400}, // against its contract
+		"lost at once": {func(_ context.Context, up func()) error { up(); return errDown }, 6000,
+			24000},
+		"denied":   {fails(sd.ErrDenied), 20, 40},
+		"conflict": {fails(sd.ErrConflict), 600, 2400},
+		// Against its contract.
+		"returns nil": {func(context.Context, func()) error { return nil }, 600, 2400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -74,7 +77,8 @@ func TestRegistrationIsNoBusyLoop(t *testing.T) {
 				registrar(t, d).Register()
 				pass(10 * time.Minute)
 				if live, _ := d.count(); live < test.least || live > test.most {
-					t.Errorf("attempts in ten minutes: want %d to %d, have %d", test.least, test.most, live)
+					t.Errorf("attempts in ten minutes: want %d to %d, have %d", test.least,
+						test.most, live)
 				}
 			})
 		})

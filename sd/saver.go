@@ -78,7 +78,8 @@ func (s *saver) close() {
 
 // isNews reports whether err is worth a line: another reason than the last time, or long after it.
 func (s *saver) isNews(err error) bool {
-	news := s.told == nil || err.Error() != s.told.Error() || time.Since(s.toldAt) >= notWrittenPause
+	news := s.told == nil || err.Error() != s.told.Error() ||
+		time.Since(s.toldAt) >= notWrittenPause
 	if news {
 		s.told, s.toldAt = err, time.Now()
 	}

@@ -25,7 +25,8 @@ func target(t *testing.T, text string) sd.Target {
 
 // ownSnapshot runs an Instancer of a registry with these instances, whose target is of, and returns
 // what it logged. While the registry is down it is one that fails.
-func ownSnapshot(t *testing.T, file, of string, down bool, instances ...string) (have []string, logged string) {
+func ownSnapshot(t *testing.T, file, of string, down bool, instances ...string) (have []string,
+	logged string) {
 	registry := mem.NewRegistry()
 	for _, s := range instances {
 		registry.Put(s)
@@ -34,7 +35,8 @@ func ownSnapshot(t *testing.T, file, of string, down bool, instances ...string) 
 		registry.Fail(errors.New("down"))
 	}
 	var lines strings.Builder
-	i := sd.NewInstancer(registry.Open(), kitlog.NewLogfmtLogger(&lines), sd.Snapshot(file, target(t, of)))
+	i := sd.NewInstancer(registry.Open(), kitlog.NewLogfmtLogger(&lines),
+		sd.Snapshot(file, target(t, of)))
 	time.Sleep(time.Second)
 	synctest.Wait()
 	i.Stop()
@@ -69,7 +71,8 @@ func TestSnapshotOfAnotherRegistry(t *testing.T) {
 					return
 				}
 				same(t, "instances", 0, len(have))
-				if !strings.Contains(logged, "another registry") || !strings.Contains(logged, written) {
+				if !strings.Contains(logged, "another registry") ||
+					!strings.Contains(logged, written) {
 					t.Errorf("log: want both registries in it, have %s", logged)
 				}
 				// Nor does its list replace the other's, and that is said once.

@@ -32,7 +32,8 @@ func snapshotOf(t *testing.T, instances ...string) string {
 
 // startDown starts an Instancer whose registry fails, and returns the first set that it sends, or
 // nil if it sends none.
-func startDown(t *testing.T, registry *mem.Registry, file string, logger kitlog.Logger) (*sd.Instancer, []string) {
+func startDown(t *testing.T, registry *mem.Registry, file string,
+	logger kitlog.Logger) (*sd.Instancer, []string) {
 	registry.Fail(errors.New("down"))
 	i := sd.NewInstancer(registry.Open(), logger, sd.Snapshot(file))
 	t.Cleanup(i.Stop)
@@ -164,7 +165,8 @@ func TestSnapshotThatCannotBeWritten(t *testing.T) {
 		var logged strings.Builder
 		registry := mem.NewRegistry()
 		registry.Put(alice)
-		i := sd.NewInstancer(registry.Open(), kitlog.NewLogfmtLogger(kitlog.NewSyncWriter(&logged)), sd.Snapshot(directory))
+		i := sd.NewInstancer(registry.Open(), kitlog.NewLogfmtLogger(kitlog.NewSyncWriter(&logged)),
+			sd.Snapshot(directory))
 		synctest.Wait()
 		i.Stop()
 		if want := "want a regular file, or none"; !strings.Contains(logged.String(), want) {
@@ -191,7 +193,8 @@ func TestSnapshotFromTheFuture(t *testing.T) {
 		if since := i.State().Since; !since.Equal(began) {
 			t.Errorf("stale since: want %v, have %v", began, since)
 		}
-		if want := "from the future (2999-01-02T03:04:05Z)"; !strings.Contains(logged.String(), want) {
+		if want := "from the future (2999-01-02T03:04:05Z)"; !strings.Contains(logged.String(),
+			want) {
 			t.Errorf("log: want %q in it, have %s", want, logged.String())
 		}
 	})
@@ -257,16 +260,19 @@ func TestSnapshotIsChecked(t *testing.T) {
 		"not JSON":      {"alice", 0o600, nil, "snapshot not used"},
 		"empty":         {"", 0o600, nil, "snapshot not used"},
 		"other version": {strings.Replace(good, "1", "2", 1), 0o600, nil, "version 2: want 1"},
-		"hostile names": {strings.Replace(good, `["`, `["0.0.0.0:1","example.com:1","`, 1), 0o600, []string{alice}, "left out"},
+		"hostile names": {strings.Replace(good, `["`, `["0.0.0.0:1","example.com:1","`, 1), 0o600,
+			[]string{alice}, "left out"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				file := filepath.Join(t.TempDir(), "snapshot.json")
-				if err := errors.Join(os.WriteFile(file, []byte(test.content), 0o600), os.Chmod(file, test.mode)); err != nil {
+				if err := errors.Join(os.WriteFile(file, []byte(test.content), 0o600),
+					os.Chmod(file, test.mode)); err != nil {
 					t.Fatal(err)
 				}
 				var logged strings.Builder
-				_, have := startDown(t, mem.NewRegistry(), file, kitlog.NewLogfmtLogger(kitlog.NewSyncWriter(&logged)))
+				_, have := startDown(t, mem.NewRegistry(), file,
+					kitlog.NewLogfmtLogger(kitlog.NewSyncWriter(&logged)))
 				if !slices.Equal(test.want, have) {
 					t.Errorf("instances: want %q, have %q", test.want, have)
 				}

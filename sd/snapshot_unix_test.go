@@ -44,7 +44,8 @@ func TestSnapshotOfAGroup(t *testing.T) {
 				if err := os.Chown(file, -1, test.group); err != nil {
 					t.Skip("another group can be given by root alone:", err)
 				}
-				if err := errors.Join(os.Chmod(file, test.mode), os.Chmod(filepath.Dir(file), test.dir)); err != nil {
+				if err := errors.Join(os.Chmod(file, test.mode),
+					os.Chmod(filepath.Dir(file), test.dir)); err != nil {
 					t.Fatal(err)
 				}
 				_, have := startDown(t, mem.NewRegistry(), file, kitlog.NewNopLogger())
@@ -96,13 +97,15 @@ func TestSnapshotBehindALink(t *testing.T) {
 	for name, test := range map[string]struct {
 		dir  os.FileMode
 		used bool
-	}{"in a directory of ours": {0o755, true}, "in one of everybody": {0o777 | os.ModeSticky, false}} {
+	}{"in a directory of ours": {0o755, true}, "in one of everybody": {0o777 | os.ModeSticky,
+		false}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				file := snapshotOf(t, alice)
 				before, _ := os.ReadFile(file)
 				link := filepath.Join(t.TempDir(), "link")
-				if err := errors.Join(os.Symlink(file, link), os.Chmod(filepath.Dir(link), test.dir)); err != nil {
+				if err := errors.Join(os.Symlink(file, link),
+					os.Chmod(filepath.Dir(link), test.dir)); err != nil {
 					t.Fatal(err)
 				}
 				if err := sd.CheckSnapshot(link); (err == nil) != test.used {
@@ -110,7 +113,8 @@ func TestSnapshotBehindALink(t *testing.T) {
 				}
 				registry := mem.NewRegistry()
 				registry.Put(bob)
-				if _, have := startDown(t, registry, link, kitlog.NewNopLogger()); (have != nil) != test.used {
+				if _, have := startDown(t, registry, link,
+					kitlog.NewNopLogger()); (have != nil) != test.used {
 					t.Errorf("used: want %v, have %q", test.used, have)
 				}
 				registry.Fail(nil)
@@ -153,7 +157,8 @@ func TestCheckSnapshot(t *testing.T) {
 		if want == "" && err == nil {
 			continue
 		}
-		if err == nil || want == "" || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), dir) {
+		if err == nil || want == "" || !strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), dir) {
 			t.Errorf("%.20s: want %q and the name in the error, have %v", name, want, err)
 		}
 	}
@@ -198,7 +203,8 @@ func TestSnapshotOfAKilledProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // whoever writes next removes it
 		registry := mem.NewRegistry()
 		registry.Put(alice)
-		i := sd.NewInstancer(registry.Open(), kitlog.NewNopLogger(), sd.Snapshot(filepath.Join(dir, "snapshot.json")))
+		i := sd.NewInstancer(registry.Open(), kitlog.NewNopLogger(),
+			sd.Snapshot(filepath.Join(dir, "snapshot.json")))
 		time.Sleep(time.Second)
 		i.Stop()
 	})

@@ -41,7 +41,10 @@ func ofInstances(
 	for name := range attributes {
 		if isStranger(name) {
 			attributes = maps.Clone(attributes)
-			maps.DeleteFunc(attributes, func(name string, _ policy.Attributes) bool { return isStranger(name) })
+			maps.DeleteFunc(attributes, func(name string,
+				_ policy.Attributes) bool {
+				return isStranger(name)
+			})
 			break
 		}
 	}

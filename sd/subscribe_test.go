@@ -147,10 +147,12 @@ func TestBurstIsMerged(t *testing.T) {
 		same(t, "the first change was sent after", 0, r.at[1].Sub(start))
 		same(t, "instances in it", 1, len(r.sets[1]))
 		if have := len(r.sets) - 1; have > most {
-			t.Errorf("events for %d changes in a second: want at most %d, have %d", changes, most, have)
+			t.Errorf("events for %d changes in a second: want at most %d, have %d", changes, most,
+				have)
 		}
 		same(t, "instances 200 ms after the burst", changes, len(r.last()))
-		t.Logf("%d events, the last one %v after the last change", len(r.sets)-1, r.at[len(r.at)-1].Sub(end))
+		t.Logf("%d events, the last one %v after the last change", len(r.sets)-1,
+			r.at[len(r.at)-1].Sub(end))
 	})
 }
 

@@ -99,17 +99,19 @@ func (s Schemes) Open(text string) (Backend, error) {
 	open, ok := s[t.Scheme]
 	if !ok {
 		known := strings.Join(slices.Sorted(maps.Keys(s)), ", ")
-		return nil, fmt.Errorf("target %.200q: unknown scheme %q; known are %s", text, t.Scheme, known)
+		return nil, fmt.Errorf("target %.200q: unknown scheme %q; known are %s", text, t.Scheme,
+			known)
 	}
 	return open(t)
 }
 
-// meant returns the target of a known scheme that text, which has none, may stand for: the one whose
-// usual port it has, or else the first of the usual ones.
+// meant returns the target of a known scheme that text, which has none, may stand for: the one
+// whose usual port it has, or else the first of the usual ones.
 func (s Schemes) meant(text string) (Target, bool) {
 	usual := []struct {
 		scheme, port string
-	}{{"etcd", "2379"}, {"dns", "53"}, {"zk", "2181"}, {"zk", ""}, {"etcd", ""}, {"dns", ""}, {"fixed", ""}}
+	}{{"etcd", "2379"}, {"dns", "53"}, {"zk", "2181"}, {"zk", ""}, {"etcd", ""}, {"dns",
+		""}, {"fixed", ""}}
 	for _, u := range usual {
 		t, err := ParseTarget(u.scheme + "://" + text)
 		if s[u.scheme] != nil && err == nil && (u.port == "" || t.hasPort(u.port)) {
@@ -121,5 +123,6 @@ func (s Schemes) meant(text string) (Target, bool) {
 
 // hasPort reports whether a host has just that port.
 func (t Target) hasPort(port string) bool {
-	return slices.ContainsFunc(t.Hosts, func(h Host) bool { return strconv.Itoa(int(h.Port)) == port })
+	return slices.ContainsFunc(t.Hosts,
+		func(h Host) bool { return strconv.Itoa(int(h.Port)) == port })
 }

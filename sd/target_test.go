@@ -17,17 +17,22 @@ func TestParseTarget(t *testing.T) {
 			sd.Host{Name: "a", Port: 1}, sd.Host{Name: "b"}, sd.Host{Name: "c", Port: 65535})},
 		"zk://[::1]:2181,[2001:db8::1]": {Scheme: "zk", Hosts: hosts(
 			sd.Host{Name: "::1", Port: 2181}, sd.Host{Name: "2001:db8::1"})},
-		"zk://Zoo-1.example_net/": {Scheme: "zk", Hosts: hosts(sd.Host{Name: "Zoo-1.example_net"}), Path: "/"},
-		"zk://a/b/c":              {Scheme: "zk", Hosts: hosts(sd.Host{Name: "a"}), Path: "/b/c"},
-		"zk://a/b//../@c:d=f&":    {Scheme: "zk", Hosts: hosts(sd.Host{Name: "a"}), Path: "/b//../@c:d=f&"}, // the opener judges paths
-		"zk://a/b/":               {Scheme: "zk", Hosts: hosts(sd.Host{Name: "a"}), Path: "/b"},
-		"zk://a/b:2181/c":         {Scheme: "zk", Hosts: hosts(sd.Host{Name: "a"}), Path: "/b:2181/c"},
-		"file:///var/list":        {Scheme: "file", Path: "/var/list"},
-		"file://a/var":            {Scheme: "file", Hosts: hosts(sd.Host{Name: "a"}), Path: "/var"},
-		"dns:///example.com?k=v":  {Scheme: "dns", Path: "/example.com", Keys: map[string]string{"k": "v"}},
+		"zk://Zoo-1.example_net/": {Scheme: "zk", Hosts: hosts(sd.Host{Name: "Zoo-1.example_net"}),
+			Path: "/"},
+		"zk://a/b/c": {Scheme: "zk", Hosts: hosts(sd.Host{Name: "a"}), Path: "/b/c"},
+		"zk://a/b//../@c:d=f&": {Scheme: "zk", Hosts: hosts(sd.Host{Name: "a"}),
+			Path: "/b//../@c:d=f&"}, // the opener judges paths
+		"zk://a/b/": {Scheme: "zk", Hosts: hosts(sd.Host{Name: "a"}), Path: "/b"},
+		"zk://a/b:2181/c": {Scheme: "zk", Hosts: hosts(sd.Host{Name: "a"}),
+			Path: "/b:2181/c"},
+		"file:///var/list": {Scheme: "file", Path: "/var/list"},
+		"file://a/var":     {Scheme: "file", Hosts: hosts(sd.Host{Name: "a"}), Path: "/var"},
+		"dns:///example.com?k=v": {Scheme: "dns", Path: "/example.com",
+			Keys: map[string]string{"k": "v"}},
 		"zk://a?session-timeout=10s": {Scheme: "zk", Hosts: hosts(sd.Host{Name: "a"}),
 			Keys: map[string]string{"session-timeout": "10s"}},
-		"h2://a:1/p?y=/2?=&x=1": {Scheme: "h2", Hosts: hosts(sd.Host{Name: "a", Port: 1}), Path: "/p",
+		"h2://a:1/p?y=/2?=&x=1": {Scheme: "h2", Hosts: hosts(sd.Host{Name: "a", Port: 1}),
+			Path: "/p",
 			Keys: map[string]string{"x": "1", "y": "/2?="}},
 	} {
 		have, err := sd.ParseTarget(text)
@@ -51,10 +56,12 @@ func TestParseTargetErrors(t *testing.T) {
 		"character '\u00e4'": {"zk://\u00e4"},
 		`escape "%"`:         {"zk://a%20b", "zk://a/%2e%2e", "zk://[fe80::1%25eth0]"},
 		`user part`:          {"zk://me@a", "zk://me:secret@a:1/p"},
-		`host ""`:            {"zk://", "zk:///p", "zk://?k=v", "zk://a,", "zk://,a", "zk://a,,b", "file://", "dns://?k=v", "file://,/p"},
+		`host ""`: {"zk://", "zk:///p", "zk://?k=v", "zk://a,", "zk://,a", "zk://a,,b",
+			"file://", "dns://?k=v", "file://,/p"},
 		// What half of all ZooKeeper users write.
 		`character ',' in the path "/svc,b:2181/svc": all hosts stand before the one path`: {"zk://a:2181/svc,b:2181/svc"},
-		`character ',' in the path`:  {"zk://a/svc,", "zk://a/svc,zk://b/svc", "zk://a/svc, b", "zk://a,b/,c", "file:///a,b"},
+		`character ',' in the path`: {"zk://a/svc,", "zk://a/svc,zk://b/svc", "zk://a/svc, b",
+			"zk://a,b/,c", "file:///a,b"},
 		`character ';' in the path`:  {"zk://a/svc;b:2181/svc"},
 		`character '#' in the path`:  {"zk://a/svc#x", "zk://a/#"},
 		`character ' ' in the path`:  {"zk://a/s vc", "zk://a/svc "},
@@ -66,7 +73,8 @@ func TestParseTargetErrors(t *testing.T) {
 		`host "a[b"`:                 {"zk://a[b"},
 		`host "::1"`:                 {"zk://::1"},
 		`host "a:1:2"`:               {"zk://a:1:2"},
-		`host "[`: {"zk://[", "zk://[]", "zk://[::1", "zk://[::1]a", "zk://[::1]2181", "zk://[::1]]",
+		`host "[`: {"zk://[", "zk://[]", "zk://[::1", "zk://[::1]a", "zk://[::1]2181",
+			"zk://[::1]]",
 			"zk://[127.0.0.1]", "zk://[a]:1", "zk://[[::1]]"},
 		`port ""`:         {"zk://a:", "zk://[::1]:", "zk://a:/p"},
 		`port "0"`:        {"zk://a:0", "zk://[::1]:0"},
@@ -111,7 +119,8 @@ func TestTargetErrorsKeepSecrets(t *testing.T) {
 			t.Errorf("%s: want an error without the secret, have %v", text, err)
 		}
 	}
-	for _, text := range []string{strings.Repeat("a", 1<<20), "zk://" + strings.Repeat("-", 1<<20), "zk://a:" + strings.Repeat("1", 1<<20), "zk://a?" + strings.Repeat("k", 1<<20)} {
+	for _, text := range []string{strings.Repeat("a", 1<<20), "zk://" + strings.Repeat("-", 1<<20),
+		"zk://a:" + strings.Repeat("1", 1<<20), "zk://a?" + strings.Repeat("k", 1<<20)} {
 		_, err := sd.ParseTarget(text)
 		if err == nil || len(err.Error()) > 600 {
 			t.Errorf("%.10s...: want a short error, have %d bytes", text, len(err.Error()))
@@ -158,7 +167,8 @@ func FuzzParseTarget(f *testing.F) {
 		if !reflect.DeepEqual(first, second) {
 			t.Errorf("%q: want %+v again, have %+v", text, first, second)
 		}
-		if have := first.String(); len(first.Keys) < 2 && have != text && have != withoutSlash(text) {
+		if have := first.String(); len(first.Keys) < 2 && have != text &&
+			have != withoutSlash(text) {
 			t.Errorf("%q: text: have %q", text, first)
 		}
 	})
@@ -178,7 +188,11 @@ func TestSchemes(t *testing.T) {
 	var opened []sd.Target
 	refused := errors.New("refused")
 	schemes := sd.Schemes{
-		"zk":    func(target sd.Target) (sd.Backend, error) { opened = append(opened, target); return nil, refused },
+		"zk": func(target sd.Target) (sd.Backend,
+			error) {
+			opened = append(opened, target)
+			return nil, refused
+		},
 		"fixed": sd.OpenFixed,
 	}
 
@@ -190,7 +204,8 @@ func TestSchemes(t *testing.T) {
 	if _, err := schemes.Open("zk://a/p"); !errors.Is(err, refused) {
 		t.Errorf("open: want the opener's error, have %v", err)
 	}
-	same(t, "what the opener got", []sd.Target{{Scheme: "zk", Hosts: []sd.Host{{Name: "a"}}, Path: "/p"}}, opened)
+	same(t, "what the opener got", []sd.Target{{Scheme: "zk", Hosts: []sd.Host{{Name: "a"}},
+		Path: "/p"}}, opened)
 
 	for text, part := range map[string]string{
 		"consul://a":       `unknown scheme "consul"; known are fixed, zk`,

@@ -86,7 +86,10 @@ func (b *Backend) ReadPolicy(ctx context.Context) (document string, version int6
 	if err := ctx.Err(); err != nil {
 		return "", 0, err
 	}
-	if _, err := b.newCall().do(func(r *Registry) { document, version = r.document, r.version }); err != nil {
+	if _, err := b.newCall().do(func(r *Registry) {
+		document, version = r.document,
+			r.version
+	}); err != nil {
 		return "", 0, fmt.Errorf("mem: read the policy: %w", err)
 	}
 	return document, version, nil
@@ -128,7 +131,8 @@ func (b *Backend) Announce(ctx context.Context, e sd.Entry, told func(sd.Status)
 		}
 	}
 	if err := b.withdraw(e.Instance); err != nil {
-		return fmt.Errorf("mem: withdraw %s: %w: %w: %w", e.Instance, sd.ErrUnconfirmed, err, ctx.Err())
+		return fmt.Errorf("mem: withdraw %s: %w: %w: %w", e.Instance, sd.ErrUnconfirmed, err,
+			ctx.Err())
 	}
 	return ctx.Err()
 }
@@ -160,8 +164,8 @@ type announcement struct {
 	status    sd.Status // told last
 }
 
-// reconcile makes the entry what it should be and waits until that may be something else. It returns
-// an error when the entry is lost.
+// reconcile makes the entry what it should be and waits until that may be something else. It
+// returns an error when the entry is lost.
 func (a *announcement) reconcile(ctx context.Context) (err error) {
 	var status sd.Status
 	var again time.Time
@@ -193,7 +197,8 @@ func (a *announcement) reconcile(ctx context.Context) (err error) {
 // update publishes the entry, or withdraws it while the policy withholds it.
 func (a *announcement) update(r *Registry) (status sd.Status, again time.Time, err error) {
 	a.gate.Read(r.document) // of an unreadable one nothing is believed
-	again, why := a.gate.Withheld(policy.Entry{Instance: a.Instance, Attributes: a.Attributes}, time.Now())
+	again, why := a.gate.Withheld(policy.Entry{Instance: a.Instance, Attributes: a.Attributes},
+		time.Now())
 	present, exists := r.entries[a.Instance]
 	switch {
 	case exists && present.owner != a.Backend:
@@ -211,8 +216,8 @@ func (a *announcement) update(r *Registry) (status sd.Status, again time.Time, e
 	return sd.Status{Phase: sd.Registered}, again, nil
 }
 
-// withdraw removes the entry if it is this backend's, or, while the registry fails, leaves word that
-// it should be.
+// withdraw removes the entry if it is this backend's, or, while the registry fails, leaves word
+// that it should be.
 func (b *Backend) withdraw(instance string) error {
 	r := b.registry
 	r.mu.Lock()

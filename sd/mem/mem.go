@@ -2,8 +2,9 @@
 // plain value that the test makes and shares between the servers and the clients under test;
 // nothing is global.
 //
-// It keeps the contract of sd.Backend, which sdtest executes on it, with attributes and a policy, and
-// it fails on demand: [Registry.Expire] and [Registry.Fail]. It runs inside testing/synctest bubbles.
+// It keeps the contract of sd.Backend, which sdtest executes on it, with attributes and a policy,
+// and it fails on demand: [Registry.Expire] and [Registry.Fail]. It runs inside testing/synctest
+// bubbles.
 package mem
 
 import (
@@ -72,9 +73,9 @@ func (r *Registry) SetPolicy(document string) {
 	r.changed()
 }
 
-// Expire removes the entry of instance, whoever owns it, as the end of its session would: to whoever
-// watches, it is lost, while what an Announce withdraws has withdrawn. An Announce that held it
-// returns.
+// Expire removes the entry of instance, whoever owns it, as the end of its session would: to
+// whoever watches, it is lost, while what an Announce withdraws has withdrawn. An Announce that
+// held it returns.
 func (r *Registry) Expire(instance string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -133,8 +134,8 @@ type view struct {
 	version int64 // of the policy
 }
 
-// look returns the registry as it is now, and the difference to seen that want asks for, or the whole
-// set if seen is nil. The caller holds the lock.
+// look returns the registry as it is now, and the difference to seen that want asks for, or the
+// whole set if seen is nil. The caller holds the lock.
 func (r *Registry) look(seen *view, want sd.Want) (*view, sd.Change) {
 	now := &view{maps.Clone(r.entries), r.version}
 	c := sd.Change{Reset: seen == nil, Ignored: !want.Policy && r.document != ""}

@@ -36,7 +36,10 @@ func TestShortFailure(t *testing.T) {
 		blip := errors.New("blip")
 		ended := make(chan error, 2)
 		go func() { ended <- b.Watch(t.Context(), sd.Want{}, func(sd.Change) {}) }()
-		go func() { ended <- b.Announce(t.Context(), sd.Entry{Instance: "192.0.2.1:8897"}, func(sd.Status) {}) }()
+		go func() {
+			ended <- b.Announce(t.Context(), sd.Entry{Instance: "192.0.2.1:8897"},
+				func(sd.Status) {})
+		}()
 		synctest.Wait()
 		registry.Put("192.0.2.2:8897") // which wakes them as well
 		registry.Fail(blip)

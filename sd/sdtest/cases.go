@@ -99,7 +99,12 @@ func unknownIsNotEmpty(ctx context.Context, h Harness) error {
 		r := NewRecorder()
 		defer i.Follow(r.Emit)()
 		return inOrder(
-			func() error { h.Settle(); pause(2 * time.Second); return phase(h, i.State, sd.Unknown) },
+			func() error {
+				h.Settle()
+				pause(2 * time.Second)
+				return phase(h, i.State,
+					sd.Unknown)
+			},
 			h.Restore,
 			func() error { return r.shows(h, alice) },
 			func() error { return r.neverBelow(1) },
@@ -201,7 +206,8 @@ func watchedAfterFailure(ctx context.Context, h Harness) error {
 		defer i.Stop()
 		r := NewRecorder()
 		defer i.Follow(r.Emit)()
-		for _, name := range []string{alice, bob} { // the second failure finds what the first one broke
+		// The second failure finds what the first one broke.
+		for _, name := range []string{alice, bob} {
 			err := inOrder(
 				func() error { return phase(h, i.State, sd.Live) },
 				h.Fail,

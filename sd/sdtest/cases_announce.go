@@ -113,9 +113,13 @@ func announcedOnce(ctx context.Context, h Harness) error {
 		if err != nil {
 			return err
 		}
-		second := start(ctx, func(ctx context.Context) error { return b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) {}) })
+		second := start(ctx, func(ctx context.Context) error {
+			return b.Announce(ctx,
+				sd.Entry{Instance: alice}, func(sd.Status) {})
+		})
 		if err := second.end(h); err != nil || !errors.Is(second.err, sd.ErrConflict) {
-			return fmt.Errorf("second: want %v, have %w", sd.ErrConflict, errors.Join(err, second.err))
+			return fmt.Errorf("second: want %v, have %w", sd.ErrConflict,
+				errors.Join(err, second.err))
 		}
 		return errors.Join(registered(h, alice), first.stop(h), registered(h))
 	})
@@ -162,16 +166,21 @@ func handedOver(ctx context.Context, h Harness) error {
 		if errors.Is(a.err, context.Canceled) || a.err == nil {
 			return fmt.Errorf("entry handed over: want why it is lost, have %v", a.err)
 		}
-		a = start(ctx, func(ctx context.Context) error { return b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) {}) })
+		a = start(ctx, func(ctx context.Context) error {
+			return b.Announce(ctx,
+				sd.Entry{Instance: alice}, func(sd.Status) {})
+		})
 		if err := a.end(h); err != nil {
 			return err
 		}
 		if !errors.Is(a.err, sd.ErrConflict) {
-			return fmt.Errorf("announce of what was handed over: want %v, have %v", sd.ErrConflict, a.err)
+			return fmt.Errorf("announce of what was handed over: want %v, have %v", sd.ErrConflict,
+				a.err)
 		}
 		done, cancel := context.WithCancel(ctx)
 		cancel()
-		if err := b.Announce(done, sd.Entry{Instance: alice}, func(sd.Status) {}); !errors.Is(err, context.Canceled) {
+		if err := b.Announce(done, sd.Entry{Instance: alice}, func(sd.Status) {}); !errors.Is(err,
+			context.Canceled) {
 			return fmt.Errorf("withdraw: want %v, have %v", context.Canceled, err)
 		}
 		return registered(h, alice)
@@ -188,7 +197,8 @@ func lossReported(ctx context.Context, h Harness) error {
 			if err := errors.Join(h.Remove(alice), a.end(h)); err != nil {
 				return err
 			}
-			if errors.Is(a.err, context.Canceled) || errors.Is(a.err, sd.ErrConflict) || a.err == nil {
+			if errors.Is(a.err, context.Canceled) || errors.Is(a.err, sd.ErrConflict) ||
+				a.err == nil {
 				return fmt.Errorf("entry removed: want why it is lost, have %v", a.err)
 			}
 		}
@@ -264,7 +274,8 @@ func withdrawnAfterFailure(ctx context.Context, h Harness) error {
 				// and a last one with ctx done withdraws.
 				done, cancel := context.WithCancel(ctx)
 				cancel()
-				if err := b.Announce(done, sd.Entry{Instance: alice}, func(sd.Status) {}); !errors.Is(err, context.Canceled) {
+				if err := b.Announce(done, sd.Entry{Instance: alice},
+					func(sd.Status) {}); !errors.Is(err, context.Canceled) {
 					return fmt.Errorf("withdraw: want %v, have %v", context.Canceled, err)
 				}
 				return nil
@@ -305,10 +316,13 @@ func withdrawnAtFirstContact(ctx context.Context, h Harness) error {
 				began := time.Now()
 				reg.Deregister()
 				if took := time.Since(began); took > 2500*time.Millisecond {
-					return fmt.Errorf("time until Deregister returned: want 2s at most, have %v", took)
+					return fmt.Errorf("time until Deregister returned: want 2s at most, have %v",
+						took)
 				}
-				if s := reg.State(); s.Phase != sd.Withdrawn || !errors.Is(s.Err, sd.ErrUnconfirmed) {
-					return fmt.Errorf("state: want %s and %v, have %v", sd.Withdrawn, sd.ErrUnconfirmed, s)
+				if s := reg.State(); s.Phase != sd.Withdrawn ||
+					!errors.Is(s.Err, sd.ErrUnconfirmed) {
+					return fmt.Errorf("state: want %s and %v, have %v", sd.Withdrawn,
+						sd.ErrUnconfirmed, s)
 				}
 				return registered(h, alice)
 			},

@@ -18,7 +18,7 @@ func policyCases() []Case {
 	return []Case{
 		{
 			Name: "LackingIsSaid",
-			Rule: "a Want that a backend cannot serve is no error, and the first Reset says what is lacking",
+			Rule: "a Want that cannot be served is no error, and the first Reset says what is lacking",
 			run:  lackingIsSaid,
 		},
 		{
@@ -59,7 +59,7 @@ func policyCases() []Case {
 		},
 		{
 			Name:  "WithheldNeverAppears",
-			Rule:  "an entry that the policy withholds is not published, and is when the line is gone",
+			Rule:  "an entry is not published while the policy withholds it, and is after that",
 			Needs: both,
 			run:   withheldNeverAppears,
 		},
@@ -113,7 +113,8 @@ func lackingIsSaid(ctx context.Context, h Harness) error {
 
 // of returns attributes with a weight, a zone and a tag.
 func of(weight int, zone, version string) policy.Attributes {
-	return policy.Attributes{Weight: &weight, Zone: zone, Tags: map[string]string{"version": version}}
+	return policy.Attributes{Weight: &weight, Zone: zone,
+		Tags: map[string]string{"version": version}}
 }
 
 func attributesComeWithNames(ctx context.Context, h Harness) error {
@@ -127,7 +128,8 @@ func attributesComeWithNames(ctx context.Context, h Harness) error {
 			return err
 		}
 		w, r := watchWanting(ctx, watched, everything)
-		err = errors.Join(r.shows(h, alice, bob), r.showsAttributes(h, first), r.showsAttributes(h, sd.Entry{Instance: bob}))
+		err = errors.Join(r.shows(h, alice, bob), r.showsAttributes(h, first),
+			r.showsAttributes(h, sd.Entry{Instance: bob}))
 		if err != nil {
 			return err
 		}
@@ -151,7 +153,8 @@ func attributesChange(ctx context.Context, h Harness) error {
 		if err := errors.Join(err, r.shows(h, alice), r.showsAttributes(h, entry)); err != nil {
 			return err
 		}
-		for _, next := range []policy.Attributes{of(70, "eu-1a", "2.2"), {}, of(50, "eu-1a", "2.1")} {
+		for _, next := range []policy.Attributes{of(70, "eu-1a", "2.2"), {},
+			of(50, "eu-1a", "2.1")} {
 			entry.Attributes = next
 			changes <- next
 			if err := r.showsAttributes(h, entry); err != nil {
@@ -167,7 +170,8 @@ func attributesChange(ctx context.Context, h Harness) error {
 
 func unaskedIsNotTold(ctx context.Context, h Harness) error {
 	return withTwo(h, func(watched, announcing sd.Backend) error {
-		a, err := announceEntry(ctx, h, announcing, sd.Entry{Instance: alice, Attributes: of(50, "", "2")})
+		a, err := announceEntry(ctx, h, announcing,
+			sd.Entry{Instance: alice, Attributes: of(50, "", "2")})
 		if err != nil {
 			return err
 		}
@@ -175,7 +179,8 @@ func unaskedIsNotTold(ctx context.Context, h Harness) error {
 			return err
 		}
 		w, r := watch(ctx, watched)
-		err = errors.Join(r.shows(h, alice), write(ctx, announcing, drainBob), h.Put(bob), r.shows(h, alice, bob))
+		err = errors.Join(r.shows(h, alice), write(ctx, announcing, drainBob), h.Put(bob),
+			r.shows(h, alice, bob))
 		if err != nil {
 			return err
 		}
@@ -276,7 +281,8 @@ func policyComparedAndSet(ctx context.Context, h Harness) error {
 			return err
 		}
 		if err := first.WritePolicy(ctx, drainBob, version); !errors.Is(err, sd.ErrOutdated) {
-			return fmt.Errorf("write in the place of an old version: want %v, have %v", sd.ErrOutdated, err)
+			return fmt.Errorf("write in the place of an old version: want %v, have %v",
+				sd.ErrOutdated, err)
 		}
 		have, next, err := first.ReadPolicy(ctx)
 		if err != nil {

@@ -142,7 +142,7 @@ func (r *Recorder) Set() (names []string, known bool) {
 	return r.names(), r.set != nil
 }
 
-// Left returns those who left and are not back, sorted: those who withdrew, and those who were lost.
+// Left returns those who left and are not back, sorted: those who withdrew and those who were lost.
 // Whoever is missing in a Reset was lost.
 func (r *Recorder) Left() (withdrew, lost []string) {
 	r.mu.Lock()
@@ -178,7 +178,8 @@ func (r *Recorder) Err() error {
 	faults := slices.Clone(r.faults)
 	for _, e := range r.history {
 		if !reflect.DeepEqual(e.copied, e.change) {
-			faults = append(faults, fmt.Errorf("%+v was changed to %+v after it was emitted", e.copied, e.change))
+			faults = append(faults, fmt.Errorf("%+v was changed to %+v after it was emitted",
+				e.copied, e.change))
 		}
 	}
 	return errors.Join(faults...)
@@ -233,7 +234,8 @@ func (r *Recorder) showsAttributes(h Harness, want sd.Entry) error {
 		r.mu.Unlock()
 		have.Since = want.Attributes.Since
 		if !have.Equal(want.Attributes) {
-			return fmt.Errorf("attributes of %s: want %v, have %v", want.Instance, want.Attributes, have)
+			return fmt.Errorf("attributes of %s: want %v, have %v", want.Instance, want.Attributes,
+				have)
 		}
 		return r.Err()
 	})

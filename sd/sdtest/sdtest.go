@@ -36,8 +36,8 @@ type Harness interface {
 	Settle()
 }
 
-// A Limited harness says what its backend cannot do. What a backend lacks is not tested, and nothing
-// is lacking by default.
+// A Limited harness says what its backend cannot do. What a backend lacks is not tested, and
+// nothing is lacking by default.
 type Limited interface {
 	Harness
 	Lacks() Lacks

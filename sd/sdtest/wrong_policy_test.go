@@ -126,7 +126,8 @@ func givesUpWhenWithheld(w *wrong, ctx context.Context, e sd.Entry, told func(sd
 func readsPolicyOnce(w *wrong, ctx context.Context, e sd.Entry, told func(sd.Status)) error {
 	err := w.Backend.Announce(ctx, e, told)
 	if ctx.Err() == nil && err != nil {
-		for ctx.Err() == nil && !errors.Is(w.Backend.Announce(canceled(ctx), e, told), context.Canceled) {
+		for ctx.Err() == nil && !errors.Is(w.Backend.Announce(canceled(ctx), e, told),
+			context.Canceled) {
 			time.Sleep(time.Millisecond)
 		}
 		return ignoresPolicy(w, ctx, e, told)
@@ -177,22 +178,37 @@ func TestWrongPoliciesFail(t *testing.T) {
 		wrap   func(*wrong) sd.Backend
 		failed string
 	}{
-		"reads what nobody wants":    {wrong{watch: asksForAll}, itself, "UnaskedIsNotTold"},
-		"attributes later":           {wrong{watch: changing(attributesLater)}, itself, "AttributesComeWithTheirNames"},
-		"attributes of new names":    {wrong{watch: changing(attributesOfNewNames)}, itself, "AttributesChangeWithoutAGap"},
-		"a gap for attributes":       {wrong{watch: changing(aGapForAttributes)}, itself, "AttributesChangeWithoutAGap"},
-		"deaf to changes":            {wrong{announce: deafToChanges}, itself, "AttributesChangeWithoutAGap"},
-		"attributes of strangers":    {wrong{watch: changing(attributesOfStrangers)}, itself, "FirstEmitIsWholeSet"},
-		"policy later":               {wrong{watch: changing(policyLater)}, itself, "PolicyComesWithTheSet"},
-		"policy later, and not said": {wrong{watch: changing(policyLater)}, itself, "LackingIsSaid"},
-		"a policy has no end":        {wrong{watch: changing(policyForEver)}, itself, "PolicyChanges"},
-		"evaluates":                  {wrong{watch: changing(evaluates)}, itself, "FirstEmitIsWholeSet"},
-		"overwrites":                 {wrong{}, func(w *wrong) sd.Backend { return overwrites{w} }, "PolicyIsComparedAndSet"},
-		"no store":                   {wrong{}, func(w *wrong) sd.Backend { return withoutStore{w} }, "LackingIsSaid"},
-		"ignores the policy":         {wrong{announce: ignoresPolicy}, itself, "WithheldNeverAppears"},
-		"reads the policy late":      {wrong{announce: readsPolicyLate}, itself, "WithheldNeverAppears"},
-		"gives up when withheld":     {wrong{announce: givesUpWhenWithheld}, itself, "WithheldWithdraws"},
-		"reads the policy once":      {wrong{announce: readsPolicyOnce}, itself, "WithheldIsReadFirst"},
+		"reads what nobody wants": {wrong{watch: asksForAll}, itself, "UnaskedIsNotTold"},
+		"attributes later": {wrong{watch: changing(attributesLater)}, itself,
+			"AttributesComeWithTheirNames"},
+		"attributes of new names": {wrong{watch: changing(attributesOfNewNames)}, itself,
+			"AttributesChangeWithoutAGap"},
+		"a gap for attributes": {wrong{watch: changing(aGapForAttributes)}, itself,
+			"AttributesChangeWithoutAGap"},
+		"deaf to changes": {wrong{announce: deafToChanges}, itself,
+			"AttributesChangeWithoutAGap"},
+		"attributes of strangers": {wrong{watch: changing(attributesOfStrangers)}, itself,
+			"FirstEmitIsWholeSet"},
+		"policy later": {wrong{watch: changing(policyLater)}, itself,
+			"PolicyComesWithTheSet"},
+		"policy later, and not said": {wrong{watch: changing(policyLater)}, itself,
+			"LackingIsSaid"},
+		"a policy has no end": {wrong{watch: changing(policyForEver)}, itself,
+			"PolicyChanges"},
+		"evaluates": {wrong{watch: changing(evaluates)}, itself,
+			"FirstEmitIsWholeSet"},
+		"overwrites": {wrong{}, func(w *wrong) sd.Backend { return overwrites{w} },
+			"PolicyIsComparedAndSet"},
+		"no store": {wrong{},
+			func(w *wrong) sd.Backend { return withoutStore{w} }, "LackingIsSaid"},
+		"ignores the policy": {wrong{announce: ignoresPolicy}, itself,
+			"WithheldNeverAppears"},
+		"reads the policy late": {wrong{announce: readsPolicyLate}, itself,
+			"WithheldNeverAppears"},
+		"gives up when withheld": {wrong{announce: givesUpWhenWithheld}, itself,
+			"WithheldWithdraws"},
+		"reads the policy once": {wrong{announce: readsPolicyOnce}, itself,
+			"WithheldIsReadFirst"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

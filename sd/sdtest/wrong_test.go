@@ -164,7 +164,8 @@ func emptyWhenUnread(w *wrong, ctx context.Context, want sd.Want, emit func(sd.C
 // forgetsWithdrawals says that a withdrawal is not confirmed, and leaves it at that.
 func forgetsWithdrawals(w *wrong, ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
 	held := make(chan struct{})
-	err := w.Backend.Announce(context.WithoutCancel(ctx), entry, func(s sd.Status) { told(s); close(held) })
+	err := w.Backend.Announce(context.WithoutCancel(ctx), entry,
+		func(s sd.Status) { told(s); close(held) })
 	select {
 	case <-held: // and lost, or the registry has failed
 	default:
@@ -291,15 +292,16 @@ func TestWrongBackendsFail(t *testing.T) {
 		"empty when unread":          {wrong{watch: emptyWhenUnread}, "UnknownIsNotEmpty"},
 		"two emits at once":          {wrong{watch: emitsTwiceAtOnce}, "FirstEmitIsWholeSet"},
 		"slices used again":          {wrong{watch: reusesSlices}, "DifferencesAreExact"},
-		"forgets a withdrawal":       {wrong{announce: forgetsWithdrawals}, "WithdrawnAtFirstContact"},
-		"up twice":                   {wrong{announce: upTwice}, "AnnounceAndWithdraw"},
-		"Close for all":              {wrong{forAll: true}, "CloseEndsCalls"},
-		"never withdrew":             {wrong{watch: neverWithdrew}, "WithdrawalIsToldAsOne"},
-		"never deregistered":         {wrong{watch: neverWithdrew}, "DeregisteredWithdrew"},
-		"always withdrew":            {wrong{watch: alwaysWithdrew}, "LossIsNoWithdrawal"},
-		"never forgets withdrawals":  {wrong{watch: neverForgets}, "LastDepartureCounts"},
-		"withdrew without leaving":   {wrong{watch: repeatsWithdrawals}, "WithdrawalIsToldAsOne"},
-		"withdrew in a Reset":        {wrong{watch: withdrewInReset}, "FirstEmitIsWholeSet"},
+		"forgets a withdrawal": {wrong{announce: forgetsWithdrawals},
+			"WithdrawnAtFirstContact"},
+		"up twice":                  {wrong{announce: upTwice}, "AnnounceAndWithdraw"},
+		"Close for all":             {wrong{forAll: true}, "CloseEndsCalls"},
+		"never withdrew":            {wrong{watch: neverWithdrew}, "WithdrawalIsToldAsOne"},
+		"never deregistered":        {wrong{watch: neverWithdrew}, "DeregisteredWithdrew"},
+		"always withdrew":           {wrong{watch: alwaysWithdrew}, "LossIsNoWithdrawal"},
+		"never forgets withdrawals": {wrong{watch: neverForgets}, "LastDepartureCounts"},
+		"withdrew without leaving":  {wrong{watch: repeatsWithdrawals}, "WithdrawalIsToldAsOne"},
+		"withdrew in a Reset":       {wrong{watch: withdrewInReset}, "FirstEmitIsWholeSet"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

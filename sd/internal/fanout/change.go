@@ -1,6 +1,7 @@
 // Package fanout holds the instances of a directory, evaluates what attributes and policy make of
-// them, and tells any number of subscribers, of whom none waits for another. It knows no loop and no
-// registry. Set, pending difference and evaluation are plain values; the Fanout has the only lock.
+// them, and tells any number of subscribers, of whom none waits for another. It knows no loop and
+// no registry. Set, pending difference and evaluation are plain values; the Fanout has the only
+// lock.
 package fanout
 
 import "example.com/daytime/sd/policy"

@@ -7,8 +7,8 @@ import (
 	"example.com/daytime/sd/policy"
 )
 
-// evaluated takes in what attributes and policy come to after diff, and returns what changed by that.
-// The caller holds the lock.
+// evaluated takes in what attributes and policy come to after diff, and returns what changed by
+// that. The caller holds the lock.
 func (f *Fanout) evaluated(diff Change, x Evaluation) (map[string]policy.Effective, []policy.Side) {
 	if f.effective == nil {
 		f.effective, f.drained = map[string]policy.Effective{}, map[string]struct{}{}

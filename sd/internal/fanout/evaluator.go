@@ -104,7 +104,8 @@ func (e *Evaluator) EvaluateAll(c Change, members func() []string) Evaluation {
 		return e.evaluate(c.Up)
 	}
 	left := setOf(c.Down)
-	all := slices.DeleteFunc(slices.Clone(members()), func(name string) bool { return has(left, name) })
+	all := slices.DeleteFunc(slices.Clone(members()),
+		func(name string) bool { return has(left, name) })
 	return e.evaluate(append(all, c.Up...))
 }
 

@@ -19,8 +19,8 @@ const deliveryPause = 100 * time.Millisecond
 // A Fanout holds the set and tells its subscribers what it is. Nobody waits for a reader: each has
 // a mailbox, whose goroutine fetches what is new when the reader is ready for it.
 //
-// One goroutine, the Instancer's loop, calls Index, and no Apply is called beside it. Everything else may be called
-// concurrently.
+// One goroutine, the Instancer's loop, calls Index, and no Apply is called beside it. Everything
+// else may be called concurrently.
 type Fanout struct {
 	mu        sync.Mutex // held for bookkeeping only: not while sorting, indexing or delivering
 	known     bool       // there is a set
@@ -55,8 +55,8 @@ func New() *Fanout {
 	}
 }
 
-// Apply takes c in, with what attributes and policy make of it if that was asked for, and tells every
-// subscriber. Index must follow.
+// Apply takes c in, with what attributes and policy make of it if that was asked for, and tells
+// every subscriber. Index must follow.
 func (f *Fanout) Apply(c Change, x *Evaluation) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

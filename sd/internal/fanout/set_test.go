@@ -20,23 +20,30 @@ func TestSetTellsWhatReallyChanged(t *testing.T) {
 		change, want Change
 		then         []string
 	}{
-		"first set":           {nil, reset("b", "a"), Change{Up: []string{"a", "b"}}, []string{"a", "b"}},
-		"first set is empty":  {nil, reset(), Change{}, nil},
-		"set repeated":        {[]string{"a", "b"}, reset("b", "a"), Change{}, []string{"a", "b"}},
-		"set replaced":        {[]string{"a", "b"}, reset("c", "b"), Change{Up: []string{"c"}, Down: []string{"a"}}, []string{"b", "c"}},
+		"first set": {nil, reset("b", "a"), Change{Up: []string{"a", "b"}},
+			[]string{"a", "b"}},
+		"first set is empty": {nil, reset(), Change{}, nil},
+		"set repeated":       {[]string{"a", "b"}, reset("b", "a"), Change{}, []string{"a", "b"}},
+		"set replaced": {[]string{"a", "b"}, reset("c", "b"),
+			Change{Up: []string{"c"}, Down: []string{"a"}}, []string{"b", "c"}},
 		"set emptied":         {[]string{"a"}, reset(), Change{Down: []string{"a"}}, nil},
 		"name twice in a set": {nil, reset("a", "a"), Change{Up: []string{"a"}}, []string{"a"}},
-		"one joins":           {[]string{"b"}, Change{Up: []string{"a"}}, Change{Up: []string{"a"}}, []string{"a", "b"}},
-		"one is lost":         {[]string{"a", "b"}, Change{Down: []string{"a"}}, Change{Down: []string{"a"}}, []string{"b"}},
+		"one joins": {[]string{"b"}, Change{Up: []string{"a"}}, Change{Up: []string{"a"}},
+			[]string{"a", "b"}},
+		"one is lost": {[]string{"a", "b"}, Change{Down: []string{"a"}},
+			Change{Down: []string{"a"}}, []string{"b"}},
 		"one withdraws": {[]string{"a", "b"}, Change{Down: []string{"a"}, Withdrew: []string{"a"}},
 			Change{Down: []string{"a"}, Withdrew: []string{"a"}}, []string{"b"}},
-		"withdraws and is not down": {[]string{"a"}, Change{Withdrew: []string{"a"}}, Change{}, []string{"a"}},
-		"withdraws, was not there":  {[]string{"a"}, Change{Down: []string{"b"}, Withdrew: []string{"b"}}, Change{}, []string{"a"}},
+		"withdraws and is not down": {[]string{"a"}, Change{Withdrew: []string{"a"}}, Change{},
+			[]string{"a"}},
+		"withdraws, was not there": {[]string{"a"},
+			Change{Down: []string{"b"}, Withdrew: []string{"b"}}, Change{}, []string{"a"}},
 		"withdraws in a Reset": {[]string{"a"}, Change{Reset: true, Withdrew: []string{"a"}},
 			Change{Down: []string{"a"}}, nil}, // against the contract
 		"is there already": {[]string{"a"}, Change{Up: []string{"a"}}, Change{}, []string{"a"}},
 		"was not there":    {[]string{"a"}, Change{Down: []string{"b"}}, Change{}, []string{"a"}},
-		"name twice joins": {[]string{"a"}, Change{Up: []string{"b", "b"}}, Change{Up: []string{"b"}}, []string{"a", "b"}},
+		"name twice joins": {[]string{"a"}, Change{Up: []string{"b", "b"}},
+			Change{Up: []string{"b"}}, []string{"a", "b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := New()
@@ -135,7 +142,8 @@ func TestSetUnderRandomChanges(t *testing.T) {
 		m.compare(t)
 	}
 	if merged < 10 || sorted < 10 {
-		t.Errorf("paths taken: want both often, have %d times merged and %d times sorted", merged, sorted)
+		t.Errorf("paths taken: want both often, have %d times merged and %d times sorted", merged,
+			sorted)
 	}
 }
 

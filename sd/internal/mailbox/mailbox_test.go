@@ -39,14 +39,20 @@ func TestMailboxDelivers(t *testing.T) {
 		notify []time.Duration // when
 		want   []time.Duration
 	}{
-		"nothing without news":         {0, nil, nil},
-		"the first at once":            {0, []time.Duration{0}, []time.Duration{0}},
-		"at once after a quiet time":   {0, []time.Duration{0, 300 * ms}, []time.Duration{0, 300 * ms}},
-		"merged within the pause":      {0, []time.Duration{0, 10 * ms, 20 * ms, 90 * ms}, []time.Duration{0, 100 * ms}},
-		"again after a merged one":     {0, []time.Duration{0, 10 * ms, 110 * ms}, []time.Duration{0, 100 * ms, 200 * ms}},
-		"merged while one is slow":     {time.Second, []time.Duration{0, 10 * ms, 900 * ms}, []time.Duration{0, 1100 * ms}},
-		"the pause begins after it":    {50 * ms, []time.Duration{0, 60 * ms}, []time.Duration{0, 150 * ms}},
-		"no pause carried to the next": {0, []time.Duration{0, 100 * ms, 200 * ms}, []time.Duration{0, 100 * ms, 200 * ms}},
+		"nothing without news": {0, nil, nil},
+		"the first at once":    {0, []time.Duration{0}, []time.Duration{0}},
+		"at once after a quiet time": {0, []time.Duration{0, 300 * ms},
+			[]time.Duration{0, 300 * ms}},
+		"merged within the pause": {0, []time.Duration{0, 10 * ms, 20 * ms, 90 * ms},
+			[]time.Duration{0, 100 * ms}},
+		"again after a merged one": {0, []time.Duration{0, 10 * ms, 110 * ms},
+			[]time.Duration{0, 100 * ms, 200 * ms}},
+		"merged while one is slow": {time.Second, []time.Duration{0, 10 * ms, 900 * ms},
+			[]time.Duration{0, 1100 * ms}},
+		"the pause begins after it": {50 * ms, []time.Duration{0, 60 * ms},
+			[]time.Duration{0, 150 * ms}},
+		"no pause carried to the next": {0, []time.Duration{0, 100 * ms, 200 * ms},
+			[]time.Duration{0, 100 * ms, 200 * ms}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

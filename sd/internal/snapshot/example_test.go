@@ -57,7 +57,8 @@ func FuzzRead(f *testing.F) {
 		if err := snapshot.Write(file, doc); err != nil {
 			t.Errorf("%q: want it written again, have %v", data, err)
 		}
-		if again, err := snapshot.Read(file, ours); err != nil || len(again.Instances) != len(doc.Instances) {
+		if again, err := snapshot.Read(file, ours); err != nil ||
+			len(again.Instances) != len(doc.Instances) {
 			t.Errorf("%q: want the same again, have %+v, %v", data, again, err)
 		}
 	})

@@ -33,7 +33,8 @@ func Check(file string) error {
 	case err != nil:
 		return fmt.Errorf("sd: snapshot %w", err)
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("sd: snapshot %s: mode %v: want a regular file, or none", file, info.Mode())
+		return fmt.Errorf("sd: snapshot %s: mode %v: want a regular file, or none", file,
+			info.Mode())
 	}
 	f, err := createUnnamed(real)
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -85,7 +86,8 @@ func checkDirectory(file string) error {
 		return err
 	}
 	if info.Mode().Perm()&0o002 != 0 {
-		return fmt.Errorf("directory %s: mode %v: want one that others may not write", dir, info.Mode())
+		return fmt.Errorf("directory %s: mode %v: want one that others may not write", dir,
+			info.Mode())
 	}
 	return nil
 }
@@ -139,8 +141,8 @@ func checkWriters(file string, info fs.FileInfo) error {
 	}
 	own, shared := user == os.Geteuid() || user == 0, mode.Perm()&0o020 != 0
 	if !own && !(shared && inGroup(group)) {
-		return fmt.Errorf("%s: belongs to user %d: want %d, or a file that a group of this process "+
-			"may write", file, user, os.Geteuid())
+		return fmt.Errorf("%s: belongs to user %d: want %d, or a file that a group of this "+
+			"process may write", file, user, os.Geteuid())
 	}
 	if own && !shared {
 		return nil

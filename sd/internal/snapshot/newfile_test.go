@@ -71,7 +71,8 @@ func TestNewFileBesideALeftover(t *testing.T) {
 		t.Errorf("beside a young one: want %v, have %v", fs.ErrExist, err)
 	}
 	old := time.Now().Add(-2 * leftoverAge)
-	if err := errors.Join(os.Chtimes(name, old, old), put(createNamed, file, []byte("new"))); err != nil {
+	if err := errors.Join(os.Chtimes(name, old, old),
+		put(createNamed, file, []byte("new"))); err != nil {
 		t.Errorf("beside an old one: want it replaced, have %v", err)
 	}
 	wantContents(t, dir, map[string]string{"a": "new"})

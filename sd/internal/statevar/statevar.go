@@ -1,5 +1,5 @@
-// Package statevar holds the state of a loop: for who reads it, who follows it, who waits for it, and
-// for the log.
+// Package statevar holds the state of a loop: for who reads it, who follows it, who waits for it,
+// and for the log.
 package statevar
 
 import (

@@ -54,13 +54,14 @@ func Example() {
 // opened returns a Var in phase Unknown, of which Live is settled, and the lines that it logs.
 func opened() (v *Var[phase], lines *[]string) {
 	lines = new([]string)
-	v = New(Unknown, func(p phase) bool { return p == Live }, func(s State[phase], lasts time.Duration) {
-		line := fmt.Sprint(s.Phase, " ", s.Err)
-		if lasts > 0 {
-			line += fmt.Sprint(" for ", lasts)
-		}
-		*lines = append(*lines, line)
-	}, errClosed)
+	v = New(Unknown, func(p phase) bool { return p == Live },
+		func(s State[phase], lasts time.Duration) {
+			line := fmt.Sprint(s.Phase, " ", s.Err)
+			if lasts > 0 {
+				line += fmt.Sprint(" for ", lasts)
+			}
+			*lines = append(*lines, line)
+		}, errClosed)
 	v.Begin(Unknown)
 	return v, lines
 }
@@ -75,10 +76,11 @@ func TestTellsWhatIsNews(t *testing.T) {
 		cause error
 		news  bool
 	}{
-		"another phase":            {Live, nil, 0, Stale, errTest, true},
-		"another phase, no error":  {Stale, errTest, 0, Live, nil, true},
-		"the same again":           {Live, nil, time.Hour, Live, nil, false},
-		"the same cause again":     {Stale, errTest, time.Minute, Stale, errors.New(errTest.Error()), false},
+		"another phase":           {Live, nil, 0, Stale, errTest, true},
+		"another phase, no error": {Stale, errTest, 0, Live, nil, true},
+		"the same again":          {Live, nil, time.Hour, Live, nil, false},
+		"the same cause again": {Stale, errTest, time.Minute, Stale,
+			errors.New(errTest.Error()), false},
 		"another cause, too soon":  {Stale, errTest, reasonPause - 1, Stale, errRefused, false},
 		"another cause, in time":   {Stale, errTest, reasonPause, Stale, errRefused, true},
 		"a first cause":            {Unknown, nil, 0, Unknown, errTest, true},
@@ -96,8 +98,10 @@ func TestTellsWhatIsNews(t *testing.T) {
 				if test.phase != test.next {
 					since = time.Now()
 				}
-				if next := v.Get(); next.Phase != test.next || next.Since != since || next.Err != test.cause {
-					t.Errorf("next: want %s since %v, %v, have %v", test.next, since, test.cause, next)
+				if next := v.Get(); next.Phase != test.next || next.Since != since ||
+					next.Err != test.cause {
+					t.Errorf("next: want %s since %v, %v, have %v", test.next, since, test.cause,
+						next)
 				}
 				if news := len(*lines) > told; news != test.news {
 					t.Errorf("news: want %v, have lines %q", test.news, *lines)
@@ -161,10 +165,13 @@ func TestAwait(t *testing.T) {
 		want []error // nil: none
 		text string
 	}{
-		"settled":              {func(v *Var[phase]) { v.Set(Live, nil) }, nil, ""},
-		"settled for a moment": {func(v *Var[phase]) { v.Set(Live, nil); v.Set(Stale, errTest) }, nil, ""},
-		"ended":                {func(v *Var[phase]) { v.End(Unknown, nil) }, []error{errClosed}, "sd: await: "},
-		"nothing happens":      {func(*Var[phase]) {}, []error{context.DeadlineExceeded}, "unknown for 1m0s"},
+		"settled": {func(v *Var[phase]) { v.Set(Live, nil) }, nil, ""},
+		"settled for a moment": {func(v *Var[phase]) { v.Set(Live, nil); v.Set(Stale, errTest) },
+			nil, ""},
+		"ended": {func(v *Var[phase]) { v.End(Unknown, nil) }, []error{errClosed},
+			"sd: await: "},
+		"nothing happens": {func(*Var[phase]) {}, []error{context.DeadlineExceeded},
+			"unknown for 1m0s"},
 		"failure": {func(v *Var[phase]) { v.Set(Unknown, errTest) },
 			[]error{context.DeadlineExceeded, errTest}, "unknown for 1m0s: on demand"},
 	} {
@@ -208,7 +215,8 @@ func TestAwaitsAtOnce(t *testing.T) {
 			t.Errorf("ended: want %v, have %v", errClosed, err)
 		}
 		v.Begin(Unknown)
-		if err := v.Await(done, v.Get); !errors.Is(err, context.Canceled) || errors.Is(err, errClosed) {
+		if err := v.Await(done, v.Get); !errors.Is(err, context.Canceled) ||
+			errors.Is(err, errClosed) {
 			t.Errorf("begun again: want %v, have %v", context.Canceled, err)
 		}
 	})
@@ -219,7 +227,10 @@ func TestFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v, _ := opened()
 		var quick, slow []string
-		stop := v.Follow(func(s State[phase]) { quick = append(quick, fmt.Sprint(s.Phase, " ", s.Err)) })
+		stop := v.Follow(func(s State[phase]) {
+			quick = append(quick,
+				fmt.Sprint(s.Phase, " ", s.Err))
+		})
 		v.Follow(func(s State[phase]) {
 			slow = append(slow, fmt.Sprint(s.Phase, " ", s.Err))
 			time.Sleep(time.Second)
@@ -241,7 +252,8 @@ func TestFollowed(t *testing.T) {
 		v.End(Stale, nil)
 		v.Finish()
 		v.Follow(func(State[phase]) { t.Error("told after the end") })()
-		equal(t, "states of a quick one", []string{"unknown <nil>", "live <nil>", "stale on demand", "stale refused"}, quick)
+		equal(t, "states of a quick one", []string{"unknown <nil>", "live <nil>", "stale on demand",
+			"stale refused"}, quick)
 		equal(t, "states of a slow one", []string{"unknown <nil>", "stale <nil>"}, slow)
 	})
 }
