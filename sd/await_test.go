@@ -167,7 +167,7 @@ type telling struct {
 }
 
 func (b telling) Watch(context.Context, sd.Want, func(sd.Change)) error { panic("not called") }
-func (b telling) Close() error { panic("not the Registrar's to close") }
+func (b telling) Close() error                                          { panic("not the Registrar's to close") }
 func (b telling) Announce(ctx context.Context, _ sd.Entry, told func(sd.Status)) error {
 	for {
 		select {
