@@ -26,7 +26,9 @@ type Recorder struct {
 	set      map[string]bool
 	left     map[string]bool // those who left and are not back; true: withdrew
 	says     map[string]policy.Attributes
-	smallest int
+	smallest int      // since the mark
+	departed []string // since the mark, whether or not they came back
+	marked   int      // len(history) at the mark
 	faults   []error
 }
 
@@ -74,8 +76,12 @@ func (r *Recorder) Emit(c sd.Change) {
 // take makes the change. The caller holds the lock.
 func (r *Recorder) take(c sd.Change) {
 	if c.Reset || r.set == nil {
-		for s := range r.set { // lost, but for those in Up
-			r.left[s] = false
+		up := slices.Clone(c.Up)
+		slices.Sort(up)
+		for s := range r.set {
+			if _, stays := slices.BinarySearch(up, s); !stays {
+				r.depart(s)
+			}
 		}
 		r.set = map[string]bool{}
 	}
@@ -88,7 +94,8 @@ func (r *Recorder) take(c sd.Change) {
 			r.fault("Down %q was not in the set %q", s, r.names())
 		}
 		delete(r.set, s)
-		down[s], r.left[s] = true, false
+		r.depart(s)
+		down[s] = true
 	}
 	for _, s := range c.Withdrew {
 		if !down[s] {
@@ -119,6 +126,24 @@ func (r *Recorder) takeAttributes(c sd.Change) {
 		}
 	}
 	maps.Copy(r.says, c.Attributes)
+}
+
+// depart notes that s left, and until the Change says that it withdrew, that it was lost. The caller
+// holds the lock.
+func (r *Recorder) depart(s string) {
+	r.left[s] = false
+	r.departed = append(r.departed, s)
+}
+
+// Mark begins a new reckoning: Emits, Smallest and Departed are about what comes after it.
+func (r *Recorder) Mark() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.marked, r.departed = len(r.history), nil
+	r.smallest = -1
+	if r.set != nil {
+		r.smallest = len(r.set)
+	}
 }
 
 // Returned says that the Watch has returned.
@@ -157,14 +182,37 @@ func (r *Recorder) Left() (withdrew, lost []string) {
 	return withdrew, lost
 }
 
-// Emits counts the calls of Emit.
+// Departed returns those who left since the mark, once for each time, whether or not they came back.
+func (r *Recorder) Departed() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.departed)
+}
+
+// Is returns an error unless the set is just want.
+func (r *Recorder) Is(want ...string) error {
+	have, known := r.Set()
+	if !known {
+		return fmt.Errorf("watched: want %q, have nothing emitted", want)
+	}
+	return equal("watched", want, have)
+}
+
+// Has reports whether instance is in the set.
+func (r *Recorder) Has(instance string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.set[instance]
+}
+
+// Emits counts the calls of Emit since the mark.
 func (r *Recorder) Emits() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.history)
+	return len(r.history) - r.marked
 }
 
-// Smallest is the size of the smallest set there was after any emit; -1 before the first.
+// Smallest is the size of the smallest set there was since the mark; -1 before the first emit.
 func (r *Recorder) Smallest() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -260,10 +308,6 @@ func (r *Recorder) neverBelow(n int) error {
 // shows waits until the set that follows from the emits is just want.
 func (r *Recorder) shows(h Harness, want ...string) error {
 	return eventually(h, func() error {
-		have, known := r.Set()
-		if !known {
-			return errors.New("nothing emitted")
-		}
-		return errors.Join(equal("watched", want, have), r.Err())
+		return errors.Join(r.Is(want...), r.Err())
 	})
 }
