@@ -45,15 +45,16 @@ type Viewer struct {
 }
 
 // View follows b's directory until the end of the test.
-func View(tb testing.TB, b sd.Backend) *Viewer {
-	v := NewViewer(b)
+func View(tb testing.TB, b sd.Backend, options ...sd.InstancerOption) *Viewer {
+	v := NewViewer(b, options...)
 	tb.Cleanup(v.Stop)
 	return v
 }
 
 // NewViewer follows b's directory until Stop.
-func NewViewer(b sd.Backend) *Viewer {
-	v := &Viewer{Instancer: sd.NewInstancer(b, kitlog.NewNopLogger()), Recorder: NewRecorder()}
+func NewViewer(b sd.Backend, options ...sd.InstancerOption) *Viewer {
+	i := sd.NewInstancer(b, kitlog.NewNopLogger(), options...)
+	v := &Viewer{Instancer: i, Recorder: NewRecorder()}
 	v.stop = v.Follow(v.Emit)
 	return v
 }
