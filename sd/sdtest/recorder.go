@@ -26,9 +26,9 @@ type Recorder struct {
 	set      map[string]bool
 	left     map[string]bool // those who left and are not back; true: withdrew
 	says     map[string]policy.Attributes
-	smallest int      // since the mark
-	departed []string // since the mark, whether or not they came back
-	marked   int      // len(history) at the mark
+	smallest int         // since the mark
+	departed [2][]string // since the mark, whether or not they came back: lost, withdrew
+	marked   int         // len(history) at the mark
 	faults   []error
 }
 
@@ -80,7 +80,7 @@ func (r *Recorder) take(c sd.Change) {
 		slices.Sort(up)
 		for s := range r.set {
 			if _, stays := slices.BinarySearch(up, s); !stays {
-				r.depart(s)
+				r.depart(s, false)
 			}
 		}
 		r.set = map[string]bool{}
@@ -88,20 +88,19 @@ func (r *Recorder) take(c sd.Change) {
 	if c.Reset && len(c.Down)+len(c.Withdrew) > 0 {
 		r.fault("Reset %+v has a Down or a Withdrew", c)
 	}
-	down := map[string]bool{}
+	withdrew := map[string]bool{}
+	for _, s := range c.Withdrew {
+		if withdrew[s] || !slices.Contains(c.Down, s) {
+			r.fault("Withdrew %q is not in Down %q, or stands twice", s, c.Down)
+		}
+		withdrew[s] = true
+	}
 	for _, s := range c.Down {
 		if !r.set[s] {
 			r.fault("Down %q was not in the set %q", s, r.names())
 		}
 		delete(r.set, s)
-		r.depart(s)
-		down[s] = true
-	}
-	for _, s := range c.Withdrew {
-		if !down[s] {
-			r.fault("Withdrew %q is not in Down %q, or stands twice", s, c.Down)
-		}
-		down[s], r.left[s] = false, true
+		r.depart(s, withdrew[s])
 	}
 	for _, s := range c.Up {
 		if r.set[s] {
@@ -128,18 +127,21 @@ func (r *Recorder) takeAttributes(c sd.Change) {
 	maps.Copy(r.says, c.Attributes)
 }
 
-// depart notes that s left, and until the Change says that it withdrew, that it was lost. The caller
-// holds the lock.
-func (r *Recorder) depart(s string) {
-	r.left[s] = false
-	r.departed = append(r.departed, s)
+// depart notes that s left. The caller holds the lock.
+func (r *Recorder) depart(s string, withdrew bool) {
+	r.left[s] = withdrew
+	how := 0
+	if withdrew {
+		how = 1
+	}
+	r.departed[how] = append(r.departed[how], s)
 }
 
 // Mark begins a new reckoning: Emits, Smallest and Departed are about what comes after it.
 func (r *Recorder) Mark() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.marked, r.departed = len(r.history), nil
+	r.marked, r.departed = len(r.history), [2][]string{}
 	r.smallest = -1
 	if r.set != nil {
 		r.smallest = len(r.set)
@@ -182,11 +184,12 @@ func (r *Recorder) Left() (withdrew, lost []string) {
 	return withdrew, lost
 }
 
-// Departed returns those who left since the mark, once for each time, whether or not they came back.
-func (r *Recorder) Departed() []string {
+// Departed returns those who withdrew and those who were lost since the mark, once for each time,
+// whether or not they came back.
+func (r *Recorder) Departed() (withdrew, lost []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.departed)
+	return slices.Clone(r.departed[1]), slices.Clone(r.departed[0])
 }
 
 // Is returns an error unless the set is just want.
@@ -195,7 +198,7 @@ func (r *Recorder) Is(want ...string) error {
 	if !known {
 		return fmt.Errorf("watched: want %q, have nothing emitted", want)
 	}
-	return equal("watched", want, have)
+	return Same("watched", want, have)
 }
 
 // Has reports whether instance is in the set.

@@ -125,11 +125,12 @@ func registered(h Harness, want ...string) error {
 		if err != nil {
 			return err
 		}
-		return equal("registered", want, have)
+		return Same("registered", want, have)
 	})
 }
 
-func equal(what string, want, have []string) error {
+// Same returns an error unless want and have are the same names, in whatever order.
+func Same(what string, want, have []string) error {
 	want, have = slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(have))
 	if !slices.Equal(want, have) {
 		return fmt.Errorf("%s: want %q, have %q", what, want, have)

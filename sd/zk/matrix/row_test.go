@@ -163,8 +163,8 @@ func (r *row) kept(n int) {
 func (r *row) quiet() {
 	r.Helper()
 	for i, c := range r.clients {
-		if dropped := c.view.Departed(); len(dropped) > 0 {
-			r.Errorf("%s: want client %d to drop nobody, have %v", r.id, i, dropped)
+		if withdrew, lost := c.view.Departed(); len(withdrew)+len(lost) > 0 {
+			r.Errorf("%s: want client %d to drop nobody, have %v, %v", r.id, i, withdrew, lost)
 		}
 	}
 }
