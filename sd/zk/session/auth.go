@@ -125,7 +125,7 @@ func readSecret(name string) ([]byte, error) {
 		return nil, fmt.Errorf("auth-file: %w", err)
 	}
 	const want = "want a regular file of this user's or root's, " +
-		"with mode 0640 or stricter (others must neither write nor read it)"
+		"with mode 0600 or stricter, but that its group may read it"
 	switch mode := info.Mode(); {
 	case !mode.IsRegular() || mode.Perm()&forbidden != 0:
 		return nil, fmt.Errorf("auth-file %s: mode %v: %s", name, mode, want)

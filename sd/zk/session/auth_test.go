@@ -87,7 +87,7 @@ func TestSecretFileIsPrivate(t *testing.T) {
 		if (err == nil) != good {
 			t.Errorf("mode %04o: want good %t, have %v", mode, good, err)
 		}
-		if err != nil && (!strings.Contains(err.Error(), "mode 0640 or stricter") || !strings.Contains(err.Error(), mode.String())) {
+		if err != nil && (!strings.Contains(err.Error(), "mode 0600 or stricter") || !strings.Contains(err.Error(), mode.String())) {
 			t.Errorf("mode %04o: want an error that says it and what is allowed, have %v", mode, err)
 		}
 	}
