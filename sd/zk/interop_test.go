@@ -147,13 +147,15 @@ func freeAddress(t *testing.T) string {
 
 // Curator's x-discovery finds each server as an instance of a service that is called like the directory.
 func TestCuratorFindsServers(t *testing.T) {
+	_, err := exec.LookPath("javac") // java compiles the query itself, where there is a compiler
+	needPeer(t, "Java compiler (default-jdk-headless)", err)
 	java, err := exec.LookPath("java")
 	needPeer(t, "Java", err)
 	var classPath []string
 	for _, jar := range curatorJars {
 		jar = filepath.Join(javaDir, jar+".jar")
 		_, err := os.Stat(jar)
-		needPeer(t, "Curator x-discovery", err)
+		needPeer(t, "Curator x-discovery (libcurator-discovery-java)", err)
 		classPath = append(classPath, jar)
 	}
 	addr := registerForPeers(t, "/services/go_servers")
