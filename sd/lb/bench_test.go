@@ -9,6 +9,8 @@ import (
 
 	kitlb "github.com/go-kit/kit/sd/lb"
 	kitlog "github.com/go-kit/log"
+
+	"example.com/daytime/sd/policy"
 )
 
 // BenchmarkPick is the cost of a call for its member: snapshot, picker, slow start. Weighted
@@ -16,46 +18,38 @@ import (
 // it do the same part of the work; they take a lock, and its random is a data race, hence not among
 // the parallel ones.
 func BenchmarkPick(b *testing.B) {
-	names := []string{"random", "roundrobin", "leastloaded", "ewma"}
 	for _, n := range []int{10, 10_000} {
-		p, _ := newTestPool(b, n)
-		answer(p)
-		weighted, _ := newWeightedPool(b, n, 1, 10, 100)
-		answer(weighted)
-		zoned, _ := newWeightedPool(b, n, 100)
-		zoned.mu.Lock()
-		zoned.change(effective(n, inZones("a", "b", "c")))
-		zoned.publish()
-		zoned.mu.Unlock()
-		answer(zoned)
-		for _, name := range names {
+		for _, name := range []string{"random", "roundrobin", "leastloaded", "ewma"} {
 			picker, _ := ParsePicker(name)
-			benchmarkPick(b, name, n, p, picker)
-			benchmarkPick(b, name+"-weighted", n, weighted, picker)
+			benchmarkPick(b, name, n, weighing(100), picker)
+			benchmarkPick(b, name+"-weighted", n, weighing(1, 10, 100), picker)
 		}
-		benchmarkPick(b, "random-zoned", n, zoned, NewRandom())
-		benchmarkPick(b, "random-local", n, zoned, Local("a", NewRandom()))
-		gokit := map[string]kitlb.Balancer{
-			"gokit-random":     kitlb.NewRandom(p, 1),
-			"gokit-roundrobin": kitlb.NewRoundRobin(p),
-		}
+		benchmarkPick(b, "random-zoned", n, inZones("a", "b", "c"), NewRandom())
+		benchmarkPick(b, "random-local", n, inZones("a", "b", "c"), Local("a", NewRandom()))
 		for _, name := range []string{"gokit-random", "gokit-roundrobin"} {
 			b.Run(fmt.Sprintf("%s/n=%d", name, n), func(b *testing.B) {
+				p, _ := newTestPool(b, n)
+				balancer := kitlb.NewRandom(p, 1)
+				if name == "gokit-roundrobin" {
+					balancer = kitlb.NewRoundRobin(p)
+				}
 				b.ReportAllocs()
 				for b.Loop() {
-					gokit[name].Endpoint()
+					balancer.Endpoint()
 				}
 			})
 		}
 	}
-	p, _ := newTestPool(b, 100)
-	benchmarkPick(b, "hash", 100, p, NewHash())
-	p, _ = newWeightedPool(b, 100, 1, 10, 100)
-	benchmarkPick(b, "hash-weighted", 100, p, NewHash())
+	benchmarkPick(b, "hash", 100, weighing(100), NewHash())
+	benchmarkPick(b, "hash-weighted", 100, weighing(1, 10, 100), NewHash())
 }
 
-func benchmarkPick(b *testing.B, name string, n int, p *Pool, picker Picker) {
+func benchmarkPick(
+	b *testing.B, name string, n int, of func(i int) policy.Effective, picker Picker,
+) {
 	b.Run(fmt.Sprintf("%s/n=%d", name, n), func(b *testing.B) {
+		p := newPoolOf(b, n, of)
+		answer(p)
 		ctx := WithKey(context.Background(), "user-7")
 		b.ReportAllocs()
 		for b.Loop() {
@@ -160,5 +154,18 @@ func BenchmarkCold(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/instance")
 		})
+	}
+}
+
+// BenchmarkCall is a call through Retry whose endpoint answers at once.
+func BenchmarkCall(b *testing.B) {
+	r := new(registry)
+	p := NewPool(r, nop, kitlog.NewNopLogger())
+	r.reset(names(10)...)
+	await(b, func() bool { return p.snapshot.Load().Len() == 10 })
+	call := Retry(p, NewRandom())
+	b.ReportAllocs()
+	for b.Loop() {
+		call(context.Background(), nil)
 	}
 }

@@ -44,18 +44,31 @@ type list struct {
 	total  uint64 // of the weights
 	bound  uint64 // no weight is above
 	even   bool   // all weights are equal
+	slots  uint64 // of each member, see spread
 }
 
 func (l *list) at(i int) *Member { return l.chunks[uint(i)/span].members[uint(i)%span] }
 
-// draw returns a member, with a chance in proportion to its weight; r is random. A member that is
-// drawn is accepted with the chance weight/bound, which is above 1/2 because all weights of a class
-// are above half of their bound: so it takes less than two draws on average.
-func (l *list) draw(r uint64) *Member {
+// draw returns a member, with a chance in proportion to its weight; r is random. The
+// common case is short, because drawUneven is not in it.
+func (l *list) draw(r uint32) *Member {
+	if !l.even {
+		return l.drawUneven(remix(uint64(r)))
+	}
+	i := uint(uint64(r) * uint64(l.n) >> 32)
+	return l.chunks[i/span].members[i%span]
+}
+
+// drawUneven accepts a member that is drawn with the chance weight/bound, which is above 1/2
+// because all weights of a class are above half of their bound: so it takes less than two draws on
+// average.
+//
+//go:noinline
+func (l *list) drawUneven(r uint64) *Member {
 	for {
 		i := uint(r >> 32 * uint64(l.n) >> 32)
 		c := l.chunks[i/span]
-		if l.even || uint32(r)&(1<<16-1)*uint32(l.bound) < uint32(c.weights[i%span])<<16 {
+		if uint32(r)&(1<<16-1)*uint32(l.bound) < uint32(c.weights[i%span])<<16 {
 			return c.members[i%span]
 		}
 		r = remix(r)
@@ -155,7 +168,10 @@ func (p *partition) put(i int, m *Member, hash uint64, weight uint16) {
 func (p *partition) publish() list {
 	p.generation++
 	p.shared = true
-	p.even = p.others == 0
+	p.even, p.slots = p.others == 0, p.bound
+	if p.even {
+		p.slots = uint64(p.common)
+	}
 	return p.list
 }
 

@@ -17,11 +17,12 @@ type view struct {
 }
 
 // A column is one of the alias method: a draw falls on each column with the same chance, and takes
-// own if it stays below threshold, alias otherwise. Two steps, however many lists there are.
-// (M. D. Vose, A Linear Algorithm for Generating Random Numbers with a Given Distribution, 1991.)
+// the first of its lists below threshold, the second otherwise. Two steps, however many lists there
+// are. (M. D. Vose, A Linear Algorithm for Generating Random Numbers with a Given Distribution,
+// 1991.)
 type column struct {
-	threshold  uint32 // of 1<<32; the last own value stands for all
-	own, alias *list
+	threshold uint32 // of 1<<32
+	lists     [2]*list
 }
 
 func newView(lists []list) *view {
@@ -39,7 +40,7 @@ func newView(lists []list) *view {
 	if !v.even {
 		end := uint64(0)
 		for i := range lists {
-			end += uint64(lists[i].n) * lists[i].bound
+			end += uint64(lists[i].n) * lists[i].slots
 			v.ends = append(v.ends, end)
 		}
 	}
@@ -66,30 +67,34 @@ func columns(lists []list, total uint64) []column {
 		s, l := small[len(small)-1], large[len(large)-1]
 		small = small[:len(small)-1]
 		share, _ := bits.Div64(left[s]>>32, left[s]<<32, total)
-		columns = append(columns, column{uint32(share), &lists[s], &lists[l]})
+		columns = append(columns, column{uint32(share), [2]*list{&lists[s], &lists[l]}})
 		if left[l] -= total - left[s]; left[l] < total {
 			large = large[:len(large)-1]
 			small = append(small, l)
 		}
 	}
 	for _, i := range append(small, large...) { // exactly full
-		columns = append(columns, column{0, &lists[i], &lists[i]})
+		columns = append(columns, column{0, [2]*list{&lists[i], &lists[i]}})
 	}
 	return columns
 }
 
 // draw returns a member, with a chance in proportion to its weight; r is random. The view must not
 // be empty.
-func (v *view) draw(r uint64) *Member {
+func (v *view) draw(r uint64) *Member { return v.list(uint32(r >> 32)).draw(uint32(r)) }
+
+// list returns a list, with a chance in proportion to its weight; r is random.
+func (v *view) list(r uint32) *list {
 	if v.columns == nil {
-		return v.lists[0].draw(r)
+		return &v.lists[0]
 	}
-	c := &v.columns[r>>32*uint64(len(v.columns))>>32]
-	l := c.own
-	if uint32(r) >= c.threshold {
-		l = c.alias
+	x := uint64(r) * uint64(len(v.columns)) // the column above, and the place in it below
+	c := &v.columns[x>>32]
+	i := 0
+	if uint32(x) >= c.threshold { // a coin that no processor predicts: no jump
+		i = 1
 	}
-	return l.draw(remix(r))
+	return c.lists[i]
 }
 
 // sample returns a member outside tried, with a chance in proportion to its weight, or nil.
@@ -138,13 +143,13 @@ func (v *view) all(yield func(m *Member, weight uint16) bool) {
 }
 
 // sampleTwo returns two different members outside tried, or the same one twice if there is only
-// one, or if one has nearly all of the weight.
+// one, or if one has nearly all of the weight. One random number serves both: 32 bits each.
 func (v *view) sampleTwo(tried []*Member) (*Member, *Member) {
 	if len(tried) > 0 || v.n < 2 {
 		return v.sample(tried), v.sample(tried)
 	}
 	r := rand.Uint64()
-	if l := &v.lists[0]; v.columns == nil && l.even { // one random number serves both: 32 bits each
+	if l := &v.lists[0]; v.columns == nil && l.even {
 		n := uint64(l.n)
 		i := r >> 32 * n >> 32
 		j := r & (1<<32 - 1) * (n - 1) >> 32
@@ -153,14 +158,16 @@ func (v *view) sampleTwo(tried []*Member) (*Member, *Member) {
 		}
 		return l.at(int(i)), l.at(int(j))
 	}
-	a := v.draw(r)
+	s := remix(r)
+	a, b := v.list(uint32(r>>32)).draw(uint32(s>>32)), v.list(uint32(r)).draw(uint32(s))
 	for range 3 {
-		r = remix(r)
-		if b := v.draw(r); b != a {
-			return a, b
+		if a != b {
+			break
 		}
+		s = remix(s)
+		b = v.draw(s)
 	}
-	return a, a
+	return a, b
 }
 
 // runs yields all members, in chunks of which the first n count: a fraction of the time that at
@@ -199,24 +206,33 @@ func (v *view) beyond(i int) *Member {
 // falls on none, which less than every second point does.
 //
 // Each member has as many slots as the bound of its list, of which it occupies as many as its
-// weight. The points are the multiples of the golden ratio, modulo the whole: any N successive ones
-// leave no interval with more or fewer than its share of N, give or take a few (the sequence with
-// the least discrepancy of its kind: Knuth, The Art of Computer Programming, volume 3, section
-// 6.4). So everybody comes in turn, as often as its weight says.
+// weight; if all weights of a list are equal it has just these. The points are the multiples of the
+// golden ratio, modulo the whole: any N successive ones leave no interval with more or fewer than
+// its share of N, give or take a few (Knuth, The Art of Computer Programming, volume 3, section
+// 6.4). So each member comes in turn, as often as its weight says.
 func (v *view) spread(n uint64) *Member {
-	last := len(v.ends) - 1
-	point, _ := bits.Mul64(n*0x9E3779B97F4A7C15, v.ends[last])
-	i := 0
-	if last > 0 {
-		i, _ = slices.BinarySearch(v.ends, point+1)
-	}
+	point, _ := bits.Mul64(n*0x9E3779B97F4A7C15, v.ends[len(v.ends)-1])
+	i := v.find(point)
 	l := &v.lists[i]
 	if i > 0 {
 		point -= v.ends[i-1]
 	}
-	slot := uint(point >> bits.TrailingZeros64(l.bound)) // which is a power of two
-	if c := l.chunks[slot/span]; point&(l.bound-1) < uint64(c.weights[slot%span]) {
+	slot := uint(point / l.slots)
+	c := l.chunks[slot/span]
+	if l.even || point-uint64(slot)*l.slots < uint64(c.weights[slot%span]) {
 		return c.members[slot%span]
 	}
 	return nil
+}
+
+// find returns the list in whose slots point lies.
+func (v *view) find(point uint64) (i int) {
+	if len(v.ends) > 8 {
+		i, _ = slices.BinarySearch(v.ends, point+1)
+		return i
+	}
+	for point >= v.ends[i] {
+		i++
+	}
+	return i
 }

@@ -25,12 +25,15 @@ func weighing(weights ...int) func(i int) policy.Effective {
 	return func(i int) policy.Effective { return policy.Effective{Weight: weights[i%len(weights)]} }
 }
 
-// newWeightedPool returns a pool of n members with the weights in turn.
-func newWeightedPool(tb testing.TB, n int, weights ...int) (*Pool, *registry) {
+// newPoolOf returns a pool of n members, of which the registry says as of does.
+func newPoolOf(tb testing.TB, n int, of func(i int) policy.Effective) *Pool {
 	tb.Helper()
 	p, r := newTestPool(tb, n)
-	r.fn(sd.Change{Effective: effective(n, weighing(weights...))})
-	return p, r
+	r.fn(sd.Change{Effective: effective(n, of)})
+	for range 2 {
+		r.down("nobody") // the second returns when the change was taken in
+	}
+	return p
 }
 
 // Weights 1:10:100: each picker gives each weight its share of a million picks, within four
@@ -39,9 +42,7 @@ func TestPickersHonourWeights(t *testing.T) {
 	const picks = 1_000_000
 	weights := []int{1, 10, 100}
 	for _, n := range []int{3, 9_999} {
-		p, r := newWeightedPool(t, n, weights...)
-		r.down("nobody") // returns when the change before was taken in
-		r.down("nobody")
+		p := newPoolOf(t, n, weighing(weights...))
 		for _, name := range PickerNames() {
 			total := picks
 			if name == "hash" && n > 1000 {
@@ -77,9 +78,7 @@ func TestPickersHonourWeights(t *testing.T) {
 func TestEvenWithinAWeight(t *testing.T) {
 	const n = 40
 	for _, weights := range [][]int{{7, 7, 7, 7, 1000}, {300, 513, 600, 999, 3}} {
-		p, r := newWeightedPool(t, n, weights...)
-		r.down("nobody")
-		r.down("nobody")
+		p := newPoolOf(t, n, weighing(weights...))
 		sum := 0
 		for _, w := range weights {
 			sum += w * n / len(weights)
@@ -222,7 +221,7 @@ func TestWeightZero(t *testing.T) {
 // Only what has to moves when a weight changes, and it moves to or from that member.
 func TestHashMovementByWeight(t *testing.T) {
 	const keys, n = 20_000, 20
-	p, r := newWeightedPool(t, n, 100)
+	p, r := newTestPool(t, n)
 	place := func() []string {
 		r.down("nobody")
 		r.down("nobody")

@@ -226,12 +226,7 @@ func watchedAfterFailure(ctx context.Context, h Harness) error {
 
 // phase waits until state says want.
 func phase(h Harness, state func() sd.State, want sd.Phase) error {
-	return eventually(h, func() error {
-		if have := state(); have.Phase != want {
-			return fmt.Errorf("phase: want %s, have %s", want, have)
-		}
-		return nil
-	})
+	return eventually(h, func() error { return Phase(state, want) })
 }
 
 func closeEnds(ctx context.Context, h Harness) error {

@@ -84,7 +84,7 @@ func announceAndWithdraw(ctx context.Context, h Harness) error {
 		}
 		have, err := h.Instances() // up was called: no waiting
 		return errors.Join(err,
-			equal("registered at up", []string{alice}, have),
+			Same("registered at up", []string{alice}, have),
 			a.stop(h),
 			registered(h))
 	})

@@ -362,7 +362,7 @@ func withheldAfterFailure(ctx context.Context, h Harness) error {
 		}
 		return eventually(h, func() error {
 			have, err := h.Instances()
-			if err := errors.Join(err, equal("registered", nil, have)); err != nil {
+			if err := errors.Join(err, Same("registered", nil, have)); err != nil {
 				return err
 			}
 			select {

@@ -128,8 +128,8 @@ func (r *Recorder) showsLeft(h Harness, withdrew, lost []string) error {
 	return eventually(h, func() error {
 		haveWithdrew, haveLost := r.Left()
 		return errors.Join(
-			equal("withdrew", withdrew, haveWithdrew),
-			equal("lost", lost, haveLost),
+			Same("withdrew", withdrew, haveWithdrew),
+			Same("lost", lost, haveLost),
 			r.Err())
 	})
 }

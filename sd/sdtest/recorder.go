@@ -26,7 +26,9 @@ type Recorder struct {
 	set      map[string]bool
 	left     map[string]bool // those who left and are not back; true: withdrew
 	says     map[string]policy.Attributes
-	smallest int
+	smallest int         // since the mark
+	departed [2][]string // since the mark, whether or not they came back: lost, withdrew
+	marked   int         // len(history) at the mark
 	faults   []error
 }
 
@@ -74,27 +76,31 @@ func (r *Recorder) Emit(c sd.Change) {
 // take makes the change. The caller holds the lock.
 func (r *Recorder) take(c sd.Change) {
 	if c.Reset || r.set == nil {
-		for s := range r.set { // lost, but for those in Up
-			r.left[s] = false
+		up := slices.Clone(c.Up)
+		slices.Sort(up)
+		for s := range r.set {
+			if _, stays := slices.BinarySearch(up, s); !stays {
+				r.depart(s, false)
+			}
 		}
 		r.set = map[string]bool{}
 	}
 	if c.Reset && len(c.Down)+len(c.Withdrew) > 0 {
 		r.fault("Reset %+v has a Down or a Withdrew", c)
 	}
-	down := map[string]bool{}
+	withdrew := map[string]bool{}
+	for _, s := range c.Withdrew {
+		if withdrew[s] || !slices.Contains(c.Down, s) {
+			r.fault("Withdrew %q is not in Down %q, or stands twice", s, c.Down)
+		}
+		withdrew[s] = true
+	}
 	for _, s := range c.Down {
 		if !r.set[s] {
 			r.fault("Down %q was not in the set %q", s, r.names())
 		}
 		delete(r.set, s)
-		down[s], r.left[s] = true, false
-	}
-	for _, s := range c.Withdrew {
-		if !down[s] {
-			r.fault("Withdrew %q is not in Down %q, or stands twice", s, c.Down)
-		}
-		down[s], r.left[s] = false, true
+		r.depart(s, withdrew[s])
 	}
 	for _, s := range c.Up {
 		if r.set[s] {
@@ -119,6 +125,27 @@ func (r *Recorder) takeAttributes(c sd.Change) {
 		}
 	}
 	maps.Copy(r.says, c.Attributes)
+}
+
+// depart notes that s left. The caller holds the lock.
+func (r *Recorder) depart(s string, withdrew bool) {
+	r.left[s] = withdrew
+	how := 0
+	if withdrew {
+		how = 1
+	}
+	r.departed[how] = append(r.departed[how], s)
+}
+
+// Mark begins a new reckoning: Emits, Smallest and Departed are about what comes after it.
+func (r *Recorder) Mark() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.marked, r.departed = len(r.history), [2][]string{}
+	r.smallest = -1
+	if r.set != nil {
+		r.smallest = len(r.set)
+	}
 }
 
 // Returned says that the Watch has returned.
@@ -157,14 +184,38 @@ func (r *Recorder) Left() (withdrew, lost []string) {
 	return withdrew, lost
 }
 
-// Emits counts the calls of Emit.
+// Departed returns those who withdrew and those who were lost since the mark, once for each time,
+// whether or not they came back.
+func (r *Recorder) Departed() (withdrew, lost []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.departed[1]), slices.Clone(r.departed[0])
+}
+
+// Is returns an error unless the set is just want.
+func (r *Recorder) Is(want ...string) error {
+	have, known := r.Set()
+	if !known {
+		return fmt.Errorf("watched: want %q, have nothing emitted", want)
+	}
+	return Same("watched", want, have)
+}
+
+// Has reports whether instance is in the set.
+func (r *Recorder) Has(instance string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.set[instance]
+}
+
+// Emits counts the calls of Emit since the mark.
 func (r *Recorder) Emits() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.history)
+	return len(r.history) - r.marked
 }
 
-// Smallest is the size of the smallest set there was after any emit; -1 before the first.
+// Smallest is the size of the smallest set there was since the mark; -1 before the first emit.
 func (r *Recorder) Smallest() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -262,10 +313,6 @@ func (r *Recorder) neverBelow(n int) error {
 // shows waits until the set that follows from the emits is just want.
 func (r *Recorder) shows(h Harness, want ...string) error {
 	return eventually(h, func() error {
-		have, known := r.Set()
-		if !known {
-			return errors.New("nothing emitted")
-		}
-		return errors.Join(equal("watched", want, have), r.Err())
+		return errors.Join(r.Is(want...), r.Err())
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
 	"go.uber.org/goleak"
 )
 
@@ -111,15 +112,8 @@ const bound = 15 * time.Second
 
 // eventually waits until f returns nil, and returns its last error after bound.
 func eventually(h Harness, f func() error) error {
-	deadline := time.Now().Add(bound)
-	for {
-		h.Settle()
-		err := f()
-		if err == nil || time.Now().After(deadline) {
-			return err
-		}
-		pause(5 * time.Millisecond)
-	}
+	_, err := wait.Poll(bound, h.Settle, func(time.Duration) time.Duration { return wait.Every }, f)
+	return err
 }
 
 func pause(d time.Duration) { <-time.After(d) }
@@ -131,11 +125,12 @@ func registered(h Harness, want ...string) error {
 		if err != nil {
 			return err
 		}
-		return equal("registered", want, have)
+		return Same("registered", want, have)
 	})
 }
 
-func equal(what string, want, have []string) error {
+// Same returns an error unless want and have are the same names, in whatever order.
+func Same(what string, want, have []string) error {
 	want, have = slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(have))
 	if !slices.Equal(want, have) {
 		return fmt.Errorf("%s: want %q, have %q", what, want, have)

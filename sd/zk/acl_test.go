@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zkdev"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -84,7 +85,7 @@ func TestGhostIsWaitedForWithoutDelete(t *testing.T) {
 		zxid := w.Zxid()
 		r := w.register(w.open(), alice)
 		w.phase(r.State, time.Second, sd.Conflict)
-		w.pass(time.Minute)
+		wait.Pass(time.Minute)
 		if have := r.State(); have.Phase != sd.Conflict || !strings.Contains(have.Err.Error(), "ACL") {
 			t.Errorf("state: want a conflict that names the ACL, have %v", have)
 		}
@@ -171,7 +172,7 @@ func TestWithdrawnWithoutDeleteBesideAnother(t *testing.T) {
 			t.Errorf("error: want %v and %v, have %v", sd.ErrUnconfirmed, sd.ErrDenied, err)
 		}
 		zxid := w.Zxid()
-		w.pass(5 * time.Minute)
+		wait.Pass(5 * time.Minute)
 		w.registered(0, alice, bob)
 		if have := w.Zxid(); have != zxid {
 			t.Errorf("zxid: want %d, have %d", zxid, have)
@@ -229,7 +230,7 @@ func TestReadDenied(t *testing.T) {
 			}
 			return nil
 		})
-		w.pass(5 * time.Minute)
+		wait.Pass(5 * time.Minute)
 		if n := w.Requests(zkdev.OpGetChildren2); n > 25 {
 			t.Errorf("lists in 5 minutes: want 25 at most, have %d", n)
 		}
@@ -245,7 +246,7 @@ func TestWithdrawnOnceItIsAllowed(t *testing.T) {
 		w.register(b, bob)
 		w.registered(time.Second, alice, bob)
 		r.Deregister()
-		w.pass(time.Minute)
+		wait.Pass(time.Minute)
 		w.registered(0, alice, bob)
 		w.allow(gozk.PermCreate | gozk.PermRead | gozk.PermDelete)
 		w.registered(time.Minute, bob)
@@ -291,10 +292,10 @@ func TestWithdrawnThoughAllowedMeanwhile(t *testing.T) {
 		r := w.register(b, alice)
 		w.register(b, bob)
 		w.registered(time.Second, alice, bob)
-		for _, wait := range []time.Duration{150, 250, 350, 450} { // one of them is between the denial and its arrival
+		for _, held := range []time.Duration{150, 250, 350, 450} { // one of them is between the denial and its arrival
 			w.Slow(100 * time.Millisecond)
 			go r.Deregister()
-			w.pass(wait * time.Millisecond)
+			wait.Pass(held * time.Millisecond)
 			if _, err := admin.SetACL("/go_servers", serversMay(gozk.PermCreate|gozk.PermRead|gozk.PermDelete), -1); err != nil {
 				t.Fatal(err)
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/internal/document"
 	"example.com/daytime/sd/zk/zkdev"
 )
@@ -41,7 +42,7 @@ func TestStrangerInTheStaleNodesPlace(t *testing.T) {
 				}
 				for range 5 {
 					again := l.call(func(ctx context.Context) error { return b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) {}) })
-					l.pass(2 * time.Second)
+					wait.Pass(2 * time.Second)
 					if err := again.ended(); !errors.Is(err, sd.ErrConflict) || l.owner(alice) != stranger {
 						t.Fatalf("want %v and the owner 0x%x, have %v and 0x%x", sd.ErrConflict, stranger, err, l.owner(alice))
 					}
@@ -72,7 +73,7 @@ func (l *lab) misdirect(b *Backend, stranger int64, loseReply bool) {
 	if loseReply {
 		l.DropReply(zkdev.OpSetData)
 	}
-	l.pass(3 * time.Second)
+	wait.Pass(3 * time.Second)
 }
 
 // A node in the form that this program wrote first is a predecessor's as well: it is taken over at
@@ -90,7 +91,7 @@ func TestFirstFormIsTakenOver(t *testing.T) {
 		if err != nil || stat.EphemeralOwner == 0x1234 || !document.NewIdentity().IsPredecessor(data, alice, stat.EphemeralOwner) {
 			t.Errorf("want the node of the new process, have %s of 0x%x, %v", data, stat.EphemeralOwner, err)
 		}
-		l.pass(time.Second)
+		wait.Pass(time.Second)
 		if n := r.Emits(); n != 1 {
 			t.Errorf("emits: want the list alone, have %d", n)
 		}
@@ -127,7 +128,7 @@ func TestEntriesAreForgotten(t *testing.T) {
 			}
 			l.announce(b, instance).stop()
 		}
-		l.pass(2 * time.Minute)
+		wait.Pass(2 * time.Minute)
 		if n := len(b.announcer.all()); n != 0 {
 			t.Errorf("entries: want none, have %d", n)
 		}
@@ -153,7 +154,7 @@ func TestTakeoversAreRemembered(t *testing.T) {
 				t.Fatalf("takeover %d: want %v, have %v", n+1, want, err)
 			}
 		}
-		l.pass(time.Minute + time.Second)
+		wait.Pass(time.Minute + time.Second)
 		if err := announce(); !errors.Is(err, context.Canceled) {
 			t.Errorf("a minute later: want %v, have %v", context.Canceled, err)
 		}
@@ -176,7 +177,7 @@ func TestAnnounceDuringWithdrawal(t *testing.T) {
 			l.Slow(0)
 			time.Sleep(after)
 			second := l.call(func(ctx context.Context) error { return b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) {}) })
-			l.pass(5 * time.Second)
+			wait.Pass(5 * time.Second)
 			if n := l.Requests(zkdev.OpDelete); n != 0 {
 				t.Errorf("after %v: the node was removed after it was wanted again", after)
 			}
@@ -204,7 +205,7 @@ func TestAnnouncesSideBySide(t *testing.T) {
 					return b.Announce(ctx, sd.Entry{Instance: instance}, func(sd.Status) {})
 				}))
 			}
-			l.pass(time.Duration(round) * 3 * time.Millisecond)
+			wait.Pass(time.Duration(round) * 3 * time.Millisecond)
 			switch round % 4 {
 			case 1:
 				l.Expire()
@@ -224,7 +225,7 @@ func TestAnnouncesSideBySide(t *testing.T) {
 				c.stop()
 			}
 		}
-		l.pass(10 * time.Second)
+		wait.Pass(10 * time.Second)
 		if names, _ := l.Children(defaultPath); len(names) != 0 {
 			t.Errorf("left behind: %q", names)
 		}

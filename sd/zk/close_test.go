@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
 )
 
 // 200 times open, register, watch, stop and close in one process: everything is as before.
@@ -24,7 +25,7 @@ func TestCyclesLeaveNothing(t *testing.T) {
 			}
 			b.Close()
 			<-c.done
-			l.pass(0) // the server closes its end
+			wait.Pass(0) // the server closes its end
 			open := l.Connections()
 			if open != 0 || len(l.Sessions()) != 0 || len(b.announcer.all()) != 0 {
 				t.Fatalf("cycle %d: want nothing left, have %d connections, %d sessions, %d entries", n+1, open, len(l.Sessions()), len(b.announcer.all()))
@@ -64,9 +65,9 @@ func TestWatchSaysThatItWasClosed(t *testing.T) {
 		inLab(t, home, func(l *lab) {
 			b, _ := l.connected()
 			c := l.call(func(ctx context.Context) error {
-				return b.Watch(ctx, sd.Want{}, func(sd.Change) { l.pass(time.Second) })
+				return b.Watch(ctx, sd.Want{}, func(sd.Change) { wait.Pass(time.Second) })
 			})
-			l.pass(100 * time.Millisecond)
+			wait.Pass(100 * time.Millisecond)
 			b.Close()
 			<-c.done
 			if !errors.Is(c.err, sd.ErrClosed) {
@@ -84,9 +85,9 @@ func TestCloseWithoutAServerConfirmsNothing(t *testing.T) {
 		a := l.announce(b, alice)
 		l.Refuse(true)
 		l.Disconnect()
-		l.pass(100 * time.Millisecond)
+		wait.Pass(100 * time.Millisecond)
 		a.cancel()
-		l.pass(100 * time.Millisecond)
+		wait.Pass(100 * time.Millisecond)
 		b.Close()
 		<-a.done
 		if l.owner(alice) == 0 || !errors.Is(a.err, sd.ErrUnconfirmed) || !errors.Is(a.err, context.Canceled) {
@@ -102,9 +103,9 @@ func TestGoodbyeThatIsCutOff(t *testing.T) {
 		a := l.announce(b, alice)
 		l.Freeze()
 		a.cancel()
-		l.pass(100 * time.Millisecond) // the withdrawal is under way
+		wait.Pass(100 * time.Millisecond) // the withdrawal is under way
 		closing := l.call(func(context.Context) error { return b.Close() })
-		l.pass(100 * time.Millisecond)
+		wait.Pass(100 * time.Millisecond)
 		l.Disconnect(on.Session)
 		<-closing.done
 		<-a.done

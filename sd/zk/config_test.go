@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/sdtest"
 )
 
 // A targetConfig is the part of a config that a table compares.
@@ -37,7 +38,7 @@ func TestParseConfig(t *testing.T) {
 		"zk://[::1],192.0.2.1:21810,b": {hosts: []string{"[::1]:2181", "192.0.2.1:21810", "b:2181"}, parent: "/go_servers",
 			timeout: 10 * time.Second, watch: watchAuto},
 	} {
-		have, err := parseConfig(parse(t, text))
+		have, err := parseConfig(sdtest.Target(t, text))
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
@@ -70,7 +71,7 @@ func TestParseConfigErrors(t *testing.T) {
 		"/zookeeper/quota":             `path "/zookeeper/quota"`,
 		"/zookeeper?watch=x&timeout=4": `path "/zookeeper"`,
 	} {
-		_, err := parseConfig(parse(t, "zk://a.example.com"+query))
+		_, err := parseConfig(sdtest.Target(t, "zk://a.example.com"+query))
 		if err == nil {
 			t.Errorf("%s: want an error that names %s, have none", query, part)
 			continue
@@ -81,7 +82,7 @@ func TestParseConfigErrors(t *testing.T) {
 			}
 		}
 	}
-	_, err := parseConfig(parse(t, "zk://a.example.com/a//?watch=x&timeout=4"))
+	_, err := parseConfig(sdtest.Target(t, "zk://a.example.com/a//?watch=x&timeout=4"))
 	for _, part := range []string{`path "/a//"`, `watch "x"`, `key "timeout"`} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("several errors: want %s among them, have %v", part, err)
@@ -131,7 +132,7 @@ func FuzzParseConfig(f *testing.F) {
 		if strings.HasPrefix(c.parent, "/%") { // package session's
 			t.Errorf("%q: path %q begins with a mark", text, c.parent)
 		}
-		again, err := parseConfig(parse(t, target.String()))
+		again, err := parseConfig(sdtest.Target(t, target.String()))
 		if err != nil || again.parent != c.parent || !slices.Equal(again.session.Hosts, c.session.Hosts) {
 			t.Errorf("%q: read again: %+v, %v", text, again, err)
 		}

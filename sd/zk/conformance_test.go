@@ -19,16 +19,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// target parses what a test needs no error for.
-func target(t testing.TB, text string) sd.Target {
-	t.Helper()
-	parsed, err := sd.ParseTarget(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parsed
-}
-
 // bubble is the surroundings of a test whose server is in memory.
 func bubble(t *testing.T, f func(t *testing.T)) { synctest.Test(t, f) }
 
@@ -47,7 +37,7 @@ func newMemory(t testing.TB, text string) *memory {
 	if err := server.Create("/go_servers", nil, 0); err != nil {
 		t.Fatal(err)
 	}
-	return &memory{server, target(t, text)}
+	return &memory{server, sdtest.Target(t, text)}
 }
 
 func (m *memory) Open() (sd.Backend, error) { return zk.OpenBackend(m.target, zk.Dial(m.Dial)) }
@@ -105,7 +95,7 @@ func newProcess(t testing.TB, server *zktest.Server, path, query string) *proces
 	if _, err := conn.Create(path, nil, 0, gozk.WorldACL(gozk.PermAll)); err != nil {
 		t.Fatal(err)
 	}
-	return &process{proxy, conn, path, target(t, "zk://"+proxy.Addr()+path+query)}
+	return &process{proxy, conn, path, sdtest.Target(t, "zk://"+proxy.Addr()+path+query)}
 }
 
 func (p *process) Open() (sd.Backend, error) { return zk.Open(p.target) }

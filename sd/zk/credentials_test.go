@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/zkdev"
 	gozk "github.com/go-zookeeper/zk"
@@ -31,7 +32,7 @@ func TestCredentialsComeFirst(t *testing.T) {
 				w.Expire()
 			}
 			w.Disconnect()
-			w.pass(5 * time.Second)
+			wait.Pass(5 * time.Second)
 			w.phase(r.State, 5*time.Second, sd.Registered)
 		}
 		list := all.requests()
@@ -98,7 +99,7 @@ func TestCutDuringAuthentication(t *testing.T) {
 				w.phase(r.State, time.Minute, sd.Registered)
 				f(w)
 				w.Disconnect()
-				w.pass(time.Minute)
+				wait.Pass(time.Minute)
 				w.phase(r.State, time.Minute, sd.Registered)
 				strangersOnlyRead(t, w.visitor(""), "/go_servers/"+alice)
 			})
@@ -125,9 +126,9 @@ func TestHangDuringAuthentication(t *testing.T) {
 			}
 			return nil
 		})
-		w.pass(time.Second)
+		wait.Pass(time.Second)
 		w.Thaw()
-		w.pass(10 * time.Second)
+		wait.Pass(10 * time.Second)
 		w.phase(r.State, 10*time.Second, sd.Registered)
 		if have, want := all.requests()[1], []zkdev.Op{zkdev.OpConnect, zkdev.OpAuth}; !slices.Equal(want, have) {
 			t.Errorf("on the connection that hung: want %v, have %v", want, have)
@@ -152,7 +153,7 @@ func TestCredentialsDenied(t *testing.T) {
 			}
 			return nil
 		})
-		w.pass(5 * time.Minute)
+		wait.Pass(5 * time.Minute)
 		if n := w.Dials(); n < 15 || n > 35 {
 			t.Errorf("dials in 5 minutes: want 15 to 35, have %d", n)
 		}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/zkdev"
 	gozk "github.com/go-zookeeper/zk"
@@ -24,10 +26,10 @@ func TestWipedEnsemble(t *testing.T) {
 		for range 50 { // the session has seen more than the new data has
 			w.SetData("/go_servers", nil)
 		}
-		w.pass(5 * time.Second) // a ping, or nobody has seen anything
+		wait.Pass(5 * time.Second) // a ping, or nobody has seen anything
 		w.Wipe()
 		start := time.Now()
-		w.eventually(6*time.Second, func() error { return same("registered", []string{alice}, first(w.Children("/go_servers"))) })
+		w.eventually(6*time.Second, func() error { return sdtest.Same("registered", []string{alice}, first(w.Children("/go_servers"))) })
 		w.phase(r.State, 6*time.Second-time.Since(start), sd.Registered)
 		w.registered(0, alice)
 		w.phase(v.State, 6*time.Second, sd.Live)
@@ -60,8 +62,8 @@ func TestLongOutageKeepsTheSession(t *testing.T) {
 		if have := w.owner(alice); have != session {
 			t.Errorf("owner: want the session of before, 0x%x, have 0x%x", session, have)
 		}
-		if v.smallest != 1 {
-			t.Errorf("smallest set shown: want 1, have %d", v.smallest)
+		if v.Smallest() != 1 {
+			t.Errorf("smallest set shown: want 1, have %d", v.Smallest())
 		}
 	})
 }
@@ -75,7 +77,7 @@ func TestHungServerIsLeft(t *testing.T) {
 		w.Hang(true)
 		w.Disconnect()
 		w.phase(v.State, time.Second, sd.Stale)
-		w.pass(3 * time.Second)
+		wait.Pass(3 * time.Second)
 		w.Hang(false)
 		if took := w.phase(v.State, 10*time.Second, sd.Live); took > 4*time.Second {
 			t.Errorf("live %v after the server answers, want 4s at most", took)
@@ -96,7 +98,7 @@ func TestDialsAreBounded(t *testing.T) {
 				w.shows(v, time.Second)
 				before := w.Dials()
 				fault(w)
-				w.pass(30 * time.Second)
+				wait.Pass(30 * time.Second)
 				// two a second, and one for each host to begin with
 				if n := w.Dials() - before; n > 64+4 || n < 10 {
 					t.Errorf("dials in 30s: want 10 to 68, have %d", n)
@@ -127,10 +129,10 @@ func TestMissingDirectory(t *testing.T) {
 			inWorld(t, anywhere+"&watch="+mode, func(w *world) {
 				w.Delete("/go_servers")
 				v := w.view(w.open())
-				w.pass(2 * time.Minute)
+				wait.Pass(2 * time.Minute)
 				w.phase(v.State, 0, sd.Unknown)
-				if v.updates != 0 {
-					t.Fatalf("updates: want none, have %d", v.updates)
+				if v.Emits() != 0 {
+					t.Fatalf("updates: want none, have %d", v.Emits())
 				}
 				w.Create("/go_servers", nil, 0)
 				w.shows(v, time.Second)
@@ -139,7 +141,7 @@ func TestMissingDirectory(t *testing.T) {
 				w.Delete("/go_servers/" + alice)
 				w.Delete("/go_servers")
 				w.phase(v.State, time.Second, sd.Stale)
-				w.pass(time.Minute)
+				wait.Pass(time.Minute)
 				w.Create("/go_servers", nil, 0)
 				w.Create("/go_servers/"+bob, nil, 0)
 				w.shows(v, time.Second, bob)
@@ -192,7 +194,7 @@ func TestForgottenWatches(t *testing.T) {
 				v := w.view(b)
 				r := w.register(b, alice)
 				w.shows(v, time.Second, alice)
-				w.pass(time.Second) // no list is due
+				wait.Pass(time.Second) // no list is due
 				w.ForgetWatches()
 				w.Create("/go_servers/"+bob, nil, 0)
 				w.Delete("/go_servers/" + alice)
@@ -215,9 +217,9 @@ func TestAuditIsQuiet(t *testing.T) {
 		w.shows(v, time.Second)
 		for n := range 50 {
 			w.Create(fmt.Sprintf("/go_servers/192.0.2.1:%d", 1000+n), nil, 0)
-			w.pass(7 * time.Second)
+			wait.Pass(7 * time.Second)
 		}
-		w.pass(5 * time.Minute)
+		wait.Pass(5 * time.Minute)
 		if s := b.Stats(); s.Lists != 1 || s.Repaired != 0 {
 			t.Errorf("want 1 list and nothing repaired, have %+v", s)
 		}
@@ -234,9 +236,9 @@ func TestLaggingServer(t *testing.T) {
 		w.Lag()
 		w.Create("/go_servers/"+bob, nil, 0)
 		w.Disconnect()
-		w.pass(10 * time.Second)
-		if v.smallest != 1 {
-			t.Errorf("smallest set shown: want 1, have %d", v.smallest)
+		wait.Pass(10 * time.Second)
+		if v.Smallest() != 1 {
+			t.Errorf("smallest set shown: want 1, have %d", v.Smallest())
 		}
 		w.CatchUp()
 		w.shows(v, 10*time.Second, alice, bob)
@@ -275,7 +277,7 @@ func TestWatchersShare(t *testing.T) {
 		w.Create("/go_servers/"+alice, nil, 0)
 		b := w.open()
 		const instancers = 50
-		views := make([]*viewer, instancers)
+		views := make([]*sdtest.Viewer, instancers)
 		for n := range views {
 			views[n] = w.view(b)
 		}
@@ -311,9 +313,7 @@ func TestTakeoverIsNoGap(t *testing.T) {
 		}
 		v := w.view(w.open())
 		w.eventually(time.Second, func() error {
-			v.mu.Lock()
-			defer v.mu.Unlock()
-			if len(v.set) != 20 {
+			if names, _ := v.Set(); len(names) != 20 {
 				return errors.New("not all shown")
 			}
 			return nil
@@ -321,10 +321,10 @@ func TestTakeoverIsNoGap(t *testing.T) {
 		w.Slow(50 * time.Millisecond)
 		for n := range 20 {
 			w.register(w.open(), fmt.Sprintf("192.0.2.1:%d", 1000+n))
-			w.pass(200 * time.Millisecond)
+			wait.Pass(200 * time.Millisecond)
 		}
-		if v.smallest != 20 || v.updates != 1 {
-			t.Errorf("want 20 in 1 update, have %d in %d", v.smallest, v.updates)
+		if v.Smallest() != 20 || v.Emits() != 1 {
+			t.Errorf("want 20 in 1 update, have %d in %d", v.Smallest(), v.Emits())
 		}
 	})
 }
@@ -354,8 +354,8 @@ func TestCloseDoesNotHang(t *testing.T) {
 	for name, fault := range map[string]func(*world){
 		"never reached": func(w *world) { w.Refuse(true) },
 		"hung":          func(w *world) { w.Hang(true) },
-		"frozen":        func(w *world) { w.pass(time.Second); w.Freeze() },
-		"cut":           func(w *world) { w.pass(time.Second); w.Fail() },
+		"frozen":        func(w *world) { wait.Pass(time.Second); w.Freeze() },
+		"cut":           func(w *world) { wait.Pass(time.Second); w.Fail() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, anywhere, func(w *world) {
@@ -387,9 +387,9 @@ func TestListThatIsTooLong(t *testing.T) {
 			}
 		}
 		v := w.view(b)
-		w.pass(5 * time.Second)
+		wait.Pass(5 * time.Second)
 		dials, lists := w.Dials(), w.Requests(zkdev.OpGetChildren2)
-		w.pass(time.Minute)
+		wait.Pass(time.Minute)
 		if n := w.Requests(zkdev.OpGetChildren2) - lists; n > 6 {
 			t.Errorf("lists in a minute: want 6 at most, have %d", n)
 		}

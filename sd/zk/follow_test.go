@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk/session"
 	"example.com/daytime/sd/zk/zkdev"
 	"github.com/go-kit/log"
@@ -54,7 +56,7 @@ func TestAuditsGoOnUnderChurn(t *testing.T) {
 		before := l.Requests(zkdev.OpExists)
 		for n := range 60 {
 			l.Create(fmt.Sprintf("%s/192.0.2.1:%d", defaultPath, 1000+n), nil, 0)
-			l.pass(5 * time.Second)
+			wait.Pass(5 * time.Second)
 		}
 		// 5 minutes, and 24 to 36 s from one to the next
 		if have := l.Requests(zkdev.OpExists) - before; have < 8 || have > 12 {
@@ -78,7 +80,7 @@ func TestAuditMeetsChange(t *testing.T) {
 			audits := l.Requests(zkdev.OpExists)
 			l.eventually(40*time.Second, func() error { return atLeast("audits", audits+1, l.Requests(zkdev.OpExists)) })
 			l.Create(fmt.Sprintf("%s/192.0.2.1:%d", defaultPath, 1000+n), nil, 0) // the audit is answered already
-			l.pass(time.Second)
+			wait.Pass(time.Second)
 		}
 		if err := c.ended(); err != nil || b.Stats().Repaired != 0 {
 			t.Errorf("want a watch that goes on, and nothing repaired, have %v and %+v", err, b.Stats())
@@ -143,7 +145,7 @@ func TestWithdrawalsDoNotHoldUpOthers(t *testing.T) {
 			l.Create(path, nil, 0)
 			l.SetData(path, nil)
 			l.Delete(path)
-			l.pass(10 * time.Millisecond)
+			wait.Pass(10 * time.Millisecond)
 			if n == 500 {
 				l.Create(defaultPath+"/"+alice, nil, 0)
 			}
@@ -244,7 +246,7 @@ func TestListBetweenClaimAndTakeover(t *testing.T) {
 		l.eventually(2*time.Second, func() error { return atLeast("claims", 1, l.Requests(zkdev.OpSetData)) })
 		_, r := l.watch(watcher)
 		l.eventually(2*time.Second, func() error { return atLeast("takeovers", 1, l.Requests(zkdev.OpMulti)) })
-		l.pass(time.Second)
+		wait.Pass(time.Second)
 		if n := r.Emits(); n != 1 {
 			t.Errorf("emits: want the list alone, have %d", n)
 		}
@@ -254,7 +256,7 @@ func TestListBetweenClaimAndTakeover(t *testing.T) {
 // unconnected returns a session that is never started, and its config.
 func unconnected(t *testing.T) (*session.Session, config) {
 	t.Helper()
-	c, err := parseConfig(parse(t, "zk://zookeeper.example.com"))
+	c, err := parseConfig(sdtest.Target(t, "zk://zookeeper.example.com"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +289,7 @@ func TestDirectoryNamedLikeAMark(t *testing.T) {
 					announced := l.announce(b, alice)
 					l.Create(parent+"/"+bob, nil, 0)
 					l.shows(r, time.Second, alice, bob)
-					l.pass(time.Minute) // for an audit of each
+					wait.Pass(time.Minute) // for an audit of each
 					if err := errors.Join(c.ended(), announced.ended()); err != nil || b.Stats().Repaired != 0 {
 						t.Errorf("want nothing lost and nothing repaired, have %v, %+v", err, b.Stats())
 					}

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/zktest"
 )
@@ -45,21 +47,21 @@ var interopNames = []string{"127.0.0.1:18897", "[2001:db8::1]:13"}
 func registerForPeers(t *testing.T, path string) (addr string) {
 	t.Helper()
 	server := zktest.Start(t)
-	b, err := zk.OpenBackend(target(t, "zk://"+server.Addr()+path))
+	b, err := zk.OpenBackend(sdtest.Target(t, "zk://"+server.Addr()+path))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.Close() })
 	for _, name := range interopNames {
-		register(t, b, name)
+		sdtest.Register(t, b, name)
 	}
 	tool := clearText(t, server)
-	within(t, 10*time.Second, func() error {
+	wait.For(t, 10*time.Second, func() error {
 		have, _, err := tool.Children(path)
 		if err != nil {
 			return err
 		}
-		return same("registered", interopNames, have)
+		return sdtest.Same("registered", interopNames, have)
 	})
 	return server.Addr()
 }
@@ -95,12 +97,12 @@ func TestPrometheusFindsServers(t *testing.T) {
 		}
 	})
 	for _, job := range []string{"serverset", "nerve"} {
-		within(t, 30*time.Second, func() error {
+		wait.For(t, 30*time.Second, func() error {
 			have, err := prometheusTargets(at, job)
 			if err != nil {
 				return err
 			}
-			return same(job, interopNames, have)
+			return sdtest.Same(job, interopNames, have)
 		})
 	}
 }
@@ -145,13 +147,15 @@ func freeAddress(t *testing.T) string {
 
 // Curator's x-discovery finds each server as an instance of a service that is called like the directory.
 func TestCuratorFindsServers(t *testing.T) {
+	_, err := exec.LookPath("javac") // java compiles the query itself, where there is a compiler
+	needPeer(t, "Java compiler (default-jdk-headless)", err)
 	java, err := exec.LookPath("java")
 	needPeer(t, "Java", err)
 	var classPath []string
 	for _, jar := range curatorJars {
 		jar = filepath.Join(javaDir, jar+".jar")
 		_, err := os.Stat(jar)
-		needPeer(t, "Curator x-discovery", err)
+		needPeer(t, "Curator x-discovery (libcurator-discovery-java)", err)
 		classPath = append(classPath, jar)
 	}
 	addr := registerForPeers(t, "/services/go_servers")

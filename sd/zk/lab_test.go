@@ -3,13 +3,12 @@ package zk
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk/internal/document"
 	"example.com/daytime/sd/zk/session"
@@ -34,23 +33,13 @@ type lab struct {
 func inLab(t *testing.T, target string, f func(l *lab)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		l := &lab{Server: zkdev.New(), t: t, target: parse(t, target)}
+		l := &lab{Server: zkdev.New(), t: t, target: sdtest.Target(t, target)}
 		t.Cleanup(func() { l.Close() })
 		if err := l.Create(defaultPath, nil, 0); err != nil {
 			t.Fatal(err)
 		}
 		f(l)
 	})
-}
-
-// parse parses what a test needs no error for.
-func parse(t testing.TB, text string) sd.Target {
-	t.Helper()
-	target, err := sd.ParseTarget(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return target
 }
 
 // open opens a backend that is closed before the server is.
@@ -87,24 +76,7 @@ func (l *lab) conn(b *Backend, within time.Duration) *session.Conn {
 // eventually waits until f returns nil, and returns how long that took.
 func (l *lab) eventually(within time.Duration, f func() error) time.Duration {
 	l.t.Helper()
-	start := time.Now()
-	for {
-		synctest.Wait()
-		err := f()
-		if err == nil {
-			return time.Since(start)
-		}
-		if time.Since(start) > within {
-			l.t.Fatalf("after %v: %v", within, err)
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// pass lets virtual time pass.
-func (l *lab) pass(d time.Duration) {
-	time.Sleep(d)
-	synctest.Wait()
+	return wait.InBubble(l.t, within, f)
 }
 
 // A call is a Watch or an Announce under way.
@@ -151,13 +123,7 @@ func (l *lab) watch(b *Backend) (*call, *sdtest.Recorder) {
 // shows waits until r shows just want.
 func (l *lab) shows(r *sdtest.Recorder, within time.Duration, want ...string) time.Duration {
 	l.t.Helper()
-	slices.Sort(want)
-	return l.eventually(within, func() error {
-		if have, known := r.Set(); !known || !slices.Equal(want, have) {
-			return fmt.Errorf("shown: want %q, have %q (known: %t)", want, have, known)
-		}
-		return r.Err()
-	})
+	return l.eventually(within, func() error { return errors.Join(r.Is(want...), r.Err()) })
 }
 
 // announce starts an Announce on b, and waits until the instance is up.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zkdev"
 )
 
@@ -20,12 +21,12 @@ func TestDenialsOfTheServer(t *testing.T) {
 			w.Create("/go_servers", nil, 0)
 			w.FailAll(zkdev.OpCreate, code)
 			r := w.register(w.open(), alice)
-			w.pass(time.Second)
+			wait.Pass(time.Second)
 			if err := r.State().Err; !errors.Is(err, sd.ErrDenied) || !strings.Contains(err.Error(), part) {
 				t.Errorf("%d: want %v and %q, have %v", code, sd.ErrDenied, part, err)
 			}
 			before := w.Requests(zkdev.OpCreate)
-			w.pass(5 * time.Minute)
+			wait.Pass(5 * time.Minute)
 			if n := w.Requests(zkdev.OpCreate) - before; n < 8 || n > 32 {
 				t.Errorf("%d: want 8 to 32 tries in 5 minutes, have %d", code, n)
 			}
@@ -55,7 +56,7 @@ func TestServerWithoutPersistentWatches(t *testing.T) {
 				}
 				asked := w.Requests(zkdev.OpAddWatch)
 				w.Disconnect()
-				w.pass(5 * time.Second)
+				wait.Pass(5 * time.Second)
 				if n := w.Requests(zkdev.OpAddWatch); n != asked {
 					t.Errorf("addWatch: want no more of them on a known server, have %d", n-asked)
 				}

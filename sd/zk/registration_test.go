@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk/zkdev"
 )
 
@@ -28,11 +30,11 @@ func TestStaleNodeIsTakenOver(t *testing.T) {
 		}
 		w.Expire(old) // of which nothing is left
 		for range 1000 {
-			w.pass(10 * time.Millisecond)
+			wait.Pass(10 * time.Millisecond)
 			w.registered(0, alice)
 		}
-		if v.smallest != 1 {
-			t.Errorf("smallest set shown: want 1, have %d", v.smallest)
+		if v.Smallest() != 1 {
+			t.Errorf("smallest set shown: want 1, have %d", v.Smallest())
 		}
 	})
 }
@@ -71,7 +73,7 @@ func TestOwnStaleNodeIsReplaced(t *testing.T) {
 			return nil
 		})
 		w.ReleaseEphemerals()
-		w.pass(10 * time.Second)
+		wait.Pass(10 * time.Second)
 		w.registered(0, alice)
 	})
 }
@@ -93,7 +95,7 @@ func TestStrangerIsNotTouched(t *testing.T) {
 				zxid := w.Zxid()
 				r := w.register(w.open(), alice)
 				w.phase(r.State, time.Second, sd.Conflict)
-				w.pass(10 * time.Second)
+				wait.Pass(10 * time.Second)
 				if owner := w.owner(alice); owner != 0x1234 {
 					t.Errorf("owner: want the stranger, have 0x%x", owner)
 				}
@@ -119,7 +121,7 @@ func TestTakeoversAreLimited(t *testing.T) {
 			return nil
 		})
 		owner := w.owner(alice)
-		w.pass(20 * time.Second)
+		wait.Pass(20 * time.Second)
 		if w.owner(alice) != owner {
 			t.Error("owner: want one that stays, have another")
 		}
@@ -134,18 +136,18 @@ func TestReconnectWritesNothing(t *testing.T) {
 		v := w.view(b)
 		w.shows(v, time.Second, alice)
 		w.phase(r.State, time.Second, sd.Registered)
-		zxid, updates := w.Zxid(), v.updates
+		zxid, updates := w.Zxid(), v.Emits()
 		for range 100 {
 			w.Disconnect()
-			w.pass(5 * time.Second)
+			wait.Pass(5 * time.Second)
 			w.phase(v.State, 0, sd.Live)
 			w.phase(r.State, 0, sd.Registered)
 		}
 		if have := w.Zxid(); have != zxid {
 			t.Errorf("zxid: want %d, have %d", zxid, have)
 		}
-		if v.updates != updates {
-			t.Errorf("updates: want %d, have %d", updates, v.updates)
+		if v.Emits() != updates {
+			t.Errorf("updates: want %d, have %d", updates, v.Emits())
 		}
 	})
 }
@@ -177,13 +179,13 @@ func TestLostReplies(t *testing.T) {
 				r1, r2 := w.register(b, alice), w.register(b, bob)
 				w.phase(r1.State, 10*time.Second, sd.Registered)
 				w.phase(r2.State, 10*time.Second, sd.Registered)
-				w.pass(10 * time.Second)
+				wait.Pass(10 * time.Second)
 				w.registered(0, alice, bob)
 				w.DropReply(op)
 				r1.Deregister()
 				r2.Deregister()
 				w.registered(10 * time.Second)
-				w.pass(time.Minute)
+				wait.Pass(time.Minute)
 				w.registered(0)
 			})
 		})
@@ -208,7 +210,7 @@ func TestCutAnywhere(t *testing.T) {
 			w.shows(v, 10*time.Second, alice, bob)
 			r1.Deregister()
 			w.shows(v, 10*time.Second, bob)
-			w.pass(10 * time.Second)
+			wait.Pass(10 * time.Second)
 			w.registered(0, bob)
 		})
 		if t.Failed() {
@@ -235,7 +237,7 @@ func TestWithdrawnAtFirstContact(t *testing.T) {
 		}
 		w.Restore()
 		w.registered(3 * time.Second)
-		w.pass(time.Minute)
+		wait.Pass(time.Minute)
 		w.registered(0)
 	})
 }
@@ -252,7 +254,7 @@ func TestSessionReplacedSilently(t *testing.T) {
 			if s := r.State(); s.Phase != sd.Registered || time.Since(s.Since) > 6*time.Second {
 				return fmt.Errorf("state: %v", s)
 			}
-			return same("registered", []string{alice}, first(w.Children("/go_servers")))
+			return sdtest.Same("registered", []string{alice}, first(w.Children("/go_servers")))
 		})
 		w.shows(v, 5*time.Second, alice)
 	})
@@ -271,7 +273,7 @@ func TestDenied(t *testing.T) {
 		if err := r.State().Err; !errors.Is(err, sd.ErrDenied) || !strings.Contains(err.Error(), "/go_servers/"+alice) {
 			t.Errorf("error: want %v that names the node, have %v", sd.ErrDenied, err)
 		}
-		w.pass(5 * time.Minute)
+		wait.Pass(5 * time.Minute)
 		if n := w.Requests(zkdev.OpCreate); n > 25 {
 			t.Errorf("creates in 5 minutes: want 25 at most, have %d", n)
 		}
@@ -297,10 +299,10 @@ func TestMassExpiryIsSpread(t *testing.T) {
 				for n := range 20 {
 					regs = append(regs, w.register(w.open(), fmt.Sprintf("192.0.2.1:%d", 1000+n)))
 				}
-				w.pass(time.Second)
+				wait.Pass(time.Second)
 				w.Expire()
 				start := time.Now()
-				w.pass(1200 * time.Millisecond) // until all have heard of it
+				wait.Pass(1200 * time.Millisecond) // until all have heard of it
 				for _, r := range regs {
 					w.phase(r.State, 10*time.Second, sd.Registered)
 				}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/zkdev"
 	"github.com/go-kit/log"
@@ -118,7 +119,7 @@ func TestSecretsAreNotTold(t *testing.T) {
 			}
 			fmt.Fprintln(&told, err)
 			w.Expire()
-			w.pass(3 * time.Second)
+			wait.Pass(3 * time.Second)
 			tell()
 		}
 		stop()

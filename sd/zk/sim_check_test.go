@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/sdtest"
 )
 
 const (
@@ -80,7 +81,7 @@ func (sim *simulation) converged() error {
 	if err != nil {
 		return err
 	}
-	if err := same("registered", want, have); err != nil {
+	if err := sdtest.Same("registered", want, have); err != nil {
 		return err
 	}
 	for name := range sim.foreign {
@@ -152,7 +153,7 @@ func (sim *simulation) processConverged(p *program, names []string) error {
 			if n == 0 {
 				return fmt.Errorf("%s: nothing shown", w.name)
 			}
-			if err := same(w.name+", shown", valid, have); err != nil {
+			if err := sdtest.Same(w.name+", shown", valid, have); err != nil {
 				return err
 			}
 		}
@@ -168,6 +169,9 @@ func (sim *simulation) checkHistory() {
 			continue
 		}
 		for _, v := range s.process.viewers {
+			if err := v.Err(); err != nil {
+				sim.fail("%s: %v", v.views[0].name, err)
+			}
 			for _, w := range v.views {
 				if err := w.explain(history, sim.late); err != nil {
 					sim.fail("%s: %v", w.name, err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/zkdev"
 	kitsd "github.com/go-kit/kit/sd"
@@ -181,10 +182,11 @@ func (p *program) session() int64 { return p.backend.Stats().Session }
 // over a channel.
 type spectator struct {
 	*sd.Instancer
-	views    [2]*view
-	events   chan kitsd.Event
-	unfollow func()
-	reader   sync.WaitGroup // takes events until the channel is closed
+	*sdtest.Recorder // of the differences
+	views            [2]*view
+	events           chan kitsd.Event
+	unfollow         func()
+	reader           sync.WaitGroup // takes events until the channel is closed
 }
 
 // A view is every set that one subscriber was shown.
@@ -207,32 +209,21 @@ type shown struct {
 func (sim *simulation) newSpectator(name string, b sd.Backend) *spectator {
 	v := &spectator{
 		Instancer: sd.NewInstancer(b, log.With(sim.logger, "process", name)),
+		Recorder:  sdtest.NewRecorder(),
 		views:     [2]*view{{name: name + ", differences"}, {name: name + ", channel"}},
 		events:    make(chan kitsd.Event),
 	}
 	for _, w := range v.views {
 		w.at = sim.newest(time.Now())
 	}
-	set := map[string]bool{}
 	v.unfollow = v.Follow(func(c sd.Change) {
-		if c.Reset {
-			clear(set)
-		}
-		for _, s := range c.Down {
-			delete(set, s)
-		}
-		for _, s := range c.Up {
-			set[s] = true
-		}
-		sim.show(v, v.views[0], maps.Clone(set))
+		v.Emit(c)
+		names, _ := v.Set()
+		sim.show(v, v.views[0], names)
 	})
 	v.reader.Go(func() {
 		for e := range v.events {
-			set := map[string]bool{}
-			for _, s := range e.Instances {
-				set[s] = true
-			}
-			sim.show(v, v.views[1], set)
+			sim.show(v, v.views[1], e.Instances)
 		}
 	})
 	v.Register(v.events)
@@ -240,9 +231,13 @@ func (sim *simulation) newSpectator(name string, b sd.Backend) *spectator {
 }
 
 // show notes what a subscriber was shown.
-func (sim *simulation) show(v *spectator, w *view, set map[string]bool) {
+func (sim *simulation) show(v *spectator, w *view, names []string) {
+	set := map[string]bool{}
+	for _, s := range names {
+		set[s] = true
+	}
 	if v.State().Phase == sd.Unknown {
-		sim.fail("%s: %v shown before the first answer", w.name, slices.Sorted(maps.Keys(set)))
+		sim.fail("%s: %v shown before the first answer", w.name, names)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

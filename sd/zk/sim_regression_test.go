@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
 )
 
 // What simulations found, each reduced to the steps that matter.
@@ -16,9 +17,9 @@ func TestAuditFindsOneLostEventAfterABusyList(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		w.Slow(50 * time.Millisecond)
 		v := w.view(w.open()) // connected after 50 ms, watching after 100, lists from there
-		w.pass(75 * time.Millisecond)
+		wait.Pass(75 * time.Millisecond)
 		w.Create("/go_servers/"+alice, nil, 0)
-		w.pass(time.Second)
+		wait.Pass(time.Second)
 		w.Slow(0)
 		w.shows(v, time.Second, alice)
 		w.ForgetWatches()
@@ -38,9 +39,9 @@ func TestWipeWhileTheSessionIsGone(t *testing.T) {
 		w.shows(v, time.Second, alice, bob)
 		w.Slow(10 * time.Millisecond)
 		w.Expire()
-		w.pass(5 * time.Millisecond) // the client is being told
+		wait.Pass(5 * time.Millisecond) // the client is being told
 		w.Refuse(true)
-		w.pass(time.Second)
+		wait.Pass(time.Second)
 		w.Wipe()
 		w.Create("/go_servers", nil, 0)
 		w.Create("/go_servers/"+carol, nil, 0)
@@ -63,13 +64,13 @@ func TestLaggingServerHasTheOldDirectory(t *testing.T) {
 		w.Create("/go_servers", nil, 0)
 		w.Create("/go_servers/"+bob, nil, 0)
 		w.shows(v, time.Second, bob)
-		updates := v.updates
+		updates := v.Emits()
 		w.Expire(session)
 		w.phase(v.State, 3*time.Second, sd.Stale)
 		w.phase(v.State, 3*time.Second, sd.Live)
 		w.shows(v, time.Second, bob)
-		if v.updates != updates {
-			t.Errorf("updates: want none, have %d", v.updates-updates)
+		if v.Emits() != updates {
+			t.Errorf("updates: want none, have %d", v.Emits()-updates)
 		}
 	})
 }

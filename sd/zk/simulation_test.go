@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk/zkdev"
 	"github.com/go-kit/log"
 )
@@ -152,7 +153,7 @@ func (sim *simulation) layout() []*slot {
 		if s.children = sim.random.IntN(3) == 0; s.children {
 			mode = "children"
 		}
-		s.target = target(sim.t, fmt.Sprintf("zk://%s?session-timeout=%v&watch=%s", hosts, sim.timeout, mode))
+		s.target = sdtest.Target(sim.t, fmt.Sprintf("zk://%s?session-timeout=%v&watch=%s", hosts, sim.timeout, mode))
 		s.name += fmt.Sprintf(" (%s, %d hosts)", mode, s.hosts)
 	}
 	return slots

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk"
 )
 
@@ -31,7 +33,7 @@ func TestClientCertificateIsReplaced(t *testing.T) {
 		b := w.openSecure(m, a, "&tls-cert="+cert+"&tls-key="+key)
 		r := w.register(b, alice)
 		w.phase(r.State, time.Second, sd.Registered)
-		w.pass(2 * time.Hour)
+		wait.Pass(2 * time.Hour)
 		w.phase(r.State, 0, sd.Registered)
 		w.Disconnect()
 		w.says(r.State, 10*time.Second, "zookeeper.example.com:2181", "remote error: tls: ")
@@ -39,7 +41,7 @@ func TestClientCertificateIsReplaced(t *testing.T) {
 			t.Errorf("error: want %v, have %v", sd.ErrDenied, err)
 		}
 		dials := w.Dials()
-		w.pass(5 * time.Minute)
+		wait.Pass(5 * time.Minute)
 		if n := w.Dials() - dials; n > 35 {
 			t.Errorf("dials in 5 minutes: want 35 at most, have %d", n)
 		}
@@ -55,7 +57,7 @@ func TestServerCertificateIsReplaced(t *testing.T) {
 		m := w.terminate(a, "zookeeper.example.com", time.Hour)
 		v := w.view(w.openSecure(m, a, ""))
 		w.shows(v, time.Second)
-		w.pass(2 * time.Hour)
+		wait.Pass(2 * time.Hour)
 		w.Disconnect()
 		w.says(v.State, 5*time.Second, "zookeeper.example.com:2181", "certificate has expired")
 
@@ -79,7 +81,7 @@ func TestServerNameIsChecked(t *testing.T) {
 		m := w.terminate(a, "elsewhere.example.com", time.Hour)
 		v := w.view(w.openSecure(m, a, ""))
 		w.says(v.State, 2*time.Second, "zookeeper.example.com:2181", "valid for elsewhere.example.com")
-		b, err := zk.OpenBackend(target(w.t, "zk://one.example.com,elsewhere.example.com?tls-ca="+a.ca), zk.Dial(m.Dial))
+		b, err := zk.OpenBackend(sdtest.Target(w.t, "zk://one.example.com,elsewhere.example.com?tls-ca="+a.ca), zk.Dial(m.Dial))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +99,7 @@ func TestSilentHandshake(t *testing.T) {
 		a := newAuthority(w.t)
 		m := w.terminate(a, "good.example.com", time.Hour)
 		var silent []net.Conn
-		b, err := zk.OpenBackend(target(w.t, "zk://silent.example.com,good.example.com?tls-ca="+a.ca),
+		b, err := zk.OpenBackend(sdtest.Target(w.t, "zk://silent.example.com,good.example.com?tls-ca="+a.ca),
 			zk.Dial(func(ctx context.Context, network, address string) (net.Conn, error) {
 				if strings.HasPrefix(address, "good") {
 					return m.Dial(ctx, network, address)
@@ -190,11 +192,11 @@ func TestNeverClearText(t *testing.T) {
 				}
 			})
 			file := secretFile(t, secret)
-			b, err := zk.OpenBackend(target(t, "zk://"+strings.Repeat(l.Addr().String()+",", 3)+l.Addr().String()+"?acl=creator&auth-file="+file+"&tls-ca="+a.ca+"&tls-cert="+cert+"&tls-key="+key))
+			b, err := zk.OpenBackend(sdtest.Target(t, "zk://"+strings.Repeat(l.Addr().String()+",", 3)+l.Addr().String()+"?acl=creator&auth-file="+file+"&tls-ca="+a.ca+"&tls-cert="+cert+"&tls-key="+key))
 			if err != nil {
 				t.Fatal(err)
 			}
-			within(t, 10*time.Second, func() error {
+			sdtest.Eventually(t, 10*time.Second, func() error {
 				if n := b.Stats().Dials; n < 3 {
 					return fmt.Errorf("dials: want 3, have %d", n)
 				}
@@ -213,26 +215,10 @@ func TestNeverClearText(t *testing.T) {
 	}
 }
 
-// within waits in real time until f returns nil.
-func within(t testing.TB, bound time.Duration, f func() error) {
-	t.Helper()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(bound); ; <-ticker.C {
-		err := f()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after %v: %v", bound, err)
-		}
-	}
-}
-
 // openSecure opens a backend through m, trusting a.
 func (w *world) openSecure(m *terminator, a *authority, query string) *zk.Backend {
 	w.t.Helper()
-	b, err := zk.OpenBackend(target(w.t, anywhere+"&tls-ca="+a.ca+query), zk.Dial(m.Dial))
+	b, err := zk.OpenBackend(sdtest.Target(w.t, anywhere+"&tls-ca="+a.ca+query), zk.Dial(m.Dial))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -2,76 +2,50 @@ package zk_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/zktest"
 	gozk "github.com/go-zookeeper/zk"
 )
 
 // A departures is who left a directory, and how, as one Watch after the other tells.
-type departures struct {
-	sync.Mutex
-	lost, withdrew []string
-	set            []string
-	known          bool
-}
+type departures struct{ *sdtest.Recorder }
 
 // watch calls Watch on b until stop is called.
-func (d *departures) watch(b sd.Backend) (stop func()) {
+func (d departures) watch(b sd.Backend) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
 		for ctx.Err() == nil {
-			b.Watch(ctx, sd.Want{}, d.take)
+			b.Watch(ctx, sd.Want{}, d.Emit)
 		}
 	})
 	return func() { cancel(); running.Wait() }
 }
 
-func (d *departures) take(c sd.Change) {
-	d.Lock()
-	defer d.Unlock()
-	before := d.set
-	d.set, d.known = append(slices.Clone(before), c.Up...), true
-	if c.Reset {
-		d.set = slices.Clone(c.Up)
-	}
-	d.set = slices.DeleteFunc(d.set, func(s string) bool { return slices.Contains(c.Down, s) })
-	for _, s := range before {
-		switch {
-		case slices.Contains(d.set, s):
-		case slices.Contains(c.Withdrew, s):
-			d.withdrew = append(d.withdrew, s)
-		default:
-			d.lost = append(d.lost, s)
-		}
-	}
-}
-
 // are returns an error unless these left, in whatever order.
-func (d *departures) are(lost, withdrew []string) error {
-	d.Lock()
-	defer d.Unlock()
-	if !d.known {
+func (d departures) are(lost, withdrew []string) error {
+	if _, known := d.Set(); !known {
 		return fmt.Errorf("nothing shown")
 	}
-	if err := same("withdrew", withdrew, d.withdrew); err != nil {
-		return err
-	}
-	return same("lost", lost, d.lost)
+	haveWithdrew, haveLost := d.Departed()
+	return errors.Join(sdtest.Same("withdrew", withdrew, haveWithdrew),
+		sdtest.Same("lost", lost, haveLost), d.Err())
 }
 
 // observe returns who leaves from now on.
-func (w *world) observe(b sd.Backend) *departures {
+func (w *world) observe(b sd.Backend) departures {
 	w.t.Helper()
-	d := &departures{}
+	d := departures{sdtest.NewRecorder()}
 	w.t.Cleanup(d.watch(b))
 	w.eventually(2*time.Second, func() error { return d.are(nil, nil) })
 	return d
@@ -88,9 +62,9 @@ func TestWithdrawalIsTold(t *testing.T) {
 				first, second := w.register(b, bob), w.register(b, carol)
 				w.registered(time.Second, alice, bob, carol)
 				d := w.observe(w.open())
-				w.pass(2 * time.Second)
+				wait.Pass(2 * time.Second)
 				first.Deregister()
-				w.pass(100 * time.Millisecond) // lists come no closer
+				wait.Pass(100 * time.Millisecond) // lists come no closer
 				second.Deregister()
 				w.Delete("/go_servers/" + alice) // and an operator's delete is no withdrawal
 				lost, withdrew := []string{alice}, []string{bob, carol}
@@ -115,36 +89,36 @@ func TestExpiryIsNoWithdrawal(t *testing.T) {
 		live  bool // servers that write their data again
 		steps func(w *world, observe func())
 	}{
-		"long after": {false, func(w *world, observe func()) { observe(); change(w); w.pass(1100 * time.Millisecond) }},
+		"long after": {false, func(w *world, observe func()) { observe(); change(w); wait.Pass(1100 * time.Millisecond) }},
 		"a list in between": {false, func(w *world, observe func()) {
 			change(w)
 			observe()
-			w.pass(100 * time.Millisecond)
+			wait.Pass(100 * time.Millisecond)
 		}},
 		"soon after a list": {false, func(w *world, observe func()) { observe() }},
-		"live servers":      {true, func(w *world, observe func()) { observe(); change(w); w.pass(10 * time.Millisecond) }},
+		"live servers":      {true, func(w *world, observe func()) { observe(); change(w); wait.Pass(10 * time.Millisecond) }},
 		"live servers, soon after a list": {true, func(w *world, observe func()) {
 			change(w)
 			observe()
-			w.pass(10 * time.Millisecond)
+			wait.Pass(10 * time.Millisecond)
 		}},
 		"live servers, on a slow link": {true, func(w *world, observe func()) {
 			observe()
 			w.Slow(100 * time.Millisecond)
 			change(w)
-			w.pass(600 * time.Millisecond)
+			wait.Pass(600 * time.Millisecond)
 		}},
 		"the watcher was cut off": {false, func(w *world, observe func()) {
 			observe()
 			change(w)
 			w.Disconnect()
-			w.pass(500 * time.Millisecond)
+			wait.Pass(500 * time.Millisecond)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, anywhere, func(w *world) {
 				client, sessions := w.open(), []int64{0x1234}
-				w.pass(time.Second)
+				wait.Pass(time.Second)
 				for _, name := range names {
 					if c.live {
 						w.phase(w.register(w.open(), name).State, time.Second, sd.Registered)
@@ -153,7 +127,7 @@ func TestExpiryIsNoWithdrawal(t *testing.T) {
 						w.Create("/go_servers/"+name, nil, 0x1234)
 					}
 				}
-				var d *departures
+				var d departures
 				c.steps(w, func() { d = w.observe(client) })
 				w.Refuse(true) // or they are back at once
 				if c.live {
@@ -180,13 +154,13 @@ func TestDataIsWrittenAgain(t *testing.T) {
 		d := w.observe(w.open())
 		for n, foreign := range []string{"", "hello", `{"host":"192.0.2.1"}`, strings.Replace(string(ours), "ALIVE", "DEAD", 1)} {
 			w.SetData("/go_servers/"+alice, []byte(foreign))
-			w.pass(100 * time.Millisecond)
+			wait.Pass(100 * time.Millisecond)
 			have, _, _ := w.Get("/go_servers/" + alice)
 			if again := n < 3; again != (string(have) == string(ours)) {
 				t.Errorf("change %d: want it written again: %t, have %s", n+1, again, have)
 			}
 		}
-		w.pass(2 * time.Minute) // the fourth within a minute waits for an audit
+		wait.Pass(2 * time.Minute) // the fourth within a minute waits for an audit
 		if have, _, _ := w.Get("/go_servers/" + alice); string(have) != string(ours) {
 			t.Errorf("after an audit: want %s, have %s", ours, have)
 		}
@@ -195,7 +169,7 @@ func TestDataIsWrittenAgain(t *testing.T) {
 		}
 		zxid := w.Zxid()
 		w.SetData("/go_servers/"+alice, ours) // by whomever: there is nothing to mend
-		w.pass(2 * time.Minute)
+		wait.Pass(2 * time.Minute)
 		if n := w.Zxid() - zxid; n != 1 {
 			t.Errorf("after the same data: want nothing written, have %d changes", n-1)
 		}
@@ -214,12 +188,12 @@ func TestDataIsWrittenAgainWithoutDelete(t *testing.T) {
 		for n, writes := range []int64{3, 1} { // the first time it finds that it may not
 			zxid := w.Zxid()
 			w.SetData("/go_servers/"+alice, []byte("hello"))
-			w.pass(time.Second)
+			wait.Pass(time.Second)
 			have, _, _ := w.Get("/go_servers/" + alice)
 			if n := w.Zxid() - zxid - 1; string(have) != string(ours) || n != writes || w.owner(alice) != owner {
 				t.Errorf("want %s after %d writes, have %s after %d", ours, writes, have, n)
 			}
-			w.pass(time.Duration(n) * time.Minute)
+			wait.Pass(time.Duration(n) * time.Minute)
 		}
 		w.Refuse(true)
 		w.Expire(owner)
@@ -235,7 +209,7 @@ func TestDeparturesOnZooKeeper(t *testing.T) {
 	tool := clearText(t, server)
 	proxy := zktest.NewProxy(t, server.Addr())
 	open := func(addr string) *zk.Backend {
-		b, err := zk.Open(target(t, "zk://"+addr+"/go_servers?session-timeout=2s"))
+		b, err := zk.Open(sdtest.Target(t, "zk://"+addr+"/go_servers?session-timeout=2s"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -246,25 +220,25 @@ func TestDeparturesOnZooKeeper(t *testing.T) {
 	var registrars []*sd.Registrar
 	for n := range 5 {
 		names = append(names, fmt.Sprintf("192.0.2.9:%d", 1000+n))
-		registrars = append(registrars, register(t, open(proxy.Addr()), names[n]))
+		registrars = append(registrars, sdtest.Register(t, open(proxy.Addr()), names[n]))
 	}
 	registered := func() error {
 		have, _, err := tool.Children("/go_servers")
 		if err != nil {
 			return err
 		}
-		return same("registered", names, have)
+		return sdtest.Same("registered", names, have)
 	}
-	within(t, 10*time.Second, registered)
-	var d departures
+	sdtest.Eventually(t, 10*time.Second, registered)
+	d := departures{sdtest.NewRecorder()}
 	t.Cleanup(d.watch(open(server.Addr())))
-	within(t, 10*time.Second, func() error { return d.are(nil, nil) })
+	sdtest.Eventually(t, 10*time.Second, func() error { return d.are(nil, nil) })
 	for _, name := range names {
 		if _, err := tool.Set("/go_servers/"+name, []byte("hello"), -1); err != nil {
 			t.Fatal(err)
 		}
 	}
-	within(t, 5*time.Second, func() error {
+	sdtest.Eventually(t, 5*time.Second, func() error {
 		for _, name := range names {
 			if data, _, err := tool.Get("/go_servers/" + name); err != nil || !strings.Contains(string(data), `"status":"ALIVE"`) {
 				return fmt.Errorf("%s: want its data again, have %q, %v", name, data, err)
@@ -274,11 +248,11 @@ func TestDeparturesOnZooKeeper(t *testing.T) {
 	})
 	proxy.Refuse()
 	proxy.Cut()
-	within(t, 15*time.Second, func() error { return d.are(names, nil) })
+	sdtest.Eventually(t, 15*time.Second, func() error { return d.are(names, nil) })
 	proxy.Heal()
-	within(t, 10*time.Second, registered)
+	sdtest.Eventually(t, 10*time.Second, registered)
 	for _, r := range registrars {
 		r.Deregister()
 	}
-	within(t, 5*time.Second, func() error { return d.are(names, names) })
+	sdtest.Eventually(t, 5*time.Second, func() error { return d.are(names, names) })
 }

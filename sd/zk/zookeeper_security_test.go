@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/zktest"
 	gozk "github.com/go-zookeeper/zk"
@@ -45,12 +46,12 @@ func TestTLSOnZooKeeper(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel() // most of it is waiting
-			b, err := zk.OpenBackend(target(t, "zk://"+c.host+c.query), zk.Dial(loopback))
+			b, err := zk.OpenBackend(sdtest.Target(t, "zk://"+c.host+c.query), zk.Dial(loopback))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer b.Close()
-			within(t, 10*time.Second, func() error { return outcome(b, c.want) })
+			sdtest.Eventually(t, 10*time.Second, func() error { return outcome(b, c.want) })
 		})
 	}
 }
@@ -106,12 +107,12 @@ func outcome(b *zk.Backend, want []string) error {
 func TestCertificateACLOnZooKeeper(t *testing.T) {
 	pem := zktest.MakePEM(t)
 	server := zktest.Start(t, zktest.TLS(pem))
-	b, err := zk.OpenBackend(target(t, "zk://"+server.SecureAddr()+"/go_servers?acl=creator&session-timeout=4s&tls-ca="+pem.CA+"&tls-cert="+pem.ClientCert+"&tls-key="+pem.ClientKey))
+	b, err := zk.OpenBackend(sdtest.Target(t, "zk://"+server.SecureAddr()+"/go_servers?acl=creator&session-timeout=4s&tls-ca="+pem.CA+"&tls-cert="+pem.ClientCert+"&tls-key="+pem.ClientKey))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	within(t, 10*time.Second, func() error { return outcome(b, nil) })
+	sdtest.Eventually(t, 10*time.Second, func() error { return outcome(b, nil) })
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	up, ended := make(chan struct{}), make(chan error, 1)
@@ -172,12 +173,12 @@ func TestDigestOnZooKeeper(t *testing.T) {
 			if _, err := admin.Create("/"+name, nil, 0, acl); err != nil {
 				t.Fatal(err)
 			}
-			b, err := zk.OpenBackend(target(t, "zk://"+server.Addr()+"/"+name+"?acl=creator&auth-file="+file))
+			b, err := zk.OpenBackend(sdtest.Target(t, "zk://"+server.Addr()+"/"+name+"?acl=creator&auth-file="+file))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer b.Close()
-			within(t, 10*time.Second, func() error { return outcome(b, nil) })
+			sdtest.Eventually(t, 10*time.Second, func() error { return outcome(b, nil) })
 			for range 3 {
 				ctx, cancel := context.WithCancel(t.Context())
 				err := b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) {

@@ -8,6 +8,7 @@ import (
 
 	gozk "github.com/go-zookeeper/zk"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zktest"
 )
 
@@ -97,11 +98,11 @@ func crowd(t *testing.T, server *zktest.Server, library string) string {
 		}
 		return nil
 	}
-	until(10*time.Second, all) // go-kit's may never be complete
+	wait.Until(10*time.Second, all) // go-kit's may never be complete
 	worst, total := readers, 0
 	for range changes {
 		d.add()
-		until(1500*time.Millisecond, all)
+		wait.Until(1500*time.Millisecond, all)
 		n := reached()
 		worst, total = min(worst, n), total+n
 	}
@@ -129,7 +130,7 @@ func burst(t *testing.T, server *zktest.Server, library string) string {
 		}
 		return nil
 	}
-	await(t, 10*time.Second, right)
+	wait.For(t, 10*time.Second, right)
 	before, wrong := len(c.events(t)), 0
 	var latest [2]time.Duration
 	for range rounds {
@@ -139,7 +140,7 @@ func burst(t *testing.T, server *zktest.Server, library string) string {
 				hold(5 * time.Millisecond)
 			}
 			acknowledged := time.Now().Add(-5 * time.Millisecond)
-			if _, err := until(5*time.Second, right); err != nil {
+			if _, err := wait.Until(5*time.Second, right); err != nil {
 				wrong++
 			}
 			latest[i] = max(latest[i], last().at.Sub(acknowledged))

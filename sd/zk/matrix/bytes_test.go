@@ -7,11 +7,10 @@ import (
 	"testing"
 	"time"
 
-	kitlog "github.com/go-kit/log"
 	gozk "github.com/go-zookeeper/zk"
 
 	"example.com/daytime/sd"
-	"example.com/daytime/sd/zk"
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zktest"
 )
 
@@ -69,36 +68,29 @@ func (c cutCase) try(r *rig, proxy *zktest.Proxy, worker int) (time.Duration, er
 		return 0, err
 	}
 	proxy.CutAfter(c.direction, c.after)
-	backend, err := zk.OpenBackend(target)
-	if err != nil {
-		return 0, err
-	}
-	defer backend.Close()
 	instance := fmt.Sprintf("192.0.2.%d:%d", worker+1, c.after+1000*int(c.direction))
-	instancer := sd.NewInstancer(backend, kitlog.NewNopLogger())
-	defer instancer.Stop()
-	known := &view{set: map[string]bool{}}
-	defer instancer.Follow(known.take)()
-	registrar, err := sd.NewRegistrar(backend, instance, kitlog.NewNopLogger())
+	begun := time.Now()
+	l, err := begin(target, instance)
 	if err != nil {
 		return 0, err
 	}
-	begun := time.Now()
-	registrar.Register()
-	_, err = until(sessionTimeout+2*time.Second, func() error { return registeredAndSeen(r, backend, known, "/bytes", instance) })
+	defer l.end()
+	_, err = wait.Until(sessionTimeout+2*time.Second, func() error {
+		return l.registeredAndSeen(r, "/bytes", instance)
+	})
 	took := time.Since(begun)
 	if err != nil {
-		return took, fmt.Errorf("%w; %v; %v", err, registrar.State(), instancer.State())
+		return took, fmt.Errorf("%w; %v; %v", err, l.registrar.State(), l.view.State())
 	}
-	registrar.Deregister()
-	_, err = until(sessionTimeout, func() error { return gone(r, known, "/bytes", instance) })
+	l.registrar.Deregister()
+	_, err = wait.Until(sessionTimeout, func() error { return l.gone(r, "/bytes", instance) })
 	return took, err
 }
 
 // registeredAndSeen wants instance owned by the backend's session, and known.
-func registeredAndSeen(r *rig, b *zk.Backend, v *view, directory, instance string) error {
+func (l *life) registeredAndSeen(r *rig, directory, instance string) error {
 	there, stat, err := r.admin.Exists(directory + "/" + instance)
-	session := b.Stats().Session
+	session := l.backend.Stats().Session
 	switch {
 	case err != nil:
 		return err
@@ -106,21 +98,21 @@ func registeredAndSeen(r *rig, b *zk.Backend, v *view, directory, instance strin
 		return errors.New("not registered")
 	case stat.EphemeralOwner != session:
 		return fmt.Errorf("registered by session 0x%x, want 0x%x", stat.EphemeralOwner, session)
-	case !v.has(instance):
+	case !l.view.Has(instance):
 		return errors.New("not seen")
 	}
 	return nil
 }
 
 // gone wants instance neither registered nor known.
-func gone(r *rig, v *view, directory, instance string) error {
+func (l *life) gone(r *rig, directory, instance string) error {
 	there, _, err := r.admin.Exists(directory + "/" + instance)
 	switch {
 	case err != nil && !errors.Is(err, gozk.ErrNoNode):
 		return err
 	case there:
 		return errors.New("still registered")
-	case v.has(instance):
+	case l.view.Has(instance):
 		return errors.New("still seen")
 	}
 	return nil

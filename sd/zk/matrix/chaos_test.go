@@ -2,14 +2,13 @@ package matrix
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"example.com/daytime/transport/transporttest"
 )
 
 // attemptTimeout is the share of one attempt in the default time of a call.
@@ -38,9 +37,9 @@ func chaosRows(t *testing.T, r *rig) {
 		{"reset before any byte", func(c *net.TCPConn) { c.SetLinger(0) }},
 		{"512 bytes, no line end, then the end", func(c *net.TCPConn) { c.Write(make([]byte, 512)); c.CloseWrite(); io.Copy(io.Discard, c) }},
 	} {
-		f.row("F36", "server: "+c.fault, func(r *row) { r.misbehave(startChaos(r, c.handle)) })
+		f.row("F36", "server: "+c.fault, func(r *row) { r.misbehave(transporttest.Serve(r, c.handle)) })
 	}
-	f.row("F37", "server: SYN lost", func(r *row) { r.misbehave(blackhole(r)) })
+	f.row("F37", "server: SYN lost", func(r *row) { r.misbehave(transporttest.Full(r)) })
 }
 
 // misbehave lists addr for two seconds. One attempt may time out, no request may fail.
@@ -88,58 +87,5 @@ func flood(c *net.TCPConn) {
 		if _, err := c.Write(block); err != nil {
 			return
 		}
-	}
-}
-
-// startChaos runs a server whose connections handle does what it likes to, until the end of the test.
-func startChaos(t testing.TB, handle func(*net.TCPConn)) (addr string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			running.Go(func() {
-				defer conn.Close()
-				handle(conn.(*net.TCPConn))
-			})
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		running.Wait()
-	})
-	return listener.Addr().String()
-}
-
-// blackhole returns an address that does not answer a SYN: the queue of its listener is full.
-func blackhole(t testing.TB) (addr string) {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { syscall.Close(fd) })
-	err = errors.Join(
-		syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}),
-		syscall.Listen(fd, 0),
-	)
-	name, nameErr := syscall.Getsockname(fd)
-	if err = errors.Join(err, nameErr); err != nil {
-		t.Fatal(err)
-	}
-	addr = fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
-	for {
-		conn, err := net.DialTimeout("tcp", addr, 200*time.Millisecond)
-		if err != nil {
-			return addr
-		}
-		t.Cleanup(func() { conn.Close() })
 	}
 }

@@ -3,9 +3,7 @@ package matrix
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"sync"
 	"syscall"
@@ -18,6 +16,7 @@ import (
 	"example.com/daytime/endpoint"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/lb"
+	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk"
 	"example.com/daytime/transport"
 )
@@ -26,25 +25,23 @@ const requestEvery = 20 * time.Millisecond
 
 // A client is a backend, and the list and the balancer on top of it, as a program would have them.
 type client struct {
-	tap       *tap
-	backend   *zk.Backend
-	instancer *sd.Instancer
-	view      *view
-	unfollow  func()
-	pool      *lb.Pool
-	call      kitendpoint.Endpoint
-	tally     *tally
+	tap     *tap
+	backend *zk.Backend
+	view    *sdtest.Viewer
+	pool    *lb.Pool
+	call    kitendpoint.Endpoint
+	tally   *tally
 }
 
-func openClient(target sd.Target, tally *tally) (*client, error) {
-	c := &client{tap: newTap(), tally: tally, view: &view{set: map[string]bool{}}}
+func openClient(target sd.Target, tally *tally, options ...sd.InstancerOption) (*client, error) {
+	c := &client{tap: newTap(), tally: tally}
 	var err error
 	if c.backend, err = zk.OpenBackend(target, zk.Dial(c.tap.dial)); err != nil {
 		return nil, err
 	}
-	c.instancer = sd.NewInstancer(c.backend, kitlog.NewNopLogger())
-	c.unfollow = c.instancer.Follow(c.view.take)
-	c.pool = lb.NewPool(c.instancer, tally.factory(transport.Factory()), kitlog.NewNopLogger())
+	c.view = sdtest.NewViewer(c.backend, options...)
+	factory := tally.factory(transport.Factory())
+	c.pool = lb.NewPool(c.view.Instancer, factory, kitlog.NewNopLogger())
 	c.call = lb.Retry(c.pool, lb.LeastLoaded{}, lb.Idempotent(), lb.Classify(elsewhere))
 	return c, nil
 }
@@ -57,10 +54,17 @@ func elsewhere(_ int, err error) lb.Verdict {
 	return lb.Undecided
 }
 
+// ask makes one request, which is not counted.
+func (c *client) ask(limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	_, err := c.call(ctx, endpoint.DaytimeRequest{})
+	return err
+}
+
 func (c *client) close() {
 	c.pool.Close()
-	c.unfollow()
-	c.instancer.Stop()
+	c.view.Stop()
 	c.backend.Close()
 }
 
@@ -84,66 +88,6 @@ func (c *client) run(ctx context.Context) {
 	}
 }
 
-// A view is what one client believes, and what it has believed.
-type view struct {
-	mu      sync.Mutex
-	set     map[string]bool
-	least   int // size of the smallest list since mark
-	changes int // since mark
-	dropped map[string]int
-}
-
-// take is a callback of Follow.
-func (v *view) take(c sd.Change) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if c.Reset {
-		v.set = map[string]bool{}
-	}
-	for _, s := range c.Down {
-		delete(v.set, s)
-		if v.dropped != nil {
-			v.dropped[s]++
-		}
-	}
-	for _, s := range c.Up {
-		v.set[s] = true
-	}
-	v.changes++
-	v.least = min(v.least, len(v.set))
-}
-
-// mark begins a new reckoning.
-func (v *view) mark() {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.least, v.changes, v.dropped = len(v.set), 0, map[string]int{}
-}
-
-// differs returns an error unless the list is want, which is sorted.
-func (v *view) differs(want []string) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if have := slices.Sorted(maps.Keys(v.set)); !slices.Equal(want, have) {
-		return fmt.Errorf("want the list %q, have %q", want, have)
-	}
-	return nil
-}
-
-// has reports whether instance is on the list.
-func (v *view) has(instance string) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.set[instance]
-}
-
-// since returns what happened after mark.
-func (v *view) since() (least, changes int, dropped map[string]int) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.least, v.changes, maps.Clone(v.dropped)
-}
-
 // A tally counts requests and attempts of all clients of a fleet.
 type tally struct {
 	mu        sync.Mutex
@@ -152,6 +96,8 @@ type tally struct {
 	attempts  map[string]int // failed ones, by kind
 	example   error          // the first failed request
 }
+
+func newTally() *tally { return &tally{attempts: map[string]int{}} }
 
 // request takes down one request.
 func (t *tally) request(took time.Duration, err error) {

@@ -46,7 +46,7 @@ func reconnectRow(f *fleet) {
 			r.Errorf("want nothing written, have zxid 0x%x after 0x%x", after, before)
 		}
 		for i, c := range r.clients {
-			if _, changes, _ := c.view.since(); changes > 0 {
+			if changes := c.view.Emits(); changes > 0 {
 				r.Errorf("want client %d told nothing, have %d changes", i, changes)
 			}
 		}

@@ -13,8 +13,11 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/zktest"
+	"example.com/daytime/transport/transporttest"
 )
 
 // A fleet is servers and clients with a directory of their own, and proxies of their own in front of the ensemble. Its
@@ -45,16 +48,16 @@ type plan struct {
 // newFleet starts serverCount servers and clientCount clients under load, and returns when every client knows every server.
 func newFleet(t *testing.T, r *rig, name string, p plan) *fleet {
 	t.Helper()
-	f := &fleet{T: t, rig: r, plan: p, directory: "/" + name, tally: &tally{attempts: map[string]int{}}}
+	f := &fleet{T: t, rig: r, plan: p, directory: "/" + name, tally: newTally()}
 	if f.timeout == 0 {
 		f.timeout = sessionTimeout
 	}
 	f.target = f.newTarget()
 	for range serverCount {
 		if p.processes {
-			f.spawn(freeAddress(t))
+			f.spawn(transporttest.FreeAddress(t))
 		} else {
-			f.serve(freeAddress(t))
+			f.serve(transporttest.FreeAddress(t))
 		}
 	}
 	f.clientTarget = f.target
@@ -78,11 +81,7 @@ func (f *fleet) newTarget() sd.Target {
 		f.proxies = append(f.proxies, p)
 		addrs = append(addrs, p.Addr())
 	}
-	target, err := sd.ParseTarget(targetText(addrs, f.directory, f.timeout) + f.query)
-	if err != nil {
-		f.Fatal(err)
-	}
-	return target
+	return sdtest.Target(f, targetText(addrs, f.directory, f.timeout)+f.query)
 }
 
 // serve adds a server in this process.
@@ -125,6 +124,17 @@ func (f *fleet) join() *client {
 	return c
 }
 
+// open opens a client that is no part of the load.
+func (f *fleet) open(options ...sd.InstancerOption) *client {
+	f.Helper()
+	c, err := openClient(f.target, newTally(), options...)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(c.close)
+	return c
+}
+
 // load makes the clients' requests until the end of the test.
 func (f *fleet) load() {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -157,11 +167,10 @@ func (f *fleet) without(instance string) []string {
 // agree returns how long it took until every client's list was want.
 func (f *fleet) agree(bound time.Duration, want ...string) time.Duration {
 	f.Helper()
-	slices.Sort(want)
-	return await(f, bound, func() error {
+	return wait.For(f, bound, func() error {
 		for i, c := range f.clients {
-			if err := c.view.differs(want); err != nil {
-				return fmt.Errorf("client %d: %w; %v", i, err, c.instancer.State())
+			if err := c.view.Is(want...); err != nil {
+				return fmt.Errorf("client %d: %w; %v", i, err, c.view.State())
 			}
 		}
 		return nil
@@ -171,7 +180,7 @@ func (f *fleet) agree(bound time.Duration, want ...string) time.Duration {
 // owned returns how long it took until the node of every server in this process belonged to its present session.
 func (f *fleet) owned(bound time.Duration) time.Duration {
 	f.Helper()
-	return await(f, bound, func() error {
+	return wait.For(f, bound, func() error {
 		for _, s := range f.servers {
 			there, stat, err := f.admin.Exists(f.directory + "/" + s.instance)
 			switch session := s.backend.Stats().Session; {
@@ -201,7 +210,7 @@ func (f *fleet) backends() (list []*zk.Backend) {
 // connected returns how long it took until every backend had a session, on a server that ok accepts.
 func (f *fleet) connected(bound time.Duration, ok func(server string) bool) time.Duration {
 	f.Helper()
-	return await(f, bound, func() error {
+	return wait.For(f, bound, func() error {
 		for i, b := range f.backends() {
 			if s := b.Stats(); s.Session == 0 || !ok(s.Server) {
 				return fmt.Errorf("backend %d has session 0x%x on %q", i, s.Session, s.Server)

@@ -11,6 +11,8 @@ import (
 	kitlog "github.com/go-kit/log"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk"
 )
 
@@ -70,10 +72,7 @@ const (
 // livesRow is F45: registration and discovery start and stop in one process, and leave nothing behind, here or in
 // ZooKeeper.
 func livesRow(t *testing.T, r *rig) {
-	target, err := sd.ParseTarget(targetText(r.Addrs(), "/lives", sessionTimeout))
-	if err != nil {
-		t.Fatal(err)
-	}
+	target := sdtest.Target(t, targetText(r.Addrs(), "/lives", sessionTimeout))
 	if err := live(target, 0); err != nil { // the first makes the directory
 		t.Fatal(err)
 	}
@@ -92,7 +91,7 @@ func livesRow(t *testing.T, r *rig) {
 	took := time.Since(begun)
 	settled(t, before)
 	after := currentUsage()
-	if _, err := until(sessionTimeout, func() error {
+	if _, err := wait.Until(sessionTimeout, func() error {
 		if have := r.held(t); have != held {
 			return fmt.Errorf("want ZooKeeper to hold %+v again, have %+v", held, have)
 		}
@@ -105,26 +104,44 @@ func livesRow(t *testing.T, r *rig) {
 		fmt.Sprintf("watches %d, connections %d as before", held.watches, held.connections)}})
 }
 
-// live opens a backend, registers, watches until the registration is seen, and stops everything.
-func live(target sd.Target, n int) error {
+// A life is a backend with a registration and a view of the directory, from open to close.
+type life struct {
+	backend   *zk.Backend
+	view      *sdtest.Viewer
+	registrar *sd.Registrar
+}
+
+// begin opens a backend, begins to watch, and registers instance.
+func begin(target sd.Target, instance string) (*life, error) {
 	backend, err := zk.OpenBackend(target)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer backend.Close()
-	instancer := sd.NewInstancer(backend, kitlog.NewNopLogger())
-	defer instancer.Stop()
-	known := &view{set: map[string]bool{}}
-	defer instancer.Follow(known.take)()
-	instance := fmt.Sprintf("192.0.2.%d:8897", n+1)
 	registrar, err := sd.NewRegistrar(backend, instance, kitlog.NewNopLogger())
+	if err != nil {
+		return nil, errors.Join(err, backend.Close())
+	}
+	l := &life{backend, sdtest.NewViewer(backend), registrar}
+	registrar.Register()
+	return l, nil
+}
+
+func (l *life) end() {
+	l.registrar.Deregister()
+	l.view.Stop()
+	l.backend.Close()
+}
+
+// live has a life, until it sees its registration.
+func live(target sd.Target, n int) error {
+	instance := fmt.Sprintf("192.0.2.%d:8897", n+1)
+	l, err := begin(target, instance)
 	if err != nil {
 		return err
 	}
-	registrar.Register()
-	defer registrar.Deregister()
-	_, err = until(5*time.Second, func() error {
-		if !known.has(instance) {
+	defer l.end()
+	_, err = wait.Until(5*time.Second, func() error {
+		if !l.view.Has(instance) {
 			return errors.New("not seen")
 		}
 		return nil

@@ -16,9 +16,12 @@ import (
 
 	"example.com/daytime/endpoint"
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/zktest"
 	"example.com/daytime/transport"
+	"example.com/daytime/transport/transporttest"
 )
 
 // TestLimits are the rows about shortage, quantity and wrong configuration.
@@ -48,7 +51,7 @@ const paceTime = 10 * time.Second
 func refusedRows(t *testing.T, r *rig) {
 	single := zktest.Start(t, zktest.Config("maxClientCnxns=1"))
 	guest := dialAdmin(t, []string{single.Addr()})
-	await(t, 5*time.Second, func() error { _, _, err := guest.Exists("/"); return err })
+	wait.For(t, 5*time.Second, func() error { _, _, err := guest.Exists("/"); return err })
 	r.pace(t, "ZooKeeper hangs up: maxClientCnxns=1", []string{single.Addr()}, 0)
 	r.pace(t, "each session is cut at its first request", r.Addrs(), 1<<20)
 }
@@ -56,10 +59,7 @@ func refusedRows(t *testing.T, r *rig) {
 // pace counts the dials of one backend.
 func (r *rig) pace(t *testing.T, fault string, addrs []string, breaks int) {
 	t.Helper()
-	target, err := sd.ParseTarget(targetText(addrs, "/pace", sessionTimeout))
-	if err != nil {
-		t.Fatal(err)
-	}
+	target := sdtest.Target(t, targetText(addrs, "/pace", sessionTimeout))
 	tap := newTap()
 	tap.breakNext(breaks)
 	backend, err := zk.OpenBackend(target, zk.Dial(tap.dial))
@@ -116,9 +116,9 @@ func hugeRow(f *fleet) {
 		before := r.listed()
 		begun := time.Now()
 		r.reset(back, anywhere, r.proxies...)
-		await(r, 20*time.Second, func() error { // lists are spread out in time
+		wait.For(r, 20*time.Second, func() error { // lists are spread out in time
 			for i, c := range r.clients {
-				if s := c.instancer.State(); s.Phase != sd.Live {
+				if s := c.view.State(); s.Phase != sd.Live {
 					return fmt.Errorf("client %d: %v", i, s)
 				}
 			}
@@ -173,7 +173,7 @@ func (r *row) churn(port int) {
 			r.put(name(n))
 		}
 		if n < joins && n%100 == 0 {
-			behind = max(behind, await(r, 5*time.Second, func() error { return r.allKnow(name(n)) }))
+			behind = max(behind, wait.For(r, 5*time.Second, func() error { return r.allKnow(name(n)) }))
 		}
 		if n >= there {
 			r.remove(name(n - there))
@@ -189,7 +189,7 @@ func reply(_ context.Context, w io.Writer, response any) error {
 // allKnow wants name on every client's list.
 func (f *fleet) allKnow(name string) error {
 	for i, c := range f.clients {
-		if !c.view.has(name) {
+		if !c.view.Has(name) {
 			return fmt.Errorf("client %d does not know %s", i, name)
 		}
 	}
@@ -272,10 +272,7 @@ func (s *sampler) flips(instance string) (n int) {
 // nameRow is F41: a ZooKeeper whose name is not known.
 func nameRow(t *testing.T, r *rig) {
 	addrs := append([]string{"no-such-host.invalid:2181"}, r.Addrs()...)
-	target, err := sd.ParseTarget(targetText(addrs, "/name", sessionTimeout))
-	if err != nil {
-		t.Fatal(err)
-	}
+	target := sdtest.Target(t, targetText(addrs, "/name", sessionTimeout))
 	begun := time.Now()
 	for range 4 { // each begins with any of four
 		if err := live(target, 0); err != nil {
@@ -302,11 +299,8 @@ func deniedRow(t *testing.T, r *rig) {
 	if _, err := r.admin.Create("/denied", nil, 0, gozk.WorldACL(gozk.PermRead|gozk.PermAdmin)); err != nil {
 		t.Fatal(err)
 	}
-	target, err := sd.ParseTarget(targetText(r.Addrs(), "/denied", sessionTimeout))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := startServer(target, freeAddress(t), kitlog.NewNopLogger())
+	target := sdtest.Target(t, targetText(r.Addrs(), "/denied", sessionTimeout))
+	s, err := startServer(target, transporttest.FreeAddress(t), kitlog.NewNopLogger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -323,7 +317,7 @@ func deniedRow(t *testing.T, r *rig) {
 	if _, err := r.admin.SetACL("/denied", gozk.WorldACL(gozk.PermAll), -1); err != nil {
 		t.Fatal(err)
 	}
-	took := await(t, 35*time.Second, func() error {
+	took := wait.For(t, 35*time.Second, func() error {
 		if state := s.registrar.State(); state.Phase != sd.Registered {
 			return errors.New(state.String())
 		}

@@ -26,37 +26,6 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// pollEvery is the time between two looks at a condition.
-const pollEvery = 5 * time.Millisecond
-
-// until returns how long it took until check returned nil, or its last error after bound.
-func until(bound time.Duration, check func() error) (time.Duration, error) {
-	begun := time.Now()
-	ticker := time.NewTicker(pollEvery)
-	defer ticker.Stop()
-	for {
-		err := check()
-		took := time.Since(begun)
-		if err == nil {
-			return took, nil
-		}
-		if took > bound {
-			return took, fmt.Errorf("not within %v: %w", bound, err)
-		}
-		<-ticker.C
-	}
-}
-
-// await is until with an end of the test.
-func await(t testing.TB, bound time.Duration, check func() error) time.Duration {
-	t.Helper()
-	took, err := until(bound, check)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return took
-}
-
 // hold lets a fault last. It waits for no condition.
 func hold(d time.Duration) { time.Sleep(d) }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zktest"
 )
 
@@ -54,7 +55,7 @@ func writeErrorRow(f *fleet) {
 			t.breakNext(3)
 		}
 		r.each((*zktest.Proxy).Reset)
-		r.converged = await(r, 5*time.Second, func() error {
+		r.converged = wait.For(r, 5*time.Second, func() error {
 			for _, t := range r.taps {
 				if t.mayBreak() {
 					return errors.New("not yet reconnected three times")

@@ -1,7 +1,6 @@
 package matrix
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,15 +9,12 @@ import (
 	"testing"
 	"time"
 
-	kitlog "github.com/go-kit/log"
 	gozk "github.com/go-zookeeper/zk"
 
-	"example.com/daytime/endpoint"
 	"example.com/daytime/sd"
-	"example.com/daytime/sd/lb"
-	"example.com/daytime/sd/zk"
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zktest"
-	"example.com/daytime/transport"
+	"example.com/daytime/transport/transporttest"
 )
 
 // TestOutages are the rows about a ZooKeeper that is away, and that take long.
@@ -96,31 +92,29 @@ func heal(proxies []*zktest.Proxy) {
 func startRows(t *testing.T, r *rig) {
 	f := newFleet(t, r, "start", plan{})
 	file := filepath.Join(t.TempDir(), "snapshot")
-	first := startSnapshot(t, f.target, file)
+	first := f.open(sd.Snapshot(file, f.target))
 	if err := first.ask(5 * time.Second); err != nil {
 		t.Fatal(err)
 	}
 	first.close()
 	f.row("F11", "client starts without ZooKeeper", func(r *row) {
 		r.cut()
-		with, without := startSnapshot(r, r.target, file), startSnapshot(r, r.target, "")
+		with, without := r.open(sd.Snapshot(file, r.target)), r.open()
 		begun := time.Now()
 		if err := with.ask(time.Second); err != nil {
 			r.Errorf("want an answer from the snapshot, have %v", err)
 		}
-		r.note("with a snapshot %v, %s", short(time.Since(begun)), with.instancer.State().Phase)
+		r.note("with a snapshot %v, %s", short(time.Since(begun)), with.view.State().Phase)
 		if err := without.ask(2 * time.Second); err == nil {
 			r.Error("want an error without a snapshot")
 		}
 		r.heal()
-		r.converged = await(r, 5*time.Second, func() error { return without.ask(100 * time.Millisecond) })
-		with.close()
-		without.close()
+		r.converged = wait.For(r, 5*time.Second, func() error { return without.ask(100 * time.Millisecond) })
 		r.owned(back)
 	})
 	f.row("F12", "server starts without ZooKeeper", func(r *row) {
 		r.cut()
-		s := r.serve(freeAddress(r))
+		s := r.serve(transporttest.FreeAddress(r))
 		if answer, err := say(s.instance, ""); err != nil || answer == "" {
 			r.Errorf("want an answer from a server that is not registered, have %q, %v", answer, err)
 		}
@@ -130,44 +124,6 @@ func startRows(t *testing.T, r *rig) {
 	})
 }
 
-// A program is a client that may have a snapshot file.
-type program struct {
-	backend   *zk.Backend
-	instancer *sd.Instancer
-	pool      *lb.Pool
-	set       endpoint.Set
-}
-
-func startSnapshot(t testing.TB, target sd.Target, file string) *program {
-	t.Helper()
-	backend, err := zk.OpenBackend(target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &program{backend: backend}
-	var options []sd.InstancerOption
-	if file != "" {
-		options = append(options, sd.Snapshot(file))
-	}
-	p.instancer = sd.NewInstancer(backend, kitlog.NewNopLogger(), options...)
-	p.pool = lb.NewPool(p.instancer, transport.Factory(), kitlog.NewNopLogger())
-	p.set = endpoint.Set{DaytimeEndpoint: lb.Retry(p.pool, lb.LeastLoaded{}, lb.Idempotent())}
-	return p
-}
-
-func (p *program) ask(bound time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), bound)
-	defer cancel()
-	_, err := p.set.Daytime(ctx)
-	return err
-}
-
-func (p *program) close() {
-	p.pool.Close()
-	p.instancer.Stop()
-	p.backend.Close()
-}
-
 // rollingZooKeeperRow is F10: each ZooKeeper in turn is restarted, twenty times in all, and servers come and go meanwhile.
 func rollingZooKeeperRow(t *testing.T, r *rig) {
 	f := newFleet(t, r, "rolling", plan{})
@@ -175,7 +131,7 @@ func rollingZooKeeperRow(t *testing.T, r *rig) {
 		for n := range 20 {
 			member := r.Servers()[n%3]
 			member.Kill(r)
-			guest := r.serve(freeAddress(r))
+			guest := r.serve(transporttest.FreeAddress(r))
 			r.converged = max(r.converged, r.agree(5*time.Second, r.instances()...))
 			member.Launch(r)
 			member.Await(r)

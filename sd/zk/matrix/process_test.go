@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"example.com/daytime/sd/internal/wait"
 )
 
 // removal is when a server that died has left every list: its session's end, which ZooKeeper rounds up to a tick.
@@ -113,7 +115,7 @@ func (r *row) killAtRandom(s *sampler) {
 // nothing: it may be the ghost's node, which then goes before its successor comes.
 func (r *row) succeeded(s *sampler, ghosts []ghost) time.Duration {
 	r.Helper()
-	return await(r, removal, func() error {
+	return wait.For(r, removal, func() error {
 		for _, g := range ghosts {
 			if _, err := s.takenOver(g.child.instance, g.owner, g.child.started); err != nil {
 				return fmt.Errorf("%s: %w", g.child.instance, err)

@@ -14,6 +14,7 @@ import (
 
 	gozk "github.com/go-zookeeper/zk"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zktest"
 )
 
@@ -87,7 +88,7 @@ func currentUsage() usage {
 // settled wants usage back at before, give or take two, once what was closed has ended.
 func settled(t testing.TB, before usage) {
 	t.Helper()
-	_, err := until(5*time.Second, func() error {
+	_, err := wait.Until(5*time.Second, func() error {
 		have := currentUsage()
 		if have.goroutines > before.goroutines+2 || have.descriptors > before.descriptors+2 {
 			return fmt.Errorf("want %+v again, have %+v", before, have)

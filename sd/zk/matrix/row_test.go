@@ -31,7 +31,7 @@ func (f *fleet) row(id, fault string, do func(r *row)) {
 	r.dials, r.sessions = f.dialled(), f.sessions()
 	r.lists, r.eras = f.listed(), f.recreated()
 	for _, c := range f.clients {
-		c.view.mark()
+		c.view.Mark()
 	}
 	f.tally.swap()
 	sleeper := startSleeper()
@@ -112,6 +112,11 @@ func (r *row) finish() {
 	r.Logf("%s %s: %d of %d requests failed, converged %v, late %v, load average %s",
 		r.id, r.fault, r.failed, r.requests, r.converged, r.late, loadAverage())
 
+	for i, c := range r.clients {
+		if err := c.view.Err(); err != nil {
+			r.Errorf("%s: client %d: %v", r.id, i, err)
+		}
+	}
 	took := time.Since(r.begun)
 	if r.failed > 0 && !r.mayFail {
 		r.Errorf("%s: want no failed request, have %d of %d: %v", r.id, r.failed, r.requests, c.example)
@@ -141,8 +146,7 @@ func (r *row) atMost(what string, d, bound time.Duration) {
 func (r *row) least() int {
 	least := serverCount
 	for _, c := range r.clients {
-		n, _, _ := c.view.since()
-		least = min(least, n)
+		least = min(least, c.view.Smallest())
 	}
 	return least
 }
@@ -159,8 +163,8 @@ func (r *row) kept(n int) {
 func (r *row) quiet() {
 	r.Helper()
 	for i, c := range r.clients {
-		if _, _, dropped := c.view.since(); len(dropped) > 0 {
-			r.Errorf("%s: want client %d to drop nobody, have %v", r.id, i, dropped)
+		if withdrew, lost := c.view.Departed(); len(withdrew)+len(lost) > 0 {
+			r.Errorf("%s: want client %d to drop nobody, have %v, %v", r.id, i, withdrew, lost)
 		}
 	}
 }

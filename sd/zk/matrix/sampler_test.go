@@ -1,8 +1,10 @@
 package matrix
 
 import (
+	"context"
 	"errors"
 	"sync"
+	"testing"
 	"time"
 
 	gozk "github.com/go-zookeeper/zk"
@@ -31,25 +33,30 @@ func (f *fleet) sample(instances ...string) *sampler {
 	for _, i := range instances {
 		s.paths[i] = f.directory + "/" + i
 	}
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		ticker := time.NewTicker(sampleEvery)
+	every(f, sampleEvery, s.look)
+	return s
+}
+
+// every calls look at intervals, in a goroutine that the end of the test stops and awaits.
+func every(t testing.TB, interval time.Duration, look func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		ticker := time.NewTicker(interval)
 		defer ticker.Stop()
 		for {
 			select {
-			case <-quit:
+			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				s.look()
+				look()
 			}
 		}
-	}()
-	f.Cleanup(func() {
-		close(quit)
-		<-done
 	})
-	return s
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
 }
 
 // look takes one sample of each node. What cannot be read is no sample.

@@ -3,11 +3,7 @@ package matrix
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
-	"net"
 	"sync"
-	"testing"
 	"time"
 
 	kitlog "github.com/go-kit/log"
@@ -70,19 +66,4 @@ func (s *server) shutdown(drain time.Duration) error {
 		err = errors.Join(err, served)
 	}
 	return errors.Join(err, s.backend.Close())
-}
-
-// freeAddress returns a loopback address on which nobody listens, below the ports that systems lend to outgoing
-// connections, so that it stays free while its server is down.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
-		if err == nil {
-			l.Close()
-			return l.Addr().String()
-		}
-	}
-	t.Fatal("no free port")
-	return ""
 }

@@ -16,6 +16,7 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 
 	"example.com/daytime/sd/zk/zktest"
+	"example.com/daytime/transport/transporttest"
 )
 
 // starvedRows are F33 and F39: processes without descriptors, and without time.
@@ -94,7 +95,7 @@ func slowDiskRow(t *testing.T, report *report) {
 		}
 		hold(time.Second) // strace is attached
 		begun := time.Now()
-		r.serve(freeAddress(r))
+		r.serve(transporttest.FreeAddress(r))
 		r.note("a registration takes %v", short(r.agree(20*time.Second, r.instances()...)))
 		hold(time.Until(begun.Add(paceTime)))
 		for _, cmd := range slow {

@@ -12,6 +12,7 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zktest"
 )
 
@@ -41,7 +42,7 @@ func newSubject(t *testing.T, server *zktest.Server, scenario, library string) (
 	s := &subject{T: t, library: library, server: server, admin: dialAdmin(t, []string{server.Addr()}),
 		path: fmt.Sprintf("/%s-%s/%s", scenario, library, serviceName)}
 	s.target = targetText([]string{server.Addr()}, s.path, sessionTimeout)
-	s.poll()
+	every(t, sampleEvery, s.look)
 	first := s.announce(firstInstance)
 	s.wait(func() error { return s.registryIs(firstInstance) })
 	s.watcher = startChild(t, roleWatch+library, s.target, "")
@@ -60,30 +61,9 @@ func (s *subject) announce(instance string) *child {
 	return startChild(s.T, roleAnnounce+s.library, s.target, instance)
 }
 
-func (s *subject) wait(check func() error) { s.Helper(); await(s.T, 10*time.Second, check) }
+func (s *subject) wait(check func() error) { s.Helper(); wait.For(s.T, 10*time.Second, check) }
 
-// poll follows the directory every 10 ms until the test ends.
-func (s *subject) poll() {
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		ticker := time.NewTicker(sampleEvery)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-quit:
-				return
-			case <-ticker.C:
-				s.look()
-			}
-		}
-	}()
-	s.Cleanup(func() {
-		close(quit)
-		<-done
-	})
-}
-
+// look notes what the directory holds, if that has changed.
 func (s *subject) look() {
 	names, _, err := s.admin.Children(s.path)
 	if err != nil && !errors.Is(err, gozk.ErrNoNode) {
@@ -140,7 +120,7 @@ func same(e event, want []string) bool {
 func (s *subject) alive() bool {
 	s.Helper()
 	s.announce(lastInstance)
-	_, err := until(3*time.Second, func() error {
+	_, err := wait.Until(3*time.Second, func() error {
 		events := s.watcher.events(s)
 		if !slices.Contains(events[len(events)-1].instances, lastInstance) {
 			return errors.New("not seen")
@@ -165,7 +145,7 @@ func (s *subject) outcome(from time.Time, bound time.Duration, want ...string) o
 	s.Helper()
 	o := outcome{library: s.library, shortest: -1}
 	right := func() error { return errors.Join(s.registryIs(want...), s.watcherKnows(want...)) }
-	until(time.Until(from.Add(bound)), right)
+	wait.Until(time.Until(from.Add(bound)), right)
 	o.registry, o.watcher = -1, -1
 	states := s.history()
 	if last := states[len(states)-1]; slices.Equal(last.instances, want) {

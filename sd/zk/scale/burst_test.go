@@ -2,17 +2,20 @@ package scale
 
 import (
 	"errors"
-	"maps"
+	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"example.com/daytime/sd"
-	"example.com/daytime/sd/lb"
 	kitsd "github.com/go-kit/kit/sd"
 	kitlog "github.com/go-kit/log"
 	gozk "github.com/go-zookeeper/zk"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/lb"
+	"example.com/daytime/sd/sdtest"
 )
 
 const (
@@ -20,28 +23,28 @@ const (
 	lanes   = 10   // changes under way at once
 )
 
-// A burst is what happens to a directory of n instances: in odd rounds the first few leave and as many new ones come, in
-// even rounds it is undone.
+// A burst is what happens to a directory of n instances: in odd rounds the first few leave and as
+// many new ones come, in even rounds it is undone.
 type burst struct {
 	changes []change
-	after   map[string]bool // the set that all must end on
+	after   []string // the set that all must end on
 }
 
 func newBurst(path string, n, round int) burst {
-	s := burst{after: map[string]bool{}}
-	for k := range n + burstOf/2 {
-		s.after[instance(k)] = true
-	}
+	s := burst{}
 	odd := round%2 == 1
 	for k := range burstOf / 2 {
 		old, young := instance(k), instance(n+k)
 		s.changes = append(s.changes, change{path, old, !odd}, change{path, young, odd})
-		if odd {
-			delete(s.after, old)
-		} else {
-			delete(s.after, young)
-		}
 	}
+	first := 0
+	if odd {
+		first = burstOf / 2
+	}
+	for k := range n {
+		s.after = append(s.after, instance(first+k))
+	}
+	slices.Sort(s.after)
 	return s
 }
 
@@ -74,49 +77,36 @@ func (f *fleet) send(c change) error {
 	return f.conn.Delete(c.path+"/"+c.instance, -1)
 }
 
-// A mirror is what one subscriber believes.
+// A mirror is what one subscriber believes, and since when.
 type mirror struct {
-	mu    sync.Mutex
-	set   map[string]bool
-	told  int // publications
-	since time.Time
+	*sdtest.Recorder
+	since  atomic.Int64 // nanoseconds from the epoch
+	looked int          // publications when settled last looked
 }
 
-func (m *mirror) replace(set []string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.told, m.since = m.told+1, time.Now()
-	m.set = map[string]bool{}
-	for _, s := range set {
-		m.set[s] = true
-	}
-}
+func newMirror() *mirror { return &mirror{Recorder: sdtest.NewRecorder()} }
 
 func (m *mirror) change(c sd.Change) {
-	if c.Reset {
-		m.replace(c.Up)
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.told, m.since = m.told+1, time.Now()
-	for _, s := range c.Down {
-		delete(m.set, s)
-	}
-	for _, s := range c.Up {
-		m.set[s] = true
-	}
+	m.since.Store(time.Now().UnixNano())
+	m.Emit(c)
 }
 
-// settled reports whether the mirror shows want, since when, and after how many publications, which it forgets.
-func (m *mirror) settled(want map[string]bool) (since time.Time, told int, ok bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !maps.Equal(want, m.set) {
-		return time.Time{}, 0, false
+// settled returns an error unless the mirror shows want. It compares sets only when there is a new
+// one: that takes milliseconds.
+func (m *mirror) settled(want []string) error {
+	told := m.Emits()
+	if told == m.looked {
+		return errors.New("nothing new")
 	}
-	told, m.told = m.told, 0
-	return m.since, told, true
+	m.looked = told
+	return m.Is(want...)
+}
+
+// reckon returns when the last publication came, and how many have come since the last reckoning.
+func (m *mirror) reckon() (since time.Time, told int) {
+	told, m.looked = m.Emits(), 0
+	m.Mark()
+	return time.Unix(0, m.since.Load()), told
 }
 
 // An audience is one subscriber of each kind on one Instancer.
@@ -130,13 +120,15 @@ func (f *fleet) audience(tb testing.TB, path string) *audience {
 	b := openBackend(tb, f.server.Addr(), path)
 	a := &audience{
 		instancer: sd.NewInstancer(b, kitlog.NewNopLogger()),
-		mirrors:   map[string]*mirror{"follow": {}, "channel": {}, "pool": {}},
+		mirrors: map[string]*mirror{
+			"follow": newMirror(), "channel": newMirror(), "pool": newMirror(),
+		},
 	}
 	events := make(chan kitsd.Event)
 	var running sync.WaitGroup
 	running.Go(func() {
 		for e := range events {
-			a.mirrors["channel"].replace(e.Instances)
+			a.mirrors["channel"].change(sd.Change{Reset: true, Up: e.Instances})
 		}
 	})
 	a.instancer.Follow(a.mirrors["follow"].change)
@@ -166,41 +158,38 @@ func (h *heard) Follow(fn func(sd.Change)) (stop func()) {
 	})
 }
 
-// settle waits until every subscriber is on the set, and returns how long after t the last one was, and how often the
-// one that was told most was told.
-func (a *audience) settle(tb testing.TB, want map[string]bool, t time.Time) (late time.Duration, told int) {
+// settle waits until every subscriber is on the set, and returns how long after t the last one was,
+// and how often the one that was told most was told.
+func (a *audience) settle(tb testing.TB, want []string, t time.Time) (late time.Duration, told int) {
 	tb.Helper()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.Now().Add(bound)
 	for kind, m := range a.mirrors {
-		since, count, ok := m.settled(want)
-		for ; !ok; since, count, ok = m.settled(want) {
-			if time.Now().After(deadline) {
-				tb.Fatalf("%s never saw the right set", kind)
+		sdtest.Eventually(tb, bound, func() error {
+			if m.settled(want) != nil { // it names ten thousand
+				return fmt.Errorf("%s never saw the right set", kind)
 			}
-			<-ticker.C
-		}
+			return m.Err()
+		})
+		since, count := m.reckon()
 		late, told = max(late, since.Sub(t)), max(told, count)
 	}
-	for !maps.Equal(want, a.listed()) {
-		if time.Now().After(deadline) {
-			tb.Fatal("the pool never had the right set")
+	sdtest.Eventually(tb, bound, func() error {
+		if !slices.Equal(want, a.listed()) {
+			return errors.New("the pool never had the right set")
 		}
-		<-ticker.C
-	}
+		return nil
+	})
 	return late, told
 }
 
-// listed is what the Pool takes to be in the registry.
-func (a *audience) listed() map[string]bool {
-	set := map[string]bool{}
+// listed is what the Pool takes to be in the registry, sorted.
+func (a *audience) listed() (list []string) {
 	for _, s := range a.pool.Stats() {
 		if s.State == "listed" {
-			set[s.Instance] = true
+			list = append(list, s.Instance)
 		}
 	}
-	return set
+	slices.Sort(list)
+	return list
 }
 
 // What a thousand changes within a second do at 10,000 instances: how long after the last ack the last subscriber has the

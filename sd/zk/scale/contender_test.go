@@ -6,10 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"example.com/daytime/sd"
-	"example.com/daytime/sd/zk"
 	kitsd "github.com/go-kit/kit/sd"
 	kitlog "github.com/go-kit/log"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/sdtest"
+	"example.com/daytime/sd/zk"
 )
 
 // A contender is one way to follow a directory.
@@ -120,10 +122,7 @@ func openBackend(tb testing.TB, addr, path string) *zk.Backend {
 // connecting returns a Backend as it is opened.
 func connecting(tb testing.TB, addr, path string) *zk.Backend {
 	tb.Helper()
-	target, err := sd.ParseTarget(fmt.Sprintf("zk://%s%s?session-timeout=%v", addr, path, sessionTimeout))
-	if err != nil {
-		tb.Fatal(err)
-	}
+	target := sdtest.Target(tb, fmt.Sprintf("zk://%s%s?session-timeout=%v", addr, path, sessionTimeout))
 	b, err := zk.OpenBackend(target)
 	if err != nil {
 		tb.Fatal(err)

@@ -19,7 +19,7 @@ func (s *Session) Conn() (c *Conn, changed <-chan struct{}) {
 }
 
 // Wait returns the Conn as soon as there is one that is up. It gives up after a second, with Err;
-// when ctx is done, with ctx's error; and when Close begins, with ErrClosed.
+// when ctx is done, with ctx's error joined to Err; and when Close begins, with ErrClosed.
 func (s *Session) Wait(ctx context.Context) (*Conn, error) {
 	timer := time.NewTimer(waitTimeout)
 	defer timer.Stop()
@@ -31,7 +31,7 @@ func (s *Session) Wait(ctx context.Context) (*Conn, error) {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, fmt.Errorf("%w: %w", ctx.Err(), s.noSession())
 		case <-s.ctx.Done():
 			return nil, ErrClosed
 		case <-timer.C:
@@ -40,8 +40,9 @@ func (s *Session) Wait(ctx context.Context) (*Conn, error) {
 	}
 }
 
-// Err returns nil while there is a Conn, and otherwise why there is none: an error that matches
-// ErrNoSession, and ErrDenied if that is the cause.
+// Err returns nil while there is a Conn, and otherwise why there is none, as far as is known at this
+// moment: the last failure, or what is waited for. It does not block. The error matches ErrNoSession,
+// and ErrDenied if that is the cause.
 func (s *Session) Err() error {
 	if c, _ := s.Conn(); c != nil {
 		return nil
@@ -51,14 +52,10 @@ func (s *Session) Err() error {
 
 // noSession says why there is no session.
 func (s *Session) noSession() error {
-	current := s.handle()
-	if current == nil {
-		return ErrNoSession
+	if current := s.handle(); current != nil {
+		return current.reason()
 	}
-	if failure := current.status().failure; failure != nil {
-		return fmt.Errorf("%w: %w", ErrNoSession, failure)
-	}
-	return ErrNoSession
+	return fmt.Errorf("%w: not started", ErrNoSession)
 }
 
 func (s *Session) handle() *handle {

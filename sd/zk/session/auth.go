@@ -18,6 +18,10 @@ const (
 	authXid = -4
 	// maxSecret bounds user and password together.
 	maxSecret = 1024
+	// forbidden are the rights on an auth-file that nobody may have: its group must not write it,
+	// and others must not touch it. The group may read it: a Secret that Kubernetes mounts for a
+	// process that is not root's is root's, with a mode of 0440.
+	forbidden = 0o137
 )
 
 // An authConn is a connection on which no request is ever sent before the server has accepted the
@@ -120,11 +124,12 @@ func readSecret(name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("auth-file: %w", err)
 	}
-	const want = "want a regular file of this user's, with mode 0600 or stricter"
+	const want = "want a regular file of this user's or root's, " +
+		"with mode 0600 or stricter, but that its group may read it"
 	switch mode := info.Mode(); {
-	case !mode.IsRegular() || mode.Perm()&^0o600 != 0:
+	case !mode.IsRegular() || mode.Perm()&forbidden != 0:
 		return nil, fmt.Errorf("auth-file %s: mode %v: %s", name, mode, want)
-	case !isOurs(info):
+	case !isTrusted(info):
 		return nil, fmt.Errorf("auth-file %s: another user's: %s", name, want)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
@@ -132,6 +137,10 @@ func readSecret(name string) ([]byte, error) {
 		return nil, fmt.Errorf("auth-file: %w", err)
 	}
 	secret := bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
+	if mark := byteOrderMark(secret); mark != "" {
+		return nil, fmt.Errorf("auth-file %s: begins with a byte order mark of %s, "+
+			"which would be part of the user's name: want UTF-8 without", name, mark)
+	}
 	user, password, found := bytes.Cut(secret, []byte(":"))
 	if !found || len(user) == 0 || len(password) == 0 || len(text) > maxSecret ||
 		bytes.ContainsAny(secret, "\r\n\x00") {
@@ -139,4 +148,16 @@ func readSecret(name string) ([]byte, error) {
 			name, maxSecret)
 	}
 	return secret, nil
+}
+
+// byteOrderMark returns the encoding of the mark that text begins with, or "".
+func byteOrderMark(text []byte) string {
+	for mark, encoding := range map[string]string{
+		"\xef\xbb\xbf": "UTF-8", "\xff\xfe": "UTF-16", "\xfe\xff": "UTF-16",
+	} {
+		if bytes.HasPrefix(text, []byte(mark)) {
+			return encoding
+		}
+	}
+	return ""
 }

@@ -35,6 +35,10 @@ func TestReadSecret(t *testing.T) {
 		"empty line first":  {"\nuser:password\n", ""},
 		"empty line last":   {"user:password\n\n", ""},
 		"zero byte":         {"user:pass\x00word", ""},
+		"byte order mark":   {"\xef\xbb\xbfuser:password\n", ""},
+		"UTF-16":            {"\xff\xfeu\x00:\x00p\x00", ""},
+		"UTF-16, big":       {"\xfe\xff\x00u\x00:\x00p", ""},
+		"mark inside":       {"user:\xef\xbb\xbfpassword\n", "user:\xef\xbb\xbfpassword"},
 	} {
 		file := filepath.Join(t.TempDir(), "file")
 		if err := os.WriteFile(file, []byte(c.text), 0o600); err != nil {
@@ -73,8 +77,8 @@ func TestSecretFileIsPrivate(t *testing.T) {
 		}
 	}
 	for mode, good := range map[os.FileMode]bool{
-		0o600: true, 0o400: true,
-		0o640: false, 0o604: false, 0o620: false, 0o602: false, 0o610: false, 0o700: false, 0o644: false, 0o666: false,
+		0o600: true, 0o400: true, 0o440: true, 0o640: true, 0o040: true,
+		0o660: false, 0o604: false, 0o404: false, 0o444: false, 0o620: false, 0o602: false, 0o610: false, 0o700: false, 0o644: false, 0o666: false,
 	} {
 		if err := os.Chmod(path("good"), mode); err != nil {
 			t.Fatal(err)

@@ -25,8 +25,8 @@ type Config struct {
 	// TLS makes every connection one with TLS, 1.2 or later. By default there is none.
 	TLS TLS
 	// AuthFile is a file with one line, user:password, for the scheme digest; "" is none. It must
-	// be a regular file of this process's user with mode 0600 or stricter. It is read at every
-	// dial.
+	// be a regular file of this process's user or of root, with mode 0640 or stricter. It is read
+	// at every dial.
 	AuthFile string
 	// Dial makes the connections. By default a net.Dialer does. It has a second, or less while
 	// there is a session to be saved.

@@ -38,12 +38,14 @@ func (h *handle) dial(string, string, time.Duration) (net.Conn, error) {
 		return nil, err
 	}
 	h.session.dials.Add(1)
+	h.waitFor("no connection yet", t)
 	conn, err := h.connect(t)
 	if err != nil {
 		h.dialFailed(t, err)
 		return nil, err
 	}
 	timeout := h.handshakeTimeout()
+	h.waitFor("no answer to the handshake yet", t)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.target = t

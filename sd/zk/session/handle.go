@@ -37,7 +37,8 @@ type handle struct {
 	lost     time.Time     // when the last Conn went down, or the handle began
 	refused  time.Time     // when a server last closed a connection in place of an answer
 	refusals map[string]time.Time
-	failure  error // why there is no session
+	failure  error  // why there is no session
+	doing    string // what is waited for, in place of a failure
 	closed   bool
 }
 
@@ -131,6 +132,28 @@ func (h *handle) failed(t target, err error) {
 	}
 }
 
+// waitFor notes what is waited for now.
+func (h *handle) waitFor(what string, t target) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.doing = fmt.Sprintf("%v: %s", t, what)
+}
+
+// reason says why there is no session: the last failure, or what is waited for as long as there is
+// none.
+func (h *handle) reason() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.failure != nil:
+		return fmt.Errorf("%w: %w", ErrNoSession, h.failure)
+	case h.doing != "":
+		return fmt.Errorf("%w: %s", ErrNoSession, h.doing)
+	default:
+		return fmt.Errorf("%w: looking up the servers", ErrNoSession)
+	}
+}
+
 // saving reports whether there is no connection, and a session that may live yet.
 func (h *handle) saving() bool {
 	h.mu.Lock()
@@ -183,14 +206,13 @@ func (h *handle) event(e gozk.Event) {
 type status struct {
 	up            *Conn
 	lost, refused time.Time
-	failure       error
 	timeout       time.Duration
 }
 
 func (h *handle) status() status {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return status{h.up, h.lost, h.refused, h.failure, h.timeout}
+	return status{h.up, h.lost, h.refused, h.timeout}
 }
 
 // refusedBy returns when server last closed a connection in place of an answer.

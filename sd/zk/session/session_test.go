@@ -1,8 +1,11 @@
 package session
 
 import (
+	"context"
 	"errors"
+	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -222,5 +225,42 @@ func TestValidate(t *testing.T) {
 	if err := (Config{Hosts: one, AuthFile: "/nowhere", TLS: TLS{CA: "/nowhere"}}).Check(); err == nil ||
 		!strings.Contains(err.Error(), "auth-file") || !strings.Contains(err.Error(), "tls-ca") {
 		t.Errorf("Check: want both files named, have %v", err)
+	}
+}
+
+// At any moment Err says why there is no session, without waiting.
+func TestErrSaysWhy(t *testing.T) {
+	silent := func(ctx context.Context) (net.Conn, error) { return mute(), nil }
+	for name, c := range map[string]struct {
+		fault  func(context.Context) (net.Conn, error)
+		lookup LookupFunc
+		after  time.Duration
+		want   string
+	}{
+		"no lookup yet":     {nil, (&names{delay: map[string]time.Duration{"ip4": time.Hour, "ip6": time.Hour}}).lookup, 10 * time.Millisecond, "looking up the servers"},
+		"no such name":      {nil, (&names{}).lookup, 10 * time.Millisecond, "no such host"},
+		"no connection yet": {lost, nil, 10 * time.Millisecond, "zookeeper.example.com:2181: no connection yet"},
+		"no connection":     {lost, nil, 1100 * time.Millisecond, "zookeeper.example.com:2181: no connection within 1s"},
+		"no answer yet":     {silent, nil, 10 * time.Millisecond, "zookeeper.example.com:2181: no answer to the handshake yet"},
+		"no answer":         {silent, nil, 3 * time.Second, "zookeeper.example.com:2181: handshake: no answer in time"},
+		"refused":           {func(context.Context) (net.Conn, error) { return nil, connectError(syscall.ECONNREFUSED) }, nil, 10 * time.Millisecond, "zookeeper.example.com:2181: connection refused"},
+	} {
+		inLab(t, one, func(l *lab) {
+			l.config.Lookup = c.lookup
+			if c.fault != nil {
+				l.faulty(c.fault, "zookeeper")
+			}
+			s := l.start()
+			l.pass(c.after)
+			if err := s.Err(); !errors.Is(err, ErrNoSession) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: want %v and %q, have %v", name, ErrNoSession, c.want, err)
+			}
+			ctx, cancel := context.WithTimeout(l.t.Context(), time.Millisecond)
+			defer cancel()
+			_, err := s.Wait(ctx)
+			if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: Wait: want %v and %q, have %v", name, context.DeadlineExceeded, c.want, err)
+			}
+		})
 	}
 }

@@ -1,0 +1,72 @@
+package transporttest_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/daytime/transport/transporttest"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// ask connects, writes a line and reads to the end.
+func ask(addr string) (reply string, err error) {
+	conn, err := net.DialTimeout("tcp", addr, 300*time.Millisecond)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(300 * time.Millisecond))
+	io.WriteString(conn, "hello\n")
+	text, err := io.ReadAll(conn)
+	return string(text), err
+}
+
+func TestHandlers(t *testing.T) {
+	for name, c := range map[string]struct {
+		handle func(*net.TCPConn)
+		reply  string
+		err    error
+	}{
+		"reply":  {transporttest.Reply("noon\n"), "noon\n", nil},
+		"silent": {transporttest.Silent, "", os.ErrDeadlineExceeded},
+		"reset":  {transporttest.Reset, "", syscall.ECONNRESET},
+	} {
+		reply, err := ask(transporttest.Serve(t, c.handle))
+		if reply != c.reply || !errors.Is(err, c.err) {
+			t.Errorf("%s: want %q and %v, have %q and %v", name, c.reply, c.err, reply, err)
+		}
+	}
+}
+
+func TestFreeAddressRefuses(t *testing.T) {
+	if _, err := ask(transporttest.FreeAddress(t)); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("want %v, have %v", syscall.ECONNREFUSED, err)
+	}
+}
+
+// An example is a test of its own: it has no *testing.T.
+type example struct {
+	testing.TB
+	end func()
+}
+
+func (e *example) Helper()          {}
+func (e *example) Cleanup(f func()) { e.end = f }
+
+// A client is tried on a server that sends half a line.
+func Example() {
+	t := &example{}
+	addr := transporttest.Serve(t, transporttest.Reply("half a li"))
+	reply, err := ask(addr)
+	fmt.Printf("%q %v\n", reply, err)
+	t.end()
+	// Output: "half a li" <nil>
+}
