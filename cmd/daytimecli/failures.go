@@ -33,7 +33,7 @@ func kindOfError(err error) string {
 		err  error
 		name string
 	}{
-		{kitlb.ErrNoEndpoints, "nobody registered"},
+		{kitlb.ErrNoEndpoints, "nobody to ask"},
 		{syscall.ECONNREFUSED, "connection refused"},
 		{syscall.EMFILE, "too many open files"},
 		{transport.ErrHandshake, "TLS handshake"},

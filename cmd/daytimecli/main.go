@@ -7,11 +7,12 @@
 // does.
 //
 // The files, in the order in which to read them: main.go has the commands and flags.go their flags;
-// registry.go opens the registry, with the list that --snapshot keeps for a start without it;
-// get.go is the wiring and the requests; output.go and summary.go are
-// the forms of a reply and of the whole; list.go has list and watch, strangers.go the names that
-// they leave out; notice.go and statelog.go decide what an operator is told, and when it is over.
-// What is not about the time is in cmd/internal/shell.
+// registry.go opens the registry, with the list that --snapshot keeps for a start without it; get.go is
+// the wiring and the requests; output.go, latency.go, failures.go and summary.go are the forms of a
+// reply and of the whole; list.go has list and watch, rows.go the forms of a list, check.go its --check;
+// export.go has export, and complete.go completion; notice.go and statelog.go decide what an operator is
+// told, and when it is over. The rest, which is not about the time, is in cmd/internal/shell and
+// cmd/internal/export.
 package main
 
 import (

@@ -125,7 +125,7 @@ func TestManifestOfREADME(t *testing.T) {
 	c := template.Spec.Containers[0]
 	registry, url := shelltest.StartRegistry(t, true)
 	secret := filepath.Join(t.TempDir(), "auth")
-	if err := os.WriteFile(secret, []byte("user:password"), 0o600); err != nil {
+	if err := os.WriteFile(secret, []byte("user:password"), 0o440); err != nil { // its defaultMode
 		t.Fatal(err)
 	}
 	addr := shelltest.FreePort(t)

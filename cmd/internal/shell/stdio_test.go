@@ -67,6 +67,7 @@ func TestWords(t *testing.T) {
 		{"timeout; 2 attempts, the last: h: 192.0.2.1:1: refused\n", []any{"err",
 			errors.New("context deadline exceeded; 2 attempts, the last: h: dial tcp 192.0.2.1:1: refused")}},
 		{"watch /a: no session: h:1: refused\n", []any{"err", "zk: watch /a: no session: h:1: dial tcp h:1: connect: refused"}},
+		{"discovery unknown: refused\n", []any{"msg", "discovery unknown", "instances", 0, "err", "zk: refused"}},
 		{"192.0.2.1:1: serving\n", []any{"instance", "192.0.2.1:1", "msg", "serving", "listen", "192.0.2.1:1"}},
 		{`\x1b[2Jred` + "\n", []any{"msg", "\x1b[2Jred"}},
 		{"lost: node of 192.0.2.1:1\n", []any{"instance", "192.0.2.1:1", "msg", "lost", "err", "node of 192.0.2.1:1"}},

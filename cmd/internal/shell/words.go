@@ -34,6 +34,10 @@ func (l wordsLogger) Log(keyvals ...any) error {
 			message = brief(value)
 		case "err":
 			cause = brief(value)
+		case "instances":
+			if value != "0" { // which the message says
+				rest = append(rest, "instances "+value)
+			}
 		default:
 			rest = append(rest, fmt.Sprintf("%v %s", key, value))
 		}
@@ -72,7 +76,7 @@ func prefixOf(value any) string {
 // Parts of the text of an error that a person does not need: the packages that it came through, and
 // the steps of a dial beside the address and the reason.
 var (
-	packagePrefix = regexp.MustCompile(`(^|[:;] )(?:sd|zk|session|lb|transport): `)
+	packagePrefix = regexp.MustCompile(`(^|[:;] )(?:sd|zk|session|lb|transport|export): `)
 	dialSteps     = regexp.MustCompile(`(?:(\S+): )?(?:cannot connect: )?dial tcp (\S+): (?:connect: )?`)
 	deadline      = regexp.MustCompile(`context deadline exceeded`)
 )
