@@ -8,6 +8,14 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
+const (
+	auditEvery = 30 * time.Second
+	auditGrace = 2 * time.Second // for events on their way, before they count as missed
+	// auditNames bounds what audits cost: the names of so many entries are read in every audit,
+	// those of n times as many in every nth, and only their number in between.
+	auditNames = 1000
+)
+
 // A watch of etcd can miss events and go on (etcd-io/etcd#15220 is in Debian's 3.4.23), and it can
 // fall silent. The latter is found by asking for signs of life, the former only by reading: now and
 // then the directory is read as the majority has it, and compared with what the events have made of
@@ -57,19 +65,22 @@ func (f *follower) audit(ctx context.Context) error {
 // readsNames reports whether the nth audit of so many entries reads their names.
 func readsNames(n, entries int) bool { return n%(1+entries/auditNames) == 0 }
 
-// counts reports whether there are as many entries as the events say.
+// counts reports whether there are as many entries, and the same policy, as the events say.
 func (f *follower) counts(ctx context.Context) (same bool, err error) {
-	got, err := f.get(ctx, clientv3.WithCountOnly())
+	got, err := f.get(ctx, clientv3.WithPrefix(), clientv3.WithCountOnly())
 	if err != nil {
 		return false, err
 	}
-	parent, entries := got.Responses[0].GetResponseRange(), got.Responses[1].GetResponseRange()
-	return int(entries.Count) == len(f.entries) && (parent.Count > 0) == f.parent, nil
+	mod := int64(0)
+	for _, kv := range got.Responses[0].GetResponseRange().Kvs {
+		mod = kv.ModRevision
+	}
+	return int(got.Responses[1].GetResponseRange().Count) == len(f.entries) && mod == f.parent.mod, nil
 }
 
 // differs reports whether what was read is not, or not yet, what the events say.
 func (f *follower) differs(read *snapshot) bool {
-	if read.parent != f.parent {
+	if read.parent.mod != f.parent.mod {
 		return true
 	}
 	for name, e := range read.entries {

@@ -34,7 +34,7 @@ func newFollower(t *testing.T, member *etcdtest.Member, changes *[]sd.Change) *f
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.parent, f.entries = now.parent, now.entries
+	f.snapshot = now
 	f.reset()
 	return f
 }

@@ -20,7 +20,7 @@ const (
 )
 
 // grammar is part of every error about a target.
-const grammar = "etcd://host[:port][,host[:port]...][/prefix][?ttl=10s]" +
+const grammar = "etcd://host[:port][,host[:port]...][/prefix][?ttl=10s][&policy=on|off]" +
 	"[&tls-ca=FILE[&tls-cert=FILE&tls-key=FILE]][&auth-file=FILE]"
 
 // A config is what a target says.
@@ -30,11 +30,12 @@ type config struct {
 	ttl      time.Duration
 	tls      tlsFiles
 	authFile string // "" is none
+	noPolicy bool   // whatever it says
 }
 
 // parseConfig reads what the target says and fills in the defaults.
 func parseConfig(t sd.Target) (config, error) {
-	c := config{parent: t.Path, ttl: defaultTTL}
+	c := config{ttl: defaultTTL}
 	for _, h := range t.Hosts {
 		if h.Port == 0 {
 			h.Port = defaultPort
@@ -65,6 +66,11 @@ func (c *config) set(key, value string) error {
 				value, minTTL, maxTTL)
 		}
 		c.ttl = d
+	case "policy":
+		if value != "on" && value != "off" {
+			return fmt.Errorf("policy %q: want on or off", value)
+		}
+		c.noPolicy = value == "off"
 	case "auth-file":
 		c.authFile = value
 	case "tls-ca":
@@ -74,7 +80,7 @@ func (c *config) set(key, value string) error {
 	case "tls-key":
 		c.tls.key = value
 	default:
-		return fmt.Errorf("key %q: want ttl, tls-ca, tls-cert, tls-key or auth-file", key)
+		return fmt.Errorf("key %q: want ttl, policy, tls-ca, tls-cert, tls-key or auth-file", key)
 	}
 	return nil
 }
@@ -83,9 +89,9 @@ func (c *config) set(key, value string) error {
 func checkPath(p string) error {
 	switch {
 	case strings.ContainsAny(p, ",;# "):
-		return fmt.Errorf("path %q: want no comma, semicolon, # or blank; hosts stand before the path", p)
+		return fmt.Errorf("path %q: want no , or ; or # and no blank: all hosts stand before the path", p)
 	case path.Clean(p) != p, p[0] != '/':
-		return fmt.Errorf("path %q: want / at the beginning, no //, and no . or ..", p)
+		return fmt.Errorf("path %q: want / at the beginning, no . or .. in it, and no //", p)
 	}
 	return nil
 }

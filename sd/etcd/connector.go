@@ -152,10 +152,10 @@ func (k *connector) set(n *conn, err error) {
 	k.changed = make(chan struct{})
 }
 
-func (k *connector) state() (n *conn, err error, changed <-chan struct{}) {
+func (k *connector) state() (n *conn, changed <-chan struct{}, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.current, k.err, k.changed
+	return k.current, k.changed, k.err
 }
 
 // get returns the connection. While there is none it waits, a second at most, then it says why.
@@ -163,7 +163,7 @@ func (k *connector) get(ctx context.Context) (*conn, error) {
 	patience := time.NewTimer(getPatience)
 	defer patience.Stop()
 	for {
-		n, err, changed := k.state()
+		n, changed, err := k.state()
 		switch {
 		case n != nil && !n.over():
 			return n, nil

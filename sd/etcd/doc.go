@@ -6,7 +6,8 @@
 // under it, named ip:port, with a lease: it ends with the server, or is withdrawn. The value is a
 // JSON document, the same as the data of a znode in sd/zk; nobody needs it to find a server. The
 // directory's own key, /go_servers, is made, empty, by who registers, and stays: with it a directory
-// without servers is an empty set, without it nothing is known.
+// without servers is an empty set, without it nothing is known. Its value is the policy (see package
+// policy); ?policy=off follows none.
 //
 // # Watching
 //
@@ -37,6 +38,10 @@
 //	data wiped                  lost; registered again, as in an empty cluster
 //
 // Lost means that Announce returns and the Registrar, which calls it again, never stops doing so.
+//
+// The policy is read before an entry is written, and watched from there on. While it withdraws the
+// instance there is no entry; the connection may come and go. If it is not for this server to read
+// there is none.
 //
 // A withdrawal changes the value first (its key leaving is true), and then revokes the lease:
 // watchers see a change and a deletion, and so tell it from an entry that has expired. Whatever was

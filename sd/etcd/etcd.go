@@ -11,7 +11,10 @@ import (
 	"example.com/daytime/sd/internal/record"
 )
 
-var _ sd.Backend = (*Backend)(nil)
+var (
+	_ sd.PolicyStore = (*Backend)(nil)
+	_ sd.Diagnoser   = (*Backend)(nil)
+)
 
 // A Backend is one directory in one etcd cluster. Its methods may be called concurrently.
 type Backend struct {
@@ -26,6 +29,7 @@ type Backend struct {
 	mu            sync.Mutex
 	registrations map[string]*registration // by instance
 
+	missing  atomic.Bool // there was no directory when a Watch looked last
 	lists    atomic.Int64
 	repaired atomic.Int64
 }
@@ -73,12 +77,12 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 
 // Watch implements sd.Backend. The entries' values come with the events, so that a withdrawal is
 // told from a loss without a read.
-func (b *Backend) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) error {
+func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 	calling, cancel := b.calling(ctx)
 	defer cancel()
 	n, err := b.connector.get(calling)
 	if err == nil {
-		f := follower{backend: b, conn: n, emit: emit}
+		f := follower{backend: b, conn: n, want: want, emit: emit}
 		err = f.run(calling)
 	}
 	return b.result(ctx, fmt.Errorf("etcd: watch %s: %w", b.config.parent, err))
@@ -114,6 +118,18 @@ func (b *Backend) Close() error {
 	return nil
 }
 
+// Err says why there is no set: that nobody answers, or that there is no directory.
+func (b *Backend) Err() error {
+	n, _, err := b.connector.state()
+	switch {
+	case n == nil || n.over():
+		return fmt.Errorf("etcd: %w: %w", errNoConn, err)
+	case b.missing.Load():
+		return fmt.Errorf("etcd: %s: %w", b.config.parent, sd.ErrNoDirectory)
+	}
+	return nil
+}
+
 // Stats is what a Backend has seen, for an operator.
 type Stats struct {
 	Server   string // member in use; empty while there is none
@@ -126,7 +142,7 @@ type Stats struct {
 // Stats returns what has happened since b was opened.
 func (b *Backend) Stats() Stats {
 	s := Stats{Lists: b.lists.Load(), Repaired: b.repaired.Load()}
-	n, err, _ := b.connector.state()
+	n, _, err := b.connector.state()
 	if n != nil && !n.over() {
 		s.Server = n.address.String()
 	} else {

@@ -21,5 +21,5 @@ func Example() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// target etcd://127.0.0.1:2379/go_servers: ttl "5": want whole seconds from 1s to 1h0m0s, such as 10s; want etcd://host[:port][,host[:port]...][/prefix][?ttl=10s][&tls-ca=FILE[&tls-cert=FILE&tls-key=FILE]][&auth-file=FILE]
+	// target etcd://127.0.0.1:2379/go_servers: ttl "5": want whole seconds from 1s to 1h0m0s, such as 10s; want etcd://host[:port][,host[:port]...][/prefix][?ttl=10s][&policy=on|off][&tls-ca=FILE[&tls-cert=FILE&tls-key=FILE]][&auth-file=FILE]
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,32 +23,29 @@ const (
 
 // publish makes sure that the entry exists and has our lease, and then that there is a directory: in
 // the other order there would be one without servers for a moment.
-func (r *registration) publish(ctx context.Context, n *conn) error {
-	err := r.publishEntry(ctx, n)
+func (a *announcement) publish(ctx context.Context, n *conn) error {
+	err := a.publishEntry(ctx, n)
 	if err == nil {
-		r.createParent(ctx, n)
+		a.createParent(ctx, n)
 	}
 	return err
 }
 
-func (r *registration) publishEntry(ctx context.Context, n *conn) error {
+func (a *announcement) publishEntry(ctx context.Context, n *conn) error {
 	for range publishTries {
-		found, err := r.get(ctx, n)
+		found, err := a.get(ctx, n)
 		if err == nil && found != nil {
-			err = r.mayReplace(found)
+			err = a.mayReplace(found)
 		}
 		if err == nil {
-			err = r.ensureLease(ctx, n)
+			err = a.ensureLease(ctx, n)
 		}
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case found != nil && clientv3.LeaseID(found.Lease) == r.lease && !isLeaving(found):
-			return nil
 		}
-		switch done, err := r.put(ctx, n, found); {
+		switch done, err := a.put(ctx, n, found); {
 		case isLeaseGone(err):
-			r.lease = 0
+			a.holding = holding{}
 		case err != nil:
 			return n.judge(ctx, err)
 		case done:
@@ -112,7 +110,7 @@ func (r *registration) ensureLease(ctx context.Context, n *conn) error {
 		if !isLeaseGone(err) {
 			return n.judge(ctx, err)
 		}
-		r.lease = 0
+		r.holding = holding{}
 	}
 	lease, err := n.Grant(bounded, int64(r.backend.config.ttl/time.Second))
 	if err != nil {
@@ -123,42 +121,72 @@ func (r *registration) ensureLease(ctx context.Context, n *conn) error {
 }
 
 // put creates the entry, or puts it in the place of what was found, which must be that still: the
-// name is never missing in between. It is not done if somebody was quicker.
-func (r *registration) put(ctx context.Context, n *conn, found *mvccpb.KeyValue) (done bool, err error) {
-	if r.since.IsZero() {
-		r.since = time.Now()
+// name is never missing in between. It is not done if somebody was quicker. An entry that is as it
+// should be already is not written.
+func (a *announcement) put(ctx context.Context, n *conn, found *mvccpb.KeyValue) (done bool, err error) {
+	if a.since.IsZero() {
+		a.since = time.Now()
 	}
-	unchanged := []clientv3.Cmp{clientv3.Compare(clientv3.CreateRevision(r.key), "=", 0)}
+	value := a.record()
+	ours := found != nil && clientv3.LeaseID(found.Lease) == a.lease
+	if ours && string(found.Value) == value {
+		a.mod = found.ModRevision
+		return true, nil
+	}
+	unchanged := []clientv3.Cmp{clientv3.Compare(clientv3.CreateRevision(a.key), "=", 0)}
 	if found != nil {
 		unchanged = []clientv3.Cmp{
-			clientv3.Compare(clientv3.ModRevision(r.key), "=", found.ModRevision),
-			clientv3.Compare(clientv3.Value(r.key), "=", string(found.Value)),
+			clientv3.Compare(clientv3.ModRevision(a.key), "=", found.ModRevision),
+			clientv3.Compare(clientv3.Value(a.key), "=", string(found.Value)),
 		}
 	}
 	bounded, cancel := n.bounded(ctx, requestTimeout)
 	defer cancel()
 	result, err := n.Txn(bounded).
 		If(unchanged...).
-		Then(clientv3.OpPut(r.key, r.record(false), clientv3.WithLease(r.lease))).
+		Then(clientv3.OpPut(a.key, value, clientv3.WithLease(a.lease))).
 		Commit()
 	if err != nil || !result.Succeeded {
 		return false, err
 	}
-	if found != nil && clientv3.LeaseID(found.Lease) != r.lease && !r.wrote(found) {
-		r.takeovers = append(r.takeovers, time.Now())
+	a.mod = result.Header.Revision
+	if found != nil && !ours && !a.wrote(found) {
+		a.takeovers = append(a.takeovers, time.Now())
 	}
 	return true, nil
+}
+
+// update replaces the value of an entry that is ours.
+func (a *announcement) update(ctx context.Context, n *conn) error {
+	bounded, cancel := n.bounded(ctx, requestTimeout)
+	defer cancel()
+	result, err := n.Txn(bounded).
+		If(clientv3.Compare(clientv3.LeaseValue(a.key), "=", a.lease)).
+		Then(clientv3.OpPut(a.key, a.record(), clientv3.WithLease(a.lease))).
+		Commit()
+	switch {
+	case isLeaseGone(err):
+		return fmt.Errorf("%w: the lease has ended", errLost)
+	case err != nil:
+		return n.judge(ctx, err)
+	case !result.Succeeded:
+		return fmt.Errorf("%w: entry changed", errLost)
+	}
+	a.mod = result.Header.Revision
+	return nil
+}
+
+// countTakeovers counts those of the last minute.
+func (r *registration) countTakeovers() int {
+	minuteAgo := time.Now().Add(-time.Minute)
+	r.takeovers = slices.DeleteFunc(r.takeovers, func(t time.Time) bool { return t.Before(minuteAgo) })
+	return len(r.takeovers)
 }
 
 // wrote reports whether this process wrote an entry.
 func (r *registration) wrote(found *mvccpb.KeyValue) bool {
 	other, _ := record.Parse(found.Value)
 	return other.Owner.Process == r.backend.owner.Process
-}
-
-func isLeaving(kv *mvccpb.KeyValue) bool {
-	r, _ := record.Parse(kv.Value)
-	return r.Leaving
 }
 
 func isLeaseGone(err error) bool { return errors.Is(rpctypes.Error(err), rpctypes.ErrLeaseNotFound) }

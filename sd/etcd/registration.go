@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
 	"example.com/daytime/sd"
-	"example.com/daytime/sd/internal/record"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -29,11 +27,18 @@ type registration struct {
 	late      context.CancelFunc // ends a withdrawal that goes on in the background; nil: there is none
 
 	// For the holder of the turn.
-	lease     clientv3.LeaseID // of the entry, if there is one; 0: none
-	granted   time.Duration
-	renewed   time.Time   // the lease lives for granted from here on, at least
+	holding
+	gate      sd.Gate
 	since     time.Time   // when it was registered first
 	takeovers []time.Time // within the last minute, from other processes
+}
+
+// A holding is an entry that we have, or may have.
+type holding struct {
+	lease   clientv3.LeaseID // of the entry, if there is one; 0: none
+	granted time.Duration
+	renewed time.Time // the lease lives for granted from here on, at least
+	mod     int64     // revision of our last change of the entry
 }
 
 // Announce implements sd.Backend. The entry has a lease of its own. An entry that a predecessor left
@@ -50,7 +55,7 @@ func (b *Backend) Announce(ctx context.Context, e sd.Entry, told func(sd.Status)
 		defer cancel()
 		err := r.take(calling)
 		if err == nil {
-			err = r.announce(calling, told)
+			err = r.announce(calling, e, told)
 			r.give()
 		}
 		if ctx.Err() == nil || b.closed.Err() != nil {
@@ -106,34 +111,6 @@ func (r *registration) take(ctx context.Context) error {
 }
 
 func (r *registration) give() { r.turn <- struct{}{} }
-
-// announce publishes the entry and keeps it, until ctx is done or it is lost.
-func (r *registration) announce(ctx context.Context, told func(sd.Status)) error {
-	n, err := r.backend.connector.get(ctx)
-	if err != nil {
-		return err
-	}
-	if err := r.publish(ctx, n); err != nil {
-		return err
-	}
-	if ctx.Err() == nil {
-		told(sd.Status{Phase: sd.Registered})
-	}
-	return r.hold(ctx, n)
-}
-
-// record is the value of the entry.
-func (r *registration) record(leaving bool) string {
-	parent := r.backend.config.parent
-	data := record.Record{
-		Instance: r.instance,
-		Service:  parent[1+lastSlash(parent):],
-		Owner:    r.backend.owner,
-		Leaving:  leaving,
-	}
-	data.Attributes.Since = r.since
-	return string(data.Encode())
-}
 
 // withdraw removes the entry as the end of an Announce with ctx. What could not be confirmed is done
 // at the first contact, in the background.
@@ -226,7 +203,7 @@ func (r *registration) leave(ctx context.Context, n *conn) error {
 	defer cancel()
 	_, err := n.Txn(bounded).
 		If(clientv3.Compare(clientv3.LeaseValue(r.key), "=", r.lease)).
-		Then(clientv3.OpPut(r.key, r.record(true), clientv3.WithLease(r.lease))).
+		Then(clientv3.OpPut(r.key, r.leavingRecord(), clientv3.WithLease(r.lease))).
 		Commit()
 	if err != nil && !isLeaseGone(err) {
 		return n.judge(ctx, err)
@@ -234,15 +211,8 @@ func (r *registration) leave(ctx context.Context, n *conn) error {
 	if _, err := n.Revoke(bounded, r.lease); err != nil && !isLeaseGone(err) {
 		return n.judge(ctx, err)
 	}
-	r.lease, r.since = 0, time.Time{}
+	r.holding, r.since = holding{}, time.Time{}
 	return nil
-}
-
-// countTakeovers counts those of the last minute.
-func (r *registration) countTakeovers() int {
-	minuteAgo := time.Now().Add(-time.Minute)
-	r.takeovers = slices.DeleteFunc(r.takeovers, func(t time.Time) bool { return t.Before(minuteAgo) })
-	return len(r.takeovers)
 }
 
 func pause(ctx context.Context, d time.Duration) {

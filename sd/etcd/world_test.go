@@ -1,7 +1,6 @@
 package etcd_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -171,9 +170,4 @@ func stateIs(s sd.State, err error) error {
 		return fmt.Errorf("want %v, have %v", err, s)
 	}
 	return nil
-}
-
-// background is for what outlives a test's context.
-func background(d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), d)
 }

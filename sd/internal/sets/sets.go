@@ -58,11 +58,11 @@ func (s *Set) Becomes(entries []policy.Entry, unread []string, emit func(sd.Chan
 	}
 }
 
-// compare notes the attributes in now that are others than before.
+// compare notes the attributes in now that are others than before, or could not be read then.
 func (s *Set) compare(c *sd.Change, now map[string]member) {
 	for name, m := range now {
 		before := s.members[name]
-		if !m.attributes.Equal(before.attributes) {
+		if !m.attributes.Equal(before.attributes) || before.unread && !m.unread {
 			if c.Attributes == nil {
 				c.Attributes = map[string]policy.Attributes{}
 			}

@@ -1,0 +1,131 @@
+package etcd
+
+import (
+	"strings"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+)
+
+// reset emits the whole set, with what was asked for.
+func (f *follower) reset() {
+	f.known = true
+	f.backend.missing.Store(false)
+	c := sd.Change{Reset: true, Up: make([]string, 0, len(f.entries)), Policy: f.policy(), Ignored: f.ignored()}
+	for name, e := range f.entries {
+		c.Up = append(c.Up, name)
+		describe(&c, name, e, entry{})
+	}
+	f.emit(c)
+}
+
+// policy is the present one, if it was asked for.
+func (f *follower) policy() *sd.PolicyText {
+	switch {
+	case !f.want.Policy:
+		return nil
+	case f.backend.config.noPolicy:
+		return &sd.PolicyText{Version: f.parent.mod}
+	}
+	return &sd.PolicyText{Document: f.parent.document, Version: f.parent.mod}
+}
+
+// ignored reports whether there is a policy that was not asked for.
+func (f *follower) ignored() bool {
+	return !f.want.Policy && !f.backend.config.noPolicy && f.parent.document != ""
+}
+
+// describe adds to c what e says of itself, if that is something else than before.
+func describe(c *sd.Change, name string, e, before entry) {
+	if !e.attributes().Equal(before.attributes()) || before.unread && !e.unread {
+		if c.Attributes == nil {
+			c.Attributes = map[string]policy.Attributes{}
+		}
+		c.Attributes[name] = e.attributes()
+	}
+	if e.unread {
+		c.Unread = append(c.Unread, name)
+	}
+}
+
+// A past is what names were before some events, of those that the events are about.
+type past struct {
+	entries  map[string]entry
+	absent   map[string]bool // those that were not there
+	withdrew map[string]bool // those that were about to leave when they went
+	parent   parent
+}
+
+// apply takes in events, and emits what is different after them. What was put after it was deleted
+// is no difference.
+func (f *follower) apply(events []*mvccpb.Event) error {
+	before := past{map[string]entry{}, map[string]bool{}, map[string]bool{}, f.parent}
+	for _, e := range events {
+		name, mine := strings.CutPrefix(string(e.Kv.Key), f.backend.config.prefix())
+		if !mine {
+			f.applyParent(e)
+			continue
+		}
+		old, was := f.entries[name]
+		if _, again := before.entries[name]; !again {
+			before.entries[name], before.absent[name] = old, !was
+		}
+		if e.Type == mvccpb.PUT {
+			f.entries[name] = f.entryOf(e.Kv)
+			continue
+		}
+		delete(f.entries, name)
+		before.withdrew[name] = old.leaving
+		if f.suspect != nil {
+			f.removed[name] = e.Kv.ModRevision
+		}
+	}
+	return f.tell(before)
+}
+
+func (f *follower) applyParent(e *mvccpb.Event) {
+	f.parent = parent{}
+	if e.Type == mvccpb.PUT {
+		f.parent = parentOf(e.Kv)
+	}
+	if f.suspect != nil {
+		f.suspect.parent = f.parent // as it is since
+	}
+}
+
+// tell emits the difference to before. An entry that has gone without a word was lost.
+func (f *follower) tell(before past) error {
+	switch {
+	case !f.exists() && f.known:
+		return errRemoved
+	case !f.exists():
+		return nil
+	case !f.known:
+		f.reset()
+		return nil
+	}
+	c := sd.Change{Ignored: f.ignored()}
+	for name, old := range before.entries {
+		e, is := f.entries[name]
+		switch was := !before.absent[name]; {
+		case is && !was:
+			c.Up = append(c.Up, name)
+		case was && !is:
+			c.Down = append(c.Down, name)
+			if before.withdrew[name] {
+				c.Withdrew = append(c.Withdrew, name)
+			}
+		}
+		if is {
+			describe(&c, name, e, old)
+		}
+	}
+	if f.want.Policy && !f.backend.config.noPolicy && f.parent != before.parent {
+		c.Policy = f.policy()
+	}
+	if len(c.Up)+len(c.Down)+len(c.Attributes)+len(c.Unread) > 0 || c.Policy != nil {
+		f.emit(c)
+	}
+	return nil
+}
