@@ -29,7 +29,7 @@ func (p provider) Next() (server string, retryStart bool) {
 // dial is go-zookeeper's dialer. It runs in the Conn's own goroutine.
 func (h *handle) dial(string, string, time.Duration) (net.Conn, error) {
 	h.closeGuard() // go-zookeeper leaves it open after an expiry
-	if err := h.session.limiter.wait(h.ctx, h.plan.size()); err != nil {
+	if err := h.session.limiter.wait(h.ctx, h.plan.size(), h.urgent); err != nil {
 		return nil, err
 	}
 	t, err := h.plan.next(h.ctx, h.saving())
@@ -44,7 +44,8 @@ func (h *handle) dial(string, string, time.Duration) (net.Conn, error) {
 		h.dialFailed(t, err)
 		return nil, err
 	}
-	timeout := h.handshakeTimeout()
+	// To give up before the next dial is due would gain nothing.
+	timeout := max(h.handshakeTimeout(), h.session.limiter.due())
 	h.waitFor("no answer to the handshake yet", t)
 	h.mu.Lock()
 	defer h.mu.Unlock()

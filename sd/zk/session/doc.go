@@ -31,7 +31,7 @@
 //	connection lost                          waiting     -           -
 //	T/3 passed since, and a refusal          -           probing     -
 //	3T passed since                          -           probing     -
-//	session granted to the probe             -           -           -; its server is tried next
+//	session granted to the probe             -           -           -; its server is tried at once
 //	proof                                    -           -           connected; next generation
 //	Renew                                    waiting     -           -
 //	Close                                    closed      closed      closed

@@ -26,6 +26,7 @@ type handle struct {
 	ctx     context.Context
 	stop    context.CancelFunc // ends dials under way
 	asking  atomic.Int64       // requests that have not returned
+	urgent  signal             // the next dial does not wait
 
 	mu       sync.Mutex
 	guard    *guard        // the current or last connection
@@ -50,6 +51,7 @@ func newHandle(s *Session) *handle {
 		plan:     newPlan(s.resolver),
 		ctx:      ctx,
 		stop:     stop,
+		urgent:   newSignal(),
 		timeout:  s.config.Timeout,
 		lost:     time.Now(),
 		refusals: map[string]time.Time{},
@@ -103,12 +105,18 @@ func (h *handle) onHandshake(t target, shake handshake) {
 	case shake.session == 0:
 		h.failure = fmt.Errorf("%s: %w", server, gozk.ErrSessionExpired)
 		h.held = false
-		h.plan.prefer(server)
+		h.hurry(server)
 	default:
 		h.timeout, h.failure = shake.timeout, nil
 		clear(h.refusals)
 		h.plan.success()
 	}
+}
+
+// hurry has that server, which is known to be well, dialled next, and at once.
+func (h *handle) hurry(server string) {
+	h.plan.prefer(server)
+	h.urgent.set()
 }
 
 // dialFailed notes that there is no connection to t. One that was closed before it was known here

@@ -3,47 +3,98 @@ package session
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// All hosts at once, and then two dials a second in the long run, not in step with others.
+// perInterval is how many dials d has room for in the long run.
+func perInterval(d time.Duration) float64 { return float64(d) / float64(dialInterval) }
+
+// All targets at once, and then one every dialInterval, at most 8 % late.
 func TestRateLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const burst = 4 // three hosts, and one more
-		var gaps []time.Duration
-		p, start := newRateLimiter(3), time.Now()
+		const burst = 3
+		p, start := newRateLimiter(burst), time.Now()
 		for n := range 200 {
 			before := time.Now()
-			if err := p.wait(t.Context(), 3); err != nil {
+			if err := p.wait(t.Context(), burst, nil); err != nil {
 				t.Fatal(err)
 			}
 			gap := time.Since(before)
-			if n < burst && gap != 0 {
-				t.Errorf("dial %d: want it at once, have it after %v", n+1, gap)
+			if n < burst && gap != 0 || gap > dialInterval*108/100 {
+				t.Errorf("dial %d: have it after %v", n+1, gap)
 			}
-			gaps = append(gaps, gap)
-			// no window of any length has more than its burst and two a second
-			if most := burst + time.Since(start).Seconds()*dialsASecond; float64(n+1) > most+1e-6 {
+			// no window of any length has more than its burst, and a token that is a little early
+			if most := burst + 1.05 + perInterval(time.Since(start)); float64(n+1) > most {
 				t.Errorf("dials in %v: want %.1f at most, have %d", time.Since(start), most, n+1)
 			}
 		}
-		if took := time.Since(start); took > 130*time.Second {
-			t.Errorf("200 dials took %v, want 100s to 130s", took)
-		}
-		slices.Sort(gaps)
-		if spread := len(slices.Compact(gaps[burst:])); spread < 50 {
-			t.Errorf("gaps: want jitter, have %d different ones", spread)
+		if took, want := time.Since(start), 197*dialInterval; took < want*99/100 || took > want*101/100 {
+			t.Errorf("200 dials took %v, want %v", took, want)
 		}
 		time.Sleep(time.Hour) // saves up no more than the burst
 		for range burst {
-			p.take(3)
+			p.take(burst)
 		}
-		if p.take(3) == 0 {
-			t.Error("after an hour: want a burst of 4, have more")
+		if p.take(burst) == 0 {
+			t.Error("after an hour: want a burst of 3, have more")
+		}
+	})
+}
+
+// A dial that is urgent does not wait, and those after it wait for what it owes: in the long run
+// there are no more, however many are urgent.
+func TestUrgentDials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, urgent, start := newRateLimiter(1), newSignal(), time.Now()
+		dials := 0
+		for time.Since(start) < time.Minute {
+			if dials%2 == 0 {
+				urgent.set()
+			}
+			before := time.Now()
+			p.wait(t.Context(), 1, urgent)
+			if took := time.Since(before); dials%2 == 0 && took != 0 {
+				t.Errorf("an urgent dial had to wait for %v", took)
+			}
+			if due := p.due(); due > 3*dialInterval {
+				t.Errorf("dial %d: want the next one soon, have it due after %v", dials, due)
+			}
+			dials++
+		}
+		if most := 3 + perInterval(time.Minute); float64(dials) > most {
+			t.Errorf("dials in a minute: want %.1f at most, have %d", most, dials)
+		}
+	})
+}
+
+// Ten thousand clients that lose their server in one moment do not dial in step.
+func TestHerdOfDials(t *testing.T) {
+	const clients, window, seconds = 10_000, 50 * time.Millisecond, 20
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var dials [seconds * int(time.Second/window)]atomic.Int64
+		ctx, cancel := context.WithTimeout(t.Context(), seconds*time.Second)
+		defer cancel()
+		for range clients {
+			p := newRateLimiter(1)
+			go func() {
+				for p.wait(ctx, 1, nil) == nil {
+					if n := int(time.Since(start) / window); n < len(dials) {
+						dials[n].Add(1)
+					}
+				}
+			}()
+		}
+		<-ctx.Done()
+		synctest.Wait()
+		mean := clients * perInterval(window)
+		for n := range dials[1:] { // in the first, each dials once at once
+			if have := float64(dials[n+1].Load()); have > 1.3*mean {
+				t.Errorf("%v: want %.0f dials at most in %v, have %.0f", time.Duration(n+1)*window, 1.3*mean, window, have)
+			}
 		}
 	})
 }
@@ -58,7 +109,7 @@ func TestRateLimiterEnds(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
-		if err := p.wait(ctx, 3); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+		if err := p.wait(ctx, 3, nil); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
 			t.Errorf("want %v after 1s, have %v after %v", context.DeadlineExceeded, err, time.Since(start))
 		}
 	})
@@ -73,15 +124,15 @@ func TestRateLimiterIsShared(t *testing.T) {
 		defer cancel()
 		for range 2 {
 			go func() {
-				for p.wait(ctx, 3) == nil {
+				for p.wait(ctx, 3, nil) == nil {
 					dials.Add(1)
 				}
 			}()
 		}
 		<-ctx.Done()
 		synctest.Wait()
-		if n := dials.Load(); n > 4+120 || n < 80 {
-			t.Errorf("dials in a minute: want 80 to 124, have %d", n)
+		if n := dials.Load(); n > 4+114 || n < 110 {
+			t.Errorf("dials in a minute: want 110 to 118, have %d", n)
 		}
 	})
 }

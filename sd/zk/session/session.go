@@ -28,6 +28,7 @@ type Session struct {
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when run has ended, or never begins
 	probe    *handle       // only run's goroutine uses it
+	hurried  *Conn         // of the probe, after which the current handle dials; as above
 
 	mu         sync.Mutex
 	started    bool
@@ -184,7 +185,10 @@ func (s *Session) judgeProbe(timeout time.Duration) time.Duration {
 		s.adopt(probed)
 		return 0
 	}
-	s.current.plan.prefer(probed.Server)
+	if s.hurried != probed {
+		s.hurried = probed
+		s.current.hurry(probed.Server)
+	}
 	return timeout
 }
 
