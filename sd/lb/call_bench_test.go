@@ -2,8 +2,10 @@ package lb
 
 import (
 	"context"
-	kitlog "github.com/go-kit/log"
 	"testing"
+
+	"example.com/daytime/sd/internal/wait"
+	kitlog "github.com/go-kit/log"
 )
 
 // BenchmarkCall is a call through Retry whose endpoint answers at once.
@@ -11,7 +13,7 @@ func BenchmarkCall(b *testing.B) {
 	r := new(registry)
 	p := NewPool(r, nop, kitlog.NewNopLogger())
 	r.reset(names(10)...)
-	await(b, func() bool { return p.snapshot.Load().Len() == 10 })
+	wait.True(b, "the members wanted", func() bool { return p.snapshot.Load().Len() == 10 })
 	call := Retry(p, NewRandom())
 	b.ReportAllocs()
 	for b.Loop() {

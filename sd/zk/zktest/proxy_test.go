@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zktest"
 )
 
@@ -20,14 +21,14 @@ func TestProxyForwardsAndCounts(t *testing.T) {
 	send(t, conn, "you")
 	wantText(t, conn, "you")
 	want := [4]int64{1, 1, 8, 8}
-	waitFor(t, "count of all bytes", func() bool { return counts(proxy) == want })
+	wait.True(t, "count of all bytes", func() bool { return counts(proxy) == want })
 
 	proxy.Forget()
 	if want, have := [4]int64{0, 1, 0, 0}, counts(proxy); want != have {
 		t.Errorf("after Forget: want %v, have %v", want, have)
 	}
 	conn.Close()
-	waitFor(t, "end of the link", func() bool { return proxy.Open() == 0 })
+	wait.True(t, "end of the link", func() bool { return proxy.Open() == 0 })
 }
 
 // counts are connections accepted and open, and bytes to the target and to the client.
@@ -147,7 +148,7 @@ func TestProxyStall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			proxy := echoProxy(t)
 			before := dial(t, proxy.Addr())
-			waitFor(t, "link", func() bool { return proxy.Open() == 1 })
+			wait.True(t, "link", func() bool { return proxy.Open() == 1 })
 			proxy.Stall(test.directions...)
 			after := dial(t, proxy.Addr())
 			send(t, before, "b")
@@ -172,7 +173,7 @@ func TestProxyCutEndsStalledConnection(t *testing.T) {
 	proxy.Stall()
 	conn := dial(t, proxy.Addr())
 	send(t, conn, "held")
-	waitFor(t, "link", func() bool { return proxy.Open() == 1 })
+	wait.True(t, "link", func() bool { return proxy.Open() == 1 })
 	proxy.Cut()
 	wantEnd(t, conn, io.EOF)
 	if want, have := int64(0), proxy.Bytes(zktest.ToTarget); want != have {
@@ -258,7 +259,7 @@ func TestProxyCutEndsStuckConnectionInOrder(t *testing.T) {
 	}))
 	conn := dial(t, proxy.Addr())
 	before := int64(-1)
-	waitFor(t, "full buffers", func() bool {
+	wait.True(t, "full buffers", func() bool {
 		last := before
 		before = proxy.Bytes(zktest.ToClient)
 		return last > 0 && last == before
@@ -267,7 +268,7 @@ func TestProxyCutEndsStuckConnectionInOrder(t *testing.T) {
 	if _, err := io.Copy(io.Discard, conn); err != nil {
 		t.Errorf("want the end of the stream, have %v", err)
 	}
-	waitFor(t, "end of the link", func() bool { return proxy.Open() == 0 })
+	wait.True(t, "end of the link", func() bool { return proxy.Open() == 0 })
 }
 
 // endless is a reader of zeroes.
@@ -283,7 +284,7 @@ func TestProxyInFrontOfZooKeeper(t *testing.T) {
 	mustCreate(t, conn, "/kept", 0)
 	session := conn.SessionID()
 	proxy.Reset()
-	waitFor(t, "second connection", func() bool { return proxy.Accepted() >= 2 && readable(conn, "/kept") })
+	wait.True(t, "second connection", func() bool { return proxy.Accepted() >= 2 && readable(conn, "/kept") })
 	if want, have := session, conn.SessionID(); want != have {
 		t.Errorf("session: want %x, have %x", want, have)
 	}
