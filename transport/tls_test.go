@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"example.com/daytime/transport"
+	"example.com/daytime/transport/transporttest"
 )
 
 func TestTLSEndToEnd(t *testing.T) {
@@ -123,7 +124,7 @@ func TestImpostorIsSentNoRequest(t *testing.T) {
 			if strings.HasSuffix(test.name, "silence") {
 				timeout = 200 * time.Millisecond
 			}
-			have, err := call(t.Context(), fake(t, test.handle(r)), a.clientTLS(),
+			have, err := call(t.Context(), transporttest.Serve(t, test.handle(r)), a.clientTLS(),
 				transport.ClientTimeout(timeout))
 			if have != "" || !isUnsent(err) {
 				t.Errorf("want an unsent call, have %q, %v", have, err)
@@ -145,7 +146,7 @@ func TestImpostorIsSentNoRequest(t *testing.T) {
 func TestClientTLSWithoutAName(t *testing.T) {
 	a := newAuthority(t)
 	r := &rogue{}
-	addr := fake(t, r.inPlainText("now\r\n"))
+	addr := transporttest.Serve(t, r.inPlainText("now\r\n"))
 	nothing := func() (*tls.Config, error) { return nil, io.ErrClosedPipe }
 	for _, option := range []transport.ClientOption{
 		transport.ClientTLS("", must(t)(transport.TLSFiles{CA: a.file}.Client())),
@@ -208,7 +209,7 @@ func TestTLSTellsTheEndFromACut(t *testing.T) {
 		{"silence", func(_ *tls.Conn, conn *net.TCPConn) { untilGone(conn) }, ""},
 	} {
 		served := config(t, a.issue(serviceName, time.Hour))
-		addr := fake(t, func(conn *net.TCPConn) {
+		addr := transporttest.Serve(t, func(conn *net.TCPConn) {
 			secured := tls.Server(conn, served)
 			io.WriteString(secured, "half")
 			secured.Read(make([]byte, 16))

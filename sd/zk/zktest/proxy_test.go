@@ -11,6 +11,7 @@ import (
 
 	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zktest"
+	"example.com/daytime/transport/transporttest"
 )
 
 func TestProxyForwardsAndCounts(t *testing.T) {
@@ -37,7 +38,7 @@ func counts(p *zktest.Proxy) [4]int64 {
 }
 
 func TestProxyPassesHalfCloseOn(t *testing.T) {
-	proxy := zktest.NewProxy(t, target(t, func(conn *net.TCPConn) {
+	proxy := zktest.NewProxy(t, transporttest.Serve(t, func(conn *net.TCPConn) {
 		got, _ := io.ReadAll(conn) // returns only when the client has half-closed
 		conn.Write(append(got, '!'))
 	}))
@@ -49,7 +50,7 @@ func TestProxyPassesHalfCloseOn(t *testing.T) {
 }
 
 func TestProxyPassesResetOn(t *testing.T) {
-	proxy := zktest.NewProxy(t, target(t, func(conn *net.TCPConn) {
+	proxy := zktest.NewProxy(t, transporttest.Serve(t, func(conn *net.TCPConn) {
 		conn.Read(make([]byte, 1))
 		conn.SetLinger(0)
 	}))
@@ -76,7 +77,7 @@ func TestProxyEndsConnections(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			targetSaw := make(chan error, 1)
-			proxy := zktest.NewProxy(t, target(t, func(conn *net.TCPConn) {
+			proxy := zktest.NewProxy(t, transporttest.Serve(t, func(conn *net.TCPConn) {
 				conn.Write([]byte("up"))
 				_, err := conn.Read(make([]byte, 1))
 				targetSaw <- err
@@ -198,7 +199,7 @@ func TestProxyCutAfter(t *testing.T) {
 	const size = 5
 	for n := range size + 2 {
 		received := make(chan int, 2)
-		proxy := zktest.NewProxy(t, target(t, func(conn *net.TCPConn) {
+		proxy := zktest.NewProxy(t, transporttest.Serve(t, func(conn *net.TCPConn) {
 			got, _ := io.ReadAll(conn)
 			received <- len(got)
 		}))
@@ -254,7 +255,7 @@ func TestProxyCarriesMuch(t *testing.T) {
 // The target sends more than all buffers hold, so the proxy is stuck in a write when the cut comes.
 func TestProxyCutEndsStuckConnectionInOrder(t *testing.T) {
 	t.Parallel()
-	proxy := zktest.NewProxy(t, target(t, func(conn *net.TCPConn) {
+	proxy := zktest.NewProxy(t, transporttest.Serve(t, func(conn *net.TCPConn) {
 		io.Copy(conn, endless{})
 	}))
 	conn := dial(t, proxy.Addr())
