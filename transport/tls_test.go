@@ -149,7 +149,7 @@ func TestClientTLSWithoutAName(t *testing.T) {
 	addr := transporttest.Serve(t, r.inPlainText("now\r\n"))
 	nothing := func() (*tls.Config, error) { return nil, io.ErrClosedPipe }
 	for _, option := range []transport.ClientOption{
-		transport.ClientTLS("", must(t)(transport.TLSFiles{CA: a.file}.Client())),
+		transport.ClientTLS("", must(t)(transport.TLSFiles{CA: a.File}.Client())),
 		transport.ClientTLS(serviceName, nothing),
 	} {
 		if have, err := call(t.Context(), addr, option); err == nil || isUnsent(err) {
@@ -164,7 +164,7 @@ func TestClientTLSWithoutAName(t *testing.T) {
 func TestClientCertificate(t *testing.T) {
 	a, other := newAuthority(t), newAuthority(t)
 	files := a.issue(serviceName, time.Hour)
-	files.CA = a.file
+	files.CA = a.File
 	asked := false
 	server := start(t, func(context.Context, any) (any, error) { asked = true; return "now", nil },
 		transport.ServerTLS(must(t)(files.Server())))
@@ -179,7 +179,7 @@ func TestClientCertificate(t *testing.T) {
 		{"expired", a.issue("late.example.com", -time.Minute), false},
 	} {
 		asked = false
-		test.files.CA = a.file
+		test.files.CA = a.File
 		source := must(t)(test.files.Client())
 		have, err := call(t.Context(), server.addr, transport.ClientTLS(serviceName, source))
 		if test.want {
@@ -329,9 +329,7 @@ func TestTurnedAwayUnderTLS(t *testing.T) {
 func TestTLSServerResetsNobody(t *testing.T) {
 	a := newAuthority(t)
 	server := start(t, say("now"), a.serverTLS())
-	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
-	config := &tls.Config{RootCAs: pool, ServerName: serviceName}
+	config := &tls.Config{RootCAs: a.Pool(), ServerName: serviceName}
 	var clients sync.WaitGroup
 	for _, request := range []string{"", "timestamp", strings.Repeat("x", 8<<10)} {
 		clients.Go(func() {
@@ -394,7 +392,7 @@ func TestOpenSSLReadsOurServer(t *testing.T) {
 	server := start(t, say("now"), a.serverTLS())
 	for _, arguments := range [][]string{nil, {"-alpn", "daytime"}} {
 		args := append([]string{"s_client", "-connect", server.addr, "-servername", serviceName,
-			"-verify_hostname", serviceName, "-CAfile", a.file, "-verify_return_error",
+			"-verify_hostname", serviceName, "-CAfile", a.File, "-verify_return_error",
 			"-quiet"}, arguments...)
 		cmd := exec.Command(openssl, args...)
 		var stderr strings.Builder
