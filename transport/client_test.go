@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/daytime/transport"
+	"example.com/daytime/transport/transporttest"
 )
 
 // abort makes the kernel send a RST in place of a FIN, once the client has sent something. Before
@@ -69,7 +70,7 @@ func TestClientTakesAnAnswer(t *testing.T) {
 		{"no line end and no end", sends("\r\nnow", untilGone), "now"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if have, err := call(t.Context(), fake(t, test.handle)); have != test.want || err != nil {
+			if have, err := call(t.Context(), transporttest.Serve(t, test.handle)); have != test.want || err != nil {
 				t.Errorf("want %q, have %q, %v", test.want, have, err)
 			}
 		})
@@ -79,7 +80,7 @@ func TestClientTakesAnAnswer(t *testing.T) {
 // The connection is reset before the client writes, and its write fails; the reply is there all the
 // same.
 func TestWriteErrorIsNoFailureWithAReply(t *testing.T) {
-	addr := fake(t, func(conn *net.TCPConn) {
+	addr := transporttest.Serve(t, func(conn *net.TCPConn) {
 		io.WriteString(conn, "now\r\n")
 		abort(conn)
 	})
@@ -113,13 +114,13 @@ func TestClientFails(t *testing.T) {
 		{"refused", closed.Addr().String(),
 			[]error{transport.ErrConnect, syscall.ECONNREFUSED}, "cannot connect: "},
 		{"no such host", "127.0.0.1.:x", []error{transport.ErrConnect}, "cannot connect: "},
-		{"end before a byte", fake(t, end),
+		{"end before a byte", transporttest.Serve(t, end),
 			[]error{transport.ErrNoReply, io.ErrUnexpectedEOF}, "no reply: unexpected EOF"},
-		{"reset before a byte", fake(t, abort),
+		{"reset before a byte", transporttest.Serve(t, abort),
 			[]error{transport.ErrNoReply, syscall.ECONNRESET}, "no reply: "},
-		{"empty line and end", fake(t, sends("\r\n", end)),
+		{"empty line and end", transporttest.Serve(t, sends("\r\n", end)),
 			[]error{transport.ErrNoReply}, "no reply: nothing printable in 2 bytes: unexpected EOF"},
-		{"a gigabyte", fake(t, gigabyte),
+		{"a gigabyte", transporttest.Serve(t, gigabyte),
 			[]error{transport.ErrTooLong}, "reply too long: over 256 bytes"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -153,11 +154,11 @@ func TestContextEndsACall(t *testing.T) {
 		addr    string
 		options []transport.ClientOption
 	}{
-		{"dial", full(t), nil},
-		{"write", fake(t, func(c *net.TCPConn) { <-t.Context().Done() }), []transport.ClientOption{big}},
-		{"read", fake(t, untilGone), nil},
-		{"half a line", fake(t, sends("no", untilGone)), nil},
-		{"blank line", fake(t, sends("\n", untilGone)), nil},
+		{"dial", transporttest.Full(t), nil},
+		{"write", transporttest.Serve(t, func(c *net.TCPConn) { <-t.Context().Done() }), []transport.ClientOption{big}},
+		{"read", transporttest.Serve(t, untilGone), nil},
+		{"half a line", transporttest.Serve(t, sends("no", untilGone)), nil},
+		{"blank line", transporttest.Serve(t, sends("\n", untilGone)), nil},
 	} {
 		deadline := []error{transport.ErrDeadline, context.DeadlineExceeded, os.ErrDeadlineExceeded}
 		for _, test := range []struct {

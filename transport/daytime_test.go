@@ -18,6 +18,7 @@ import (
 	"example.com/daytime/endpoint"
 	"example.com/daytime/service"
 	"example.com/daytime/transport"
+	"example.com/daytime/transport/transporttest"
 )
 
 // stub is a service with one answer.
@@ -112,7 +113,7 @@ func TestDaytimeRequest(t *testing.T) {
 		{[]transport.ClientOption{transport.Request("")}, ""},
 	} {
 		got := make(chan string, 1)
-		addr := fake(t, func(conn *net.TCPConn) {
+		addr := transporttest.Serve(t, func(conn *net.TCPConn) {
 			io.WriteString(conn, "now\n")
 			text, _ := io.ReadAll(conn)
 			got <- string(text)
@@ -144,7 +145,7 @@ func TestTheRequestIsNoAnswer(t *testing.T) {
 		if test.want != "" {
 			handle = sends(test.want+"\n", echo)
 		}
-		client := transport.NewDaytimeClient(fake(t, handle), transport.Request(test.request))
+		client := transport.NewDaytimeClient(transporttest.Serve(t, handle), transport.Request(test.request))
 		have, err := (endpoint.Set{DaytimeEndpoint: client.Endpoint()}).Daytime(t.Context())
 		if test.want == "" {
 			wantIs(t, err, transport.ErrNoReply)
@@ -152,7 +153,7 @@ func TestTheRequestIsNoAnswer(t *testing.T) {
 			t.Errorf("%q: want %q, have %q, %v", test.request, test.want, have, err)
 		}
 	}
-	client := transport.NewDaytimeClient(fake(t, sends("timestamp 17:37\n", untilGone)))
+	client := transport.NewDaytimeClient(transporttest.Serve(t, sends("timestamp 17:37\n", untilGone)))
 	have, err := (endpoint.Set{DaytimeEndpoint: client.Endpoint()}).Daytime(t.Context())
 	if want := "timestamp 17:37"; have != want || err != nil {
 		t.Errorf("want %q, have %q, %v", want, have, err)

@@ -16,6 +16,7 @@ import (
 	"example.com/daytime/endpoint"
 	"example.com/daytime/service"
 	"example.com/daytime/transport"
+	"example.com/daytime/transport/transporttest"
 )
 
 const (
@@ -171,7 +172,7 @@ func answerAndDrain(conn net.Conn, line []byte) {
 
 // listenPlain serves with the least code: the time, no endpoint, no limit, no shutdown.
 func listenPlain(tb testing.TB, answer func(net.Conn, []byte)) (addr string) {
-	return fake(tb, func(conn *net.TCPConn) {
+	return transporttest.Serve(tb, func(conn *net.TCPConn) {
 		answer(conn, time.Now().AppendFormat(nil, "2006-01-02 15:04:05.999999 -0700 MST\r\n"))
 	})
 }

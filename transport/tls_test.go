@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"example.com/daytime/transport"
+	"example.com/daytime/transport/transporttest"
 )
 
 func TestTLSEndToEnd(t *testing.T) {
@@ -123,7 +124,7 @@ func TestImpostorIsSentNoRequest(t *testing.T) {
 			if strings.HasSuffix(test.name, "silence") {
 				timeout = 200 * time.Millisecond
 			}
-			have, err := call(t.Context(), fake(t, test.handle(r)), a.clientTLS(),
+			have, err := call(t.Context(), transporttest.Serve(t, test.handle(r)), a.clientTLS(),
 				transport.ClientTimeout(timeout))
 			if have != "" || !isUnsent(err) {
 				t.Errorf("want an unsent call, have %q, %v", have, err)
@@ -145,10 +146,10 @@ func TestImpostorIsSentNoRequest(t *testing.T) {
 func TestClientTLSWithoutAName(t *testing.T) {
 	a := newAuthority(t)
 	r := &rogue{}
-	addr := fake(t, r.inPlainText("now\r\n"))
+	addr := transporttest.Serve(t, r.inPlainText("now\r\n"))
 	nothing := func() (*tls.Config, error) { return nil, io.ErrClosedPipe }
 	for _, option := range []transport.ClientOption{
-		transport.ClientTLS("", must(t)(transport.TLSFiles{CA: a.file}.Client())),
+		transport.ClientTLS("", must(t)(transport.TLSFiles{CA: a.File}.Client())),
 		transport.ClientTLS(serviceName, nothing),
 	} {
 		if have, err := call(t.Context(), addr, option); err == nil || isUnsent(err) {
@@ -163,7 +164,7 @@ func TestClientTLSWithoutAName(t *testing.T) {
 func TestClientCertificate(t *testing.T) {
 	a, other := newAuthority(t), newAuthority(t)
 	files := a.issue(serviceName, time.Hour)
-	files.CA = a.file
+	files.CA = a.File
 	asked := false
 	server := start(t, func(context.Context, any) (any, error) { asked = true; return "now", nil },
 		transport.ServerTLS(must(t)(files.Server())))
@@ -178,7 +179,7 @@ func TestClientCertificate(t *testing.T) {
 		{"expired", a.issue("late.example.com", -time.Minute), false},
 	} {
 		asked = false
-		test.files.CA = a.file
+		test.files.CA = a.File
 		source := must(t)(test.files.Client())
 		have, err := call(t.Context(), server.addr, transport.ClientTLS(serviceName, source))
 		if test.want {
@@ -208,7 +209,7 @@ func TestTLSTellsTheEndFromACut(t *testing.T) {
 		{"silence", func(_ *tls.Conn, conn *net.TCPConn) { untilGone(conn) }, ""},
 	} {
 		served := config(t, a.issue(serviceName, time.Hour))
-		addr := fake(t, func(conn *net.TCPConn) {
+		addr := transporttest.Serve(t, func(conn *net.TCPConn) {
 			secured := tls.Server(conn, served)
 			io.WriteString(secured, "half")
 			secured.Read(make([]byte, 16))
@@ -328,9 +329,7 @@ func TestTurnedAwayUnderTLS(t *testing.T) {
 func TestTLSServerResetsNobody(t *testing.T) {
 	a := newAuthority(t)
 	server := start(t, say("now"), a.serverTLS())
-	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
-	config := &tls.Config{RootCAs: pool, ServerName: serviceName}
+	config := &tls.Config{RootCAs: a.Pool(), ServerName: serviceName}
 	var clients sync.WaitGroup
 	for _, request := range []string{"", "timestamp", strings.Repeat("x", 8<<10)} {
 		clients.Go(func() {
@@ -393,7 +392,7 @@ func TestOpenSSLReadsOurServer(t *testing.T) {
 	server := start(t, say("now"), a.serverTLS())
 	for _, arguments := range [][]string{nil, {"-alpn", "daytime"}} {
 		args := append([]string{"s_client", "-connect", server.addr, "-servername", serviceName,
-			"-verify_hostname", serviceName, "-CAfile", a.file, "-verify_return_error",
+			"-verify_hostname", serviceName, "-CAfile", a.File, "-verify_return_error",
 			"-quiet"}, arguments...)
 		cmd := exec.Command(openssl, args...)
 		var stderr strings.Builder

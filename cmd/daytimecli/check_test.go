@@ -10,13 +10,14 @@ import (
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/service"
+	"example.com/daytime/transport/transporttest"
 )
 
 // Each server is asked: whether it answers, how fast, and how wrong its clock is.
 func TestListCheck(t *testing.T) {
-	good, dead := shelltest.Serve(t), shelltest.FreePort(t)
-	late := shelltest.Handle(t, shelltest.Reply(time.Now().Add(-90*time.Second).UTC().Format(time.RFC3339)+"\r\n"))
-	plain := shelltest.Handle(t, shelltest.Reply("noon\r\n"))
+	good, dead := shelltest.Serve(t), transporttest.FreeAddress(t)
+	late := transporttest.Serve(t, transporttest.Reply(time.Now().Add(-90*time.Second).UTC().Format(time.RFC3339)+"\r\n"))
+	plain := transporttest.Serve(t, transporttest.Reply("noon\r\n"))
 	url := "fixed://" + strings.Join([]string{good, dead, late, plain}, ",")
 
 	stdout, stderr := try(t, shell.ExitFailure, "list", "--check", "--sd", url)

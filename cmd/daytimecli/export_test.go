@@ -13,6 +13,7 @@ import (
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
+	"example.com/daytime/transport/transporttest"
 )
 
 // targetsOf is what Prometheus gets of servers without attributes.
@@ -49,8 +50,8 @@ func TestExport(t *testing.T) {
 func TestExportWithoutAList(t *testing.T) {
 	_, empty := shelltest.StartRegistry(t, true)
 	for url, want := range map[string]string{
-		empty:                           "0 registered, want 1: too few, nothing is written",
-		"zk://" + shelltest.FreePort(t): "connection refused",
+		empty:                                  "0 registered, want 1: too few, nothing is written",
+		"zk://" + transporttest.FreeAddress(t): "connection refused",
 	} {
 		file := filepath.Join(t.TempDir(), "out")
 		_, stderr := try(t, shell.ExitFailure, "export", "prometheus", "--sd", url, "-f", file, "--timeout", "300ms")
@@ -132,7 +133,7 @@ func write(t *testing.T, dir, name, text string) string {
 // HAProxy balances over the servers of the file that is exported for it.
 func TestExportToHAProxy(t *testing.T) {
 	t.Parallel()
-	haproxy, dir, front := installed(t, "haproxy"), t.TempDir(), shelltest.FreePort(t)
+	haproxy, dir, front := installed(t, "haproxy"), t.TempDir(), transporttest.FreeAddress(t)
 	servers := []string{shelltest.Serve(t), shelltest.Serve(t)}
 	file := filepath.Join(dir, "daytime.cfg")
 	try(t, shell.ExitOK, "export", "haproxy", "--backend", "daytime", "-f", file,
@@ -154,7 +155,7 @@ func TestExportToHAProxy(t *testing.T) {
 // Prometheus has the servers of the file as its targets, and follows the file.
 func TestExportToPrometheus(t *testing.T) {
 	t.Parallel() // it takes 5 s to look at its files
-	prometheus, dir, addr := installed(t, "prometheus"), t.TempDir(), shelltest.FreePort(t)
+	prometheus, dir, addr := installed(t, "prometheus"), t.TempDir(), transporttest.FreeAddress(t)
 	file := filepath.Join(dir, "targets.json")
 	config := write(t, dir, "prometheus.yml", "scrape_configs:\n- job_name: daytime\n  file_sd_configs:\n"+
 		"  - files: ["+file+"]\n    refresh_interval: 1s\n")

@@ -13,6 +13,7 @@ import (
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
+	"example.com/daytime/transport/transporttest"
 )
 
 func TestGetText(t *testing.T) {
@@ -82,7 +83,7 @@ func TestGetJSON(t *testing.T) {
 }
 
 func TestFailedAttemptIsMadeGoodElsewhere(t *testing.T) {
-	dead := shelltest.FreePort(t)
+	dead := transporttest.FreeAddress(t)
 	url := "fixed://" + dead + "," + shelltest.Serve(t)
 	stdout, stderr := try(t, shell.ExitOK, "--sd", url, "-n", "20", "-i", "0", "-o", "json", "--balance", "roundrobin")
 	attempts := 0
@@ -102,7 +103,7 @@ func TestFailedAttemptIsMadeGoodElsewhere(t *testing.T) {
 }
 
 func TestGetReportsFailures(t *testing.T) {
-	dead := shelltest.FreePort(t)
+	dead := transporttest.FreeAddress(t)
 	url := "fixed://" + dead
 	for _, test := range []struct {
 		name           string
@@ -129,7 +130,7 @@ func TestGetReportsFailures(t *testing.T) {
 }
 
 func TestHostileReplyIsHarmless(t *testing.T) {
-	url := "fixed://" + shelltest.Handle(t, shelltest.Reply("\x1b[31mred\u009b2J\u202e\x7f\xff\r\n"))
+	url := "fixed://" + transporttest.Serve(t, transporttest.Reply("\x1b[31mred\u009b2J\u202e\x7f\xff\r\n"))
 	stdout, _ := try(t, shell.ExitOK, "--sd", url, "-n", "1")
 	if want := `\x1b[31mred\u009b2J\u202e\x7f\xff` + "\n"; stdout != want {
 		t.Errorf("want %q, have %q", want, stdout)
@@ -144,7 +145,7 @@ func TestHostileReplyIsHarmless(t *testing.T) {
 func TestRequest(t *testing.T) {
 	for _, want := range []string{"timestamp", "now?", ""} {
 		heard := make(chan string, 1)
-		addr := shelltest.Handle(t, func(conn net.Conn) {
+		addr := transporttest.Serve(t, func(conn *net.TCPConn) {
 			io.WriteString(conn, "noon\n") // the client hangs up after a line
 			text, _ := io.ReadAll(conn)
 			heard <- string(text)
@@ -178,7 +179,7 @@ func TestEveryBalancer(t *testing.T) {
 
 // A request that hangs delays no other: five of 600 ms each would take 3 s.
 func TestSlowRequestsOverlap(t *testing.T) {
-	url := "fixed://" + shelltest.Handle(t, shelltest.Silent)
+	url := "fixed://" + transporttest.Serve(t, transporttest.Silent)
 	begin := time.Now()
 	try(t, shell.ExitFailure, "--sd", url, "-n", "5", "-i", "10ms", "--timeout", "600ms", "--retries", "0")
 	if have := time.Since(begin); have > 2*time.Second {
@@ -188,7 +189,7 @@ func TestSlowRequestsOverlap(t *testing.T) {
 
 func TestIntervalZeroIsOneAtATime(t *testing.T) {
 	var now, most atomic.Int32
-	url := "fixed://" + shelltest.Handle(t, func(conn net.Conn) {
+	url := "fixed://" + transporttest.Serve(t, func(conn *net.TCPConn) {
 		if n := now.Add(1); n > most.Load() {
 			most.Store(n)
 		}
@@ -220,7 +221,7 @@ func TestInterruptEndsWithTheSummary(t *testing.T) {
 }
 
 func TestInterruptCountsWhatFailedBefore(t *testing.T) {
-	dead := shelltest.FreePort(t)
+	dead := transporttest.FreeAddress(t)
 	p := start(t, "--sd", "fixed://"+dead, "-n", "0", "-i", "5ms", "--retries", "0")
 	p.Stderr.Await(t, "request failed", 1)
 	p.Interrupt(nil)
@@ -229,9 +230,9 @@ func TestInterruptCountsWhatFailedBefore(t *testing.T) {
 
 func TestInterruptedRequestIsNoFailure(t *testing.T) {
 	hanging := make(chan struct{}, 1)
-	p := start(t, "--timeout", "1m", "-n", "1", "--sd", "fixed://"+shelltest.Handle(t, func(conn net.Conn) {
+	p := start(t, "--timeout", "1m", "-n", "1", "--sd", "fixed://"+transporttest.Serve(t, func(conn *net.TCPConn) {
 		hanging <- struct{}{}
-		shelltest.Silent(conn)
+		transporttest.Silent(conn)
 	}))
 	<-hanging
 	p.Interrupt(nil)

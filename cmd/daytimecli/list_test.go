@@ -9,6 +9,7 @@ import (
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/sd"
+	"example.com/daytime/transport/transporttest"
 )
 
 func TestList(t *testing.T) {
@@ -52,8 +53,8 @@ func TestListOfStrangers(t *testing.T) {
 
 func TestListWithoutAnAnswer(t *testing.T) {
 	_, missing := shelltest.StartRegistry(t, false)
-	silence := "zk://" + shelltest.Handle(t, shelltest.Silent)
-	dead := shelltest.FreePort(t)
+	silence := "zk://" + transporttest.Serve(t, transporttest.Silent)
+	dead := transporttest.FreeAddress(t)
 	for _, test := range []struct{ name, url, timeout, want string }{
 		{"no directory", missing, "100ms", "there is no directory /go_servers in the ZooKeeper at 127.0.0.1:"},
 		{"silence", silence, "100ms", "no session"},

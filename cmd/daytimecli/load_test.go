@@ -10,18 +10,19 @@ import (
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
+	"example.com/daytime/transport/transporttest"
 )
 
 // A load generator keeps so many requests under way, and prints no reply.
 func TestLoad(t *testing.T) {
 	var now, most atomic.Int32
-	addr := shelltest.Handle(t, func(conn net.Conn) {
+	addr := transporttest.Serve(t, func(conn *net.TCPConn) {
 		if n := now.Add(1); n > most.Load() {
 			most.Store(n)
 		}
 		time.Sleep(5 * time.Millisecond) // longer than four others take to begin
 		now.Add(-1)
-		shelltest.Reply("noon\n")(conn)
+		transporttest.Reply("noon\n")(conn)
 	})
 	stdout, stderr := try(t, shell.ExitOK, "--sd", "fixed://"+addr, "-c", "5", "-n", "100")
 	if have := most.Load(); have > 5 || have < 2 {
@@ -41,17 +42,17 @@ latency p50 \S+, p90 \S+, p99 \S+, max \S+
 }
 
 func TestLoadCountsFailuresByKind(t *testing.T) {
-	dead := shelltest.FreePort(t)
+	dead := transporttest.FreeAddress(t)
 	_, stderr := try(t, shell.ExitFailure, "--sd", "fixed://"+dead, "-c", "3", "-n", "6", "--retries", "0")
 	shelltest.WantText(t, stderr, "0 answered, 6 failed", "\nfailures: 6 connection refused\n")
 	for reply, want := range map[string]string{
 		"": "no reply", strings.Repeat("n", 300): "reply too long",
 	} {
-		addr := shelltest.Handle(t, shelltest.Reply(reply))
+		addr := transporttest.Serve(t, transporttest.Reply(reply))
 		_, stderr := try(t, shell.ExitFailure, "--sd", "fixed://"+addr, "-c", "1", "-n", "1", "--retries", "0")
 		shelltest.WantText(t, stderr, "\nfailures: 1 "+want+"\n")
 	}
-	addr := shelltest.Handle(t, shelltest.Silent)
+	addr := transporttest.Serve(t, transporttest.Silent)
 	_, stderr = try(t, shell.ExitFailure, "--sd", "fixed://"+addr, "-n", "1", "--timeout", "100ms")
 	shelltest.WantText(t, stderr, "\nfailures: 1 timeout\n")
 }
@@ -64,9 +65,9 @@ func TestDuration(t *testing.T) {
 	if have := time.Since(begin); have < 300*time.Millisecond || have > 3*time.Second || stderr != "" {
 		t.Errorf("want 300 ms, have %v; stderr %q", have, stderr)
 	}
-	slow := shelltest.Handle(t, func(conn net.Conn) {
+	slow := transporttest.Serve(t, func(conn *net.TCPConn) {
 		time.Sleep(300 * time.Millisecond)
-		shelltest.Reply("noon\n")(conn)
+		transporttest.Reply("noon\n")(conn)
 	})
 	stdout, _ := try(t, shell.ExitOK, "--sd", "fixed://"+slow, "-d", "100ms", "-i", "30ms", "-n", "2")
 	if want := "noon\nnoon\n"; want != stdout {

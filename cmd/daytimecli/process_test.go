@@ -15,6 +15,7 @@ import (
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
+	"example.com/daytime/transport/transporttest"
 )
 
 // The program as a process: terminals, pipes and signals. One build serves all.
@@ -44,7 +45,7 @@ func onTerminal(t *testing.T, dir string, columns uint16, args ...string) (*shel
 // A person is told in a few words, a program in logfmt.
 func testTerminal(t *testing.T, dir string) {
 	_, empty := shelltest.StartRegistry(t, true)
-	dead := shelltest.FreePort(t)
+	dead := transporttest.FreeAddress(t)
 	for _, test := range []struct {
 		args, want string
 		code       int
@@ -70,7 +71,7 @@ func testTerminal(t *testing.T, dir string) {
 func testNarrowTerminal(t *testing.T, dir string) {
 	var addrs []string
 	for range 50 {
-		addrs = append(addrs, shelltest.Handle(t, shelltest.Reply("noon\r\n")))
+		addrs = append(addrs, transporttest.Serve(t, transporttest.Reply("noon\r\n")))
 	}
 	target := "fixed://" + strings.Join(addrs, ",")
 	for _, columns := range []int{60, 80, 200} {
@@ -191,9 +192,9 @@ func testProgress(t *testing.T, dir string) {
 
 // Requests that overlap wait for descriptors, and do not fail for want of them.
 func testFewDescriptors(t *testing.T, dir string) {
-	addr := shelltest.Handle(t, func(conn net.Conn) {
+	addr := transporttest.Serve(t, func(conn *net.TCPConn) {
 		time.Sleep(200 * time.Millisecond)
-		shelltest.Reply("noon\n")(conn)
+		transporttest.Reply("noon\n")(conn)
 	})
 	script := fmt.Sprintf("ulimit -n 64; exec '%s/daytimecli' -n 200 -i 1ms --sd fixed://%s", dir, addr)
 	p := shelltest.LaunchCommand(t, exec.Command("sh", "-c", script))

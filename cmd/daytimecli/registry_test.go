@@ -8,6 +8,7 @@ import (
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/sd/zk/zkdev"
+	"example.com/daytime/transport/transporttest"
 )
 
 func TestNobodyIsRegistered(t *testing.T) {
@@ -99,7 +100,7 @@ func TestRegistryGoesDownDuringTheRun(t *testing.T) {
 // A server that is set aside is told, with the reason, and so is its return.
 func TestEjectionsAreVisible(t *testing.T) {
 	registry, url := shelltest.StartRegistry(t, true)
-	good, addr := shelltest.Serve(t), shelltest.FreePort(t)
+	good, addr := shelltest.Serve(t), transporttest.FreeAddress(t)
 	shelltest.Enter(t, registry, good, addr)
 	p := start(t, "--sd", url, "-n", "0", "-i", "5ms")
 	p.Stderr.Await(t, `level=warn sd=`+url+` msg="set aside" instance=`+addr, 1)

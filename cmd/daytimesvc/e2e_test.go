@@ -13,6 +13,7 @@ import (
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/sd/zk/zktest"
+	"example.com/daytime/transport/transporttest"
 )
 
 // The programs as processes, on a real ZooKeeper. One build and one ZooKeeper serve all; each part
@@ -63,7 +64,7 @@ func more(t testing.TB, p *shelltest.Process, n int) {
 
 // One server is killed, one is killed and restarted at once, one is stopped: no request fails.
 func testFaults(t *testing.T, dir, url string) {
-	killed, restarted, stopped := shelltest.FreePort(t), shelltest.FreePort(t), shelltest.FreePort(t)
+	killed, restarted, stopped := transporttest.FreeAddress(t), transporttest.FreeAddress(t), transporttest.FreeAddress(t)
 	first := launchServer(t, dir, url, killed)
 	second := launchServer(t, dir, url, restarted)
 	third := launchServer(t, dir, url, stopped)
@@ -91,7 +92,7 @@ func testFaults(t *testing.T, dir, url string) {
 
 // Every server is stopped and started again: no request fails, and no attempt.
 func testRollingRestart(t *testing.T, dir, url string) {
-	addrs := []string{shelltest.FreePort(t), shelltest.FreePort(t), shelltest.FreePort(t)}
+	addrs := []string{transporttest.FreeAddress(t), transporttest.FreeAddress(t), transporttest.FreeAddress(t)}
 	servers := map[string]*shelltest.Process{}
 	for _, addr := range addrs {
 		servers[addr] = launchServer(t, dir, url, addr)
@@ -144,7 +145,7 @@ func testSignalTwice(t *testing.T, dir, url string) {
 
 // A client whose reader is gone ends by itself, and says nothing; a server goes on without its log.
 func testClosedPipe(t *testing.T, dir, url string) {
-	addr := shelltest.FreePort(t)
+	addr := transporttest.FreeAddress(t)
 	server := launchServer(t, dir, url, addr)
 	script := fmt.Sprintf("'%s/daytimecli' --sd '%s' -n 0 -i 5ms | head -n 2", dir, url)
 	pipeline := shelltest.LaunchCommand(t, exec.Command("sh", "-c", script))
@@ -161,7 +162,7 @@ func testClosedPipe(t *testing.T, dir, url string) {
 // Servers start without ZooKeeper, and register when it is there.
 func testZooKeeperDown(t *testing.T, dir, url string, zookeeper *zktest.Server) {
 	zookeeper.Kill(t)
-	addr := shelltest.FreePort(t)
+	addr := transporttest.FreeAddress(t)
 	server := shelltest.Launch(t, dir, "daytimesvc", "--sd", url, "--listen", addr, "--drain", "0s")
 	server.Stderr.Await(t, `msg="not registered" err=`, 1)
 	direct := shelltest.Launch(t, dir, "daytimecli", "--sd", "fixed://"+addr, "-n", "1")
@@ -192,7 +193,7 @@ func testStalledLog(t *testing.T, dir, url string) {
 		if stalledAtStart {
 			shelltest.FillPipe(t, int(write.Fd()))
 		}
-		addr := shelltest.FreePort(t)
+		addr := transporttest.FreeAddress(t)
 		cmd := exec.Command(filepath.Join(dir, "daytimesvc"), "--sd", url, "--listen", addr, "--drain", "0s")
 		cmd.Stderr = write
 		p := shelltest.LaunchCommand(t, cmd)

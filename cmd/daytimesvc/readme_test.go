@@ -17,6 +17,7 @@ import (
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
+	"example.com/daytime/transport/transporttest"
 )
 
 // blocks returns the texts in README.md that are marked as of that language.
@@ -128,7 +129,7 @@ func TestManifestOfREADME(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("user:password"), 0o440); err != nil { // its defaultMode
 		t.Fatal(err)
 	}
-	addr := shelltest.FreePort(t)
+	addr := transporttest.FreeAddress(t)
 	_, port, _ := net.SplitHostPort(addr)
 	replace := strings.NewReplacer("$(POD_IP)", "127.0.0.1", "8897", port,
 		"zk://zk1.example.com,zk2.example.com/go_servers", url, "/etc/daytime/auth", secret)

@@ -13,6 +13,7 @@ import (
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/sd/zk/zkdev"
+	"example.com/daytime/transport/transporttest"
 )
 
 // addresses returns the addresses of the servers, from the log.
@@ -213,7 +214,7 @@ func TestListenerTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	free := shelltest.FreePort(t)
+	free := transporttest.FreeAddress(t)
 	_, stderr := try(t, shell.ExitFailure, "--sd", url, "--listen", free+","+taken.Addr().String())
 	shelltest.WantText(t, stderr, "level=error msg=\"--listen ", taken.Addr().String(), "address already in use")
 	if have := registry.Dials(); have != 0 {
@@ -227,7 +228,7 @@ func TestListenerTaken(t *testing.T) {
 }
 
 func TestRegistryIsDownAtTheStart(t *testing.T) {
-	addr := shelltest.FreePort(t)
+	addr := transporttest.FreeAddress(t)
 	p := start(t, "--sd", "zk://"+addr, "--listen", "127.0.0.1:0,127.0.0.1:0", "--drain", "0s")
 	addrs := addresses(t, p, 2)
 	p.Stderr.Await(t, `msg="not registered" err=`, 2)
@@ -276,7 +277,7 @@ func TestConflictIsLoggedAndNothingIsTakenAway(t *testing.T) {
 	if err := registry.Create("/go_servers", nil, 0); err != nil {
 		t.Fatal(err)
 	}
-	addr := shelltest.FreePort(t)
+	addr := transporttest.FreeAddress(t)
 	if err := registry.Create("/go_servers/"+addr, []byte("somebody"), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +289,7 @@ func TestConflictIsLoggedAndNothingIsTakenAway(t *testing.T) {
 }
 
 func TestDev(t *testing.T) {
-	addr := shelltest.FreePort(t)
+	addr := transporttest.FreeAddress(t)
 	p := start(t, "--dev", "--sd", "zk://"+addr+"/x", "--listen", "127.0.0.1:0", "--drain", "0s")
 	p.Stderr.Await(t, "msg=registered", 1)
 	p.Stderr.Await(t, "level=warn", 1)

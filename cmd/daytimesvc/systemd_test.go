@@ -16,6 +16,7 @@ import (
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
+	"example.com/daytime/transport/transporttest"
 )
 
 // activate starts daytimesvc as systemd does, with sockets and with args.
@@ -116,7 +117,7 @@ func testNotify(t *testing.T, dir string) {
 			t.Errorf("want %q, have %q, %v", want, have, err)
 		}
 	}
-	addr := shelltest.FreePort(t)
+	addr := transporttest.FreeAddress(t)
 	cmd := exec.Command(filepath.Join(dir, "daytimesvc"), "--sd", url, "--listen", addr, "--drain", "0s")
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+path)
 	p := shelltest.LaunchCommand(t, cmd)
@@ -165,7 +166,7 @@ func testSocketActivate(t *testing.T, dir string) {
 	if err != nil {
 		t.Skipf("%v: apt-get install systemd", err)
 	}
-	addr := shelltest.FreePort(t)
+	addr := transporttest.FreeAddress(t)
 	p := shelltest.LaunchCommand(t, exec.Command(tool, "-l", addr, filepath.Join(dir, "daytimesvc"),
 		"--sd", "fixed://127.0.0.1:1", "--drain", "0s"))
 	p.Stderr.Await(t, "Listening on", 1)

@@ -10,6 +10,7 @@ import (
 	kitlb "github.com/go-kit/kit/sd/lb"
 	kitlog "github.com/go-kit/log"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/policy"
 )
 
@@ -162,7 +163,7 @@ func BenchmarkCall(b *testing.B) {
 	r := new(registry)
 	p := NewPool(r, nop, kitlog.NewNopLogger())
 	r.reset(names(10)...)
-	await(b, func() bool { return p.snapshot.Load().Len() == 10 })
+	wait.True(b, "the members wanted", func() bool { return p.snapshot.Load().Len() == 10 })
 	call := Retry(p, NewRandom())
 	b.ReportAllocs()
 	for b.Loop() {

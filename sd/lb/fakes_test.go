@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
 	kitendpoint "github.com/go-kit/kit/endpoint"
 	kitsd "github.com/go-kit/kit/sd"
 	kitlog "github.com/go-kit/log"
@@ -194,7 +195,7 @@ func newTestPool(tb testing.TB, n int) (*Pool, *registry) {
 	p := NewPool(r, nop, kitlog.NewNopLogger(), Reserve(0))
 	tb.Cleanup(func() { p.Close() })
 	r.reset(names(n)...)
-	await(tb, func() bool { return p.snapshot.Load().Len() == n })
+	wait.True(tb, "the members wanted", func() bool { return p.snapshot.Load().Len() == n })
 	return p, r
 }
 
@@ -218,16 +219,6 @@ func (m *moments) gaps() (gaps []time.Duration) {
 		gaps = append(gaps, m.at[i].Sub(m.at[i-1]))
 	}
 	return gaps
-}
-
-// await waits for a condition outside synctest.
-func await(tb testing.TB, condition func() bool) {
-	tb.Helper()
-	for limit := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {
-		if time.Now().After(limit) {
-			tb.Fatal("condition not reached in 10 s")
-		}
-	}
 }
 
 func nopLogger() kitlog.Logger { return kitlog.NewNopLogger() }

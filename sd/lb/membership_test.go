@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	kitendpoint "github.com/go-kit/kit/endpoint"
 	kitlog "github.com/go-kit/log"
 )
@@ -208,7 +209,7 @@ func TestOneChangeCopiesOneChunk(t *testing.T) {
 	p, r := newTestPool(t, 20*span)
 	before := p.snapshot.Load()
 	r.down(names(20 * span)[7])
-	await(t, func() bool { return p.snapshot.Load().Len() == 20*span-1 })
+	wait.True(t, "the members wanted", func() bool { return p.snapshot.Load().Len() == 20*span-1 })
 	copied := 0
 	for i, c := range p.snapshot.Load().lists[0].chunks {
 		if before.lists[0].chunks[i] != c {

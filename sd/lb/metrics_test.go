@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	"github.com/go-kit/kit/metrics"
 	kitlog "github.com/go-kit/log"
 )
@@ -141,7 +142,7 @@ func TestMetricsDoNotAllocate(t *testing.T) {
 		r := new(registry)
 		p := NewPool(r, nop, kitlog.NewNopLogger(), options...)
 		r.reset(names(10)...)
-		await(t, func() bool { return p.snapshot.Load().Len() == 10 })
+		wait.True(t, "the members wanted", func() bool { return p.snapshot.Load().Len() == 10 })
 		call := Retry(p, NewRandom())
 		allocs[kept] = testing.AllocsPerRun(1000, func() { call(t.Context(), nil) })
 		p.Close()

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"example.com/daytime/sd/internal/wait"
 	kitendpoint "github.com/go-kit/kit/endpoint"
 	kitsd "github.com/go-kit/kit/sd"
 	kitlb "github.com/go-kit/kit/sd/lb"
@@ -198,10 +199,10 @@ func TestHashMovement(t *testing.T) {
 		before := place()
 		victim := names(n)[n/2]
 		r.down(victim)
-		await(t, func() bool { return p.snapshot.Load().Len() == n-1 })
+		wait.True(t, "the members wanted", func() bool { return p.snapshot.Load().Len() == n-1 })
 		without := place()
 		r.up(victim)
-		await(t, func() bool { return p.snapshot.Load().Len() == n })
+		wait.True(t, "the members wanted", func() bool { return p.snapshot.Load().Len() == n })
 		moved := 0
 		for i := range before {
 			if before[i] == without[i] {

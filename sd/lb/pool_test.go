@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	kitendpoint "github.com/go-kit/kit/endpoint"
 	kitsd "github.com/go-kit/kit/sd"
 	kitlb "github.com/go-kit/kit/sd/lb"
@@ -119,7 +120,7 @@ func TestGoKitOnTop(t *testing.T) {
 	f := newFleet(3)
 	p := NewPool(kitsd.FixedInstancer(names(3)), f.factory, kitlog.NewNopLogger())
 	defer p.Close()
-	await(t, func() bool { return len(openMembers(p)) == 3 })
+	wait.True(t, "the members wanted", func() bool { return len(openMembers(p)) == 3 })
 	ask(t, kitlb.Retry(3, time.Second, p.Balancer(NewRoundRobin())), 30)
 	ask(t, kitlb.Retry(3, time.Second, kitlb.NewRoundRobin(p)), 30)
 	for name, s := range f {

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	kitendpoint "github.com/go-kit/kit/endpoint"
 	kitlog "github.com/go-kit/log"
 )
@@ -64,7 +65,7 @@ func TestRevivalUnderLoad(t *testing.T) {
 	r := new(registry)
 	p := NewPool(r, factory, kitlog.NewNopLogger(), Reserve(0))
 	r.reset(names(4)...)
-	await(t, func() bool { return p.snapshot.Load().Len() == 4 })
+	wait.True(t, "the members wanted", func() bool { return p.snapshot.Load().Len() == 4 })
 	call := Retry(p, NewRandom())
 	var callers sync.WaitGroup
 	for range 4 {

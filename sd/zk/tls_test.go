@@ -3,7 +3,6 @@ package zk_test
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -18,18 +17,18 @@ import (
 	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk"
+	"example.com/daytime/transport/transporttest"
 )
 
 // A certificate runs out while the program runs, and the connection is lost after that. Replacing
 // the file is enough.
 func TestClientCertificateIsReplaced(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
-		a := newAuthority(w.t)
+		a := transporttest.NewAuthority(w.t)
 		m := w.terminate(a, "zookeeper.example.com", 1000*time.Hour)
 		config := m.config.Load()
-		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
-		config.ClientCAs.AddCert(a.cert)
-		cert, key := a.For("registrar", time.Hour)
+		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, a.Pool()
+		cert, key := a.Issue("registrar", time.Hour)
 		b := w.openSecure(m, a, "&tls-cert="+cert+"&tls-key="+key)
 		r := w.register(b, alice)
 		w.phase(r.State, time.Second, sd.Registered)
@@ -45,7 +44,7 @@ func TestClientCertificateIsReplaced(t *testing.T) {
 		if n := w.Dials() - dials; n > 35 {
 			t.Errorf("dials in 5 minutes: want 35 at most, have %d", n)
 		}
-		a.For("registrar", time.Hour)
+		a.Issue("registrar", time.Hour)
 		w.phase(r.State, time.Minute, sd.Registered)
 	})
 }
@@ -53,7 +52,7 @@ func TestClientCertificateIsReplaced(t *testing.T) {
 // So it is with the server's certificate and with the authority's.
 func TestServerCertificateIsReplaced(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
-		a, other := newAuthority(w.t), newAuthority(w.t)
+		a, other := transporttest.NewAuthority(w.t), transporttest.NewAuthority(w.t)
 		m := w.terminate(a, "zookeeper.example.com", time.Hour)
 		v := w.view(w.openSecure(m, a, ""))
 		w.shows(v, time.Second)
@@ -63,11 +62,11 @@ func TestServerCertificateIsReplaced(t *testing.T) {
 
 		m.config.Store(w.terminate(other, "zookeeper.example.com", time.Hour).config.Load())
 		w.says(v.State, 5*time.Second, "zookeeper.example.com:2181", "unknown authority")
-		theirs, err := os.ReadFile(other.ca)
+		theirs, err := os.ReadFile(other.File)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(a.ca, theirs, 0o600); err != nil {
+		if err := os.WriteFile(a.File, theirs, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		w.phase(v.State, 5*time.Second, sd.Live)
@@ -77,11 +76,11 @@ func TestServerCertificateIsReplaced(t *testing.T) {
 // The name that counts is the one in the target, for each host its own.
 func TestServerNameIsChecked(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
-		a := newAuthority(w.t)
+		a := transporttest.NewAuthority(w.t)
 		m := w.terminate(a, "elsewhere.example.com", time.Hour)
 		v := w.view(w.openSecure(m, a, ""))
 		w.says(v.State, 2*time.Second, "zookeeper.example.com:2181", "valid for elsewhere.example.com")
-		b, err := zk.OpenBackend(sdtest.Target(w.t, "zk://one.example.com,elsewhere.example.com?tls-ca="+a.ca), zk.Dial(m.Dial))
+		b, err := zk.OpenBackend(sdtest.Target(w.t, "zk://one.example.com,elsewhere.example.com?tls-ca="+a.File), zk.Dial(m.Dial))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,10 +95,10 @@ func TestServerNameIsChecked(t *testing.T) {
 // A host that takes the connection and says nothing costs a dial's time.
 func TestSilentHandshake(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
-		a := newAuthority(w.t)
+		a := transporttest.NewAuthority(w.t)
 		m := w.terminate(a, "good.example.com", time.Hour)
 		var silent []net.Conn
-		b, err := zk.OpenBackend(sdtest.Target(w.t, "zk://silent.example.com,good.example.com?tls-ca="+a.ca),
+		b, err := zk.OpenBackend(sdtest.Target(w.t, "zk://silent.example.com,good.example.com?tls-ca="+a.File),
 			zk.Dial(func(ctx context.Context, network, address string) (net.Conn, error) {
 				if strings.HasPrefix(address, "good") {
 					return m.Dial(ctx, network, address)
@@ -125,7 +124,7 @@ func TestSilentHandshake(t *testing.T) {
 // round, rather than the same work again and again.
 func TestSlowHandshake(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
-		a := newAuthority(w.t)
+		a := transporttest.NewAuthority(w.t)
 		m := w.terminate(a, "zookeeper.example.com", time.Hour)
 		config := m.config.Load()
 		config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
@@ -143,7 +142,7 @@ func TestSlowHandshake(t *testing.T) {
 // A client that uses TLS can be closed while the server does not read.
 func TestCloseDoesNotWaitForGoodbye(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
-		a := newAuthority(w.t)
+		a := transporttest.NewAuthority(w.t)
 		b := w.openSecure(w.terminate(a, "zookeeper.example.com", time.Hour), a, "")
 		w.shows(w.view(b), time.Second)
 		w.Freeze()
@@ -158,8 +157,8 @@ func TestCloseDoesNotWaitForGoodbye(t *testing.T) {
 
 // Once a target asks for TLS, nothing else is ever sent, whatever the server says to it.
 func TestNeverClearText(t *testing.T) {
-	a := newAuthority(t)
-	cert, key := a.For("registrar", time.Hour)
+	a := transporttest.NewAuthority(t)
+	cert, key := a.Issue("registrar", time.Hour)
 	for name, answer := range map[string]string{
 		"closes":  "",
 		"clear":   "\x00\x00\x00\x25\x00\x00\x00\x00\x00\x00\x27\x10\x01\x02\x03\x04\x05\x06\x07\x08",
@@ -192,7 +191,7 @@ func TestNeverClearText(t *testing.T) {
 				}
 			})
 			file := secretFile(t, secret)
-			b, err := zk.OpenBackend(sdtest.Target(t, "zk://"+strings.Repeat(l.Addr().String()+",", 3)+l.Addr().String()+"?acl=creator&auth-file="+file+"&tls-ca="+a.ca+"&tls-cert="+cert+"&tls-key="+key))
+			b, err := zk.OpenBackend(sdtest.Target(t, "zk://"+strings.Repeat(l.Addr().String()+",", 3)+l.Addr().String()+"?acl=creator&auth-file="+file+"&tls-ca="+a.File+"&tls-cert="+cert+"&tls-key="+key))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -216,9 +215,9 @@ func TestNeverClearText(t *testing.T) {
 }
 
 // openSecure opens a backend through m, trusting a.
-func (w *world) openSecure(m *terminator, a *authority, query string) *zk.Backend {
+func (w *world) openSecure(m *terminator, a *transporttest.Authority, query string) *zk.Backend {
 	w.t.Helper()
-	b, err := zk.OpenBackend(sdtest.Target(w.t, anywhere+"&tls-ca="+a.ca+query), zk.Dial(m.Dial))
+	b, err := zk.OpenBackend(sdtest.Target(w.t, anywhere+"&tls-ca="+a.File+query), zk.Dial(m.Dial))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -17,13 +17,14 @@ import (
 	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/zktest"
+	"example.com/daytime/transport/transporttest"
 	gozk "github.com/go-zookeeper/zk"
 )
 
 // On a real server, which is what decides about certificates.
 func TestTLSOnZooKeeper(t *testing.T) {
-	theirs, ours, strange := zktest.MakePEM(t), newAuthority(t), newAuthority(t)
-	server := zktest.Start(t, zktest.TLS(theirs), zktest.Config("ssl.trustStore.location="+bundle(t, theirs.CA, ours.ca)))
+	theirs, ours, strange := zktest.MakePEM(t), transporttest.NewAuthority(t), transporttest.NewAuthority(t)
+	server := zktest.Start(t, zktest.TLS(theirs), zktest.Config("ssl.trustStore.location="+bundle(t, theirs.CA, ours.File)))
 	_, port, err := net.SplitHostPort(server.SecureAddr())
 	if err != nil {
 		t.Fatal(err)
@@ -36,12 +37,12 @@ func TestTLSOnZooKeeper(t *testing.T) {
 	}{
 		{"by address", "127.0.0.1:" + port, "?tls-ca=" + theirs.CA + good, nil},
 		{"by name", "localhost:" + port, "?tls-ca=" + theirs.CA + good, nil},
-		{"two authorities", "localhost:" + port, "?tls-ca=" + theirs.CA + pem(ours.For("registrar", time.Hour)), nil},
-		{"wrong CA", "127.0.0.1:" + port, "?tls-ca=" + strange.ca + good, []string{"127.0.0.1:" + port, "unknown authority"}},
+		{"two authorities", "localhost:" + port, "?tls-ca=" + theirs.CA + pem(ours.Issue("registrar", time.Hour)), nil},
+		{"wrong CA", "127.0.0.1:" + port, "?tls-ca=" + strange.File + good, []string{"127.0.0.1:" + port, "unknown authority"}},
 		{"wrong name", "127.0.0.2:" + port, "?tls-ca=" + theirs.CA + good, []string{"127.0.0.2:" + port, "valid for 127.0.0.1, not 127.0.0.2"}},
 		{"no client certificate", "127.0.0.1:" + port, "?tls-ca=" + theirs.CA, []string{"127.0.0.1:" + port, "remote error: tls: ", "no tls-cert"}},
-		{"strange client certificate", "127.0.0.1:" + port, "?tls-ca=" + theirs.CA + pem(strange.For("registrar", time.Hour)), []string{"remote error: tls: "}},
-		{"expired client certificate", "127.0.0.1:" + port, "?tls-ca=" + theirs.CA + pem(ours.For("late", -time.Minute)), []string{"remote error: tls: "}},
+		{"strange client certificate", "127.0.0.1:" + port, "?tls-ca=" + theirs.CA + pem(strange.Issue("registrar", time.Hour)), []string{"remote error: tls: "}},
+		{"expired client certificate", "127.0.0.1:" + port, "?tls-ca=" + theirs.CA + pem(ours.Issue("late", -time.Minute)), []string{"remote error: tls: "}},
 		{"clear text", server.Addr(), "?tls-ca=" + theirs.CA + good, []string{server.Addr(), "TLS handshake: "}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,6 +1,8 @@
 package transporttest_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +10,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"example.com/daytime/transport/transporttest"
@@ -50,6 +53,35 @@ func TestFreeAddressRefuses(t *testing.T) {
 	if _, err := ask(transporttest.FreeAddress(t)); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("want %v, have %v", syscall.ECONNREFUSED, err)
 	}
+}
+
+// A certificate is good for its name, for as long as was said, to who trusts its authority.
+func TestAuthority(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, other := transporttest.NewAuthority(t), transporttest.NewAuthority(t)
+		a.Issue("one.example.com", -time.Minute)
+		file, key := a.Issue("one.example.com", time.Hour) // replaces the first
+		pair, err := tls.LoadX509KeyPair(file, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		verify := func(roots *x509.CertPool) error {
+			_, err := pair.Leaf.Verify(x509.VerifyOptions{
+				Roots: roots, DNSName: "one.example.com", CurrentTime: time.Now(),
+			})
+			return err
+		}
+		if err := verify(a.Pool()); err != nil {
+			t.Error(err)
+		}
+		if verify(other.Pool()) == nil {
+			t.Error("want it unknown to another authority's friends")
+		}
+		time.Sleep(2 * time.Hour)
+		if verify(a.Pool()) == nil {
+			t.Error("want it expired")
+		}
+	})
 }
 
 // An example is a test of its own: it has no *testing.T.

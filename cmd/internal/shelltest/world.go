@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"net"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -105,39 +102,6 @@ func ServeListener(t testing.TB, l net.Listener) string {
 	return addr
 }
 
-// Handle passes every connection to h, in a goroutine of its own, and returns the address.
-func Handle(t testing.TB, h func(net.Conn)) string {
-	t.Helper()
-	l := Listen(t)
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() {
-				defer conn.Close()
-				h(conn)
-			})
-		}
-	})
-	t.Cleanup(func() { l.Close(); all.Wait() })
-	return l.Addr().String()
-}
-
-// Reply returns a handler that sends text and waits for the client to hang up.
-func Reply(text string) func(net.Conn) {
-	return func(conn net.Conn) {
-		io.WriteString(conn, text)
-		conn.(*net.TCPConn).CloseWrite()
-		io.Copy(io.Discard, conn)
-	}
-}
-
-// Silent is a handler that waits for the client to hang up.
-func Silent(conn net.Conn) { io.Copy(io.Discard, conn) }
-
 // Listen listens on a port that the system chooses. The caller closes it.
 func Listen(t testing.TB) net.Listener {
 	t.Helper()
@@ -146,21 +110,6 @@ func Listen(t testing.TB) net.Listener {
 		t.Fatal(err)
 	}
 	return l
-}
-
-// FreePort returns an address on which a program can be started. It is below the ports that systems
-// lend to outgoing connections, so that it stays free while nobody listens.
-func FreePort(t testing.TB) string {
-	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000)))
-		if err == nil {
-			l.Close()
-			return l.Addr().String()
-		}
-	}
-	t.Fatal("no free port")
-	return ""
 }
 
 // Ask returns the reply of the server at addr.

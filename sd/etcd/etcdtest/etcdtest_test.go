@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd/etcd/etcdtest"
+	"example.com/daytime/sd/internal/wait"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
@@ -76,25 +77,16 @@ func TestIsolate(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Isolate(isolated)
-	eventually(t, "the isolated one is silent", func() bool { return serves(alone) != nil })
+	wait.True(t, "the isolated one is silent", func() bool { return serves(alone) != nil })
 	for _, m := range c.Members() {
 		if m != isolated {
 			client := connect(t, m.Addr())
-			eventually(t, "the others serve", func() bool { return serves(client) == nil })
+			wait.True(t, "the others serve", func() bool { return serves(client) == nil })
 		}
 	}
 	if err := serves(alone); err == nil {
 		t.Error("isolated: want no answer, have one")
 	}
 	c.Rejoin()
-	eventually(t, "it serves again", func() bool { return serves(alone) == nil })
-}
-
-func eventually(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !f(); <-time.After(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("want within 20s: %s", what)
-		}
-	}
+	wait.True(t, "it serves again", func() bool { return serves(alone) == nil })
 }

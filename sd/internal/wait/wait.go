@@ -3,6 +3,7 @@
 package wait
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,4 +62,18 @@ func InBubble(tb testing.TB, limit time.Duration, check func() error) (took time
 func Pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
+}
+
+// longest is how long True waits. It passes only when a test fails.
+const longest = 20 * time.Second
+
+// True is For a condition, in real time, for at most 20 s.
+func True(tb testing.TB, what string, condition func() bool) {
+	tb.Helper()
+	For(tb, longest, func() error {
+		if !condition() {
+			return errors.New("never: " + what)
+		}
+		return nil
+	})
 }

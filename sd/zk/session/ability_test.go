@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zkdev"
 )
 
@@ -95,7 +96,7 @@ func TestRefusedOperation(t *testing.T) {
 						}
 						refuse(l)
 						l.Disconnect()
-						l.pass(time.Millisecond)
+						wait.Pass(time.Millisecond)
 						err := l.until(s, c.lacks, c.request)
 						if !strings.Contains(err.Error(), conn.Server) {
 							t.Errorf("want an error that names %s, have %v", conn.Server, err)
@@ -118,7 +119,7 @@ func (l *lab) until(s *Session, want error, request func(*Conn) error) (err erro
 		if err = request(l.conn(s, 10*time.Second)); errors.Is(err, want) {
 			return err
 		}
-		l.pass(time.Second)
+		wait.Pass(time.Second)
 	}
 	l.t.Fatalf("want %v, have %v", want, err)
 	return nil
@@ -155,11 +156,11 @@ func TestOtherThingsAreWrong(t *testing.T) {
 							})
 						}
 						asking.Wait()
-						l.pass(time.Second)
+						wait.Pass(time.Second)
 						l.conn(s, 10*time.Second)
 					}
 					f.ends(l)
-					l.pass(10 * time.Second)
+					wait.Pass(10 * time.Second)
 					if err := c.request(l.conn(s, 10*time.Second)); err != nil {
 						t.Errorf("afterwards: want no error, have %v", err)
 					}

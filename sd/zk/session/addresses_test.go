@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/daytime/sd/internal/wait"
 )
 
 // resolved gives the lab's host two addresses, the first of which has a fault.
@@ -39,12 +41,12 @@ func TestOneNameManyAddresses(t *testing.T) {
 					}
 					for range 3 {
 						l.Disconnect()
-						l.pass(time.Millisecond)
+						wait.Pass(time.Millisecond)
 						after := l.conn(s, 4*time.Second/3)
 						if after.Session != before.Session {
 							t.Errorf("session: want 0x%x again, have 0x%x", before.Session, after.Session)
 						}
-						l.pass(5 * time.Second)
+						wait.Pass(5 * time.Second)
 					}
 				})
 			}
@@ -58,7 +60,7 @@ func TestErrorNamesTheAddress(t *testing.T) {
 		inLab(t, one, func(l *lab) {
 			l.resolved(fault).set("zookeeper.example.com", "192.0.2.1")
 			s := l.start()
-			l.pass(7 * time.Second)
+			wait.Pass(7 * time.Second)
 			if err := s.Err(); err == nil || !strings.Contains(err.Error(), "no session: zookeeper.example.com/192.0.2.1:2181: ") {
 				t.Errorf("%s: want an error about the address, have %v", name, err)
 			}
@@ -81,11 +83,11 @@ func TestSlowNameServer(t *testing.T) {
 		dns.mu.Unlock()
 		for range 10 {
 			l.Disconnect()
-			l.pass(time.Millisecond)
+			wait.Pass(time.Millisecond)
 			if after := l.conn(s, time.Second); after.Session != before.Session {
 				t.Errorf("session: want 0x%x again, have 0x%x", before.Session, after.Session)
 			}
-			l.pass(5 * time.Second)
+			wait.Pass(5 * time.Second)
 		}
 	})
 }
@@ -96,7 +98,7 @@ func TestServerMoves(t *testing.T) {
 		dns := l.resolved(refusing)
 		dns.set("zookeeper.example.com", "192.0.2.1")
 		s := l.start()
-		l.pass(10 * time.Second)
+		wait.Pass(10 * time.Second)
 		dns.set("zookeeper.example.com", "192.0.2.2")
 		l.conn(s, 2*time.Second)
 	})

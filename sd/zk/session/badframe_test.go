@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zkdev"
 )
 
@@ -21,7 +22,7 @@ func TestBadLength(t *testing.T) {
 					conn.Exists(directory)
 					conn.Children(directory)
 				}
-				l.pass(s.Timeout() / 2) // a ping
+				wait.Pass(s.Timeout() / 2) // a ping
 				if err := conn.Err(); !errors.Is(err, ErrBadFrame) || errors.Is(err, ErrTooLong) {
 					t.Errorf("%v, length %d: want %v, have %v", op, length, ErrBadFrame, err)
 				}
@@ -62,7 +63,7 @@ func TestLongList(t *testing.T) {
 			if err := conn.Err(); !errors.Is(err, want) {
 				t.Errorf("list %d: want %v, have %v", n+1, want, err)
 			}
-			l.pass(time.Second)
+			wait.Pass(time.Second)
 			conn = l.conn(s, time.Second)
 		}
 	})

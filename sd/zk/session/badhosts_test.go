@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zkdev"
 )
 
@@ -50,7 +51,7 @@ func TestBadHostAtFailover(t *testing.T) {
 					next := string("abc"[rand.IntN(3)]) // often the one that is left, or the next
 					l.faulty(fault, next)
 					l.Disconnect()
-					l.pass(time.Millisecond)
+					wait.Pass(time.Millisecond)
 					after := l.conn(b, 2*time.Second)
 					if after.Session != before.Session {
 						t.Errorf("session: want 0x%x again, have 0x%x", before.Session, after.Session)
@@ -71,7 +72,7 @@ func TestAllHostsBad(t *testing.T) {
 			inLab(t, three, func(l *lab) {
 				l.faulty(fault, "a", "b", "c")
 				b := l.start()
-				l.pass(30 * time.Second)
+				wait.Pass(30 * time.Second)
 				if err := b.noSession(); !strings.Contains(err.Error(), "no session: ") || strings.Contains(err.Error(), "no answer yet") {
 					t.Errorf("error: want the cause, have %v", err)
 				}
@@ -92,7 +93,7 @@ func TestNamesAreLeftToTheDialer(t *testing.T) {
 		b, _ := l.connected()
 		for range 20 {
 			l.Disconnect()
-			l.pass(time.Second)
+			wait.Pass(time.Second)
 			l.conn(b, time.Second)
 		}
 		seen := map[string]bool{}
@@ -117,7 +118,7 @@ func TestConnectionsAreClosed(t *testing.T) {
 			} else {
 				l.Disconnect()
 			}
-			l.pass(time.Second)
+			wait.Pass(time.Second)
 			l.conn(b, 3*time.Second)
 		}
 		if now, most := l.net.opened(); now != 1 || most != 1 {
@@ -135,7 +136,7 @@ func TestFailureIsForgotten(t *testing.T) {
 	inLab(t, one, func(l *lab) {
 		l.faulty(refusing, "zookeeper")
 		b := l.start()
-		l.pass(5 * time.Second)
+		wait.Pass(5 * time.Second)
 		if err := b.noSession(); !errors.Is(err, errTest) {
 			t.Errorf("before: want %v, have %v", errTest, err)
 		}
@@ -143,7 +144,7 @@ func TestFailureIsForgotten(t *testing.T) {
 		l.conn(b, 5*time.Second)
 		l.faulty(hung, "zookeeper")
 		l.Disconnect()
-		l.pass(time.Second)
+		wait.Pass(time.Second)
 		if err := b.noSession(); errors.Is(err, errTest) {
 			t.Errorf("after a session in between: have %v", err)
 		}
@@ -155,7 +156,7 @@ func TestDialsAfterCuts(t *testing.T) {
 	inLab(t, three, func(l *lab) {
 		b, _ := l.connected()
 		for range 1000 {
-			l.pass(10 * time.Millisecond)
+			wait.Pass(10 * time.Millisecond)
 			l.Disconnect()
 		}
 		if n := b.Stats().Dials; n > 4+20 {
@@ -190,7 +191,7 @@ func TestOneDenierBesideAnElection(t *testing.T) {
 				}
 			})
 			l.Disconnect()
-			l.pass(6 * time.Second)
+			wait.Pass(6 * time.Second)
 			away.Store(false)
 			if after := l.conn(b, 3*time.Second); after.Session != before.Session {
 				t.Errorf("session: want 0x%x again, have 0x%x", before.Session, after.Session)
@@ -210,9 +211,9 @@ func TestDeniersBesideOneThatIsDown(t *testing.T) {
 			return denies(ctx)
 		})
 		b := l.start()
-		l.pass(time.Minute)
+		wait.Pass(time.Minute)
 		before := b.Stats().Dials
-		l.pass(5 * time.Minute)
+		wait.Pass(5 * time.Minute)
 		if n := b.Stats().Dials - before; n > 60 {
 			t.Errorf("dials in 5 minutes: want 60 at most, have %d", n)
 		}

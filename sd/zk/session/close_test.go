@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"example.com/daytime/sd/internal/wait"
 )
 
 // An ensemble that is wiped over and over leaves one connection, one session and no goroutine.
@@ -24,7 +26,7 @@ func TestWipesLeaveNothing(t *testing.T) {
 			}
 			l.Wipe()
 			l.eventually(10*time.Second, func() error { return atLeast("recreated", n+1, int(b.Stats().Generation)) })
-			l.pass(5 * time.Second)
+			wait.Pass(5 * time.Second)
 			if open, _ := l.net.opened(); open != 1 || len(l.Sessions()) != 1 {
 				t.Errorf("after wipe %d: want 1 connection and session, have %d and %d", n+1, open, len(l.Sessions()))
 			}
@@ -77,7 +79,7 @@ func TestWriteErrorDuringReauthentication(t *testing.T) {
 				return &breaksOnSecondWrite{Conn: conn}, nil
 			})
 			l.Disconnect()
-			l.pass(time.Millisecond)
+			wait.Pass(time.Millisecond)
 			after := l.conn(b, 5*time.Second)
 			if after.Session != before.Session {
 				t.Errorf("round %d: session: want 0x%x again, have 0x%x", n+1, before.Session, after.Session)

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zkdev"
 	"go.uber.org/goleak"
 )
@@ -85,24 +86,7 @@ func (l *lab) conn(s *Session, within time.Duration) *Conn {
 // eventually waits until f returns nil, and returns how long that took.
 func (l *lab) eventually(within time.Duration, f func() error) time.Duration {
 	l.t.Helper()
-	start := time.Now()
-	for {
-		synctest.Wait()
-		err := f()
-		if err == nil {
-			return time.Since(start)
-		}
-		if time.Since(start) > within {
-			l.t.Fatalf("after %v: %v", within, err)
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// pass lets virtual time pass.
-func (l *lab) pass(d time.Duration) {
-	time.Sleep(d)
-	synctest.Wait()
+	return wait.InBubble(l.t, within, f)
 }
 
 // faulty makes dials to the given hosts end in a fault.

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zktest"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -174,7 +175,7 @@ func TestMultiReadThatIsCutOff(t *testing.T) {
 			if want := n > 0; errors.Is(err, ErrNoMultiRead) != want || err == nil {
 				t.Errorf("request %d: want %v: %t, have %v", n+1, ErrNoMultiRead, want, err)
 			}
-			l.pass(time.Second)
+			wait.Pass(time.Second)
 			c = l.conn(s, 5*time.Second)
 		}
 		if _, err := c.MultiRead([]string{directory}); !errors.Is(err, ErrNoMultiRead) || c.Err() != nil {

@@ -6,6 +6,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"example.com/daytime/sd/internal/wait"
 )
 
 // A proxy before ZooKeeper cuts the connection, and for a third of the session timeout accepts
@@ -19,10 +21,10 @@ func TestMuteProxy(t *testing.T) {
 					inLab(t, hosts, func(l *lab) {
 						l.config.Timeout = timeout
 						s, before := l.connected()
-						l.pass(timeout + timeout/3*time.Duration(phase)/9)
+						wait.Pass(timeout + timeout/3*time.Duration(phase)/9)
 						l.mute(timeout / 3)
 						l.Disconnect()
-						l.pass(time.Millisecond)
+						wait.Pass(time.Millisecond)
 						after := l.conn(s, 2*timeout)
 						if after.Session != before.Session {
 							t.Errorf("phase %d: want session 0x%x again, have 0x%x", phase, before.Session, after.Session)
@@ -54,7 +56,7 @@ func TestEveryHostHasItsTurn(t *testing.T) {
 				s, before := l.connected()
 				l.faulty(fault, "a", "b")
 				l.Disconnect()
-				l.pass(time.Millisecond)
+				wait.Pass(time.Millisecond)
 				after := l.conn(s, 2*time.Second)
 				if after.Session != before.Session {
 					t.Errorf("%s: want session 0x%x again, have 0x%x", name, before.Session, after.Session)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"example.com/daytime/sd/internal/wait"
 )
 
 // isProbing reports whether s has a second client. The caller has waited for all goroutines; the
@@ -38,7 +40,7 @@ func TestProbe(t *testing.T) {
 		if after.Session != before.Session || b.Stats().Generation != 0 {
 			t.Errorf("want the session 0x%x again, have 0x%x, %+v", before.Session, after.Session, b.Stats())
 		}
-		l.pass(2 * time.Second)
+		wait.Pass(2 * time.Second)
 		if b.isProbing() {
 			t.Errorf("probe %v after the outage began: want it dropped", time.Since(start))
 		}
@@ -62,7 +64,7 @@ func TestProbe(t *testing.T) {
 		l.Refuse(true)
 		l.Disconnect()
 		for range int(timeout/3/(100*time.Millisecond)) - 1 {
-			l.pass(100 * time.Millisecond)
+			wait.Pass(100 * time.Millisecond)
 			if b.isProbing() {
 				t.Fatal("probe before a third of the session timeout")
 			}
@@ -251,7 +253,7 @@ func TestErrSaysWhy(t *testing.T) {
 				l.faulty(c.fault, "zookeeper")
 			}
 			s := l.start()
-			l.pass(c.after)
+			wait.Pass(c.after)
 			if err := s.Err(); !errors.Is(err, ErrNoSession) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s: want %v and %q, have %v", name, ErrNoSession, c.want, err)
 			}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"example.com/daytime/sd/internal/wait"
 )
 
 // A member that answers pings and nothing else is left after a session timeout, for another one,
@@ -44,7 +46,7 @@ func TestPingsOnly(t *testing.T) {
 func TestPingsAreEnough(t *testing.T) {
 	inLab(t, one, func(l *lab) {
 		s, conn := l.connected()
-		l.pass(10 * s.Timeout())
+		wait.Pass(10 * s.Timeout())
 		l.Slow(s.Timeout() / 2)
 		for range 3 {
 			if _, _, err := conn.Exists(directory); err != nil {
@@ -162,7 +164,7 @@ func TestLongListOverALink(t *testing.T) {
 		if len(names) != 4000 || err != nil || time.Since(start) < 2*s.Timeout() {
 			t.Errorf("want 4000 names after 8s at least, have %d, %v after %v", len(names), err, time.Since(start))
 		}
-		l.pass(2 * s.Timeout())
+		wait.Pass(2 * s.Timeout())
 		if err := conn.Err(); err != nil {
 			t.Errorf("Conn: want it up, have %v", err)
 		}

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"example.com/daytime/sd/internal/wait"
 )
 
 // authority writes the certificate of a server, which is for example.com and 127.0.0.1.
@@ -131,7 +133,7 @@ func TestRefusalIsExplained(t *testing.T) {
 		inLab(t, one, func(l *lab) {
 			l.faulty(fault, "zookeeper")
 			s := l.start()
-			l.pass(10 * time.Millisecond)
+			wait.Pass(10 * time.Millisecond)
 			err := s.Err()
 			if name == "refused on connect" {
 				if have, want := err.Error(), "no session: zookeeper.example.com:2181: connection refused"; have != want {

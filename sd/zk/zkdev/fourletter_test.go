@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -61,7 +62,7 @@ func TestParsersOfWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	eventually(t, "the line of the session", func() bool {
+	wait.True(t, "the line of the session", func() bool {
 		return strings.Contains(word(addr, "cons"), ",lop=CREA,")
 	})
 	for w, want := range map[string]int{"stat": 3, "cons": 3} {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -96,7 +97,7 @@ func TestRestartAtTheSameAddress(t *testing.T) {
 	if err := s.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the client is back", func() bool {
+	wait.True(t, "the client is back", func() bool {
 		data, _, err := c.Get("/mine")
 		return err == nil && string(data) == "x"
 	})
@@ -114,7 +115,7 @@ func TestServeWhileStopped(t *testing.T) {
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
-	eventually(t, "the listener is served", func() bool { return s.Addr() != nil })
+	wait.True(t, "the listener is served", func() bool { return s.Addr() != nil })
 	s.Stop()
 	if err := <-served; !errors.Is(err, ErrServerClosed) {
 		t.Errorf("Serve: have %v, want ErrServerClosed", err)

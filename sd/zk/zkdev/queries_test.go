@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/daytime/sd/internal/wait"
 )
 
 // TestMultiReadOfWhatIsNoRead has the cases that the scripts leave out: ZooKeeper adds an empty
@@ -90,10 +92,10 @@ func TestLifetimes(t *testing.T) {
 			}
 			w.delete("/parent/a", -1)
 			w.delete("/box/a", -1)
-			eventually(t, "those without children go", func() bool {
+			wait.True(t, "those without children go", func() bool {
 				return !there("/parent") && !there("/box")
 			})
-			eventually(t, "the one that is no longer used goes",
+			wait.True(t, "the one that is no longer used goes",
 				func() bool { return !there("/used") })
 			w.quit()
 		})

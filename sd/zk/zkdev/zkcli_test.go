@@ -4,7 +4,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
+
+	"example.com/daytime/sd/internal/wait"
 )
 
 const zkCli = "/usr/share/zookeeper/bin/zkCli.sh"
@@ -45,15 +46,5 @@ func TestZkCli(t *testing.T) {
 	if t.Failed() {
 		t.Logf("%s", out)
 	}
-	eventually(t, "the session is closed", func() bool { return len(s.Sessions()) == 0 })
-}
-
-// eventually waits for a condition, outside bubbles.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-	}
+	wait.True(t, "the session is closed", func() bool { return len(s.Sessions()) == 0 })
 }

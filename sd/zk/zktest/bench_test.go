@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"example.com/daytime/sd/zk/zktest"
+	"example.com/daytime/transport/transporttest"
 )
 
 func BenchmarkStart(b *testing.B) {
@@ -21,7 +22,7 @@ func BenchmarkStartEnsemble(b *testing.B) {
 }
 
 func BenchmarkProxyRoundTrip(b *testing.B) {
-	proxy := zktest.NewProxy(b, target(b, echo))
+	proxy := zktest.NewProxy(b, transporttest.Serve(b, echo))
 	conn, err := net.Dial("tcp", proxy.Addr())
 	if err != nil {
 		b.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zktest"
 )
 
@@ -45,5 +46,5 @@ func TestServerDiesWithTheTestBinary(t *testing.T) {
 	if !alive {
 		t.Fatalf("no server at %q", addr)
 	}
-	waitFor(t, "death of the server", func() bool { return !accepts() })
+	wait.True(t, "death of the server", func() bool { return !accepts() })
 }

@@ -8,6 +8,7 @@ import (
 
 	gozk "github.com/go-zookeeper/zk"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zktest"
 )
 
@@ -31,7 +32,7 @@ func TestEnsemble(t *testing.T) {
 		mustCreate(t, conn, "/ephemeral", gozk.FlagEphemeral)
 		want := map[int64][]string{conn.SessionID(): {"/ephemeral"}}
 		for _, member := range ensemble.Servers() {
-			waitFor(t, "ephemeral on "+member.Addr(), func() bool { return reflect.DeepEqual(want, member.Ephemerals(t)) })
+			wait.True(t, "ephemeral on "+member.Addr(), func() bool { return reflect.DeepEqual(want, member.Ephemerals(t)) })
 		}
 	})
 	t.Run("the leader dies", func(t *testing.T) {
@@ -41,7 +42,7 @@ func TestEnsemble(t *testing.T) {
 		if ensemble.Leader(t) == old {
 			t.Errorf("%s still leads", old.Addr())
 		}
-		waitFor(t, "read", func() bool { return readable(conn, "/kept") })
+		wait.True(t, "read", func() bool { return readable(conn, "/kept") })
 		if want, have := session, conn.SessionID(); want != have {
 			t.Errorf("session: want %x, have %x", want, have)
 		}
@@ -52,7 +53,7 @@ func TestEnsemble(t *testing.T) {
 		leader, followers := ensemble.Leader(t), ensemble.Followers(t)
 		followers[0].Kill(t)
 		followers[1].Stop(t)
-		waitFor(t, "end of service", func() bool { return !strings.Contains(leader.FourLetter(t, "srvr"), "Mode:") })
+		wait.True(t, "end of service", func() bool { return !strings.Contains(leader.FourLetter(t, "srvr"), "Mode:") })
 		followers[0].Launch(t)
 		followers[0].Await(t)
 		followers[1].Restart(t)
@@ -73,7 +74,7 @@ func TestEnsemble(t *testing.T) {
 		case <-time.After(300 * time.Millisecond):
 		}
 		ensemble.Thaw(t)
-		waitFor(t, "read", func() bool { return readable(conn, "/kept") })
+		wait.True(t, "read", func() bool { return readable(conn, "/kept") })
 	})
 	t.Run("all restart", func(t *testing.T) {
 		ensemble.Restart(t)
@@ -96,7 +97,7 @@ func TestEnsemble(t *testing.T) {
 func sameData(t *testing.T, member *zktest.Server) {
 	t.Helper()
 	conn := connect(t, member.Addr())
-	waitFor(t, "/kept on "+member.Addr(), func() bool { return readable(conn, "/kept") })
+	wait.True(t, "/kept on "+member.Addr(), func() bool { return readable(conn, "/kept") })
 	if state := conn.State(); state != gozk.StateHasSession {
 		t.Errorf("%s: want a session, have %v", member.Addr(), state)
 	}

@@ -8,6 +8,7 @@ import (
 
 	gozk "github.com/go-zookeeper/zk"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zktest"
 )
 
@@ -64,7 +65,7 @@ func TestFourLetterWords(t *testing.T) {
 	})
 	t.Run("Connections after close", func(t *testing.T) {
 		second.Close()
-		waitFor(t, "end of the second connection", func() bool { return server.Connections(t) == 1 })
+		wait.True(t, "end of the second connection", func() bool { return server.Connections(t) == 1 })
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	gozk "github.com/go-zookeeper/zk"
 	"go.uber.org/goleak"
 )
@@ -31,22 +32,8 @@ func connectThrough(t *testing.T, dial gozk.Dialer, addrs ...string) *gozk.Conn 
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	waitFor(t, "session", func() bool { return conn.State() == gozk.StateHasSession })
+	wait.True(t, "session", func() bool { return conn.State() == gozk.StateHasSession })
 	return conn
-}
-
-// waitFor polls a condition for at most ten seconds.
-func waitFor(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.Now().Add(10 * time.Second)
-	for !condition() {
-		if time.Now().After(deadline) {
-			t.Fatalf("no %s within 10 s", what)
-		}
-		<-ticker.C
-	}
 }
 
 func mustCreate(t *testing.T, conn *gozk.Conn, path string, flags int32) {

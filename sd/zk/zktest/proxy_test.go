@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zktest"
+	"example.com/daytime/transport/transporttest"
 )
 
 func TestProxyForwardsAndCounts(t *testing.T) {
@@ -20,14 +22,14 @@ func TestProxyForwardsAndCounts(t *testing.T) {
 	send(t, conn, "you")
 	wantText(t, conn, "you")
 	want := [4]int64{1, 1, 8, 8}
-	waitFor(t, "count of all bytes", func() bool { return counts(proxy) == want })
+	wait.True(t, "count of all bytes", func() bool { return counts(proxy) == want })
 
 	proxy.Forget()
 	if want, have := [4]int64{0, 1, 0, 0}, counts(proxy); want != have {
 		t.Errorf("after Forget: want %v, have %v", want, have)
 	}
 	conn.Close()
-	waitFor(t, "end of the link", func() bool { return proxy.Open() == 0 })
+	wait.True(t, "end of the link", func() bool { return proxy.Open() == 0 })
 }
 
 // counts are connections accepted and open, and bytes to the target and to the client.
@@ -36,7 +38,7 @@ func counts(p *zktest.Proxy) [4]int64 {
 }
 
 func TestProxyPassesHalfCloseOn(t *testing.T) {
-	proxy := zktest.NewProxy(t, target(t, func(conn *net.TCPConn) {
+	proxy := zktest.NewProxy(t, transporttest.Serve(t, func(conn *net.TCPConn) {
 		got, _ := io.ReadAll(conn) // returns only when the client has half-closed
 		conn.Write(append(got, '!'))
 	}))
@@ -48,7 +50,7 @@ func TestProxyPassesHalfCloseOn(t *testing.T) {
 }
 
 func TestProxyPassesResetOn(t *testing.T) {
-	proxy := zktest.NewProxy(t, target(t, func(conn *net.TCPConn) {
+	proxy := zktest.NewProxy(t, transporttest.Serve(t, func(conn *net.TCPConn) {
 		conn.Read(make([]byte, 1))
 		conn.SetLinger(0)
 	}))
@@ -75,7 +77,7 @@ func TestProxyEndsConnections(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			targetSaw := make(chan error, 1)
-			proxy := zktest.NewProxy(t, target(t, func(conn *net.TCPConn) {
+			proxy := zktest.NewProxy(t, transporttest.Serve(t, func(conn *net.TCPConn) {
 				conn.Write([]byte("up"))
 				_, err := conn.Read(make([]byte, 1))
 				targetSaw <- err
@@ -147,7 +149,7 @@ func TestProxyStall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			proxy := echoProxy(t)
 			before := dial(t, proxy.Addr())
-			waitFor(t, "link", func() bool { return proxy.Open() == 1 })
+			wait.True(t, "link", func() bool { return proxy.Open() == 1 })
 			proxy.Stall(test.directions...)
 			after := dial(t, proxy.Addr())
 			send(t, before, "b")
@@ -172,7 +174,7 @@ func TestProxyCutEndsStalledConnection(t *testing.T) {
 	proxy.Stall()
 	conn := dial(t, proxy.Addr())
 	send(t, conn, "held")
-	waitFor(t, "link", func() bool { return proxy.Open() == 1 })
+	wait.True(t, "link", func() bool { return proxy.Open() == 1 })
 	proxy.Cut()
 	wantEnd(t, conn, io.EOF)
 	if want, have := int64(0), proxy.Bytes(zktest.ToTarget); want != have {
@@ -197,7 +199,7 @@ func TestProxyCutAfter(t *testing.T) {
 	const size = 5
 	for n := range size + 2 {
 		received := make(chan int, 2)
-		proxy := zktest.NewProxy(t, target(t, func(conn *net.TCPConn) {
+		proxy := zktest.NewProxy(t, transporttest.Serve(t, func(conn *net.TCPConn) {
 			got, _ := io.ReadAll(conn)
 			received <- len(got)
 		}))
@@ -253,12 +255,12 @@ func TestProxyCarriesMuch(t *testing.T) {
 // The target sends more than all buffers hold, so the proxy is stuck in a write when the cut comes.
 func TestProxyCutEndsStuckConnectionInOrder(t *testing.T) {
 	t.Parallel()
-	proxy := zktest.NewProxy(t, target(t, func(conn *net.TCPConn) {
+	proxy := zktest.NewProxy(t, transporttest.Serve(t, func(conn *net.TCPConn) {
 		io.Copy(conn, endless{})
 	}))
 	conn := dial(t, proxy.Addr())
 	before := int64(-1)
-	waitFor(t, "full buffers", func() bool {
+	wait.True(t, "full buffers", func() bool {
 		last := before
 		before = proxy.Bytes(zktest.ToClient)
 		return last > 0 && last == before
@@ -267,7 +269,7 @@ func TestProxyCutEndsStuckConnectionInOrder(t *testing.T) {
 	if _, err := io.Copy(io.Discard, conn); err != nil {
 		t.Errorf("want the end of the stream, have %v", err)
 	}
-	waitFor(t, "end of the link", func() bool { return proxy.Open() == 0 })
+	wait.True(t, "end of the link", func() bool { return proxy.Open() == 0 })
 }
 
 // endless is a reader of zeroes.
@@ -283,7 +285,7 @@ func TestProxyInFrontOfZooKeeper(t *testing.T) {
 	mustCreate(t, conn, "/kept", 0)
 	session := conn.SessionID()
 	proxy.Reset()
-	waitFor(t, "second connection", func() bool { return proxy.Accepted() >= 2 && readable(conn, "/kept") })
+	wait.True(t, "second connection", func() bool { return proxy.Accepted() >= 2 && readable(conn, "/kept") })
 	if want, have := session, conn.SessionID(); want != have {
 		t.Errorf("session: want %x, have %x", want, have)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zktest"
 )
 
@@ -22,7 +23,7 @@ func TestRestartKeepsDataPortAndSession(t *testing.T) {
 
 	server.Restart(t)
 
-	waitFor(t, "read after the restart", func() bool { return readable(conn, "/kept") })
+	wait.True(t, "read after the restart", func() bool { return readable(conn, "/kept") })
 	if want, have := session, conn.SessionID(); want != have {
 		t.Errorf("session: want %x, have %x", want, have)
 	}
@@ -72,7 +73,7 @@ func TestServerThatEndsByItselfIsDown(t *testing.T) {
 	if err := syscall.Kill(server.PID(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "end of the process", func() bool { return server.PID() == 0 })
+	wait.True(t, "end of the process", func() bool { return server.PID() == 0 })
 	server.Launch(t)
 	server.Await(t)
 }

@@ -5,46 +5,19 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync"
 	"testing"
 	"time"
 
 	"example.com/daytime/sd/zk/zktest"
+	"example.com/daytime/transport/transporttest"
 )
 
 // quiet is how long a test waits to see that nothing comes.
 const quiet = 50 * time.Millisecond
 
-// target is a TCP server that runs handle on each connection and then closes it; it ends with the test.
-func target(t testing.TB, handle func(*net.TCPConn)) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var handlers sync.WaitGroup
-	handlers.Go(func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			handlers.Go(func() {
-				defer conn.Close()
-				handle(conn.(*net.TCPConn))
-			})
-		}
-	})
-	t.Cleanup(func() {
-		ln.Close()
-		handlers.Wait()
-	})
-	return ln.Addr().String()
-}
-
 func echo(conn *net.TCPConn) { io.Copy(conn, conn) }
 
-func echoProxy(t *testing.T) *zktest.Proxy { return zktest.NewProxy(t, target(t, echo)) }
+func echoProxy(t *testing.T) *zktest.Proxy { return zktest.NewProxy(t, transporttest.Serve(t, echo)) }
 
 // dial connects with a deadline far beyond what any test needs.
 func dial(t *testing.T, addr string) *net.TCPConn {
