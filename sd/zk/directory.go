@@ -29,8 +29,9 @@ type directory struct {
 	parent   string
 	mode     watchMode
 	lists    atomic.Int64
-	repaired atomic.Int64  // how often an audit found something missing
-	arming   chan struct{} // capacity 1: the turn to arm the watch
+	repaired atomic.Int64           // how often an audit found something missing
+	missing  atomic.Pointer[string] // the server that said that there is no directory; nil if there is
+	arming   chan struct{}          // capacity 1: the turn to arm the watch
 
 	mu         sync.Mutex
 	queues     map[*queue]struct{}
@@ -79,6 +80,7 @@ func (d *directory) follow(ctx context.Context, emit func(sd.Change)) error {
 		return err
 	}
 	err = d.newFollower(c, emit).run(ctx)
+	d.missing.Store(nil)
 	if ctx.Err() == nil {
 		d.disarm(c)
 	}
@@ -89,6 +91,18 @@ func (d *directory) follow(ctx context.Context, emit func(sd.Change)) error {
 		d.refuse(err)
 	}
 	return err
+}
+
+// diagnosis is why a Watch holds on a session that is up, and has no list: nil unless a server has
+// said that there is no directory.
+func (d *directory) diagnosis() error {
+	server := d.missing.Load()
+	if server == nil {
+		return nil
+	}
+	err := fmt.Errorf("there is no directory %s in the ZooKeeper at %s (connected); nobody has registered there",
+		d.parent, *server)
+	return &markedError{err, sd.ErrNoDirectory}
 }
 
 // refuse asks for no list for 10 to 30 s, and has err returned instead.

@@ -1,6 +1,7 @@
 package zk_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"syscall"
@@ -50,5 +51,51 @@ func TestErr(t *testing.T) {
 			t.Fatalf("want no error once there is a session, have %v", b.Err())
 		}
 		time.Sleep(time.Millisecond)
+	}
+}
+
+// A missing directory is told while a Watch waits for it, and no longer than that.
+func TestErrOfAMissingDirectory(t *testing.T) {
+	server, err := zkdev.Start("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	for _, mode := range []string{"persistent", "children"} {
+		path := "/typo-" + mode
+		target, err := sd.ParseTarget("zk://" + server.Addr().String() + path + "?watch=" + mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := zk.OpenBackend(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		emitted, ended := make(chan struct{}, 1), make(chan error)
+		go func() {
+			ended <- b.Watch(ctx, sd.Want{}, func(sd.Change) { emitted <- struct{}{} })
+		}()
+		begin := time.Now()
+		for !errors.Is(b.Err(), sd.ErrNoDirectory) {
+			if time.Since(begin) > 10*time.Second {
+				t.Fatalf("want %v, have %v", sd.ErrNoDirectory, b.Err())
+			}
+			time.Sleep(time.Millisecond)
+		}
+		want := "there is no directory " + path + " in the ZooKeeper at " + server.Addr().String() + " (connected); nobody has registered there"
+		if have := b.Err().Error(); want != have {
+			t.Errorf("want %q, have %q", want, have)
+		}
+		if err := server.Create(path, nil, 0); err != nil {
+			t.Fatal(err)
+		}
+		<-emitted
+		if err := b.Err(); err != nil {
+			t.Errorf("want no error once there is a list, have %v", err)
+		}
+		cancel()
+		<-ended
 	}
 }

@@ -79,7 +79,11 @@ func (f *follower) list() error {
 		case errors.Is(err, gozk.ErrNoNode) && f.found:
 			return errRemoved
 		case errors.Is(err, gozk.ErrNoNode):
-			if exists, err := f.awaitParent(); err != nil || !exists {
+			exists, err := f.awaitParent()
+			if err == nil && !exists {
+				f.missing.Store(&f.Server)
+			}
+			if err != nil || !exists {
 				return err
 			}
 			continue
@@ -104,6 +108,7 @@ func (f *follower) list() error {
 // begin emits a list. It is passed on as it came, and the set is made after that: walking the names
 // in another order than memory's takes twice as long.
 func (f *follower) begin(names []string, base baseline, last int64) {
+	f.missing.Store(nil)
 	f.found, f.listed, f.base = true, time.Now(), base
 	f.changes.listed(f.listed, last)
 	f.scheduleAudit()

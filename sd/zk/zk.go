@@ -10,7 +10,10 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-var _ sd.Backend = (*Backend)(nil)
+var (
+	_ sd.Backend   = (*Backend)(nil)
+	_ sd.Diagnoser = (*Backend)(nil)
+)
 
 // A Backend is one directory in one ZooKeeper ensemble, over one session. Its methods may be called
 // concurrently.
@@ -105,10 +108,16 @@ func (b *Backend) Close() error {
 	return nil
 }
 
-// Err returns nil while there is a session, and otherwise why there is none as far as is known by
-// now: an error that matches [session.ErrNoSession], and [sd.ErrDenied] if that is the cause. Watch
-// and Announce take a second before they say so.
-func (b *Backend) Err() error { return translate(b.session.Err()) }
+// Err says why there is nothing to read, as far as is known by now: an error that matches
+// [session.ErrNoSession] while there is no session, and [sd.ErrDenied] if that is the cause; one that
+// matches [sd.ErrNoDirectory] if a Watch has found no directory; otherwise nil. Watch and Announce
+// take a second before they say that there is no session. It is sd.Diagnoser's.
+func (b *Backend) Err() error {
+	if err := b.session.Err(); err != nil {
+		return translate(err)
+	}
+	return b.directory.diagnosis()
+}
 
 // Stats is what a Backend has seen, for an operator.
 type Stats struct {
