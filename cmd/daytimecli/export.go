@@ -114,7 +114,7 @@ func (c *config) exportList(ctx context.Context, format export.Format, stdio *sh
 	}
 	state := registry.settle(ctx, c.timeout)
 	if state.Phase == sd.Unknown {
-		return fmt.Errorf("%s: %s", c.sd, registry.why(state))
+		return fmt.Errorf("%s: %s", c.sd, why(state))
 	}
 	if err := e.write(ctx); err != nil {
 		return err

@@ -26,7 +26,7 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	defer registry.Close()
 	state := registry.settle(ctx, c.timeout)
 	if state.Phase == sd.Unknown {
-		return fmt.Errorf("%s: %s", c.sd, registry.why(state))
+		return fmt.Errorf("%s: %s", c.sd, why(state))
 	}
 	rows := registry.rows()
 	if len(rows) == 0 && registry.Rejected() > 0 {
@@ -100,7 +100,7 @@ func watch(ctx context.Context, c *config, stdio *shell.Stdio) error {
 		case err := <-broken:
 			return quiet(err)
 		case <-late.C:
-			notice.look()
+			notice.look(registry.State())
 		}
 	}
 }

@@ -51,19 +51,21 @@ func (n *emptyNotice) explain(err error) error {
 	if !errors.Is(err, kitlb.ErrNoEndpoints) {
 		return err
 	}
-	if s := n.registry.State(); s.Phase == sd.Unknown && s.Err != nil && !n.registry.states.hasWarned() {
-		return fmt.Errorf("%w: %w", err, s.Err)
+	s := n.registry.State()
+	if n.look(s) || s.Phase != sd.Unknown || n.registry.states.hasWarned() {
+		return nil
 	}
-	n.look()
-	return nil
+	return fmt.Errorf("%w: %w", err, s.Err)
 }
 
-// look is for the directory that does not exist, or of which nothing is known yet: there is no set
-// that could be empty.
-func (n *emptyNotice) look() {
-	if s := n.registry.State(); s.Phase == sd.Unknown && s.Err == nil {
-		n.say(n.registry.unanswered())
+// look says, of a set that is not known, that nobody answers yet or that there is no directory. Other
+// reasons are the Instancer's to say.
+func (n *emptyNotice) look(s sd.State) bool {
+	if s.Phase != sd.Unknown || s.Err != nil && !errors.Is(s.Err, sd.ErrNoDirectory) {
+		return false
 	}
+	n.say(why(s))
+	return true
 }
 
 // say logs a sentence unless it was the last one. That somebody is there follows a warning, and is

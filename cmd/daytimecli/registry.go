@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,22 +120,15 @@ func (r *registry) age(stale sd.State) string {
 }
 
 // why explains a set that is not known.
-func (r *registry) why(s sd.State) string {
-	if s.Err != nil {
+func why(s sd.State) string {
+	switch {
+	case s.Err == nil:
+		return "no answer yet"
+	case errors.Is(s.Err, sd.ErrNoDirectory):
+		return s.Err.Error()
+	default:
 		return fmt.Sprintf("cannot be read: %v", s.Err)
 	}
-	return r.unanswered()
-}
-
-// unanswered explains a registry that has neither failed nor given a set.
-func (r *registry) unanswered() string {
-	b, ok := r.backend.(*zk.Backend)
-	if !ok || b.Stats().Server == "" {
-		return "no answer yet"
-	}
-	directory := cmp.Or(strings.TrimSuffix(r.target.Path, "/"), "/go_servers")
-	return fmt.Sprintf("there is no directory %s in the ZooKeeper at %s (connected); "+
-		"nobody has registered there", directory, b.Stats().Server)
 }
 
 // maxStrangers is how many names a line shows that are no instances.
