@@ -68,6 +68,9 @@ func (d *directory) Settle()                   { <-time.After(10 * time.Millisec
 func (d *directory) Fail() error               { d.proxy.Refuse(); d.proxy.Cut(); return nil }
 func (d *directory) Restore() error            { d.proxy.Heal(); return nil }
 
+// Lacks says that there are names alone.
+func (*directory) Lacks() sdtest.Lacks { return sdtest.Lacks{Attributes: true, Policy: true} }
+
 func (d *directory) Put(instance string) error {
 	_, err := d.client.Put(d.t.Context(), d.path+"/"+instance, "", clientv3.WithLease(d.lease))
 	return err

@@ -73,7 +73,14 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 
 // Watch implements sd.Backend. The entries' values come with the events, so that a withdrawal is
 // told from a loss without a read.
-func (b *Backend) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) error {
+func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+	told := emit
+	emit = func(c sd.Change) {
+		if c.Reset {
+			c.Lacking = want
+		}
+		told(c)
+	}
 	calling, cancel := b.calling(ctx)
 	defer cancel()
 	n, err := b.connector.get(calling)
