@@ -23,7 +23,7 @@ const (
 	retryInterval = time.Second
 )
 
-// A desired state is what should become of a node.
+// A desired state is the end that a node is to come to.
 type desired int
 
 const (
@@ -56,7 +56,7 @@ type entry struct {
 	path  string // of the node
 }
 
-// An order is what callers of Announce want.
+// An order is set by the callers of Announce.
 type order struct {
 	busy    bool // an Announce is under way
 	desired desired
@@ -64,7 +64,7 @@ type order struct {
 	reports chan error // to that Announce; capacity 1, the latest wins
 }
 
-// A work is what reconciling has come to.
+// A work is the state of reconciling.
 type work struct {
 	node         node
 	reconciledOn *session.Conn
@@ -214,7 +214,7 @@ func (a *announcer) setDesired(e *entry, d desired) {
 	a.wake.Set()
 }
 
-// event takes note of what happened to a node. It does not block.
+// event takes note of an event of a node. It does not block.
 func (a *announcer) event(e gozk.Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// auditInterval is how often what should be is compared with what is, ± 20 %.
+// auditInterval is the time between two comparisons with ZooKeeper, ± 20 %.
 const auditInterval = 30 * time.Second
 
 // untilAudit returns how long it is to the next audit.
@@ -36,12 +36,12 @@ func (b baseline) fits(later baseline) bool {
 	return later.lo-b.hi <= rise && rise <= later.hi-b.lo
 }
 
-// scheduleAudit sets when the next audit is due. However much happens, it does not move: one event
-// that is missing among many is what audits are for.
+// scheduleAudit sets when the next audit is due. However much happens, it does not move: audits are
+// for one event that is missing among many.
 func (f *follower) scheduleAudit() { f.auditAt = time.Now().Add(untilAudit()) }
 
 // audit fails if an event was missed, so that everything is armed and read again:
-// https://github.com/prometheus/prometheus/issues/1895 is what happens without. It reports whether
+// https://github.com/prometheus/prometheus/issues/1895 shows a client without. It reports whether
 // the children must be listed again.
 func (f *follower) audit() (again bool, err error) {
 	now, exists, err := f.readBaseline()
@@ -61,7 +61,7 @@ func (f *follower) audit() (again bool, err error) {
 	}
 }
 
-// auditEvents compares the events of the persistent watch with what there should be. An event that
+// auditEvents compares the number of events of the persistent watch with Cversion. An event that
 // came while the Stat was read may stand for another one that is missing. So only an exact baseline
 // is the next one, and if the one in use is not, a list brings another.
 func (f *follower) auditEvents(now baseline) (again bool, err error) {

@@ -16,9 +16,9 @@ const (
 	clockInterval = claimTimeout / 2
 )
 
-// A changes is what events have told of children since the list, as far as it is not certain. Who
-// withdraws or takes over a node writes to it first, which is called a claim (see node.claim), and
-// deletes it then. A session that expires deletes it without that. So:
+// A changes holds the events of children since the list, as far as their meaning is not certain. A
+// server that withdraws its node, or takes over another, writes into it first, which is called a
+// claim (see node.claim), and deletes it then. A session that expires deletes it without that. So:
 //
 //	events of one child                        it
 //	Created                                    is there
@@ -33,7 +33,7 @@ const (
 // the list, or this process may have been stopped between the two events, so that they seem to be
 // close to each other. A link that stalls between them and does not break cannot be told.
 type changes struct {
-	present map[string]bool  // what events leave of each child
+	present map[string]bool  // whether each child exists, after its last event
 	claimed map[string]claim // a takeover may follow
 	left    map[string]bool  // of those that are gone: which withdrew
 
@@ -57,8 +57,8 @@ func newChanges() changes {
 	}
 }
 
-// listed begins anew with a list, which may know of the events up to that number. What is held back
-// of the time before is in it.
+// listed begins anew with a list, which may know of the events up to that number. Events that are
+// held back are in it.
 func (c *changes) listed(now time.Time, number int64) {
 	clear(c.present)
 	clear(c.claimed)
@@ -70,8 +70,8 @@ func (c *changes) listed(now time.Time, number int64) {
 	c.running(now)
 }
 
-// running notes that the process runs. If it has not for a while, what was received meanwhile is
-// read now, and claims of the last second are no sign.
+// running notes that the process runs. If it has not for a while, events that came meanwhile are
+// read only now, and their times say nothing.
 func (c *changes) running(now time.Time) {
 	if now.Sub(c.ran) > claimTimeout {
 		c.doubt = now.Add(claimTimeout)
@@ -102,7 +102,7 @@ func (c *changes) add(child string, e event) {
 	}
 }
 
-// certain takes out what is certain, as a difference to set. The rest stays: children that were
+// certain takes out all that is certain, as a difference to set. The rest stays: children that were
 // deleted and may have been taken over.
 func (c *changes) certain(set map[string]struct{}) (diff sd.Change) {
 	for name, is := range c.present {

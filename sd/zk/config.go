@@ -39,13 +39,13 @@ func (m watchMode) persistent(c *session.Conn) bool {
 	return m == watchPersistent || m == watchAuto && c.CanAddWatch()
 }
 
-// What acl may be.
+// The values of acl.
 const (
 	aclOpen    = "open"    // everybody may do everything
 	aclCreator = "creator" // everybody may read, those with our credentials do the rest
 )
 
-// A config is what a target says.
+// A config holds a target.
 type config struct {
 	session session.Config
 	parent  string // the directory
@@ -53,7 +53,7 @@ type config struct {
 	acl     []gozk.ACL // of what is created
 }
 
-// parseConfig reads what the target says and fills in the defaults.
+// parseConfig reads a target and fills in the defaults.
 func parseConfig(t sd.Target) (config, error) {
 	c := config{parent: t.Path, watch: watchAuto, acl: gozk.WorldACL(gozk.PermAll)}
 	c.session.Timeout = defaultTimeout
@@ -76,7 +76,7 @@ func parseConfig(t sd.Target) (config, error) {
 			errors.New("acl creator: want auth-file or tls-cert as well, to be known by"))
 	}
 	if err != nil {
-		t.Keys = nil // whoever mistook a key may have given a secret
+		t.Keys = nil // a key that is none may hold a secret
 		return config{}, fmt.Errorf("target %s: %w; want %s", t, err, targetGrammar)
 	}
 	return c, nil
@@ -123,12 +123,12 @@ func (c *config) set(key, value string) error {
 }
 
 // creatorACL lets those with our credentials do everything, and everybody read. The scheme auth
-// stands for whatever the creator has proved: a digest, a client certificate, or both.
+// stands for all that the creator has proved: a digest, a client certificate, or both.
 func creatorACL() []gozk.ACL {
 	return append(gozk.AuthACL(gozk.PermAll), gozk.WorldACL(gozk.PermRead)...)
 }
 
-// checkPath refuses what ZooKeeper would, and what it would read differently.
+// checkPath refuses a path that ZooKeeper refuses, or reads differently.
 func checkPath(p string) error {
 	switch {
 	case p == "/zookeeper" || strings.HasPrefix(p, "/zookeeper/"):

@@ -23,7 +23,7 @@ const maxMissed = 2
 // nothing else arms one: before ZooKeeper 3.9 a session has one watch mode for a path, and another
 // watch on the same path ends it (https://issues.apache.org/jira/browse/ZOOKEEPER-4466). So there
 // is one persistent watch on a Conn, and its events go to every follower, which is one Watch under
-// way. What the followers have learned of the directory they share as well.
+// way. The followers share their knowledge of the directory as well.
 type directory struct {
 	session  *session.Session
 	parent   string
@@ -70,7 +70,7 @@ func (d *directory) watch(ctx context.Context, emit func(sd.Change)) error {
 	}
 }
 
-// follow follows the directory for as long as there is one Conn, and says what ended that.
+// follow follows the directory for as long as there is one Conn, and returns the reason of its end.
 func (d *directory) follow(ctx context.Context, emit func(sd.Change)) error {
 	if err := d.refuses(); err != nil {
 		return err
@@ -158,8 +158,8 @@ func (d *directory) usePersistent(c *session.Conn) bool {
 	return persistent
 }
 
-// armedOn returns what is closed when an event was missed of the watch on c, or nil if there is no
-// watch on c.
+// armedOn returns the channel that is closed when an event of the watch on c was missed, or nil if
+// there is no watch on c.
 func (d *directory) armedOn(c *session.Conn) <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()

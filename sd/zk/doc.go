@@ -5,8 +5,14 @@
 // The directory is a znode, /go_servers unless the target says otherwise. Each server is one
 // ephemeral child whose name is its ip:port. The names alone are enough: one read lists every
 // server, and a plain program that lists the children and dials the names works. The data of a
-// child is a small JSON document that tells a restarted server its predecessor's node from a
-// stranger's; nobody else needs it.
+// child is a JSON document. It tells a restarted server its predecessor's node from a stranger's,
+// and is in the form that Curator's x-discovery, and Prometheus by its ServerSets or Nerve
+// discovery, take for an instance. A server whose data was changed writes it again.
+//
+// A node is removed or replaced in two writes: a claim, which changes its data, and the delete, in
+// one transaction with the create of its successor. So a watcher tells without a read a server that
+// withdraws from one whose session expired (see sd.Change.Withdrew), except where it lists for each
+// change.
 //
 // # States of a registration
 //
@@ -23,7 +29,7 @@
 //
 // # Reading the package
 //
-// Package session holds the session with ZooKeeper, and knows nothing of what is here; its errors
+// Package session holds the session with ZooKeeper, and knows nothing of directories; its errors
 // get the words of package sd in one place (errors.go). On a Conn of it, which is the time on one
 // server, a directory has the watch (directory.go, queue.go), and a follower, for one Watch, lists
 // and turns events into changes (follow.go, changes.go), which are audited (audit.go). An announcer
@@ -33,7 +39,7 @@
 //
 // # Security
 //
-// By default all is open, as ZooKeeper is: whoever reaches a server can read along, and add and
+// By default all is open, as ZooKeeper is: anybody who reaches a server can read along, and add and
 // remove names, which clients then dial. Against that:
 //
 //   - tls-ca=FILE makes every connection one with TLS (1.2 or later), to servers
@@ -52,8 +58,8 @@
 //     strangers' until their sessions end.
 //
 // Files are read again at every dial, and changes need no restart. No request is sent before the
-// credentials are accepted. What is denied is reported as [sd.ErrDenied] and tried again every 10
-// to 30 s.
+// credentials are accepted. A denial is reported as [sd.ErrDenied] and tried again every 10 to 30
+// s.
 //
 // The right to create and delete a child is the parent's to give, whatever the child's ACL says. So
 // an administrator should make the directory, and choose:
@@ -73,9 +79,10 @@
 // read, so that it is found by audits, half a minute late; a directory in which that happens twice
 // is then watched by a list for each change.
 //
-// Who may delete in the directory's own parent can remove the directory while it is empty, and / is
-// open by default: put it below a node of the administrator's, such as /prod/go_servers. And close
-// the port for clear text, which stays open to all whom the ACLs let in.
+// A client that may delete in the directory's own parent can remove the directory while it is
+// empty, and / is open by default: put it below a node of the administrator's, such as
+// /prod/go_servers. And close the port for clear text, which stays open to all whom the ACLs let
+// in.
 //
 // Not here: SASL, keys with a passphrase, revocation lists.
 //
@@ -99,8 +106,8 @@
 // It ends where changes times clients exceed the events that the servers can send. One server on
 // two shared cores sent about 25,000 a second while they were busy, and 80,000 while they were not
 // (BenchmarkFanOut in scale; measure yours). Five of the former carry 12 changes a second, and such
-// a rolling restart takes 27 minutes at least. What comes faster waits in the servers' memory, up
-// to 2.4 GB in each if all 10,000 servers are lost and return at once, before what Java adds to it.
+// a rolling restart takes 27 minutes at least. Faster changes wait in the servers' memory, up to
+// 2.4 GB in each if all 10,000 servers are lost and return at once, before what Java adds to it.
 // Lists end later: at 16 MiB, about 600,000 names, here, and at jute.maxbuffer in Java tools such
 // as zkCli.
 //

@@ -52,7 +52,7 @@ type markedError struct {
 func (e *markedError) Unwrap() []error { return []error{e.mark, e.error} }
 
 // translate gives the errors of package session and of ZooKeeper the marks of package sd. It is
-// applied in one place: to what a Backend returns.
+// applied in one place: to the errors that a Backend returns.
 func translate(err error) error {
 	switch {
 	case errors.Is(err, sd.ErrClosed), errors.Is(err, sd.ErrDenied):

@@ -38,8 +38,8 @@ func (d *directory) newFollower(c *session.Conn, emit func(sd.Change)) *follower
 	return &follower{directory: d, Conn: c, emit: emit, changes: newChanges()}
 }
 
-// run follows until ctx is done, or until what it returns. The watch is armed before the list, so
-// that no change falls between them.
+// run follows until ctx is done, or the set cannot be vouched for. The watch is armed before the
+// list, so that no change falls between them.
 func (f *follower) run(ctx context.Context) error {
 	f.sleep(ctx, jitter(f.lastSize()))
 	f.queue = f.subscribe(f.Conn)

@@ -23,7 +23,7 @@ func jitter(n int) time.Duration {
 	return rand.N(min(time.Duration(n)*jitterEach, maxJitter))
 }
 
-// A herd is what an announcer knows of its fleet: when every session has expired at once, the
+// A herd is the fleet as its announcer knows it: when every session has expired at once, the
 // servers do not all register again in the same moment. Only the announcer's goroutine uses it.
 type herd struct {
 	size    int       // of the directory, as of counted

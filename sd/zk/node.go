@@ -56,8 +56,8 @@ func (t *times) count() int {
 	return len(*t)
 }
 
-// A denial is what the ACLs did not let us do: the node of that session may not be removed, as long
-// as nobody changes the ACL of the directory.
+// A denial is a refusal of the ACLs: the node of that session may not be removed, as long as nobody
+// changes the ACL of the directory.
 type denial struct {
 	session int64
 	version int32 // of the directory's ACL
@@ -221,8 +221,8 @@ func (n *node) takeOver(c *session.Conn, stat *gozk.Stat, wanted func() bool) er
 	return err
 }
 
-// readStale returns the data of the node, and an error if it is not stale: anything but what this
-// host has written for the same address belongs to somebody, even if its data is empty.
+// readStale returns the data of the node, and an error if it is not stale: only data that this host
+// has written for the same address is. Every other node belongs to somebody, also one without data.
 func (n *node) readStale(c *session.Conn, stat *gozk.Stat) ([]byte, error) {
 	data, now, err := c.Get(n.path)
 	switch {
@@ -245,7 +245,7 @@ func (n *node) readStale(c *session.Conn, stat *gozk.Stat) ([]byte, error) {
 	return data, nil
 }
 
-// remembers reports whether the next Announce must know what happened in this one.
+// remembers reports whether the next Announce needs the past of the node.
 func (n *node) remembers() bool { return n.denied != denial{} || n.takeovers.count() > 0 }
 
 // claim pins the incarnation of the node that stat describes, and tells watchers that it may be
@@ -307,9 +307,9 @@ func (n *node) erase(c *session.Conn, stat *gozk.Stat, wanted func() bool) error
 	})
 }
 
-// ifAllowed does what removes the node. What the ACLs have denied once is not tried again before
-// somebody changes the directory's. Its version is read before the attempt, so that an attempt is
-// made again if the answer is about an older ACL.
+// ifAllowed calls do, which removes the node. After a denial it is not tried again before somebody
+// changes the directory's. Its version is read before the attempt, so that an attempt is made again
+// if the answer is about an older ACL.
 func (n *node) ifAllowed(c *session.Conn, stat *gozk.Stat, do func() error) error {
 	_, parent, err := c.Exists(n.parent)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// What follows runs in the announcer's goroutine, one call at a time.
+// All of this file runs in the announcer's goroutine, one call at a time.
 
 // maxTries bounds the attempts while others change the node at the same time.
 const maxTries = 5
@@ -71,7 +71,7 @@ func (a *announcer) isDue(e *entry, c *session.Conn) (desired, bool) {
 	return e.desired, due
 }
 
-// reconcile makes the node what d says, or finds that it is.
+// reconcile brings the node into state d, or finds it there.
 func (a *announcer) reconcile(c *session.Conn, e *entry, d desired) {
 	e.reconciledOn, e.due = c, time.Now().Add(untilAudit())
 	switch d {
@@ -134,7 +134,7 @@ func (a *announcer) keep(c *session.Conn, e *entry) {
 
 // remove removes the node if it is ours.
 func (a *announcer) remove(c *session.Conn, e *entry) {
-	if e.inDoubt { // this server may not have heard yet of what another one was asked for
+	if e.inDoubt { // this server may not know yet of a request to another
 		if _, err := c.Sync(e.path); err != nil {
 			e.due = time.Now().Add(retryInterval)
 			return
@@ -199,8 +199,8 @@ func (a *announcer) wants(e *entry, d desired) bool {
 	return e.desired == d
 }
 
-// report tells the Announce what became of d, unless it wants something else by now, and makes next
-// the desired state.
+// report tells the Announce the outcome of d, unless another state is desired by now, and makes
+// next the desired state.
 func (a *announcer) report(e *entry, d, next desired, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

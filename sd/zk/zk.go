@@ -43,9 +43,9 @@ func Open(t sd.Target) (sd.Backend, error) { return OpenBackend(t) }
 //	zk://host[:port][,host[:port]...][/path][?key=value[&key=value...]]
 //
 // The port is 2181 and the path /go_servers if they are left out. Keys: session-timeout, 10s by
-// default, is what is asked for (the server grants 2 to 20 of its ticks); watch is auto by default,
-// and persistent or children to force one; tls-ca, tls-cert, tls-key and auth-file are files, none
-// by default, and acl is open by default, or creator: see Security above. A path can hold neither %
+// default, is asked for (the server grants 2 to 20 of its ticks); watch is auto by default, and
+// persistent or children to force one; tls-ca, tls-cert, tls-key and auth-file are files, none by
+// default, and acl is open by default, or creator: see Security above. A path can hold neither %
 // nor a blank.
 //
 // OpenBackend connects in the background and does not wait: it fails only if t is wrong, or a file
@@ -98,9 +98,9 @@ func (b *Backend) Announce(ctx context.Context, entry sd.Entry, told func(sd.Sta
 	return translate(b.announcer.announce(ctx, entry.Instance, up))
 }
 
-// Close ends every call and the session, which removes what is still registered. It waits two
-// seconds at most for a server that does not answer; the session then ends by its timeout. It
-// returns nil.
+// Close ends every call and the session, which removes every node that is still registered. It
+// waits two seconds at most for a server that does not answer; the session then ends by its
+// timeout. It returns nil.
 func (b *Backend) Close() error {
 	b.stop()
 	b.session.Close()
@@ -119,7 +119,7 @@ func (b *Backend) Err() error {
 	return b.directory.diagnosis()
 }
 
-// Stats is what a Backend has seen, for an operator.
+// Stats are the figures of a Backend, for an operator.
 type Stats struct {
 	Session   int64         // 0 while there is none
 	Server    string        // which holds the session
@@ -128,10 +128,10 @@ type Stats struct {
 	Dials     int64         // connections tried
 	Recreated int64         // how often the client was given up, as when the data had gone back
 	Lists     int64         // how often the directory was listed
-	Repaired  int64         // how often an audit found what no event had told
+	Repaired  int64         // how often an audit found that an event was missed
 }
 
-// Stats returns what has happened since b was opened.
+// Stats counts from the opening of b.
 func (b *Backend) Stats() Stats {
 	s := b.session.Stats()
 	return Stats{

@@ -1,8 +1,8 @@
-// Package document is what stands in a node: pure functions, which know nothing of ZooKeeper.
+// Package document reads and writes the data of a node: pure functions, without ZooKeeper.
 //
 // Nobody needs the data of a node to find a server, whose address is the node's name. It tells a
-// restarted server that the node in its way is its own predecessor's, and other programs find in it
-// what they look for.
+// restarted server that the node in its way is its own predecessor's, and is understood by other
+// programs.
 package document
 
 import (
@@ -105,7 +105,7 @@ func encode(v any) []byte {
 	return data
 }
 
-// decode decodes what encode has encoded.
+// decode is the inverse of encode.
 func decode(data []byte, v any) {
 	if err := json.Unmarshal(data, v); err != nil {
 		panic(err)
