@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/sdtest"
 )
 
 // A news is one call of a follower.
@@ -20,50 +21,44 @@ type news struct {
 // A follower notes its calls, and checks that every difference is exact. What it has noted may be
 // read after synctest.Wait.
 type follower struct {
-	calls   []news
-	takes   time.Duration // that fn runs
-	members map[string]bool
-	stop    func()
+	*sdtest.Recorder
+	calls []news
+	takes time.Duration // that fn runs
+	stop  func()
 }
 
 // follow subscribes a follower. The end of the test stops it.
 func follow(t *testing.T, i *sd.Instancer) *follower {
-	f := &follower{}
+	f := &follower{Recorder: sdtest.NewRecorder()}
 	f.stop = i.Follow(func(c sd.Change) {
-		f.take(t, c.Reset, c.Up, c.Down)
+		f.take(t, c)
 		time.Sleep(f.takes)
 	})
-	t.Cleanup(f.stop)
+	t.Cleanup(func() {
+		f.stop()
+		if err := f.Err(); err != nil {
+			t.Error(err)
+		}
+	})
 	synctest.Wait()
 	return f
 }
 
-func (f *follower) take(t *testing.T, reset bool, up, down []string) {
-	if reset != (f.calls == nil) {
+func (f *follower) take(t *testing.T, c sd.Change) {
+	if c.Reset != (f.calls == nil) {
 		t.Errorf("call %d: want reset in the first one and in no other, have %v", len(f.calls)+1,
-			reset)
+			c.Reset)
 	}
-	if reset {
-		f.members = map[string]bool{}
-	}
-	for _, s := range down {
-		if !f.members[s] {
-			t.Errorf("call %d: down %s was not in the set", len(f.calls)+1, s)
-		}
-		delete(f.members, s)
-	}
-	for _, s := range up {
-		if f.members[s] {
-			t.Errorf("call %d: up %s was in the set already", len(f.calls)+1, s)
-		}
-		f.members[s] = true
-	}
-	f.calls = append(f.calls, news{reset, slices.Sorted(slices.Values(up)),
-		slices.Sorted(slices.Values(down))})
+	f.Emit(c)
+	f.calls = append(f.calls, news{c.Reset, slices.Sorted(slices.Values(c.Up)),
+		slices.Sorted(slices.Values(c.Down))})
 }
 
 // set is the set that follows from the calls, sorted.
-func (f *follower) set() []string { return slices.Sorted(maps.Keys(f.members)) }
+func (f *follower) set() []string {
+	names, _ := f.Set()
+	return names
+}
 
 func TestFollowBeginsWithTheWholeSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -219,7 +214,7 @@ func TestStuckFollowerDelaysNobody(t *testing.T) {
 		for n := range 15 {
 			pass(time.Second)
 			s.emit(up(instance(n)))
-			same(t, "members of a follower", n+1, len(f.members))
+			same(t, "members of a follower", n+1, len(f.set()))
 			same(t, "instances of a reader", n+1, len(r.last()))
 		}
 	})

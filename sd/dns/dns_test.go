@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -31,90 +29,25 @@ func TestConformance(t *testing.T) {
 
 // A follower is a Watch in the background.
 type follower struct {
-	t      testing.TB
-	cancel context.CancelFunc
-	done   chan error
-
-	mu   sync.Mutex
-	set  map[string]bool // nil: nothing was emitted
-	told int
+	*sdtest.Watching
+	t testing.TB
 }
 
 func follow(t testing.TB, b *Backend) *follower {
-	ctx, cancel := context.WithCancel(context.Background())
-	f := &follower{t: t, cancel: cancel, done: make(chan error, 1)}
-	t.Cleanup(cancel)
-	go func() {
-		f.done <- b.Watch(ctx, sd.Want{}, func(c sd.Change) {
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			f.told++
-			if c.Reset {
-				f.set = map[string]bool{}
-			}
-			for _, name := range c.Down {
-				delete(f.set, name)
-			}
-			for _, name := range c.Up {
-				f.set[name] = true
-			}
-		})
-	}()
-	return f
-}
-
-func (f *follower) state() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.set == nil {
-		return "unknown"
-	}
-	var all []string
-	for name := range f.set {
-		all = append(all, name)
-	}
-	slices.Sort(all)
-	return fmt.Sprint(all)
+	return &follower{sdtest.Watch(t, b, sd.Want{}), t}
 }
 
 // shows waits until the set is want.
 func (f *follower) shows(want ...string) {
 	f.t.Helper()
-	slices.Sort(want)
-	text := fmt.Sprint(want)
-	const bound = 3 * time.Second
-	for deadline := time.Now().Add(bound); f.state() != text; <-time.After(time.Millisecond) {
-		select {
-		case err := <-f.done:
-			f.t.Fatalf("want the set %.500s, have the end of the watch: %v", text, err)
-		default:
-		}
-		if time.Now().After(deadline) {
-			f.t.Fatalf("want the set %.500s within %v, have %.500s", text, bound, f.state())
-		}
-	}
+	sdtest.Eventually(f.t, 3*time.Second, func() error { return f.Shows(want...) })
 }
 
 // fails waits for the end of the watch, and checks that its error says want.
 func (f *follower) fails(want string) {
 	f.t.Helper()
-	select {
-	case err := <-f.done:
-		if err == nil || !strings.Contains(err.Error(), want) {
-			f.t.Errorf("want an error with %q, have %v", want, err)
-		}
-	case <-time.After(10 * time.Second):
-		f.t.Fatalf("want an error with %q, have the watch go on, with %s", want, f.state())
-	}
-}
-
-// stop ends the watch, at once.
-func (f *follower) stop() {
-	f.t.Helper()
-	began := time.Now()
-	f.cancel()
-	if err := <-f.done; !errors.Is(err, context.Canceled) || time.Since(began) > time.Second {
-		f.t.Errorf("want %v at once, have %v after %v", context.Canceled, err, time.Since(began))
+	if err := f.End(); err == nil || !strings.Contains(err.Error(), want) {
+		f.t.Errorf("want an error with %q, have %v", want, err)
 	}
 }
 
@@ -138,7 +71,7 @@ func TestServices(t *testing.T) {
 	for _, name := range []string{service, "_DAYTIME._tcp.example.com", "svc.example.com"} {
 		f := follow(t, z.open(t, name, ""))
 		f.shows(alice, bob, carol)
-		f.stop()
+		f.Stop()
 	}
 }
 
@@ -147,7 +80,7 @@ func TestAddresses(t *testing.T) {
 	z := newZone(t, "a.example.com. 60 IN A 192.0.2.1", "a.example.com. 60 IN AAAA 2001:db8::3")
 	f := follow(t, z.open(t, "a.example.com", "&port=8897"))
 	f.shows(alice, carol)
-	f.stop()
+	f.Stop()
 }
 
 // Nothing under a name is the empty set; no name is none.
@@ -159,18 +92,18 @@ func TestEmptyAndMissing(t *testing.T) {
 	disowned.shows()
 	missing := follow(t, z.open(t, "b.example.com", "&port=8897"))
 	<-time.After(300 * time.Millisecond)
-	if have := missing.state(); have != "unknown" {
-		t.Errorf("name that does not exist: want unknown, have %s", have)
+	if have, known := missing.Set(); known {
+		t.Errorf("name that does not exist: want unknown, have %q", have)
 	}
 	z.add(t, "b.example.com. 60 IN A 192.0.2.1")
 	missing.shows(alice)
 	z.remove("b.example.com.")
 	missing.fails(errNoName.Error())
-	if have := missing.state(); have != fmt.Sprint([]string{alice}) {
-		t.Errorf("name that is gone: want the last set, have %s", have)
+	if err := missing.Is(alice); err != nil {
+		t.Errorf("name that is gone: %v", err)
 	}
-	empty.stop()
-	disowned.stop()
+	empty.Stop()
+	disowned.Stop()
 }
 
 // A resolver that fails ends the watch with the reason, and never changes the set.
@@ -221,8 +154,8 @@ func TestResolverFails(t *testing.T) {
 			f.shows(alice)
 			d.instead(test.answer)
 			f.fails(test.want)
-			if have := f.state(); have != fmt.Sprint([]string{alice}) {
-				t.Errorf("want the last set, have %s", have)
+			if err := f.Is(alice); err != nil {
+				t.Error(err)
 			}
 		})
 	}
@@ -239,9 +172,9 @@ func TestTruncated(t *testing.T) {
 		}
 		f := follow(t, d.open(t, service, ""))
 		f.shows(want...)
-		f.stop()
-		if f.told != 1 {
-			t.Errorf("%d instances: want one emit, have %d", n, f.told)
+		f.Stop()
+		if f.Emits() != 1 {
+			t.Errorf("%d instances: want one emit, have %d", n, f.Emits())
 		}
 		t.Logf("%d instances: %d questions over UDP, %d over TCP", n, d.count("udp"), d.count("tcp"))
 	}
@@ -262,7 +195,7 @@ func TestWithoutEDNS(t *testing.T) {
 	})
 	f := follow(t, d.open(t, service, ""))
 	f.shows(alice)
-	f.stop()
+	f.Stop()
 }
 
 // The next server is asked when one does not answer, or refuses.
@@ -285,7 +218,7 @@ func TestNextServer(t *testing.T) {
 	if took := time.Since(began); took > 800*time.Millisecond {
 		t.Errorf("want the change within 0.8 s, have it after %v", took)
 	}
-	f.stop()
+	f.Stop()
 }
 
 // The DNS is asked again when the TTL is over, and not before.
@@ -304,7 +237,7 @@ func TestTTL(t *testing.T) {
 	if n := z.count("udp A "); n != 2 {
 		t.Errorf("want the name asked for twice, have %d times", n)
 	}
-	f.stop()
+	f.Stop()
 }
 
 func TestPause(t *testing.T) {
@@ -330,7 +263,7 @@ func TestEndsAtOnce(t *testing.T) {
 	b := d.open(t, service, "")
 	f, g := follow(t, b), follow(t, b)
 	<-time.After(50 * time.Millisecond)
-	f.stop()
+	f.Stop()
 	b.Close()
 	g.fails(sd.ErrClosed.Error())
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/sdtest"
 	mdns "github.com/miekg/dns"
 )
 
@@ -178,10 +179,7 @@ func silence(mdns.ResponseWriter, *mdns.Msg) {}
 // open opens name at the zone, and is asked again soon.
 func (z *zone) open(t testing.TB, name, keys string) *Backend {
 	t.Helper()
-	target, err := sd.ParseTarget("dns://" + z.address + "/" + name + "?interval=100ms" + keys)
-	if err != nil {
-		t.Fatal(err)
-	}
+	target := sdtest.Target(t, "dns://"+z.address+"/"+name+"?interval=100ms"+keys)
 	b, err := OpenBackend(target)
 	if err != nil {
 		t.Fatal(err)

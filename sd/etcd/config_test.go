@@ -9,6 +9,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/etcd"
+	"example.com/daytime/sd/sdtest"
 )
 
 func TestWrongTargets(t *testing.T) {
@@ -39,7 +40,7 @@ func TestWrongTargets(t *testing.T) {
 		"etcd://a?auth-file=" + file("bom", "\ufeffu:p", 0o600):  "byte order mark",
 		"etcd://a?auth-file=" + file("two", "u:p\nv:q\n", 0o600): "one line",
 	} {
-		_, err := etcd.Open(target(t, text))
+		_, err := etcd.Open(sdtest.Target(t, text))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "v:q") {
 			t.Errorf("%s: want an error with %q, have %v", text, want, err)
 		}

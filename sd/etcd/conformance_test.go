@@ -29,16 +29,6 @@ func connect(t testing.TB, addrs ...string) *clientv3.Client {
 	return client
 }
 
-// target parses what a test needs no error for.
-func target(t testing.TB, text string) sd.Target {
-	t.Helper()
-	parsed, err := sd.ParseTarget(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parsed
-}
-
 // A directory is one of its own on a real member, reached through a proxy.
 type directory struct {
 	t      testing.TB
@@ -59,7 +49,7 @@ func newDirectory(t testing.TB, member *etcdtest.Member, path, keys string) *dir
 	if _, err := d.client.Put(t.Context(), path, ""); err != nil {
 		t.Fatal(err)
 	}
-	d.target = target(t, "etcd://"+d.proxy.Addr()+path+keys)
+	d.target = sdtest.Target(t, "etcd://"+d.proxy.Addr()+path+keys)
 	return d
 }
 

@@ -11,6 +11,7 @@ import (
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/etcd/etcdtest"
 	"example.com/daytime/sd/internal/record"
+	"example.com/daytime/sd/sdtest"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -23,7 +24,7 @@ func TestEntry(t *testing.T) {
 	var r *sd.Registrar
 
 	t.Run("is a document with a lease", func(t *testing.T) {
-		r = register(t, server, alice)
+		r = sdtest.Register(t, server, alice)
 		await(t, phase(r, sd.Registered))
 		value, lease := entry(t, client, alice)
 		var d struct {
@@ -68,10 +69,10 @@ func TestEntry(t *testing.T) {
 				if since := r.State().Since; !since.After(before) {
 					return fmt.Errorf("want it lost and registered again, have %v", r.State())
 				}
-				return errors.Join(phase(r, sd.Registered)(), v.differs(alice), v.live())
+				return errors.Join(phase(r, sd.Registered)(), v.Is(alice), v.live())
 			})
-			if len(v.withdrew) > 0 {
-				t.Errorf("want it lost, have it withdrawn: %v", v.withdrew)
+			if len(v.withdrew()) > 0 {
+				t.Errorf("want it lost, have it withdrawn: %v", v.withdrew())
 			}
 		})
 	}
@@ -105,8 +106,8 @@ func TestEntry(t *testing.T) {
 		_, lease := entry(t, client, alice)
 		r.Deregister()
 		v.shows()
-		if len(v.withdrew) != 1 {
-			t.Errorf("want it withdrawn, have %v", v.withdrew)
+		if len(v.withdrew()) != 1 {
+			t.Errorf("want it withdrawn, have %v", v.withdrew())
 		}
 		if alive, err := client.TimeToLive(t.Context(), lease); err != nil || alive.TTL > 0 {
 			t.Errorf("want its lease revoked, have %v, %v", alive, err)
@@ -133,7 +134,7 @@ func TestTakeover(t *testing.T) {
 	v := follow(t, open(t, "etcd://"+member.Addr()))
 	old := predecessor(t, client, alice)
 	v.shows(alice)
-	r := register(t, b, alice)
+	r := sdtest.Register(t, b, alice)
 	await(t, phase(r, sd.Registered))
 	if _, lease := entry(t, client, alice); lease == old {
 		t.Errorf("want another lease, have the old one")
@@ -152,8 +153,8 @@ func TestTakeover(t *testing.T) {
 	}
 	predecessor(t, client, alice)
 	await(t, phase(r, sd.Conflict))
-	if v.min != 1 || v.differs(alice) != nil {
-		t.Errorf("want no gap, have a set of %d; %v", v.min, v.differs(alice))
+	if v.Smallest() != 1 || v.Is(alice) != nil {
+		t.Errorf("want no gap, have a set of %d; %v", v.Smallest(), v.Is(alice))
 	}
 }
 
@@ -162,7 +163,7 @@ func TestNothingIsWrittenAfterReconnect(t *testing.T) {
 	member := etcdtest.Start(t)
 	client := connect(t, member.Addr())
 	b := open(t, "etcd://"+member.Addr()+"?ttl=5s")
-	r := register(t, b, alice)
+	r := sdtest.Register(t, b, alice)
 	await(t, phase(r, sd.Registered))
 	got, err := client.Get(t.Context(), "/go_servers/"+alice)
 	if err != nil {
@@ -188,7 +189,7 @@ func TestClose(t *testing.T) {
 	member := etcdtest.Start(t)
 	b := open(t, "etcd://"+member.Addr())
 	v := follow(t, open(t, "etcd://"+member.Addr()))
-	ra, rb := register(t, b, alice), register(t, b, bob)
+	ra, rb := sdtest.Register(t, b, alice), sdtest.Register(t, b, bob)
 	await(t, phase(ra, sd.Registered))
 	await(t, phase(rb, sd.Registered))
 	v.shows(alice, bob)
@@ -199,8 +200,8 @@ func TestClose(t *testing.T) {
 		t.Errorf("want it closed within 2s, have %v", took)
 	}
 	v.shows()
-	if len(v.withdrew) != 2 {
-		t.Errorf("want both withdrawn, have %v", v.withdrew)
+	if len(v.withdrew()) != 2 {
+		t.Errorf("want both withdrawn, have %v", v.withdrew())
 	}
 	if err := b.Watch(t.Context(), sd.Want{}, nil); !errors.Is(err, sd.ErrClosed) {
 		t.Errorf("watch: want %v, have %v", sd.ErrClosed, err)

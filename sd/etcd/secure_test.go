@@ -11,6 +11,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/etcd/etcdtest"
+	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk/zktest"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
@@ -73,23 +74,23 @@ func TestUsers(t *testing.T) {
 	withAuth(t, connect(t, member.Addr()))
 	uri := "etcd://" + member.Addr() + "?ttl=2s&auth-file="
 	server, reader := open(t, uri+secret(t, "svc:s\n")), open(t, uri+secret(t, "cli:c\n"))
-	r := register(t, server, alice)
+	r := sdtest.Register(t, server, alice)
 	await(t, phase(r, sd.Registered))
 	v := follow(t, reader)
 	v.shows(alice)
 	<-time.After(3 * time.Second) // the lease is renewed
-	if err := errors.Join(v.differs(alice), v.live(), phase(r, sd.Registered)()); err != nil {
+	if err := errors.Join(v.Is(alice), v.live(), phase(r, sd.Registered)()); err != nil {
 		t.Error(err)
 	}
 	r.Deregister()
 	await(t, func() error { // without its own key there is no empty directory
-		if s := v.instancer.State(); s.Phase != sd.Stale {
+		if s := v.State(); s.Phase != sd.Stale {
 			return fmt.Errorf("want %s, have %v", sd.Stale, s)
 		}
 		return nil
 	})
 
-	denied := register(t, reader, bob)
+	denied := sdtest.Register(t, reader, bob)
 	await(t, func() error { return stateIs(denied.State(), sd.ErrDenied) })
 	for text, want := range map[string]string{
 		uri + secret(t, "cli:wrong"):  "authentication failed",
@@ -98,9 +99,9 @@ func TestUsers(t *testing.T) {
 	} {
 		v := follow(t, open(t, text))
 		await(t, func() error {
-			err := stateIs(v.instancer.State(), sd.ErrDenied)
-			if err == nil && !strings.Contains(v.instancer.State().Err.Error(), want) {
-				err = fmt.Errorf("want %q said, have %v", want, v.instancer.State())
+			err := stateIs(v.State(), sd.ErrDenied)
+			if err == nil && !strings.Contains(v.State().Err.Error(), want) {
+				err = fmt.Errorf("want %q said, have %v", want, v.State())
 			}
 			return err
 		})
@@ -120,7 +121,7 @@ func TestPasswordChanges(t *testing.T) {
 	defer root.Close()
 	file := secret(t, "svc:s")
 	b := open(t, "etcd://"+member.Addr()+"?ttl=2s&auth-file="+file)
-	r := register(t, b, alice)
+	r := sdtest.Register(t, b, alice)
 	await(t, phase(r, sd.Registered))
 	if _, err := root.UserChangePassword(t.Context(), "svc", "new"); err != nil {
 		t.Fatal(err)
@@ -133,7 +134,7 @@ func TestPasswordChanges(t *testing.T) {
 	member.Restart(t)
 	<-time.After(3 * time.Second)
 	await(t, func() error {
-		return errors.Join(v.differs(alice), v.live(), phase(r, sd.Registered)())
+		return errors.Join(v.Is(alice), v.live(), phase(r, sd.Registered)())
 	})
 }
 
@@ -146,7 +147,7 @@ func TestTLS(t *testing.T) {
 	uri := "etcd://" + member.Addr() + "?ttl=2s&tls-ca="
 	full := "&tls-cert=" + pem.ClientCert + "&tls-key=" + pem.ClientKey
 	b := open(t, uri+pem.CA+full)
-	r := register(t, b, alice)
+	r := sdtest.Register(t, b, alice)
 	await(t, phase(r, sd.Registered))
 	follow(t, b).shows(alice)
 
@@ -164,7 +165,7 @@ func TestTLS(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			v := follow(t, open(t, test.text))
 			await(t, func() error {
-				err := v.instancer.State().Err
+				err := v.State().Err
 				if err == nil || !strings.Contains(err.Error(), test.want) || errors.Is(err, sd.ErrDenied) != test.denied {
 					return fmt.Errorf("want %q (denied: %v), have %v", test.want, test.denied, err)
 				}

@@ -9,6 +9,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/etcd/etcdtest"
+	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk/zktest"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -22,8 +23,8 @@ func TestMissingDirectoryIsUnknown(t *testing.T) {
 	put(t, client, "/svc2/"+alice, "")
 	put(t, client, "/svc-old/"+alice, "")
 	<-time.After(300 * time.Millisecond)
-	if v.known || v.instancer.State().Phase != sd.Unknown {
-		t.Errorf("want nothing known, have %v, %v", v.set, v.instancer.State())
+	if set, known := v.Set(); known || v.State().Phase != sd.Unknown {
+		t.Errorf("want nothing known, have %v, %v", set, v.State())
 	}
 	put(t, client, "/svc", "")
 	v.shows()
@@ -41,10 +42,10 @@ func TestMissingDirectoryIsUnknown(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, func() error {
-		if s := v.instancer.State(); s.Phase != sd.Stale {
+		if s := v.State(); s.Phase != sd.Stale {
 			return fmt.Errorf("want %s, have %v", sd.Stale, s)
 		}
-		return v.differs(alice, bob)
+		return v.Is(alice, bob)
 	})
 }
 
@@ -85,13 +86,13 @@ func TestCompaction(t *testing.T) {
 func TestFrozen(t *testing.T) {
 	member := etcdtest.Start(t)
 	server, watcher := open(t, "etcd://"+member.Addr()+"?ttl=2s"), open(t, "etcd://"+member.Addr()+"?ttl=2s")
-	r := register(t, server, alice)
+	r := sdtest.Register(t, server, alice)
 	v := follow(t, watcher)
 	v.shows(alice)
 	member.Freeze(t)
 	began := time.Now()
 	await(t, func() error {
-		if s := v.instancer.State(); s.Phase != sd.Stale {
+		if s := v.State(); s.Phase != sd.Stale {
 			return fmt.Errorf("want %s, have %v", sd.Stale, s)
 		}
 		return nil
@@ -101,7 +102,7 @@ func TestFrozen(t *testing.T) {
 	member.Thaw(t)
 	thawed := time.Now()
 	await(t, func() error {
-		return errors.Join(v.live(), v.differs(alice), phase(r, sd.Registered)())
+		return errors.Join(v.live(), v.Is(alice), phase(r, sd.Registered)())
 	})
 	t.Logf("live and registered %v after the thaw", time.Since(thawed))
 }
@@ -110,7 +111,7 @@ func TestFrozen(t *testing.T) {
 func TestWiped(t *testing.T) {
 	member := etcdtest.Start(t)
 	server, watcher := open(t, "etcd://"+member.Addr()+"?ttl=2s"), open(t, "etcd://"+member.Addr()+"?ttl=2s")
-	r := register(t, server, alice)
+	r := sdtest.Register(t, server, alice)
 	v := follow(t, watcher)
 	v.shows(alice)
 	member.Wipe(t)
@@ -121,9 +122,9 @@ func TestWiped(t *testing.T) {
 		if value, _ := entry(t, client, alice); value == "" {
 			return errors.New("want the entry in the new data, have none")
 		}
-		return errors.Join(v.live(), v.differs(alice), phase(r, sd.Registered)())
+		return errors.Join(v.live(), v.Is(alice), phase(r, sd.Registered)())
 	})
-	if v.min != 1 {
-		t.Errorf("want the list kept meanwhile, have one of %d", v.min)
+	if v.Smallest() != 1 {
+		t.Errorf("want the list kept meanwhile, have one of %d", v.Smallest())
 	}
 }

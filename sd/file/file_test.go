@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -80,68 +79,31 @@ func TestConformance(t *testing.T) {
 
 // A follower is a Watch in the background, and the sets that it has told.
 type follower struct {
-	t      testing.TB
-	cancel context.CancelFunc
-	done   chan error
-
-	mu   sync.Mutex
-	sets []string // sorted names with blanks between
+	*sdtest.Watching
+	t testing.TB
 }
 
 func follow1(t testing.TB, b *Backend) *follower {
-	ctx, cancel := context.WithCancel(context.Background())
-	f := &follower{t: t, cancel: cancel, done: make(chan error, 1)}
-	t.Cleanup(cancel)
-	set := map[string]bool{}
-	go func() {
-		f.done <- b.Watch(ctx, sd.Want{}, func(c sd.Change) {
-			for _, name := range c.Down {
-				delete(set, name)
-			}
-			for _, name := range c.Up {
-				set[name] = true
-			}
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			var names []string
-			for name := range set {
-				names = append(names, name)
-			}
-			slices.Sort(names)
-			f.sets = append(f.sets, strings.Join(names, " "))
-		})
-	}()
-	return f
+	return &follower{sdtest.Watch(t, b, sd.Want{}), t}
 }
 
-func (f *follower) told() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Clone(f.sets)
+// told are the sets, as sorted names with blanks between.
+func (f *follower) told() (sets []string) {
+	for _, names := range f.Sets() {
+		sets = append(sets, strings.Join(names, " "))
+	}
+	return sets
 }
 
 // shows waits until the last set told is want.
 func (f *follower) shows(what, want string) {
 	f.t.Helper()
-	const bound = time.Second
-	for deadline := time.Now().Add(bound); ; <-time.After(time.Millisecond) {
-		sets := f.told()
-		if len(sets) > 0 && sets[len(sets)-1] == want {
-			return
+	sdtest.Eventually(f.t, time.Second, func() error {
+		if names, known := f.Set(); !known || strings.Join(names, " ") != want {
+			return fmt.Errorf("%s: want the set %q, have %q", what, want, f.told())
 		}
-		if time.Now().After(deadline) {
-			f.t.Fatalf("%s: want the set %q within %v, have %q", what, want, bound, sets)
-		}
-	}
-}
-
-// stop ends the watch and waits for it.
-func (f *follower) stop() {
-	f.t.Helper()
-	f.cancel()
-	if err := <-f.done; !errors.Is(err, context.Canceled) {
-		f.t.Errorf("watch: want %v, have %v", context.Canceled, err)
-	}
+		return nil
+	})
 }
 
 func open(t testing.TB, path string) *Backend {
@@ -201,7 +163,7 @@ func TestSeenAtOnce(t *testing.T) {
 			f.shows(name, bob)
 			must(t, write(dir+"/servers", carol)) // what it has become is watched as well
 			f.shows("written after it was "+name, carol)
-			f.stop()
+			f.Stop()
 		})
 	}
 }
@@ -243,7 +205,7 @@ func TestMissingFileIsWaitedFor(t *testing.T) {
 	}
 	must(t, write(dir+"/a/b/list", alice))
 	f.shows("made", alice)
-	f.stop()
+	f.Stop()
 }
 
 // A volume is a directory whose files are swapped together, as kubelet does it.
@@ -298,7 +260,7 @@ func TestSwapsUnderReaders(t *testing.T) {
 				t.Errorf("want only sets that were written, have %q", set)
 			}
 		}
-		f.stop()
+		f.Stop()
 	}
 	t.Logf("%d readers saw %d of %d swaps each, on average", readers, seen/readers, swaps)
 }
@@ -333,15 +295,15 @@ func TestHalfWrittenIsNoSet(t *testing.T) {
 			}
 			must(t, writer.Close())
 			if test.pause > patience { // it said so meanwhile
-				if err := <-f.done; !errors.Is(err, errWritten) {
+				if err := f.End(); !errors.Is(err, errWritten) {
 					t.Errorf("file held open: want %v, have %v", errWritten, err)
 				}
 				g := follow1(t, b)
 				g.shows("in the end", strings.Join([]string{alice, bob, carol}, " "))
-				g.stop()
+				g.Stop()
 			} else {
 				f.shows("in the end", strings.Join([]string{alice, bob, carol}, " "))
-				f.stop()
+				f.Stop()
 			}
 			if sets := f.told(); len(sets) > 2 {
 				t.Errorf("want nothing between the two files, have %q", sets)
@@ -376,7 +338,7 @@ func TestUnreadable(t *testing.T) {
 			f := follow1(t, open(t, path))
 			f.shows("at the start", alice)
 			must(t, test.change(path))
-			if err := <-f.done; err == nil || !strings.Contains(err.Error(), test.want) {
+			if err := f.End(); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("want an error with %q, have %v", test.want, err)
 			}
 			if sets := f.told(); len(sets) != 1 {
@@ -426,7 +388,7 @@ func TestCloseEndsWatch(t *testing.T) {
 	b := open(t, filepath.Join(t.TempDir(), "servers"))
 	f := follow1(t, b)
 	b.Close()
-	if err := <-f.done; !errors.Is(err, sd.ErrClosed) {
+	if err := f.End(); !errors.Is(err, sd.ErrClosed) {
 		t.Errorf("want %v, have %v", sd.ErrClosed, err)
 	}
 }

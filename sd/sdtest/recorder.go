@@ -208,6 +208,17 @@ func (r *Recorder) Has(instance string) bool {
 	return r.set[instance]
 }
 
+// Sets returns the sets there were after each emit since the first, sorted.
+func (r *Recorder) Sets() (all [][]string) {
+	replayed := NewRecorder()
+	for _, c := range r.changes() {
+		replayed.Emit(c)
+		names, _ := replayed.Set()
+		all = append(all, names)
+	}
+	return all
+}
+
 // Emits counts the calls of Emit since the mark.
 func (r *Recorder) Emits() int {
 	r.mu.Lock()

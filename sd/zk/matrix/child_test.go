@@ -16,6 +16,7 @@ import (
 	kitlog "github.com/go-kit/log"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/service"
 )
 
 // What a child process is told by its environment.
@@ -58,7 +59,8 @@ func serveUntil(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := startServer(target, os.Getenv(instanceVariable), kitlog.NewLogfmtLogger(kitlog.NewSyncWriter(os.Stderr)))
+	instance, logger := os.Getenv(instanceVariable), kitlog.NewLogfmtLogger(kitlog.NewSyncWriter(os.Stderr))
+	s, err := startServer(target, instance, service.New(instance), logger)
 	if err != nil {
 		return err
 	}

@@ -93,11 +93,14 @@ type tally struct {
 	mu        sync.Mutex
 	latencies []time.Duration
 	failed    int
-	attempts  map[string]int // failed ones, by kind
-	example   error          // the first failed request
+	attempts  map[string]int       // failed ones, by kind
+	example   error                // the first failed request
+	latest    map[string]time.Time // attempt at each instance
 }
 
-func newTally() *tally { return &tally{attempts: map[string]int{}} }
+func newTally() *tally {
+	return &tally{attempts: map[string]int{}, latest: map[string]time.Time{}}
+}
 
 // request takes down one request.
 func (t *tally) request(took time.Duration, err error) {
@@ -121,6 +124,7 @@ func (t *tally) factory(next kitsd.Factory) kitsd.Factory {
 			return nil, nil, err
 		}
 		return func(ctx context.Context, request any) (any, error) {
+			t.begin(instance)
 			response, err := call(ctx, request)
 			if err != nil {
 				t.attempt(err)
@@ -128,6 +132,19 @@ func (t *tally) factory(next kitsd.Factory) kitsd.Factory {
 			return response, err
 		}, closer, nil
 	}
+}
+
+func (t *tally) begin(instance string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.latest[instance] = time.Now()
+}
+
+// attempted returns when the latest attempt at instance began.
+func (t *tally) attempted(instance string) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.latest[instance]
 }
 
 func (t *tally) attempt(err error) {

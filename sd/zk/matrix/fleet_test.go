@@ -17,6 +17,7 @@ import (
 	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/zktest"
+	"example.com/daytime/service"
 	"example.com/daytime/transport/transporttest"
 )
 
@@ -43,6 +44,7 @@ type plan struct {
 	timeout   time.Duration // of sessions, sessionTimeout if 0
 	apart     bool          // clients have proxies of their own
 	query     string        // more of the target
+	slow      bool          // servers have a slow handler
 }
 
 // newFleet starts serverCount servers and clientCount clients under load, and returns when every client knows every server.
@@ -87,7 +89,11 @@ func (f *fleet) newTarget() sd.Target {
 // serve adds a server in this process.
 func (f *fleet) serve(instance string) *server {
 	f.Helper()
-	s, err := startServer(f.target, instance, kitlog.NewNopLogger())
+	svc := service.New(instance)
+	if f.slow {
+		svc = slow{svc}
+	}
+	s, err := startServer(f.target, instance, svc, kitlog.NewNopLogger())
 	if err != nil {
 		f.Fatal(err)
 	}

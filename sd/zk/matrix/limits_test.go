@@ -20,6 +20,7 @@ import (
 	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/zktest"
+	"example.com/daytime/service"
 	"example.com/daytime/transport"
 	"example.com/daytime/transport/transporttest"
 )
@@ -300,7 +301,8 @@ func deniedRow(t *testing.T, r *rig) {
 		t.Fatal(err)
 	}
 	target := sdtest.Target(t, targetText(r.Addrs(), "/denied", sessionTimeout))
-	s, err := startServer(target, transporttest.FreeAddress(t), kitlog.NewNopLogger())
+	instance := transporttest.FreeAddress(t)
+	s, err := startServer(target, instance, service.New(instance), kitlog.NewNopLogger())
 	if err != nil {
 		t.Fatal(err)
 	}

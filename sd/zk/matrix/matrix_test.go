@@ -40,6 +40,8 @@ func serverRows(t *testing.T, r *rig) {
 	aside(t, "bytes", func(t *testing.T) { bytesRow(t, r) })
 	aside(t, "directory", func(t *testing.T) { directoryRows(t, r) })
 	aside(t, "chaos", func(t *testing.T) { chaosRows(t, r) })
+	aside(t, "calls", func(t *testing.T) { callRows(t, r) })
+	aside(t, "slow", func(t *testing.T) { slowRow(t, r) })
 }
 
 // TestGhosts is the long form of F2.

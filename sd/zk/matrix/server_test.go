@@ -29,14 +29,14 @@ type server struct {
 	once      sync.Once  // closes
 }
 
-// startServer serves on instance and registers there. The registration may still be under way.
-func startServer(target sd.Target, instance string, logger kitlog.Logger) (*server, error) {
+// startServer serves svc on instance and registers there. The registration may still be under way.
+func startServer(target sd.Target, instance string, svc service.Service, logger kitlog.Logger) (*server, error) {
 	listener, err := transport.Listen(context.Background(), instance)
 	if err != nil {
 		return nil, err
 	}
 	s := &server{instance: instance, tap: newTap(), served: make(chan error, 1)}
-	s.transport = transport.NewDaytimeServer(endpoint.New(service.New(instance)), logger)
+	s.transport = transport.NewDaytimeServer(endpoint.New(svc), logger)
 	go func() { s.served <- s.transport.Serve(listener) }()
 	if s.backend, err = zk.OpenBackend(target, zk.Dial(s.tap.dial)); err != nil {
 		return nil, errors.Join(err, s.transport.Shutdown(context.Background()))
