@@ -22,8 +22,8 @@ func FollowPolicy() InstancerOption {
 	return func(i *Instancer) { i.steering = &steering{evaluator: fanout.NewEvaluator()} }
 }
 
-// A steering is what an Instancer that follows the policy has for it. The loop uses it, and a timer
-// when a line of the policy expires.
+// A steering is the part of an Instancer that follows the policy. The loop uses it, and a timer when
+// a line of the policy expires.
 type steering struct {
 	mu        sync.Mutex // held during an evaluation; taken before the Instancer's
 	evaluator *fanout.Evaluator

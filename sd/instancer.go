@@ -42,8 +42,8 @@ type Instancer struct {
 
 	steering *steering // nil: the policy is not followed
 
-	// Held while the set and the state change together: to whoever is told of a set the state says
-	// live, and vice versa.
+	// Held while the set and the state change together: a subscriber that is told of a set finds
+	// the state live, and one that is told of the state finds the set.
 	mu        sync.Mutex
 	rejected  int
 	strangers []string
@@ -207,7 +207,7 @@ func (i *Instancer) Deregister(ch chan<- kitsd.Event) { i.fanout.Unsubscribe(ch)
 // Follow subscribes fn to differences, which cost the change and not the size of the set. Fn is
 // called first with a Reset, as soon as a set is known, then with exact differences, at most every
 // 100 ms. What happens while fn runs is merged: for an instance that left repeatedly, Withdrew
-// tells of the last time. The calls come from one goroutine. The slices may be kept, but not
+// tells of the last time. The calls come from one goroutine. Slices and maps may be kept, but not
 // changed. Stop ends the subscription: fn is not running after it returned, so fn itself must not
 // call it.
 func (i *Instancer) Follow(fn func(Change)) (stop func()) {

@@ -38,15 +38,14 @@ func ofInstances(
 	attributes map[string]policy.Attributes, unread []string,
 ) (map[string]policy.Attributes, []string) {
 	isStranger := func(name string) bool { return refuse(name) != "" }
-	for name := range attributes {
-		if isStranger(name) {
-			attributes = maps.Clone(attributes)
-			maps.DeleteFunc(attributes, func(name string,
-				_ policy.Attributes) bool {
-				return isStranger(name)
-			})
-			break
-		}
+	strangers := slices.DeleteFunc(slices.Collect(maps.Keys(attributes)), func(name string) bool {
+		return !isStranger(name)
+	})
+	if len(strangers) > 0 {
+		attributes = maps.Clone(attributes)
+	}
+	for _, name := range strangers {
+		delete(attributes, name)
 	}
 	if slices.ContainsFunc(unread, isStranger) {
 		unread = slices.DeleteFunc(slices.Clone(unread), isStranger)

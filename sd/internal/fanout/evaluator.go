@@ -131,7 +131,7 @@ func (e *Evaluator) evaluate(names []string) Evaluation {
 func (e *Evaluator) Warning(hasPolicy bool, tally policy.Tally) error {
 	var all []error
 	if e.failure != nil && (hasPolicy || e.failure != errPolicyUnread) {
-		all = append(all, fmt.Errorf("policy version %d is not followed, the one before is: %w",
+		all = append(all, fmt.Errorf("policy version %d is not followed, but the last that could be read: %w",
 			e.version, e.failure))
 	}
 	if wrong := e.problems; len(wrong) > 0 {
