@@ -2,6 +2,7 @@ package lb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
 	kitendpoint "github.com/go-kit/kit/endpoint"
 	kitsd "github.com/go-kit/kit/sd"
 	kitlog "github.com/go-kit/log"
@@ -223,11 +225,12 @@ func (m *moments) gaps() (gaps []time.Duration) {
 // await waits for a condition outside synctest.
 func await(tb testing.TB, condition func() bool) {
 	tb.Helper()
-	for limit := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {
-		if time.Now().After(limit) {
-			tb.Fatal("condition not reached in 10 s")
+	wait.For(tb, 10*time.Second, func() error {
+		if !condition() {
+			return errors.New("condition not reached")
 		}
-	}
+		return nil
+	})
 }
 
 func nopLogger() kitlog.Logger { return kitlog.NewNopLogger() }
