@@ -120,8 +120,8 @@ func (h *handle) hurry(server string) {
 	h.urgent.set()
 }
 
-// retry is hurry, and gives up a handshake that is under way: since it began, the server has granted
-// a session to the probe, and this it has lost.
+// retry is hurry, and gives up a handshake that is under way: since it began, the server has
+// granted a session to the probe, and this it has lost.
 func (h *handle) retry(server string) {
 	h.hurry(server)
 	h.mu.Lock()
