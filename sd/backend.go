@@ -156,6 +156,14 @@ type Diagnoser interface {
 	Err() error
 }
 
+// A Waker is a Backend that knows when a call that failed is worth repeating, so that nothing waits
+// out a pause when the registry is back. Ready is called with the error that a Watch or an Announce
+// has returned. The channel is closed once the cause is over, which it may be by now; nil says that
+// this is not known.
+type Waker interface {
+	Ready(err error) <-chan struct{}
+}
+
 // What an error of a Backend can be told by, with [errors.Is].
 var (
 	// ErrConflict: the instance is registered by somebody else.

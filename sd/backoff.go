@@ -21,8 +21,8 @@ type backoff struct{ next time.Duration }
 func (b *backoff) reset() { b.next = 0 }
 
 // wait pauses after a call that failed with err, with full jitter and an upper bound that doubles
-// each time. It returns early when ctx is done.
-func (b *backoff) wait(ctx context.Context, err error) {
+// each time. It returns early when ctx is done, or ready is closed: then the cause is over.
+func (b *backoff) wait(ctx context.Context, err error, ready <-chan struct{}) {
 	b.next = min(max(2*b.next, backoffFirst), backoffMax)
 	pause := rand.N(b.next)
 	if errors.Is(err, ErrDenied) {
@@ -32,6 +32,16 @@ func (b *backoff) wait(ctx context.Context, err error) {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
+	case <-ready:
 	case <-timer.C:
 	}
+}
+
+// readyAfter returns what b tells by when a call that failed with err is to be repeated at once; nil
+// if it does not tell.
+func readyAfter(b Backend, err error) <-chan struct{} {
+	if b, ok := b.(Waker); ok {
+		return b.Ready(err)
+	}
+	return nil
 }

@@ -15,7 +15,7 @@ var errTest = errors.New("on demand")
 // took returns how long b waits after err.
 func took(ctx context.Context, b *backoff, err error) time.Duration {
 	start := time.Now()
-	b.wait(ctx, err)
+	b.wait(ctx, err, nil)
 	return time.Since(start)
 }
 
@@ -87,6 +87,22 @@ func TestBackoffEndsWithTheContext(t *testing.T) {
 		}
 		if d := took(ctx, &b, ErrDenied); d != 0 {
 			t.Errorf("pause with ctx done: want none, have %v", d)
+		}
+	})
+}
+
+// A pause is over when what failed is worth repeating, also a long one, and if it was so before.
+func TestBackoffEndsWhenReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ready := make(chan struct{})
+		time.AfterFunc(time.Second, func() { close(ready) })
+		for _, want := range []time.Duration{time.Second, 0} {
+			var b backoff
+			start := time.Now()
+			b.wait(t.Context(), ErrDenied, ready)
+			if took := time.Since(start); took != want {
+				t.Errorf("pause: want %v, have %v", want, took)
+			}
 		}
 	})
 }

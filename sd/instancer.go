@@ -104,7 +104,7 @@ func (i *Instancer) loop(ctx context.Context) {
 			return
 		}
 		i.interrupted(err)
-		pause.wait(ctx, err)
+		pause.wait(ctx, err, readyAfter(i.backend, err))
 	}
 }
 

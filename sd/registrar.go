@@ -162,7 +162,7 @@ func (r *Registrar) loop(run *run) {
 			return
 		}
 		r.failed(run, err)
-		pause.wait(run.ctx, err)
+		pause.wait(run.ctx, err, readyAfter(r.backend, err))
 	}
 	r.withdrawn(run, r.backend.Announce(run.ctx, r.entryOf(run), func(Status) {}))
 }

@@ -2,6 +2,7 @@ package zk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 var (
 	_ sd.Backend   = (*Backend)(nil)
 	_ sd.Diagnoser = (*Backend)(nil)
+	_ sd.Waker     = (*Backend)(nil)
 )
 
 // A Backend is one directory in one ZooKeeper ensemble, over one session. Its methods may be called
@@ -117,6 +119,20 @@ func (b *Backend) Err() error {
 		return translate(err)
 	}
 	return b.directory.diagnosis()
+}
+
+// Ready implements sd.Waker: what failed for want of a session is worth repeating once there is one.
+func (b *Backend) Ready(err error) <-chan struct{} {
+	if !errors.Is(err, session.ErrNoSession) && !errors.Is(err, session.ErrDisconnected) {
+		return nil
+	}
+	c, changed := b.session.Conn()
+	if c != nil && c.Err() == nil {
+		now := make(chan struct{})
+		close(now)
+		return now
+	}
+	return changed
 }
 
 // Stats are the figures of a Backend, for an operator.

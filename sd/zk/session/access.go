@@ -40,9 +40,9 @@ func (s *Session) Wait(ctx context.Context) (*Conn, error) {
 	}
 }
 
-// Err returns nil while there is a Conn, and otherwise why there is none, as far as is known at this
-// moment: the last failure, or what is waited for. It does not block. The error matches ErrNoSession,
-// and ErrDenied if that is the cause.
+// Err returns nil while there is a Conn, and otherwise why there is none, as far as is known at
+// this moment: the last failure, or what is waited for. It does not block. The error matches
+// ErrNoSession, and ErrDenied if that is the cause.
 func (s *Session) Err() error {
 	if c, _ := s.Conn(); c != nil {
 		return nil

@@ -65,6 +65,13 @@ func TestCodesOfMulti(t *testing.T) {
 				t.Errorf("result %d: want %v, have %v", n+1, want, have)
 			}
 		}
+		_, err = conn.Multi(
+			&gozk.CheckVersionRequest{Path: directory, Version: -1},
+			&gozk.SetDataRequest{Path: directory, Data: []byte("new"), Version: -1},
+		)
+		if err != nil || conn.Err() != nil {
+			t.Errorf("check and setData: want no error, have %v, %v", err, conn.Err())
+		}
 		l.FailNext(zkdev.OpMulti, codeQuota)
 		if _, err := conn.Multi(&gozk.DeleteRequest{Path: directory}); !errors.Is(err, ErrDenied) {
 			t.Errorf("want the quota's error, have %v", err)

@@ -138,7 +138,7 @@ func (c *Conn) askMultiRead(paths []string) (body []byte, err error) {
 		switch {
 		case tooLong != nil:
 			return nil
-		case err == nil && !answered: // it was sent on a later connection, as a sync of a path that is nobody's
+		case err == nil && !answered: // sent on a later connection, as a sync of nobody's path
 			return ErrDisconnected
 		}
 		return err

@@ -49,7 +49,7 @@ func (h *handle) dial(string, string, time.Duration) (net.Conn, error) {
 	h.waitFor("no answer to the handshake yet", t)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.target = t
+	h.target, h.shaking = t, true
 	h.guard = newGuard(conn, timeout, func(shake handshake) { h.onHandshake(t, shake) })
 	h.guard.longList = h.session.longList
 	return h.guard, nil
@@ -102,7 +102,11 @@ func (h *handle) connectTCP(t target) (net.Conn, error) {
 func (h *handle) secure(conn net.Conn, t target) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(h.ctx, max(dialTimeout, h.handshakeTimeout()))
 	defer cancel()
-	return h.session.config.TLS.secure(ctx, conn, t)
+	secured, err := h.session.config.TLS.secure(ctx, conn, t)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("%v: TLS handshake: no answer in time: %w", t, os.ErrDeadlineExceeded)
+	}
+	return secured, err
 }
 
 func (h *handle) handshakeTimeout() time.Duration {

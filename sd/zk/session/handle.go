@@ -31,6 +31,7 @@ type handle struct {
 	mu       sync.Mutex
 	guard    *guard        // the current or last connection
 	target   target        // of guard
+	shaking  bool          // the handshake of guard is under way
 	last     handshake     // of guard, if it was answered
 	timeout  time.Duration // as negotiated, or as asked for before that
 	up       *Conn         // nil while there is no session
@@ -92,7 +93,7 @@ func (h *handle) onHandshake(t target, shake handshake) {
 	server := t.String()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.last = shake
+	h.last, h.shaking = shake, false
 	switch {
 	case shake.refused:
 		h.refused = time.Now()
@@ -119,6 +120,18 @@ func (h *handle) hurry(server string) {
 	h.urgent.set()
 }
 
+// retry is hurry, and gives up a handshake that is under way: since it began, the server has
+// granted a session to the probe, and this it has lost.
+func (h *handle) retry(server string) {
+	h.hurry(server)
+	h.mu.Lock()
+	shaking := h.shaking
+	h.mu.Unlock()
+	if shaking {
+		h.closeGuard()
+	}
+}
+
 // dialFailed notes that there is no connection to t. One that was closed before it was known here
 // is no proof that the server has seen less than this session: it has not been told.
 func (h *handle) dialFailed(t target, err error) {
@@ -135,6 +148,9 @@ func (h *handle) dialFailed(t target, err error) {
 // be saved: it may be over in a moment, as when a server loads another certificate.
 func (h *handle) failed(t target, err error) {
 	h.failure = err
+	if errors.Is(err, os.ErrDeadlineExceeded) { // of a handshake, TLS's included
+		h.plan.timedOut()
+	}
 	if h.plan.failure(t) && errors.Is(err, ErrDenied) && !h.isSaving() {
 		h.session.limiter.denied()
 	}

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// dialInterval is the time between two dials in the long run, with a jitter of 4 % both ways:
-	// 1.9 dials a second, and a server that is back is found after 0.55 s.
-	dialInterval = 530 * time.Millisecond
+	// dialInterval is the time between two dials in the long run, with a jitter of 4 % both ways: a
+	// server that is back is found within 0.54 s.
+	dialInterval = 500 * time.Millisecond
 	// deniedPause is the time between two dials while only a person can mend the reason.
 	deniedPause = 10 * time.Second
 )

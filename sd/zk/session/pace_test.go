@@ -131,8 +131,8 @@ func TestRateLimiterIsShared(t *testing.T) {
 		}
 		<-ctx.Done()
 		synctest.Wait()
-		if n := dials.Load(); n > 4+114 || n < 110 {
-			t.Errorf("dials in a minute: want 110 to 118, have %d", n)
+		if n := dials.Load(); n > 4+120 || n < 120 {
+			t.Errorf("dials in a minute: want 120 to 124, have %d", n)
 		}
 	})
 }

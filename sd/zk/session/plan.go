@@ -24,7 +24,8 @@ type plan struct {
 	failed    map[target]bool // since the last session
 	last      target          // which has its turn late in the next round
 	preferred string          // a target, which has the next turn
-	rounds    int             // that ended in vain
+	slow      bool            // a target did not answer in time in this round
+	rounds    int             // in which one did not, since the last session
 }
 
 func newPlan(r *resolver) *plan {
@@ -32,7 +33,7 @@ func newPlan(r *resolver) *plan {
 }
 
 // next returns the next target. It blocks only while there is none and lookups are under way. While
-// there is a session to be saved, rounds in vain do not count.
+// there is a session to be saved, rounds do not count.
 func (p *plan) next(ctx context.Context, saving bool) (target, error) {
 	for {
 		p.begin()
@@ -70,10 +71,17 @@ func (p *plan) begin() {
 func (p *plan) end(counts bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.tried = nil
-	if counts {
+	if counts && p.slow {
 		p.rounds++
 	}
+	p.tried, p.slow = nil, false
+}
+
+// timedOut notes that a target did not answer in time.
+func (p *plan) timedOut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.slow = true
 }
 
 // pick draws one of those that had no turn yet in this round.
@@ -124,7 +132,7 @@ func (p *plan) failure(t target) (all bool) {
 func (p *plan) success() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.tried, p.rounds = nil, 0
+	p.tried, p.slow, p.rounds = nil, false, 0
 	clear(p.failed)
 }
 
@@ -134,7 +142,8 @@ func (p *plan) size() int { return max(1, len(p.resolver.view().targets)) }
 // handshakeTimeout is how long one target may take for its connect reply. When the loss of a
 // connection is noticed, a third of the session timeout is left, in which every target has its
 // turn, and a single one has two. When there is no session to be saved the time doubles with each
-// round in vain: a new session waits for a commit, and a slow disk must not cause a storm of dials.
+// round in which it was too short: a new session waits for a commit, and a slow disk must not cause
+// a storm of dials.
 func (p *plan) handshakeTimeout(session time.Duration, saving bool) time.Duration {
 	n := time.Duration(p.size())
 	p.mu.Lock()

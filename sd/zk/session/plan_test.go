@@ -43,6 +43,7 @@ func TestRounds(t *testing.T) {
 					t.Fatalf("%d hosts: have %d rounds in round %d", n, p.rounds, round)
 				}
 				seen = append(seen, draw(t, p))
+				p.timedOut()
 			}
 			if n > 1 && seen[0] == last {
 				t.Errorf("%d hosts: %s has two turns one after the other", n, last)
@@ -57,8 +58,11 @@ func TestRounds(t *testing.T) {
 			t.Errorf("%d hosts: want many orders, have %d", n, len(orders))
 		}
 		p.success()
+		for range 3 * n { // refused, and not slow
+			draw(t, p)
+		}
 		if p.rounds != 0 {
-			t.Errorf("after a session: want no round, have %d", p.rounds)
+			t.Errorf("%d hosts, after a session: want no round, have %d", n, p.rounds)
 		}
 	}
 }

@@ -8,7 +8,10 @@ import (
 	"time"
 )
 
-const pingXid = -2
+const (
+	pingXid  = -2
+	statSize = 68 // bytes of a node's Stat
+)
 
 // A replies is what a guard knows of the requests under way on its connection, and of their
 // replies. Three kinds of replies need a look: those with a vector, whose length go-zookeeper
@@ -143,9 +146,9 @@ func checkVector(opcode int32, size int, body []byte) error {
 	return nil
 }
 
-// checkMulti checks the results of a multi to their end: those of a delete and of a create, which
-// is all that is asked for, or an error in the place of each. Each begins with an operation,
-// whether it is the end, and an error code.
+// checkMulti checks the results of a multi to their end: those of a create, a delete, a setData and
+// a check, or an error in the place of each. Each begins with an operation, whether it is the end,
+// and an error code.
 func checkMulti(size int, body []byte) error {
 	if size > frameHead {
 		return errMulti
@@ -164,7 +167,9 @@ func checkMulti(size int, body []byte) error {
 			length = 4
 		case op == opCreate && len(body) >= 4:
 			length = 4 + int64(binary.BigEndian.Uint32(body))
-		case op != opDelete:
+		case op == opSetData:
+			length = statSize
+		case op != opDelete && op != opCheck:
 			return fmt.Errorf("%w: result of operation %d in a multi", ErrBadFrame, op)
 		}
 		if length > int64(len(body)) {

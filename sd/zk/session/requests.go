@@ -40,7 +40,9 @@ func (c *Conn) Get(path string) (data []byte, stat *gozk.Stat, err error) {
 }
 
 // Create creates a node, and returns its path. Flags are go-zookeeper's, such as FlagEphemeral.
-func (c *Conn) Create(path string, data []byte, flags int32, acl []gozk.ACL) (made string, err error) {
+func (c *Conn) Create(
+	path string, data []byte, flags int32, acl []gozk.ACL,
+) (made string, err error) {
 	err = c.ask(func(conn *gozk.Conn) error {
 		made, err = conn.Create(path, data, flags, acl)
 		return err
@@ -63,7 +65,8 @@ func (c *Conn) Delete(path string, version int32) error {
 }
 
 // Multi does all of ops, or none: go-zookeeper's CreateRequest, DeleteRequest, SetDataRequest and
-// CheckVersionRequest. Each has a result, if there was an answer at all.
+// CheckVersionRequest. Each has a result, if there was an answer at all; results of more than 4 KiB
+// together end the Conn.
 func (c *Conn) Multi(ops ...any) (results []gozk.MultiResponse, err error) {
 	err = c.ask(func(conn *gozk.Conn) error {
 		results, err = conn.Multi(ops...)

@@ -187,7 +187,7 @@ func (s *Session) judgeProbe(timeout time.Duration) time.Duration {
 	}
 	if s.hurried != probed {
 		s.hurried = probed
-		s.current.hurry(probed.Server)
+		s.current.retry(probed.Server)
 	}
 	return timeout
 }

@@ -47,6 +47,8 @@ const (
 	opError        = -1 // in the results of a multi
 	opCreate       = 1
 	opDelete       = 2
+	opSetData      = 5
+	opCheck        = 13
 	opExists       = 3
 	opGetData      = 4
 	opSync         = 9

@@ -1,0 +1,219 @@
+package zk_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/sdtest"
+	"example.com/daytime/sd/zk"
+	"example.com/daytime/sd/zk/zktest"
+	"github.com/go-kit/log"
+)
+
+// How soon a server is registered again after an outage: the median, and the worst of all.
+const (
+	maxMedian = 300 * time.Millisecond
+	maxWorst  = 600 * time.Millisecond
+	// maxDialsASecond is what a client may dial in an outage, after a first round at once.
+	maxDialsASecond = 2
+)
+
+// An outage makes ZooKeeper unable to serve, for about d, and returns what ends it.
+type outage func(w *world, down *atomic.Bool, d time.Duration) (end func())
+
+var outages = map[string]outage{
+	"frozen": func(w *world, _ *atomic.Bool, d time.Duration) func() {
+		w.Freeze()
+		time.Sleep(d)
+		return w.Thaw
+	},
+	"stopped": func(w *world, down *atomic.Bool, d time.Duration) func() {
+		down.Store(true)
+		w.Disconnect()
+		time.Sleep(d)
+		return func() { down.Store(false) }
+	},
+	"not serving": func(w *world, _ *atomic.Bool, d time.Duration) func() {
+		w.Refuse(true)
+		w.Disconnect()
+		time.Sleep(d)
+		return func() { w.Refuse(false) }
+	},
+	"registrant frozen": func(w *world, _ *atomic.Bool, d time.Duration) func() { return func() { w.Expire() } },
+}
+
+// After an outage of three session timeouts and more, in which every session has expired, a server
+// is registered again at once, and dials during the outage were few.
+func TestBackAtOnce(t *testing.T) {
+	const timeout = 2 * time.Second
+	for _, hosts := range []string{"a.example.com", "a.example.com,b.example.com,c.example.com"} {
+		for name, begin := range outages {
+			t.Run(fmt.Sprintf("%s, %d hosts", name, strings.Count(hosts, ",")+1), func(t *testing.T) {
+				runs := 250
+				if strings.Contains(name, "frozen") { // it matters little when that begins
+					runs = 50
+				}
+				var took []time.Duration
+				for range runs {
+					inWorld(t, "zk://"+hosts+"?session-timeout="+timeout.String(), func(w *world) {
+						took = append(took, w.backAfter(begin, 3*timeout+rand.N(3*timeout), hosts))
+					})
+				}
+				slices.Sort(took)
+				median, worst := took[runs/2], took[runs-1]
+				t.Logf("median %v, worst %v of %d", median, worst, runs)
+				if median > maxMedian || worst > maxWorst {
+					t.Errorf("want a median of %v and %v at worst, have %v and %v", maxMedian, maxWorst, median, worst)
+				}
+			})
+		}
+	}
+}
+
+// backAfter returns how long after the end of an outage alice is registered again.
+func (w *world) backAfter(begin outage, d time.Duration, hosts string) time.Duration {
+	var down atomic.Bool
+	b, err := zk.OpenBackend(w.target, zk.Dial(func(ctx context.Context, network, address string) (net.Conn, error) {
+		if down.Load() {
+			return nil, errors.New("connection refused")
+		}
+		return w.Dial(ctx, network, address)
+	}))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { b.Close() })
+	w.register(b, alice)
+	time.Sleep(3*time.Second + rand.N(2*time.Second))
+	before, start := b.Stats().Dials, time.Now()
+	end := begin(w, &down, d)
+	synctest.Wait()
+	targets := float64(strings.Count(hosts, ",") + 1)
+	dials, most := b.Stats().Dials-before, targets+1.1+maxDialsASecond*time.Since(start).Seconds()
+	if float64(dials) > most {
+		w.t.Errorf("dials in %v: want %.1f at most, have %d", time.Since(start), most, dials)
+	}
+	end()
+	for start = time.Now(); time.Since(start) < time.Minute; time.Sleep(time.Millisecond) {
+		synctest.Wait()
+		_, stat, err := w.Get("/go_servers/" + alice)
+		if s := b.Stats(); err == nil && s.Session != 0 && stat.EphemeralOwner == s.Session {
+			break
+		}
+	}
+	return time.Since(start)
+}
+
+// The same on a real server, with twenty registrants at once: three session timeouts frozen, down,
+// and frozen themselves. The machine may be busy with other tests; the figures are logged.
+func TestBackOnZooKeeper(t *testing.T) {
+	const timeout, clients = 2 * time.Second, 20
+	for name, cut := range map[string]func(t *testing.T, server *zktest.Server, registrants *os.Process){
+		"frozen": func(t *testing.T, server *zktest.Server, _ *os.Process) {
+			server.Freeze(t)
+			time.Sleep(3 * timeout)
+			server.Thaw(t)
+		},
+		"restarted": func(t *testing.T, server *zktest.Server, _ *os.Process) {
+			server.Kill(t)
+			time.Sleep(3 * timeout)
+			server.Launch(t)
+			server.Await(t)
+		},
+		"registrants frozen": func(t *testing.T, _ *zktest.Server, registrants *os.Process) {
+			registrants.Signal(syscall.SIGSTOP)
+			time.Sleep(3 * timeout)
+			registrants.Signal(syscall.SIGCONT)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := zktest.Start(t, zktest.Config("clientPortListenBacklog=1000")) // no SYN is dropped while it is frozen
+			process := startRegistrants(t, fmt.Sprintf("zk://%s?session-timeout=%v", server.Addr(), timeout), clients)
+			wait := func() []time.Duration { return awaitRegistered(t, server, clients) }
+			wait()
+			time.Sleep(timeout)
+			cut(t, server, process)
+			took := wait()
+			t.Logf("median %v, worst %v of %d", took[clients/2], took[clients-1], clients)
+			if took[clients/2] > 2*maxMedian || took[clients-1] > 2*maxWorst {
+				t.Errorf("want a median of %v and %v at worst, have %v", 2*maxMedian, 2*maxWorst, took)
+			}
+		})
+	}
+}
+
+// awaitRegistered returns how long it takes each of the registrants to be registered by a session
+// that is connected, the shortest first.
+func awaitRegistered(t *testing.T, server *zktest.Server, clients int) (took []time.Duration) {
+	t.Helper()
+	start := time.Now()
+	for back := map[string]bool{}; len(back) < clients; time.Sleep(5 * time.Millisecond) {
+		if time.Since(start) > 30*time.Second {
+			t.Fatalf("after 30s: want %d registered, have %d", clients, len(back))
+		}
+		connected := server.FourLetter(t, "cons")
+		for session, nodes := range server.Ephemerals(t) {
+			for _, node := range nodes {
+				if !back[node] && strings.Contains(connected, fmt.Sprintf("sid=0x%x,", session)) {
+					back[node] = true
+					took = append(took, time.Since(start))
+				}
+			}
+		}
+	}
+	return took
+}
+
+// registrantsOf names the target and the number of what this program registers, in place of tests.
+const registrantsOf = "TEST_REGISTRANTS_OF"
+
+// startRegistrants starts a process with that many registrants, each with a session of its own.
+func startRegistrants(t *testing.T, target string, n int) *os.Process {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestRegistrants$")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s", registrantsOf, n, target))
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	return cmd.Process
+}
+
+// TestRegistrants is the process of startRegistrants, and else no test.
+func TestRegistrants(t *testing.T) {
+	var n int
+	var target string
+	if _, err := fmt.Sscan(os.Getenv(registrantsOf), &n, &target); err != nil {
+		return
+	}
+	for i := range n {
+		b, err := zk.Open(sdtest.Target(t, target))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := sd.NewRegistrar(b, fmt.Sprintf("192.0.2.1:%d", 1000+i), log.NewNopLogger())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Register()
+	}
+	select {} // until the parent kills this process
+}
