@@ -19,24 +19,8 @@ import (
 	"example.com/daytime/endpoint"
 	"example.com/daytime/service"
 	"example.com/daytime/transport"
+	"example.com/daytime/transport/transporttest"
 )
-
-// peer finds a program that others wrote. Without it the test is skipped, or fails if
-// REQUIRE_PEERS=1.
-func peer(t testing.TB, program, debianPackage string) (path string) {
-	t.Helper()
-	for _, name := range []string{program, "/usr/sbin/" + program} { // not in every PATH
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	missing := fmt.Sprintf("no %s here; apt-get install %s", program, debianPackage)
-	if os.Getenv("REQUIRE_PEERS") == "1" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
-}
 
 // rfc867Server serves the first example of RFC 867, which old clients expect, without our name.
 func rfc867Server(t *testing.T) (addr, line string) {
@@ -68,7 +52,7 @@ func output(t *testing.T, stdin, path string, args ...string) string {
 }
 
 func TestNetcatReadsOurServer(t *testing.T) {
-	nc := peer(t, "nc", "netcat-openbsd")
+	nc := transporttest.Program(t, "nc", "netcat-openbsd")
 	addr, line := rfc867Server(t)
 	host, port, _ := net.SplitHostPort(addr)
 	for _, request := range []string{"", "\n", "timestamp"} {
@@ -82,7 +66,7 @@ func TestNetcatReadsOurServer(t *testing.T) {
 
 // Net::Time writes a line end first; its recv fails on a reset, and then it returns nothing.
 func TestPerlReadsOurServer(t *testing.T) {
-	perl := peer(t, "perl", "perl")
+	perl := transporttest.Program(t, "perl", "perl")
 	addr, line := rfc867Server(t)
 	const script = `use Net::Time 'inet_daytime';
 		for (1..20) { print inet_daytime($ARGV[0], 'tcp', 5) // "nothing: $!\n" }`
@@ -95,7 +79,7 @@ func TestPerlReadsOurServer(t *testing.T) {
 // startXinetd serves RFC 867 with xinetd until the end of the test.
 func startXinetd(t *testing.T) (addr string) {
 	t.Helper()
-	xinetd := peer(t, "xinetd", "xinetd")
+	xinetd := transporttest.Program(t, "xinetd", "xinetd")
 	me, err := user.Current()
 	if err != nil {
 		t.Fatal(err)

@@ -387,7 +387,7 @@ func TestShutdownUnderTLSResetsNobody(t *testing.T) {
 }
 
 func TestOpenSSLReadsOurServer(t *testing.T) {
-	openssl := peer(t, "openssl", "openssl")
+	openssl := transporttest.Program(t, "openssl", "openssl")
 	a := newAuthority(t)
 	server := start(t, say("now"), a.serverTLS())
 	for _, arguments := range [][]string{nil, {"-alpn", "daytime"}} {

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"example.com/daytime/transport/transporttest"
 )
 
 const (
@@ -120,7 +122,7 @@ func startNaive(tb testing.TB) *wireServer {
 // startNginx serves the time with nginx's stream module, in one process, as the others.
 func startNginx(tb testing.TB) *wireServer {
 	tb.Helper()
-	nginx := peer(tb, "nginx", "nginx-light libnginx-mod-stream")
+	nginx := transporttest.Program(tb, "nginx", "nginx-light libnginx-mod-stream")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)

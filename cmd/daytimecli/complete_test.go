@@ -10,6 +10,7 @@ import (
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
+	"example.com/daytime/transport/transporttest"
 )
 
 func TestCompletions(t *testing.T) {
@@ -60,13 +61,11 @@ func TestCompletionScripts(t *testing.T) {
 			echo ${_comps[daytimecli]}`, "_daytimecli"},
 	} {
 		t.Run(test.shell, func(t *testing.T) {
-			if _, err := exec.LookPath(test.shell); err != nil {
-				t.Skipf("%v: apt-get install %s", err, test.shell)
+			program := transporttest.Program(t, test.shell, test.shell)
+			if test.shell == "bash" {
+				transporttest.File(t, "/usr/share/bash-completion/bash_completion", "bash-completion")
 			}
-			if _, err := os.Stat("/usr/share/bash-completion/bash_completion"); err != nil && test.shell == "bash" {
-				t.Skipf("%v: apt-get install bash-completion", err)
-			}
-			cmd := exec.Command(test.shell, "-c", test.script)
+			cmd := exec.Command(program, "-c", test.script)
 			cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 			out, err := cmd.CombinedOutput()
 			if have := strings.Join(strings.Fields(string(out)), " "); !strings.HasSuffix(have, test.want) {

@@ -110,16 +110,6 @@ func TestExportWatch(t *testing.T) {
 	}
 }
 
-// installed returns the path of a program of another package, or has the test skipped.
-func installed(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Skipf("%v: apt-get install %s", err, name)
-	}
-	return path
-}
-
 // write writes text to a file in dir, and returns its name.
 func write(t *testing.T, dir, name, text string) string {
 	t.Helper()
@@ -133,7 +123,7 @@ func write(t *testing.T, dir, name, text string) string {
 // HAProxy balances over the servers of the file that is exported for it.
 func TestExportToHAProxy(t *testing.T) {
 	t.Parallel()
-	haproxy, dir, front := installed(t, "haproxy"), t.TempDir(), transporttest.FreeAddress(t)
+	haproxy, dir, front := transporttest.Program(t, "haproxy", "haproxy"), t.TempDir(), transporttest.FreeAddress(t)
 	servers := []string{shelltest.Serve(t), shelltest.Serve(t)}
 	file := filepath.Join(dir, "daytime.cfg")
 	try(t, shell.ExitOK, "export", "haproxy", "--backend", "daytime", "-f", file,
@@ -155,7 +145,7 @@ func TestExportToHAProxy(t *testing.T) {
 // Prometheus has the servers of the file as its targets, and follows the file.
 func TestExportToPrometheus(t *testing.T) {
 	t.Parallel() // it takes 5 s to look at its files
-	prometheus, dir, addr := installed(t, "prometheus"), t.TempDir(), transporttest.FreeAddress(t)
+	prometheus, dir, addr := transporttest.Program(t, "prometheus", "prometheus"), t.TempDir(), transporttest.FreeAddress(t)
 	file := filepath.Join(dir, "targets.json")
 	config := write(t, dir, "prometheus.yml", "scrape_configs:\n- job_name: daytime\n  file_sd_configs:\n"+
 		"  - files: ["+file+"]\n    refresh_interval: 1s\n")

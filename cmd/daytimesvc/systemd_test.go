@@ -162,10 +162,7 @@ func testWrongSockets(t *testing.T, dir string) {
 
 // systemd's own tool, which hands over its sockets at the first connection.
 func testSocketActivate(t *testing.T, dir string) {
-	tool, err := exec.LookPath("systemd-socket-activate")
-	if err != nil {
-		t.Skipf("%v: apt-get install systemd", err)
-	}
+	tool := transporttest.Program(t, "systemd-socket-activate", "systemd")
 	addr := transporttest.FreeAddress(t)
 	p := shelltest.LaunchCommand(t, exec.Command(tool, "-l", addr, filepath.Join(dir, "daytimesvc"),
 		"--sd", "fixed://127.0.0.1:1", "--drain", "0s"))

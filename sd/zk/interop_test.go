@@ -18,6 +18,7 @@ import (
 	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/zktest"
+	"example.com/daytime/transport/transporttest"
 )
 
 // Where Debian puts what Curator's x-discovery needs (libcurator-discovery-java).
@@ -26,18 +27,6 @@ const javaDir = "/usr/share/java"
 var curatorJars = []string{
 	"curator-x-discovery", "curator-recipes", "curator-framework", "curator-client",
 	"jackson-databind", "jackson-core", "jackson-annotations", "guava", "zookeeper", "slf4j-simple",
-}
-
-// needPeer skips the test without the program, unless REQUIRE_PEERS=1.
-func needPeer(t *testing.T, what string, missing error) {
-	t.Helper()
-	switch {
-	case missing == nil:
-	case os.Getenv("REQUIRE_PEERS") == "1":
-		t.Fatalf("no %s: %v", what, missing)
-	default:
-		t.Skipf("no %s: %v", what, missing)
-	}
 }
 
 // Programs that know nothing of this one find its servers, with the addresses that they are to dial.
@@ -68,8 +57,7 @@ func registerForPeers(t *testing.T, path string) (addr string) {
 
 // Prometheus reads the directory as ServerSets and as Nerve, without relabelling.
 func TestPrometheusFindsServers(t *testing.T) {
-	program, err := exec.LookPath("prometheus")
-	needPeer(t, "Prometheus", err)
+	program := transporttest.Program(t, "prometheus", "prometheus")
 	addr := registerForPeers(t, "/go_servers")
 	dir := t.TempDir()
 	config := filepath.Join(dir, "prometheus.yml")
@@ -147,16 +135,12 @@ func freeAddress(t *testing.T) string {
 
 // Curator's x-discovery finds each server as an instance of a service that is called like the directory.
 func TestCuratorFindsServers(t *testing.T) {
-	_, err := exec.LookPath("javac") // java compiles the query itself, where there is a compiler
-	needPeer(t, "Java compiler (default-jdk-headless)", err)
-	java, err := exec.LookPath("java")
-	needPeer(t, "Java", err)
+	transporttest.Program(t, "javac", "default-jdk-headless") // where it is, java compiles the query
+	java := transporttest.Program(t, "java", "default-jdk-headless")
 	var classPath []string
 	for _, jar := range curatorJars {
 		jar = filepath.Join(javaDir, jar+".jar")
-		_, err := os.Stat(jar)
-		needPeer(t, "Curator x-discovery (libcurator-discovery-java)", err)
-		classPath = append(classPath, jar)
+		classPath = append(classPath, transporttest.File(t, jar, "libcurator-discovery-java"))
 	}
 	addr := registerForPeers(t, "/services/go_servers")
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)

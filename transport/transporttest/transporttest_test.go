@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -82,6 +83,40 @@ func TestAuthority(t *testing.T) {
 			t.Error("want it expired")
 		}
 	})
+}
+
+// An outcome notes how a test ended.
+type outcome struct {
+	testing.TB
+	failed, skipped string
+}
+
+func (o *outcome) Helper()                   {}
+func (o *outcome) Fatalf(f string, a ...any) { o.failed = fmt.Sprintf(f, a...) }
+func (o *outcome) Skipf(f string, a ...any)  { o.skipped = fmt.Sprintf(f, a...) }
+
+// What is missing skips a test, and fails one where it is required; both name the package.
+func TestMissingPeers(t *testing.T) {
+	for require, failed := range map[string]bool{"": false, "1": true} {
+		t.Setenv("REQUIRE_PEERS", require)
+		for name, look := range map[string]func(testing.TB) string{
+			"program": func(tb testing.TB) string { return transporttest.Program(tb, "no-such", "a-package") },
+			"file":    func(tb testing.TB) string { return transporttest.File(tb, "/no/such", "a-package") },
+		} {
+			o := &outcome{}
+			look(o)
+			text := o.skipped
+			if failed {
+				text = o.failed
+			}
+			if !strings.Contains(text, "apt-get install a-package") || (o.failed != "") != failed {
+				t.Errorf("%s, required %q: have %+v", name, require, o)
+			}
+		}
+	}
+	if have := transporttest.Program(t, "go", "golang"); have == "" {
+		t.Error("want the path of go, have none")
+	}
 }
 
 // An example is a test of its own: it has no *testing.T.

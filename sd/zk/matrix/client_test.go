@@ -173,6 +173,8 @@ func kind(err error) string {
 		return "no reply"
 	case errors.Is(err, transport.ErrTooLong):
 		return "too long"
+	case errors.Is(err, context.Canceled): // another attempt of the call has answered
+		return "cancelled"
 	default:
 		return err.Error()
 	}
