@@ -103,6 +103,7 @@ func prepare(tb testing.TB, n int, c config) (*Cluster, error) {
 		urls = append(urls, m.name+"=http://"+m.peer.addr())
 	}
 	for i, m := range cluster.members {
+		m.peer.start()
 		m.scheme = "http"
 		if c.tls != nil {
 			m.scheme = "https"

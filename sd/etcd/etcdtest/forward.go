@@ -38,7 +38,7 @@ func (l *link) close() {
 	l.sink.Close()
 }
 
-// forward listens for the peers of m, which itself listens on target.
+// forward listens for the peers of m, which itself listens on target, until start.
 func forward(c *Cluster, m *Member, target string) (*forwarder, error) {
 	ports, err := freePorts(1)
 	if err != nil {
@@ -48,10 +48,13 @@ func forward(c *Cluster, m *Member, target string) (*forwarder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &forwarder{cluster: c, member: m, target: target, listener: listener, links: map[*link]struct{}{}}
-	f.running.Go(f.accept)
-	return f, nil
+	return &forwarder{
+		cluster: c, member: m, target: target, listener: listener, links: map[*link]struct{}{},
+	}, nil
 }
+
+// start begins to forward, once the cluster is complete.
+func (f *forwarder) start() { f.running.Go(f.accept) }
 
 func (f *forwarder) addr() string { return f.listener.Addr().String() }
 

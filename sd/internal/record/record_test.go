@@ -11,7 +11,10 @@ import (
 
 	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/policy"
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const instance = "192.0.2.1:8897"
 

@@ -3,11 +3,15 @@ package sets_test
 import (
 	"fmt"
 	"slices"
+	"testing"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/internal/sets"
 	"example.com/daytime/sd/policy"
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func print(c sd.Change) {
 	slices.Sort(c.Up)

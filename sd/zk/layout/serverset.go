@@ -1,0 +1,49 @@
+package layout
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"example.com/daytime/sd/policy"
+)
+
+// ServerSet is that of Twitter's commons, which Finagle and Aurora write. Only those that are ALIVE
+// may be called. The shard and the metadata are tags. The weights of Finagle's vector_ nodes are
+// about other nodes than their own, and are not read.
+func ServerSet() Layout { return Layout{"serverset", true, readMember} }
+
+func readMember(name string, data []byte) (e policy.Entry, err error) {
+	if !strings.HasPrefix(name, "member_") {
+		return e, fmt.Errorf("%w: no member", ErrNobody)
+	}
+	var d struct {
+		Endpoint *struct {
+			Host string `json:"host"`
+			Port int    `json:"port"`
+		} `json:"serviceEndpoint"`
+		Status   string            `json:"status"`
+		Shard    *int              `json:"shard"`
+		Metadata map[string]string `json:"metadata"`
+	}
+	if err := json.Unmarshal(data, &d); err != nil {
+		return e, fmt.Errorf("member: %w", err)
+	}
+	switch {
+	case d.Status != "" && d.Status != "ALIVE":
+		return e, fmt.Errorf("%w: status %.64q", ErrNobody, d.Status)
+	case d.Endpoint == nil:
+		return e, fmt.Errorf("member: no serviceEndpoint")
+	}
+	if e.Instance, err = instance(d.Endpoint.Host, d.Endpoint.Port); err != nil {
+		return e, err
+	}
+	for key, value := range d.Metadata {
+		tag(&e.Attributes, key, value)
+	}
+	if d.Shard != nil && *d.Shard >= 0 {
+		tag(&e.Attributes, "shard", strconv.Itoa(*d.Shard))
+	}
+	return e, nil
+}
