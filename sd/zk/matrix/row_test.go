@@ -9,8 +9,9 @@ import (
 	"example.com/daytime/sd/zk"
 )
 
-// atOnce is how many dials a session may make before it has to keep to two a second: one for each ZooKeeper, and one.
-const atOnce = 4
+// atOnce is how many dials a session may make beyond two a second: one for each ZooKeeper, one more
+// of the token that the bucket begins with a part of, and one that is urgent and owes its token.
+const atOnce = 3 + 2
 
 // A row is one fault under way. It ends with the assertions that hold for every fault, and a line of the report.
 type row struct {
