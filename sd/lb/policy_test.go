@@ -1,0 +1,114 @@
+package lb_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	kitendpoint "github.com/go-kit/kit/endpoint"
+	kitlog "github.com/go-kit/log"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/lb"
+	"example.com/daytime/sd/mem"
+	"example.com/daytime/sd/policy"
+)
+
+// A tally counts the calls to each instance, and notes the latest.
+type tally struct {
+	mu    sync.Mutex
+	calls map[string]int
+	last  map[string]time.Time
+}
+
+func (c *tally) factory(instance string) (kitendpoint.Endpoint, io.Closer, error) {
+	return func(context.Context, any) (any, error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.calls[instance]++
+		c.last[instance] = time.Now()
+		return instance, nil
+	}, nil, nil
+}
+
+// take returns the counts, and begins anew.
+func (c *tally) take() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	taken := c.calls
+	c.calls = map[string]int{}
+	return taken
+}
+
+// An operator writes lines into a registry, and the calls go where these say.
+func TestCallsFollowThePolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const servers, header = 20, policy.Header + "\n"
+		registry := mem.NewRegistry()
+		name := func(i int) string { return fmt.Sprintf("192.0.2.%d:8897", i+1) }
+		for i := range servers {
+			a := policy.Attributes{Zone: fmt.Sprint("z", i%2), Tags: map[string]string{"version": "1"}}
+			if i == 0 {
+				a.Tags = map[string]string{"version": "2"}
+			}
+			registry.PutEntry(name(i), a)
+		}
+		backend := registry.Open()
+		defer backend.Close()
+		instancer := sd.NewInstancer(backend, kitlog.NewNopLogger(), sd.FollowPolicy())
+		defer instancer.Stop()
+		counts := &tally{calls: map[string]int{}, last: map[string]time.Time{}}
+		pool := lb.NewPool(instancer, counts.factory, kitlog.NewNopLogger())
+		defer pool.Close()
+		call := lb.Retry(pool, lb.NewRandom())
+		drive := func(n int) map[string]int {
+			t.Helper()
+			for range n {
+				if _, err := call(t.Context(), nil); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Millisecond)
+			}
+			return counts.take()
+		}
+		drive(1000)
+
+		drained := time.Now()
+		registry.SetPolicy(header + "drain " + name(3) + "\n")
+		drive(2000)
+		if have := counts.last[name(3)].Sub(drained); have > 200*time.Millisecond {
+			t.Errorf("drained: want the last call within 200 ms, have it after %v", have)
+		}
+		registry.Expire(name(3)) // lost, and back: drained all the same
+		registry.PutEntry(name(3), policy.Attributes{})
+		if have := drive(2000)[name(3)]; have > 0 {
+			t.Errorf("drained, expired and back: want no call, have %d", have)
+		}
+
+		registry.SetPolicy(header + "share version=2 10%\nweight " + name(1) + " 1000\n")
+		drive(12_000) // slow start of the one that was drained
+		have := drive(20_000)
+		for instance, want := range map[string]float64{
+			name(0): 2000, name(1): 18000. * 1000 / 2800, name(2): 18000. * 100 / 2800, name(3): 18000. * 100 / 2800,
+		} {
+			if math.Abs(float64(have[instance])-want) > 4.5*math.Sqrt(want) {
+				t.Errorf("%s: want %.0f calls, have %d", instance, want, have[instance])
+			}
+		}
+
+		registry.SetPolicy("")
+		local := lb.Retry(pool, lb.Local("z1", lb.NewRoundRobin()))
+		time.Sleep(time.Second)
+		for range 200 {
+			local(t.Context(), nil)
+		}
+		if have := counts.take(); len(have) != servers/2-1 { // the one that came back has no zone
+			t.Errorf("local: want calls to %d servers, have %v", servers/2-1, have)
+		}
+	})
+}
