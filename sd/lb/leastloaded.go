@@ -16,7 +16,15 @@ func NewLeastLoaded() LeastLoaded { return LeastLoaded{} }
 // Pick implements [Picker].
 func (LeastLoaded) Pick(_ context.Context, s *Snapshot, tried []*Member) *Member {
 	a, b := s.sampleTwo(tried)
-	if a != b && b.calls.Load()*int64(a.weight.Load()) < a.calls.Load()*int64(b.weight.Load()) {
+	if a == b {
+		return a
+	}
+	callsA, callsB := a.calls.Load(), b.calls.Load()
+	if !s.even {
+		callsA *= int64(b.weight.Load()) // calls for each unit of weight, times both weights
+		callsB *= int64(a.weight.Load())
+	}
+	if callsB < callsA {
 		return b
 	}
 	return a

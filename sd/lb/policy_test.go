@@ -94,7 +94,8 @@ func TestCallsFollowThePolicy(t *testing.T) {
 		drive(12_000) // slow start of the one that was drained
 		have := drive(20_000)
 		for instance, want := range map[string]float64{
-			name(0): 2000, name(1): 18000. * 1000 / 2800, name(2): 18000. * 100 / 2800, name(3): 18000. * 100 / 2800,
+			name(0): 2000, name(1): 18000. * 1000 / 2800,
+			name(2): 18000. * 100 / 2800, name(3): 18000. * 100 / 2800,
 		} {
 			if math.Abs(float64(have[instance])-want) > 4.5*math.Sqrt(want) {
 				t.Errorf("%s: want %.0f calls, have %d", instance, want, have[instance])
