@@ -109,7 +109,9 @@ func (r *resolver) answered(server string) {
 
 // query puts one question to one server, over UDP, and over TCP if the answer is truncated. A
 // server that does not know EDNS (RFC 6891, section 7) is asked without.
-func query(ctx context.Context, server, name string, kind uint16, timeout time.Duration) (answer, error) {
+func query(
+	ctx context.Context, server, name string, kind uint16, timeout time.Duration,
+) (answer, error) {
 	question := new(mdns.Msg).SetQuestion(name, kind)
 	question.SetEdns0(maxUDP, false)
 	m, err := exchange(ctx, "udp", server, question, timeout)

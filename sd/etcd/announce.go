@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/etcd/internal/cluster"
 	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/policy"
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -26,9 +27,9 @@ type announcement struct {
 	status  sd.Status // that was told last; the zero value: nothing yet
 }
 
-// announce publishes the entry and keeps it, unless the policy withholds it, until ctx is done or it
-// is lost. It goes on over one connection after the other: for as long as the lease may live, or,
-// while there is no entry, for as long as it takes.
+// announce publishes the entry and keeps it, unless the policy withholds it, until ctx is done or
+// it is lost. It goes on over one connection after the other: for as long as the lease may live,
+// or, while there is no entry, for as long as it takes.
 func (r *registration) announce(ctx context.Context, e sd.Entry, told func(sd.Status)) error {
 	a := &announcement{
 		registration: r,
@@ -36,15 +37,15 @@ func (r *registration) announce(ctx context.Context, e sd.Entry, told func(sd.St
 		changes:      e.Changes,
 		told:         told,
 	}
-	n, err := r.backend.connector.get(ctx)
+	n, err := r.backend.cluster.Get(ctx)
 	for err == nil {
 		err = a.steer(ctx, n)
 		switch {
 		case ctx.Err() != nil:
 			return err
-		case errors.Is(err, errCompacted):
+		case errors.Is(err, cluster.ErrCompacted):
 			err = nil // what has happened meanwhile is read
-		case a.status.Phase == "" || !n.over():
+		case a.status.Phase == "" || !n.Over():
 			return err
 		default:
 			n, err = a.reconnect(ctx)
@@ -54,23 +55,23 @@ func (r *registration) announce(ctx context.Context, e sd.Entry, told func(sd.St
 }
 
 // reconnect waits for the next connection.
-func (a *announcement) reconnect(ctx context.Context) (*conn, error) {
+func (a *announcement) reconnect(ctx context.Context) (*cluster.Conn, error) {
 	if a.status.Phase != sd.Registered {
-		return a.backend.connector.next(ctx)
+		return a.backend.cluster.Next(ctx)
 	}
 	alive, cancel := context.WithDeadline(ctx, a.renewed.Add(a.granted))
 	defer cancel()
-	n, err := a.backend.connector.next(alive)
+	n, err := a.backend.cluster.Next(alive)
 	if err == nil || ctx.Err() != nil {
 		return n, err
 	}
-	_, _, why := a.backend.connector.state()
+	_, why := a.backend.cluster.Current()
 	return nil, fmt.Errorf("%w: nothing was heard for the lease's %v: %w", errLost, a.granted, why)
 }
 
 // steer does what the policy says, over one connection. The policy is read before the entry is
 // written, and watched from there on.
-func (a *announcement) steer(ctx context.Context, n *conn) error {
+func (a *announcement) steer(ctx context.Context, n *cluster.Conn) error {
 	found, err := a.look(ctx, n)
 	if err != nil {
 		return err
@@ -80,11 +81,11 @@ func (a *announcement) steer(ctx context.Context, n *conn) error {
 			return err
 		}
 	}
-	s, err := newStream(ctx, n, found.revision+1, found.spans(a.registration)...)
+	s, err := n.Watch(ctx, found.revision+1, found.spans(a.registration)...)
 	if err != nil {
-		return n.judge(ctx, err)
+		return err
 	}
-	defer s.close()
+	defer s.Close()
 	_ = a.gate.Read(found.policy) // the last one stays
 	for {
 		again, why := a.withheld()
@@ -129,9 +130,10 @@ func (a *announcement) tell(ctx context.Context, p sd.Phase, why error) {
 	a.told(a.status)
 }
 
-// withhold takes the entry away, if there is one, and waits until the policy may say something else.
+// withhold takes the entry away, if there is one, and waits until the policy may say something
+// else.
 func (a *announcement) withhold(
-	ctx context.Context, n *conn, s *stream, again <-chan time.Time, why error,
+	ctx context.Context, n *cluster.Conn, s *cluster.Stream, again <-chan time.Time, why error,
 ) error {
 	if a.lease != 0 {
 		if err := a.leave(ctx, n); err != nil {
@@ -139,17 +141,17 @@ func (a *announcement) withhold(
 		}
 	}
 	a.tell(ctx, sd.Withheld, why)
-	ask := time.NewTicker(a.backend.config.patience())
+	ask := time.NewTicker(a.backend.config.Patience())
 	defer ask.Stop()
 	silent := 0 // signs of life that have not come
 	for {
 		select {
-		case response, open := <-s.responses:
+		case response, open := <-s.Responses:
 			silent = 0
 			if !open {
-				return n.judge(ctx, s.err)
+				return s.Err(ctx)
 			}
-			if err := check(response); err != nil {
+			if err := cluster.Check(response); err != nil {
 				return err
 			}
 			if a.readPolicy(response.Events) {
@@ -157,11 +159,10 @@ func (a *announcement) withhold(
 			}
 		case <-ask.C:
 			if silent++; silent > 2 {
-				n.end(n.because(errSilent))
-				return errSilent
+				return n.Silent()
 			}
-			if err := s.ask(); err != nil {
-				return n.judge(ctx, err)
+			if err := s.Ask(ctx); err != nil {
+				return err
 			}
 		case a.entry.Attributes = <-a.changes:
 			return errSteered
@@ -176,7 +177,7 @@ func (a *announcement) withhold(
 // readPolicy takes the policy from events, and reports whether there was one.
 func (a *announcement) readPolicy(events []*mvccpb.Event) (any bool) {
 	for _, e := range events {
-		if string(e.Kv.Key) == a.backend.config.parent {
+		if string(e.Kv.Key) == a.backend.config.Key {
 			_ = a.gate.Read(string(e.Kv.Value)) // of a key that was deleted it is empty
 			any = true
 		}
@@ -193,26 +194,26 @@ type found struct {
 }
 
 // spans are what is to be watched.
-func (f found) spans(r *registration) []span {
+func (f found) spans(r *registration) []cluster.Span {
 	if f.blind {
-		return []span{{key: r.key}}
+		return []cluster.Span{{Key: r.key}}
 	}
-	return []span{{key: r.key}, {key: r.backend.config.parent}}
+	return []cluster.Span{{Key: r.key}, {Key: r.backend.config.Key}}
 }
 
 // look reads the policy and the entry in one transaction, as the majority has them.
-func (r *registration) look(ctx context.Context, n *conn) (f found, err error) {
-	bounded, cancel := n.bounded(ctx, requestTimeout)
+func (r *registration) look(ctx context.Context, n *cluster.Conn) (f found, err error) {
+	bounded, cancel := n.Bounded(ctx, cluster.RequestTimeout)
 	defer cancel()
 	got, err := n.Txn(bounded).
-		Then(clientv3.OpGet(r.key), clientv3.OpGet(r.backend.config.parent)).
+		Then(clientv3.OpGet(r.key), clientv3.OpGet(r.backend.config.Key)).
 		Commit()
-	if errors.Is(explain(err), sd.ErrDenied) && !isAuth(err) {
+	if errors.Is(cluster.Explain(err), sd.ErrDenied) && !cluster.IsAuth(err) {
 		f.blind = true
 		got, err = n.Txn(bounded).Then(clientv3.OpGet(r.key)).Commit()
 	}
 	if err != nil {
-		return f, n.judge(ctx, err)
+		return f, n.Judge(ctx, err)
 	}
 	f.revision = got.Header.Revision
 	for i, response := range got.Responses {
@@ -238,7 +239,7 @@ func (a *announcement) record() string {
 
 // record is the value of an entry that says nothing of itself.
 func (r *registration) record() record.Record {
-	parent := r.backend.config.parent
+	parent := r.backend.config.Key
 	return record.Record{
 		Instance:   r.instance,
 		Service:    parent[1+lastSlash(parent):],

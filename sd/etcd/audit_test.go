@@ -25,7 +25,7 @@ func newFollower(t *testing.T, member *etcdtest.Member, changes *[]sd.Change) *f
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.Close() })
-	n, err := b.connector.next(t.Context())
+	n, err := b.cluster.Next(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

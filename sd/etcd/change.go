@@ -12,7 +12,12 @@ import (
 func (f *follower) reset() {
 	f.known = true
 	f.backend.missing.Store(false)
-	c := sd.Change{Reset: true, Up: make([]string, 0, len(f.entries)), Policy: f.policy(), Ignored: f.ignored()}
+	c := sd.Change{
+		Reset:   true,
+		Up:      make([]string, 0, len(f.entries)),
+		Policy:  f.policy(),
+		Ignored: f.ignored(),
+	}
 	for name, e := range f.entries {
 		c.Up = append(c.Up, name)
 		describe(&c, name, e, entry{})

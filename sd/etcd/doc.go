@@ -5,9 +5,9 @@
 // The directory is a prefix, /go_servers/ unless the target says otherwise. Each server is one key
 // under it, named ip:port, with a lease: it ends with the server, or is withdrawn. The value is a
 // JSON document, the same as the data of a znode in sd/zk; nobody needs it to find a server. The
-// directory's own key, /go_servers, is made, empty, by who registers, and stays: with it a directory
-// without servers is an empty set, without it nothing is known. Its value is the policy (see package
-// policy); ?policy=off follows none.
+// directory's own key, /go_servers, is made, empty, by who registers, and stays: with it a
+// directory without servers is an empty set, without it nothing is known. Its value is the policy
+// (see package policy); ?policy=off follows none.
 //
 // # Watching
 //
@@ -15,11 +15,11 @@
 // happens from the next revision on. Three things are not believed:
 //
 //   - A connection. It is to one member at a time, and whoever finds that the member does not
-//     answer, or has no leader, ends it for all; the next member is tried. (etcd's own client spreads
-//     its requests over all members, those that are frozen included.)
+//     answer, or has no leader, ends it for all; the next member is tried. (etcd's own client
+//     spreads its requests over all members, those that are frozen included.)
 //   - Silence. The watch's stream is asked for a sign of life every third of the ttl.
-//   - Completeness. Every half minute an audit reads the directory, as the majority has it; what the
-//     watch has missed ends it. See audit.go for what this costs.
+//   - Completeness. Every half minute an audit reads the directory, as the majority has it; what
+//     the watch has missed ends it. See audit.go for what this costs.
 //
 // If the history that the watch needs was compacted the set is read again, as a whole.
 //
@@ -49,24 +49,24 @@
 //
 // # Security
 //
-//   - tls-ca=FILE makes every connection one with TLS (1.2 or later), to members that the authorities
-//     in FILE, and no others, have certified under the name that stands in the target.
+//   - tls-ca=FILE makes every connection one with TLS (1.2 or later), to members that the
+//     authorities in FILE, and no others, have certified under the name that stands in the target.
 //   - tls-cert=FILE&tls-key=FILE show a client certificate. Its common name is the user's, if etcd
 //     runs with --client-cert-auth and authentication is on.
 //   - auth-file=FILE holds one line, user:password. It must be a regular file of this user's with
 //     mode 0600 or stricter. Without TLS the password crosses the network in clear text.
 //
-// Files are read again for every connection, and changes need no restart. What is denied is reported
-// as [sd.ErrDenied] and tried again every 10 to 30 s.
+// Files are read again for every connection, and changes need no restart. What is denied is
+// reported as [sd.ErrDenied] and tried again every 10 to 30 s.
 //
 // Rights, with etcdctl role grant-permission: clients want read on the key /go_servers and on the
 // prefix /go_servers/; servers want readwrite on the prefix and read on the key. Readwrite on the
-// key itself is for those who steer; a server that has it makes the key if it is missing. Whoever may
-// write under the prefix can remove every server.
+// key itself is for those who steer; a server that has it makes the key if it is missing. Whoever
+// may write under the prefix can remove every server.
 //
 // # Time
 //
-// A server that dies is gone from the directory after the granted ttl, and after as much again if the
-// leader changes meanwhile: a new leader gives every lease its whole time. The cluster grants no ttl
-// under one and a half election timeouts (2 s by default).
+// A server that dies is gone from the directory after the granted ttl, and after as much again if
+// the leader changes meanwhile: a new leader gives every lease its whole time. The cluster grants
+// no ttl under one and a half election timeouts (2 s by default).
 package etcd

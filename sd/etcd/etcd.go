@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/etcd/internal/cluster"
 	"example.com/daytime/sd/internal/record"
 )
 
@@ -18,13 +19,13 @@ var (
 
 // A Backend is one directory in one etcd cluster. Its methods may be called concurrently.
 type Backend struct {
-	config    config
-	owner     record.Owner
-	connector *connector
-	closed    context.Context // done when Close begins, which ends every call
-	close     context.CancelFunc
-	cleaners  sync.WaitGroup // goroutines that withdraw late; Close awaits them
-	once      sync.Once      // Close
+	config   config
+	owner    record.Owner
+	cluster  *cluster.Cluster
+	closed   context.Context // done when Close begins, which ends every call
+	close    context.CancelFunc
+	cleaners sync.WaitGroup // goroutines that withdraw late; Close awaits them
+	once     sync.Once      // Close
 
 	mu            sync.Mutex
 	registrations map[string]*registration // by instance
@@ -36,6 +37,9 @@ type Backend struct {
 
 // An Option changes how a Backend is opened.
 type Option func(*options)
+
+// A DialFunc makes a connection to host:port. It is that of a net.Dialer.
+type DialFunc = cluster.DialFunc
 
 type options struct{ dial DialFunc }
 
@@ -49,10 +53,10 @@ func Open(t sd.Target) (sd.Backend, error) { return OpenBackend(t) }
 //
 //	etcd://host[:port][,host[:port]...][/prefix][?key=value[&key=value...]]
 //
-// The port is 2379 and the prefix /go_servers if they are left out; a slash at the end of the prefix
-// does not matter. Keys: ttl, 10s by default, of leases, in whole seconds (the cluster grants no
-// less than one and a half times its election timeout); tls-ca, tls-cert, tls-key and auth-file are
-// files, none by default: see Security above.
+// The port is 2379 and the prefix /go_servers if they are left out; a slash at the end of the
+// prefix does not matter. Keys: ttl, 10s by default, of leases, in whole seconds (the cluster
+// grants no less than one and a half times its election timeout); tls-ca, tls-cert, tls-key and
+// auth-file are files, none by default: see Security above.
 //
 // OpenBackend connects in the background and does not wait: it fails only if t is wrong, or a file
 // that it names. The caller must Close the backend.
@@ -61,7 +65,7 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkFiles(); err != nil {
+	if err := c.CheckFiles(); err != nil {
 		return nil, fmt.Errorf("etcd: open %s: %w", t, err)
 	}
 	o := options{dial: (&net.Dialer{}).DialContext}
@@ -69,9 +73,9 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 		option(&o)
 	}
 	b := &Backend{config: c, owner: record.Self(), registrations: map[string]*registration{}}
-	b.connector = newConnector(&b.config, o.dial)
+	b.cluster = cluster.New(&b.config.Config, o.dial)
 	b.closed, b.close = context.WithCancel(context.Background())
-	go b.connector.run()
+	b.cluster.Start()
 	return b, nil
 }
 
@@ -80,12 +84,12 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 	calling, cancel := b.calling(ctx)
 	defer cancel()
-	n, err := b.connector.get(calling)
+	n, err := b.cluster.Get(calling)
 	if err == nil {
 		f := follower{backend: b, conn: n, want: want, emit: emit}
 		err = f.run(calling)
 	}
-	return b.result(ctx, fmt.Errorf("etcd: watch %s: %w", b.config.parent, err))
+	return b.result(ctx, fmt.Errorf("etcd: watch %s: %w", b.config.Key, err))
 }
 
 // calling is ctx for a call, which Close ends as well.
@@ -113,19 +117,18 @@ func (b *Backend) Close() error {
 		b.close()
 		b.withdrawAll()
 		b.cleaners.Wait()
-		b.connector.close()
+		b.cluster.Close()
 	})
 	return nil
 }
 
 // Err says why there is no set: that nobody answers, or that there is no directory.
 func (b *Backend) Err() error {
-	n, _, err := b.connector.state()
-	switch {
-	case n == nil || n.over():
-		return fmt.Errorf("etcd: %w: %w", errNoConn, err)
-	case b.missing.Load():
-		return fmt.Errorf("etcd: %s: %w", b.config.parent, sd.ErrNoDirectory)
+	if _, err := b.cluster.Current(); err != nil {
+		return fmt.Errorf("etcd: %w: %w", cluster.ErrNoConn, err)
+	}
+	if b.missing.Load() {
+		return fmt.Errorf("etcd: %s: %w", b.config.Key, sd.ErrNoDirectory)
 	}
 	return nil
 }
@@ -141,15 +144,10 @@ type Stats struct {
 
 // Stats returns what has happened since b was opened.
 func (b *Backend) Stats() Stats {
-	s := Stats{Lists: b.lists.Load(), Repaired: b.repaired.Load()}
-	n, _, err := b.connector.state()
-	if n != nil && !n.over() {
-		s.Server = n.address.String()
-	} else {
-		s.Err = err
+	s := Stats{Dials: b.cluster.Dials(), Lists: b.lists.Load(), Repaired: b.repaired.Load()}
+	n, err := b.cluster.Current()
+	if s.Err = err; err == nil {
+		s.Server = n.Server()
 	}
-	b.connector.mu.Lock()
-	defer b.connector.mu.Unlock()
-	s.Dials = b.connector.dials
 	return s
 }

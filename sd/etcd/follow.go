@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/etcd/internal/cluster"
 	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/policy"
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -22,7 +23,7 @@ const (
 // A follower is one Watch on one connection. Its goroutine is the caller's.
 type follower struct {
 	backend *Backend
-	conn    *conn
+	conn    *cluster.Conn
 	want    sd.Want
 	emit    func(sd.Change)
 
@@ -84,14 +85,14 @@ func (e entry) attributes() policy.Attributes {
 func (f *follower) run(ctx context.Context) error {
 	for {
 		err := f.follow(ctx)
-		if !errors.Is(err, errCompacted) { // whose history is read again as a whole
+		if !errors.Is(err, cluster.ErrCompacted) { // whose history is read again as a whole
 			return err
 		}
 	}
 }
 
-// follow reads the set and watches from there on. The revision makes the two one: no change falls in
-// between.
+// follow reads the set and watches from there on. The revision makes the two one: no change falls
+// in between.
 func (f *follower) follow(ctx context.Context) error {
 	now, err := f.list(ctx)
 	if err != nil {
@@ -106,44 +107,44 @@ func (f *follower) follow(ctx context.Context) error {
 		return errRemoved
 	}
 	c := &f.backend.config
-	s, err := newStream(ctx, f.conn, now.revision+1, span{key: c.parent}, span{key: c.prefix(), prefix: true})
+	s, err := f.conn.Watch(ctx, now.revision+1,
+		cluster.Span{Key: c.Key}, cluster.Span{Key: c.prefix(), Prefix: true})
 	if err != nil {
-		return f.conn.judge(ctx, err)
+		return err
 	}
-	defer s.close()
+	defer s.Close()
 	return f.read(ctx, s)
 }
 
 // read takes in what a stream tells, wants signs of life of it, and audits it.
-func (f *follower) read(ctx context.Context, s *stream) error {
-	ask := time.NewTicker(min(max(f.backend.config.ttl/3, minAsk), maxAsk))
+func (f *follower) read(ctx context.Context, s *cluster.Stream) error {
+	ask := time.NewTicker(min(max(f.backend.config.TTL/3, minAsk), maxAsk))
 	defer ask.Stop()
 	audit := time.NewTimer(f.auditPause())
 	defer audit.Stop()
 	asked := time.Time{} // when a sign of life was wanted that has not come
 	for {
 		select {
-		case r, open := <-s.responses:
+		case r, open := <-s.Responses:
 			if !open {
-				return f.conn.judge(ctx, s.err)
+				return s.Err(ctx)
 			}
 			asked = time.Time{}
-			if err := check(r); err != nil {
+			if err := cluster.Check(r); err != nil {
 				return err
 			}
 			if err := f.apply(r.Events); err != nil {
 				return err
 			}
 		case now := <-ask.C:
-			if !asked.IsZero() && now.Sub(asked) > f.backend.config.patience() {
-				f.conn.end(f.conn.because(errSilent))
-				return context.Cause(f.conn.ctx)
+			if !asked.IsZero() && now.Sub(asked) > f.backend.config.Patience() {
+				return f.conn.Silent()
 			}
 			if asked.IsZero() {
 				asked = now
 			}
-			if err := s.ask(); err != nil {
-				return f.conn.judge(ctx, err)
+			if err := s.Ask(ctx); err != nil {
+				return err
 			}
 		case <-audit.C:
 			if err := f.audit(ctx); err != nil {
@@ -180,12 +181,14 @@ func (f *follower) list(ctx context.Context) (snapshot, error) {
 }
 
 // get reads the directory's own key, and the entries as asked for, in one transaction.
-func (f *follower) get(ctx context.Context, how ...clientv3.OpOption) (*clientv3.TxnResponse, error) {
+func (f *follower) get(
+	ctx context.Context, how ...clientv3.OpOption,
+) (*clientv3.TxnResponse, error) {
 	c := &f.backend.config
-	bounded, cancel := f.conn.bounded(ctx, listTimeout)
+	bounded, cancel := f.conn.Bounded(ctx, listTimeout)
 	defer cancel()
 	got, err := f.conn.Txn(bounded).
-		Then(clientv3.OpGet(c.parent), clientv3.OpGet(c.prefix(), how...)).
+		Then(clientv3.OpGet(c.Key), clientv3.OpGet(c.prefix(), how...)).
 		Commit()
-	return got, f.conn.judge(ctx, err)
+	return got, f.conn.Judge(ctx, err)
 }

@@ -5,17 +5,17 @@ import (
 	"fmt"
 	"time"
 
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/etcd/internal/cluster"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
-
-	"example.com/daytime/sd"
 )
 
 // publishAndKeep holds the entry over one connection: it renews the lease, and is told of what
 // happens to the key.
 func (a *announcement) publishAndKeep(
-	ctx context.Context, n *conn, s *stream, again <-chan time.Time,
+	ctx context.Context, n *cluster.Conn, s *cluster.Stream, again <-chan time.Time,
 ) error {
 	if a.status.Phase != sd.Registered {
 		if err := a.publish(ctx, n); err != nil {
@@ -23,37 +23,38 @@ func (a *announcement) publishAndKeep(
 		}
 		a.tell(ctx, sd.Registered, nil)
 	}
-	renewals, err := newRenewals(ctx, n, a.lease)
+	renewals, err := n.KeepAlive(ctx, a.lease)
 	if err != nil {
-		return n.judge(ctx, err)
+		return err
 	}
-	defer renewals.close()
+	defer renewals.Close()
 	return a.attend(ctx, n, s, renewals, again)
 }
 
 // attend waits for what may happen to an entry that is held.
 func (a *announcement) attend(
-	ctx context.Context, n *conn, s *stream, renewals *renewals, again <-chan time.Time,
+	ctx context.Context, n *cluster.Conn, s *cluster.Stream, renewals *cluster.Renewals,
+	again <-chan time.Time,
 ) error {
 	renew := time.NewTicker(a.granted / 3)
 	defer renew.Stop()
-	overdue := time.NewTimer(a.backend.config.patience())
+	overdue := time.NewTimer(a.backend.config.Patience())
 	defer overdue.Stop()
 	audit := time.NewTicker(auditEvery)
 	defer audit.Stop()
 	asked := time.Now() // for the renewal that newRenewals has begun with; zero: none is under way
 	for {
 		select {
-		case response, open := <-s.responses:
+		case response, open := <-s.Responses:
 			if !open {
-				return n.judge(ctx, s.err)
+				return s.Err(ctx)
 			}
 			if err := a.check(response); err != nil {
 				return err
 			}
-		case response, open := <-renewals.responses:
+		case response, open := <-renewals.Responses:
 			if !open {
-				return n.judge(ctx, renewals.err)
+				return renewals.Err(ctx)
 			}
 			if response.TTL <= 0 {
 				return fmt.Errorf("%w: the lease has ended", errLost)
@@ -65,13 +66,12 @@ func (a *announcement) attend(
 				continue // overdue decides
 			}
 			asked = now
-			overdue.Reset(a.backend.config.patience())
-			if err := renewals.ask(); err != nil {
-				return n.judge(ctx, err)
+			overdue.Reset(a.backend.config.Patience())
+			if err := renewals.Ask(ctx); err != nil {
+				return err
 			}
 		case <-overdue.C:
-			n.end(n.because(errSilent))
-			return errSilent
+			return n.Silent()
 		case <-audit.C:
 			found, err := a.get(ctx, n)
 			if err == nil {
@@ -96,7 +96,7 @@ func (a *announcement) attend(
 // check is what a response of the stream means for an entry that is held. What has happened to the
 // key before it became ours does not matter.
 func (a *announcement) check(response *pb.WatchResponse) error {
-	if err := check(response); err != nil {
+	if err := cluster.Check(response); err != nil {
 		return err
 	}
 	for _, e := range response.Events {

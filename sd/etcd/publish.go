@@ -2,16 +2,15 @@ package etcd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/etcd/internal/cluster"
 	"example.com/daytime/sd/internal/record"
 	"go.etcd.io/etcd/api/v3/mvccpb"
-	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -21,9 +20,9 @@ const (
 	maxTakeovers = 3
 )
 
-// publish makes sure that the entry exists and has our lease, and then that there is a directory: in
-// the other order there would be one without servers for a moment.
-func (a *announcement) publish(ctx context.Context, n *conn) error {
+// publish makes sure that the entry exists and has our lease, and then that there is a directory:
+// in the other order there would be one without servers for a moment.
+func (a *announcement) publish(ctx context.Context, n *cluster.Conn) error {
 	err := a.publishEntry(ctx, n)
 	if err == nil {
 		a.createParent(ctx, n)
@@ -31,7 +30,7 @@ func (a *announcement) publish(ctx context.Context, n *conn) error {
 	return err
 }
 
-func (a *announcement) publishEntry(ctx context.Context, n *conn) error {
+func (a *announcement) publishEntry(ctx context.Context, n *cluster.Conn) error {
 	for range publishTries {
 		found, err := a.get(ctx, n)
 		if err == nil && found != nil {
@@ -44,10 +43,10 @@ func (a *announcement) publishEntry(ctx context.Context, n *conn) error {
 			return err
 		}
 		switch done, err := a.put(ctx, n, found); {
-		case isLeaseGone(err):
+		case cluster.IsLeaseGone(err):
 			a.holding = holding{}
 		case err != nil:
-			return n.judge(ctx, err)
+			return n.Judge(ctx, err)
 		case done:
 			return nil
 		}
@@ -55,11 +54,11 @@ func (a *announcement) publishEntry(ctx context.Context, n *conn) error {
 	return errChanged
 }
 
-// createParent makes the directory's own key, if it is missing: with it an empty directory is a set,
-// without it nothing is known. Whoever may register need not be allowed to.
-func (r *registration) createParent(ctx context.Context, n *conn) {
-	parent := r.backend.config.parent
-	bounded, cancel := n.bounded(ctx, requestTimeout)
+// createParent makes the directory's own key, if it is missing: with it an empty directory is a
+// set, without it nothing is known. Whoever may register need not be allowed to.
+func (r *registration) createParent(ctx context.Context, n *cluster.Conn) {
+	parent := r.backend.config.Key
+	bounded, cancel := n.Bounded(ctx, cluster.RequestTimeout)
 	defer cancel()
 	_, _ = n.Txn(bounded).
 		If(clientv3.Compare(clientv3.CreateRevision(parent), "=", 0)).
@@ -68,19 +67,19 @@ func (r *registration) createParent(ctx context.Context, n *conn) {
 }
 
 // get reads the entry as the majority has it; nil: there is none.
-func (r *registration) get(ctx context.Context, n *conn) (*mvccpb.KeyValue, error) {
-	bounded, cancel := n.bounded(ctx, requestTimeout)
+func (r *registration) get(ctx context.Context, n *cluster.Conn) (*mvccpb.KeyValue, error) {
+	bounded, cancel := n.Bounded(ctx, cluster.RequestTimeout)
 	defer cancel()
 	got, err := n.Get(bounded, r.key)
 	if err != nil || len(got.Kvs) == 0 {
-		return nil, n.judge(ctx, err)
+		return nil, n.Judge(ctx, err)
 	}
 	return got.Kvs[0], nil
 }
 
-// mayReplace returns nil if an entry is ours, of this or of an earlier lease, or was written by this
-// host for the same address. Anything else belongs to somebody, even if its value is empty; and what
-// has no lease was put there by hand.
+// mayReplace returns nil if an entry is ours, of this or of an earlier lease, or was written by
+// this host for the same address. Anything else belongs to somebody, even if its value is empty;
+// and what has no lease was put there by hand.
 func (r *registration) mayReplace(found *mvccpb.KeyValue) error {
 	if r.lease != 0 && clientv3.LeaseID(found.Lease) == r.lease {
 		return nil
@@ -97,8 +96,8 @@ func (r *registration) mayReplace(found *mvccpb.KeyValue) error {
 }
 
 // ensureLease finds that the lease lives, or gets another one.
-func (r *registration) ensureLease(ctx context.Context, n *conn) error {
-	bounded, cancel := n.bounded(ctx, requestTimeout)
+func (r *registration) ensureLease(ctx context.Context, n *cluster.Conn) error {
+	bounded, cancel := n.Bounded(ctx, cluster.RequestTimeout)
 	defer cancel()
 	began := time.Now()
 	if r.lease != 0 {
@@ -107,14 +106,14 @@ func (r *registration) ensureLease(ctx context.Context, n *conn) error {
 			r.renewed, r.granted = began, seconds(alive.TTL)
 			return nil
 		}
-		if !isLeaseGone(err) {
-			return n.judge(ctx, err)
+		if !cluster.IsLeaseGone(err) {
+			return n.Judge(ctx, err)
 		}
 		r.holding = holding{}
 	}
-	lease, err := n.Grant(bounded, int64(r.backend.config.ttl/time.Second))
+	lease, err := n.Grant(bounded, int64(r.backend.config.TTL/time.Second))
 	if err != nil {
-		return n.judge(ctx, err)
+		return n.Judge(ctx, err)
 	}
 	r.lease, r.renewed, r.granted = lease.ID, began, seconds(lease.TTL)
 	return nil
@@ -123,7 +122,9 @@ func (r *registration) ensureLease(ctx context.Context, n *conn) error {
 // put creates the entry, or puts it in the place of what was found, which must be that still: the
 // name is never missing in between. It is not done if somebody was quicker. An entry that is as it
 // should be already is not written.
-func (a *announcement) put(ctx context.Context, n *conn, found *mvccpb.KeyValue) (done bool, err error) {
+func (a *announcement) put(
+	ctx context.Context, n *cluster.Conn, found *mvccpb.KeyValue,
+) (done bool, err error) {
 	if a.since.IsZero() {
 		a.since = time.Now()
 	}
@@ -140,7 +141,7 @@ func (a *announcement) put(ctx context.Context, n *conn, found *mvccpb.KeyValue)
 			clientv3.Compare(clientv3.Value(a.key), "=", string(found.Value)),
 		}
 	}
-	bounded, cancel := n.bounded(ctx, requestTimeout)
+	bounded, cancel := n.Bounded(ctx, cluster.RequestTimeout)
 	defer cancel()
 	result, err := n.Txn(bounded).
 		If(unchanged...).
@@ -157,18 +158,18 @@ func (a *announcement) put(ctx context.Context, n *conn, found *mvccpb.KeyValue)
 }
 
 // update replaces the value of an entry that is ours.
-func (a *announcement) update(ctx context.Context, n *conn) error {
-	bounded, cancel := n.bounded(ctx, requestTimeout)
+func (a *announcement) update(ctx context.Context, n *cluster.Conn) error {
+	bounded, cancel := n.Bounded(ctx, cluster.RequestTimeout)
 	defer cancel()
 	result, err := n.Txn(bounded).
 		If(clientv3.Compare(clientv3.LeaseValue(a.key), "=", a.lease)).
 		Then(clientv3.OpPut(a.key, a.record(), clientv3.WithLease(a.lease))).
 		Commit()
 	switch {
-	case isLeaseGone(err):
+	case cluster.IsLeaseGone(err):
 		return fmt.Errorf("%w: the lease has ended", errLost)
 	case err != nil:
-		return n.judge(ctx, err)
+		return n.Judge(ctx, err)
 	case !result.Succeeded:
 		return fmt.Errorf("%w: entry changed", errLost)
 	}
@@ -188,8 +189,6 @@ func (r *registration) wrote(found *mvccpb.KeyValue) bool {
 	other, _ := record.Parse(found.Value)
 	return other.Owner.Process == r.backend.owner.Process
 }
-
-func isLeaseGone(err error) bool { return errors.Is(rpctypes.Error(err), rpctypes.ErrLeaseNotFound) }
 
 func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 

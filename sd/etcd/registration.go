@@ -8,11 +8,15 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/etcd/internal/cluster"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// withdrawTimeout bounds a withdrawal, and Close.
-const withdrawTimeout = 2 * time.Second
+const (
+	withdrawTimeout = 2 * time.Second        // of a withdrawal, and of Close
+	latePause       = 100 * time.Millisecond // between two attempts to withdraw late
+	deniedPause     = 10 * time.Second       // the same, when only a person can mend what is wrong
+)
 
 // A registration is one instance of this backend, over all calls of Announce. Whoever works on its
 // entry holds the turn: an Announce for as long as it lasts, or the goroutine that withdraws late.
@@ -24,7 +28,7 @@ type registration struct {
 
 	// The backend's lock guards these.
 	announced bool               // an Announce is under way
-	late      context.CancelFunc // ends a withdrawal that goes on in the background; nil: there is none
+	late      context.CancelFunc // ends a withdrawal in the background; nil: there is none
 
 	// For the holder of the turn.
 	holding
@@ -41,9 +45,9 @@ type holding struct {
 	mod     int64     // revision of our last change of the entry
 }
 
-// Announce implements sd.Backend. The entry has a lease of its own. An entry that a predecessor left
-// behind, a process on this host with the same address or an earlier lease of this one, is taken
-// over in one step; any other is a conflict.
+// Announce implements sd.Backend. The entry has a lease of its own. An entry that a predecessor
+// left behind, a process on this host with the same address or an earlier lease of this one, is
+// taken over in one step; any other is a conflict.
 func (b *Backend) Announce(ctx context.Context, e sd.Entry, told func(sd.Status)) error {
 	r, err := b.begin(e.Instance)
 	if err != nil {
@@ -112,8 +116,8 @@ func (r *registration) take(ctx context.Context) error {
 
 func (r *registration) give() { r.turn <- struct{}{} }
 
-// withdraw removes the entry as the end of an Announce with ctx. What could not be confirmed is done
-// at the first contact, in the background.
+// withdraw removes the entry as the end of an Announce with ctx. What could not be confirmed is
+// done at the first contact, in the background.
 func (b *Backend) withdraw(ctx context.Context, r *registration) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawTimeout)
 	defer cancel()
@@ -144,7 +148,7 @@ func (b *Backend) withdrawLate(r *registration) {
 			case errors.Is(err, sd.ErrDenied):
 				pause(ctx, deniedPause)
 			default:
-				pause(ctx, minPause)
+				pause(ctx, latePause)
 			}
 		}
 	})
@@ -167,10 +171,10 @@ func (b *Backend) withdrawAll() {
 	leaving.Wait()
 }
 
-// withdraw removes the entry if it is ours. It says so first, in a change of the value: then watchers
-// know that it did not end with its lease. The lease is revoked, and the entry with it: whatever
-// request is still on its way with this lease comes to nothing. It goes on, over one connection after
-// the other, until ctx is done.
+// withdraw removes the entry if it is ours. It says so first, in a change of the value: then
+// watchers know that it did not end with its lease. The lease is revoked, and the entry with it:
+// whatever request is still on its way with this lease comes to nothing. It goes on, over one
+// connection after the other, until ctx is done.
 func (r *registration) withdraw(ctx context.Context) error {
 	if err := r.take(ctx); err != nil {
 		return err
@@ -179,9 +183,9 @@ func (r *registration) withdraw(ctx context.Context) error {
 	if r.lease == 0 {
 		return nil
 	}
-	why := errNoConn
+	why := cluster.ErrNoConn
 	for {
-		n, err := r.backend.connector.get(ctx)
+		n, err := r.backend.cluster.Get(ctx)
 		if err == nil {
 			err = r.leave(ctx, n)
 		}
@@ -190,7 +194,7 @@ func (r *registration) withdraw(ctx context.Context) error {
 			return err
 		case ctx.Err() != nil:
 			return why
-		case n != nil && !n.over():
+		case n != nil && !n.Over():
 			return err
 		}
 		why = err
@@ -198,18 +202,18 @@ func (r *registration) withdraw(ctx context.Context) error {
 }
 
 // leave is one attempt to withdraw.
-func (r *registration) leave(ctx context.Context, n *conn) error {
-	bounded, cancel := n.bounded(ctx, requestTimeout)
+func (r *registration) leave(ctx context.Context, n *cluster.Conn) error {
+	bounded, cancel := n.Bounded(ctx, cluster.RequestTimeout)
 	defer cancel()
 	_, err := n.Txn(bounded).
 		If(clientv3.Compare(clientv3.LeaseValue(r.key), "=", r.lease)).
 		Then(clientv3.OpPut(r.key, r.leavingRecord(), clientv3.WithLease(r.lease))).
 		Commit()
-	if err != nil && !isLeaseGone(err) {
-		return n.judge(ctx, err)
+	if err != nil && !cluster.IsLeaseGone(err) {
+		return n.Judge(ctx, err)
 	}
-	if _, err := n.Revoke(bounded, r.lease); err != nil && !isLeaseGone(err) {
-		return n.judge(ctx, err)
+	if _, err := n.Revoke(bounded, r.lease); err != nil && !cluster.IsLeaseGone(err) {
+		return n.Judge(ctx, err)
 	}
 	r.holding, r.since = holding{}, time.Time{}
 	return nil

@@ -50,7 +50,8 @@ func (r *reader) close() {
 	}
 }
 
-// wait returns when the file may have changed, after pause at the latest, or when a context is done.
+// wait returns when the file may have changed, after pause at the latest, or when a context is
+// done.
 func (r *reader) wait(ctx, closed context.Context, pause time.Duration) {
 	var events chan fsnotify.Event
 	var lost chan error

@@ -123,7 +123,8 @@ func prepare(tb testing.TB, n int, c config) (*Cluster, error) {
 	return cluster, nil
 }
 
-// launch starts every member before it awaits the first, since one of a quorum does not serve alone.
+// launch starts every member before it awaits the first, since one of a quorum does not serve
+// alone.
 func (c *Cluster) launch() error {
 	for _, m := range c.members {
 		if err := m.launch(); err != nil {

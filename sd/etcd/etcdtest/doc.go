@@ -16,7 +16,7 @@
 //
 //   - Methods that take a testing.TB end that test on failure, so they are for its goroutine only.
 //   - The election timeout is 1 s, so etcd grants no lease under 2 s.
-//   - Members die with the test binary, even on SIGKILL (Linux; elsewhere only an orderly end of the
-//     test ends them).
+//   - Members die with the test binary, even on SIGKILL (Linux; elsewhere only an orderly end of
+//     the test ends them).
 //   - When the test fails, the last lines of each member's log are in its output.
 package etcdtest

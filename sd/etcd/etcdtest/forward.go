@@ -141,7 +141,8 @@ func (c *Cluster) owner(addr string) *Member {
 	for _, m := range c.members {
 		sockets, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(m.PID()), "fd", "*"))
 		for _, name := range sockets {
-			if target, err := os.Readlink(name); err == nil && inode != "" && target == "socket:["+inode+"]" {
+			target, err := os.Readlink(name)
+			if err == nil && inode != "" && target == "socket:["+inode+"]" {
 				return m
 			}
 		}

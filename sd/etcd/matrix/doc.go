@@ -8,9 +8,9 @@
 //
 //	go test -race -v -timeout 400s ./sd/etcd/matrix -matrix
 //
-// -matrix.peers has the faults of one registrant and one watcher, ours beside go-kit's sd/etcdv3 and
-// the resolver and endpoint manager of etcd's own client.
+// -matrix.peers has the faults of one registrant and one watcher, ours beside go-kit's sd/etcdv3
+// and the resolver and endpoint manager of etcd's own client.
 //
-// A member's clock cannot be set off from the others' on one machine (libfaketime does not reach Go,
-// and time namespaces do not hold the wall clock); etcd measures leases by the monotonic one.
+// A member's clock cannot be set off from the others' on one machine (libfaketime does not reach
+// Go, and time namespaces do not hold the wall clock); etcd measures leases by the monotonic one.
 package matrix

@@ -1,5 +1,6 @@
 // Package layout reads the nodes that other systems write into ZooKeeper: one child of a directory,
-// its name and its data, becomes an instance with attributes. Its functions are pure; they only read.
+// its name and its data, becomes an instance with attributes. Its functions are pure; they only
+// read.
 //
 //	layout      directory                             names                  data
 //	curator     /BASE/NAME                            an id, often a UUID    JSON of x-discovery

@@ -120,7 +120,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Whatever a node holds, what is made of it is an instance with attributes that are allowed, or none.
+// Whatever a node holds, what is made of it is an instance with attributes that are allowed, or
+// none.
 func FuzzRead(f *testing.F) {
 	f.Add("4d0f", []byte(`{"address":"192.0.2.1","port":80,"payload":{"metadata":{"a":"b"}}}`))
 	f.Add("member_1", []byte(`{"serviceEndpoint":{"host":"192.0.2.1","port":80},"status":"ALIVE"}`))

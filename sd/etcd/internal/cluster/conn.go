@@ -1,4 +1,4 @@
-package etcd
+package cluster
 
 import (
 	"context"
@@ -18,16 +18,16 @@ import (
 	"google.golang.org/grpc/connectivity"
 )
 
-// requestTimeout bounds one small request. A member that takes longer is given up for another one.
-const requestTimeout = 3 * time.Second
+// RequestTimeout bounds one small request. A member that takes longer is given up for another one.
+const RequestTimeout = 3 * time.Second
 
 // A DialFunc makes a connection to host:port. It is that of a net.Dialer.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// A conn is a connection to one member that has answered. Whoever finds that it does not serve any
+// A Conn is a connection to one member that has answered. Whoever finds that it does not serve any
 // more ends it for all: etcd's own client would go on with it, and give a member that is frozen, or
 // has lost the others, its share of the requests (etcd-io/etcd#8980).
-type conn struct {
+type Conn struct {
 	*clientv3.Client
 	address address
 	ctx     context.Context // done when the connection is over; its cause is why
@@ -43,12 +43,14 @@ type conn struct {
 
 // dialConn connects to a member and asks it something that only one of a quorum can answer. It
 // returns when ctx is done, with the reason why there is no connection.
-func dialConn(ctx, closed context.Context, c *config, a address, dial DialFunc, timeout time.Duration) (*conn, error) {
+func dialConn(
+	ctx, closed context.Context, c *Config, a address, dial DialFunc, timeout time.Duration,
+) (*Conn, error) {
 	user, password, err := c.credentials()
 	if err != nil {
 		return nil, err
 	}
-	n := &conn{address: a, plain: !c.tls.used()}
+	n := &Conn{address: a, plain: !c.TLS.used()}
 	n.ctx, n.end = context.WithCancelCause(closed)
 	defer context.AfterFunc(ctx, func() { n.end(ctx.Err()) })()
 	n.Client, err = clientv3.New(clientv3.Config{ // which asks for a token if there is a user
@@ -60,7 +62,7 @@ func dialConn(ctx, closed context.Context, c *config, a address, dial DialFunc, 
 		MaxUnaryRetries: 1,
 		Logger:          zap.NewNop(),
 		DialOptions: []grpc.DialOption{
-			grpc.WithContextDialer(n.dialer(c.tls, dial)),
+			grpc.WithContextDialer(n.dialer(c.TLS, dial)),
 			grpc.WithIdleTimeout(0),
 			grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: timeout}),
 		},
@@ -81,9 +83,9 @@ func dialConn(ctx, closed context.Context, c *config, a address, dial DialFunc, 
 	return n, nil
 }
 
-// dialer connects for gRPC. A connection is made once: gRPC would try again, its requests would wait
-// for that, and it has words of its own for what failed.
-func (n *conn) dialer(files tlsFiles, dial DialFunc) func(context.Context, string) (net.Conn, error) {
+// dialer connects for gRPC. A connection is made once: gRPC would try again, its requests would
+// wait for that, and it has words of its own for what failed.
+func (n *Conn) dialer(files TLS, dial DialFunc) func(context.Context, string) (net.Conn, error) {
 	return func(ctx context.Context, _ string) (net.Conn, error) {
 		raw, err := dial(ctx, "tcp", n.address.addr.String())
 		if err == nil && files.used() {
@@ -100,7 +102,7 @@ func (n *conn) dialer(files tlsFiles, dial DialFunc) func(context.Context, strin
 // An endingConn ends its owner when it breaks.
 type endingConn struct {
 	net.Conn
-	owner *conn
+	owner *Conn
 }
 
 func (c *endingConn) Read(b []byte) (int, error) {
@@ -112,7 +114,7 @@ func (c *endingConn) Read(b []byte) (int, error) {
 }
 
 // broke ends the connection for what has happened below gRPC.
-func (n *conn) broke(err error) {
+func (n *Conn) broke(err error) {
 	n.mu.Lock()
 	if n.reason == nil {
 		n.reason = err
@@ -122,7 +124,7 @@ func (n *conn) broke(err error) {
 }
 
 // because is what err says, or what has happened below it.
-func (n *conn) because(err error) error {
+func (n *Conn) because(err error) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.reason != nil {
@@ -135,37 +137,39 @@ func (n *conn) because(err error) error {
 	if n.plain && !n.served && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)) {
 		err = errUnknown
 	}
-	return fmt.Errorf("%s: %w", n.address, explain(err))
+	return fmt.Errorf("%s: %w", n.address, Explain(err))
 }
 
 // probe reads a key. A member that is denied to us answers, too.
-func (n *conn) probe(c *config, timeout time.Duration) error {
-	ctx, cancel := n.bounded(n.ctx, timeout)
+func (n *Conn) probe(c *Config, timeout time.Duration) error {
+	ctx, cancel := n.Bounded(n.ctx, timeout)
 	defer cancel()
-	_, err := n.Get(ctx, c.parent, clientv3.WithCountOnly())
-	if err = explain(err); errors.Is(err, sd.ErrDenied) && c.authFile != "" {
+	_, err := n.Get(ctx, c.Key, clientv3.WithCountOnly())
+	if err = Explain(err); errors.Is(err, sd.ErrDenied) && c.AuthFile != "" {
 		return nil
 	}
 	return err
 }
 
 // notice ends the connection when gRPC has lost it.
-func (n *conn) notice() {
+func (n *Conn) notice() {
 	if n.ActiveConnection().WaitForStateChange(n.ctx, connectivity.Ready) {
 		n.end(n.because(errDisconnected))
 	}
 }
 
-// bounded is ctx for a request that fails where there is no leader, that ends with the connection,
+// Bounded is ctx for a request that fails where there is no leader, that ends with the connection,
 // and takes no longer than timeout.
-func (n *conn) bounded(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+func (n *Conn) Bounded(
+	ctx context.Context, timeout time.Duration,
+) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), timeout)
 	stop := context.AfterFunc(n.ctx, cancel)
 	return ctx, func() { stop(); cancel() }
 }
 
-// judge explains the error of a request, and ends the connection if that is to blame.
-func (n *conn) judge(ctx context.Context, err error) error {
+// Judge explains the error of a request, and ends the connection if that is to blame.
+func (n *Conn) Judge(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -173,7 +177,7 @@ func (n *conn) judge(ctx context.Context, err error) error {
 		return ctx.Err()
 	case n.ctx.Err() != nil:
 		return context.Cause(n.ctx)
-	case isAuth(err): // the next connection decides with what the file says by then
+	case IsAuth(err): // the next connection decides with what the file says by then
 		err = fmt.Errorf("%w: %w", errCredentials, rpctypes.Error(err))
 		n.end(err)
 		return err
@@ -182,14 +186,23 @@ func (n *conn) judge(ctx context.Context, err error) error {
 		n.end(err)
 		return err
 	}
-	return explain(err)
+	return Explain(err)
 }
 
-// over reports whether the connection has ended.
-func (n *conn) over() bool { return n.ctx.Err() != nil }
+// Over reports whether the connection has ended.
+func (n *Conn) Over() bool { return n.ctx.Err() != nil }
+
+// Silent ends the connection, because its member does not answer, and returns why.
+func (n *Conn) Silent() error {
+	n.end(n.because(ErrSilent))
+	return context.Cause(n.ctx)
+}
+
+// Server is the member's address.
+func (n *Conn) Server() string { return n.address.String() }
 
 // close releases what the connection holds. It has ended before.
-func (n *conn) close() {
+func (n *Conn) close() {
 	if n.Client != nil {
 		_ = n.Client.Close() // says that its context is done
 	}

@@ -1,4 +1,4 @@
-package etcd
+package cluster
 
 import (
 	"context"
@@ -21,12 +21,13 @@ const (
 	deniedPause = 10 * time.Second
 )
 
-// A connector keeps one connection to the cluster: it tries one address after the other, and
-// begins again when the connection ends. Its one goroutine, run, is owned by it; close awaits it.
-type connector struct {
-	config   *config
+// A Cluster keeps one connection to the cluster: it tries one address after the other, and begins
+// again when the connection ends. Its one goroutine, run, is owned by it; Close awaits it. Its
+// methods may be called concurrently.
+type Cluster struct {
+	config   *Config
 	dial     DialFunc
-	ctx      context.Context // done when close begins
+	ctx      context.Context // done when Close begins
 	cancel   context.CancelFunc
 	resolver *resolver
 	done     chan struct{}
@@ -37,14 +38,15 @@ type connector struct {
 	last  address   // that has failed last, and is tried last
 
 	mu      sync.Mutex
-	current *conn         // nil while there is none
+	current *Conn         // nil while there is none
 	err     error         // why there is none
 	changed chan struct{} // closed and replaced when one of these changes
 	dials   int64
 }
 
-func newConnector(c *config, dial DialFunc) *connector {
-	k := &connector{
+// New returns a cluster that makes connections with dial. It does nothing before Start.
+func New(c *Config, dial DialFunc) *Cluster {
+	k := &Cluster{
 		config:  c,
 		dial:    dial,
 		done:    make(chan struct{}),
@@ -52,12 +54,15 @@ func newConnector(c *config, dial DialFunc) *connector {
 		changed: make(chan struct{}),
 	}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
-	k.resolver = newResolver(k.ctx, c.hosts)
+	k.resolver = newResolver(k.ctx, c.Hosts)
 	return k
 }
 
-// run keeps a connection until close.
-func (k *connector) run() {
+// Start begins to connect.
+func (k *Cluster) Start() { go k.run() }
+
+// run keeps a connection until Close.
+func (k *Cluster) run() {
 	defer close(k.done)
 	defer k.resolver.close()
 	for k.ctx.Err() == nil {
@@ -78,7 +83,7 @@ func (k *connector) run() {
 }
 
 // round tries every address once.
-func (k *connector) round() (*conn, error) {
+func (k *Cluster) round() (*Conn, error) {
 	addresses, err := k.resolver.round(k.ctx)
 	for n, a := range addresses {
 		if a == k.last {
@@ -116,18 +121,18 @@ func also(err, next error) error {
 }
 
 // attempt is how long one address may take. While a lease may still live every address has its turn
-// before it ends; afterwards the time doubles with each round, because a slow disk, or network, must
-// not be met by a storm of dials.
-func (k *connector) attempt(addresses int) time.Duration {
-	t := min(max(k.config.ttl/3/time.Duration(max(addresses, 1)), minAttempt), maxAttempt)
-	if time.Since(k.held) < k.config.ttl {
+// before it ends; afterwards the time doubles with each round, because a slow disk, or network,
+// must not be met by a storm of dials.
+func (k *Cluster) attempt(addresses int) time.Duration {
+	t := min(max(k.config.TTL/3/time.Duration(max(addresses, 1)), minAttempt), maxAttempt)
+	if time.Since(k.held) < k.config.TTL {
 		k.tried = 0
 	}
 	return min(t<<min(k.tried, 10), longAttempt)
 }
 
 // rest pauses between two rounds, long if only a person can mend what is wrong.
-func (k *connector) rest(err error) {
+func (k *Cluster) rest(err error) {
 	d := min(minPause<<min(k.tried, 10), maxPause)
 	if errors.Is(err, sd.ErrDenied) {
 		d = deniedPause
@@ -135,7 +140,7 @@ func (k *connector) rest(err error) {
 	k.pause(d/2 + rand.N(d/2))
 }
 
-func (k *connector) pause(d time.Duration) {
+func (k *Cluster) pause(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -144,7 +149,7 @@ func (k *connector) pause(d time.Duration) {
 	}
 }
 
-func (k *connector) set(n *conn, err error) {
+func (k *Cluster) set(n *Conn, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.current, k.err = n, err
@@ -152,47 +157,62 @@ func (k *connector) set(n *conn, err error) {
 	k.changed = make(chan struct{})
 }
 
-func (k *connector) state() (n *conn, changed <-chan struct{}, err error) {
+func (k *Cluster) state() (n *Conn, changed <-chan struct{}, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.current != nil && k.current.Over() {
+		return nil, k.changed, context.Cause(k.current.ctx)
+	}
 	return k.current, k.changed, k.err
 }
 
-// get returns the connection. While there is none it waits, a second at most, then it says why.
-func (k *connector) get(ctx context.Context) (*conn, error) {
+// Current returns the connection, or why there is none. It does not wait.
+func (k *Cluster) Current() (*Conn, error) {
+	n, _, err := k.state()
+	return n, err
+}
+
+// Dials counts the connections that were tried.
+func (k *Cluster) Dials() int64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.dials
+}
+
+// Get returns the connection. While there is none it waits, a second at most, then it says why.
+func (k *Cluster) Get(ctx context.Context) (*Conn, error) {
 	patience := time.NewTimer(getPatience)
 	defer patience.Stop()
 	for {
 		n, changed, err := k.state()
 		switch {
-		case n != nil && !n.over():
+		case n != nil:
 			return n, nil
 		case errors.Is(err, sd.ErrClosed):
 			return nil, sd.ErrClosed
-		case n != nil:
-			err = context.Cause(n.ctx)
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-patience.C:
-			return nil, fmt.Errorf("%w: %w", errNoConn, err)
+			return nil, fmt.Errorf("%w: %w", ErrNoConn, err)
 		}
 	}
 }
 
-// next waits for a connection for as long as it takes, or until ctx is done.
-func (k *connector) next(ctx context.Context) (*conn, error) {
+// Next waits for a connection for as long as it takes, or until ctx is done.
+func (k *Cluster) Next(ctx context.Context) (*Conn, error) {
 	for {
-		n, err := k.get(ctx)
+		n, err := k.Get(ctx)
 		if err == nil || ctx.Err() != nil || errors.Is(err, sd.ErrClosed) {
 			return n, err
 		}
 	}
 }
 
-func (k *connector) close() {
+// Close ends the connection.
+func (k *Cluster) Close() {
 	k.cancel()
 	<-k.done
 }

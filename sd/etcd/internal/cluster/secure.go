@@ -1,4 +1,4 @@
-package etcd
+package cluster
 
 import (
 	"bytes"
@@ -19,31 +19,31 @@ import (
 // maxSecret bounds user and password together.
 const maxSecret = 1024
 
-// tlsFiles are the PEM files that a target names. They are read at every dial, so that a
-// certificate can be replaced while the program runs.
-type tlsFiles struct {
-	ca        string // whose servers to trust, and nobody else's; "" is no TLS
-	cert, key string // to show to a server; "" is none
+// A TLS names PEM files. They are read at every dial, so that a certificate can be replaced while
+// the program runs. In errors they are tls-ca, tls-cert and tls-key.
+type TLS struct {
+	CA        string // whose servers to trust, and nobody else's; "" is no TLS
+	Cert, Key string // to show to a server; "" is none
 }
 
 // used reports whether connections are made with TLS. There is no way back to clear text once a
 // target asks for it.
-func (f tlsFiles) used() bool { return f.ca != "" }
+func (f TLS) used() bool { return f.CA != "" }
 
-// complete refuses what was probably not meant.
-func (f tlsFiles) complete() error {
+// Validate refuses what was probably not meant.
+func (f TLS) Validate() error {
 	switch {
-	case (f.cert == "") != (f.key == ""):
+	case (f.Cert == "") != (f.Key == ""):
 		return errors.New("tls-cert and tls-key: want both or none")
-	case f.cert != "" && f.ca == "":
+	case f.Cert != "" && f.CA == "":
 		return errors.New("tls-cert: want tls-ca as well, the authority that servers are checked against")
 	}
 	return nil
 }
 
 // load reads the files.
-func (f tlsFiles) load() (*tls.Config, error) {
-	authority, err := os.ReadFile(f.ca)
+func (f TLS) load() (*tls.Config, error) {
+	authority, err := os.ReadFile(f.CA)
 	if err != nil {
 		return nil, fmt.Errorf("tls-ca: %w", err)
 	}
@@ -53,14 +53,14 @@ func (f tlsFiles) load() (*tls.Config, error) {
 		NextProtos: []string{"h2"},
 	}
 	if !config.RootCAs.AppendCertsFromPEM(authority) {
-		return nil, fmt.Errorf("tls-ca: no certificate in %s: want PEM", f.ca)
+		return nil, fmt.Errorf("tls-ca: no certificate in %s: want PEM", f.CA)
 	}
-	if f.cert == "" {
+	if f.Cert == "" {
 		return config, nil
 	}
-	pair, err := tls.LoadX509KeyPair(f.cert, f.key)
+	pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
 	if err != nil {
-		return nil, fmt.Errorf("tls-cert %s, tls-key %s: %w", f.cert, f.key, err)
+		return nil, fmt.Errorf("tls-cert %s, tls-key %s: %w", f.Cert, f.Key, err)
 	}
 	// It is shown to every server that asks, also to one that names other authorities: the server's
 	// refusal says more than its missing it.
@@ -72,14 +72,14 @@ func (f tlsFiles) load() (*tls.Config, error) {
 
 // secure does the handshake over conn, which it closes if that fails. The server must prove that it
 // is the host of the target: what that resolves to is in the hands of others.
-func (f tlsFiles) secure(ctx context.Context, conn net.Conn, host string) (net.Conn, error) {
+func (f TLS) secure(ctx context.Context, conn net.Conn, host string) (net.Conn, error) {
 	config, err := f.load()
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
 	config.ServerName = host
-	secured := &tlsConn{tls.Client(conn, config), f.cert != ""}
+	secured := &tlsConn{tls.Client(conn, config), f.Cert != ""}
 	if err := secured.HandshakeContext(ctx); err != nil {
 		conn.Close()
 		hint := ""

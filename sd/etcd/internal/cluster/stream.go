@@ -1,0 +1,110 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// A Stream is one Watch call of the protocol, with several watches in it. It is used bare, because
+// the Watcher of etcd's client begins again by itself when a stream ends, which hides that, and
+// waits for ever for one that says nothing (etcd-io/etcd#17611).
+//
+// The stream owns one goroutine, receive; Close ends and awaits it.
+type Stream struct {
+	conn      *Conn
+	ctx       context.Context
+	cancel    context.CancelFunc
+	client    pb.Watch_WatchClient
+	Responses chan *pb.WatchResponse // closed at the end; Err says why then
+	err       error
+	receiver  sync.WaitGroup
+}
+
+// A Span is what one watch of a stream covers: a key, or what begins with it.
+type Span struct {
+	Key    string
+	Prefix bool
+}
+
+// Watch opens a stream with a watch for each span, from the given revision on. It ends when ctx is
+// done, and with the connection. The caller closes it.
+func (n *Conn) Watch(ctx context.Context, from int64, spans ...Span) (*Stream, error) {
+	s := &Stream{conn: n, Responses: make(chan *pb.WatchResponse)}
+	s.ctx, s.cancel = context.WithCancel(clientv3.WithRequireLeader(ctx))
+	stop := context.AfterFunc(n.ctx, s.cancel)
+	var err error
+	if s.client, err = pb.NewWatchClient(n.ActiveConnection()).Watch(s.ctx); err != nil {
+		stop()
+		s.cancel()
+		return nil, n.Judge(ctx, err)
+	}
+	s.receiver.Go(func() {
+		defer stop()
+		s.receive()
+	})
+	for _, w := range spans {
+		create := &pb.WatchCreateRequest{Key: []byte(w.Key), StartRevision: from, Fragment: true}
+		if w.Prefix {
+			create.RangeEnd = []byte(clientv3.GetPrefixRangeEnd(w.Key))
+		}
+		request := &pb.WatchRequest_CreateRequest{CreateRequest: create}
+		if err := s.client.Send(&pb.WatchRequest{RequestUnion: request}); err != nil {
+			s.Close()
+			return nil, n.Judge(ctx, err)
+		}
+	}
+	return s, nil
+}
+
+// receive hands on what comes, until the stream ends.
+func (s *Stream) receive() {
+	defer close(s.Responses)
+	for {
+		response, err := s.client.Recv()
+		if err != nil {
+			s.err = err
+			return
+		}
+		select {
+		case s.Responses <- response:
+		case <-s.ctx.Done():
+			s.err = s.ctx.Err()
+			return
+		}
+	}
+}
+
+// Ask wants a sign of life. Every server answers at once; that does not mean that nothing is
+// missing (etcd-io/etcd#15220).
+func (s *Stream) Ask(ctx context.Context) error {
+	request := &pb.WatchRequest_ProgressRequest{ProgressRequest: &pb.WatchProgressRequest{}}
+	return s.conn.Judge(ctx, s.client.Send(&pb.WatchRequest{RequestUnion: request}))
+}
+
+// Err says why the stream has ended, to the caller with ctx.
+func (s *Stream) Err(ctx context.Context) error { return s.conn.Judge(ctx, s.err) }
+
+// Check returns what a response says of the end of a watch. The watches of a stream live and end
+// together.
+func Check(r *pb.WatchResponse) error {
+	switch {
+	case r.CompactRevision != 0:
+		return fmt.Errorf("%w up to revision %d", ErrCompacted, r.CompactRevision)
+	case r.Canceled:
+		// The reason is the text of an error, by which Explain knows it.
+		return fmt.Errorf("%w: %w", errCanceled, Explain(status.Error(codes.Unknown, r.CancelReason)))
+	}
+	return nil
+}
+
+// Close ends the stream and waits for its goroutine.
+func (s *Stream) Close() {
+	s.cancel()
+	s.receiver.Wait()
+}
