@@ -27,14 +27,14 @@ type check struct {
 }
 
 // checkAll asks every instance.
-func (c *config) checkAll(ctx context.Context, instances []string) []check {
+func checkAll(ctx context.Context, instances []string, options []transport.ClientOption) []check {
 	checks := make([]check, len(instances))
 	slots := make(chan struct{}, maxChecking)
 	var all sync.WaitGroup
 	for i, instance := range instances {
 		slots <- struct{}{}
 		all.Go(func() {
-			checks[i] = c.check(ctx, instance)
+			checks[i] = checkOne(ctx, instance, options)
 			<-slots
 		})
 	}
@@ -42,10 +42,9 @@ func (c *config) checkAll(ctx context.Context, instances []string) []check {
 	return checks
 }
 
-// check asks one instance. The faster its answer, the better is its clock known.
-func (c *config) check(ctx context.Context, instance string) (best check) {
-	client := transport.NewDaytimeClient(instance,
-		transport.Request(c.request), transport.ClientTimeout(c.timeout))
+// checkOne asks one instance. The faster its answer, the better is its clock known.
+func checkOne(ctx context.Context, instance string, options []transport.ClientOption) (best check) {
+	client := transport.NewDaytimeClient(instance, options...)
 	set := endpoint.Set{DaytimeEndpoint: client.Endpoint()}
 	for n := range checkAsks {
 		begin := time.Now()

@@ -47,7 +47,7 @@ func (c *config) completeTarget(cmd *cobra.Command, _ []string, text string) (
 	[]string, cobra.ShellCompDirective) {
 	list, found := strings.CutPrefix(text, "fixed://")
 	if !found {
-		return []string{"fixed://", "zk://"},
+		return []string{"dns://", "etcd://", "file://", "fixed://", "zk://"},
 			cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	}
 	// The addresses that are typed stay.

@@ -23,7 +23,7 @@ func TestCompletions(t *testing.T) {
 		{"--balance|", "random roundrobin leastloaded ewma hash"},
 		{"get -o|", "text json none"},
 		{"-n|", ""},
-		{"--sd|", "fixed:// zk://"},
+		{"--sd|", "dns:// etcd:// file:// fixed:// zk://"},
 		{"--sd|fixed://", "fixed://192.0.2.1:1 fixed://192.0.2.2:2"},
 		{"watch --sd|fixed://192.0.2.9:9,", "fixed://192.0.2.9:9,192.0.2.1:1 fixed://192.0.2.9:9,192.0.2.2:2"},
 		{"--sd " + missing + " --log-level|", "debug info warn error"},

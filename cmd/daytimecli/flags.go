@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -8,6 +10,7 @@ import (
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd/lb"
+	"example.com/daytime/sd/policy"
 )
 
 // addFlags adds the flags of all commands.
@@ -20,6 +23,12 @@ func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 	flags.Var(shell.Duration(&c.timeout, time.Millisecond), "timeout",
 		"bound of a whole request, or of list's wait; a server that is silent for a third of it "+
 			"(half with one retry) is joined by a second one")
+	flags.StringVar(&c.tls.CA, "tls-ca", c.tls.CA,
+		"`FILE` with the authority of the servers' certificates, in PEM; with --tls-name, speak TLS")
+	flags.StringVar(&c.tlsName, "tls-name", c.tlsName,
+		"`name` of the service, which each server must prove")
+	flags.StringVar(&c.tls.Cert, "tls-cert", c.tls.Cert, "`FILE` with a certificate to show to servers")
+	flags.StringVar(&c.tls.Key, "tls-key", c.tls.Key, "`FILE` with its key")
 	stdio.AddFlags(flags, "nothing but errors on stderr: no warnings, no summary")
 }
 
@@ -42,10 +51,21 @@ func (c *config) addGetFlags(flags *pflag.FlagSet) {
 		"how a server is picked: "+strings.Join(lb.PickerNames(), ", "))
 	flags.StringVar(&c.hashKey, "hash-key", c.hashKey,
 		"`key` for hash: the same key asks the same server")
+	flags.Var(shell.Value(&c.zone, "name", parseZone), "zone",
+		"zone of this client: its servers are preferred while they suffice")
 	flags.Var(shell.Integer(&c.retries, -1), "retries",
 		"bound of further attempts when one fails; -1 is as many as time allows")
 	shell.AddSwitch(flags, &c.hedge, "hedge", "",
 		"ask a second server, too, when the first is slower than usual")
+}
+
+// parseZone reads the name of a zone.
+func parseZone(text string) (string, error) {
+	if err := policy.CheckZone(text); err != nil {
+		why := strings.TrimPrefix(err.Error(), fmt.Sprintf("policy: zone %.64q: ", text))
+		return "", errors.New(why)
+	}
+	return text, nil
 }
 
 // A listConfig has the values of the flags of list.

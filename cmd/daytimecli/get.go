@@ -30,6 +30,13 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	if err != nil {
 		return shell.UsageError("balance", err)
 	}
+	if c.zone != "" {
+		picker = lb.Local(c.zone, picker)
+	}
+	options, err := c.clientOptions()
+	if err != nil {
+		return err
+	}
 	registry, err := c.open(stdio, c.snapshot != "", false)
 	if err != nil {
 		return err
@@ -41,8 +48,7 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	notice := newEmptyNotice(registry)
 	defer notice.stop()
 	logger := c.newLogger(stdio)
-	factory := transport.Factory(transport.Request(c.request), transport.ClientTimeout(c.timeout))
-	pool := lb.NewPool(registry, factory, kitlog.With(memberLog{stdio}, "sd", c.sd))
+	pool := lb.NewPool(registry, transport.Factory(options...), kitlog.With(memberLog{stdio}, "sd", c.sd))
 	defer pool.Close()
 
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -124,6 +130,29 @@ func (r *runner) conclude(cause error) error {
 		return shell.ErrReported
 	}
 	return nil
+}
+
+// clientOptions are those of every client. What is wrong with the flags for TLS is told before
+// anything is opened.
+func (c *config) clientOptions() ([]transport.ClientOption, error) {
+	options := []transport.ClientOption{transport.Request(c.request), transport.ClientTimeout(c.timeout)}
+	if err := shell.Pair("tls-ca", c.tls.CA, "tls-name", c.tlsName); err != nil {
+		return nil, err
+	}
+	if err := shell.Pair("tls-cert", c.tls.Cert, "tls-key", c.tls.Key); err != nil {
+		return nil, err
+	}
+	switch {
+	case c.tlsName == "" && c.tls.Cert != "":
+		return nil, shell.UsageError("tls-cert", errors.New("want --tls-ca and --tls-name, too"))
+	case c.tlsName == "":
+		return options, nil
+	}
+	source, err := c.tls.Client()
+	if err != nil {
+		return nil, shell.UsageError("tls-ca", err)
+	}
+	return append(options, transport.ClientTLS(c.tlsName, source)), nil
 }
 
 func (c *config) retryOptions() []lb.RetryOption {

@@ -19,6 +19,10 @@ const stampLayout = "2006-01-02T15:04:05.000Z07:00"
 // list prints the servers once. A list that the registry did not confirm is printed, too, but is no
 // success; nor is one in which nobody can be dialled, or that is shorter than --min.
 func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
+	options, err := c.clientOptions()
+	if err != nil {
+		return err
+	}
 	registry, err := c.open(stdio, true, true) // the error tells the state
 	if err != nil {
 		return err
@@ -33,7 +37,7 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 		return fmt.Errorf("%s: nobody is registered: %s", c.sd, registry.leftOut())
 	}
 	if c.list.check {
-		c.checkRows(ctx, rows)
+		checkRows(ctx, rows, options)
 	}
 	if err := c.printRows(stdio, rows); err != nil {
 		return quiet(err)

@@ -46,6 +46,8 @@ type config struct {
 	sd       string
 	snapshot string
 	timeout  time.Duration
+	tls      transport.TLSFiles
+	tlsName  string // of the service; empty is plain text
 
 	list    listConfig
 	changes string // form of watch's output
@@ -60,6 +62,7 @@ type config struct {
 	output      string
 	balance     string
 	hashKey     string
+	zone        string // of this client
 	retries     int
 	hedge       bool
 }

@@ -12,6 +12,9 @@ import (
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/dns"
+	"example.com/daytime/sd/etcd"
+	"example.com/daytime/sd/file"
 	"example.com/daytime/sd/zk"
 )
 
@@ -30,7 +33,10 @@ type registry struct {
 }
 
 // schemes are the kinds of registry that the program knows.
-func schemes() sd.Schemes { return sd.Schemes{"zk": zk.Open, "fixed": sd.OpenFixed} }
+func schemes() sd.Schemes {
+	return sd.Schemes{"zk": zk.Open, "etcd": etcd.Open, "dns": dns.Open, "file": file.Open,
+		"fixed": sd.OpenFixed}
+}
 
 // open opens the registry, and waits for nothing. Two kinds of messages of the Instancer can be
 // left to the caller: the state, until it unmutes that, and the names that were left out.

@@ -41,12 +41,12 @@ func rowsOf(document policy.Document, entries []policy.Entry, now time.Time) (ro
 }
 
 // checkRows has every server checked.
-func (c *config) checkRows(ctx context.Context, rows []row) {
+func checkRows(ctx context.Context, rows []row, options []transport.ClientOption) {
 	var instances []string
 	for _, r := range rows {
 		instances = append(instances, r.Instance)
 	}
-	checks := c.checkAll(ctx, instances)
+	checks := checkAll(ctx, instances, options)
 	for i := range rows {
 		rows[i].check = &checks[i]
 	}

@@ -5,10 +5,12 @@
 // registry. Any program that registers itself does so in the same order.
 //
 // main.go has the flags; addresses.go checks the addresses, and refuses those that could not be
-// registered or dialled; systemd.go takes over sockets from systemd; serve.go is the life of the program: the function serve in a straight line
-// from the listeners to the shutdown, whose order is what makes a restart lose no request. The rest,
-// which is not about the time, is in cmd/internal/shell. Of the tests, serve_test.go runs the program
-// on a registry in memory, and e2e_test.go runs the built programs on a real ZooKeeper.
+// registered or dialled; registry.go has the registries, and what is said there of a server beside
+// its address; systemd.go takes over sockets from systemd; serve.go is the life of the program: the
+// function serve in a straight line from the listeners to the shutdown, whose order is what makes a
+// restart lose no request. The rest, which is not about the time, is in cmd/internal/shell. Of the
+// tests, serve_test.go runs the program on a registry in memory, and e2e_test.go runs the built
+// programs on a real ZooKeeper.
 package main
 
 import (
@@ -46,6 +48,8 @@ type config struct {
 	inherited         []net.Listener // from systemd, instead of listen
 	listen, advertise list
 	sd                string
+	attributes        attributes
+	tls               transport.TLSFiles
 	dev               bool
 	drain             time.Duration
 	format            string
@@ -68,8 +72,8 @@ func newCommand(stdio *shell.Stdio) *cobra.Command {
 	c := defaults()
 	cmd := &cobra.Command{
 		Use:   "daytimesvc [flags]",
-		Short: "Serve the time over TCP, registered in ZooKeeper",
-		Long: `Serve the time over TCP, and keep every address registered in ZooKeeper.
+		Short: "Serve the time over TCP, registered in ZooKeeper or etcd",
+		Long: `Serve the time over TCP, and keep every address registered in ZooKeeper or etcd.
 
 Each listen address is a server of its own, registered under ip:port. A
 loopback address is not registered in a ZooKeeper elsewhere, where clients of
@@ -79,6 +83,10 @@ registry is down the servers serve all the same, and register when it is back.
 SIGINT, SIGTERM or SIGHUP withdraws the registrations, goes on serving for
 --drain, finishes what was begun and ends with 0; a second signal, a tenth of a
 second later or more, ends at once with 130. The log is on stderr.
+
+With --weight, --zone and --tag the servers say more of themselves, which an
+operator selects them by: see daytimecli drain. One that the policy withdraws
+goes on serving, and registers when that is over.
 
 Sockets that systemd hands over (ListenStream=) stand instead of --listen, and
 refuse nobody during a restart. With Type=notify the service is ready after the
@@ -112,6 +120,12 @@ func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 	flags.Var(shell.Value(&c.advertise, "list", listOf(sd.CheckInstance)), "advertise",
 		"ip:port,...: what to register, if not the listen addresses; one for each of them")
 	flags.StringVar(&c.sd, "sd", c.sd, "`URL` of the registry; fixed://ip:port registers nowhere")
+	c.attributes.addFlags(flags)
+	flags.StringVar(&c.tls.Cert, "tls-cert", c.tls.Cert,
+		"`FILE` with the certificate of the service's name, in PEM; with --tls-key, serve TLS alone")
+	flags.StringVar(&c.tls.Key, "tls-key", c.tls.Key, "`FILE` with its key")
+	flags.StringVar(&c.tls.CA, "tls-client-ca", c.tls.CA,
+		"`FILE` with the authority that clients must have a certificate of")
 	shell.AddSwitch(flags, &c.dev, "dev", "",
 		"run a ZooKeeper for development in this process, at the address in --sd")
 	flags.Var(shell.Duration(&c.drain, 0), "drain",
@@ -141,15 +155,26 @@ func (c *config) check() error {
 				"%q: clients cannot dial a wildcard address; say with --advertise what to register", s))
 		}
 	}
+	if err := c.checkTLS(); err != nil {
+		return err
+	}
 	if c.dev {
 		_, err := devAddress(c.sd)
 		return err
 	}
-	return nil
+	return c.checkRegistry()
 }
 
-// registers reports whether there is a registry, rather than a fixed list.
-func (c *config) registers() bool { return !strings.HasPrefix(c.sd, "fixed://") }
+// checkTLS refuses files for TLS of which others are missing.
+func (c *config) checkTLS() error {
+	if err := shell.Pair("tls-cert", c.tls.Cert, "tls-key", c.tls.Key); err != nil {
+		return err
+	}
+	if c.tls.CA != "" && c.tls.Cert == "" {
+		return shell.UsageError("tls-client-ca", errors.New("want --tls-cert and --tls-key, too"))
+	}
+	return nil
+}
 
 // A connLimit is the value of --max-conns.
 type connLimit int

@@ -73,7 +73,7 @@ func TestUnitsOfREADME(t *testing.T) {
 	}
 	l := shelltest.Listen(t).(*net.TCPListener)
 	defer l.Close()
-	p := activate(t, bin, []*os.File{file(t, l)}, strings.Fields(command)[1:]...)
+	p := activate(t, bin, []*os.File{descriptor(t, l)}, strings.Fields(command)[1:]...)
 	shelltest.Registered(t, registry, l.Addr().String())
 	if _, err := shelltest.Ask(t.Context(), l.Addr().String()); err != nil {
 		t.Errorf("want an answer, have %v", err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -19,7 +20,6 @@ import (
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/endpoint"
 	"example.com/daytime/sd"
-	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/zkdev"
 	"example.com/daytime/service"
 	"example.com/daytime/transport"
@@ -50,7 +50,7 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 		return err
 	}
 	defer dev.Close()
-	backend, err := sd.Schemes{"zk": zk.Open, "fixed": sd.OpenFixed}.Open(c.sd)
+	backend, err := schemes().Open(c.sd)
 	if err != nil {
 		return shell.UsageError("sd", err)
 	}
@@ -138,6 +138,10 @@ func newServers(c config, listeners []net.Listener, instances []string, backend 
 	if c.anonymous {
 		options = append(options, service.Anonymous())
 	}
+	serving, err := c.serverOptions(len(listeners))
+	if err != nil {
+		return nil, err
+	}
 	for i, l := range listeners {
 		s := &server{listener: l, logger: kitlog.With(stdio.Logger(), "instance", instances[i])}
 		svc := service.New(instances[i], options...)
@@ -145,14 +149,29 @@ func newServers(c config, listeners []net.Listener, instances []string, backend 
 			svc = service.Logging(level.Debug(s.logger))(svc)
 		}
 		s.transport = transport.NewDaytimeServer(endpoint.New(svc), s.logger,
-			transport.ServerErrorHandler(s),
-			transport.MaxConns(c.maxConns.of(len(listeners))), transport.MaxConnsPerIP(c.maxConnsPerIP))
-		if s.registrar, err = sd.NewRegistrar(backend, instances[i], stdio.Logger()); err != nil {
+			append(serving, transport.ServerErrorHandler(s))...)
+		s.registrar, err = sd.NewRegistrar(backend, instances[i], stdio.Logger(),
+			sd.Attributes(c.attributes.Attributes))
+		if err != nil {
 			return nil, shell.UsageError("listen", fmt.Errorf("%q: %w", c.listen[i], err))
 		}
 		servers = append(servers, s)
 	}
 	return servers, nil
+}
+
+// serverOptions are those that so many servers have in common.
+func (c *config) serverOptions(servers int) ([]transport.ServerOption, error) {
+	options := []transport.ServerOption{transport.MaxConns(c.maxConns.of(servers)),
+		transport.MaxConnsPerIP(c.maxConnsPerIP)}
+	if c.tls.Cert == "" {
+		return slices.Clip(options), nil
+	}
+	source, err := c.tls.Server()
+	if err != nil {
+		return nil, shell.UsageError("tls-cert", err)
+	}
+	return slices.Clip(append(options, transport.ServerTLS(source))), nil
 }
 
 // Handle logs an error of the transport, as its error handler. Too many connections are no failure of

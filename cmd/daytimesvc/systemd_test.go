@@ -28,8 +28,8 @@ func activate(t *testing.T, dir string, sockets []*os.File, args ...string) *she
 	return shelltest.LaunchCommand(t, cmd)
 }
 
-// file returns a socket as a process inherits it.
-func file(t *testing.T, l interface{ File() (*os.File, error) }) *os.File {
+// descriptor returns a socket as a process inherits it.
+func descriptor(t *testing.T, l interface{ File() (*os.File, error) }) *os.File {
 	t.Helper()
 	f, err := l.File()
 	if err != nil {
@@ -56,7 +56,7 @@ func TestSystemd(t *testing.T) {
 // is there all the while: none is refused, and none goes without its answer.
 func testSocketRestart(t *testing.T, dir string) {
 	l := shelltest.Listen(t).(*net.TCPListener)
-	socket, addr := file(t, l), l.Addr().String()
+	socket, addr := descriptor(t, l), l.Addr().String()
 	l.Close() // ours: the test does not accept
 	args := []string{"--sd", "fixed://127.0.0.1:1", "--drain", "0s"}
 	p := activate(t, dir, []*os.File{socket}, args...)
@@ -143,15 +143,15 @@ func testWrongSockets(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	defer wildcard.Close()
-	tcp := file(t, l)
+	tcp := descriptor(t, l)
 	for _, test := range []struct {
 		sockets []*os.File
 		args    []string
 		want    string
 	}{
 		{[]*os.File{tcp}, []string{"--listen", "127.0.0.1:1"}, `--listen "127.0.0.1:1": systemd has handed over 1 sockets; leave --listen out`},
-		{[]*os.File{tcp, file(t, unix)}, nil, "socket 2 of systemd: want one that listens for TCP"},
-		{[]*os.File{file(t, wildcard)}, nil, "clients cannot dial a wildcard address"},
+		{[]*os.File{tcp, descriptor(t, unix)}, nil, "socket 2 of systemd: want one that listens for TCP"},
+		{[]*os.File{descriptor(t, wildcard)}, nil, "clients cannot dial a wildcard address"},
 		{[]*os.File{tcp}, []string{"--advertise", "192.0.2.1:1,192.0.2.1:2"}, "2 for 1 listen addresses"},
 	} {
 		p := activate(t, dir, test.sockets, append(test.args, "--sd", "fixed://127.0.0.1:1")...)

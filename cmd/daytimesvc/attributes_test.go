@@ -1,0 +1,83 @@
+package main
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	kitlog "github.com/go-kit/log"
+
+	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/endpoint"
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/etcd/etcdtest"
+	"example.com/daytime/transport"
+	"example.com/daytime/transport/transporttest"
+)
+
+// What the flags say stands in the entry of every address of the process.
+func TestAttributesAreRegistered(t *testing.T) {
+	url := "etcd://" + etcdtest.Start(t).Addr()
+	p := start(t, "--sd", url, "--listen", "127.0.0.1:0,127.0.0.1:0", "--drain", "0",
+		"--weight", "0", "--zone", "eu-1a", "--tag", "version=2.1", "--tag", "rack=7")
+	addrs := addresses(t, p, 2)
+	p.Stderr.Await(t, "msg=registered", 2)
+	backend, err := schemes().Open(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer backend.Close()
+	instancer := sd.NewInstancer(backend, kitlog.NewNopLogger(), sd.FollowPolicy())
+	defer instancer.Stop()
+	if err := instancer.Await(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	entries := instancer.Entries()
+	if len(entries) != len(addrs) {
+		t.Errorf("want %q, have %v", addrs, entries)
+	}
+	for _, e := range entries {
+		a, want := e.Attributes, map[string]string{"version": "2.1", "rack": "7"}
+		if a.Weight == nil || *a.Weight != 0 || a.Zone != "eu-1a" || !reflect.DeepEqual(want, a.Tags) {
+			t.Errorf("want what was said, have %v", e)
+		}
+	}
+	p.Interrupt(nil)
+	p.Finish(t, shell.ExitOK)
+}
+
+// With a certificate the servers prove the name of the service, and ask for one of their clients
+// only if they are told to.
+func TestServesTLS(t *testing.T) {
+	authority := transporttest.NewAuthority(t)
+	cert, key := authority.Issue("daytime.example.com", time.Hour)
+	for _, test := range []struct {
+		name string
+		args []string
+		own  transport.TLSFiles // of the client
+		ok   bool
+	}{
+		{"any client", nil, transport.TLSFiles{CA: authority.File}, true},
+		{"a client without a certificate", []string{"--tls-client-ca", authority.File},
+			transport.TLSFiles{CA: authority.File}, false},
+		{"a client with one", []string{"--tls-client-ca", authority.File},
+			transport.TLSFiles{CA: authority.File, Cert: cert, Key: key}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := start(t, append([]string{"--sd", "fixed://127.0.0.1:1", "--listen", "127.0.0.1:0",
+				"--drain", "0", "--tls-cert", cert, "--tls-key", key}, test.args...)...)
+			addr := addresses(t, p, 1)[0]
+			source, err := test.own.Client()
+			if err != nil {
+				t.Fatal(err)
+			}
+			client := transport.NewDaytimeClient(addr, transport.ClientTLS("daytime.example.com", source))
+			set := endpoint.Set{DaytimeEndpoint: client.Endpoint()}
+			if reply, err := set.Daytime(t.Context()); (err == nil) != test.ok {
+				t.Errorf("want an answer: %v; have %q, %v", test.ok, reply, err)
+			}
+			p.Interrupt(nil)
+			p.Finish(t, shell.ExitOK)
+		})
+	}
+}
