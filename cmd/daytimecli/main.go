@@ -10,10 +10,11 @@
 // registry.go opens the registry, with the list that --snapshot keeps for a start without it; get.go is
 // the wiring and the requests; output.go, latency.go, failures.go and summary.go are the forms of a
 // reply and of the whole; list.go has list and watch, rows.go the forms of a list, check.go its --check;
-// steer.go has the commands that change the policy, with policy.go for those about the whole of it, and
-// explain.go for what it makes of a server; export.go has export, and complete.go completion; notice.go and statelog.go decide what an operator is
-// told, and when it is over. The rest, which is not about the time, is in cmd/internal/shell and
-// cmd/internal/export.
+// steer.go has the commands that change lines of the policy, policy.go and apply.go those about the
+// whole of it, desk.go what they have in common, and explain.go what it makes of a server; export.go
+// has export, and complete.go completion; notice.go and statelog.go decide what an operator is told,
+// and when it is over. The rest, which is not about the time, is in cmd/internal: shell, steer and
+// export.
 package main
 
 import (

@@ -139,7 +139,7 @@ leaves 75.0% of the weight
 		object["reason"] != "rack 7" || object["until"] != match[1] || object["effective_weight"] != 100.0 {
 		t.Errorf("want the drain in an object, have %s, %v", first, err)
 	}
-	stdout, stderr = f.try(t, shell.ExitOK, "undrain", "192.0.2.1:8897")
+	stdout, _ = f.try(t, shell.ExitOK, "undrain", "192.0.2.1:8897")
 	shelltest.WantText(t, stdout, "192.0.2.1:8897: drained -> undrained", "leaves 100.0% of the weight")
 	f.wantPolicy(t)
 	_, stderr = f.try(t, shell.ExitOK, "undrain", "192.0.2.1:8897")
