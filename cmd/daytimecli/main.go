@@ -10,9 +10,11 @@
 // registry.go opens the registry, with the list that --snapshot keeps for a start without it; get.go is
 // the wiring and the requests; output.go, latency.go, failures.go and summary.go are the forms of a
 // reply and of the whole; list.go has list and watch, rows.go the forms of a list, check.go its --check;
-// export.go has export, and complete.go completion; notice.go and statelog.go decide what an operator is
-// told, and when it is over. The rest, which is not about the time, is in cmd/internal/shell and
-// cmd/internal/export.
+// steer.go has the commands that change lines of the policy, policy.go and apply.go those about the
+// whole of it, desk.go what they have in common, and explain.go what it makes of a server; export.go
+// has export, and complete.go completion; notice.go and statelog.go decide what an operator is told,
+// and when it is over. The rest, which is not about the time, is in cmd/internal: shell, steer and
+// export.
 package main
 
 import (
@@ -52,6 +54,7 @@ type config struct {
 	list    listConfig
 	changes string // form of watch's output
 	export  exportConfig
+	steer   steerConfig
 
 	// For get alone.
 	count       int
@@ -88,7 +91,7 @@ func newCommand(stdio *shell.Stdio) *cobra.Command {
 	c := defaults()
 	root := &cobra.Command{
 		Use:   "daytimecli",
-		Short: "Ask the registered daytime servers for the time",
+		Short: "Ask the registered daytime servers for the time, and steer them",
 		Long: `Ask the registered daytime servers for the time, like ping, or show who is
 registered.
 
@@ -112,7 +115,8 @@ A flag wins over its variable.`,
 	c.addFlags(root.PersistentFlags(), stdio)
 	c.makeGet(root, stdio)
 	root.AddCommand(newGet(c, stdio), newList(c, stdio), newWatch(c, stdio),
-		newExport(c, stdio), newCompletion(stdio))
+		newDrain(c, stdio), newUndrain(c, stdio), newWeight(c, stdio), newWithdraw(c, stdio),
+		newPolicy(c, stdio), newExplain(c, stdio), newExport(c, stdio), newCompletion(stdio))
 	root.RegisterFlagCompletionFunc("sd", c.completeTarget) // fails for an unknown flag
 	return root
 }

@@ -13,6 +13,7 @@ import (
 const (
 	statePrefix = "discovery " // begins the messages of an Instancer about its state
 	namesPrefix = "left out "  // begins the one about names that are no instances
+	policyNews  = "policy"     // is the one about another policy
 )
 
 // newLogger returns the logger of every command. Its lines name the registry they are about.
@@ -23,8 +24,8 @@ func (c *config) newLogger(stdio *shell.Stdio) kitlog.Logger {
 // A stateLog is the log of an Instancer. By default warnings are shown and information is not, so
 // that an operator would see discovery go stale and never hear that it is live again. A stateLog
 // shows the end of every warning that it has shown; that discovery is live at the start is still no
-// news. Lines about anything else go through: they are warnings, or the end of one (see
-// emptyNotice).
+// news, and neither is another policy. Lines about anything else go through: they are warnings, or
+// the end of one (see emptyNotice).
 type stateLog struct {
 	next kitlog.Logger
 	all  bool // information is shown anyway
@@ -53,7 +54,8 @@ func (l *stateLog) mute(on bool) {
 func (l *stateLog) Log(keyvals ...any) error {
 	message, _ := value(keyvals, "msg").(string)
 	if strings.HasPrefix(message, statePrefix) && !l.tells(keyvals) ||
-		strings.HasPrefix(message, namesPrefix) && l.namesTold {
+		strings.HasPrefix(message, namesPrefix) && l.namesTold ||
+		message == policyNews && !l.all {
 		return nil
 	}
 	return l.next.Log(keyvals...)

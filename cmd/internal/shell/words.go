@@ -76,7 +76,7 @@ func prefixOf(value any) string {
 // Parts of the text of an error that a person does not need: the packages that it came through, and
 // the steps of a dial beside the address and the reason.
 var (
-	packagePrefix = regexp.MustCompile(`(^|[:;] )(?:sd|zk|session|lb|transport|export): `)
+	packagePrefix = regexp.MustCompile(`(^|[:;] )(?:sd|zk|session|etcd|dns|file|policy|lb|transport|export): `)
 	dialSteps     = regexp.MustCompile(`(?:(\S+): )?(?:cannot connect: )?dial tcp (\S+): (?:connect: )?`)
 	deadline      = regexp.MustCompile(`context deadline exceeded`)
 )

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/sd/policy"
+)
+
+// A steerConfig has the values of the flags of the commands that write the policy.
+type steerConfig struct {
+	until, by, reason string
+	dryRun, force     bool
+}
+
+// addSteerFlags adds those of every command that writes.
+func (c *config) addSteerFlags(flags *pflag.FlagSet) {
+	flags.SortFlags = false
+	shell.AddSwitch(flags, &c.steer.dryRun, "dry-run", "",
+		"print who is affected and what share of the traffic that is, and write nothing")
+	shell.AddSwitch(flags, &c.steer.force, "force", "",
+		"also if fewer than half of the weight are left, and over what is no policy")
+}
+
+// addRuleFlags adds those of a command that writes a line.
+func (c *config) addRuleFlags(flags *pflag.FlagSet) {
+	c.addSteerFlags(flags)
+	flags.StringVar(&c.steer.until, "until", c.steer.until,
+		"`time` in RFC 3339 or duration from now, such as 2h, after which the line is without effect")
+	flags.StringVar(&c.steer.reason, "reason", c.steer.reason, "`text` for who reads the line")
+	flags.StringVar(&c.steer.by, "by", c.steer.by, "`name` of who writes it; yours if it is left out")
+}
+
+// selectors explains SEL in the help of a command.
+const selectors = `
+
+SEL is an ip:port, an ip, a network such as 192.0.2.0/24, zone=NAME, a tag such
+as version=2.1, or * for all. One that matches nobody now is accepted with a
+warning: it holds for who joins.`
+
+// writing explains in the help of a command what all have in common that write.
+const writing = `
+
+It prints the difference to the policy and what that means for the servers. It
+ends with 1 if the registry cannot be reached, if others write at the same time
+for 10 s, or if fewer than half of the weight would be left, unless --force.`
+
+func newDrain(c *config, stdio *shell.Stdio) *cobra.Command {
+	cmd := c.newRule(policy.Drain, stdio, "drain SEL")
+	cmd.Short = "Have clients call servers no more"
+	cmd.Long = `Have clients call servers no more, while one that is not drained answers. What
+they have begun they finish. It holds, also for a server that restarts, until
+undrain or --until. A line with the same SEL is replaced.` + selectors + writing
+	cmd.Example = `  daytimecli drain 192.0.2.10:8897 --until 2h --reason "rack 7"
+  daytimecli drain zone=eu-1b --dry-run`
+	return cmd
+}
+
+func newWithdraw(c *config, stdio *shell.Stdio) *cobra.Command {
+	cmd := c.newRule(policy.Withdraw, stdio, "withdraw SEL")
+	cmd.Short = "Have servers leave the registry, and serve on"
+	cmd.Long = `Have servers leave the registry and go on serving, so that clients which know no
+policy obey as well. It holds, also for a server that restarts, until undrain or
+--until.` + selectors + writing
+	return cmd
+}
+
+func newWeight(c *config, stdio *shell.Stdio) *cobra.Command {
+	cmd := c.newRule(policy.Weight, stdio, "weight SEL N")
+	cmd.Short = "Give servers more calls or fewer"
+	cmd.Long = fmt.Sprintf(`Give servers another weight, in the place of their own: 0 to %d, and %d for
+who says none. At 0 one is not called while another of more weight can be.`,
+		policy.MaxWeight, policy.DefaultWeight) + selectors + writing
+	cmd.Example = `  daytimecli weight version=2.1 10`
+	return cmd
+}
+
+// newRule returns a command that sets a line of verb.
+func (c *config) newRule(verb policy.Verb, stdio *shell.Stdio, use string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               use,
+		Args:              wantArgs(strings.Fields(use)[1:]...),
+		ValidArgsFunction: c.completeSelector,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rule, err := c.rule(verb, args, time.Now())
+			if err != nil {
+				return err
+			}
+			return c.setRule(cmd.Context(), rule, stdio)
+		},
+	}
+	c.addRuleFlags(cmd.Flags())
+	return cmd
+}
+
+// wantArgs is a cobra.PositionalArgs for a command that takes arguments of these names.
+func wantArgs(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == len(names) {
+			return nil
+		}
+		return shell.UsageError("", fmt.Errorf("%q: want %s %s", strings.Join(args, " "), cmd.Name(),
+			strings.Join(names, " ")))
+	}
+}
+
+// rule is the line that a command says.
+func (c *config) rule(verb policy.Verb, args []string, now time.Time) (r policy.Rule, err error) {
+	r = policy.Rule{Verb: verb, By: c.steer.by, Reason: c.steer.reason}
+	if r.Selector, err = selector(args[0]); err != nil {
+		return r, err
+	}
+	if verb == policy.Weight {
+		r.Weight, err = strconv.Atoi(args[1])
+		if err != nil || policy.CheckWeight(r.Weight) != nil {
+			return r, shell.UsageError("", fmt.Errorf("weight %q: want a whole number, 0 to %d", args[1],
+				policy.MaxWeight))
+		}
+	}
+	if c.steer.until != "" {
+		if r.Until, err = policy.ParseUntil(c.steer.until, now); err != nil {
+			return r, shell.UsageError("until", trimmed(err, "policy: until "))
+		}
+	}
+	if r.By == "" {
+		r.By = operator()
+	}
+	if _, err = (policy.Document{}).Set(r, now); err != nil {
+		return r, shell.UsageError("", fmt.Errorf("%v: %w", r, trimmed(err, "policy: ")))
+	}
+	return r, nil
+}
+
+// selector reads SEL.
+func selector(text string) (policy.Selector, error) {
+	s, err := policy.ParseSelector(text)
+	if err != nil {
+		return s, shell.UsageError("", trimmed(err, "policy: "))
+	}
+	return s, nil
+}
+
+// trimmed is err without a beginning that its reader knows.
+func trimmed(err error, prefix string) error {
+	return errors.New(strings.TrimPrefix(err.Error(), prefix))
+}
+
+// operator is the name of the user, or nothing if it has none that can stand in a line.
+func operator() string {
+	name := os.Getenv("SUDO_USER")
+	if u, err := user.Current(); err == nil {
+		name = cmp.Or(name, u.Username)
+	}
+	rule := policy.Rule{Verb: policy.Drain, By: name}
+	rule.Selector, _ = policy.ParseSelector("*")
+	if _, err := (policy.Document{}).Set(rule, time.Now()); err != nil {
+		return ""
+	}
+	return name
+}
+
+// setRule sets a line of the policy.
+func (c *config) setRule(ctx context.Context, rule policy.Rule, stdio *shell.Stdio) error {
+	d, err := c.openDesk(ctx, stdio)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	outcome, err := d.do(ctx, func(before policy.Document, _ int64, now time.Time) (policy.Document, error) {
+		return before.Set(rule, now)
+	})
+	if err != nil {
+		return err
+	}
+	d.warnUnmatched(outcome, rule.Selector)
+	return nil
+}
+
+func newUndrain(c *config, stdio *shell.Stdio) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "undrain SEL",
+		Short: "Undo drain and withdraw",
+		Long: `Undo drain and withdraw: it removes the lines with exactly that SEL. If another
+line still drains what SEL selects it says which, and ends with 1.` + selectors + writing,
+		Args:              wantArgs("SEL"),
+		ValidArgsFunction: c.completeSelector,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := selector(args[0])
+			if err != nil {
+				return err
+			}
+			return c.undrain(cmd.Context(), s, stdio)
+		},
+	}
+	c.addSteerFlags(cmd.Flags())
+	return cmd
+}
+
+// undrain removes the lines with a selector that drain.
+func (c *config) undrain(ctx context.Context, s policy.Selector, stdio *shell.Stdio) error {
+	d, err := c.openDesk(ctx, stdio)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	o, err := d.do(ctx, func(before policy.Document, _ int64, _ time.Time) (policy.Document, error) {
+		after, _ := before.Remove(s, policy.Drain, policy.Withdraw)
+		return after, nil
+	})
+	if err != nil {
+		return err
+	}
+	still := o.After.StillDrained(s, o.Fleet, time.Now())
+	var lines []string
+	for _, r := range still {
+		lines = append(lines, fmt.Sprintf("line %d: %v", r.Line, r))
+	}
+	message := fmt.Sprintf("%v is still drained, by %s", s, strings.Join(lines, "; "))
+	switch {
+	case len(still) > 0 && !c.steer.dryRun:
+		return fmt.Errorf("%s: %s", c.sd, message)
+	case len(still) > 0:
+		d.warn(message)
+	case !o.Changed():
+		d.warn(fmt.Sprintf("no line drains %v", s))
+	}
+	return nil
+}
+
+// completeSelector completes SEL with who is registered.
+func (c *config) completeSelector(cmd *cobra.Command, args []string, _ string) (
+	[]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return c.liveInstances(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
+}
