@@ -87,6 +87,7 @@ func (d *directory) follow(ctx context.Context, emit func(sd.Change)) error {
 	if why := c.Err(); why != nil && !errors.Is(err, session.ErrNoAddWatch) {
 		err = why
 	}
+	err = d.mode.explain(err)
 	if errors.Is(err, session.ErrTooLong) { // it will be again, until a person mends it
 		d.refuse(err)
 	}

@@ -20,6 +20,7 @@ var (
 // A Backend is one directory in one ZooKeeper ensemble, over one session. Its methods may be called
 // concurrently.
 type Backend struct {
+	target    sd.Target
 	session   *session.Session
 	stop      context.CancelFunc // ends the announcer
 	directory *directory
@@ -70,7 +71,7 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 		return nil, fmt.Errorf("zk: open %s: %w", t, err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	b := &Backend{s, stop, newDirectory(s, c), newAnnouncer(s, c)}
+	b := &Backend{c.target(t), s, stop, newDirectory(s, c), newAnnouncer(s, c)}
 	s.Start(func(on *session.Conn, e gozk.Event) {
 		b.directory.event(on, e)
 		b.announcer.event(e)
@@ -78,6 +79,10 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 	go b.announcer.run(ctx)
 	return b, nil
 }
+
+// Target is where b is, in full: with the port and the path that may be left out, and without keys.
+// Two targets of one registry that share a host are so known by it (see [sd.Snapshot]).
+func (b *Backend) Target() sd.Target { return b.target }
 
 // Watch implements sd.Backend. It runs in its caller's goroutine. Several calls share one watch and
 // one session, and list each for itself: to have one list as well, share an Instancer.
