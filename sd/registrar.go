@@ -30,6 +30,7 @@ type Registrar struct {
 	mu    sync.Mutex
 	entry Entry // its Attributes are the newest
 	last  *run  // nil before the first Register
+	owned bool  // the entry is, or may be, the last run's
 }
 
 // A RegistrarOption changes how a Registrar works.
@@ -133,7 +134,7 @@ func (r *Registrar) begin() *run {
 	}
 	run.ctx, run.cancel = context.WithCancel(context.Background())
 	run.settle = sync.OnceFunc(func() { close(run.settled) })
-	r.last = run
+	r.last, r.owned = run, false
 	r.state.Begin(Registering)
 	go r.loop(run)
 	return run
@@ -202,18 +203,21 @@ func (r *Registrar) report(run *run, p Phase, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last == run && run.wanted() {
+		r.owned = p == Registered || r.owned && p != Conflict
 		r.state.Set(p, err)
 	}
 }
 
 // withdrawn notes the end of a run. It does not count after the next Register.
 func (r *Registrar) withdrawn(run *run, err error) {
+	isOthers := errors.Is(err, ErrConflict)
 	if !errors.Is(err, ErrUnconfirmed) {
 		err = nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last == run {
+		r.owned = r.owned && !isOthers
 		r.state.Set(Withdrawn, err)
 	}
 }
@@ -267,12 +271,16 @@ func (r *Registrar) States(fn func(State)) (stop func()) { return follows(r.stat
 // errNoAnswer is why an instance is not registered when no attempt has failed.
 var errNoAnswer = errors.New("the registry has not answered")
 
-// logState writes the line of a state.
+// logState writes the line of a state. Of an entry that was never ours, or is somebody else's by
+// now, it does not say that it was withdrawn. Its caller holds the lock, but in a reminder, which
+// there is none of after Deregister.
 func (r *Registrar) logState(s statevar.State[Phase], lasts time.Duration) {
 	var line []any
 	switch {
 	case s.Phase == Registering:
 		line = []any{"msg", "not registered"}
+	case s.Phase == Withdrawn && s.Err == nil && !r.owned:
+		line = []any{"msg", "not registered", "phase", s.Phase}
 	case lasts > 0:
 		line = []any{"msg", "not registered", "phase", s.Phase}
 	default:

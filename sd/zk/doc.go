@@ -48,8 +48,8 @@
 //   - tls-cert=FILE&tls-key=FILE show a client certificate. It is an identity by
 //     itself (x509 in ACLs), and needs no password anywhere.
 //   - auth-file=FILE holds one line, user:password, for ZooKeeper's digest
-//     scheme. It must be a regular file of this user's with mode 0600 or
-//     stricter. Without TLS the password crosses the network in clear text.
+//     scheme. It must be a regular file of this user's or root's with
+//     mode 0640 or stricter. Without TLS the password crosses the network in clear text.
 //     ZooKeeper compares it with nothing: a wrong one is another identity, to
 //     which operations are denied.
 //   - acl=creator gives created nodes, directory included, to those with the same
