@@ -28,9 +28,10 @@ var _ kitsd.Instancer = (*Instancer)(nil)
 //
 // go-kit's own Endpointer has no endpoints for the first milliseconds, also over an Instancer that
 // is live: it takes the first event in a goroutine of its own. A balancer on it says
-// lb.ErrNoEndpoints then, and a program that makes one for each request never gets an answer. Make
-// one Endpointer at the start, call [Instancer.Await], and put go-kit's lb.Retry on top, which
-// tries again within its timeout; or use package lb here, whose calls wait for the first set.
+// lb.ErrNoEndpoints then; go-kit's lb.Retry spends its attempts on that without a pause, and a
+// program that makes an Endpointer for each request never gets an answer. Make one at the start,
+// call [Instancer.Await], and ask its Endpoints every few milliseconds until there are any; or use
+// package lb here, whose calls wait for the first set.
 type Instancer struct {
 	backend Backend
 	logger  *AsyncLogger
@@ -248,9 +249,10 @@ func (i *Instancer) States(fn func(State)) (stop func()) { return follows(i.stat
 // is stale, nil while none is known.
 func (i *Instancer) Instances() []string { return i.fanout.Instances() }
 
-// Stop ends the watch and every subscription, and waits for them. Nothing is sent after it, also to
-// those who register later, and the set is stale. It may be called again. For a log that does not
-// take its last lines it waits 100 ms.
+// Stop ends the watch and every subscription, and waits for them: for no reader of a channel, but
+// for the functions of Follow and States to return, which so must not call it. Nothing is sent
+// after it, also to those who register later, and the set is stale. It may be called again. For a
+// log that does not take its last lines it waits 100 ms.
 func (i *Instancer) Stop() {
 	i.cancel()
 	<-i.done

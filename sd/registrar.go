@@ -236,7 +236,10 @@ func (r *Registrar) Deregister() {
 func (r *Registrar) cancelLast() *run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.last != nil && r.last.wanted() {
+	switch {
+	case r.last == nil:
+		r.state.End(Withdrawn, nil) // for who waits; there is nothing to confirm
+	case r.last.wanted():
 		r.last.cancel()
 		r.state.End(Withdrawn, ErrUnconfirmed)
 	}
@@ -258,8 +261,8 @@ func (r *Registrar) State() State { return State(r.state.Get()) }
 
 // Await returns nil as soon as the instance is registered, or withheld by the registry's operator,
 // at once if it is. Before Register it waits for that. It returns an error that matches [ErrClosed]
-// after Deregister, and otherwise, when ctx is done, one that matches ctx's error and the one of
-// [Registrar.State].
+// after Deregister, until the next Register, and otherwise, when ctx is done, one that matches
+// ctx's error and the one of [Registrar.State].
 func (r *Registrar) Await(ctx context.Context) error { return awaits(ctx, r.state, r.State) }
 
 // States subscribes fn to the state. Fn is called with the present one, then with the latest

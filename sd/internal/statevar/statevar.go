@@ -199,28 +199,36 @@ func (v *Var[P]) isClosed() bool {
 }
 
 // Await returns nil once the phase is a settled one, errClosed after End, and otherwise, when ctx
-// is done, ctx's error and why the phase is no settled one.
+// is done, ctx's error and why the phase is no settled one. A ctx that is done already hides
+// neither of the first two.
 func (v *Var[P]) Await(ctx context.Context, state func() State[P]) error {
 	v.mu.Lock()
-	s, reached, closed := v.state, v.reached, v.closed
+	isSettled, isClosed := v.settled(v.state.Phase), v.isClosed()
+	reached, closed := v.reached, v.closed
 	v.mu.Unlock()
-	if v.settled(s.Phase) {
+	switch {
+	case isSettled:
 		return nil
+	case isClosed:
+		return v.awaitError(v.errClosed)
 	}
 	select {
 	case <-reached:
 		return nil
 	case <-closed:
-		return fmt.Errorf("sd: await: %w", v.errClosed)
+		return v.awaitError(v.errClosed)
 	case <-ctx.Done():
 	}
-	s = state()
+	s := state()
 	lasts := time.Since(s.Since).Round(time.Millisecond)
-	if s.Err == nil {
-		return fmt.Errorf("sd: await: %w: %s for %v", ctx.Err(), s.Phase, lasts)
+	err := fmt.Errorf("%w: %s for %v", ctx.Err(), s.Phase, lasts)
+	if s.Err != nil {
+		err = fmt.Errorf("%w: %w", err, s.Err)
 	}
-	return fmt.Errorf("sd: await: %w: %s for %v: %w", ctx.Err(), s.Phase, lasts, s.Err)
+	return v.awaitError(err)
 }
+
+func (*Var[P]) awaitError(cause error) error { return fmt.Errorf("sd: await: %w", cause) }
 
 // Follow has fn called with the state, and with each one that is another when fn is ready for it,
 // until the function it returns is called, which waits for fn.
