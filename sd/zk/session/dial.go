@@ -38,7 +38,7 @@ func (h *handle) dial(string, string, time.Duration) (net.Conn, error) {
 		return nil, err
 	}
 	h.session.dials.Add(1)
-	h.waitFor("no connection yet", t)
+	h.noteWaiting("no connection yet", t)
 	conn, err := h.connect(t)
 	if err != nil {
 		h.dialFailed(t, err)
@@ -46,7 +46,7 @@ func (h *handle) dial(string, string, time.Duration) (net.Conn, error) {
 	}
 	// To give up before the next dial is due would gain nothing.
 	timeout := max(h.handshakeTimeout(), h.session.limiter.due())
-	h.waitFor("no answer to the handshake yet", t)
+	h.noteWaiting("no answer to the handshake yet", t)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.target, h.shaking = t, true

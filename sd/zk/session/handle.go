@@ -29,18 +29,18 @@ type handle struct {
 	urgent  signal             // the next dial does not wait
 
 	mu       sync.Mutex
-	guard    *guard        // the current or last connection
-	target   target        // of guard
-	shaking  bool          // the handshake of guard is under way
-	last     handshake     // of guard, if it was answered
-	timeout  time.Duration // as negotiated, or as asked for before that
-	up       *Conn         // nil while there is no session
-	held     bool          // there was a session
-	lost     time.Time     // when the last Conn went down, or the handle began
-	refused  time.Time     // when a server last closed a connection in place of an answer
-	refusals map[string]time.Time
-	failure  error  // why there is no session
-	doing    string // what is waited for, in place of a failure
+	guard    *guard               // the current or last connection
+	target   target               // of guard
+	shaking  bool                 // the handshake of guard is under way
+	last     handshake            // of guard, if it was answered
+	timeout  time.Duration        // as negotiated, or as asked for before that
+	up       *Conn                // nil while there is no session
+	held     bool                 // there was a session
+	lost     time.Time            // when the last Conn went down, or the handle began
+	refused  time.Time            // when a server last closed a connection in place of an answer
+	refusals map[string]time.Time // the same by server, since the last session
+	failure  error                // why there is no session
+	doing    string               // what is waited for, in place of a failure
 	closed   bool
 }
 
@@ -156,8 +156,8 @@ func (h *handle) failed(t target, err error) {
 	}
 }
 
-// waitFor notes what is waited for now.
-func (h *handle) waitFor(what string, t target) {
+// noteWaiting notes what is waited for now, for reason. It does not wait.
+func (h *handle) noteWaiting(what string, t target) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.doing = fmt.Sprintf("%v: %s", t, what)
@@ -185,6 +185,7 @@ func (h *handle) saving() bool {
 	return h.isSaving()
 }
 
+// isSaving is saving for a caller that holds the lock.
 func (h *handle) isSaving() bool { return h.held && time.Since(h.lost) < h.timeout }
 
 // mustFlush reports whether go-zookeeper is to fail what is queued, and to look whether it was

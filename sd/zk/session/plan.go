@@ -22,7 +22,7 @@ type plan struct {
 	mu        sync.Mutex
 	tried     map[target]bool // in this round; nil before its beginning
 	failed    map[target]bool // since the last session
-	last      target          // which has its turn late in the next round
+	last      target          // the last to have a turn; not the first in the next round
 	preferred string          // a target, which has the next turn
 	slow      bool            // a target did not answer in time in this round
 	rounds    int             // in which one did not, since the last session

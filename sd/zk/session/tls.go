@@ -14,12 +14,12 @@ import (
 // A TLS names PEM files. They are read at every dial, so that a certificate can be replaced while
 // the program runs. In errors they are tls-ca, tls-cert and tls-key.
 type TLS struct {
-	CA        string // whose servers to trust, and nobody else's; "" is no TLS
-	Cert, Key string // to show to a server; "" is none
+	CA        string // the authorities that are trusted, and no others; "" is no TLS
+	Cert, Key string // the client's own, shown to servers; "" is none
 }
 
-// used reports whether connections are made with TLS. There is no way back to clear text once a
-// target asks for it.
+// used reports whether connections are made with TLS. There is no way back to clear text once they
+// are.
 func (t TLS) used() bool { return t.CA != "" }
 
 // validate refuses what was probably not meant.
