@@ -46,7 +46,7 @@
 //
 // # Reading the package
 //
-// Each address of each host is a target (resolve.go), and has its turn in each round of dials
+// Each address of each host is a server (resolve.go), and has its turn in each round of dials
 // (plan.go). A connection is made at a bounded pace (dial.go, pace.go), with TLS and credentials
 // (tls.go, auth.go), and wrapped by a guard, which checks every frame and sends what go-zookeeper
 // does not know (guard.go, reply.go, watch.go, multiread.go). A handle is one client of

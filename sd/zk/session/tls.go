@@ -60,7 +60,7 @@ func (t TLS) load() (*tls.Config, error) {
 
 // secure does the handshake over conn, which it closes if that fails. The server must prove that it
 // is the host as it is configured: what a name resolves to is in the hands of others.
-func (t TLS) secure(ctx context.Context, conn net.Conn, to target) (net.Conn, error) {
+func (t TLS) secure(ctx context.Context, conn net.Conn, to server) (net.Conn, error) {
 	config, err := t.load()
 	if err == nil {
 		config.ServerName, _, err = net.SplitHostPort(to.host)
