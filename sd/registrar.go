@@ -37,7 +37,7 @@ type Registrar struct {
 type RegistrarOption func(*Registrar)
 
 // Attributes are what the instance says of itself: its weight, zone and tags. By default it says
-// nothing. A registry without attributes, and who does not ask for them, are not disturbed by them.
+// nothing. A registry that has none ignores them, and a Watch that does not want them is not told.
 // A zero Since is the time of the registration.
 func Attributes(a policy.Attributes) RegistrarOption {
 	return func(r *Registrar) { r.entry.Attributes = a }
@@ -52,7 +52,7 @@ type run struct {
 	settle  func()        // closes settled
 	settled chan struct{} // closed when the first attempt has succeeded, failed or been cancelled
 	done    chan struct{} // closed when the goroutine has ended
-	failed  Phase         // what a failure leads to; used by the goroutine alone
+	onError Phase         // that an error other than a conflict leads to; used by the goroutine alone
 
 	changes chan policy.Attributes // of the capacity 1: the newest, unless it was received
 }
@@ -129,7 +129,7 @@ func (r *Registrar) begin() *run {
 		before:  r.last,
 		settled: make(chan struct{}),
 		done:    make(chan struct{}),
-		failed:  Registering,
+		onError: Registering,
 		changes: make(chan policy.Attributes, 1),
 	}
 	run.ctx, run.cancel = context.WithCancel(context.Background())
@@ -179,9 +179,9 @@ func (r *Registrar) entryOf(run *run) Entry {
 
 // told takes in what Announce tells of the entry.
 func (r *Registrar) told(run *run, s Status) {
-	run.failed = Registering
+	run.onError = Registering
 	if s.Phase == Registered {
-		run.failed = Lost
+		run.onError = Lost
 	}
 	r.report(run, s.Phase, s.Err)
 	run.settle()
@@ -192,7 +192,7 @@ func (r *Registrar) failed(run *run, err error) {
 	if errors.Is(err, ErrConflict) {
 		r.report(run, Conflict, err)
 	} else {
-		r.report(run, run.failed, err)
+		r.report(run, run.onError, err)
 	}
 	run.settle()
 }
@@ -263,13 +263,13 @@ func (r *Registrar) State() State { return State(r.state.Get()) }
 // at once if it is. Before Register it waits for that. It returns an error that matches [ErrClosed]
 // after Deregister, until the next Register, and otherwise, when ctx is done, one that matches
 // ctx's error and the one of [Registrar.State].
-func (r *Registrar) Await(ctx context.Context) error { return awaits(ctx, r.state, r.State) }
+func (r *Registrar) Await(ctx context.Context) error { return await(ctx, r.state, r.State) }
 
 // States subscribes fn to the state. Fn is called with the present one, then with the latest
 // whenever that is another one, from one goroutine. What changes while fn runs is merged, so a
 // short phase may not be told. Stop ends the subscription: fn is not running after it returned, so
 // fn itself must not call it.
-func (r *Registrar) States(fn func(State)) (stop func()) { return follows(r.state, fn) }
+func (r *Registrar) States(fn func(State)) (stop func()) { return follow(r.state, fn) }
 
 // errNoAnswer is why an instance is not registered when no attempt has failed.
 var errNoAnswer = errors.New("the registry has not answered")

@@ -1,5 +1,5 @@
-// Package statevar holds the state of a loop: for who reads it, who follows it, who waits for it,
-// and for the log.
+// Package statevar holds the state of a loop, which can be read, followed and waited for, and logs
+// its changes.
 package statevar
 
 import (
@@ -21,7 +21,7 @@ const (
 	reminderPause = 3 * time.Minute
 )
 
-// A State is a phase, when it began, and the error that explains it.
+// A State is sd.State, for phases of any type.
 type State[P ~string] struct {
 	Phase P
 	Since time.Time
@@ -54,8 +54,8 @@ type told[P ~string] struct {
 }
 
 // New returns a Var in phase p, which is not open yet. Settled are the phases that are waited for.
-// Log writes a line, without blocking; lasts is 0 but in a reminder. ErrClosed is what who waits is
-// told after End.
+// Log writes a line, without blocking; lasts is 0 but in a reminder. Await returns errClosed after
+// End.
 func New[P ~string](
 	p P, settled func(P) bool, log func(s State[P], lasts time.Duration), errClosed error,
 ) *Var[P] {
@@ -120,7 +120,7 @@ func (v *Var[P]) Backdate(since time.Time) {
 	v.notify()
 }
 
-// End closes v in phase p, without a line. Whoever waits for a settled phase does so in vain.
+// End closes v in phase p, without a line. Every Await returns.
 func (v *Var[P]) End(p P, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -177,7 +177,7 @@ func (v *Var[P]) tell(lasts time.Duration) {
 	v.log(v.state, lasts)
 }
 
-// remind is what the reminder does.
+// remind logs the state again, when the reminder's time has passed.
 func (v *Var[P]) remind() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
