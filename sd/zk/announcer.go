@@ -8,8 +8,9 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/internal/signal"
-	"example.com/daytime/sd/zk/internal/document"
+	"example.com/daytime/sd/policy"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -27,10 +28,11 @@ const (
 type desired int
 
 const (
-	ignore desired = iota // nothing: nobody has decided
-	create                // it is to exist, and be ours
-	keep                  // see that it stays
-	remove                // it is to be gone, if it is ours
+	ignore   desired = iota // nothing: nobody has decided
+	create                  // it is to exist, and be ours
+	keep                    // see that it stays
+	withhold                // it is gone, as long as the policy says so
+	remove                  // it is to be gone, if it is ours
 )
 
 // An announcer makes all changes that a backend makes in ZooKeeper, one after the other, in one
@@ -41,12 +43,21 @@ type announcer struct {
 	session *session.Session
 	newNode func(instance string) node
 	parent  string
+	acl     []gozk.ACL    // of what is created
 	wake    signal.Signal // a desired state or a node has changed
 	done    chan struct{} // closed when the goroutine has ended
-	herd    herd
 
-	mu      sync.Mutex
-	entries map[string]*entry // by path
+	directory *directory // has the watch
+	noPolicy  bool       // it is not followed
+
+	// Of the goroutine alone.
+	herd     herd
+	steering steering
+	ready    bool // the policy is known, as far as it can be
+
+	mu            sync.Mutex
+	entries       map[string]*entry // by path
+	policyChanged bool              // since it was last looked at
 }
 
 // An entry is one node that is, or was, to be registered.
@@ -60,8 +71,16 @@ type entry struct {
 type order struct {
 	busy    bool // an Announce is under way
 	desired desired
-	pending bool       // desired state or node may have changed since it was reconciled last
-	reports chan error // to that Announce; capacity 1, the latest wins
+	pending bool        // desired state or node may have changed since it was reconciled last
+	reports chan report // to that Announce; capacity 1, the latest wins
+
+	attributes policy.Attributes // of the instance
+}
+
+// A report is the outcome of a desired state: the status of the node, or the end of the Announce.
+type report struct {
+	status sd.Status
+	err    error
 }
 
 // A work is the state of reconciling.
@@ -72,27 +91,31 @@ type work struct {
 	inDoubt      bool      // a change may be under way whose reply was lost
 }
 
-func newAnnouncer(s *session.Session, c config) *announcer {
-	id := document.NewIdentity()
+func newAnnouncer(s *session.Session, c config, d *directory) *announcer {
+	owner := record.Self()
 	return &announcer{
 		session: s,
-		newNode: func(instance string) node { return newNode(s, c, id, instance) },
+		newNode: func(instance string) node { return newNode(s, c, owner, instance) },
 		parent:  c.parent,
-		wake:    signal.New(),
-		done:    make(chan struct{}),
-		entries: map[string]*entry{},
+		acl:     c.acl,
+
+		directory: d,
+		noPolicy:  c.noPolicy,
+		wake:      signal.New(),
+		done:      make(chan struct{}),
+		entries:   map[string]*entry{},
 	}
 }
 
 // announce is sd.Backend's Announce.
-func (a *announcer) announce(ctx context.Context, instance string, up func()) error {
-	e, err := a.begin(instance)
+func (a *announcer) announce(ctx context.Context, of sd.Entry, tell func(sd.Status)) error {
+	e, err := a.begin(of)
 	if err != nil {
 		return err
 	}
 	defer a.end(e)
 	if ctx.Err() == nil {
-		if err := a.hold(ctx, e, up); err != nil {
+		if err := a.hold(ctx, e, of.Changes, tell); err != nil {
 			a.setDesired(e, ignore)
 			return fmt.Errorf("zk: announce %s: %w", e.path, err)
 		}
@@ -101,19 +124,19 @@ func (a *announcer) announce(ctx context.Context, instance string, up func()) er
 }
 
 // begin claims the entry for one Announce.
-func (a *announcer) begin(instance string) (*entry, error) {
+func (a *announcer) begin(of sd.Entry) (*entry, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	path := a.parent + "/" + instance
+	path := a.parent + "/" + of.Instance
 	e := a.entries[path]
 	if e == nil {
-		e = &entry{path: path, work: work{node: a.newNode(instance)}}
+		e = &entry{path: path, work: work{node: a.newNode(of.Instance)}}
 		a.entries[path] = e
 	}
 	if e.busy {
 		return nil, fmt.Errorf("zk: announce %s: %w: by this process", path, sd.ErrConflict)
 	}
-	e.busy, e.reports = true, make(chan error, 1)
+	e.busy, e.reports, e.attributes = true, make(chan report, 1), of.Attributes
 	return e, nil
 }
 
@@ -125,19 +148,22 @@ func (a *announcer) end(e *entry) {
 	a.wake.Set() // see drop
 }
 
-// hold has the node created, calls up, and returns nil when ctx is done, and an error when the node
-// cannot be vouched for.
-func (a *announcer) hold(ctx context.Context, e *entry, up func()) error {
+// hold has the node created, and replaced when its attributes change, tells where it stands, and
+// returns nil when ctx is done, and an error when the node cannot be vouched for. A node that is
+// withheld is not missed, however long there is no session.
+func (a *announcer) hold(
+	ctx context.Context, e *entry, changes <-chan policy.Attributes, tell func(sd.Status),
+) error {
 	a.setDesired(e, create)
-	registered := false
+	var told sd.Status
 	outage := time.NewTimer(waitTimeout)
 	defer outage.Stop()
 	for {
 		c, changed := a.session.Conn()
 		switch {
-		case c != nil:
+		case c != nil, told.Phase == sd.Withheld:
 			outage.Stop()
-		case registered:
+		case told.Phase == sd.Registered:
 			outage.Reset(a.session.Timeout()) // then the session has expired, as far as is known
 		default:
 			outage.Reset(waitTimeout)
@@ -152,16 +178,30 @@ func (a *announcer) hold(ctx context.Context, e *entry, up func()) error {
 			if err := a.session.Err(); err != nil {
 				return err
 			}
-		case err := <-e.reports:
-			if err != nil {
-				return err
+		case next, open := <-changes:
+			if !open {
+				changes = nil
+				break
 			}
-			if !registered {
-				registered = true
-				up()
+			a.setAttributes(e, next)
+		case r := <-e.reports:
+			if r.err != nil {
+				return r.err
+			}
+			if r.status.Phase != told.Phase || fmt.Sprint(r.status.Err) != fmt.Sprint(told.Err) {
+				told = r.status
+				tell(told)
 			}
 		}
 	}
+}
+
+// setAttributes has the node say something else.
+func (a *announcer) setAttributes(e *entry, attributes policy.Attributes) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e.attributes, e.pending = attributes, true
+	a.wake.Set()
 }
 
 // withdraw has the node removed, and returns ctx's error once that is confirmed. If another's node
@@ -172,7 +212,8 @@ func (a *announcer) withdraw(ctx context.Context, e *entry) error {
 	defer timer.Stop()
 	var err error
 	select {
-	case err = <-e.reports:
+	case r := <-e.reports:
+		err = r.err
 	case <-a.session.Closed():
 		if !a.session.Close() {
 			err = errCloseUnconfirmed
@@ -214,10 +255,14 @@ func (a *announcer) setDesired(e *entry, d desired) {
 	a.wake.Set()
 }
 
-// event takes note of an event of a node. It does not block.
+// event takes note of an event of a node, or of the directory itself. It does not block.
 func (a *announcer) event(e gozk.Event) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if e.Path == a.parent && e.Type != gozk.EventNodeChildrenChanged {
+		a.policyChanged = true
+		a.wake.Set()
+	}
 	if entry := a.entries[e.Path]; entry != nil {
 		entry.pending = true
 		a.wake.Set()

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/internal/wait"
-	"example.com/daytime/sd/zk/internal/document"
 	"example.com/daytime/sd/zk/zkdev"
 )
 
@@ -80,7 +80,7 @@ func (l *lab) misdirect(b *Backend, stranger int64, loseReply bool) {
 // once, without a gap, and its successor's data is of today's form.
 func TestFirstFormIsTakenOver(t *testing.T) {
 	inLab(t, home, func(l *lab) {
-		first := `{"host":"` + document.NewIdentity().Boot + `","address":"` + alice + `","process":1,"start":"2026-01-02T03:04:05Z"}`
+		first := `{"host":"` + record.Self().Boot + `","address":"` + alice + `","process":1,"start":"2026-01-02T03:04:05Z"}`
 		l.Create(defaultPath+"/"+alice, []byte(first), 0x1234)
 		watcher, _ := l.connected()
 		_, r := l.watch(watcher)
@@ -88,7 +88,7 @@ func TestFirstFormIsTakenOver(t *testing.T) {
 		b, _ := l.connected()
 		l.announce(b, alice)
 		data, stat, err := l.Get(defaultPath + "/" + alice)
-		if err != nil || stat.EphemeralOwner == 0x1234 || !document.NewIdentity().IsPredecessor(data, alice, stat.EphemeralOwner) {
+		if err != nil || stat.EphemeralOwner == 0x1234 || !isOurs(data, stat.EphemeralOwner) {
 			t.Errorf("want the node of the new process, have %s of 0x%x, %v", data, stat.EphemeralOwner, err)
 		}
 		wait.Pass(time.Second)
@@ -235,27 +235,34 @@ func TestAnnouncesSideBySide(t *testing.T) {
 // Only the latest report counts, and one about another state than the present one is dropped.
 func TestReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := newAnnouncer(unconnected(t))
-		e, err := a.begin(alice)
+		s, c := unconnected(t)
+		a := newAnnouncer(s, c, newDirectory(s, c))
+		e, err := a.begin(sd.Entry{Instance: alice})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := a.begin(alice); !errors.Is(err, sd.ErrConflict) {
+		if _, err := a.begin(sd.Entry{Instance: alice}); !errors.Is(err, sd.ErrConflict) {
 			t.Errorf("second begin: want %v, have %v", sd.ErrConflict, err)
 		}
 		a.setDesired(e, create)
-		a.report(e, remove, ignore, errTest) // stale
-		a.report(e, create, create, errTest)
-		a.report(e, create, keep, nil)
-		if err := <-e.reports; err != nil || e.desired != keep {
-			t.Errorf("want the latest report, nil, and keep, have %v and %d", err, e.desired)
+		a.report(e, remove, ignore, report{err: errTest}) // stale
+		a.report(e, create, create, report{err: errTest})
+		a.report(e, create, keep, report{})
+		if r := <-e.reports; r.err != nil || e.desired != keep {
+			t.Errorf("want the latest report, nil, and keep, have %v and %d", r.err, e.desired)
 		}
-		a.report(e, keep, ignore, errTest)
+		a.report(e, keep, ignore, report{err: errTest})
 		a.setDesired(e, remove)
 		select {
-		case err := <-e.reports:
-			t.Errorf("a report about an earlier state: %v", err)
+		case r := <-e.reports:
+			t.Errorf("a report about an earlier state: %v", r.err)
 		default:
 		}
 	})
+}
+
+// isOurs reports whether this host wrote data for alice's node of session.
+func isOurs(data []byte, session int64) bool {
+	r, _ := record.Parse(data)
+	return r.IsPredecessor(record.Self(), alice, session)
 }

@@ -20,6 +20,7 @@ func untilAudit() time.Duration { return auditInterval*4/5 + rand.N(auditInterva
 type baseline struct {
 	stat   gozk.Stat
 	lo, hi int64
+	data   int64 // changes of the parent's own data, counted as lo is
 }
 
 // exact reports whether no event came while the Stat was read.
@@ -54,11 +55,17 @@ func (f *follower) audit() (again bool, err error) {
 		return false, errRemoved
 	case now.stat.Czxid != f.base.stat.Czxid: // it was removed, and made again
 		return false, f.missedEvent()
+	case f.auditPolicy(now.stat.Version):
+		return false, f.missedEvent()
 	case f.persistent:
-		return f.auditEvents(now)
+		again, err = f.auditEvents(now)
 	default:
-		return f.auditList(now)
+		again, err = f.auditList(now)
 	}
+	if err == nil && !again && f.want.Attributes {
+		err = f.readAgain()
+	}
+	return again, err
 }
 
 // auditEvents compares the number of events of the persistent watch with Cversion. An event that

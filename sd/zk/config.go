@@ -22,7 +22,7 @@ const (
 
 // targetGrammar is part of every error about a target.
 const targetGrammar = "zk://host[:port][,host[:port]...][/path]" +
-	"[?session-timeout=10s][&watch=auto|persistent|children]" +
+	"[?session-timeout=10s][&watch=auto|persistent|children][&policy=on|off]" +
 	"[&tls-ca=FILE[&tls-cert=FILE&tls-key=FILE]][&auth-file=FILE][&acl=open|creator]"
 
 // watchMode says how a directory is watched.
@@ -51,6 +51,8 @@ type config struct {
 	parent  string // the directory
 	watch   watchMode
 	acl     []gozk.ACL // of what is created
+
+	noPolicy bool // neither Watch nor Announce follows one
 }
 
 // parseConfig reads a target and fills in the defaults.
@@ -99,6 +101,11 @@ func (c *config) set(key, value string) error {
 			return fmt.Errorf("watch %q: want %s, %s or %s",
 				value, watchAuto, watchPersistent, watchChildren)
 		}
+	case "policy":
+		if value != "on" && value != "off" {
+			return fmt.Errorf("policy %q: want on or off", value)
+		}
+		c.noPolicy = value == "off"
 	case "acl":
 		switch value {
 		case aclOpen:
@@ -116,7 +123,7 @@ func (c *config) set(key, value string) error {
 	case "tls-key":
 		c.session.TLS.Key = value
 	default:
-		return fmt.Errorf("key %q: want session-timeout, watch, "+
+		return fmt.Errorf("key %q: want session-timeout, watch, policy, "+
 			"tls-ca, tls-cert, tls-key, auth-file or acl", key)
 	}
 	return nil

@@ -60,6 +60,7 @@ func TestParseConfigErrors(t *testing.T) {
 		"?session-timeout=9999999h":    `session-timeout "9999999h"`,
 		"?watch=never":                 `watch "never"`,
 		"?watch=Auto":                  `watch "Auto"`,
+		"?policy=no":                   `policy "no"`,
 		"?timeout=4s":                  `key "timeout"`,
 		"/a//":                         `path "/a//"`,
 		"/a//b":                        `path "/a//b"`,

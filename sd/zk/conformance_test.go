@@ -54,12 +54,12 @@ func (m *memory) Remove(instance string) error { return m.Delete("/go_servers/" 
 
 func (m *memory) Instances() ([]string, error) { return m.Children("/go_servers") }
 
-// Lacks says that lists do not tell how a server left, and that there are names alone.
+// Lacks says that lists do not tell how a server left.
 func (m *memory) Lacks() sdtest.Lacks  { return lacks(m.target) }
 func (p *process) Lacks() sdtest.Lacks { return lacks(p.target) }
 
 func lacks(t sd.Target) sdtest.Lacks {
-	return sdtest.Lacks{Withdrew: t.Keys["watch"] == "children", Attributes: true, Policy: true}
+	return sdtest.Lacks{Withdrew: t.Keys["watch"] == "children"}
 }
 
 func TestConformanceInMemory(t *testing.T) {

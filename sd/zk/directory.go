@@ -28,6 +28,7 @@ type directory struct {
 	session  *session.Session
 	parent   string
 	mode     watchMode
+	noPolicy bool
 	lists    atomic.Int64
 	repaired atomic.Int64           // how often an audit found something missing
 	missing  atomic.Pointer[string] // the server that said that there is no directory; nil if there is
@@ -36,6 +37,7 @@ type directory struct {
 	mu         sync.Mutex
 	queues     map[*queue]struct{}
 	armed      *session.Conn // where the persistent watch is
+	tree       *session.Conn // where it was armed, and may be still
 	broken     chan struct{} // closed and replaced when an event was missed
 	using      watchMode     // as last used
 	size       int           // of the last list
@@ -54,12 +56,14 @@ func newDirectory(s *session.Session, c config) *directory {
 		arming:  make(chan struct{}, 1),
 		queues:  map[*queue]struct{}{},
 		broken:  make(chan struct{}),
+
+		noPolicy: c.noPolicy,
 	}
 }
 
 // watch is sd.Backend's Watch. It runs in its caller's goroutine.
-func (d *directory) watch(ctx context.Context, emit func(sd.Change)) error {
-	err := d.follow(ctx, emit)
+func (d *directory) watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+	err := d.follow(ctx, want, emit)
 	select {
 	case <-d.session.Done():
 		return session.ErrClosed
@@ -71,7 +75,7 @@ func (d *directory) watch(ctx context.Context, emit func(sd.Change)) error {
 }
 
 // follow follows the directory for as long as there is one Conn, and returns the reason of its end.
-func (d *directory) follow(ctx context.Context, emit func(sd.Change)) error {
+func (d *directory) follow(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 	if err := d.refuses(); err != nil {
 		return err
 	}
@@ -79,7 +83,7 @@ func (d *directory) follow(ctx context.Context, emit func(sd.Change)) error {
 	if err != nil {
 		return err
 	}
-	err = d.newFollower(c, emit).run(ctx)
+	err = d.newFollower(c, want, emit).run(ctx)
 	d.missing.Store(nil)
 	if ctx.Err() == nil {
 		d.disarm(c)
@@ -136,6 +140,14 @@ func (d *directory) arm(ctx context.Context, c *session.Conn) (broken <-chan str
 	if broken := d.armedOn(c); broken != nil {
 		return broken, nil
 	}
+	return d.armTree(c)
+}
+
+// armTree arms the persistent watch. The caller has the turn.
+func (d *directory) armTree(c *session.Conn) (broken <-chan struct{}, err error) {
+	d.mu.Lock()
+	d.tree = c // from here on a one-shot watch would end it
+	d.mu.Unlock()
 	if err := c.AddWatch(d.parent, session.Tree); err != nil {
 		return nil, err
 	}
@@ -143,6 +155,35 @@ func (d *directory) arm(ctx context.Context, c *session.Conn) (broken <-chan str
 	defer d.mu.Unlock()
 	d.armed = c
 	return d.broken, nil
+}
+
+// readData returns the directory's data, and sees to it that the next change of them makes an event.
+// While there is, or may be, a persistent watch on c that one does. Otherwise a one-shot watch on
+// the data is armed, which no child's coming and going reaches; a persistent watch that is armed
+// after it takes its place.
+func (d *directory) readData(c *session.Conn) ([]byte, *gozk.Stat, error) {
+	select {
+	case d.arming <- struct{}{}:
+	case <-c.Down():
+		return nil, nil, session.ErrDisconnected
+	}
+	defer func() { <-d.arming }()
+	if !d.mayHaveTree(c) {
+		return c.GetOnce(d.parent)
+	}
+	if d.armedOn(c) == nil {
+		if _, err := d.armTree(c); err != nil {
+			return nil, nil, err
+		}
+	}
+	return c.Get(d.parent)
+}
+
+// mayHaveTree reports whether there may be a persistent watch on c, and it is relied on.
+func (d *directory) mayHaveTree(c *session.Conn) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.tree == c && d.using == watchPersistent
 }
 
 // usePersistent decides how the directory is watched on c.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"example.com/daytime/sd"
@@ -23,6 +24,7 @@ type follower struct {
 	*directory
 	*session.Conn
 	queue      *queue
+	want       sd.Want
 	emit       func(sd.Change)
 	broken     <-chan struct{} // see directory.arm
 	persistent bool
@@ -32,10 +34,14 @@ type follower struct {
 	changes    changes
 	auditAt    time.Time
 	base       baseline
+	policy     following
+	attributes
 }
 
-func (d *directory) newFollower(c *session.Conn, emit func(sd.Change)) *follower {
-	return &follower{directory: d, Conn: c, emit: emit, changes: newChanges()}
+func (d *directory) newFollower(
+	c *session.Conn, want sd.Want, emit func(sd.Change),
+) *follower {
+	return &follower{directory: d, Conn: c, want: want, emit: emit, changes: newChanges()}
 }
 
 // run follows until ctx is done, or the set cannot be vouched for. The watch is armed before the
@@ -57,7 +63,7 @@ func (f *follower) run(ctx context.Context) error {
 		clock = ticker.C
 	}
 	for {
-		err := f.list()
+		err := f.list(ctx)
 		for again := false; err == nil && !again; {
 			again, err = f.await(ctx, clock)
 		}
@@ -71,9 +77,9 @@ func (f *follower) run(ctx context.Context) error {
 }
 
 // list reads the children and emits them, if there is a directory.
-func (f *follower) list() error {
+func (f *follower) list(ctx context.Context) error {
 	for range maxLists {
-		lo := f.queue.counted()
+		base := baseline{lo: f.queue.counted(), data: f.queue.countedData()}
 		names, stat, err := f.children()
 		switch {
 		case errors.Is(err, gozk.ErrNoNode) && f.found:
@@ -95,8 +101,8 @@ func (f *follower) list() error {
 		}
 		f.lists.Add(1)
 		if f.admit(stat, len(names)) {
-			f.begin(names, baseline{*stat, lo, f.queue.counted()}, f.queue.last())
-			return nil
+			base.stat, base.hi = *stat, f.queue.counted()
+			return f.begin(ctx, names, base, f.queue.last())
 		}
 		if _, err := f.Sync(f.parent); err != nil {
 			return err
@@ -107,16 +113,29 @@ func (f *follower) list() error {
 
 // begin emits a list. It is passed on as it came, and the set is made after that: walking the names
 // in another order than memory's takes twice as long.
-func (f *follower) begin(names []string, base baseline, last int64) {
+func (f *follower) begin(
+	ctx context.Context, names []string, base baseline, last int64,
+) error {
 	f.missing.Store(nil)
+	rise := base.stat.Cversion - f.base.stat.Cversion
 	f.found, f.listed, f.base = true, time.Now(), base
 	f.changes.listed(f.listed, last)
 	f.scheduleAudit()
-	f.emit(sd.Change{Reset: true, Up: names})
+	c := sd.Change{Reset: true, Up: names}
+	if f.want.Attributes {
+		if err := f.describeList(&c, rise); err != nil {
+			return err
+		}
+	}
+	if err := f.addPolicy(ctx, &c, base); err != nil {
+		return err
+	}
+	f.emit(c)
 	f.set = make(map[string]struct{}, len(names))
 	for _, s := range names {
 		f.set[s] = struct{}{}
 	}
+	return nil
 }
 
 // children lists, and watches for the next change where nothing else does.
@@ -142,6 +161,12 @@ func (f *follower) awaitParent() (exists bool, err error) {
 func (f *follower) await(ctx context.Context, clock <-chan time.Time) (again bool, err error) {
 	audit := time.NewTimer(time.Until(f.auditAt))
 	defer audit.Stop()
+	var due <-chan time.Time
+	if !f.policy.due.IsZero() {
+		timer := time.NewTimer(time.Until(f.policy.due))
+		defer timer.Stop()
+		due = timer.C
+	}
 	select {
 	case <-ctx.Done():
 		return false, ctx.Err()
@@ -155,10 +180,15 @@ func (f *follower) await(ctx context.Context, clock <-chan time.Time) (again boo
 	case <-audit.C:
 		f.scheduleAudit()
 		return f.audit()
+	case <-due:
+		return false, f.tellPolicy()
 	case <-f.queue.news:
 	}
 	f.changes.running(time.Now())
 	events, overflow := f.queue.drain()
+	for _, e := range events {
+		f.note(e)
+	}
 	switch {
 	case !f.found || overflow:
 		return true, nil
@@ -169,9 +199,11 @@ func (f *follower) await(ctx context.Context, clock <-chan time.Time) (again boo
 	}
 }
 
-// watchFired reports whether a one-shot watch on the directory is among the events.
+// watchFired reports whether a one-shot watch on the list of children is among the events.
 func (f *follower) watchFired(events []event) bool {
-	return slices.ContainsFunc(events, func(e event) bool { return e.Path == f.parent })
+	return slices.ContainsFunc(events, func(e event) bool {
+		return e.Path == f.parent && e.Type != gozk.EventNodeDataChanged
+	})
 }
 
 // parentDeleted returns an error if events tell that the directory was removed.
@@ -205,7 +237,9 @@ func (f *follower) applyEvents(events []event) (again bool, err error) {
 		for _, e := range events {
 			f.changes.add(f.child(e.Path), e)
 		}
-		f.emitChange(f.changes.certain(f.set))
+		if err := f.emitChange(f.changes.certain(f.set)); err != nil {
+			return false, err
+		}
 		if len(f.changes.present) == 0 {
 			return false, nil
 		}
@@ -217,21 +251,49 @@ func (f *follower) applyEvents(events []event) (again bool, err error) {
 		}
 		f.changes.resolve()
 		events, overflow = f.queue.drain()
+		for _, e := range events {
+			f.note(e)
+		}
 	}
 }
 
-// emitChange emits a difference, if it is one, and makes it to the set.
-func (f *follower) emitChange(c sd.Change) {
-	if len(c.Up)+len(c.Down) == 0 {
-		return
+// note has read what an event may be about: the attributes of a child that was created, also in the
+// place of another, or whose data was changed, and the policy.
+func (f *follower) note(e event) {
+	switch name := f.child(e.Path); {
+	case !f.found:
+	case name != "" && f.want.Attributes && e.Type != gozk.EventNodeDeleted:
+		f.due[strings.Clone(name)] = struct{}{}
+	case e.Path == f.parent && e.Type == gozk.EventNodeDataChanged && f.followsPolicy():
+		if f.queue.countedData() > f.policy.events { // since it was read
+			f.policy.changed()
+		}
 	}
+}
+
+// emitChange emits a difference, if it is one, and makes it to the set. It adds what those who come
+// say of themselves, and members that may say something else; departures alone do not wait for that.
+func (f *follower) emitChange(c sd.Change) error {
 	for _, s := range c.Down {
 		delete(f.set, s)
+		delete(f.said, s)
 	}
 	for _, s := range c.Up {
 		f.set[s] = struct{}{}
 	}
-	f.emit(c)
+	if len(c.Up) == 0 && len(c.Down) > 0 {
+		f.emit(c)
+		c = sd.Change{}
+	}
+	if f.want.Attributes {
+		if err := f.describe(&c, append(f.dueMembers(c.Up), c.Up...)); err != nil {
+			return err
+		}
+	}
+	if len(c.Up)+len(c.Down)+len(c.Attributes)+len(c.Unread) > 0 {
+		f.emit(c)
+	}
+	return nil
 }
 
 // sleep returns after t, or when there is no point in waiting.

@@ -88,9 +88,9 @@ func TestAuditMeetsChange(t *testing.T) {
 	})
 	inLab(t, home+"&watch=children", func(l *lab) {
 		b, on := l.connected()
-		f := b.directory.newFollower(on, func(sd.Change) {})
+		f := b.directory.newFollower(on, sd.Want{}, func(sd.Change) {})
 		f.queue = f.subscribe(on)
-		if err := f.list(); err != nil {
+		if err := f.list(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		l.Create(defaultPath+"/"+alice, nil, 0)
@@ -98,7 +98,7 @@ func TestAuditMeetsChange(t *testing.T) {
 		if again, err := f.audit(); !again || err != nil || f.repaired.Load() != 0 {
 			t.Errorf("want another list and nothing repaired, have %t, %v, %d", again, err, f.repaired.Load())
 		}
-		if err := f.list(); err != nil {
+		if err := f.list(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		l.ForgetWatches()

@@ -3,8 +3,6 @@ package zk
 import (
 	"math/rand/v2"
 	"time"
-
-	"example.com/daytime/sd/zk/session"
 )
 
 const (
@@ -43,14 +41,4 @@ func (h *herd) delay(session int64) time.Duration {
 		h.next, h.at = session, time.Now().Add(jitter(h.size))
 	}
 	return max(time.Until(h.at), 0)
-}
-
-// count learns the size of the directory, now and then.
-func (h *herd) count(c *session.Conn, parent string) {
-	if h.session != c.Session || time.Since(h.counted) < auditInterval {
-		return
-	}
-	if exists, stat, err := c.Exists(parent); err == nil && exists {
-		h.size, h.counted = int(stat.NumChildren), time.Now()
-	}
 }

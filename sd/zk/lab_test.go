@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/sdtest"
-	"example.com/daytime/sd/zk/internal/document"
 	"example.com/daytime/sd/zk/session"
 	"example.com/daytime/sd/zk/zkdev"
 )
@@ -148,7 +148,7 @@ var errTest = errors.New("by test")
 
 // documentOf is the data of a node of instance that another process of this host has left.
 func documentOf(instance string) []byte {
-	id := document.NewIdentity()
-	id.Process++
-	return id.Document(defaultPath, instance, time.Now())
+	owner := record.Self()
+	owner.Process++
+	return record.Record{Instance: instance, Owner: owner}.Encode()
 }

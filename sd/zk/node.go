@@ -3,12 +3,14 @@ package zk
 import (
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
 
 	"example.com/daytime/sd"
-	"example.com/daytime/sd/zk/internal/document"
+	"example.com/daytime/sd/internal/record"
+	"example.com/daytime/sd/policy"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -26,10 +28,13 @@ type node struct {
 	parent   string // the directory
 	path     string
 	instance string
-	identity document.Identity
+	owner    record.Owner
 	acl      []gozk.ACL // of what is created
 	mode     watchMode
 	owned    func(session int64) bool // is, or was, a session of this backend
+
+	attributes policy.Attributes  // what the node is to say
+	said       *policy.Attributes // what it says, as far as is known; nil: it is not
 
 	armed     *session.Conn // where the node is watched
 	since     time.Time     // when it was registered first; zero after it was withdrawn
@@ -63,12 +68,12 @@ type denial struct {
 	version int32 // of the directory's ACL
 }
 
-func newNode(s *session.Session, c config, id document.Identity, instance string) node {
+func newNode(s *session.Session, c config, owner record.Owner, instance string) node {
 	return node{
 		parent:   c.parent,
 		path:     c.parent + "/" + instance,
 		instance: instance,
-		identity: id,
+		owner:    owner,
 		acl:      c.acl,
 		mode:     c.watch,
 		owned:    s.Owned,
@@ -108,12 +113,16 @@ func (n *node) verify(c *session.Conn, wanted func() bool) error {
 	case stat.EphemeralOwner != c.Session:
 		return fmt.Errorf("%w: node belongs to session 0x%x, ours is 0x%x",
 			errLost, stat.EphemeralOwner, c.Session)
-	case stat.Version == 0 || n.written == incarnation{stat.Czxid, stat.Version}:
-		return nil
+	case n.said == nil:
+		err = n.verifyData(c, wanted)
+	case !n.said.Equal(n.attributes):
+		err = n.rewrite(c, stat, wanted)
+	case stat.Version != 0 && n.written != incarnation{stat.Czxid, stat.Version}:
+		err = n.verifyData(c, wanted)
 	}
-	err = n.verifyData(c, wanted)
 	if errors.Is(err, gozk.ErrNoAuth) { // nor could a successor
-		n.written, err = incarnation{stat.Czxid, stat.Version}, nil
+		n.wrote(n.attributes, incarnation{stat.Czxid, stat.Version})
+		err = nil
 	}
 	return err
 }
@@ -126,14 +135,33 @@ func (n *node) verifyData(c *session.Conn, wanted func() bool) error {
 		return changed(err)
 	case stat.EphemeralOwner != c.Session:
 		return errChanged
-	case n.identity.IsClaimOf(data, n.document(), c.Session):
-		n.written = incarnation{stat.Czxid, stat.Version}
+	}
+	if n.said == nil { // an earlier Announce of this process made it
+		n.adopt(data)
+	}
+	switch {
+	case n.owner.IsClaimOf(data, n.document(), c.Session):
+		n.wrote(n.attributes, incarnation{stat.Czxid, stat.Version})
 		return nil
 	case n.repairs.count() >= maxRepairs:
 		return nil // until the next audit
 	}
 	n.repairs.add()
 	return n.rewrite(c, stat, wanted)
+}
+
+// adopt takes since when the instance is registered from data of this process.
+func (n *node) adopt(data []byte) {
+	r, _ := record.Parse(data)
+	since := r.Attributes.Since
+	if r.Owner.Boot == n.owner.Boot && r.Owner.Process == n.owner.Process && !since.IsZero() {
+		n.since = since
+	}
+}
+
+// wrote notes what the node says, at that version.
+func (n *node) wrote(attributes policy.Attributes, at incarnation) {
+	n.said, n.written = &attributes, at
 }
 
 // rewrite writes the data again, as a new node in the place of this one. To watchers that is no
@@ -150,43 +178,56 @@ func (n *node) rewrite(c *session.Conn, stat *gozk.Stat, wanted func() bool) err
 	}
 	stat, err = c.Set(n.path, n.document(), stat.Version)
 	if err == nil {
-		n.written = incarnation{stat.Czxid, stat.Version}
+		n.wrote(n.attributes, incarnation{stat.Czxid, stat.Version})
 	}
 	return changed(err)
 }
 
 // document is the data that the node is to have.
-func (n *node) document() []byte { return n.identity.Document(n.parent, n.instance, n.since) }
+func (n *node) document() []byte {
+	r := record.Record{
+		Instance:   n.instance,
+		Service:    path.Base(n.parent),
+		Attributes: n.attributes,
+		Owner:      n.owner,
+	}
+	r.Attributes.Since = n.since
+	return r.Encode()
+}
 
 // create makes the node. It returns errChanged when there is one, and when there was no directory
 // but is now.
 func (n *node) create(c *session.Conn) error {
+	n.said = nil
 	_, err := c.Create(n.path, n.document(), gozk.FlagEphemeral, n.acl)
+	if err == nil {
+		n.wrote(n.attributes, incarnation{}) // version 0
+	}
 	if !errors.Is(err, gozk.ErrNoNode) {
 		return changed(err)
 	}
-	if err := n.createParents(c); err != nil {
+	if err := createPath(c, n.parent, n.acl); err != nil {
 		return err
 	}
 	return errChanged
 }
 
-// createParents makes the directory, level by level, as ordinary nodes: ZooKeeper would remove a
-// container when it is empty, and with it the answer that there are no servers. ZooKeeper looks at
-// permissions first: a level that may not be created may be there, and the next one tells.
-func (n *node) createParents(c *session.Conn) (denied error) {
-	for end := 1; end < len(n.parent); end++ {
-		if next := strings.IndexByte(n.parent[end:], '/'); next >= 0 {
+// createPath makes a node with all above it, level by level, as ordinary nodes: ZooKeeper would
+// remove a container when it is empty, and with it the answer that there are no servers. ZooKeeper
+// looks at permissions first: a level that may not be created may be there, and the next one tells.
+func createPath(c *session.Conn, path string, acl []gozk.ACL) (denied error) {
+	for end := 1; end < len(path); end++ {
+		if next := strings.IndexByte(path[end:], '/'); next >= 0 {
 			end += next
 		} else {
-			end = len(n.parent)
+			end = len(path)
 		}
-		_, err := c.Create(n.parent[:end], nil, 0, n.acl)
+		_, err := c.Create(path[:end], nil, 0, acl)
 		switch {
 		case err == nil, errors.Is(err, gozk.ErrNodeExists):
 			denied = nil
 		case errors.Is(err, gozk.ErrNoAuth):
-			denied = fmt.Errorf("create %s: %w", n.parent[:end], err)
+			denied = fmt.Errorf("create %s: %w", path[:end], err)
 		case errors.Is(err, gozk.ErrNoNode) && denied != nil:
 			return denied
 		default:
@@ -233,14 +274,16 @@ func (n *node) readStale(c *session.Conn, stat *gozk.Stat) ([]byte, error) {
 	case now.EphemeralOwner == 0:
 		return nil, fmt.Errorf("%w: a permanent node, which only a person can delete, data %.100q",
 			sd.ErrConflict, data)
-	case !n.identity.IsPredecessor(data, n.instance, now.EphemeralOwner):
+	}
+	other, _ := record.Parse(data) // its attributes do not matter
+	switch {
+	case !other.IsPredecessor(n.owner, n.instance, now.EphemeralOwner):
 		return nil, fmt.Errorf("%w: session 0x%x, data %.100q",
 			sd.ErrConflict, now.EphemeralOwner, data)
 	case n.takeovers.count() >= maxTakeovers:
-		_, other := document.Read(data)
 		return nil, fmt.Errorf("%w: process %d on this host; "+
 			"nodes were taken from it, or its like, %d times within a minute",
-			sd.ErrConflict, other.Process, len(n.takeovers))
+			sd.ErrConflict, other.Owner.Process, len(n.takeovers))
 	}
 	return data, nil
 }
@@ -255,7 +298,7 @@ func (n *node) remembers() bool { return n.denied != denial{} || n.takeovers.cou
 // that came, and was written to just as often, in the time of a round trip. What is written says
 // for whose node it was meant, in case it hits another.
 func (n *node) claim(c *session.Conn, stat *gozk.Stat, data []byte) (*gozk.Stat, error) {
-	data = n.identity.Claim(data, n.document(), stat.EphemeralOwner)
+	data = n.owner.Claim(data, n.document(), stat.EphemeralOwner)
 	claimed, err := c.Set(n.path, data, stat.Version)
 	if err != nil {
 		return nil, changed(err)
@@ -276,6 +319,7 @@ func (n *node) replace(c *session.Conn, stat *gozk.Stat, data []byte, wanted fun
 	if !wanted() {
 		return errRevoked
 	}
+	n.said = nil
 	results, err := c.Multi(
 		&gozk.DeleteRequest{Path: n.path, Version: claimed.Version},
 		&gozk.CreateRequest{
@@ -289,6 +333,9 @@ func (n *node) replace(c *session.Conn, stat *gozk.Stat, data []byte, wanted fun
 		if err == nil {
 			err = r.Error
 		}
+	}
+	if err == nil {
+		n.wrote(n.attributes, incarnation{}) // version 0
 	}
 	return changed(err)
 }

@@ -23,6 +23,7 @@ type queue struct {
 	events   []event
 	overflow bool
 	count    int64 // children created or deleted, as far as events tell
+	data     int64 // changes of the directory's own data, likewise
 	number   int64 // of the last event
 }
 
@@ -48,6 +49,9 @@ func (q *queue) push(e gozk.Event, ofChild bool) {
 	if ofChild && (e.Type == gozk.EventNodeCreated || e.Type == gozk.EventNodeDeleted) {
 		q.count++
 	}
+	if !ofChild && e.Type == gozk.EventNodeDataChanged {
+		q.data++
+	}
 	q.news.Set()
 }
 
@@ -65,6 +69,13 @@ func (q *queue) counted() int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.count
+}
+
+// countedData says how often the directory's own data was changed, as far as events tell.
+func (q *queue) countedData() int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.data
 }
 
 // last returns the number of the last event that has come.

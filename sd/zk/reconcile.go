@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"example.com/daytime/sd"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -39,6 +40,11 @@ func (a *announcer) run(ctx context.Context) {
 // reconcileAll reconciles each node that is due, and returns when the next one is.
 func (a *announcer) reconcileAll(c *session.Conn) time.Duration {
 	next := auditInterval
+	ready, again := a.steer(c)
+	a.ready = ready
+	if !again.IsZero() {
+		next = min(next, time.Until(again))
+	}
 	for _, e := range a.all() {
 		if c.Err() != nil {
 			break // on the next Conn all are due
@@ -52,7 +58,7 @@ func (a *announcer) reconcileAll(c *session.Conn) time.Duration {
 		}
 		a.drop(e)
 	}
-	a.herd.count(c, a.parent)
+	a.auditDirectory(c)
 	return max(next, 0)
 }
 
@@ -68,19 +74,28 @@ func (a *announcer) isDue(e *entry, c *session.Conn) (desired, bool) {
 	defer a.mu.Unlock()
 	due := e.desired != ignore && (e.pending || e.reconciledOn != c || !time.Now().Before(e.due))
 	e.pending = e.pending && !due
+	if due {
+		e.node.attributes = e.attributes
+	}
 	return e.desired, due
 }
 
 // reconcile brings the node into state d, or finds it there.
 func (a *announcer) reconcile(c *session.Conn, e *entry, d desired) {
 	e.reconciledOn, e.due = c, time.Now().Add(untilAudit())
-	switch d {
-	case create:
-		a.create(c, e)
-	case keep:
-		a.keep(c, e)
-	case remove:
+	if d == remove {
 		a.remove(c, e)
+		return
+	}
+	switch why := a.withheld(e); {
+	case d == create && !a.ready:
+		e.due = time.Now().Add(minPolicyRetry)
+	case why != nil:
+		a.withhold(c, e, d, why)
+	case d == withhold && a.turn(e, withhold, create), d == create:
+		a.create(c, e)
+	case d == keep:
+		a.keep(c, e)
 	}
 }
 
@@ -96,12 +111,12 @@ func (a *announcer) create(c *session.Conn, e *entry) {
 	err := a.try(func() error { return a.tryCreate(c, e) })
 	e.inDoubt = err != nil
 	if err != nil {
-		a.report(e, create, ignore, err)
+		a.report(e, create, ignore, report{err: err})
 		return
 	}
 	a.herd.session = c.Session
 	e.node.denied = denial{}
-	a.report(e, create, keep, nil)
+	a.report(e, create, keep, report{status: sd.Status{Phase: sd.Registered}})
 }
 
 func (a *announcer) tryCreate(c *session.Conn, e *entry) error {
@@ -126,7 +141,7 @@ func (a *announcer) keep(c *session.Conn, e *entry) {
 	switch err := e.node.verify(c, func() bool { return a.wants(e, keep) }); {
 	case errors.Is(err, errLost):
 		e.node.armed = nil // in case it was no event that told
-		a.report(e, keep, ignore, err)
+		a.report(e, keep, ignore, report{err: err})
 	case err != nil:
 		e.due = time.Now().Add(retryInterval)
 	}
@@ -134,28 +149,33 @@ func (a *announcer) keep(c *session.Conn, e *entry) {
 
 // remove removes the node if it is ours.
 func (a *announcer) remove(c *session.Conn, e *entry) {
-	if e.inDoubt { // this server may not know yet of a request to another
-		if _, err := c.Sync(e.path); err != nil {
-			e.due = time.Now().Add(retryInterval)
-			return
-		}
-		e.inDoubt = false
-	}
-	err := a.try(func() error { return a.tryRemove(c, e) })
+	err := a.erase(c, e, remove)
 	switch {
 	case err == nil, errors.Is(err, errForeign):
 		e.node.since = time.Time{}
-		a.report(e, remove, ignore, err)
+		a.report(e, remove, ignore, report{err: err})
 	case !errors.Is(err, gozk.ErrNoAuth):
 		e.due = time.Now().Add(retryInterval)
 	case e.node.denied.session == c.Session && a.isAlone(e):
 		a.session.Renew(c) // the node goes with the session
 	default:
-		a.report(e, remove, remove, fmt.Errorf("%w, and it stays as long as its session", err))
+		err = fmt.Errorf("%w, and it stays as long as its session", err)
+		a.report(e, remove, remove, report{err: err})
 	}
 }
 
-func (a *announcer) tryRemove(c *session.Conn, e *entry) error {
+// erase removes the node if it is ours, as long as d is the desired state.
+func (a *announcer) erase(c *session.Conn, e *entry, d desired) error {
+	if e.inDoubt { // this server may not have heard yet of what another one was asked for
+		if _, err := c.Sync(e.path); err != nil {
+			return err
+		}
+		e.inDoubt = false
+	}
+	return a.try(func() error { return a.tryRemove(c, e, d) })
+}
+
+func (a *announcer) tryRemove(c *session.Conn, e *entry, d desired) error {
 	exists, stat, err := c.Exists(e.path)
 	switch {
 	case err != nil:
@@ -165,7 +185,7 @@ func (a *announcer) tryRemove(c *session.Conn, e *entry) error {
 	case !a.session.Owned(stat.EphemeralOwner):
 		return errForeign
 	default:
-		return e.node.erase(c, stat, func() bool { return a.wants(e, remove) })
+		return e.node.erase(c, stat, func() bool { return a.wants(e, d) })
 	}
 }
 
@@ -199,9 +219,20 @@ func (a *announcer) wants(e *entry, d desired) bool {
 	return e.desired == d
 }
 
+// turn makes next the desired state, if d still is that.
+func (a *announcer) turn(e *entry, d, next desired) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if e.desired != d {
+		return false
+	}
+	e.desired = next
+	return true
+}
+
 // report tells the Announce the outcome of d, unless another state is desired by now, and makes
 // next the desired state.
-func (a *announcer) report(e *entry, d, next desired, err error) {
+func (a *announcer) report(e *entry, d, next desired, r report) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if e.desired != d {
@@ -212,7 +243,7 @@ func (a *announcer) report(e *entry, d, next desired, err error) {
 	case <-e.reports:
 	default:
 	}
-	e.reports <- err
+	e.reports <- r
 }
 
 // drop forgets the entry if nobody wants anything of it and nothing is to be remembered about the

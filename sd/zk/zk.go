@@ -12,14 +12,15 @@ import (
 )
 
 var (
-	_ sd.Backend   = (*Backend)(nil)
-	_ sd.Diagnoser = (*Backend)(nil)
-	_ sd.Waker     = (*Backend)(nil)
+	_ sd.PolicyStore = (*Backend)(nil)
+	_ sd.Diagnoser   = (*Backend)(nil)
+	_ sd.Waker       = (*Backend)(nil)
 )
 
 // A Backend is one directory in one ZooKeeper ensemble, over one session. Its methods may be called
 // concurrently.
 type Backend struct {
+	config    config
 	session   *session.Session
 	stop      context.CancelFunc // ends the announcer
 	directory *directory
@@ -46,8 +47,10 @@ func Open(t sd.Target) (sd.Backend, error) { return OpenBackend(t) }
 //
 // The port is 2181 and the path /go_servers if they are left out. Keys: session-timeout, 10s by
 // default, is asked for (the server grants 2 to 20 of its ticks); watch is auto by default, and
-// persistent or children to force one; tls-ca, tls-cert, tls-key and auth-file are files, none by
-// default, and acl is open by default, or creator: see Security above. A path can hold neither %
+// persistent or children to force one; policy is on by default, and with off there is none for
+// Watch and Announce, whatever the directory says; tls-ca, tls-cert, tls-key and auth-file are
+// files, none by default, and acl is open by default, or creator: see Security above. A path can
+// hold neither %
 // nor a blank.
 //
 // OpenBackend connects in the background and does not wait: it fails only if t is wrong, or a file
@@ -70,7 +73,8 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 		return nil, fmt.Errorf("zk: open %s: %w", t, err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	b := &Backend{s, stop, newDirectory(s, c), newAnnouncer(s, c)}
+	d := newDirectory(s, c)
+	b := &Backend{c, s, stop, d, newAnnouncer(s, c, d)}
 	s.Start(func(on *session.Conn, e gozk.Event) {
 		b.directory.event(on, e)
 		b.announcer.event(e)
@@ -82,22 +86,15 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 // Watch implements sd.Backend. It runs in its caller's goroutine. Several calls share one watch and
 // one session, and list each for itself: to have one list as well, share an Instancer.
 func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
-	told := emit
-	emit = func(c sd.Change) {
-		if c.Reset {
-			c.Lacking = want
-		}
-		told(c)
-	}
-	return translate(b.directory.watch(ctx, emit))
+	return translate(b.directory.watch(ctx, want, emit))
 }
 
 // Announce implements sd.Backend. The node is ephemeral, and owned by the session of b. A node that
 // a predecessor left behind, a process on this host with the same address or an earlier session of
-// this one, is taken over in one step; any other is a conflict.
+// this one, is taken over in one step; any other is a conflict. Attributes that change replace the
+// node in one step as well. A registrar that may not read the directory follows no policy.
 func (b *Backend) Announce(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
-	up := func() { told(sd.Status{Phase: sd.Registered}) }
-	return translate(b.announcer.announce(ctx, entry.Instance, up))
+	return translate(b.announcer.announce(ctx, entry, told))
 }
 
 // Close ends every call and the session, which removes every node that is still registered. It

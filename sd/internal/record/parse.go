@@ -81,7 +81,9 @@ func ownerIn(d map[string]json.RawMessage) (o Owner, instance string) {
 	}
 	_ = value(d, "id", &instance)
 	var address string
-	if _, present := d["id"]; !present && value(d, "address", &address) == nil {
+	_, hasID := d["id"]
+	_, hasBoot := d["boot"]
+	if !hasID && !hasBoot && value(d, "address", &address) == nil {
 		if _, err := netip.ParseAddrPort(address); err == nil {
 			_ = value(d, "host", &o.Boot)
 			return o, address

@@ -55,6 +55,11 @@ func (c *Conn) ExistsOnce(path string) (bool, *gozk.Stat, error) {
 	return c.Exists(marked(markOnce, path))
 }
 
+// GetOnce is Get with a one-shot watch, whose event reaches the function of Start.
+func (c *Conn) GetOnce(path string) (data []byte, stat *gozk.Stat, err error) {
+	return c.Get(marked(markOnce, path))
+}
+
 // ChildrenOnce is Children with a one-shot watch, whose event reaches the function of Start.
 func (c *Conn) ChildrenOnce(path string) ([]string, *gozk.Stat, error) {
 	return c.Children(marked(markOnce, path))

@@ -12,7 +12,7 @@ import (
 //   - a sync becomes an addWatch, for a persistent watch, which the library does not know
 //     (opcode 106);
 //   - a sync becomes a multiRead, which it does not know either (opcode 22, see multiRead);
-//   - an exists or a getChildren2 gets its watch flag set.
+//   - an exists, a getData or a getChildren2 gets its watch flag set.
 //
 // The xid, the order, the blocking call and the error stay the library's own, and events reach its
 // callback in any case. The library does not track such a watch, and that is the other half of the
@@ -66,7 +66,9 @@ func (r *replies) unmark(packet []byte) []byte {
 		return packet
 	}
 	opcode := binary.BigEndian.Uint32(packet[8:])
-	if opcode != opSync && opcode != opExists && opcode != opGetChildren2 {
+	switch opcode {
+	case opSync, opExists, opGetData, opGetChildren2:
+	default:
 		return packet
 	}
 	size, rest := binary.BigEndian.Uint32(packet[head-4:]), packet[head:]

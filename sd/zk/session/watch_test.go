@@ -32,7 +32,8 @@ func TestUnmark(t *testing.T) {
 		"plain children":  {packet(opGetChildren2, "/a", 0), nil},
 		"delete":          {packet(opDelete, markOnce+"/a", 0, 0, 0, 0), nil},
 		"create":          {packet(opCreate, markWatch[Node]+"/a"), nil},
-		"data":            {packet(opGetData, markOnce+"/a", 0), nil},
+		"data":            {packet(opGetData, markOnce+"/a", 0), packet(opGetData, "/a", 1)},
+		"plain data":      {packet(opGetData, "/a", 0), nil},
 		"mark inside":     {packet(opExists, "/a"+markOnce, 0), nil},
 		"ping":            {frame(slices.Concat(word(1<<32-2), word(11))), nil},
 		"nothing":         {nil, nil},
@@ -75,7 +76,8 @@ func TestAddWatch(t *testing.T) {
 		}
 		_, _, exists := on.ExistsOnce("/")
 		_, _, children := on.ChildrenOnce("/")
-		if err := errors.Join(on.AddWatch("/", Tree), exists, children); err != nil {
+		_, _, data := on.GetOnce("/")
+		if err := errors.Join(on.AddWatch("/", Tree), exists, children, data); err != nil {
 			t.Errorf("the root: %v", err)
 		}
 		if err := on.AddWatch("//", Tree); !errors.Is(err, gozk.ErrInvalidPath) || !on.CanAddWatch() {

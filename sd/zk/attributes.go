@@ -1,0 +1,174 @@
+package zk
+
+import (
+	"errors"
+	"slices"
+	"sync"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/record"
+	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/zk/session"
+	gozk "github.com/go-zookeeper/zk"
+)
+
+// maxGets is how many nodes are read at a time where a server cannot read several with one request.
+const maxGets = 64
+
+// An attributes is what a follower knows of what members say of themselves, if that is wanted.
+type attributes struct {
+	said map[string]says
+	due  map[string]struct{} // whose data may be another now
+}
+
+// A says is what one member says.
+type says struct {
+	policy.Attributes
+	unread bool // it could not be read, or not all of it
+}
+
+// readingOf is what a member says after a read, if it said before something before it. A node that
+// has gone says nothing new: its event comes. A claim is about the node, and not about what it says
+// (see node.claim): it is no news of a member.
+func readingOf(r session.Read, before says) (now says, isNews bool) {
+	if errors.Is(r.Err, gozk.ErrNoNode) {
+		return says{}, false
+	}
+	said, err := record.Parse(r.Data)
+	if r.Err != nil || errors.Is(err, record.ErrTooLong) {
+		return says{before.Attributes, true}, true
+	}
+	claimed := said.Claims != 0 && said.Claims == r.Stat.EphemeralOwner
+	return says{said.Attributes, err != nil}, !claimed
+}
+
+// describe reads what instances say, of those that come up with c and of members, and adds it to c
+// as far as it is news. It fails only if the connection does: what cannot be read does not hide its
+// instance.
+func (f *follower) describe(c *sd.Change, names []string) error {
+	if len(names) > 0 {
+		reads, err := f.readNodes(names)
+		if err != nil {
+			return err
+		}
+		for i, name := range names {
+			before, known := f.said[name]
+			now, isNews := readingOf(reads[i], before)
+			if known && isNews && !c.Reset {
+				add(c, name, now, before)
+			}
+			if isNews || !known {
+				f.said[name] = now
+			}
+		}
+	}
+	for _, name := range c.Up {
+		add(c, name, f.said[name], says{})
+	}
+	return nil
+}
+
+// add adds to c what an instance says, if it is another thing than before.
+func add(c *sd.Change, name string, now, before says) {
+	if !now.Equal(before.Attributes) || before.unread && !now.unread {
+		if c.Attributes == nil {
+			c.Attributes = map[string]policy.Attributes{}
+		}
+		c.Attributes[name] = now.Attributes
+	}
+	if now.unread && !before.unread {
+		c.Unread = append(c.Unread, name)
+	}
+}
+
+// describeList is describe for a whole list, whose parent's Cversion is that much higher than that of
+// the list before. Where lists are all that tells of changes, those who were in the last one are not
+// read again, unless one was replaced: then it has risen by more than names came and went. In a
+// large fleet audits find that.
+func (f *follower) describeList(c *sd.Change, rise int32) error {
+	before := f.said
+	f.attributes = attributes{make(map[string]says, len(c.Up)), map[string]struct{}{}}
+	if f.persistent || before == nil {
+		return f.describe(c, c.Up)
+	}
+	var joined []string
+	for _, name := range c.Up {
+		if s, known := before[name]; known {
+			f.said[name] = s
+		} else {
+			joined = append(joined, name)
+		}
+	}
+	left := len(before) - len(f.said)
+	if int(rise) != len(joined)+left && len(c.Up) <= largeFleet {
+		return f.describe(c, c.Up)
+	}
+	return f.describe(c, joined)
+}
+
+// dueMembers takes out the members whose data may be another now. Those that are about to go, or to
+// be replaced, are not among them: another event comes.
+func (f *follower) dueMembers(up []string) (names []string) {
+	for name := range f.due {
+		_, member := f.set[name]
+		if _, leaving := f.changes.present[name]; member && !leaving && !slices.Contains(up, name) {
+			names = append(names, name)
+		}
+	}
+	clear(f.due)
+	return names
+}
+
+// readAgain emits what members say that may say something else by now: those whose attributes could
+// not be read, and all of them where no event tells.
+func (f *follower) readAgain() error {
+	for name, s := range f.said {
+		if s.unread || !f.persistent {
+			f.due[name] = struct{}{}
+		}
+	}
+	return f.emitChange(sd.Change{})
+}
+
+// readNodes reads the data of children, with one request for several of them. The error is that of
+// the connection, or nil.
+func (f *follower) readNodes(names []string) ([]session.Read, error) {
+	paths := make([]string, len(names))
+	for i, name := range names {
+		paths[i] = f.parent + "/" + name
+	}
+	reads, err := f.MultiRead(paths)
+	if errors.Is(err, session.ErrNoMultiRead) {
+		reads, err = getEach(f.Conn, paths), nil
+	}
+	if down := f.Err(); down != nil {
+		return nil, down
+	}
+	if err != nil { // and not of one node: none of them is known
+		reads = slices.Repeat([]session.Read{{Err: err}}, len(paths))
+	}
+	return reads, nil
+}
+
+// getEach reads each node with a request of its own, some at a time.
+func getEach(c *session.Conn, paths []string) []session.Read {
+	reads := make([]session.Read, len(paths))
+	var getting sync.WaitGroup
+	next := make(chan int)
+	for range min(maxGets, len(paths)) {
+		getting.Go(func() {
+			for i := range next {
+				data, stat, err := c.Get(paths[i])
+				if reads[i] = (session.Read{Data: data, Err: err}); err == nil {
+					reads[i].Stat = *stat
+				}
+			}
+		})
+	}
+	for i := range paths {
+		next <- i
+	}
+	close(next)
+	getting.Wait()
+	return reads
+}

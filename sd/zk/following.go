@@ -1,0 +1,146 @@
+package zk
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
+)
+
+const (
+	// maxSpread is how long readers wait at most, each a time of its own, before they read a policy
+	// that has changed: one event reaches all of them at once.
+	maxSpread = 100 * time.Millisecond
+	// policyTimeout is how long a connection that answers may fail to bring the policy.
+	policyTimeout = 2 * time.Second
+	// minPolicyRetry and maxPolicyRetry are between two attempts, before that and after it.
+	minPolicyRetry = 200 * time.Millisecond
+	maxPolicyRetry = 2 * time.Second
+)
+
+// A following is what a reader knows of the policy, which is the data of the directory. It reads
+// when the list's Stat, an event or an audit says that there is another version:
+//
+//	event                          idle             due              failing
+//	NodeDataChanged                due in 0-100 ms  -                due in 0-100 ms
+//	read, of another version       -                told; idle       told; idle
+//	not readable                   -                failing          again; Lacking after 2 s
+type following struct {
+	known   bool  // version is the one that was told last
+	version int32 // of the directory's data
+	events  int64 // of that data which had come before it was read
+
+	due     time.Time // when to read; zero: idle
+	failing time.Time // since when it is not readable; zero: it is
+	lacking bool      // which was told
+}
+
+// changed notes that there may be another policy.
+func (f *following) changed() {
+	if f.due.IsZero() || !f.failing.IsZero() {
+		f.due = time.Now().Add(rand.N(maxSpread))
+	}
+}
+
+// read notes that the policy of that version is known.
+func (f *following) read(version int32, events int64) {
+	*f = following{known: true, version: version, events: events}
+}
+
+// failed notes that the policy could not be read, and reports whether that is to be told now.
+func (f *following) failed(now time.Time) (tell bool) {
+	if f.failing.IsZero() {
+		f.failing = now
+	}
+	f.due = now.Add(minPolicyRetry)
+	if now.Sub(f.failing) < policyTimeout {
+		return false
+	}
+	f.due = now.Add(maxPolicyRetry)
+	tell, f.lacking = !f.lacking, true
+	return tell
+}
+
+func (f *follower) followsPolicy() bool { return f.want.Policy && !f.noPolicy }
+
+// addPolicy adds the policy to a Reset, whose list had that Stat. An empty one costs no read. It
+// waits for one that cannot be read, so that no list is told before its policy is known.
+func (f *follower) addPolicy(ctx context.Context, c *sd.Change, base baseline) error {
+	stat := base.stat
+	switch {
+	case f.noPolicy && f.want.Policy:
+		c.Policy = &sd.PolicyText{Version: int64(stat.Version)}
+		return nil
+	case !f.want.Policy:
+		c.Ignored = stat.DataLength > 0 && !f.noPolicy
+		return nil
+	case f.policy.known && f.policy.version == stat.Version: // and it was told
+		return nil
+	case f.policy.known: // and an event or an audit says so, too
+		f.policy.changed()
+		return nil
+	case stat.DataLength == 0 && f.persistent:
+		f.policy.read(stat.Version, base.data)
+		c.Policy = &sd.PolicyText{Version: int64(stat.Version)}
+		return nil
+	}
+	for {
+		text, err := f.readPolicy()
+		switch {
+		case err != nil || ctx.Err() != nil:
+			return errors.Join(err, ctx.Err())
+		case text != nil:
+			c.Policy = text
+			return nil
+		case f.policy.failed(time.Now()):
+			f.policy.known = true // as far as it can be
+			c.Lacking.Policy = true
+			return nil
+		}
+		f.sleep(ctx, time.Until(f.policy.due))
+	}
+}
+
+// readPolicy reads the policy, nil if it cannot be read. The error is that of the connection. One
+// that is longer than a policy can be is not passed on.
+func (f *follower) readPolicy() (*sd.PolicyText, error) {
+	events := f.queue.countedData()
+	data, stat, err := f.readData(f.Conn)
+	if down := f.Err(); down != nil {
+		return nil, down
+	}
+	if err != nil || len(data) > policy.MaxSize {
+		return nil, nil
+	}
+	f.policy.read(stat.Version, events)
+	return &sd.PolicyText{Document: string(data), Version: int64(stat.Version)}, nil
+}
+
+// tellPolicy reads the policy and emits it, if it is another one.
+func (f *follower) tellPolicy() error {
+	before := f.policy
+	text, err := f.readPolicy()
+	switch {
+	case err != nil:
+		return err
+	case text == nil:
+		if f.policy.failed(time.Now()) {
+			f.emit(sd.Change{Lacking: sd.Want{Policy: true}})
+		}
+	case text.Version != int64(before.version) || before.lacking:
+		f.emit(sd.Change{Policy: text})
+	}
+	return nil
+}
+
+// auditPolicy compares the version of the policy with the one that is known. It reports whether an
+// event was missed: one comes before a reply that knows of its change.
+func (f *follower) auditPolicy(version int32) (missed bool) {
+	if !f.followsPolicy() || f.policy.version == version || !f.policy.due.IsZero() {
+		return false
+	}
+	return f.queue.countedData() == f.policy.events
+}

@@ -1,0 +1,92 @@
+package zk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/session"
+	gozk "github.com/go-zookeeper/zk"
+)
+
+// ReadPolicy implements sd.PolicyStore. The policy is the data of the directory, and its version is
+// the dataVersion of the directory's Stat. A directory that is missing has none, of version 0.
+//
+// It waits a second for a session, and then as long as the server takes: until ctx is done.
+func (b *Backend) ReadPolicy(ctx context.Context) (document string, version int64, err error) {
+	var data []byte
+	var stat *gozk.Stat
+	err = b.ask(ctx, func(c *session.Conn) (err error) {
+		data, stat, err = c.Get(b.directory.parent)
+		return err
+	})
+	switch {
+	case errors.Is(err, gozk.ErrNoNode):
+		return "", 0, nil
+	case err != nil: // and a request may be under way that will set data
+		return "", 0, fmt.Errorf("zk: read policy %s: %w", b.directory.parent, err)
+	}
+	return string(data), int64(stat.Version), nil
+}
+
+// WritePolicy implements sd.PolicyStore. It takes the right to write to the directory itself, which
+// is neither the one to register nor implied by it. A directory that is missing is made first, and
+// is empty then: so that of two writers who saw none, one is told.
+func (b *Backend) WritePolicy(ctx context.Context, document string, version int64) error {
+	err := b.ask(ctx, func(c *session.Conn) error {
+		if version < 0 || version > math.MaxInt32 {
+			return sd.ErrOutdated // no directory has it, and -1 would be any
+		}
+		err := b.setPolicy(c, document, int32(version))
+		if errors.Is(err, gozk.ErrNoNode) && version == 0 {
+			if err := createPath(c, b.directory.parent, b.config.acl); err != nil {
+				return err
+			}
+			err = b.setPolicy(c, document, 0)
+		}
+		switch {
+		case errors.Is(err, gozk.ErrBadVersion), errors.Is(err, gozk.ErrNoNode):
+			return sd.ErrOutdated
+		case errors.Is(err, gozk.ErrNoAuth):
+			return fmt.Errorf("%w: it takes the right to write to the directory: %s",
+				err, b.config.whoWrites())
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("zk: write policy %s: %w", b.directory.parent, err)
+	}
+	return nil
+}
+
+func (b *Backend) setPolicy(c *session.Conn, document string, version int32) error {
+	_, err := c.Set(b.directory.parent, []byte(document), version)
+	return err
+}
+
+// whoWrites says by which credentials a write was denied.
+func (c *config) whoWrites() string {
+	if c.session.AuthFile == "" {
+		return "want auth-file=FILE with the credentials of an operator"
+	}
+	return fmt.Sprintf("the credentials of auth-file=%s do not have it", c.session.AuthFile)
+}
+
+// ask makes a request, and stops waiting for its reply when ctx is done. A request takes no ctx, so
+// that it goes on, in a goroutine that ends with the connection at the latest.
+func (b *Backend) ask(ctx context.Context, request func(*session.Conn) error) error {
+	c, err := b.session.Wait(ctx)
+	if err != nil {
+		return translate(err)
+	}
+	reply := make(chan error, 1)
+	go func() { reply <- request(c) }()
+	select {
+	case err = <-reply:
+	case <-ctx.Done():
+		err = fmt.Errorf("%s: %w: %w", c.Server, errSilent, ctx.Err())
+	}
+	return translate(err)
+}

@@ -1,0 +1,151 @@
+package zk
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/zk/session"
+	gozk "github.com/go-zookeeper/zk"
+)
+
+// A steering is what the announcer knows of the policy. It is read before the first node is created
+// on each Conn, and when it has changed: by a watch on the directory's data alone, or by that of a
+// Watch on the same Backend (see directory.readData). Only the announcer's goroutine uses it.
+type steering struct {
+	following
+	gate   sd.Gate       // of the last policy that was readable
+	readOn *session.Conn // where that was, and where its changes make events; nil: nowhere
+}
+
+// steer has the policy known on c, as far as it can be. It reports whether a node may be created by
+// what is known, and when to be called again, if nothing happens before; the zero time is never.
+//
+// A directory that is missing has no policy, and no watch that tells of one. So it is made first,
+// if there is to be a node in it.
+func (a *announcer) steer(c *session.Conn) (ready bool, again time.Time) {
+	wanted := a.wanted()
+	if a.noPolicy || len(wanted) == 0 {
+		return true, time.Time{}
+	}
+	s := &a.steering
+	if a.takeChanged() {
+		s.changed()
+	}
+	if wait := time.Until(s.due); !s.due.IsZero() && wait > 0 || s.due.IsZero() && s.readOn == c {
+		return s.readOn == c, s.due
+	}
+	data, stat, err := a.directory.readData(c)
+	if errors.Is(err, gozk.ErrNoNode) && !slices.Equal(wanted, []desired{keep}) {
+		if createPath(c, a.parent, a.acl) == nil { // the error will be that of the node
+			data, stat, err = a.directory.readData(c)
+		}
+	}
+	switch {
+	case c.Err() != nil:
+		return false, time.Time{}
+	case errors.Is(err, gozk.ErrNoNode):
+		s.following, s.readOn = following{}, nil
+		_ = s.gate.Read("")
+	case errors.Is(err, gozk.ErrNoAuth): // it is not for this registrar to follow
+		s.following, s.readOn = following{}, c
+	case err != nil:
+		if s.failed(time.Now()); !s.lacking {
+			return false, s.due
+		}
+		s.readOn = c
+		return true, s.due
+	default:
+		s.read(stat.Version, 0)
+		s.readOn = c
+		a.herd.size, a.herd.counted = int(stat.NumChildren), time.Now()
+		_ = s.gate.Read(string(data)) // an unreadable one is told by those who watch, and the last stays
+	}
+	a.evaluateAll()
+	return true, time.Time{}
+}
+
+// wanted returns what is wanted of nodes that are to exist, unless the policy withholds them; each
+// once, and sorted.
+func (a *announcer) wanted() (all []desired) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, e := range a.entries {
+		switch e.desired {
+		case create, keep, withhold:
+			all = append(all, e.desired)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// takeChanged reports whether an event told of another policy since the last call.
+func (a *announcer) takeChanged() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	changed := a.policyChanged
+	a.policyChanged = false
+	return changed
+}
+
+// evaluateAll has every entry reconciled, because the policy may say something else of it.
+func (a *announcer) evaluateAll() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, e := range a.entries {
+		e.pending = true
+	}
+}
+
+// withheld returns why the policy withholds the node of e, or nil, and has that asked again when
+// lines expire.
+func (a *announcer) withheld(e *entry) (why error) {
+	if a.noPolicy {
+		return nil
+	}
+	of := policy.Entry{Instance: e.node.instance, Attributes: e.node.attributes}
+	again, why := a.steering.gate.Withheld(of, time.Now())
+	if !again.IsZero() && again.Before(e.due) {
+		e.due = again
+	}
+	return why
+}
+
+// withhold removes the node, if it is ours and d says that it may exist, and tells why it is not
+// published.
+func (a *announcer) withhold(c *session.Conn, e *entry, d desired, why error) {
+	if d != withhold {
+		err := a.erase(c, e, d)
+		switch {
+		case err == nil, errors.Is(err, errForeign):
+			e.node.since = time.Time{}
+		case errors.Is(err, gozk.ErrNoAuth) && e.node.denied.session == c.Session && a.isAlone(e):
+			a.session.Renew(c) // the node goes with the session
+			return
+		default:
+			e.due = time.Now().Add(retryInterval)
+			return
+		}
+	}
+	a.report(e, d, withhold, report{status: sd.Status{Phase: sd.Withheld, Err: why}})
+}
+
+// auditDirectory learns the size of the directory, now and then, and whether an event about the
+// policy was missed.
+func (a *announcer) auditDirectory(c *session.Conn) {
+	if time.Since(a.herd.counted) < auditInterval || len(a.wanted()) == 0 {
+		return
+	}
+	exists, stat, err := c.Exists(a.parent)
+	if err != nil || !exists {
+		return
+	}
+	a.herd.size, a.herd.counted = int(stat.NumChildren), time.Now()
+	if s := &a.steering; s.known && s.readOn == c && s.version != stat.Version {
+		s.changed()
+		a.wake.Set()
+	}
+}
