@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
+	"example.com/daytime/cmd/internal/steer"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/etcd/etcdtest"
 	"example.com/daytime/sd/policy"
@@ -331,6 +333,52 @@ func TestExplain(t *testing.T) {
 	stdout, stderr = f.try(t, shell.ExitOK, "explain", "192.0.2.3:8897")
 	shelltest.WantText(t, stdout, "instance   192.0.2.3:8897\n", "weight     100\n")
 	shelltest.WantText(t, stderr, "192.0.2.3:8897 is not registered")
+}
+
+// Two operators with 200 edits each, in a registry elsewhere: every edit stands.
+func TestNoEditIsLost(t *testing.T) {
+	const edits = 200
+	f := startFleet(t, 1)
+	var operators sync.WaitGroup
+	for o := range 2 {
+		backend, err := schemes().Open(f.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { backend.Close() })
+		store, err := sd.PolicyOf(backend)
+		if err != nil {
+			t.Fatal(err)
+		}
+		desk := steer.Desk{Store: store, Fleet: func() []policy.Entry { return nil }}
+		operators.Go(func() {
+			for n := range edits {
+				s, _ := policy.ParseSelector(fmt.Sprintf("198.51.%d.%d", 100+o, n+1))
+				rule := policy.Rule{Verb: policy.Drain, Selector: s}
+				set := func(before policy.Document, _ int64, now time.Time) (policy.Document, error) {
+					return before.Set(rule, now)
+				}
+				if outcome, err := desk.Do(t.Context(), set); err != nil || !outcome.Written {
+					t.Errorf("%v: want it written, have %v", s, err)
+				}
+			}
+		})
+	}
+	operators.Wait()
+	if have := strings.Count(f.policy(t), "\ndrain "); have != 2*edits {
+		t.Errorf("want %d lines, have %d", 2*edits, have)
+	}
+}
+
+// SEL is completed with who is registered.
+func TestCompletesSelectors(t *testing.T) {
+	f := startFleet(t, 2)
+	for _, verb := range []string{"drain", "undrain", "weight", "withdraw", "explain"} {
+		stdout, _ := try(t, shell.ExitOK, "__complete", "--sd", f.url, verb, "192")
+		if want := "192.0.2.1:8897\n192.0.2.2:8897\n:4\n"; stdout != want {
+			t.Errorf("%s: want %q, have %q", verb, want, stdout)
+		}
+	}
 }
 
 // Without an answer nothing is written, and it is said in time.

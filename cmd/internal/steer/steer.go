@@ -24,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"example.com/daytime/sd"
@@ -67,7 +68,7 @@ type Desk struct {
 type Outcome struct {
 	Before, After policy.Document
 	Version       int64          // of Before
-	Fleet         []policy.Entry // that Impact is about
+	Fleet         []policy.Entry // that Impact is about, with those that a line withdraws by name
 	Impact        policy.Impact
 	Written       bool
 }
@@ -202,11 +203,29 @@ func (r *run) plan(text string, version int64) (Outcome, error) {
 	if after.String() != before.String() {
 		after, _ = after.Prune(now)
 	}
-	o := Outcome{Before: before, After: after, Version: version, Fleet: r.Fleet()}
+	o := Outcome{Before: before, After: after, Version: version, Fleet: whole(r.Fleet(), before, now)}
 	o.Impact = policy.Compare(before.Compile(now), after.Compile(now), o.Fleet)
 	if o.Impact.Refused && !r.Force && !r.DryRun {
 		return o, fmt.Errorf("%w: this leaves %.1f%% of the weight; want half of it, or --force",
 			ErrRefused, 100*o.Impact.Left)
 	}
 	return o, nil
+}
+
+// whole is a fleet with the instances that a line of the policy withdraws by name. They have left the
+// registry, and are a part of what is to be half left all the same: otherwise one after the other
+// could be withdrawn. What they say of themselves is not known.
+func whole(listed []policy.Entry, d policy.Document, now time.Time) []policy.Entry {
+	var missing []policy.Entry
+	for _, r := range d.Rules() {
+		name := r.Selector.String()
+		if r.Verb != policy.Withdraw || r.Expired(now) || sd.CheckInstance(name) != nil {
+			continue
+		}
+		isIt := func(e policy.Entry) bool { return e.Instance == name }
+		if !slices.ContainsFunc(listed, isIt) && !slices.ContainsFunc(missing, isIt) {
+			missing = append(missing, policy.Entry{Instance: name})
+		}
+	}
+	return append(slices.Clip(listed), missing...)
 }

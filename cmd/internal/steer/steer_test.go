@@ -125,6 +125,26 @@ func TestRefusesToLeaveLessThanHalf(t *testing.T) {
 	wantPolicy(t, store, two+"drain 192.0.2.3\n")
 }
 
+// Those that were withdrawn have left the list, and count all the same.
+func TestWithdrawnOnesCount(t *testing.T) {
+	registry := mem.NewRegistry()
+	registry.SetPolicy(header + "withdraw 192.0.2.3:8897\nwithdraw 192.0.2.4:8897\n" +
+		"withdraw 192.0.2.5:8897 until=2020-01-01T00:00:00Z\n")
+	desk := steer.Desk{Store: open(t, registry), Fleet: fleet(2)}
+	outcome, err := desk.Do(t.Context(), drain(t, "192.0.2.1"))
+	if !errors.Is(err, steer.ErrRefused) || outcome.Impact.Instances != 4 {
+		t.Errorf("want it refused, have %+v, %v", outcome.Impact, err)
+	}
+	outcome, err = desk.Do(t.Context(), func(before policy.Document, _ int64, _ time.Time) (policy.Document, error) {
+		s, err := policy.ParseSelector("192.0.2.3:8897")
+		after, _ := before.Remove(s, policy.Withdraw)
+		return after, err
+	})
+	if want := "  192.0.2.3:8897: withdrawn -> undrained\nleaves 75.0% of the weight\n"; err != nil || !strings.HasSuffix(outcome.String(), want) {
+		t.Errorf("want %q, have %q, %v", want, outcome, err)
+	}
+}
+
 func TestWhatIsNoPolicyIsReplacedByForceAlone(t *testing.T) {
 	registry := mem.NewRegistry()
 	registry.SetPolicy("a stranger's")
