@@ -23,12 +23,27 @@
 // server, and a plain program that lists the children and dials the names works. The data of a
 // child is a JSON document. It tells a restarted server its predecessor's node from a stranger's,
 // and is in the form that Curator's x-discovery, and Prometheus by its ServerSets or Nerve
-// discovery, take for an instance. A server whose data was changed writes it again.
+// discovery, take for an instance; it holds the attributes as well. A server whose data was changed
+// writes it again. The data of the directory is the policy (see package policy). A Watch reads both
+// if it is asked to, and makes no read otherwise.
 //
 // A node is removed or replaced in two writes: a claim, which changes its data, and the delete, in
 // one transaction with the create of its successor. So a watcher tells without a read a server that
 // withdraws from one whose session expired (see sd.Change.Withdrew), except where it lists for each
 // change.
+//
+// # Attributes and policy
+//
+// The attributes of a list are read with one request for 500 nodes (multiRead, ZooKeeper 3.6), and
+// those of a burst of joins and changes with one request; older servers are asked for one node at a
+// time, 64 of them at once. A policy is seen through the watch that the directory has already: a
+// change of it is one event and one read for each reader, within 100 ms of each other, and a
+// directory without data costs no read. An Announce reads the policy before it creates its node, on
+// each connection, and removes the node while a line withdraws it.
+//
+// Where lists are all that tells of changes, the policy has a one-shot watch; the attributes of joins
+// are read, and those of all others by audits, and in a fleet of up to 1,000 also when the list's
+// Cversion says that a node was replaced.
 //
 // # Security
 //
@@ -67,6 +82,14 @@
 //     of 1 s at most then. Deregister ends the session, and the node with it.
 //     While the Backend has other nodes it cannot: the state says unconfirmed and
 //     denied, and the node goes with the last other one, or with Close.
+//
+// Whoever may write to the directory itself can empty a fleet with one line of a policy. That right
+// (w) is not the one to register (c and d), so give it to operators alone:
+//
+//	setAcl /prod/go_servers digest:operator:…:w,digest:registrar:…:cd,world:anyone:r
+//
+// Then registrars register and cannot steer, operators steer and cannot register, and everybody
+// follows. A target with policy=off ignores all policy: the emergency exit.
 //
 // Let everybody read every node: a persistent watch tells nothing of a node that its owner may not
 // read, so that it is found by audits, half a minute late; a directory in which that happens twice
@@ -114,21 +137,28 @@
 // The announcer holds the desired state of each node, and compares the node with it whenever the
 // session changes, the node's watch fires, or an audit is due:
 //
-//	event                            ignore   create             keep           remove
-//	Announce begins                  create   -                  -              create
-//	the node is there and ours       -        keep; told         -              (it is deleted)
-//	the node is another's            -        ignore; returned   ignore; lost   ignore; confirmed
-//	the node is gone                 -        (it is created)    ignore; lost   ignore; confirmed
-//	any other error                  -        ignore; returned   again in 1 s   again in 1 s
-//	Announce's ctx is done           -        remove             remove         -
+//	event                        ignore   create             keep           withhold   remove
+//	Announce begins              create   -                  -              -          create
+//	the policy withdraws it      -        withhold; told     (deleted)      -          -
+//	the policy does not          -        -                  -              create     -
+//	other attributes             -        -                  (replaced)     -          -
+//	the node is there and ours   -        keep; told         -              -          (deleted)
+//	the node is another's        -        ignore; returned   ignore; lost   -          ignore; confirmed
+//	the node is gone             -        (created)          ignore; lost   -          ignore; confirmed
+//	any other error              -        ignore; returned   again in 1 s   -          again in 1 s
+//	Announce's ctx is done       -        remove             remove         remove     -
+//
+// In keep a node that the policy withdraws is withheld, and that is told, once it is deleted.
 //
 // # Reading the package
 //
-// Package session holds the session with ZooKeeper, and knows nothing of directories; its errors
+// Package session holds the session with ZooKeeper, and knows nothing of what is here; its errors
 // get the words of package sd in one place (errors.go). On a Conn of it, which is the time on one
 // server, a directory has the watch (directory.go, queue.go), and a follower, for one Watch, lists
-// and turns events into changes (follow.go, changes.go), which are audited (audit.go). An announcer
-// holds desired states and reconciles nodes with them (announcer.go, reconcile.go); a node is
-// written to in conditional steps only (node.go). Where all of a large fleet would ask at one time,
-// each waits for a time of its own (jitter.go).
+// and turns events into changes (follow.go, changes.go), which are audited (audit.go); beside them it
+// reads attributes (attributes.go) and the policy (following.go). An announcer holds desired states
+// and reconciles nodes with them (announcer.go, reconcile.go), as far as the policy lets it
+// (steering.go); a node is written to in conditional steps only (node.go), and what it says is
+// package record's. Operators write the policy (policystore.go). What many do at once is spread
+// (jitter.go).
 package zk

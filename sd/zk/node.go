@@ -127,7 +127,9 @@ func (n *node) verify(c *session.Conn, wanted func() bool) error {
 	return err
 }
 
-// verifyData reads the data, and writes it again if it is not ours, nor a claim on it.
+// verifyData reads the data, and writes it again if it is not ours, nor a claim on it. As long as it
+// is not known what the node says, a claim is that of a replacement which came to nothing, and is
+// done again: to watchers a claim says nothing of attributes.
 func (n *node) verifyData(c *session.Conn, wanted func() bool) error {
 	data, stat, err := c.Get(n.path)
 	switch {
@@ -136,13 +138,18 @@ func (n *node) verifyData(c *session.Conn, wanted func() bool) error {
 	case stat.EphemeralOwner != c.Session:
 		return errChanged
 	}
-	if n.said == nil { // an earlier Announce of this process made it
+	unsaid := n.said == nil
+	if unsaid { // an earlier Announce of this process may have made it
 		n.adopt(data)
 	}
+	other, _ := record.Parse(data)
+	ours := n.owner.IsClaimOf(data, n.document(), c.Session)
 	switch {
-	case n.owner.IsClaimOf(data, n.document(), c.Session):
+	case ours && (!unsaid || other.Claims == 0):
 		n.wrote(n.attributes, incarnation{stat.Czxid, stat.Version})
 		return nil
+	case ours:
+		return n.rewrite(c, stat, wanted)
 	case n.repairs.count() >= maxRepairs:
 		return nil // until the next audit
 	}
@@ -298,6 +305,7 @@ func (n *node) remembers() bool { return n.denied != denial{} || n.takeovers.cou
 // that came, and was written to just as often, in the time of a round trip. What is written says
 // for whose node it was meant, in case it hits another.
 func (n *node) claim(c *session.Conn, stat *gozk.Stat, data []byte) (*gozk.Stat, error) {
+	n.said = nil // whatever becomes of the claim, it is not the last word
 	data = n.owner.Claim(data, n.document(), stat.EphemeralOwner)
 	claimed, err := c.Set(n.path, data, stat.Version)
 	if err != nil {
@@ -319,7 +327,6 @@ func (n *node) replace(c *session.Conn, stat *gozk.Stat, data []byte, wanted fun
 	if !wanted() {
 		return errRevoked
 	}
-	n.said = nil
 	results, err := c.Multi(
 		&gozk.DeleteRequest{Path: n.path, Version: claimed.Version},
 		&gozk.CreateRequest{

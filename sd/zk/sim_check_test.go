@@ -30,7 +30,7 @@ func (sim *simulation) settle(probe func()) {
 	}
 	within := 2*sim.timeout + 5*time.Second
 	if sim.forgot {
-		time.Sleep(auditBound)
+		time.Sleep(2 * auditBound) // what one finds another has to be told of
 	}
 	within += time.Duration(sim.denials) * deniedBound
 	if err := sim.eventually(within, sim.converged); err != nil {
@@ -127,6 +127,8 @@ func (sim *simulation) processConverged(p *program, names []string) error {
 		_, foreign := sim.foreign[name]
 		want := sd.Withdrawn
 		switch {
+		case wanted[name] && sim.withheld(name):
+			want = sd.Withheld
 		case wanted[name] && foreign:
 			want = sd.Conflict
 		case wanted[name]:
@@ -138,10 +140,16 @@ func (sim *simulation) processConverged(p *program, names []string) error {
 			if !strings.Contains(string(data), `"id":"`+name+`"`) {
 				return fmt.Errorf("data of %s: want its document, have %q", name, data)
 			}
+			if err := p.steered(name, data); err != nil {
+				return err
+			}
 		}
 		if have := r.State(); have.Phase != want {
 			return fmt.Errorf("state of %s: want %s, have %v", name, want, have)
 		}
+	}
+	if err := sim.obeys(p); err != nil {
+		return err
 	}
 	valid := slices.DeleteFunc(slices.Clone(names), func(s string) bool { return sd.CheckInstance(s) != nil })
 	for _, v := range p.viewers {
@@ -242,7 +250,7 @@ func (sim *simulation) newest(by time.Time) map[string]int {
 func (sim *simulation) fence() {
 	want := sim.expected()
 	for name := range sim.observer.turns() {
-		if !slices.Contains(want, name) {
+		if !slices.Contains(want, name) && !sim.withheld(name) { // it may be lifted
 			sim.mu.Lock()
 			sim.absent[name] = time.Now()
 			sim.mu.Unlock()
@@ -274,7 +282,7 @@ func (sim *simulation) checkPace() {
 			}
 		}
 		lists := p.backend.Stats().Lists
-		if n, most := lists-p.lists, int64(time.Since(sim.settled).Seconds()*10+2)*int64(max(1, s.viewers)); n > most {
+		if n, most := lists-p.lists, int64(time.Since(sim.settled).Seconds()*10+2)*int64(max(1, s.viewers+1)); n > most {
 			sim.fail("%s: %d lists since %.3fs, want %d at most", s.name, n, sim.seconds(sim.settled), most)
 		}
 		p.lists = lists

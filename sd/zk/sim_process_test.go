@@ -37,8 +37,10 @@ type program struct {
 	backend    *zk.Backend
 	registrars map[string]*sd.Registrar
 	viewers    []*spectator
-	sessions   int   // that it is to have
-	lists      int64 // as of the last check
+	disciple   *sd.Instancer  // nil in a process without viewers, and in calm
+	weights    map[string]int // that instances are to have, by instance
+	sessions   int            // that it is to have
+	lists      int64          // as of the last check
 
 	// The simulation's lock guards these.
 	wanted map[string]bool // by instance
@@ -127,6 +129,7 @@ func (sim *simulation) start(s *slot) {
 		line:       &line{server: sim.server, gate: &sim.gate},
 		registrars: map[string]*sd.Registrar{},
 		wanted:     map[string]bool{},
+		weights:    map[string]int{},
 	}
 	var err error
 	if p.backend, err = zk.OpenBackend(s.target, zk.Dial(p.line.dial)); err != nil {
@@ -146,6 +149,9 @@ func (sim *simulation) start(s *slot) {
 	}
 	for range s.viewers {
 		p.viewers = append(p.viewers, sim.newSpectator(s.name, backend))
+	}
+	if s.viewers > 0 && !sim.calm { // what is made for a calm one knows names alone
+		p.disciple = sim.newDisciple(s.name, backend)
 	}
 	s.process = p
 }
@@ -167,6 +173,9 @@ func (sim *simulation) end(s *slot, kill bool) {
 		}
 		for _, v := range p.viewers {
 			v.stop()
+		}
+		if p.disciple != nil {
+			p.disciple.Stop()
 		}
 		p.backend.Close()
 	})

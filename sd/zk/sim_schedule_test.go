@@ -131,7 +131,9 @@ var otherNames = []string{
 }
 
 // kinds is everything that can happen.
-func kinds() []kind { return slices.Concat(membership, slowness, faultsOfNet, faultsOfServer) }
+func kinds() []kind {
+	return slices.Concat(membership, steering, slowness, faultsOfNet, faultsOfServer)
+}
 
 var membership = []kind{
 	{10, func(sim *simulation, at time.Duration) []step {

@@ -13,9 +13,10 @@ func (sim *simulation) register(s *slot, name string) {
 	if s.process == nil {
 		return
 	}
+	leave := sim.withheld(name)
 	sim.mu.Lock()
 	s.process.wanted[name] = true
-	sim.wishes[name] = append(sim.wishes[name], wish{time.Now(), false})
+	sim.wishes[name] = append(sim.wishes[name], wish{time.Now(), leave})
 	sim.mu.Unlock()
 	sim.mayAppear(name)
 	sim.calls.Go(s.process.registrars[name].Register)
@@ -161,6 +162,12 @@ func (sim *simulation) deleteDirectory() {
 
 // expected returns the names that ought to be in the directory, in order.
 func (sim *simulation) expected() []string {
+	withheld := map[string]bool{}
+	for _, s := range sim.slots {
+		for _, name := range s.instances {
+			withheld[name] = sim.withheld(name)
+		}
+	}
 	sim.mu.Lock()
 	defer sim.mu.Unlock()
 	var names []string
@@ -169,7 +176,7 @@ func (sim *simulation) expected() []string {
 	}
 	for _, s := range sim.slots {
 		for _, name := range s.instances {
-			if _, foreign := sim.foreign[name]; !foreign && s.process != nil && s.process.wanted[name] {
+			if _, foreign := sim.foreign[name]; !foreign && !withheld[name] && s.process != nil && s.process.wanted[name] {
 				names = append(names, name)
 			}
 		}

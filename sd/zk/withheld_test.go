@@ -284,3 +284,29 @@ func TestAttributesChangeInOneStep(t *testing.T) {
 		}
 	})
 }
+
+// A replacement that came to nothing after its claim is done again: a claim is no attribute change.
+func TestReplacementThatFails(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		s := newShared(w.t, w.memory)
+		s.watch()
+		b, changes := w.open(), make(chan policy.Attributes)
+		stop := s.in(func(ctx context.Context) {
+			b.Announce(ctx, sd.Entry{Instance: alice, Changes: changes}, func(sd.Status) {})
+		})
+		defer stop()
+		s.shows("", alice)
+		w.FailNext(zkdev.OpMulti, zkdev.RuntimeInconsistency)
+		changes <- weighing(7)
+		s.saysWeight(alice, 7)
+		w.FailNext(zkdev.OpMulti, zkdev.RuntimeInconsistency)
+		w.SetData("/go_servers/"+alice, []byte("another tool's"))
+		w.eventually(5*time.Second, func() error {
+			if data, stat, _ := w.Get("/go_servers/" + alice); stat.Version != 0 {
+				return fmt.Errorf("want another node, have %q", data)
+			}
+			return nil
+		})
+		s.saysWeight(alice, 7)
+	})
+}

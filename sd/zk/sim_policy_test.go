@@ -1,0 +1,122 @@
+package zk_test
+
+import (
+	"fmt"
+	"time"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/record"
+	"example.com/daytime/sd/policy"
+	"github.com/go-kit/log"
+)
+
+// policies are what an operator writes: of names and hosts that servers have, and of others.
+var policies = []string{
+	"", "", "",
+	policy.Header + "\ndrain 192.0.2.1\nweight * 50\n",
+	policy.Header + "\nwithdraw 192.0.2.1:13\n",
+	policy.Header + "\nwithdraw 192.0.2.2\ndrain 192.0.2.3\nnonsense\n",
+	policy.Header + "\nwithdraw * reason=test\n",
+	policy.Header + "\nwithdraw 198.51.100.7\n",
+}
+
+// steering is what becomes of policies and attributes.
+var steering = []kind{
+	{6, func(sim *simulation, at time.Duration) []step {
+		text := choose(sim.random, policies)
+		return once(at, func() { sim.writePolicy(text) }, "operator writes the policy %q", text)
+	}},
+	{4, func(sim *simulation, at time.Duration) []step {
+		s, name := sim.someServer()
+		weight := sim.random.IntN(3)
+		return once(at, func() { sim.setWeight(s, name, weight) }, "%s has the weight %d", name, weight)
+	}},
+}
+
+// writePolicy replaces the policy.
+func (sim *simulation) writePolicy(text string) {
+	if sim.server.SetData("/go_servers", []byte(text)) != nil {
+		return // no directory
+	}
+	for _, s := range sim.slots {
+		for _, name := range s.instances {
+			leave := sim.withheld(name)
+			sim.mu.Lock()
+			if n := len(sim.wishes[name]); leave || n > 0 && s.process != nil && s.process.wanted[name] {
+				sim.wishes[name] = append(sim.wishes[name], wish{time.Now(), leave})
+			}
+			sim.mu.Unlock()
+		}
+	}
+}
+
+// withheld reports whether the policy, as it is in the directory, withholds name.
+func (sim *simulation) withheld(name string) bool {
+	data, _, _ := sim.server.Get("/go_servers")
+	var g sd.Gate
+	if err := g.Read(string(data)); err != nil {
+		return false
+	}
+	_, why := g.Withheld(policy.Entry{Instance: name}, time.Now())
+	return why != nil
+}
+
+// setWeight has an instance say that of itself.
+func (sim *simulation) setWeight(s *slot, name string, weight int) {
+	if s.process == nil {
+		return
+	}
+	if err := s.process.registrars[name].SetAttributes(weighing(weight)); err != nil {
+		sim.t.Fatal(err)
+	}
+	s.process.weights[name] = weight
+}
+
+// newDisciple is an Instancer that follows the policy, and what instances say.
+func (sim *simulation) newDisciple(name string, b sd.Backend) *sd.Instancer {
+	return sd.NewInstancer(b, log.With(sim.logger, "process", name), sd.FollowPolicy())
+}
+
+// steered returns an error unless the node of name, which p has registered, says what it is to say.
+func (p *program) steered(name string, data []byte) error {
+	r, err := record.Parse(data)
+	if err != nil {
+		return fmt.Errorf("data of %s: %w", name, err)
+	}
+	want := policy.DefaultWeight
+	if weight, set := p.weights[name]; set {
+		want = weight
+	}
+	if have := r.Attributes.EffectiveWeight(); have != want {
+		return fmt.Errorf("weight of %s: want %d, have %d", name, want, have)
+	}
+	return nil
+}
+
+// obeys returns an error unless the disciple of p knows the policy as it is in the directory, and
+// what each node says.
+func (sim *simulation) obeys(p *program) error {
+	if p.disciple == nil {
+		return nil
+	}
+	data, _, err := sim.server.Get("/go_servers")
+	if err != nil {
+		return err
+	}
+	if have := p.disciple.Policy(); have.Err != nil || have.Document.String() != string(data) {
+		return fmt.Errorf("policy known to %s: want %q, have %q, %v", p.slot.name, data,
+			have.Document.String(), have.Err)
+	}
+	for _, e := range p.disciple.Entries() {
+		data, _, err := sim.server.Get("/go_servers/" + e.Instance)
+		if err != nil {
+			return fmt.Errorf("%s knows of %s: %w", p.slot.name, e.Instance, err)
+		}
+		r, _ := record.Parse(data)
+		if !r.Attributes.Equal(e.Attributes) {
+			return fmt.Errorf("attributes of %s known to %s: want %v, have %v", e.Instance, p.slot.name,
+				r.Attributes, e.Attributes)
+		}
+	}
+	return nil
+}
