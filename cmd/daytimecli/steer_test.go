@@ -17,7 +17,6 @@ import (
 	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/cmd/internal/steer"
 	"example.com/daytime/sd"
-	"example.com/daytime/sd/etcd/etcdtest"
 	"example.com/daytime/sd/policy"
 )
 
@@ -31,7 +30,7 @@ type fleet struct {
 // tag version=2.
 func startFleet(t testing.TB, n int) fleet {
 	t.Helper()
-	url := "etcd://" + etcdtest.Start(t).Addr()
+	_, url := shelltest.StartRegistry(t, true)
 	backend, err := schemes().Open(url)
 	if err != nil {
 		t.Fatal(err)
