@@ -177,6 +177,16 @@ func TestMatchesNobody(t *testing.T) {
 	f.wantPolicy(t, "drain version=3 by=ops")
 }
 
+// A policy may be there before anybody has registered.
+func TestDrainBeforeAnybodyRegisters(t *testing.T) {
+	_, url := shelltest.StartRegistry(t, false)
+	stdout, stderr := try(t, shell.ExitOK, "drain", "zone=a", "--by", "ops", "--sd", url, "--timeout", "300ms")
+	shelltest.WantText(t, stdout, "+ drain zone=a by=ops\naffects 0 of 0 instances")
+	shelltest.WantText(t, stderr, "zone=a matches nobody")
+	stdout, _ = try(t, shell.ExitOK, "policy", "get", "--sd", url)
+	shelltest.WantText(t, stdout, policy.Header+"\n#version 1\ndrain zone=a by=ops\n")
+}
+
 // A server can be drained by several lines. Undoing one of them tells the others.
 func TestUndrainTellsWhatStillDrains(t *testing.T) {
 	f := startFleet(t, 4)
