@@ -74,7 +74,20 @@ func TestAwaitOfAnInstancer(t *testing.T) {
 		i.Stop()
 		wantAwait(t, "one beside Stop", stale, sd.ErrClosed)
 		wantAwait(t, "one after Stop", awaiting(t, i.Await), sd.ErrClosed)
+		wantAlways(t, "after Stop", i.Await, sd.ErrClosed)
 	})
+}
+
+// wantAlways checks what await returns with a context that has ended: always the same.
+func wantAlways(t *testing.T, what string, await func(context.Context) error, want error) {
+	t.Helper()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		if err := await(ended); !errors.Is(err, want) {
+			t.Fatalf("%s, in a context that has ended: want %v, have %v", what, want, err)
+		}
+	}
 }
 
 // When Await has returned the set is there.
@@ -122,6 +135,22 @@ func TestAwaitOfARegistrar(t *testing.T) {
 		again := awaiting(t, r.Await)
 		r.Deregister()
 		wantAwait(t, "one beside Deregister", again, sd.ErrClosed)
+		wantAlways(t, "after Deregister", r.Await, sd.ErrClosed)
+	})
+}
+
+// Deregister ends every wait, also where there has been no Register, until there is one.
+func TestAwaitOfARegistrarThatNeverRegistered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := registrar(t, &desk{announce: holds})
+		wantAlways(t, "before Register", r.Await, context.Canceled)
+		early := awaiting(t, r.Await)
+		r.Deregister()
+		wantAwait(t, "one beside Deregister", early, sd.ErrClosed)
+		wantAlways(t, "after Deregister", r.Await, sd.ErrClosed)
+		same(t, "phase", sd.Withdrawn, r.State().Phase)
+		r.Register()
+		wantAlways(t, "after Register", r.Await, nil)
 	})
 }
 

@@ -48,7 +48,7 @@ type Backend interface {
 // A Want says what a Watch reads beside the names. The zero Want is nothing.
 type Want struct {
 	Attributes bool // of the instances
-	Policy     bool // of the directory
+	Policy     bool // the directory's
 }
 
 // A Change is the whole set (Reset) or the exact difference to the set before it, and what was
@@ -76,12 +76,14 @@ type Change struct {
 	// Ignored says that the directory has a policy which Want did not ask for.
 	Ignored bool
 
-	// Effective is what attributes and policy come to: of those of Up, and of members for which it
-	// is another now. A name of Up that is missing has the value of a bare name without a policy.
-	// No backend sets it, but an Instancer does for who follows it, see [FollowPolicy].
+	// Effective is the result of attributes and policy, for those of Up, and for members whose
+	// result is another now. A name of Up that is missing has the value of a bare name without a
+	// policy. A backend leaves it nil; an Instancer sets it in the Changes of Follow, see
+	// [FollowPolicy].
 	Effective map[string]policy.Effective
-	// Sides are what the calls are split between, of who follows an Instancer. In a Reset nil means
-	// that nothing is split, otherwise that it is split as before; then an empty slice is no split.
+	// Sides are the parts of a split by the policy's shares; an Instancer sets them as well. Nil
+	// means in a Reset that nothing is split, and otherwise that the split is as before; empty, and
+	// not nil, means that the split has ended.
 	Sides []policy.Side
 }
 
@@ -98,7 +100,7 @@ func (c Change) toFanout() fanout.Change {
 	return f
 }
 
-// fromFanout is what a follower is told.
+// fromFanout is the Change that a follower is told.
 func fromFanout(f fanout.Change) Change {
 	return Change{
 		Reset: f.Reset, Up: f.Up, Down: f.Down, Withdrew: f.Withdrew,
@@ -164,7 +166,7 @@ type Waker interface {
 	Ready(err error) <-chan struct{}
 }
 
-// What an error of a Backend can be told by, with [errors.Is].
+// The errors of a Backend, for [errors.Is].
 var (
 	// ErrConflict: the instance is registered by somebody else.
 	ErrConflict = errors.New("registered by somebody else")

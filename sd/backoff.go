@@ -37,8 +37,8 @@ func (b *backoff) wait(ctx context.Context, err error, ready <-chan struct{}) {
 	}
 }
 
-// readyAfter returns what b tells by when a call that failed with err is to be repeated at once; nil
-// if it does not tell.
+// readyAfter returns a channel that b closes when a call that failed with err is to be repeated at
+// once, or nil if b is no Waker.
 func readyAfter(b Backend, err error) <-chan struct{} {
 	if b, ok := b.(Waker); ok {
 		return b.Ready(err)

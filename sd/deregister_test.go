@@ -5,12 +5,14 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/mem"
+	kitlog "github.com/go-kit/log"
 )
 
 func TestDeregisterWithoutRegister(t *testing.T) {
@@ -128,6 +130,53 @@ func TestNoAnnouncementAfterDeregister(t *testing.T) {
 		pass(time.Minute) // the last one may be slow to withdraw
 		same(t, "calls at once", 1, d.together)
 	})
+}
+
+// What was never registered, or is somebody else's by now, is not said to be withdrawn.
+func TestWithdrawnIsSaidOfOnesOwn(t *testing.T) {
+	for name, c := range map[string]struct {
+		announce, then announcement
+		want           string
+	}{
+		"registered":              {holds, holds, "msg=withdrawn"},
+		"lost":                    {holds, fails(errDown), "msg=withdrawn"}, // it may be there
+		"refused":                 {fails(sd.ErrDenied), fails(sd.ErrDenied), `msg="not registered" phase=withdrawn`},
+		"another's":               {fails(sd.ErrConflict), fails(sd.ErrConflict), `msg="not registered" phase=withdrawn`},
+		"taken away":              {holds, fails(sd.ErrConflict), `msg="not registered" phase=withdrawn`},
+		"no answer":               {hangs, hangs, `msg="not registered" phase=withdrawn`},
+		"another's, and regained": {fails(sd.ErrConflict), holds, "msg=withdrawn"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				end := make(chan struct{})
+				d := &desk{announce: func(ctx context.Context, up func()) error {
+					ctx, cancel := context.WithCancel(ctx)
+					defer cancel()
+					go func() {
+						select {
+						case <-end:
+							cancel()
+						case <-ctx.Done():
+						}
+					}()
+					return c.announce(ctx, up)
+				}}
+				var lines strings.Builder
+				r, err := sd.NewRegistrar(d, alice, kitlog.NewLogfmtLogger(&lines))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Register()
+				d.then(c.then)
+				close(end)
+				pass(time.Minute)
+				r.Deregister()
+				if last := lines.String()[strings.LastIndex(strings.TrimSpace(lines.String()), "\n")+1:]; !strings.Contains(last, c.want) {
+					t.Errorf("want %s in the last line, have\n%s", c.want, lines.String())
+				}
+			})
+		})
+	}
 }
 
 // As long as a withdrawal is under way the state says that it is not confirmed.

@@ -1,6 +1,18 @@
 // Package sd keeps service discovery working: registration and discovery loops that outlive every
 // fault of the registry below them, behind go-kit's interfaces.
 //
+//	schemes := sd.Schemes{"zk": zk.Open, "fixed": sd.OpenFixed} // the registries of this program
+//	backend, err := schemes.Open("zk://192.0.2.1,192.0.2.2,192.0.2.3/go_servers")
+//	defer backend.Close()
+//
+//	registrar, err := sd.NewRegistrar(backend, "192.0.2.10:8897", logger) // in a server
+//	registrar.Register()
+//	defer registrar.Deregister()
+//
+//	instancer := sd.NewInstancer(backend, logger) // in a client
+//	defer instancer.Stop()
+//	pool := lb.NewPool(instancer, factory, logger) // or go-kit's sd.NewEndpointer
+//
 // # The one idea
 //
 // A registry is a [Backend], two blocking calls: Watch holds while the caller is interested in the
@@ -10,8 +22,9 @@
 //   - [Instancer] turns Watch into go-kit's sd.Instancer;
 //   - [Registrar] turns Announce into go-kit's sd.Registrar.
 //
-// Package mem is a Backend in memory for unit tests, package zk is the one on ZooKeeper, and
-// package sdtest is the contract of Backend as a test suite.
+// Packages zk, etcd, dns and file are Backends, and so is package mem, in memory, for unit tests; a
+// list without a registry is [OpenFixed]. Package sdtest is the contract of Backend as a test
+// suite. Package lb makes calls to the instances.
 //
 // # Instances
 //
@@ -30,8 +43,8 @@
 //
 // An instance may say more of itself than its name: weight, zone and tags, which a [Registrar]
 // publishes ([Attributes]). The operator of a directory may write a policy, which drains, weighs
-// and withdraws instances (package policy). Whoever asks by [FollowPolicy] reads both, and is told
-// what they come to with the instances, in one [Change]; who does not ask pays nothing and sees
+// and withdraws instances (package policy). An Instancer with [FollowPolicy] reads both, and tells
+// in one [Change] the instances and the effect on each; one without makes no extra read and tells
 // every name. A registry that has a policy is a [PolicyStore].
 //
 // # States
@@ -67,4 +80,17 @@
 // A new phase is one line, and so is another error within a phase, at most every 30 s. While an
 // Instancer is not live, or a Registrar is wanted and not registered, the line is repeated every 3
 // minutes, with the reason. Nothing waits for a log: see [AsyncLogger].
+//
+// # Reading the package
+//
+// A Backend (backend.go) is opened from the text of a target (target.go) and speaks of instances
+// (instance.go). Fanout holds the set and tells the subscribers, each by a mailbox, and statevar
+// holds the state of a loop (internal/fanout, internal/mailbox, internal/statevar; state.go). The
+// loops are instancer.go, with names that are no instances (strangers.go), the policy
+// (followpolicy.go) and the snapshot file (snapshot.go, internal/snapshot), and registrar.go; both
+// pause by backoff.go and log by asynclog.go.
+//
+// The rest is for Backends: fixed.go is one; gate.go says which entries a policy withholds;
+// internal/record is the document that a registry keeps of an instance; internal/sets makes Changes
+// of a set that is read as a whole. Tests wait by internal/wait.
 package sd

@@ -6,10 +6,13 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
 	kitendpoint "github.com/go-kit/kit/endpoint"
 	kitsd "github.com/go-kit/kit/sd"
+	kitlb "github.com/go-kit/kit/sd/lb"
 	kitlog "github.com/go-kit/log"
 )
 
@@ -78,5 +81,24 @@ func TestKitEndpointerCloses(t *testing.T) {
 		same(t, "endpoints in the end", 2000, len(dialled(t, e)))
 		i.Stop()
 		e.Close() // also after Stop
+	})
+}
+
+// The remedy for an Endpointer that is new: to ask until it has endpoints, once the set is live.
+func TestNewKitEndpointer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, i := instancer(t)
+		go s.emit(reset(alice))
+		e := kitsd.NewEndpointer(i, names, kitlog.NewNopLogger())
+		defer e.Close()
+		if err := i.Await(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wait.True(t, "endpoints", func() bool { return len(dialled(t, e)) > 0 })
+		call := kitlb.Retry(1, time.Second, kitlb.NewRoundRobin(e))
+		have, err := call(t.Context(), nil)
+		if have != alice || err != nil {
+			t.Errorf("want %v, have %v, %v", alice, have, err)
+		}
 	})
 }

@@ -74,25 +74,6 @@ func (i *Instancer) want() Want {
 	return Want{Attributes: i.steering != nil, Policy: i.steering != nil}
 }
 
-// take has c evaluated, if the policy is followed, and tells it to the subscribers. The state is p
-// because of why after that.
-func (i *Instancer) take(c Change, p Phase, why error) {
-	if i.steering == nil {
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		i.fanout.Apply(c.toFanout(), nil)
-		i.state.Set(p, why)
-		return
-	}
-	i.steering.mu.Lock()
-	defer i.steering.mu.Unlock()
-	before, _, _ := i.steering.evaluator.Followed()
-	i.evaluate(c, p, why)
-	if c.Policy != nil || c.Lacking.Policy {
-		i.logPolicy(before)
-	}
-}
-
 // evaluate is take for an Instancer that follows the policy. The caller holds the lock of steering.
 func (i *Instancer) evaluate(c Change, p Phase, why error) {
 	now, change := time.Now(), c.toFanout()

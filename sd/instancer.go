@@ -28,9 +28,10 @@ var _ kitsd.Instancer = (*Instancer)(nil)
 //
 // go-kit's own Endpointer has no endpoints for the first milliseconds, also over an Instancer that
 // is live: it takes the first event in a goroutine of its own. A balancer on it says
-// lb.ErrNoEndpoints then, and a program that makes one for each request never gets an answer. Make
-// one Endpointer at the start, call [Instancer.Await], and put go-kit's lb.Retry on top, which
-// tries again within its timeout; or use package lb here, whose calls wait for the first set.
+// lb.ErrNoEndpoints then; go-kit's lb.Retry spends its attempts on that without a pause, and a
+// program that makes an Endpointer for each request never gets an answer. Make one at the start,
+// call [Instancer.Await], and ask its Endpoints every few milliseconds until there are any; or use
+// package lb here, whose calls wait for the first set.
 type Instancer struct {
 	backend Backend
 	logger  *AsyncLogger
@@ -108,7 +109,7 @@ func (i *Instancer) loop(ctx context.Context) {
 	}
 }
 
-// watch calls Watch once. When that holds without a set, what failed before is not the reason.
+// watch calls Watch once. When that holds without a set, an earlier failure is not the reason.
 func (i *Instancer) watch(ctx context.Context, pause *backoff) error {
 	over := false // guarded by the lock, like the state that depends on it
 	held := time.AfterFunc(heldTimeout, func() {
@@ -155,6 +156,25 @@ func (i *Instancer) apply(c Change) {
 		if c.Policy != nil {
 			i.saver.urgent.Set()
 		}
+	}
+}
+
+// take has c evaluated, if the policy is followed, tells it to the subscribers, and sets the state
+// to p with the error why.
+func (i *Instancer) take(c Change, p Phase, why error) {
+	if i.steering == nil {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.fanout.Apply(c.toFanout(), nil)
+		i.state.Set(p, why)
+		return
+	}
+	i.steering.mu.Lock()
+	defer i.steering.mu.Unlock()
+	before, _, _ := i.steering.evaluator.Followed()
+	i.evaluate(c, p, why)
+	if c.Policy != nil || c.Lacking.Policy {
+		i.logPolicy(before)
 	}
 }
 
@@ -236,21 +256,22 @@ func (i *Instancer) diagnosis() error {
 // Await returns nil as soon as the set is live, at once if it is. It returns an error that matches
 // [ErrClosed] after Stop, and otherwise, when ctx is done, one that matches ctx's error and the one
 // of [Instancer.State].
-func (i *Instancer) Await(ctx context.Context) error { return awaits(ctx, i.state, i.State) }
+func (i *Instancer) Await(ctx context.Context) error { return await(ctx, i.state, i.State) }
 
 // States subscribes fn to the state. Fn is called with the present one, then with the latest
 // whenever that is another one, from one goroutine. What changes while fn runs is merged, so a
 // short phase may not be told. Stop ends the subscription: fn is not running after it returned, so
 // fn itself must not call it. Stop of the Instancer tells the last state and ends it too.
-func (i *Instancer) States(fn func(State)) (stop func()) { return follows(i.state, fn) }
+func (i *Instancer) States(fn func(State)) (stop func()) { return follow(i.state, fn) }
 
 // Instances returns the set, sorted, in a slice that belongs to the caller: the last one while it
 // is stale, nil while none is known.
 func (i *Instancer) Instances() []string { return i.fanout.Instances() }
 
-// Stop ends the watch and every subscription, and waits for them. Nothing is sent after it, also to
-// those who register later, and the set is stale. It may be called again. For a log that does not
-// take its last lines it waits 100 ms.
+// Stop ends the watch and every subscription, and waits for them: for no reader of a channel, but
+// for the functions of Follow and States to return, which so must not call it. Nothing is sent
+// after it, also to those who register later, and the set is stale. It may be called again. For a
+// log that does not take its last lines it waits 100 ms.
 func (i *Instancer) Stop() {
 	i.cancel()
 	<-i.done

@@ -30,13 +30,14 @@ type Registrar struct {
 	mu    sync.Mutex
 	entry Entry // its Attributes are the newest
 	last  *run  // nil before the first Register
+	owned bool  // the entry is, or may be, the last run's
 }
 
 // A RegistrarOption changes how a Registrar works.
 type RegistrarOption func(*Registrar)
 
 // Attributes are what the instance says of itself: its weight, zone and tags. By default it says
-// nothing. A registry without attributes, and who does not ask for them, are not disturbed by them.
+// nothing. A registry that has none ignores them, and a Watch that does not want them is not told.
 // A zero Since is the time of the registration.
 func Attributes(a policy.Attributes) RegistrarOption {
 	return func(r *Registrar) { r.entry.Attributes = a }
@@ -51,7 +52,7 @@ type run struct {
 	settle  func()        // closes settled
 	settled chan struct{} // closed when the first attempt has succeeded, failed or been cancelled
 	done    chan struct{} // closed when the goroutine has ended
-	failed  Phase         // what a failure leads to; used by the goroutine alone
+	onError Phase         // that an error other than a conflict leads to; used by the goroutine alone
 
 	changes chan policy.Attributes // of the capacity 1: the newest, unless it was received
 }
@@ -128,12 +129,12 @@ func (r *Registrar) begin() *run {
 		before:  r.last,
 		settled: make(chan struct{}),
 		done:    make(chan struct{}),
-		failed:  Registering,
+		onError: Registering,
 		changes: make(chan policy.Attributes, 1),
 	}
 	run.ctx, run.cancel = context.WithCancel(context.Background())
 	run.settle = sync.OnceFunc(func() { close(run.settled) })
-	r.last = run
+	r.last, r.owned = run, false
 	r.state.Begin(Registering)
 	go r.loop(run)
 	return run
@@ -178,9 +179,9 @@ func (r *Registrar) entryOf(run *run) Entry {
 
 // told takes in what Announce tells of the entry.
 func (r *Registrar) told(run *run, s Status) {
-	run.failed = Registering
+	run.onError = Registering
 	if s.Phase == Registered {
-		run.failed = Lost
+		run.onError = Lost
 	}
 	r.report(run, s.Phase, s.Err)
 	run.settle()
@@ -191,7 +192,7 @@ func (r *Registrar) failed(run *run, err error) {
 	if errors.Is(err, ErrConflict) {
 		r.report(run, Conflict, err)
 	} else {
-		r.report(run, run.failed, err)
+		r.report(run, run.onError, err)
 	}
 	run.settle()
 }
@@ -202,18 +203,21 @@ func (r *Registrar) report(run *run, p Phase, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last == run && run.wanted() {
+		r.owned = p == Registered || r.owned && p != Conflict
 		r.state.Set(p, err)
 	}
 }
 
 // withdrawn notes the end of a run. It does not count after the next Register.
 func (r *Registrar) withdrawn(run *run, err error) {
+	isOthers := errors.Is(err, ErrConflict)
 	if !errors.Is(err, ErrUnconfirmed) {
 		err = nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last == run {
+		r.owned = r.owned && !isOthers
 		r.state.Set(Withdrawn, err)
 	}
 }
@@ -232,7 +236,10 @@ func (r *Registrar) Deregister() {
 func (r *Registrar) cancelLast() *run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.last != nil && r.last.wanted() {
+	switch {
+	case r.last == nil:
+		r.state.End(Withdrawn, nil) // for who waits; there is nothing to confirm
+	case r.last.wanted():
 		r.last.cancel()
 		r.state.End(Withdrawn, ErrUnconfirmed)
 	}
@@ -254,25 +261,29 @@ func (r *Registrar) State() State { return State(r.state.Get()) }
 
 // Await returns nil as soon as the instance is registered, or withheld by the registry's operator,
 // at once if it is. Before Register it waits for that. It returns an error that matches [ErrClosed]
-// after Deregister, and otherwise, when ctx is done, one that matches ctx's error and the one of
-// [Registrar.State].
-func (r *Registrar) Await(ctx context.Context) error { return awaits(ctx, r.state, r.State) }
+// after Deregister, until the next Register, and otherwise, when ctx is done, one that matches
+// ctx's error and the one of [Registrar.State].
+func (r *Registrar) Await(ctx context.Context) error { return await(ctx, r.state, r.State) }
 
 // States subscribes fn to the state. Fn is called with the present one, then with the latest
 // whenever that is another one, from one goroutine. What changes while fn runs is merged, so a
 // short phase may not be told. Stop ends the subscription: fn is not running after it returned, so
 // fn itself must not call it.
-func (r *Registrar) States(fn func(State)) (stop func()) { return follows(r.state, fn) }
+func (r *Registrar) States(fn func(State)) (stop func()) { return follow(r.state, fn) }
 
 // errNoAnswer is why an instance is not registered when no attempt has failed.
 var errNoAnswer = errors.New("the registry has not answered")
 
-// logState writes the line of a state.
+// logState writes the line of a state. Of an entry that was never ours, or is somebody else's by
+// now, it does not say that it was withdrawn. Its caller holds the lock, but in a reminder, which
+// there is none of after Deregister.
 func (r *Registrar) logState(s statevar.State[Phase], lasts time.Duration) {
 	var line []any
 	switch {
 	case s.Phase == Registering:
 		line = []any{"msg", "not registered"}
+	case s.Phase == Withdrawn && s.Err == nil && !r.owned:
+		line = []any{"msg", "not registered", "phase", s.Phase}
 	case lasts > 0:
 		line = []any{"msg", "not registered", "phase", s.Phase}
 	default:

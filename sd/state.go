@@ -39,13 +39,13 @@ type State struct {
 // A stateVar is the state of a loop.
 type stateVar = statevar.Var[Phase]
 
-// awaits waits for a settled phase.
-func awaits(ctx context.Context, v *stateVar, state func() State) error {
+// await waits for a settled phase.
+func await(ctx context.Context, v *stateVar, state func() State) error {
 	return v.Await(ctx, func() statevar.State[Phase] { return statevar.State[Phase](state()) })
 }
 
-// follows has fn called with the states.
-func follows(v *stateVar, fn func(State)) (stop func()) {
+// follow has fn called with the states.
+func follow(v *stateVar, fn func(State)) (stop func()) {
 	return v.Follow(func(s statevar.State[Phase]) { fn(State(s)) })
 }
 

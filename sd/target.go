@@ -108,6 +108,14 @@ func (s Schemes) Open(text string) (Backend, error) {
 // meant returns the target of a known scheme that text, which has none, may stand for: the one
 // whose usual port it has, or else the first of the usual ones.
 func (s Schemes) meant(text string) (Target, bool) {
+	for scheme := range s { // a scheme whose :// is misspelt, such as zk:/host or zk//host
+		rest, found := strings.CutPrefix(text, scheme)
+		if bare := strings.TrimLeft(rest, ":/"); found && len(bare) < len(rest) {
+			if t, err := ParseTarget(scheme + "://" + bare); err == nil {
+				return t, true
+			}
+		}
+	}
 	usual := []struct {
 		scheme, port string
 	}{{"etcd", "2379"}, {"dns", "53"}, {"zk", "2181"}, {"zk", ""}, {"etcd", ""}, {"dns",

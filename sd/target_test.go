@@ -210,7 +210,9 @@ func TestSchemes(t *testing.T) {
 	for text, part := range map[string]string{
 		"consul://a":       `unknown scheme "consul"; known are fixed, zk`,
 		"ZK://a":           `lower-case`,
-		"zk:/a":            "no scheme",
+		"zk:/a":            "did you mean zk://a?",
+		"zk//a:1/p":        "did you mean zk://a:1/p?",
+		"zk:2181":          "did you mean zk://zk:2181?", // a host of that name
 		"a:2181":           "did you mean zk://a:2181?",
 		"a:1,b:2/svc/":     "did you mean zk://a:1,b:2/svc?",
 		"a":                "did you mean zk://a?",

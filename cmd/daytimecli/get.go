@@ -102,18 +102,21 @@ func (r *runner) add(ctx context.Context, result result) {
 		return
 	}
 	r.tally.add(result)
+	var told error // what the log says of it, unless that was said already
+	if result.err != nil {
+		told = r.notice.explain(result.err)
+		if r.stdio.Level() == "error" || r.output == "json" {
+			told = cmp.Or(told, result.err) // where no warning is seen
+		}
+	}
+	if r.output == "json" {
+		result.err = told
+	}
 	if err := r.print(r.stdio.Out, result); err != nil {
 		r.cancel(err)
 	}
-	if result.err == nil {
-		return
-	}
-	err := r.notice.explain(result.err)
-	if r.stdio.Level() == "error" {
-		err = cmp.Or(err, result.err) // where no warning is seen
-	}
-	if err != nil && r.output == "text" {
-		level.Error(r.logger).Log("msg", "request failed", "seq", result.seq, "err", err)
+	if told != nil && r.output == "text" {
+		level.Error(r.logger).Log("msg", "request failed", "seq", result.seq, "err", told)
 	}
 }
 

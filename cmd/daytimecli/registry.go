@@ -53,6 +53,9 @@ func (c *config) open(stdio *shell.Stdio, muted, namesTold bool) (*registry, err
 		backend.Close()
 		return nil, shell.UsageError("snapshot", err)
 	}
+	if b, ok := backend.(interface{ Target() sd.Target }); ok {
+		target = b.Target() // in full, which the snapshot is known by
+	}
 	r := &registry{backend: backend, target: target, snapshot: c.snapshot, states: newStateLog(stdio)}
 	r.logger = kitlog.With(r.states, "sd", c.sd)
 	r.states.mute(muted)

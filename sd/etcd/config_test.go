@@ -35,7 +35,7 @@ func TestWrongTargets(t *testing.T) {
 		"etcd://a?tls-ca=" + file("ca", "", 0o600):               "no certificate",
 		"etcd://a?auth-file=" + dir + "/none":                    "auth-file",
 		"etcd://a?auth-file=" + dir:                              "regular file",
-		"etcd://a?auth-file=" + file("open", "u:p", 0o644):       "0600",
+		"etcd://a?auth-file=" + file("open", "u:p", 0o644):       "0640",
 		"etcd://a?auth-file=" + file("word", "u", 0o600):         "user:password",
 		"etcd://a?auth-file=" + file("bom", "\ufeffu:p", 0o600):  "byte order mark",
 		"etcd://a?auth-file=" + file("two", "u:p\nv:q\n", 0o600): "one line",

@@ -53,8 +53,8 @@
 //     authorities in FILE, and no others, have certified under the name that stands in the target.
 //   - tls-cert=FILE&tls-key=FILE show a client certificate. Its common name is the user's, if etcd
 //     runs with --client-cert-auth and authentication is on.
-//   - auth-file=FILE holds one line, user:password. It must be a regular file of this user's with
-//     mode 0600 or stricter. Without TLS the password crosses the network in clear text.
+//   - auth-file=FILE holds one line, user:password. It must be a regular file of this user's or
+//     root's with mode 0640 or stricter. Without TLS the password crosses the network in clear text.
 //
 // Files are read again for every connection, and changes need no restart. What is denied is
 // reported as [sd.ErrDenied] and tried again every 10 to 30 s.

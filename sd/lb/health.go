@@ -30,7 +30,6 @@ const (
 
 // weigh returns the evidence that the end of an attempt with ctx gives.
 func (a *attempt) weigh(ctx context.Context, err error, took time.Duration) evidence {
-	var timeout net.Error
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return refused
@@ -39,8 +38,7 @@ func (a *attempt) weigh(ctx context.Context, err error, took time.Duration) evid
 			return outlived
 		}
 		return noEvidence
-	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded),
-		errors.As(err, &timeout) && timeout.Timeout():
+	case ctx.Err() != nil, isTimeout(err):
 		return silent
 	case isUnreachable(err), unsent(err) && !isLocal(err):
 		return unreachable
@@ -65,9 +63,9 @@ func isLocal(err error) bool {
 		syscall.EAFNOSUPPORT, syscall.EINVAL)
 }
 
+// isAny reports whether there is one of errnos in err's chain, wherever it branches.
 func isAny(err error, errnos ...syscall.Errno) bool {
-	var errno syscall.Errno
-	return errors.As(err, &errno) && slices.Contains(errnos, errno)
+	return slices.ContainsFunc(errnos, func(e syscall.Errno) bool { return errors.Is(err, e) })
 }
 
 // recordFailure takes in a failed attempt, if it is evidence.

@@ -136,15 +136,15 @@ func (r *retrier) withdraw() bool {
 
 // next returns the next attempt, with the call on its member begun, or why there is none.
 func (r *retrier) next(ctx context.Context, c *call) (a attempt, err error) {
-	if err := r.mayBegin(ctx, c); err != nil {
+	if err := r.mayBegin(ctx, c); err != nil { // before it costs anything
 		return a, err
 	}
 	if !c.free && !r.withdraw() {
 		return a, ErrBudget
 	}
 	for {
-		if ctx.Err() != nil {
-			return a, ended(ctx)
+		if err := r.mayBegin(ctx, c); err != nil { // again, for the call may have waited
+			return a, err
 		}
 		s := r.pool.snapshot.Load() // before the pick: a change that it misses supersedes s
 		if !c.startOver {
@@ -234,7 +234,6 @@ func (r *retrier) wait(ctx context.Context, c *call, s *Snapshot) error {
 		c.tried, c.hasFailed = c.tried[:0], c.hasFailed[:0]
 		c.pause, c.startOver = nil, false
 		c.rounds++
-		return r.mayBegin(ctx, c)
 	}
 	return nil
 }

@@ -20,6 +20,12 @@ type endpointError struct{ unsent bool }
 func (e endpointError) Error() string { return fmt.Sprintf("unsent: %v", e.unsent) }
 func (e endpointError) Unsent() bool  { return e.unsent }
 
+// A timeoutError has no more of a net.Error than is needed.
+type timeoutError struct{}
+
+func (timeoutError) Error() string { return "took too long" }
+func (timeoutError) Timeout() bool { return true }
+
 func dialError(cause error) error {
 	return fmt.Errorf("cannot connect: %w", &net.OpError{Op: "dial", Net: "tcp", Err: cause})
 }
@@ -41,6 +47,8 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		{syscall.EHOSTUNREACH, true, true},
 		{endpointError{true}, true, true},
 		{fmt.Errorf("call: %w", endpointError{true}), true, true},
+		{&net.OpError{Op: "proxyconnect", Err: dialError(os.ErrDeadlineExceeded)}, true, true},
+		{errors.Join(syscall.EINVAL, syscall.EHOSTUNREACH), true, true},
 
 		{fmt.Errorf("%w: %w", endpointError{false}, syscall.ECONNRESET), false, true},
 		{fmt.Errorf("%w: %w", endpointError{false}, syscall.ECONNREFUSED), false, false},
@@ -51,6 +59,8 @@ func TestWhatIsTriedAgain(t *testing.T) {
 		{io.ErrUnexpectedEOF, false, true},
 		{context.DeadlineExceeded, false, true},
 		{os.ErrDeadlineExceeded, false, true},
+		{fmt.Errorf("call: %w", timeoutError{}), false, true},
+		{errors.Join(syscall.EINVAL, syscall.ECONNRESET), false, true},
 
 		{own, false, false},
 		{context.Canceled, false, false},
@@ -336,6 +346,27 @@ func TestNoAttemptInTheLastMoments(t *testing.T) {
 					t.Errorf("attempt %d: want it to take %v, have %+v", i, want, try)
 				}
 			}
+		}
+	})
+}
+
+// A member that joins in the last moments comes too late for a call that pauses.
+func TestNoAttemptOnALatecomer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 100 {
+			f := newFleet(2)
+			all := names(2)
+			f[all[0]].fail(errRefused)
+			r := new(registry)
+			p := NewPool(r, f.factory, nopLogger())
+			r.reset(all[0])
+			synctest.Wait()
+			time.AfterFunc(1990*time.Millisecond, func() { r.up(all[1]) })
+			_, err := Retry(p, NewRandom(), Timeout(2*time.Second))(t.Context(), 1)
+			if !errors.Is(err, context.DeadlineExceeded) || f[all[1]].calls.Load() > 0 {
+				t.Fatalf("want no attempt on the latecomer, have %v", err)
+			}
+			p.Close()
 		}
 	})
 }

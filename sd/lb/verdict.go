@@ -35,8 +35,13 @@ func unsent(err error) bool {
 		return true
 	}
 	var op *net.OpError
-	if errors.As(err, &op) {
-		return op.Op == "dial"
+	for chain := err; errors.As(chain, &op); chain = op.Err {
+		if op.Op == "dial" { // net/http has it in one of "proxyconnect"
+			return true
+		}
+	}
+	if op != nil {
+		return false
 	}
 	var lookup *net.DNSError
 	return errors.As(err, &lookup) || isAny(err, syscall.EHOSTUNREACH, syscall.ENETUNREACH)
@@ -45,8 +50,14 @@ func unsent(err error) bool {
 // mayAnswerElsewhere reports whether err is the way in which a server that is ill fails. Any other
 // error is an answer, and another server would give the same.
 func mayAnswerElsewhere(err error) bool {
-	var timeout net.Error
-	return isUnreachable(err) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() ||
+	return isUnreachable(err) || isTimeout(err) ||
 		errors.Is(err, io.ErrClosedPipe) || errors.Is(err, net.ErrClosed)
+}
+
+// isTimeout reports whether err, or an error in its chain, says that it is a timeout. Of a net.Error
+// the method Timeout is enough: types of the endpoint's own have no Temporary, which is deprecated.
+func isTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.As(err, &timeout) && timeout.Timeout()
 }

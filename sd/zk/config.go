@@ -1,6 +1,7 @@
 package zk
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -20,11 +21,6 @@ const (
 	maxTimeout     = time.Hour
 )
 
-// targetGrammar is part of every error about a target.
-const targetGrammar = "zk://host[:port][,host[:port]...][/path]" +
-	"[?session-timeout=10s][&watch=auto|persistent|children][&policy=on|off]" +
-	"[&tls-ca=FILE[&tls-cert=FILE&tls-key=FILE]][&auth-file=FILE][&acl=open|creator]"
-
 // watchMode says how a directory is watched.
 type watchMode string
 
@@ -37,6 +33,14 @@ const (
 // persistent reports whether the watches on c are to be persistent ones.
 func (m watchMode) persistent(c *session.Conn) bool {
 	return m == watchPersistent || m == watchAuto && c.CanAddWatch()
+}
+
+// explain adds to the error of a server without persistent watches what is done about it.
+func (m watchMode) explain(err error) error {
+	if m == watchAuto && errors.Is(err, session.ErrNoAddWatch) {
+		return fmt.Errorf("%w; from now on it is watched by lists", err)
+	}
+	return err
 }
 
 // The values of acl.
@@ -79,9 +83,18 @@ func parseConfig(t sd.Target) (config, error) {
 	}
 	if err != nil {
 		t.Keys = nil // a key that is none may hold a secret
-		return config{}, fmt.Errorf("target %s: %w; want %s", t, err, targetGrammar)
+		return config{}, fmt.Errorf("target %s: %w", t, err)
 	}
 	return c, nil
+}
+
+// target is t with the defaults filled in, and without keys.
+func (c *config) target(t sd.Target) sd.Target {
+	full := sd.Target{Scheme: t.Scheme, Path: c.parent}
+	for _, h := range t.Hosts {
+		full.Hosts = append(full.Hosts, sd.Host{Name: h.Name, Port: cmp.Or(h.Port, defaultPort)})
+	}
+	return full
 }
 
 // set takes in one key of the target.
@@ -139,7 +152,7 @@ func creatorACL() []gozk.ACL {
 func checkPath(p string) error {
 	switch {
 	case p == "/zookeeper" || strings.HasPrefix(p, "/zookeeper/"):
-		return fmt.Errorf("path %q: /zookeeper is ZooKeeper's own", p)
+		return fmt.Errorf("path %q: want another, /zookeeper is ZooKeeper's own", p)
 	case strings.Contains(p, "%"):
 		return fmt.Errorf("path %q: want no %%", p) // package session keeps /% to itself
 	case path.Clean(p) != p, p[0] != '/':

@@ -48,7 +48,21 @@ func TestParseConfig(t *testing.T) {
 	}
 }
 
-// Every error names the part that is wrong, and shows the grammar.
+// Two spellings of one registry are one target, for a snapshot for instance.
+func TestTargetIsFull(t *testing.T) {
+	for _, text := range []string{"zk://a", "zk://a/", "zk://a:2181", "zk://a/go_servers/?session-timeout=4s", "zk://a:2181/go_servers"} {
+		b, err := OpenBackend(sdtest.Target(t, text), Dial(func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if have := b.Target().String(); have != "zk://a:2181/go_servers" {
+			t.Errorf("%s: want zk://a:2181/go_servers, have %s", text, have)
+		}
+		b.Close()
+	}
+}
+
+// Every error names the part that is wrong and says what is allowed there, and no more than that.
 func TestParseConfigErrors(t *testing.T) {
 	for query, part := range map[string]string{
 		"?session-timeout=10":          `session-timeout "10"`,
@@ -77,10 +91,13 @@ func TestParseConfigErrors(t *testing.T) {
 			t.Errorf("%s: want an error that names %s, have none", query, part)
 			continue
 		}
-		for _, want := range []string{part, targetGrammar, "zk://a.example.com"} {
+		for _, want := range []string{part, "want ", "zk://a.example.com"} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: want an error with %s, have %v", query, want, err)
 			}
+		}
+		if len(err.Error()) > 250 {
+			t.Errorf("%s: want a short error, have %v", query, err)
 		}
 	}
 	_, err := parseConfig(sdtest.Target(t, "zk://a.example.com/a//?watch=x&timeout=4"))
@@ -119,8 +136,8 @@ func FuzzParseConfig(f *testing.F) {
 		}
 		c, err := parseConfig(target)
 		if err != nil {
-			if !strings.Contains(err.Error(), targetGrammar) {
-				t.Errorf("%q: no grammar in %v", text, err)
+			if !strings.Contains(err.Error(), "want ") {
+				t.Errorf("%q: nothing that is allowed in %v", text, err)
 			}
 			return
 		}

@@ -175,8 +175,8 @@ func TestCredentialsAreReadAgain(t *testing.T) {
 		}
 		w.Expire()
 		w.eventually(5*time.Second, func() error {
-			if err := r.State().Err; err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "0600") {
-				return fmt.Errorf("error: want one that names %s and 0600, have %v", file, err)
+			if err := r.State().Err; err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "0640") {
+				return fmt.Errorf("error: want one that names %s and 0640, have %v", file, err)
 			}
 			return nil
 		})

@@ -91,6 +91,7 @@ func (d *directory) follow(ctx context.Context, want sd.Want, emit func(sd.Chang
 	if why := c.Err(); why != nil && !errors.Is(err, session.ErrNoAddWatch) {
 		err = why
 	}
+	err = d.mode.explain(err)
 	if errors.Is(err, session.ErrTooLong) { // it will be again, until a person mends it
 		d.refuse(err)
 	}

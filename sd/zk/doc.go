@@ -1,5 +1,21 @@
 // Package zk is the Backend of package sd on ZooKeeper.
 //
+//	backend, err := sd.Schemes{"zk": zk.Open}.Open("zk://192.0.2.1,192.0.2.2,192.0.2.3/go_servers")
+//	if err != nil { ... } // the target is wrong: Open does not wait for ZooKeeper
+//	defer backend.Close()
+//
+//	// A server: in the directory between Register and Deregister.
+//	registrar, err := sd.NewRegistrar(backend, "192.0.2.10:8897", logger)
+//	registrar.Register()
+//	defer registrar.Deregister()
+//
+//	// A client: the set of servers, for go-kit's endpointers or for lb.NewPool.
+//	instancer := sd.NewInstancer(backend, logger)
+//	defer instancer.Stop()
+//
+// The keys of a target, such as session-timeout=4s, stand at [OpenBackend]. Tests have a ZooKeeper
+// in their own process, package zkdev.
+//
 // # Layout
 //
 // The directory is a znode, /go_servers unless the target says otherwise. Each server is one
@@ -14,29 +30,6 @@
 // withdraws from one whose session expired (see sd.Change.Withdrew), except where it lists for each
 // change.
 //
-// # States of a registration
-//
-// The announcer holds the desired state of each node, and compares the node with it whenever the
-// session changes, the node's watch fires, or an audit is due:
-//
-//	event                            ignore   create             keep           remove
-//	Announce begins                  create   -                  -              create
-//	the node is there and ours       -        keep; told         -              (it is deleted)
-//	the node is another's            -        ignore; returned   ignore; lost   ignore; confirmed
-//	the node is gone                 -        (it is created)    ignore; lost   ignore; confirmed
-//	any other error                  -        ignore; returned   again in 1 s   again in 1 s
-//	Announce's ctx is done           -        remove             remove         -
-//
-// # Reading the package
-//
-// Package session holds the session with ZooKeeper, and knows nothing of directories; its errors
-// get the words of package sd in one place (errors.go). On a Conn of it, which is the time on one
-// server, a directory has the watch (directory.go, queue.go), and a follower, for one Watch, lists
-// and turns events into changes (follow.go, changes.go), which are audited (audit.go). An announcer
-// holds desired states and reconciles nodes with them (announcer.go, reconcile.go); a node is
-// written to in conditional steps only (node.go), and what it says is package document's. What many
-// do at once is spread (jitter.go).
-//
 // # Security
 //
 // By default all is open, as ZooKeeper is: anybody who reaches a server can read along, and add and
@@ -48,8 +41,8 @@
 //   - tls-cert=FILE&tls-key=FILE show a client certificate. It is an identity by
 //     itself (x509 in ACLs), and needs no password anywhere.
 //   - auth-file=FILE holds one line, user:password, for ZooKeeper's digest
-//     scheme. It must be a regular file of this user's with mode 0600 or
-//     stricter. Without TLS the password crosses the network in clear text.
+//     scheme. It must be a regular file of this user's or root's with
+//     mode 0640 or stricter. Without TLS the password crosses the network in clear text.
 //     ZooKeeper compares it with nothing: a wrong one is another identity, to
 //     which operations are denied.
 //   - acl=creator gives created nodes, directory included, to those with the same
@@ -115,4 +108,27 @@
 // consumers of a process; adds ZooKeeper observers; gives each service, zone or tenant a directory
 // of its own, so that clients see only changes that concern them; and raises the session timeout,
 // so that short outages do not become mass expiries.
+//
+// # States of a registration
+//
+// The announcer holds the desired state of each node, and compares the node with it whenever the
+// session changes, the node's watch fires, or an audit is due:
+//
+//	event                            ignore   create             keep           remove
+//	Announce begins                  create   -                  -              create
+//	the node is there and ours       -        keep; told         -              (it is deleted)
+//	the node is another's            -        ignore; returned   ignore; lost   ignore; confirmed
+//	the node is gone                 -        (it is created)    ignore; lost   ignore; confirmed
+//	any other error                  -        ignore; returned   again in 1 s   again in 1 s
+//	Announce's ctx is done           -        remove             remove         -
+//
+// # Reading the package
+//
+// Package session holds the session with ZooKeeper, and knows nothing of directories; its errors
+// get the words of package sd in one place (errors.go). On a Conn of it, which is the time on one
+// server, a directory has the watch (directory.go, queue.go), and a follower, for one Watch, lists
+// and turns events into changes (follow.go, changes.go), which are audited (audit.go). An announcer
+// holds desired states and reconciles nodes with them (announcer.go, reconcile.go); a node is
+// written to in conditional steps only (node.go). Where all of a large fleet would ask at one time,
+// each waits for a time of its own (jitter.go).
 package zk

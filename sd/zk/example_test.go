@@ -1,73 +1,64 @@
 package zk_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"example.com/daytime/sd"
-	"example.com/daytime/sd/mem"
 	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/zkdev"
-	kitsd "github.com/go-kit/kit/sd"
-	"github.com/go-kit/log"
+	kitlog "github.com/go-kit/log"
 )
 
-// One server comes and goes, and one client looks on. The same lines run on each kind of backend:
-// in unit tests on sd/mem, for real on ZooKeeper.
+// A server registers, and a client of another process learns of it.
 func Example() {
-	inMemory := mem.NewRegistry()
-
-	// A ZooKeeper in this process. In earnest the target names an ensemble.
-	server, err := zkdev.Start("127.0.0.1:0")
+	// A ZooKeeper in this process. In production the target names an ensemble.
+	zookeeper, err := zkdev.Start("127.0.0.1:0")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer server.Close()
-	target, err := sd.ParseTarget("zk://" + server.Addr().String() + "/go_servers?session-timeout=4s")
+	defer zookeeper.Close()
+	target := "zk://" + zookeeper.Addr().String() + "/go_servers"
+	schemes := sd.Schemes{"zk": zk.Open}
+
+	// The server.
+	ofServer, err := schemes.Open(target)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	inZooKeeper := func() (sd.Backend, error) { return zk.Open(target) }
-
-	fmt.Println("sd/mem:", comeAndGo(func() (sd.Backend, error) { return inMemory.Open(), nil }))
-	fmt.Println("sd/zk: ", comeAndGo(inZooKeeper))
-	// Output:
-	// sd/mem: [192.0.2.1:8897] [192.0.2.1:8897 192.0.2.2:8897] [192.0.2.2:8897]
-	// sd/zk:  [192.0.2.1:8897] [192.0.2.1:8897 192.0.2.2:8897] [192.0.2.2:8897]
-}
-
-// comeAndGo returns what a client sees while two servers come and the first one goes.
-func comeAndGo(open func() (sd.Backend, error)) string {
-	ofServers, err := open()
+	defer ofServer.Close()
+	registrar, err := sd.NewRegistrar(ofServer, "192.0.2.1:8897", kitlog.NewNopLogger())
 	if err != nil {
-		return err.Error()
+		fmt.Println(err)
+		return
 	}
-	defer ofServers.Close()
-	ofClient, err := open()
+	registrar.Register()
+	defer registrar.Deregister()
+	fmt.Println("server:", registrar.State().Phase)
+
+	// The client.
+	ofClient, err := schemes.Open(target)
 	if err != nil {
-		return err.Error()
+		fmt.Println(err)
+		return
 	}
 	defer ofClient.Close()
-
-	first, _ := sd.NewRegistrar(ofServers, "192.0.2.1:8897", log.NewNopLogger())
-	second, _ := sd.NewRegistrar(ofServers, "192.0.2.2:8897", log.NewNopLogger())
-	first.Register()
-
-	client := sd.NewInstancer(ofClient, log.NewNopLogger())
-	defer client.Stop()
-	events := make(chan kitsd.Event)
-	client.Register(events)
-	defer client.Deregister(events)
-
-	seen := []string{fmt.Sprint((<-events).Instances)}
-	second.Register()
-	seen = append(seen, fmt.Sprint((<-events).Instances))
-	first.Deregister()
-	seen = append(seen, fmt.Sprint((<-events).Instances))
-	second.Deregister()
-	return strings.Join(seen, " ")
+	instancer := sd.NewInstancer(ofClient, kitlog.NewNopLogger())
+	defer instancer.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := instancer.Await(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("client:", instancer.Instances())
+	// Output:
+	// server: registered
+	// client: [192.0.2.1:8897]
 }
 
 // A backend says what it has seen. Dial is the way to a server in memory, and then a test may run
@@ -87,7 +78,7 @@ func ExampleBackend_Stats() {
 	}
 	defer backend.Close()
 
-	registrar, _ := sd.NewRegistrar(backend, "192.0.2.1:8897", log.NewNopLogger())
+	registrar, _ := sd.NewRegistrar(backend, "192.0.2.1:8897", kitlog.NewNopLogger())
 	registrar.Register()
 	defer registrar.Deregister()
 	fmt.Println(registrar.State().Phase)

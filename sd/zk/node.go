@@ -87,7 +87,7 @@ func (n *node) stat(c *session.Conn) (*gozk.Stat, error) {
 	if n.mode.persistent(c) {
 		if n.armed != c {
 			if err := c.AddWatch(n.path, session.Node); err != nil {
-				return nil, err
+				return nil, n.mode.explain(err)
 			}
 			n.armed = c
 		}

@@ -21,6 +21,7 @@ var (
 // concurrently.
 type Backend struct {
 	config    config
+	target    sd.Target
 	session   *session.Session
 	stop      context.CancelFunc // ends the announcer
 	directory *directory
@@ -50,8 +51,7 @@ func Open(t sd.Target) (sd.Backend, error) { return OpenBackend(t) }
 // persistent or children to force one; policy is on by default, and with off there is none for
 // Watch and Announce, whatever the directory says; tls-ca, tls-cert, tls-key and auth-file are
 // files, none by default, and acl is open by default, or creator: see Security above. A path can
-// hold neither %
-// nor a blank.
+// hold neither % nor a blank.
 //
 // OpenBackend connects in the background and does not wait: it fails only if t is wrong, or a file
 // that it names. Names of hosts are resolved at every dial. The caller must Close the backend.
@@ -74,7 +74,7 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	d := newDirectory(s, c)
-	b := &Backend{c, s, stop, d, newAnnouncer(s, c, d)}
+	b := &Backend{c, c.target(t), s, stop, d, newAnnouncer(s, c, d)}
 	s.Start(func(on *session.Conn, e gozk.Event) {
 		b.directory.event(on, e)
 		b.announcer.event(e)
@@ -82,6 +82,10 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 	go b.announcer.run(ctx)
 	return b, nil
 }
+
+// Target is where b is, in full: with the port and the path that may be left out, and without keys.
+// Two targets of one registry that share a host are so known by it (see [sd.Snapshot]).
+func (b *Backend) Target() sd.Target { return b.target }
 
 // Watch implements sd.Backend. It runs in its caller's goroutine. Several calls share one watch and
 // one session, and list each for itself: to have one list as well, share an Instancer.

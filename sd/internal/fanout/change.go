@@ -1,12 +1,12 @@
-// Package fanout holds the instances of a directory, evaluates what attributes and policy make of
-// them, and tells any number of subscribers, of whom none waits for another. It knows no loop and
-// no registry. Set, pending difference and evaluation are plain values; the Fanout has the only
-// lock.
+// Package fanout holds the instances of a directory, evaluates their attributes and the policy, and
+// tells any number of subscribers; none waits for another. It knows no loop and no registry. The
+// set (set.go), a subscriber's pending difference (pending.go) and the evaluation (evaluator.go)
+// are plain values; the Fanout (fanout.go, effective.go) has the only lock.
 package fanout
 
 import "example.com/daytime/sd/policy"
 
-// A Change is sd.Change.
+// A Change is sd.Change, which this package cannot import.
 type Change struct {
 	Reset              bool
 	Up, Down, Withdrew []string

@@ -30,7 +30,7 @@ type Fanout struct {
 	channels  map[chan<- kitsd.Event]*mailbox.Mailbox
 	followers map[*follower]struct{}
 
-	// What attributes and policy come to, if that was asked for.
+	// The result of attributes and policy, if Apply was called with an Evaluation.
 	effective map[string]policy.Effective // of members that are no bare names; nil: not asked for
 	sides     []policy.Side               // nil: nothing is split
 	drained   map[string]struct{}         // of effective, those that are
@@ -91,8 +91,8 @@ func (f *Fanout) publish(first bool, diff Change) {
 	}
 }
 
-// Index makes the set ready for differences, which takes time after the first one. It lets those
-// who were told of a new set go first, if they can.
+// Index makes the set ready for differences, which takes time after the first one. It lets the
+// subscribers that were told of a new set go first, if they can.
 func (f *Fanout) Index() {
 	if f.set.members != nil { // only this goroutine changes the set
 		return

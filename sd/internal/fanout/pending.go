@@ -6,7 +6,7 @@ import (
 	"example.com/daytime/sd/policy"
 )
 
-// A pending is what somebody has not been told yet: one difference to the set as they know it,
+// A pending is what a subscriber has not been told yet: one difference to the set as it knows that,
 // however many changes went into it, or all of the set. It has no lock.
 type pending struct {
 	reset bool // the whole set, as it is when it is taken
@@ -45,8 +45,8 @@ func (p *pending) add(diff Change) {
 	}
 }
 
-// addEffective merges in what attributes and policy come to, of a difference that was added; a nil
-// map is that nobody asked. An instance that went and came is no news, and may be another now.
+// addEffective merges in the effective values of a difference that was added; a nil map means that
+// there is no Evaluation. An instance that went and came is no news, and may be another now.
 func (p *pending) addEffective(diff Change) {
 	if p.reset || diff.Effective == nil {
 		return

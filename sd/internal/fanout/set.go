@@ -42,7 +42,8 @@ func (s *set) apply(c Change) (diff Change) {
 	return diff
 }
 
-// replace makes names the whole set. Who is missing in it was lost: a Reset does not say why.
+// replace makes names the whole set. A member that is missing in it was lost: a Reset does not say
+// why.
 func (s *set) replace(names []string) (diff Change) {
 	members := setOf(names)
 	for name := range members {

@@ -20,8 +20,8 @@ type Mailbox struct {
 	done  chan struct{} // closed when the goroutine has ended
 }
 
-// New starts the goroutine, which calls deliver for what was announced by Notify, with a
-// pause after each. While deliver blocks nothing else is delivered, and Close waits.
+// New starts the goroutine, which calls deliver after Notify, with a pause after each call. While
+// deliver blocks nothing else is delivered, and Close waits.
 func New(pause time.Duration, deliver func(*Mailbox)) *Mailbox {
 	m := &Mailbox{news: signal.New(), quit: make(chan struct{}), done: make(chan struct{})}
 	go m.run(pause, deliver)

@@ -15,7 +15,7 @@ type Set struct {
 	members map[string]member
 }
 
-// A member is what was told of a name.
+// A member is a name's part of the Changes so far.
 type member struct {
 	attributes policy.Attributes
 	unread     bool

@@ -9,7 +9,7 @@ type Signal chan struct{}
 // New returns a Signal that is not set.
 func New() Signal { return make(Signal, 1) }
 
-// Set sets the signal. It does not block. What the caller did before it is seen by who receives.
+// Set sets the signal. It does not block. The receiver sees what the caller did before it.
 func (s Signal) Set() {
 	select {
 	case s <- struct{}{}:

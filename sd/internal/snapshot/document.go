@@ -71,7 +71,7 @@ func (d Document) AttributesOf() map[string]policy.Attributes {
 	return all
 }
 
-// An Origin says whose list a file holds.
+// An Origin is the registry that a file was written for: its target without keys.
 type Origin struct {
 	Scheme string   `json:"scheme"`
 	Path   string   `json:"path"`

@@ -19,10 +19,7 @@ const writers = "only its owner may write, or a group"
 // ErrNotOurs is of a file that holds the list of another registry.
 var ErrNotOurs = errors.New("the list of another registry")
 
-// Check returns why file can never be a snapshot file (see sd.Snapshot), for a program that
-// was told its name: its directory is missing or may not be written, or it is something else than a
-// file. What may pass, such as a full disk, and what is in the file is no error. It leaves nothing
-// behind.
+// Check returns why file can never be a snapshot file, see sd.CheckSnapshot.
 func Check(file string) error {
 	real, err := followLink(file)
 	if err != nil {
@@ -92,8 +89,8 @@ func checkDirectory(file string) error {
 	return nil
 }
 
-// Read reads a snapshot file of the registry that ours says, which nobody else may have
-// written.
+// Read reads a snapshot file of the registry ours, or of any if that is nil. It refuses a file that
+// another user may have written.
 func Read(file string, ours *Origin) (doc Document, err error) {
 	real, err := followLink(file)
 	if err != nil {
@@ -158,9 +155,9 @@ func inGroup(group int) bool {
 	return group == os.Getegid() || slices.Contains(all, group)
 }
 
-// Write replaces file in one step: whoever is killed meanwhile leaves the old one, and
+// Write replaces file in one step: a process that is killed meanwhile leaves the old one, and
 // nothing beside it. Where the directory does not allow that and the file does, because it is a
-// mount point of its own, it is written over. What is no file is left alone.
+// mount point of its own, it is written over. Anything but a regular file is left alone.
 func Write(file string, doc Document) error {
 	real, err := followLink(file)
 	if err != nil {

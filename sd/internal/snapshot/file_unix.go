@@ -15,7 +15,7 @@ func openPlain(file string) (*os.File, error) {
 	return os.OpenFile(file, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 }
 
-// ownersOf returns whose file it is, if that can be told.
+// ownersOf returns the user and the group that own a file, if they are known.
 func ownersOf(info fs.FileInfo) (user, group int, known bool) {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

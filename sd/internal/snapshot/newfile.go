@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// leftoverAge is when a file that somebody was writing is one that somebody was killed over.
+// leftoverAge is the age from which on an unfinished file is one of a process that was killed.
 const leftoverAge = time.Minute
 
 // A newFile is to take the place of another one. Until then it has no name, where the system allows

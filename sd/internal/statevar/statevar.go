@@ -1,5 +1,5 @@
-// Package statevar holds the state of a loop: for who reads it, who follows it, who waits for it,
-// and for the log.
+// Package statevar holds the state of a loop, which can be read, followed and waited for, and logs
+// its changes.
 package statevar
 
 import (
@@ -21,7 +21,7 @@ const (
 	reminderPause = 3 * time.Minute
 )
 
-// A State is a phase, when it began, and the error that explains it.
+// A State is sd.State, for phases of any type.
 type State[P ~string] struct {
 	Phase P
 	Since time.Time
@@ -54,8 +54,8 @@ type told[P ~string] struct {
 }
 
 // New returns a Var in phase p, which is not open yet. Settled are the phases that are waited for.
-// Log writes a line, without blocking; lasts is 0 but in a reminder. ErrClosed is what who waits is
-// told after End.
+// Log writes a line, without blocking; lasts is 0 but in a reminder. Await returns errClosed after
+// End.
 func New[P ~string](
 	p P, settled func(P) bool, log func(s State[P], lasts time.Duration), errClosed error,
 ) *Var[P] {
@@ -120,7 +120,7 @@ func (v *Var[P]) Backdate(since time.Time) {
 	v.notify()
 }
 
-// End closes v in phase p, without a line. Whoever waits for a settled phase does so in vain.
+// End closes v in phase p, without a line. Every Await returns.
 func (v *Var[P]) End(p P, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -177,7 +177,7 @@ func (v *Var[P]) tell(lasts time.Duration) {
 	v.log(v.state, lasts)
 }
 
-// remind is what the reminder does.
+// remind logs the state again, when the reminder's time has passed.
 func (v *Var[P]) remind() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -199,28 +199,36 @@ func (v *Var[P]) isClosed() bool {
 }
 
 // Await returns nil once the phase is a settled one, errClosed after End, and otherwise, when ctx
-// is done, ctx's error and why the phase is no settled one.
+// is done, ctx's error and why the phase is no settled one. A ctx that is done already hides
+// neither of the first two.
 func (v *Var[P]) Await(ctx context.Context, state func() State[P]) error {
 	v.mu.Lock()
-	s, reached, closed := v.state, v.reached, v.closed
+	isSettled, isClosed := v.settled(v.state.Phase), v.isClosed()
+	reached, closed := v.reached, v.closed
 	v.mu.Unlock()
-	if v.settled(s.Phase) {
+	switch {
+	case isSettled:
 		return nil
+	case isClosed:
+		return v.awaitError(v.errClosed)
 	}
 	select {
 	case <-reached:
 		return nil
 	case <-closed:
-		return fmt.Errorf("sd: await: %w", v.errClosed)
+		return v.awaitError(v.errClosed)
 	case <-ctx.Done():
 	}
-	s = state()
+	s := state()
 	lasts := time.Since(s.Since).Round(time.Millisecond)
-	if s.Err == nil {
-		return fmt.Errorf("sd: await: %w: %s for %v", ctx.Err(), s.Phase, lasts)
+	err := fmt.Errorf("%w: %s for %v", ctx.Err(), s.Phase, lasts)
+	if s.Err != nil {
+		err = fmt.Errorf("%w: %w", err, s.Err)
 	}
-	return fmt.Errorf("sd: await: %w: %s for %v: %w", ctx.Err(), s.Phase, lasts, s.Err)
+	return v.awaitError(err)
 }
+
+func (*Var[P]) awaitError(cause error) error { return fmt.Errorf("sd: await: %w", cause) }
 
 // Follow has fn called with the state, and with each one that is another when fn is ready for it,
 // until the function it returns is called, which waits for fn.

@@ -13,12 +13,12 @@ type ability struct {
 	opcode int32
 }
 
-// What missing counts to: signs that a server lacks an ability, one after the other. It takes more
-// of them where it had the ability once.
+// The values of Session.missing, which counts signs that a server lacks an ability, one after the
+// other. A server that had the ability once begins lower, so that it takes more of them.
 const (
-	proved    = -2
-	suspicion = 1
-	certain   = 2
+	proved    = -2 // the server had it
+	suspicion = 1  // one sign, of which a read must tell that nothing else is wrong
+	certain   = 2  // it is lacking
 	// maxAbilities bounds how many are remembered: servers may move from address to address.
 	maxAbilities = 1000
 )
@@ -49,7 +49,7 @@ func (s *Session) isMissing(server string, opcode int32) bool {
 	return s.signs(server, opcode) >= certain
 }
 
-// signs returns what missing counts to.
+// signs returns how many signs there are that server lacks an ability.
 func (s *Session) signs(server string, opcode int32) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,7 +64,7 @@ func (c *Conn) try(opcode int32, lacks error, path string, request func() error)
 	s := c.handle.session
 	for {
 		if s.signs(c.Server, opcode) == suspicion {
-			if err := c.probe(path); err != nil {
+			if err := c.checkRead(path); err != nil {
 				return err
 			}
 		}
@@ -76,7 +76,7 @@ func (c *Conn) try(opcode int32, lacks error, path string, request func() error)
 			return nil
 		case c.replies.code(opcode) == codeUnimplemented:
 			weight = certain
-		case c.hasAnswered(opcode, err) && c.probe(path) == nil,
+		case c.hasAnswered(opcode, err) && c.checkRead(path) == nil,
 			c.Err() != nil && c.replies.isSuspect(opcode):
 			weight = suspicion
 		}
@@ -91,8 +91,8 @@ func (c *Conn) try(opcode int32, lacks error, path string, request func() error)
 	}
 }
 
-// probe returns an error if a read of path has another answer than it should.
-func (c *Conn) probe(path string) error {
+// checkRead returns an error if a read of path has another answer than it should.
+func (c *Conn) checkRead(path string) error {
 	if _, _, err := c.Get(path); !errors.Is(err, gozk.ErrNoNode) {
 		return err
 	}

@@ -104,7 +104,7 @@ func (s *Session) Closed() <-chan struct{} { return s.done }
 // Stats is what a Session has seen, for an operator.
 type Stats struct {
 	Session    int64         // 0 while there is none
-	Server     string        // which holds the session
+	Server     string        // that holds the session
 	Timeout    time.Duration // as negotiated, or as asked for
 	Dials      int64         // connections tried
 	Generation int64         // how often a probe took the place of the session

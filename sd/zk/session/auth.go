@@ -18,10 +18,10 @@ const (
 	authXid = -4
 	// maxSecret bounds user and password together.
 	maxSecret = 1024
-	// forbidden are the rights on an auth-file that nobody may have: its group must not write it,
-	// and others must not touch it. The group may read it: a Secret that Kubernetes mounts for a
-	// process that is not root's is root's, with a mode of 0440.
-	forbidden = 0o137
+	// forbidden are the rights on an auth-file that nobody may have: its group and others must not
+	// write it, and others must not read it. The group may read it: a Secret that Kubernetes mounts
+	// for a process that is not root's is root's, with a mode of 0440.
+	forbidden = 0o026
 )
 
 // An authConn is a connection on which no request is ever sent before the server has accepted the
@@ -125,7 +125,7 @@ func readSecret(name string) ([]byte, error) {
 		return nil, fmt.Errorf("auth-file: %w", err)
 	}
 	const want = "want a regular file of this user's or root's, " +
-		"with mode 0600 or stricter, but that its group may read it"
+		"with mode 0640 or stricter: written by its owner alone, and not read by others"
 	switch mode := info.Mode(); {
 	case !mode.IsRegular() || mode.Perm()&forbidden != 0:
 		return nil, fmt.Errorf("auth-file %s: mode %v: %s", name, mode, want)

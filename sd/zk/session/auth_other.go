@@ -4,5 +4,5 @@ package session
 
 import "io/fs"
 
-// isTrusted is false: who owns a file cannot be told here, nor who may read it.
+// isTrusted is false: a file's owner and readers are not known on this system.
 func isTrusted(fs.FileInfo) bool { return false }

@@ -77,8 +77,8 @@ func TestSecretFileIsPrivate(t *testing.T) {
 		}
 	}
 	for mode, good := range map[os.FileMode]bool{
-		0o600: true, 0o400: true, 0o440: true, 0o640: true, 0o040: true,
-		0o660: false, 0o604: false, 0o404: false, 0o444: false, 0o620: false, 0o602: false, 0o610: false, 0o700: false, 0o644: false, 0o666: false,
+		0o600: true, 0o400: true, 0o440: true, 0o640: true, 0o040: true, 0o500: true, 0o550: true, 0o700: true, 0o410: true,
+		0o660: false, 0o604: false, 0o404: false, 0o444: false, 0o620: false, 0o602: false, 0o460: false, 0o644: false, 0o666: false,
 	} {
 		if err := os.Chmod(path("good"), mode); err != nil {
 			t.Fatal(err)
@@ -87,7 +87,7 @@ func TestSecretFileIsPrivate(t *testing.T) {
 		if (err == nil) != good {
 			t.Errorf("mode %04o: want good %t, have %v", mode, good, err)
 		}
-		if err != nil && (!strings.Contains(err.Error(), "mode 0600 or stricter") || !strings.Contains(err.Error(), mode.String())) {
+		if err != nil && (!strings.Contains(err.Error(), "mode 0640 or stricter") || !strings.Contains(err.Error(), mode.String())) {
 			t.Errorf("mode %04o: want an error that says it and what is allowed, have %v", mode, err)
 		}
 	}

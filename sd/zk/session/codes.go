@@ -135,8 +135,8 @@ func errorOf(code int32) error {
 	}
 }
 
-// explain names the code that go-zookeeper has no name for, and says by whom one is to be known
-// where a node's ACL denies something.
+// explain gives a code that go-zookeeper does not know its name, and adds to a denial by an ACL
+// which credentials the request was made with.
 func (c Config) explain(err error) error {
 	var code int32
 	switch {
@@ -152,7 +152,7 @@ func (c Config) explain(err error) error {
 	return err
 }
 
-// identity says by whose right requests are made.
+// identity says which credentials requests are made with, or that there are none.
 func (c Config) identity() string {
 	switch {
 	case c.AuthFile != "":

@@ -12,7 +12,7 @@ import (
 // dialTimeout bounds a TCP connection, and TLS on it at least.
 const dialTimeout = time.Second
 
-// A provider is go-zookeeper's HostProvider. It names no server: the dialer chooses the target, so
+// A provider is go-zookeeper's HostProvider. It names no server: the dialer chooses one, so
 // that it can wait for one, and try every address of a name.
 type provider struct{ handle *handle }
 
@@ -32,39 +32,39 @@ func (h *handle) dial(string, string, time.Duration) (net.Conn, error) {
 	if err := h.session.limiter.wait(h.ctx, h.plan.size(), h.urgent); err != nil {
 		return nil, err
 	}
-	t, err := h.plan.next(h.ctx, h.saving())
+	to, err := h.plan.next(h.ctx, h.saving())
 	if err != nil {
-		h.dialFailed(target{}, err)
+		h.dialFailed(server{}, err)
 		return nil, err
 	}
 	h.session.dials.Add(1)
-	h.waitFor("no connection yet", t)
-	conn, err := h.connect(t)
+	h.noteWaiting("no connection yet", to)
+	conn, err := h.connect(to)
 	if err != nil {
-		h.dialFailed(t, err)
+		h.dialFailed(to, err)
 		return nil, err
 	}
 	// To give up before the next dial is due would gain nothing.
 	timeout := max(h.handshakeTimeout(), h.session.limiter.due())
-	h.waitFor("no answer to the handshake yet", t)
+	h.noteWaiting("no answer to the handshake yet", to)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.target, h.shaking = t, true
-	h.guard = newGuard(conn, timeout, func(shake handshake) { h.onHandshake(t, shake) })
+	h.server, h.shaking = to, true
+	h.guard = newGuard(conn, timeout, func(shake handshake) { h.onHandshake(to, shake) })
 	h.guard.longList = h.session.longList
 	return h.guard, nil
 }
 
-// connect opens a connection to t, with TLS and credentials if they are configured.
-func (h *handle) connect(t target) (net.Conn, error) {
+// connect opens a connection, with TLS and credentials if they are configured.
+func (h *handle) connect(to server) (net.Conn, error) {
 	config := h.session.config
 	secret, err := config.secret()
 	if err != nil {
 		return nil, err
 	}
-	conn, err := h.connectTCP(t)
+	conn, err := h.connectTCP(to)
 	if err == nil && config.TLS.used() {
-		conn, err = h.secure(conn, t)
+		conn, err = h.secure(conn, to)
 	}
 	if err != nil || secret == nil {
 		return conn, err
@@ -73,19 +73,19 @@ func (h *handle) connect(t target) (net.Conn, error) {
 }
 
 // connectTCP takes a second at most, and less if there is a session to be saved elsewhere.
-func (h *handle) connectTCP(t target) (net.Conn, error) {
+func (h *handle) connectTCP(to server) (net.Conn, error) {
 	timeout := dialTimeout
 	if h.saving() {
 		timeout = min(timeout, h.handshakeTimeout())
 	}
 	ctx, cancel := context.WithTimeout(h.ctx, timeout)
 	defer cancel()
-	conn, err := h.session.config.Dial(ctx, "tcp", t.address)
+	conn, err := h.session.config.Dial(ctx, "tcp", to.address)
 	if err == nil {
 		return conn, nil
 	}
 	if ctx.Err() != nil && h.ctx.Err() == nil {
-		return nil, fmt.Errorf("%v: no connection within %v: %w", t, timeout, err)
+		return nil, fmt.Errorf("%v: no connection within %v: %w", to, timeout, err)
 	}
 	var syscall *os.SyscallError
 	if errors.As(err, &syscall) { // the rest of the text is the address once more
@@ -94,17 +94,17 @@ func (h *handle) connectTCP(t target) (net.Conn, error) {
 	if isRefusal(err) { // it was accepted, and closed before connect(2) had returned
 		err = fmt.Errorf("%s (%w: %w)", h.session.config.refusal(), errClosedAtOnce, err)
 	}
-	return nil, fmt.Errorf("%v: %w", t, err)
+	return nil, fmt.Errorf("%v: %w", to, err)
 }
 
 // secure does the TLS handshake, for which there is a second, and after rounds in vain the time of
 // a handshake: many clients at once must not keep a server busy with what none of them waits for.
-func (h *handle) secure(conn net.Conn, t target) (net.Conn, error) {
+func (h *handle) secure(conn net.Conn, to server) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(h.ctx, max(dialTimeout, h.handshakeTimeout()))
 	defer cancel()
-	secured, err := h.session.config.TLS.secure(ctx, conn, t)
+	secured, err := h.session.config.TLS.secure(ctx, conn, to)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = fmt.Errorf("%v: TLS handshake: no answer in time: %w", t, os.ErrDeadlineExceeded)
+		err = fmt.Errorf("%v: TLS handshake: no answer in time: %w", to, os.ErrDeadlineExceeded)
 	}
 	return secured, err
 }

@@ -3,12 +3,20 @@
 // connection, an ensemble that was wiped or restored, a bad frame, a write error while credentials
 // are sent again. It knows nothing of what the session is used for.
 //
+//	s, err := session.New(session.Config{Hosts: []string{"192.0.2.1:2181", "192.0.2.2:2181"}})
+//	if err != nil { ... } // the Config is wrong: New and Start do not wait for ZooKeeper
+//	s.Start(func(c *session.Conn, e zk.Event) { ... }) // the events of watches
+//	defer s.Close()
+//
+//	conn, err := s.Wait(ctx) // and again when it is down
+//	data, stat, err := conn.Get("/path")
+//
 // A [Session] connects in the background. [Session.Conn] gives the time on one server, a [Conn],
-// and tells when it changes; whoever waits for one is told why there is none. A Conn is a Conn of
-// go-zookeeper and has, beside its methods, persistent and one-shot watches and a read of many
-// nodes at once. What is armed on a Conn lasts as long as it: users arm and read again on each.
-// There is one session at most. After it has expired there is another, and [Session.Owned] still
-// knows the ids of those before it, whose nodes may be there for a while.
+// and tells when it changes; [Session.Err] says why there is none. A Conn has go-zookeeper's
+// requests, persistent and one-shot watches, and a read of many nodes at once. A watch lasts as
+// long as the Conn on which it was armed: users arm and read again on each. There is one session
+// at most. After it has expired there is another, and [Session.Owned] still knows the ids of those
+// before it, since their nodes may be there for a while.
 //
 // # States
 //
@@ -38,7 +46,7 @@
 //
 // # Reading the package
 //
-// Each address of each host is a target (resolve.go), and has its turn in each round of dials
+// Each address of each host is a server (resolve.go), and has its turn in each round of dials
 // (plan.go). A connection is made at a bounded pace (dial.go, pace.go), with TLS and credentials
 // (tls.go, auth.go), and wrapped by a guard, which checks every frame and sends what go-zookeeper
 // does not know (guard.go, reply.go, watch.go, multiread.go). A handle is one client of

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// What an error of this package can be told by, with [errors.Is]. Errors of ZooKeeper itself are
-// go-zookeeper's.
+// The errors of this package, for [errors.Is]. Errors of ZooKeeper itself are go-zookeeper's, or a
+// *[CodeError].
 var (
 	// ErrClosed: the Session was closed.
 	ErrClosed = errors.New("session closed")
@@ -31,7 +31,7 @@ var (
 	ErrNoMultiRead = errors.New("no multiRead")
 )
 
-// Words for an operator.
+// Reasons, which stand in the text of an error for an operator.
 var (
 	errClosedAtOnce = errors.New("closed at once")
 	errUnproved     = errors.New("no answer to the credentials") // of a server that granted a session

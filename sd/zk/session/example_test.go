@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"testing"
 	"time"
 
 	"example.com/daytime/sd/zk/session"
 	"example.com/daytime/sd/zk/zkdev"
-	"example.com/daytime/sd/zk/zktest"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -90,13 +88,4 @@ func elect(ctx context.Context, addr string) (first, second string, err error) {
 	}
 	data, _, err := conn.Get("/leader")
 	return "a", string(data), err
-}
-
-// The same on a real server.
-func TestElectionOnZooKeeper(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	if first, second, err := elect(ctx, zktest.Start(t).Addr()); first != "a" || second != "b" || err != nil {
-		t.Errorf("want a b, have %s %s, %v", first, second, err)
-	}
 }

@@ -29,18 +29,18 @@ type handle struct {
 	urgent  signal             // the next dial does not wait
 
 	mu       sync.Mutex
-	guard    *guard        // the current or last connection
-	target   target        // of guard
-	shaking  bool          // the handshake of guard is under way
-	last     handshake     // of guard, if it was answered
-	timeout  time.Duration // as negotiated, or as asked for before that
-	up       *Conn         // nil while there is no session
-	held     bool          // there was a session
-	lost     time.Time     // when the last Conn went down, or the handle began
-	refused  time.Time     // when a server last closed a connection in place of an answer
-	refusals map[string]time.Time
-	failure  error  // why there is no session
-	doing    string // what is waited for, in place of a failure
+	guard    *guard               // the current or last connection
+	server   server               // of guard
+	shaking  bool                 // the handshake of guard is under way
+	last     handshake            // of guard, if it was answered
+	timeout  time.Duration        // as negotiated, or as asked for before that
+	up       *Conn                // nil while there is no session
+	held     bool                 // there was a session
+	lost     time.Time            // when the last Conn went down, or the handle began
+	refused  time.Time            // when a server last closed a connection in place of an answer
+	refusals map[string]time.Time // the same by server, since the last session
+	failure  error                // why there is no session
+	doing    string               // what is waited for, in place of a failure
 	closed   bool
 }
 
@@ -88,25 +88,25 @@ func (h *handle) closeGuard() {
 	}
 }
 
-// onHandshake takes in how the handshake with t ended.
-func (h *handle) onHandshake(t target, shake handshake) {
-	server := t.String()
+// onHandshake takes in how the handshake with a server ended.
+func (h *handle) onHandshake(to server, shake handshake) {
+	name := to.String()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.last, h.shaking = shake, false
 	switch {
 	case shake.refused:
 		h.refused = time.Now()
-		h.refusals[server] = h.refused
-		h.failed(t, fmt.Errorf("%s: %s", server, h.session.config.refusal()))
+		h.refusals[name] = h.refused
+		h.failed(to, fmt.Errorf("%s: %s", name, h.session.config.refusal()))
 	case errors.Is(shake.err, os.ErrDeadlineExceeded):
-		h.failed(t, fmt.Errorf("%s: handshake: no answer in time: %w", server, os.ErrDeadlineExceeded))
+		h.failed(to, fmt.Errorf("%s: handshake: no answer in time: %w", name, os.ErrDeadlineExceeded))
 	case shake.err != nil:
-		h.failed(t, fmt.Errorf("%s: handshake: %w", server, shake.err))
+		h.failed(to, fmt.Errorf("%s: handshake: %w", name, shake.err))
 	case shake.session == 0:
-		h.failure = fmt.Errorf("%s: %w", server, gozk.ErrSessionExpired)
+		h.failure = fmt.Errorf("%s: %w", name, gozk.ErrSessionExpired)
 		h.held = false
-		h.hurry(server)
+		h.hurry(name)
 	default:
 		h.timeout, h.failure = shake.timeout, nil
 		clear(h.refusals)
@@ -132,35 +132,35 @@ func (h *handle) retry(server string) {
 	}
 }
 
-// dialFailed notes that there is no connection to t. One that was closed before it was known here
-// is no proof that the server has seen less than this session: it has not been told.
-func (h *handle) dialFailed(t target, err error) {
+// dialFailed notes that there is no connection. One that was closed before it was known here is no
+// proof that the server has seen less than this session: it has not been told.
+func (h *handle) dialFailed(to server, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if errors.Is(err, errClosedAtOnce) {
 		h.refused = time.Now()
 	}
-	h.failed(t, err)
+	h.failed(to, err)
 }
 
-// failed notes why there is no session. The caller holds the lock. When every target has failed
+// failed notes why a server gave no session. The caller holds the lock. When every server has failed
 // since the last session, a denial slows the dials down; but not as long as there is a session to
 // be saved: it may be over in a moment, as when a server loads another certificate.
-func (h *handle) failed(t target, err error) {
+func (h *handle) failed(to server, err error) {
 	h.failure = err
 	if errors.Is(err, os.ErrDeadlineExceeded) { // of a handshake, TLS's included
 		h.plan.timedOut()
 	}
-	if h.plan.failure(t) && errors.Is(err, ErrDenied) && !h.isSaving() {
+	if h.plan.failure(to) && errors.Is(err, ErrDenied) && !h.isSaving() {
 		h.session.limiter.denied()
 	}
 }
 
-// waitFor notes what is waited for now.
-func (h *handle) waitFor(what string, t target) {
+// noteWaiting notes what is waited for now, for reason. It does not wait.
+func (h *handle) noteWaiting(what string, to server) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.doing = fmt.Sprintf("%v: %s", t, what)
+	h.doing = fmt.Sprintf("%v: %s", to, what)
 }
 
 // reason says why there is no session: the last failure, or what is waited for as long as there is
@@ -185,6 +185,7 @@ func (h *handle) saving() bool {
 	return h.isSaving()
 }
 
+// isSaving is saving for a caller that holds the lock.
 func (h *handle) isSaving() bool { return h.held && time.Since(h.lost) < h.timeout }
 
 // mustFlush reports whether go-zookeeper is to fail what is queued, and to look whether it was
@@ -208,7 +209,7 @@ func (h *handle) event(e gozk.Event) {
 		h.held = true
 		h.up = &Conn{
 			Session: h.last.session,
-			Server:  h.target.String(),
+			Server:  h.server.String(),
 			handle:  h,
 			since:   time.Now(),
 			replies: h.guard.replies,

@@ -15,7 +15,7 @@ const (
 	deniedPause = 10 * time.Second
 )
 
-// A rateLimiter, a token bucket, bounds how often a Session dials: each target once at once, then
+// A rateLimiter, a token bucket, bounds how often a Session dials: each server once at once, then
 // one every dialInterval. Without it go-zookeeper dials thousands of times a second when servers
 // accept a session and close the connection. Of the next token there is a part at the beginning,
 // which is drawn, so that clients which lost the same server at one time do not dial in step.
@@ -23,17 +23,17 @@ const (
 // A dial that is urgent does not wait, and owes its token: those after it wait longer.
 type rateLimiter struct {
 	mu     sync.Mutex
-	burst  float64 // how many targets there are
+	burst  float64 // how many servers there are
 	tokens float64
 	last   time.Time
 }
 
-func newRateLimiter(targets int) *rateLimiter {
-	burst := float64(targets)
+func newRateLimiter(servers int) *rateLimiter {
+	burst := float64(servers)
 	return &rateLimiter{burst: burst, tokens: burst + rand.Float64(), last: time.Now()}
 }
 
-// denied makes the next dial wait for 10 s: the targets refuse the client itself, only a person can
+// denied makes the next dial wait for 10 s: the servers refuse the client itself, only a person can
 // mend that, and every try leaves a session behind on a server.
 func (l *rateLimiter) denied() {
 	l.mu.Lock()
@@ -42,10 +42,10 @@ func (l *rateLimiter) denied() {
 	l.tokens = min(l.tokens, 0) + 1 - float64(deniedPause)/float64(dialInterval)
 }
 
-// wait returns when the next dial is due, of so many targets, when it has become urgent, or when
+// wait returns when the next dial is due, of so many servers, when it has become urgent, or when
 // ctx is done.
-func (l *rateLimiter) wait(ctx context.Context, targets int, urgent signal) error {
-	timer := time.NewTimer(l.take(targets))
+func (l *rateLimiter) wait(ctx context.Context, servers int, urgent signal) error {
+	timer := time.NewTimer(l.take(servers))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -60,11 +60,11 @@ func (l *rateLimiter) wait(ctx context.Context, targets int, urgent signal) erro
 }
 
 // take takes a token, and returns how long to wait until it is there.
-func (l *rateLimiter) take(targets int) time.Duration {
+func (l *rateLimiter) take(servers int) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refill()
-	if burst := float64(targets); burst > l.burst { // names have been resolved
+	if burst := float64(servers); burst > l.burst { // names have been resolved
 		l.tokens, l.burst = l.tokens+burst-l.burst, burst
 	}
 	l.tokens--

@@ -12,7 +12,7 @@ import (
 // perInterval is how many dials d has room for in the long run.
 func perInterval(d time.Duration) float64 { return float64(d) / float64(dialInterval) }
 
-// All targets at once, and then one every dialInterval, at most 8 % late.
+// All servers at once, and then one every dialInterval, at most 8 % late.
 func TestRateLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const burst = 3

@@ -18,7 +18,7 @@ func fixedPlan(hosts ...string) *plan {
 	return newPlan(newResolver(context.Background(), hosts, nil))
 }
 
-// draw returns the next target's name.
+// draw returns the next server's name.
 func draw(t *testing.T, p *plan) string {
 	t.Helper()
 	next, err := p.next(t.Context(), false)
@@ -28,8 +28,8 @@ func draw(t *testing.T, p *plan) string {
 	return next.String()
 }
 
-// Every target has one turn in a round, in an order that changes; a round does not begin with the
-// target that the one before ended with.
+// Every server has one turn in a round, in an order that changes; a round does not begin with the
+// server that the one before ended with.
 func TestRounds(t *testing.T) {
 	for n := 1; n <= 5; n++ {
 		hosts := []string{"a:1", "b:1", "c:1", "d:1", "e:1"}[:n]
@@ -80,7 +80,7 @@ func TestRoundsBeginAnywhere(t *testing.T) {
 	}
 }
 
-// A preferred target comes next, once; a name that is nobody's changes nothing.
+// A preferred server comes next, once; a name that is nobody's changes nothing.
 func TestPrefer(t *testing.T) {
 	p := fixedPlan("a:1", "b:1", "c:1")
 	p.prefer("d:1")
@@ -173,7 +173,7 @@ func (n *names) lookup(ctx context.Context, network, host string) ([]netip.Addr,
 	return found, err
 }
 
-// A name with several addresses is as many targets; what it stands for is asked in every round, and
+// A name with several addresses is as many servers; what it stands for is asked in every round, and
 // kept while that fails.
 func TestResolvedTargets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestResolvedTargets(t *testing.T) {
 			p.end(true)
 			for p.begin(); ; {
 				synctest.Wait()
-				next, ok := p.pick(r.view().targets)
+				next, ok := p.pick(r.view().servers)
 				if !ok {
 					slices.Sort(seen)
 					return seen
@@ -263,7 +263,7 @@ func TestManyAddresses(t *testing.T) {
 	r := newResolver(t.Context(), []string{"zk.example.com:2181"}, dns.lookup)
 	r.refresh()
 	r.wait()
-	if have := len(r.view().targets); have != maxAddresses {
-		t.Errorf("targets: want %d, have %d", maxAddresses, have)
+	if have := len(r.view().servers); have != maxAddresses {
+		t.Errorf("servers: want %d, have %d", maxAddresses, have)
 	}
 }

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -42,5 +43,14 @@ func TestWatchManagerOptimized(t *testing.T) {
 	}
 	if names, _, err := conn.ChildrenOnce("/"); err != nil || len(names) == 0 {
 		t.Errorf("list: want names, have %q, %v", names, err)
+	}
+}
+
+// The election of the package example, on a real server.
+func TestElectionOnZooKeeper(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if first, second, err := elect(ctx, zktest.Start(t).Addr()); first != "a" || second != "b" || err != nil {
+		t.Errorf("want a b, have %s %s, %v", first, second, err)
 	}
 }

@@ -14,8 +14,8 @@ const (
 )
 
 // A replies is what a guard knows of the requests under way on its connection, and of their
-// replies. Three kinds of replies need a look: those with a vector, whose length go-zookeeper
-// believes, those to a multi, past whose end it reads, and those that it does not tell of.
+// replies. Three kinds of replies are checked: one with a vector, because go-zookeeper believes its
+// length; one to a multi, because it reads past the end; and one that it does not tell of.
 //
 // A server answers the requests of a connection in order, pings among them. One that answers pings
 // alone, for as long as a session lasts, is of no use, though it keeps the session alive.

@@ -87,7 +87,7 @@ func (c *Conn) Sync(path string) (same string, err error) {
 	return same, err
 }
 
-// GetACL returns who may do what with a node, and its Stat.
+// GetACL returns a node's ACL and Stat.
 func (c *Conn) GetACL(path string) (acl []gozk.ACL, stat *gozk.Stat, err error) {
 	err = c.ask(func(conn *gozk.Conn) error {
 		acl, stat, err = conn.GetACL(path)
@@ -96,7 +96,7 @@ func (c *Conn) GetACL(path string) (acl []gozk.ACL, stat *gozk.Stat, err error) 
 	return acl, stat, err
 }
 
-// SetACL replaces who may do what with a node, if its ACL has that version; -1 is any.
+// SetACL replaces a node's ACL, if that has that version; -1 is any.
 func (c *Conn) SetACL(path string, acl []gozk.ACL, version int32) (stat *gozk.Stat, err error) {
 	err = c.ask(func(conn *gozk.Conn) error {
 		stat, err = conn.SetACL(path, acl, version)

@@ -24,23 +24,23 @@ const (
 // done. net.Resolver has it as LookupNetIP.
 type LookupFunc func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
-// A target is one address of a configured host.
-type target struct {
+// A server is one address of a configured host.
+type server struct {
 	host    string // as configured, host:port; a certificate must prove it
 	address string // what is dialled: ip:port, or host if the dialer resolves it
 	place   int    // of host in the configuration, where it may stand twice
 }
 
 // String is the address, behind the name that it was found under: zk.example.com/192.0.2.1:2181.
-func (t target) String() string {
-	if t.host == t.address {
-		return t.host
+func (s server) String() string {
+	if s.host == s.address {
+		return s.host
 	}
-	name, _, _ := net.SplitHostPort(t.host)
-	return name + "/" + t.address
+	name, _, _ := net.SplitHostPort(s.host)
+	return name + "/" + s.address
 }
 
-// A resolver knows the targets of the configured hosts. Lookups run beside the dials: of each name
+// A resolver knows the servers of the configured hosts. Lookups run beside the dials: of each name
 // one for IPv4 and one for IPv6, so that a name server that drops one kind of question does not
 // hold up the answer to the other. What was found last is kept while lookups fail.
 type resolver struct {
@@ -49,7 +49,7 @@ type resolver struct {
 	active sync.WaitGroup // lookups under way
 
 	mu      sync.Mutex
-	fixed   []target // addresses, and names that the dialer resolves
+	fixed   []server // addresses, and names that the dialer resolves
 	records []*record
 	changed chan struct{} // closed and replaced when a lookup ends
 }
@@ -60,7 +60,7 @@ type record struct {
 	host    string // host:port
 	place   int
 	other   *record
-	targets []target
+	servers []server
 	looking bool  // a lookup is under way
 	err     error // of the last lookup
 }
@@ -72,7 +72,7 @@ func newResolver(ctx context.Context, hosts []string, lookup LookupFunc) *resolv
 	for n, host := range hosts {
 		name, _, _ := net.SplitHostPort(host)
 		if _, err := netip.ParseAddr(name); err == nil || lookup == nil {
-			r.fixed = append(r.fixed, target{host, host, n})
+			r.fixed = append(r.fixed, server{host, host, n})
 			continue
 		}
 		ip4 := &record{network: "ip4", host: host, place: n}
@@ -102,16 +102,16 @@ func (r *resolver) resolve(rec *record) {
 	name, port, _ := net.SplitHostPort(rec.host)
 	found, err := r.lookup(ctx, rec.network, name)
 	rand.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
-	targets := make([]target, 0, maxAddresses)
+	servers := make([]server, 0, maxAddresses)
 	for _, ip := range found[:min(len(found), maxAddresses)] {
 		address := net.JoinHostPort(ip.Unmap().String(), port)
-		targets = append(targets, target{rec.host, address, rec.place})
+		servers = append(servers, server{rec.host, address, rec.place})
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rec.looking, rec.err = false, err
-	if err == nil || isNotFound(err) && len(rec.other.targets) > 0 && rec.other.err == nil {
-		rec.targets = targets // a name without an address in one family is no failure
+	if err == nil || isNotFound(err) && len(rec.other.servers) > 0 && rec.other.err == nil {
+		rec.servers = servers // a name without an address in one family is no failure
 	}
 	close(r.changed)
 	r.changed = make(chan struct{})
@@ -124,7 +124,7 @@ func isNotFound(err error) bool {
 
 // A view is what a resolver knows at one time.
 type view struct {
-	targets []target
+	servers []server
 	looking bool            // lookups are under way
 	changed <-chan struct{} // closed when one ends
 	err     error           // of a lookup that failed
@@ -133,11 +133,11 @@ type view struct {
 func (r *resolver) view() view {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	v := view{changed: r.changed, targets: slices.Clone(r.fixed)}
+	v := view{changed: r.changed, servers: slices.Clone(r.fixed)}
 	for _, rec := range r.records {
-		for _, t := range rec.targets {
-			if !slices.Contains(v.targets, t) {
-				v.targets = append(v.targets, t)
+		for _, s := range rec.servers {
+			if !slices.Contains(v.servers, s) {
+				v.servers = append(v.servers, s)
 			}
 		}
 		v.looking = v.looking || rec.looking

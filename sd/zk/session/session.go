@@ -37,7 +37,7 @@ type Session struct {
 	changed    chan struct{} // closed and replaced when up changes
 	ownedIDs   []int64       // the newest last
 	generation int64
-	unwanted   *Conn // whose session is to be ended
+	unwanted   *Conn // its session is to be ended, see Renew
 	confirmed  bool  // a server confirmed the end of the session
 	missing    map[ability]int
 	lastLong   int64 // bytes of the last list that was too long
@@ -242,7 +242,8 @@ func (s *Session) publish(up *Conn) {
 	s.changed = make(chan struct{})
 }
 
-// A signal wakes one goroutine. Setting it twice is setting it once.
+// A signal wakes one goroutine. Setting it twice is setting it once. It is package signal's, once
+// more, because this package imports no other one of the module.
 type signal chan struct{}
 
 func newSignal() signal { return make(signal, 1) }

@@ -14,12 +14,12 @@ import (
 // A TLS names PEM files. They are read at every dial, so that a certificate can be replaced while
 // the program runs. In errors they are tls-ca, tls-cert and tls-key.
 type TLS struct {
-	CA        string // whose servers to trust, and nobody else's; "" is no TLS
-	Cert, Key string // to show to a server; "" is none
+	CA        string // the authorities that are trusted, and no others; "" is no TLS
+	Cert, Key string // the client's own, shown to servers; "" is none
 }
 
-// used reports whether connections are made with TLS. There is no way back to clear text once a
-// target asks for it.
+// used reports whether connections are made with TLS. There is no way back to clear text once they
+// are.
 func (t TLS) used() bool { return t.CA != "" }
 
 // validate refuses what was probably not meant.
@@ -60,7 +60,7 @@ func (t TLS) load() (*tls.Config, error) {
 
 // secure does the handshake over conn, which it closes if that fails. The server must prove that it
 // is the host as it is configured: what a name resolves to is in the hands of others.
-func (t TLS) secure(ctx context.Context, conn net.Conn, to target) (net.Conn, error) {
+func (t TLS) secure(ctx context.Context, conn net.Conn, to server) (net.Conn, error) {
 	config, err := t.load()
 	if err == nil {
 		config.ServerName, _, err = net.SplitHostPort(to.host)

@@ -42,17 +42,17 @@ func startTLS(t *testing.T, config *tls.Config) *httptest.Server {
 
 // The server must prove the name that is configured, whatever it resolves to.
 func TestCertificateIsOfTheName(t *testing.T) {
-	server := startTLS(t, nil)
-	ca := authority(t, server)
+	remote := startTLS(t, nil)
+	ca := authority(t, remote)
 	for host, want := range map[string]string{
 		"example.com:2181":       "",
 		"other.example.org:2181": "not other.example.org",
 	} {
-		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		conn, err := net.Dial("tcp", remote.Listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		to := target{host: host, address: server.Listener.Addr().String()}
+		to := server{host: host, address: remote.Listener.Addr().String()}
 		secured, err := TLS{CA: ca}.secure(t.Context(), conn, to)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: want %q, have %v", host, want, err)
@@ -92,7 +92,7 @@ func TestHintOfTLS(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 			defer cancel()
-			_, err = TLS{CA: authority(t, old)}.secure(ctx, conn, target{host: "other.example.org:2281", address: c.addr})
+			_, err = TLS{CA: authority(t, old)}.secure(ctx, conn, server{host: "other.example.org:2281", address: c.addr})
 			if err == nil || strings.Contains(err.Error(), hint) != c.want {
 				t.Errorf("want a hint %t, have %v", c.want, err)
 			}

@@ -151,9 +151,16 @@ func (n *Conn) probe(c *Config, timeout time.Duration) error {
 	return err
 }
 
-// notice ends the connection when gRPC has lost it.
+// notice ends the connection when gRPC has lost it. gRPC lets a request through before it says that
+// it is ready, so the answer to the first one may be here earlier.
 func (n *Conn) notice() {
-	if n.ActiveConnection().WaitForStateChange(n.ctx, connectivity.Ready) {
+	channel := n.ActiveConnection()
+	for channel.GetState() == connectivity.Connecting {
+		if !channel.WaitForStateChange(n.ctx, connectivity.Connecting) {
+			return
+		}
+	}
+	if channel.WaitForStateChange(n.ctx, connectivity.Ready) {
 		n.end(n.because(errDisconnected))
 	}
 }

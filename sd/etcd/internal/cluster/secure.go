@@ -149,9 +149,10 @@ func readOwn(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	const want = "want a regular file of this user's, with mode 0600 or stricter"
+	const want = "want a regular file of this user's or root's, " +
+		"with mode 0640 or stricter: written by its owner alone, and not read by others"
 	switch mode := info.Mode(); {
-	case !mode.IsRegular() || mode.Perm()&^0o600 != 0:
+	case !mode.IsRegular() || mode.Perm()&0o026 != 0:
 		return nil, fmt.Errorf("mode %v: %s", mode, want)
 	case !isOurs(info):
 		return nil, errors.New("another user's: " + want)

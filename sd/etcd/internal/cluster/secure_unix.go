@@ -8,8 +8,9 @@ import (
 	"syscall"
 )
 
-// isOurs reports whether the file belongs to the user that this program runs as.
+// isOurs reports whether the file belongs to the user that this program runs as, or to root, who can
+// write every file.
 func isOurs(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(stat.Uid) == os.Geteuid()
+	return ok && (int(stat.Uid) == os.Geteuid() || stat.Uid == 0)
 }

@@ -25,10 +25,10 @@ const (
 // confirmed that. By default, and with an empty name, there is no file, and the set is unknown at
 // first.
 //
-// Of is the registry that the Backend is of. It is kept in the file, which is not read, and not
-// replaced either, if it is another's: if scheme or path differ, or no host is in both. A file that
-// does not say whose it is, as older programs wrote it, is read with a warning. Without of, whose
-// the file is does not matter.
+// Of is the target of the Backend, and is kept in the file. A file of another target is not read,
+// and not replaced either: one whose scheme or path differ, or that has no host in common. A file
+// without a target, as older programs wrote it, is read with a warning. Without of, a file of any
+// target is read and replaced.
 //
 // The file is replaced as a whole, at most every 5 s, by Stop, and once a minute so that its time
 // is that of the last confirmation. Its mode is 0600. It is believed if it is this user's or
