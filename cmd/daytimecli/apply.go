@@ -57,8 +57,8 @@ type next struct {
 	isCopy   bool
 }
 
-// parseNext reads a document that is to be the policy, and refuses one that is wrong: a line that is
-// left out by mistake is a server that is called by mistake.
+// parseNext reads a document that is to be the policy, and refuses one that is wrong: a line that
+// is left out by mistake is a server that is called by mistake.
 func (c *config) parseNext(name, text string) (n next, err error) {
 	n.name = name
 	document, err := policy.Parse(text)
@@ -102,13 +102,14 @@ func (c *config) apply(ctx context.Context, n next, stdio *shell.Stdio) error {
 		return err
 	}
 	defer d.Close()
-	_, err = d.do(ctx, func(before policy.Document, version int64, _ time.Time) (policy.Document, error) {
+	replace := func(before policy.Document, version int64, _ time.Time) (policy.Document, error) {
 		if n.isCopy && version != n.version && !before.IsEmpty() {
 			return before, fmt.Errorf("%s is a copy of version %d, and the policy has version %d by now: "+
 				"somebody else wrote it; without the line #version it is replaced", n.name, n.version, version)
 		}
 		return n.document, nil
-	})
+	}
+	_, err = d.do(ctx, replace)
 	return err
 }
 
@@ -139,7 +140,8 @@ func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) 
 	for _, p := range document.Check(d.Fleet(), time.Now()) {
 		d.warn(fmt.Sprintf("%s: %v", name, trimmed(p, "policy: ")))
 	}
-	return quiet(put(stdio.Out, fmt.Sprintf("%s: %s, none wrong\n", name, count(len(document.Rules()), "rule"))))
+	text = fmt.Sprintf("%s: %s, none wrong\n", name, count(len(document.Rules()), "rule"))
+	return quiet(put(stdio.Out, text))
 }
 
 // printProblems is a line for each problem of a file.

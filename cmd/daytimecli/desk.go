@@ -51,7 +51,8 @@ func (c *config) openDesk(ctx context.Context, stdio *shell.Stdio) (*desk, error
 func storeOf(backend sd.Backend, target string) (sd.PolicyStore, error) {
 	store, err := sd.PolicyOf(backend)
 	if err != nil {
-		return nil, shell.UsageError("sd", fmt.Errorf("%q: %w; want %s", target, sd.ErrNoPolicy, withPolicy))
+		err = fmt.Errorf("%q: %w; want %s", target, sd.ErrNoPolicy, withPolicy)
+		return nil, shell.UsageError("sd", err)
 	}
 	return store, nil
 }

@@ -48,7 +48,8 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	notice := newEmptyNotice(registry)
 	defer notice.stop()
 	logger := c.newLogger(stdio)
-	pool := lb.NewPool(registry, transport.Factory(options...), kitlog.With(memberLog{stdio}, "sd", c.sd))
+	factory := transport.Factory(options...)
+	pool := lb.NewPool(registry, factory, kitlog.With(memberLog{stdio}, "sd", c.sd))
 	defer pool.Close()
 
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -138,7 +139,8 @@ func (r *runner) conclude(cause error) error {
 // clientOptions are those of every client. What is wrong with the flags for TLS is told before
 // anything is opened.
 func (c *config) clientOptions() ([]transport.ClientOption, error) {
-	options := []transport.ClientOption{transport.Request(c.request), transport.ClientTimeout(c.timeout)}
+	options := []transport.ClientOption{
+		transport.Request(c.request), transport.ClientTimeout(c.timeout)}
 	if err := shell.Pair("tls-ca", c.tls.CA, "tls-name", c.tlsName); err != nil {
 		return nil, err
 	}

@@ -177,9 +177,10 @@ func (c *config) setRule(ctx context.Context, rule policy.Rule, stdio *shell.Std
 		return err
 	}
 	defer d.Close()
-	outcome, err := d.do(ctx, func(before policy.Document, _ int64, now time.Time) (policy.Document, error) {
+	set := func(before policy.Document, _ int64, now time.Time) (policy.Document, error) {
 		return before.Set(rule, now)
-	})
+	}
+	outcome, err := d.do(ctx, set)
 	if err != nil {
 		return err
 	}

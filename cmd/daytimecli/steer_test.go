@@ -17,7 +17,6 @@ import (
 	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/cmd/internal/steer"
 	"example.com/daytime/sd"
-	"example.com/daytime/sd/etcd/etcdtest"
 	"example.com/daytime/sd/policy"
 )
 
@@ -31,7 +30,7 @@ type fleet struct {
 // tag version=2.
 func startFleet(t testing.TB, n int) fleet {
 	t.Helper()
-	url := "etcd://" + etcdtest.Start(t).Addr()
+	_, url := shelltest.StartRegistry(t, true)
 	backend, err := schemes().Open(url)
 	if err != nil {
 		t.Fatal(err)
@@ -176,6 +175,16 @@ func TestMatchesNobody(t *testing.T) {
 	shelltest.WantText(t, stdout, "affects 0 of 2 instances")
 	shelltest.WantText(t, stderr, "level=warn", "version=3 matches nobody who is registered now")
 	f.wantPolicy(t, "drain version=3 by=ops")
+}
+
+// A policy may be there before anybody has registered.
+func TestDrainBeforeAnybodyRegisters(t *testing.T) {
+	_, url := shelltest.StartRegistry(t, false)
+	stdout, stderr := try(t, shell.ExitOK, "drain", "zone=a", "--by", "ops", "--sd", url, "--timeout", "300ms")
+	shelltest.WantText(t, stdout, "+ drain zone=a by=ops\naffects 0 of 0 instances")
+	shelltest.WantText(t, stderr, "zone=a matches nobody")
+	stdout, _ = try(t, shell.ExitOK, "policy", "get", "--sd", url)
+	shelltest.WantText(t, stdout, policy.Header+"\n#version 1\ndrain zone=a by=ops\n")
 }
 
 // A server can be drained by several lines. Undoing one of them tells the others.

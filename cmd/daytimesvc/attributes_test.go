@@ -8,16 +8,16 @@ import (
 	kitlog "github.com/go-kit/log"
 
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/endpoint"
 	"example.com/daytime/sd"
-	"example.com/daytime/sd/etcd/etcdtest"
 	"example.com/daytime/transport"
 	"example.com/daytime/transport/transporttest"
 )
 
 // What the flags say stands in the entry of every address of the process.
 func TestAttributesAreRegistered(t *testing.T) {
-	url := "etcd://" + etcdtest.Start(t).Addr()
+	_, url := shelltest.StartRegistry(t, true)
 	p := start(t, "--sd", url, "--listen", "127.0.0.1:0,127.0.0.1:0", "--drain", "0",
 		"--weight", "0", "--zone", "eu-1a", "--tag", "version=2.1", "--tag", "rack=7")
 	addrs := addresses(t, p, 2)

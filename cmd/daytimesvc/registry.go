@@ -53,7 +53,9 @@ func (a *attributes) addFlags(flags *pflag.FlagSet) {
 	flags.Var(tagFlag{a}, "tag", "key=value: more of that kind, such as version=2.1; may be repeated")
 }
 
-func parseZone(text string) (string, error) { return text, plain(policy.CheckZone(text), "zone", text) }
+func parseZone(text string) (string, error) {
+	return text, plain(policy.CheckZone(text), "zone", text)
+}
 
 // A weightFlag is the value of --weight, which may be unsaid.
 type weightFlag struct{ *attributes }

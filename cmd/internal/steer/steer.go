@@ -1,6 +1,6 @@
-// Package steer changes the policy of a directory as an operator does: it reads the document, has an
-// edit make another one, says what that means for the fleet, and writes it by compare-and-set. Two
-// operators at once lose nothing: whoever comes second edits what the first one wrote.
+// Package steer changes the policy of a directory as an operator does: it reads the document, has
+// an edit make another one, says what that means for the fleet, and writes it by compare-and-set.
+// Two operators at once lose nothing: whoever comes second edits what the first one wrote.
 //
 //	outcome, err := steer.Desk{Store: store, Fleet: instancer.Entries}.Do(ctx,
 //		func(before policy.Document, _ int64, now time.Time) (policy.Document, error) {
@@ -49,8 +49,8 @@ var (
 )
 
 // An Edit returns the document that is to follow before, which has that version in the registry. It
-// is called again when somebody else wrote meanwhile, and must come to the same with what it has done
-// already. Its errors end the run.
+// is called again when somebody else wrote meanwhile, and must come to the same with what it has
+// done already. Its errors end the run.
 type Edit func(before policy.Document, version int64, now time.Time) (policy.Document, error)
 
 // A Desk is where an operator works.
@@ -85,8 +85,8 @@ func (o Outcome) String() string {
 	return policy.Diff(o.Before, o.After) + o.Impact.String()
 }
 
-// Do carries an edit out. It waits for the registry, 10 s at most. With an error the Outcome is that
-// of the last attempt, if it came so far as to have one. Errors match those of this package,
+// Do carries an edit out. It waits for the registry, 10 s at most. With an error the Outcome is
+// that of the last attempt, if it came so far as to have one. Errors match those of this package,
 // [policy.ErrUnreadable] for what is in the registry, those of the store, and those of the edit.
 func (d Desk) Do(ctx context.Context, edit Edit) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, runTimeout)
@@ -212,9 +212,9 @@ func (r *run) plan(text string, version int64) (Outcome, error) {
 	return o, nil
 }
 
-// whole is a fleet with the instances that a line of the policy withdraws by name. They have left the
-// registry, and are a part of what is to be half left all the same: otherwise one after the other
-// could be withdrawn. What they say of themselves is not known.
+// whole is a fleet with the instances that a line of the policy withdraws by name. They have left
+// the registry, and are a part of what is to be half left all the same: otherwise one after the
+// other could be withdrawn. What they say of themselves is not known.
 func whole(listed []policy.Entry, d policy.Document, now time.Time) []policy.Entry {
 	var missing []policy.Entry
 	for _, r := range d.Rules() {
