@@ -57,6 +57,8 @@ func translate(err error) error {
 	switch {
 	case errors.Is(err, sd.ErrClosed), errors.Is(err, sd.ErrDenied):
 		return err
+	case errors.Is(err, session.ErrNoAddWatch):
+		return err // lists do without, whatever it was refused with
 	case errors.Is(err, session.ErrClosed):
 		return &markedError{err, sd.ErrClosed}
 	case errors.Is(err, session.ErrDenied):

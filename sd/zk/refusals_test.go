@@ -41,6 +41,8 @@ func TestServerWithoutPersistentWatches(t *testing.T) {
 		"-1":     func(w *world) { w.FailAll(zkdev.OpAddWatch, -1) },
 		"-5":     func(w *world) { w.FailAll(zkdev.OpAddWatch, -5) },
 		"-8":     func(w *world) { w.FailAll(zkdev.OpAddWatch, -8) },
+		"-102":   func(w *world) { w.FailAll(zkdev.OpAddWatch, zkdev.NoAuth) },
+		"-125":   func(w *world) { w.FailAll(zkdev.OpAddWatch, -125) },
 		"closes": func(w *world) { w.CloseOn(zkdev.OpAddWatch) },
 	} {
 		t.Run(name, func(t *testing.T) {

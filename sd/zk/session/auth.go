@@ -104,8 +104,11 @@ func readFrame(r io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	size := binary.BigEndian.Uint32(frame)
-	if size < minFrame || size > maxConnectFrame {
-		return nil, fmt.Errorf("frame of %d bytes: want %d to %d", size, minFrame, maxConnectFrame)
+	switch {
+	case size > maxConnectFrame:
+		return nil, noConnectReply(int64(size))
+	case size < minFrame:
+		return nil, fmt.Errorf("%w of %d bytes: want %d at least", ErrBadFrame, size, minFrame)
 	}
 	frame = append(frame, make([]byte, size)...)
 	_, err := io.ReadFull(r, frame[4:])

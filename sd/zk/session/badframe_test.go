@@ -3,6 +3,8 @@ package session
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -67,4 +69,25 @@ func TestLongList(t *testing.T) {
 			conn = l.conn(s, time.Second)
 		}
 	})
+}
+
+// A server that answers with a TLS alert wants TLS, whether or not there are credentials to send.
+func TestAlertInHandshake(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("user:password"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"", file} {
+		inLab(t, one, func(l *lab) {
+			l.config.AuthFile = secret
+			for range 3 {
+				l.BadLengthNext(zkdev.OpConnect, 0x15030100)
+			}
+			s := l.start()
+			wait.Pass(time.Millisecond)
+			if err := s.Err(); err == nil || !strings.Contains(err.Error(), "the server wants TLS") {
+				t.Errorf("want an error that says what is wanted, have %v", err)
+			}
+		})
+	}
 }

@@ -48,6 +48,18 @@ func (c Config) refusal() string {
 	return text + ", or wants TLS"
 }
 
+// noConnectReply is the error for a frame of so many bytes where a connect reply is due. A server
+// that wants TLS may answer with an alert (RFC 8446, section 6), whose first bytes are no length.
+func noConnectReply(size int64) error {
+	const alert = 0x1503 // its type, and the major version of the protocol
+	if size>>16 == alert {
+		return fmt.Errorf("%w: a TLS alert in place of a connect reply: the server wants TLS",
+			ErrBadFrame)
+	}
+	return fmt.Errorf("%w of %d bytes in place of a connect reply: want a ZooKeeper", ErrBadFrame,
+		size)
+}
+
 // tooLong is the error for a frame of so many bytes.
 func tooLong(size int64) error {
 	return fmt.Errorf("frame of %d bytes: %w, which is %d", size, ErrTooLong, maxFrame)

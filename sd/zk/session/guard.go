@@ -199,8 +199,7 @@ func (g *guard) tooLong(size int64) (bad, err error) {
 func (g *guard) checkSize(size int64) error {
 	switch {
 	case size > maxConnectFrame && !g.greeted:
-		return fmt.Errorf("%w of %d bytes in place of a connect reply: want a ZooKeeper",
-			ErrBadFrame, size)
+		return noConnectReply(size)
 	case size < minFrame:
 		return fmt.Errorf("%w of %d bytes: want %d at least", ErrBadFrame, size, minFrame)
 	}
