@@ -3,11 +3,13 @@ package lb
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	kitendpoint "github.com/go-kit/kit/endpoint"
+	kitsd "github.com/go-kit/kit/sd"
 )
 
 // A few errors that may be the requests' own take nobody out of rotation.
@@ -198,4 +200,62 @@ func TestBriefAttemptsDoNotCount(t *testing.T) {
 			t.Error("after a return and one brief attempt: want no doubt")
 		}
 	})
+}
+
+// Two routes share a Pool, and the callers of one give up before any server can answer. While the
+// other is answered, however rarely, nobody is set aside; a server that hangs is.
+func TestSlowRouteOfItsOwnAccusesNobody(t *testing.T) {
+	for _, every := range []time.Duration{50 * time.Millisecond, 5 * time.Second} {
+		for _, idempotent := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(3)
+				r := new(registry)
+				p := NewPool(r, slowRoute(f, 800*time.Millisecond), nopLogger())
+				defer p.Close()
+				r.reset(names(3)...)
+				fast, slow := Retry(p, NewRandom()), Retry(p, NewRandom())
+				drive(t.Context(), fast, 20, time.Millisecond).wantNoFailure(t)
+				ctx := WithIdempotent(t.Context(), idempotent)
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					for range 1200 {
+						impatient, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+						go func() {
+							defer cancel()
+							slow(impatient, "slow")
+						}()
+						time.Sleep(50 * time.Millisecond)
+					}
+				}()
+				drive(ctx, fast, int(time.Minute/every), every).wantNoFailure(t)
+				<-done
+				for _, s := range p.Stats() {
+					if s.Ejections > 0 {
+						t.Errorf("idempotent %v: want no ejection, have %+v", idempotent, s)
+					}
+				}
+				hung := names(3)[0]
+				f[hung].fail(errEndless)
+				drive(t.Context(), fast, 600, 100*time.Millisecond)
+				if stat(p, hung).Ejections == 0 {
+					t.Errorf("want the hung server set aside, have %+v", stat(p, hung))
+				}
+			})
+		}
+	}
+}
+
+// slowRoute is f's factory, of endpoints whose requests "slow" take latency.
+func slowRoute(f fleet, latency time.Duration) kitsd.Factory {
+	return func(instance string) (kitendpoint.Endpoint, io.Closer, error) {
+		serve, closer, err := f.factory(instance)
+		slow := &server{latency: latency}
+		return func(ctx context.Context, request any) (any, error) {
+			if request == "slow" {
+				return slow.serve(ctx, request)
+			}
+			return serve(ctx, request)
+		}, closer, err
+	}
 }

@@ -71,9 +71,12 @@
 //	unreachable | found no connection, or one that    | always
 //	            | ended without an answer             |
 //	silent      | had no answer to the end of the     | if the member has answered no other call
-//	            | call                                | meanwhile, and no two members were silent
+//	            | call                                | meanwhile, and another one answers (1)
 //	outlived    | took longer than its share, and     | if the member has answered no other call
 //	            | another member answered first       | meanwhile
+//
+// (1) A call of the same [Retry] since the member's latest answer, and this call if it was asked too.
+// A member that has never answered is not compared.
 //
 // # What a pick costs
 //

@@ -102,21 +102,32 @@ func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
 // isExcused reports whether silence says nothing about a's member.
 //
 // A member that has answered another call meanwhile, or as long before as the attempt took, is slow
-// for some requests. A request that reached several members, and that none of them answers, is slow
-// everywhere, unless the member has never answered any. And when the caller was impatient and gave
-// the attempt less time than usual, only a member that has answered no call for a while is to
-// blame.
+// for some requests. What several members were asked, and none of them answers, is slow everywhere,
+// unless the member has never answered any. And when the caller was impatient and gave the attempt
+// less time than usual, only a member that has answered no call for a while is to blame.
 func (p *Pool) isExcused(a *attempt, e evidence, now int64, err error) bool {
 	if answeredAt := a.member.answeredAt.Load(); answeredAt > 0 {
 		if answeredAt > 2*a.start-now { // start, less the time that it took
 			return true
 		}
-		if e == silent && a.race != nil && a.race.isUnanswered() && !unsent(err) {
+		if e == silent && !unsent(err) && a.isSlowEverywhere(answeredAt) {
 			return true
 		}
 	}
+	since := a.member.failingSince.Load()
+	if since == 0 { // it has answered while this goroutine was on its way here
+		return true
+	}
 	brief := a.brief && e == silent || a.briefShare && e == outlived
-	return brief && now-a.member.failingSince.Load() < p.config.minEjection
+	return brief && now-since < p.config.minEjection
+}
+
+// isSlowEverywhere reports whether nothing speaks for it that another member would have answered: of
+// those that were asked beside it none did, or since its member's latest answer there has been none
+// to any call through the same Retry.
+func (a *attempt) isSlowEverywhere(answeredAt int64) bool {
+	return a.race != nil && a.race.isUnanswered() ||
+		a.route != nil && a.route.answeredAt.Load() <= answeredAt
 }
 
 // countFailure reports whether m has failed maxFailures times in a row. Attempts that run side by

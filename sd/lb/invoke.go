@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	kitendpoint "github.com/go-kit/kit/endpoint"
@@ -14,16 +15,22 @@ import (
 // An attempt is a call on one member.
 type attempt struct {
 	member *Member
-	start  int64 // on the Pool's clock
-	probe  bool  // of a member known to fail: it is not cancelled when another answers first
-	try    int   // its index in the recorder
-	race   *race // nil if the attempts of its call follow one another
+	start  int64  // on the Pool's clock
+	probe  bool   // of a member known to fail: it is not cancelled when another answers first
+	try    int    // its index in the recorder
+	race   *race  // nil if the attempts of its call follow one another
+	route  *route // nil if it is not of a Retry
 
 	// share is the time after which another attempt begins beside this one; 0 if none does.
 	share time.Duration
 	// brief and briefShare say that the attempt, or its share, has less time than is usual, because
 	// the caller is impatient.
 	brief, briefShare bool
+}
+
+// A route is what is known of the calls through one Retry, which are often of one kind.
+type route struct {
+	answeredAt atomic.Int64 // when the latest answer came, on the Pool's clock
 }
 
 // invoke makes the attempt, on whose member a call has been begun, and draws the conclusions.
@@ -44,6 +51,9 @@ func (p *Pool) finish(ctx context.Context, a *attempt, err error) {
 		p.meters.attempts[outcomeAnswered].add(1)
 		m.history.recordAnswer(took)
 		p.recordSuccess(m, now)
+		if a.route != nil {
+			a.route.answeredAt.Store(now)
+		}
 		m.latency.observe(now, float64(took))
 	case errors.Is(ctx.Err(), context.Canceled):
 		e := a.weigh(ctx, err, time.Duration(took))

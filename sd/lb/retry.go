@@ -26,6 +26,9 @@ import (
 // nobody, the call waits for the first to come. An error that ends a call lets errors.Is find the
 // cause of every attempt, the end of the call, and go-kit's ErrNoEndpoints if nobody was there.
 //
+// Make one endpoint for each kind of call, and keep it: it holds the budget, and how such calls are
+// answered. A slow kind is told from a hung member by that.
+//
 // Attempts of a call that is not idempotent run in the caller's goroutine, those of one that is in
 // goroutines of their own, which Pool.Close awaits. The call waits for its attempts, so endpoints
 // have to honour their context.
@@ -57,6 +60,7 @@ type retrier struct {
 	config retryConfig
 	budget *budget
 	hedger *hedger // nil unless asked for
+	route  route
 }
 
 // A call is the state of one call through Retry.
@@ -188,6 +192,7 @@ func (r *retrier) mayBegin(ctx context.Context, c *call) error {
 func (r *retrier) prepare(c *call, a attempt) attempt {
 	c.begun++
 	c.tried = append(c.tried, a.member)
+	a.route = &r.route
 	if c.idempotent {
 		a.share = c.share
 	}
