@@ -30,6 +30,18 @@
 // withdraws from one whose session expired (see sd.Change.Withdrew), except where it lists for each
 // change.
 //
+// # Attributes and policy
+//
+// The attributes of a server are part of its document. A Watch that wants them reads the documents,
+// 500 with one request since ZooKeeper 3.6; another one reads none.
+//
+// The policy is the data of the directory; empty data is none. It is written by compare-and-set on
+// the directory's dataVersion ([Backend.WritePolicy]). That takes WRITE on the directory; CREATE and
+// DELETE, the rights to register, do not include it. Its length and version come with every list, so
+// that a directory without a policy costs no read, where the watch is persistent; a change is one
+// event for each client, and one read. Announce follows the policy too, and takes a node away while
+// a line withdraws it. With policy=off in the target neither Watch nor Announce follows it.
+//
 // # Security
 //
 // By default all is open, as ZooKeeper is: anybody who reaches a server can read along, and add and
@@ -112,15 +124,21 @@
 // # States of a registration
 //
 // The announcer holds the desired state of each node, and compares the node with it whenever the
-// session changes, the node's watch fires, or an audit is due:
+// session or the policy changes, the node's watch fires, or an audit is due:
 //
-//	event                            ignore   create             keep           remove
-//	Announce begins                  create   -                  -              create
-//	the node is there and ours       -        keep; told         -              (it is deleted)
-//	the node is another's            -        ignore; returned   ignore; lost   ignore; confirmed
-//	the node is gone                 -        (it is created)    ignore; lost   ignore; confirmed
-//	any other error                  -        ignore; returned   again in 1 s   again in 1 s
-//	Announce's ctx is done           -        remove             remove         -
+//	event                       ignore  create            keep             withhold  remove
+//	Announce begins             create  -                 -                -         create
+//	the node is there and ours  -       keep; told        -                -         (it is deleted)
+//	the node is another's       -       ignore; returned  ignore; lost     -         ignore; conflict
+//	the node is gone            -       (it is created)   ignore; lost     -         ignore; confirmed
+//	the attributes change       -       -                 (it is replaced) -         -
+//	the policy withholds it     -       withhold; told    withhold; told   -         -
+//	no line withholds it        -       -                 -                create    -
+//	any other error             -       ignore; returned  again in 1 s     -         again in 1 s
+//	Announce's ctx is done      -       remove            remove           remove    -
+//
+// A node that is withheld is deleted first. None is created before the policy is known, or could
+// not be read for 2 s.
 //
 // # Reading the package
 //
@@ -131,4 +149,7 @@
 // holds desired states and reconciles nodes with them (announcer.go, reconcile.go); a node is
 // written to in conditional steps only (node.go). Where all of a large fleet would ask at one time,
 // each waits for a time of its own (jitter.go).
+//
+// Attributes are read by a follower (attributes.go). The policy is read by followers (following.go)
+// and by the announcer (steering.go), and written by an operator (policystore.go).
 package zk
