@@ -135,7 +135,7 @@
 // # States of a registration
 //
 // The announcer holds the desired state of each node, and compares the node with it whenever the
-// session changes, the node's watch fires, or an audit is due:
+// session or the policy changes, the node's watch fires, or an audit is due:
 //
 //	event                        ignore   create             keep           withhold   remove
 //	Announce begins              create   -                  -              -          create
