@@ -15,6 +15,9 @@ import (
 // maxGets is how many nodes are read at a time where a server cannot read several with one request.
 const maxGets = 64
 
+// readChunk is how many nodes are read with one request.
+const readChunk = 500
+
 // An attributes is what a follower knows of what members say of themselves, if that is wanted.
 type attributes struct {
 	said map[string]says
@@ -46,14 +49,19 @@ func readingOf(r session.Read, before says) (now says, isNews bool) {
 // as far as it is news. It fails only if the connection does: what cannot be read does not hide its
 // instance.
 func (f *follower) describe(c *sd.Change, names []string) error {
-	if len(names) > 0 {
-		reads, err := f.readNodes(names)
-		if err != nil {
-			return err
+	next := f.readAhead(names)
+	defer func() {
+		for range next { // until it has ended
 		}
-		for i, name := range names {
+	}()
+	for some := range slices.Chunk(names, readChunk) {
+		reads := <-next
+		if reads.err != nil {
+			return reads.err
+		}
+		for i, name := range some {
 			before, known := f.said[name]
-			now, isNews := readingOf(reads[i], before)
+			now, isNews := readingOf(reads.of[i], before)
 			if known && isNews && !c.Reset {
 				add(c, name, now, before)
 			}
@@ -128,6 +136,34 @@ func (f *follower) readAgain() error {
 		}
 	}
 	return f.emitChange(sd.Change{})
+}
+
+// A chunk is what was read of some nodes, or why the connection is down.
+type chunk struct {
+	of  []session.Read
+	err error
+}
+
+// readAhead reads the data of children, some at a time, while those before them are being decoded,
+// which takes as long. The channel is closed after the last, or after an error.
+func (f *follower) readAhead(names []string) <-chan chunk {
+	chunks := make(chan chunk, 2)
+	read := func() {
+		defer close(chunks)
+		for some := range slices.Chunk(names, readChunk) {
+			reads, err := f.readNodes(some)
+			chunks <- chunk{reads, err}
+			if err != nil {
+				return
+			}
+		}
+	}
+	if len(names) > readChunk {
+		go read()
+	} else {
+		read()
+	}
+	return chunks
 }
 
 // readNodes reads the data of children, with one request for several of them. The error is that of
