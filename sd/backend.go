@@ -15,7 +15,8 @@ type Backend interface {
 	// Watch calls emit with the whole set at once, and with every change after it, until ctx is
 	// done (it returns ctx's error) or the set can no longer be vouched for (it returns why; the
 	// caller calls again). Want says what is read beside the names; the zero Want is nothing, and
-	// costs nothing. What the backend cannot serve is no error: the Change says what is lacking.
+	// costs nothing. A part that the backend cannot serve is no error: the Change says which is
+	// lacking.
 	//
 	// The first emit is a Reset, and a Reset is never partial. The watch is armed before the set is
 	// read, so that no change falls in between. An entry that an Announce took over is not a gap.
@@ -40,8 +41,8 @@ type Backend interface {
 	// first contact. Announce leaves no goroutine behind.
 	Announce(ctx context.Context, entry Entry, told func(Status)) error
 
-	// Close ends every call and releases what Open took. What is still published is withdrawn as
-	// far as the registry can be reached.
+	// Close ends every call and releases what Open took. Entries that are still published are
+	// withdrawn as far as the registry can be reached.
 	Close() error
 }
 

@@ -58,8 +58,8 @@
 //	stale    live         -            -  (no answer)   -  (stopped)
 //
 // It begins unknown, or stale with the set of a [Snapshot]. The error is that of the last Watch;
-// what an earlier one failed with is forgotten when the present one holds. Live has an error only
-// while something is wrong with a policy that is followed.
+// that of an earlier one is forgotten when the present one holds. Live has an error only while
+// something is wrong with a policy that is followed.
 //
 // A Registrar:
 //
@@ -72,8 +72,8 @@
 //	withheld     -            registered       -              conflict  registering  withdrawn
 //
 // (1) lost if it was registered since Register and not withheld after that, registering otherwise.
-// Withdrawn has the error [ErrUnconfirmed] until the registry has confirmed it. What an Announce
-// says after Deregister, or after the Register that follows it, moves nothing.
+// Withdrawn has the error [ErrUnconfirmed] until the registry has confirmed it. Reports of an
+// Announce after Deregister, or after the Register that follows it, move nothing.
 //
 // # Logs
 //

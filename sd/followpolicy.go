@@ -13,17 +13,17 @@ import (
 // FollowPolicy has an Instancer read the attributes of the instances and the policy of the
 // directory, and evaluate them. By default neither is read, and every instance is like every other.
 //
-// What it makes of them comes with the instances in the [Change] of a follower, such as lb.Pool: no
-// list is told before its policy is known. go-kit's subscribers are not sent instances that are
-// drained, unless all are. Instances and Entries have them all. What is wrong with a policy is in
-// the log and in the error of the State, whose phase is live all the same. A registry that has no
-// policy, or no attributes, is followed without.
+// The result comes with the instances in the [Change] of a follower, such as lb.Pool: no list is
+// told before its policy is known. go-kit's subscribers are not sent instances that are drained,
+// unless all are. Instances and Entries have them all. An error of a policy is in the log and in
+// the State, whose phase is live all the same. A registry that has no policy, or no attributes, is
+// followed without.
 func FollowPolicy() InstancerOption {
 	return func(i *Instancer) { i.steering = &steering{evaluator: fanout.NewEvaluator()} }
 }
 
-// A steering is the part of an Instancer that follows the policy. The loop uses it, and a timer when
-// a line of the policy expires.
+// A steering is the part of an Instancer that follows the policy. The loop uses it, and a timer
+// when a line of the policy expires.
 type steering struct {
 	mu        sync.Mutex // held during an evaluation; taken before the Instancer's
 	evaluator *fanout.Evaluator

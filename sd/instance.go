@@ -15,8 +15,8 @@ import (
 //   - of IPv6 and link-local, or has a zone, which means nothing on another host;
 //   - an IPv4 address in one of its IPv6 forms, which would give one server two names.
 //
-// What comes from a registry is untrusted: the rule keeps host names, leading zeros and everything
-// that is not an address away from the dialer.
+// A name from a registry is untrusted: the rule keeps host names, leading zeros and everything that
+// is not an address away from the dialer.
 func CheckInstance(s string) error {
 	if reason := refuse(s); reason != "" {
 		return fmt.Errorf("instance %.64q: %s; "+

@@ -53,7 +53,7 @@ type Instancer struct {
 	ignored  bool        // it is told that the policy is not followed; used by the loop alone
 }
 
-// heldTimeout is how long a Watch must hold before what an earlier one failed with is no longer the
+// heldTimeout is how long a Watch must hold before the error of an earlier one is no longer the
 // reason for there being no set.
 const heldTimeout = 3 * time.Second
 
@@ -226,10 +226,9 @@ func (i *Instancer) Deregister(ch chan<- kitsd.Event) { i.fanout.Unsubscribe(ch)
 
 // Follow subscribes fn to differences, which cost the change and not the size of the set. Fn is
 // called first with a Reset, as soon as a set is known, then with exact differences, at most every
-// 100 ms. What happens while fn runs is merged: for an instance that left repeatedly, Withdrew
-// tells of the last time. The calls come from one goroutine. Slices and maps may be kept, but not
-// changed. Stop ends the subscription: fn is not running after it returned, so fn itself must not
-// call it.
+// 100 ms. Changes while fn runs are merged: for an instance that left repeatedly, Withdrew tells of
+// the last time. The calls come from one goroutine. Slices and maps may be kept, but not changed.
+// Stop ends the subscription: fn is not running after it returned, so fn itself must not call it.
 func (i *Instancer) Follow(fn func(Change)) (stop func()) {
 	return i.fanout.Follow(func(c fanout.Change) { fn(fromFanout(c)) })
 }
@@ -259,9 +258,9 @@ func (i *Instancer) diagnosis() error {
 func (i *Instancer) Await(ctx context.Context) error { return await(ctx, i.state, i.State) }
 
 // States subscribes fn to the state. Fn is called with the present one, then with the latest
-// whenever that is another one, from one goroutine. What changes while fn runs is merged, so a
-// short phase may not be told. Stop ends the subscription: fn is not running after it returned, so
-// fn itself must not call it. Stop of the Instancer tells the last state and ends it too.
+// whenever that is another one, from one goroutine. Changes while fn runs are merged, so a short
+// phase may not be told. Stop ends the subscription: fn is not running after it returned, so fn
+// itself must not call it. Stop of the Instancer tells the last state and ends it too.
 func (i *Instancer) States(fn func(State)) (stop func()) { return follow(i.state, fn) }
 
 // Instances returns the set, sorted, in a slice that belongs to the caller: the last one while it

@@ -57,7 +57,7 @@ type run struct {
 	changes chan policy.Attributes // of the capacity 1: the newest, unless it was received
 }
 
-// offer makes a what is received next. The caller holds the Registrar's lock.
+// offer makes a the value that is received next. The caller holds the Registrar's lock.
 func (run *run) offer(a policy.Attributes) {
 	select {
 	case <-run.changes: // nobody wants the one before
@@ -93,8 +93,8 @@ func NewRegistrar(
 	return r, nil
 }
 
-// SetAttributes makes a what the instance says of itself, from now on or from its registration on.
-// While it is registered it goes on being that. An error names what breaks the rules of package
+// SetAttributes replaces the attributes of the instance, from now on or from its registration on. A
+// registered instance stays registered meanwhile. An error names what breaks the rules of package
 // policy, and nothing has changed then. It does not wait for the registry.
 func (r *Registrar) SetAttributes(a policy.Attributes) error {
 	if _, err := a.Valid(); err != nil {
@@ -197,8 +197,8 @@ func (r *Registrar) failed(run *run, err error) {
 	run.settle()
 }
 
-// report moves the state on. What a run reports after Deregister, or after the next Register, does
-// not count.
+// report moves the state on. Reports of a run after Deregister, or after the next Register, do not
+// count.
 func (r *Registrar) report(run *run, p Phase, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -266,9 +266,9 @@ func (r *Registrar) State() State { return State(r.state.Get()) }
 func (r *Registrar) Await(ctx context.Context) error { return await(ctx, r.state, r.State) }
 
 // States subscribes fn to the state. Fn is called with the present one, then with the latest
-// whenever that is another one, from one goroutine. What changes while fn runs is merged, so a
-// short phase may not be told. Stop ends the subscription: fn is not running after it returned, so
-// fn itself must not call it.
+// whenever that is another one, from one goroutine. Changes while fn runs are merged, so a short
+// phase may not be told. Stop ends the subscription: fn is not running after it returned, so fn
+// itself must not call it.
 func (r *Registrar) States(fn func(State)) (stop func()) { return follow(r.state, fn) }
 
 // errNoAnswer is why an instance is not registered when no attempt has failed.

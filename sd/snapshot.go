@@ -97,8 +97,8 @@ func originOf(t Target) *snapshot.Origin {
 
 // CheckSnapshot returns why file can never be a snapshot file (see [Snapshot]), for a program that
 // was told its name: its directory is missing or may not be written, or it is something else than a
-// file. What may pass, such as a full disk, and what is in the file is no error. It leaves nothing
-// behind.
+// file. A cause that may pass, such as a full disk, is no error, nor is the content of the file. It
+// leaves nothing behind.
 func CheckSnapshot(file string) error { return snapshot.Check(file) }
 
 // restore begins with the set of the snapshot file.

@@ -18,9 +18,9 @@ const targetGrammar = "scheme://host[:port][,host[:port]...][/path][?key=value[&
 //
 //	scheme://host[:port][,host[:port]...][/path][?key=value[&key=value...]]
 //
-// where a host is a name, an IPv4 address, or an IPv6 address in brackets. What is left out stays
-// empty here: the opener of the scheme knows the defaults, the keys, and the paths it allows. There
-// is no user part, because secrets do not belong where ps shows them, and no escaping with %.
+// where a host is a name, an IPv4 address, or an IPv6 address in brackets. A part that is left out
+// stays empty here: the opener of the scheme knows the defaults, the keys, and the paths it allows.
+// There is no user part, because secrets do not belong where ps shows them, and no escaping with %.
 type Target struct {
 	Scheme string
 	Hosts  []Host // of the schemes file and dns there may be none

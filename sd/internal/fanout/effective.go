@@ -7,8 +7,8 @@ import (
 	"example.com/daytime/sd/policy"
 )
 
-// evaluated takes in what attributes and policy come to after diff, and returns what changed by
-// that. The caller holds the lock.
+// evaluated takes in the effective values after diff, and returns those that changed, and the sides
+// if they did. The caller holds the lock.
 func (f *Fanout) evaluated(diff Change, x Evaluation) (map[string]policy.Effective, []policy.Side) {
 	if f.effective == nil {
 		f.effective, f.drained = map[string]policy.Effective{}, map[string]struct{}{}
@@ -33,7 +33,8 @@ func (f *Fanout) evaluated(diff Change, x Evaluation) (map[string]policy.Effecti
 	return changed, append([]policy.Side{}, x.sides...)
 }
 
-// note makes v what name comes to, and reports whether that is new. The caller holds the lock.
+// note makes v the effective value of name, and reports whether that is new. The caller holds the
+// lock.
 func (f *Fanout) note(name string, v policy.Effective) bool {
 	old, special := f.effective[name]
 	if !special {

@@ -11,7 +11,8 @@ import (
 	"example.com/daytime/sd/policy"
 )
 
-// An Evaluator is what attributes and policy make of the instances. It has no lock and no clock.
+// An Evaluator computes the effective values of the instances from attributes and policy. It has no
+// lock and no clock.
 type Evaluator struct {
 	attributes map[string]policy.Attributes // of members that say anything
 	unread     map[string]struct{}          // members whose attributes could not be read
@@ -30,14 +31,14 @@ func NewEvaluator() *Evaluator {
 	return &Evaluator{attributes: map[string]policy.Attributes{}, unread: map[string]struct{}{}}
 }
 
-// An Evaluation is what an evaluator makes of a Change.
+// An Evaluation is the result of an Evaluator for a Change.
 type Evaluation struct {
 	names  []string // that were evaluated; others are as they were
 	values map[string]policy.Effective
 	sides  []policy.Side // nil: nothing is split
 }
 
-// bareName is what an instance without attributes is without a policy.
+// bareName is the effective value of an instance without attributes, without a policy.
 var bareName = (*policy.Policy)(nil).Effective(policy.Entry{})
 
 // Take takes a Change in and evaluates those it concerns. Members are those before it.
@@ -126,8 +127,8 @@ func (e *Evaluator) evaluate(names []string) Evaluation {
 	return x
 }
 
-// Warning is what an operator should know of the policy, or nil. Of a backend that has none nobody
-// need know that there is none.
+// Warning is the error in the policy that an operator should know of, or nil. That a backend has no
+// policy is none.
 func (e *Evaluator) Warning(hasPolicy bool, tally policy.Tally) error {
 	var all []error
 	if e.failure != nil && (hasPolicy || e.failure != errPolicyUnread) {

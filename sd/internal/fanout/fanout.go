@@ -13,7 +13,7 @@ import (
 )
 
 // deliveryPause is the least time between two deliveries to one subscriber. The first change is
-// delivered at once. What comes within the pause is merged into one delivery at its end.
+// delivered at once. Changes within the pause are merged into one delivery at its end.
 const deliveryPause = 100 * time.Millisecond
 
 // A Fanout holds the set and tells its subscribers what it is. Nobody waits for a reader: each has
@@ -55,8 +55,8 @@ func New() *Fanout {
 	}
 }
 
-// Apply takes c in, with what attributes and policy make of it if that was asked for, and tells
-// every subscriber. Index must follow.
+// Apply takes c in, with its Evaluation, which is nil if nobody asked for one, and tells every
+// subscriber. Index must follow.
 func (f *Fanout) Apply(c Change, x *Evaluation) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -175,7 +175,8 @@ func (f *Fanout) Follow(fn func(Change)) (stop func()) {
 	}
 }
 
-// takeAll empties what is pending for a follower. To a whole set belongs what all of it comes to.
+// takeAll takes what is pending for a follower. With a whole set come the effective values of all
+// of it.
 func (f *Fanout) takeAll(p *pending) Change {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -43,8 +43,8 @@ func (m *Mailbox) Finish() {
 	m.Close()
 }
 
-// News is received from when there is something newer than what is being delivered. A delivery that
-// waits for its reader may do so, and call Notify then.
+// News fires when there is something newer than what is being delivered. A delivery that waits for
+// its reader may do so, and call Notify then.
 func (m *Mailbox) News() <-chan struct{} { return m.news }
 
 // Quit is closed when a delivery that waits must give up.

@@ -24,7 +24,7 @@ type member struct {
 // Known reports whether there was a first emit.
 func (s *Set) Known() bool { return s.members != nil }
 
-// Becomes emits a Reset with entries the first time, and then what is different, if anything is. Of
+// Becomes emits a Reset with entries the first time, and then the difference, if there is one. Of
 // an instance that stands twice the first counts. Unread are those of which an attribute could not
 // be read; the others of its attributes stand in the entry.
 func (s *Set) Becomes(entries []policy.Entry, unread []string, emit func(sd.Change)) {

@@ -78,7 +78,7 @@ func Parse(text string) (t Target, err error) {
 	return t, err
 }
 
-// checkPath refuses what no path needs and many a misspelt list of hosts has.
+// checkPath refuses characters that no path needs, and that misspelt lists of hosts have.
 func checkPath(path string, mayHoldSecret bool) error {
 	at := strings.IndexAny(path, ",;# \t")
 	if at < 0 {

@@ -44,50 +44,35 @@ func (e *CodeError) Is(target error) bool {
 
 // describe returns the name of the code, and what to do about it where that is known.
 func (e *CodeError) describe() (name, advice string) {
-	switch e.Code {
-	case -1:
-		return "system error", "see the server's log"
-	case -2:
-		return "runtime inconsistency", "another operation of the same multi failed"
-	case -3:
-		return "data inconsistency", "see the server's log"
-	case -4:
-		return "connection lost", ""
-	case codeMarshalling:
-		return "marshalling error", ""
-	case codeUnimplemented:
-		return "not implemented", "the server does not know the operation"
-	case codeTimeout:
-		return "operation timeout", ""
-	case -9:
-		return "invalid state", ""
-	case -12:
-		return "unknown session", ""
-	case -13:
-		return "no quorum of the new configuration", "start the new servers first"
-	case -14:
-		return "another reconfiguration is in progress", ""
-	case -113:
-		return "invalid callback", ""
-	case -119:
-		return "not a read-only call", "the server has lost its quorum, and takes no changes"
-	case codeLocalSession:
-		return "ephemeral node on a local session", "local sessions cannot hold ephemeral nodes: " +
-			"want localSessionsUpgradingEnabled=true on the servers, or no local sessions"
-	case -121:
-		return "no such watcher", ""
-	case codeRequestTimeout:
-		return "request timeout", ""
-	case codeNeedsSASL:
-		return "session closed: the server requires SASL authentication", "which is not offered here: " +
-			"want a server without sessionRequireClientSASLAuth and enforce.auth.enabled"
-	case codeQuota:
-		return "quota exceeded", "raise the quota of the path, or remove nodes"
-	case codeThrottled:
-		return "throttled", "the server is overloaded"
-	default:
+	known, ok := map[int32]struct{ name, advice string }{
+		-1:                {"system error", "see the server's log"},
+		-2:                {"runtime inconsistency", "another operation of the same multi failed"},
+		-3:                {"data inconsistency", "see the server's log"},
+		-4:                {"connection lost", ""},
+		codeMarshalling:   {"marshalling error", ""},
+		codeUnimplemented: {"not implemented", "the server does not know the operation"},
+		codeTimeout:       {"operation timeout", ""},
+		-9:                {"invalid state", ""},
+		-12:               {"unknown session", ""},
+		-13:               {"no quorum of the new configuration", "start the new servers first"},
+		-14:               {"another reconfiguration is in progress", ""},
+		-113:              {"invalid callback", ""},
+		-119:              {"not a read-only call", "the server has lost its quorum, and takes no changes"},
+		codeLocalSession: {"ephemeral node on a local session",
+			"local sessions cannot hold ephemeral nodes: " +
+				"want localSessionsUpgradingEnabled=true on the servers, or no local sessions"},
+		-121:               {"no such watcher", ""},
+		codeRequestTimeout: {"request timeout", ""},
+		codeNeedsSASL: {"session closed: the server requires SASL authentication",
+			"which is not offered here: " +
+				"want a server without sessionRequireClientSASLAuth and enforce.auth.enabled"},
+		codeQuota:     {"quota exceeded", "raise the quota of the path, or remove nodes"},
+		codeThrottled: {"throttled", "the server is overloaded"},
+	}[e.Code]
+	if !ok {
 		return "unknown error", ""
 	}
+	return known.name, known.advice
 }
 
 // isTransient reports whether the server may answer the same request otherwise in a moment.

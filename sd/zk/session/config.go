@@ -16,8 +16,8 @@ type DialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 // A Config says to which servers a Session connects, and how.
 type Config struct {
 	// Hosts are the servers, each host:port. A name may have several addresses: each is a server of
-	// its own. Names are looked up whenever servers are about to be tried, beside the dials; what
-	// was found last is kept while that fails.
+	// its own. Names are looked up whenever servers are about to be tried, beside the dials; the
+	// last result is kept while that fails.
 	Hosts []string
 	// Timeout is the session timeout that is asked for, 10 s by default. A server grants 2 to 20 of
 	// its ticks.

@@ -9,10 +9,11 @@ import (
 )
 
 // A Conn is a session's time on one server: from its grant, or its return, to the next disconnect.
-// What is armed on a Conn lasts as long as it: users arm and read again on each. Its methods may be
-// called concurrently. A request blocks until it is answered or the Conn is down, and fails at once
-// on one that is down. One that is asked for in the moment in which it goes down may be answered on
-// the next, and says nothing then about what is armed here, so ask Err after it.
+// A watch lasts as long as the Conn on which it was armed: users arm and read again on each. Its
+// methods may be called concurrently. A request blocks until it is answered or the Conn is down,
+// and fails at once on one that is down. One that is asked for in the moment in which it goes down
+// may be answered on the next, and says nothing then about the watches armed here, so ask Err after
+// it.
 //
 // Errors are go-zookeeper's, or a *CodeError. Paths that begin with /% are this package's own.
 type Conn struct {

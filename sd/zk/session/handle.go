@@ -143,8 +143,8 @@ func (h *handle) dialFailed(to server, err error) {
 	h.failed(to, err)
 }
 
-// failed notes why a server gave no session. The caller holds the lock. When every server has failed
-// since the last session, a denial slows the dials down; but not as long as there is a session to
+// failed notes why a server gave no session. The caller holds the lock. When every server has
+// failed since the last session, a denial slows the dials down; but not as long as there is a session to
 // be saved: it may be over in a moment, as when a server loads another certificate.
 func (h *handle) failed(to server, err error) {
 	h.failure = err
@@ -189,7 +189,7 @@ func (h *handle) saving() bool {
 func (h *handle) isSaving() bool { return h.held && time.Since(h.lost) < h.timeout }
 
 // mustFlush reports whether go-zookeeper is to fail what is queued, and to look whether it was
-// closed. It pauses for a second then. What is queued was asked for in the moment in which the
+// closed. It pauses for a second then. A queued request was asked for in the moment in which the
 // connection went down, since a Conn that is down takes no more requests: so that is rare, and
 // waits until there is no session to be saved.
 func (h *handle) mustFlush() bool {

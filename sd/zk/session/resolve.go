@@ -42,7 +42,7 @@ func (s server) String() string {
 
 // A resolver knows the servers of the configured hosts. Lookups run beside the dials: of each name
 // one for IPv4 and one for IPv6, so that a name server that drops one kind of question does not
-// hold up the answer to the other. What was found last is kept while lookups fail.
+// hold up the answer to the other. The last result is kept while lookups fail.
 type resolver struct {
 	lookup LookupFunc
 	ctx    context.Context
