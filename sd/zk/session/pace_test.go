@@ -12,7 +12,8 @@ import (
 // perInterval is how many dials d has room for in the long run.
 func perInterval(d time.Duration) float64 { return float64(d) / float64(dialInterval) }
 
-// All servers at once, and then one every dialInterval, at most 8 % late.
+// All servers at once, and then one every dialInterval. With a jitter of 4 % a wait takes 104/96 of
+// that at most: one that was 4 % short leaves its part to the next, which may be 4 % long.
 func TestRateLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const burst = 3
@@ -23,7 +24,7 @@ func TestRateLimiter(t *testing.T) {
 				t.Fatal(err)
 			}
 			gap := time.Since(before)
-			if n < burst && gap != 0 || gap > dialInterval*108/100 {
+			if n < burst && gap != 0 || gap > dialInterval*104/96 {
 				t.Errorf("dial %d: have it after %v", n+1, gap)
 			}
 			// no window of any length has more than its burst, and a token that is a little early
