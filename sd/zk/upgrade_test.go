@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/internal/wait"
-	"example.com/daytime/sd/zk/internal/document"
 )
 
 // A firstForm is the data of a node as the first version of this program wrote it.
@@ -40,7 +40,7 @@ func TestRollingUpgradeAndBack(t *testing.T) {
 		old := make([]firstForm, servers)
 		for n := range instances {
 			instances[n] = fmt.Sprintf("192.0.2.1:%d", 8897+n)
-			old[n] = firstForm{Host: document.NewIdentity().Boot, Address: instances[n], Process: n + 1}
+			old[n] = firstForm{Host: record.Self().Boot, Address: instances[n], Process: n + 1}
 		}
 		startOld := func(n int) {
 			data, err := json.Marshal(old[n])
