@@ -75,8 +75,8 @@
 //	outlived    | took longer than its share, and     | if the member has answered no other call
 //	            | another member answered first       | meanwhile
 //
-// (1) A call of the same [Retry] since the member's latest answer, and this call if it was asked too.
-// A member that has never answered is not compared.
+// (1) A call of the same [Retry] since the member's latest answer, and this call if it was asked as
+// well. A member that has never answered is not compared.
 //
 // # What a pick costs
 //

@@ -122,9 +122,9 @@ func (p *Pool) isExcused(a *attempt, e evidence, now int64, err error) bool {
 	return brief && now-since < p.config.minEjection
 }
 
-// isSlowEverywhere reports whether nothing speaks for it that another member would have answered: of
-// those that were asked beside it none did, or since its member's latest answer there has been none
-// to any call through the same Retry.
+// isSlowEverywhere reports whether nothing says that another member would have answered: of those
+// that were asked beside a's none did, or since its latest answer there has been none to any call
+// through the same Retry.
 func (a *attempt) isSlowEverywhere(answeredAt int64) bool {
 	return a.race != nil && a.race.isUnanswered() ||
 		a.route != nil && a.route.answeredAt.Load() <= answeredAt

@@ -65,6 +65,10 @@ var _ kitsd.Endpointer = (*Pool)(nil)
 // factory must not block, as go-kit's do not. One that fails is asked again, after 100 ms at first
 // and 30 s at most, for as long as its instance is listed. The logger gets a line for each of these
 // failures, each ejection and each error of src; no call and no change waits for it.
+//
+// A src with sd.Instancer's method Follow tells which instances withdrew, and what the policy makes
+// of them. From any other the Pool gets whole sets: whatever leaves is lost, not withdrawn, and
+// stays in [Reserve] for its time.
 func NewPool(
 	src kitsd.Instancer, factory kitsd.Factory, logger kitlog.Logger, options ...PoolOption,
 ) *Pool {

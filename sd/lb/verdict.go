@@ -54,8 +54,9 @@ func mayAnswerElsewhere(err error) bool {
 		errors.Is(err, io.ErrClosedPipe) || errors.Is(err, net.ErrClosed)
 }
 
-// isTimeout reports whether err, or an error in its chain, says that it is a timeout. Of a net.Error
-// the method Timeout is enough: types of the endpoint's own have no Temporary, which is deprecated.
+// isTimeout reports whether err, or an error in its chain, says that it is a timeout. The method
+// Timeout of a net.Error is enough: a type of the endpoint's own need not have Temporary, which is
+// deprecated.
 func isTimeout(err error) bool {
 	var timeout interface{ Timeout() bool }
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
