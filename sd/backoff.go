@@ -45,3 +45,13 @@ func readyAfter(b Backend, err error) <-chan struct{} {
 	}
 	return nil
 }
+
+// waitFor waits for done, and for timeout at most.
+func waitFor(done <-chan struct{}, timeout time.Duration) {
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	}
+}

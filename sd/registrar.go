@@ -246,16 +246,6 @@ func (r *Registrar) cancelLast() *run {
 	return r.last
 }
 
-// waitFor waits for done, and for timeout at most.
-func waitFor(done <-chan struct{}, timeout time.Duration) {
-	timer := time.NewTimer(timeout)
-	defer timer.Stop()
-	select {
-	case <-done:
-	case <-timer.C:
-	}
-}
-
 // State says where the registration stands, since when, and why.
 func (r *Registrar) State() State { return State(r.state.Get()) }
 

@@ -158,7 +158,7 @@
 // and turns events into changes (follow.go, changes.go), which are audited (audit.go); beside them it
 // reads attributes (attributes.go) and the policy (following.go). An announcer holds desired states
 // and reconciles nodes with them (announcer.go, reconcile.go), as far as the policy lets it
-// (steering.go); a node is written to in conditional steps only (node.go), and what it says is
-// package record's. Operators write the policy (policystore.go). What many do at once is spread
-// (jitter.go).
+// (steering.go); a node is written to in conditional steps only (node.go, takeover.go), and its
+// data is package record's. Operators write the policy (policystore.go). What many do at once is
+// spread (jitter.go).
 package zk

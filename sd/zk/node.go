@@ -8,19 +8,14 @@ import (
 	"strings"
 	"time"
 
-	"example.com/daytime/sd"
 	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/policy"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
 
-const (
-	// maxTakeovers bounds them in a minute. More is two processes fighting over one address.
-	maxTakeovers = 3
-	// maxRepairs bounds in a minute how often data that somebody changes is written again.
-	maxRepairs = 3
-)
+// maxRepairs bounds in a minute how often data that somebody changes is written again.
+const maxRepairs = 3
 
 // A node is the znode of one instance. All its writes are conditional: none changes or removes
 // another incarnation of the node than the one that was looked at. One goroutine uses it.
@@ -242,139 +237,4 @@ func createPath(c *session.Conn, path string, acl []gozk.ACL) (denied error) {
 		}
 	}
 	return denied
-}
-
-// takeOver puts a node of this session in the place of a stale one, which an earlier session or
-// process of ours has left. Any other is a conflict, and so is one that the ACLs do not let us
-// remove: that ends with its session.
-func (n *node) takeOver(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
-	ours := n.owned(stat.EphemeralOwner)
-	err := n.ifAllowed(c, stat, func() error {
-		var data []byte
-		if !ours {
-			var err error
-			if data, err = n.readStale(c, stat); err != nil {
-				return err
-			}
-		}
-		return n.replace(c, stat, data, wanted)
-	})
-	switch {
-	case errors.Is(err, gozk.ErrNoAuth):
-		return fmt.Errorf("%w: session 0x%x, whose node the ACLs do not let us replace",
-			sd.ErrConflict, stat.EphemeralOwner)
-	case err == nil && !ours:
-		n.takeovers.add()
-	}
-	return err
-}
-
-// readStale returns the data of the node, and an error if it is not stale: only data that this host
-// has written for the same address is. Every other node belongs to somebody, also one without data.
-func (n *node) readStale(c *session.Conn, stat *gozk.Stat) ([]byte, error) {
-	data, now, err := c.Get(n.path)
-	switch {
-	case err != nil:
-		return nil, changed(err)
-	case now.Czxid != stat.Czxid:
-		return nil, errChanged
-	case now.EphemeralOwner == 0:
-		return nil, fmt.Errorf("%w: a permanent node, which only a person can delete, data %.100q",
-			sd.ErrConflict, data)
-	}
-	other, _ := record.Parse(data) // its attributes do not matter
-	switch {
-	case !other.IsPredecessor(n.owner, n.instance, now.EphemeralOwner):
-		return nil, fmt.Errorf("%w: session 0x%x, data %.100q",
-			sd.ErrConflict, now.EphemeralOwner, data)
-	case n.takeovers.count() >= maxTakeovers:
-		return nil, fmt.Errorf("%w: process %d on this host; "+
-			"nodes were taken from it, or its like, %d times within a minute",
-			sd.ErrConflict, other.Owner.Process, len(n.takeovers))
-	}
-	return data, nil
-}
-
-// remembers reports whether the next Announce needs the past of the node.
-func (n *node) remembers() bool { return n.denied != denial{} || n.takeovers.count() > 0 }
-
-// claim pins the incarnation of the node that stat describes, and tells watchers that it may be
-// replaced or removed next (see changes). Every node begins with version 0, so a delete of version
-// 0 could hit a successor as well. A claim is a Set: its reply tells whose node that was, and it
-// leaves a version that a successor does not begin with. After it, a delete could hit only a node
-// that came, and was written to just as often, in the time of a round trip. What is written says
-// for whose node it was meant, in case it hits another.
-func (n *node) claim(c *session.Conn, stat *gozk.Stat, data []byte) (*gozk.Stat, error) {
-	n.said = nil // whatever becomes of the claim, it is not the last word
-	data = n.owner.Claim(data, n.document(), stat.EphemeralOwner)
-	claimed, err := c.Set(n.path, data, stat.Version)
-	if err != nil {
-		return nil, changed(err)
-	}
-	if claimed.EphemeralOwner != stat.EphemeralOwner {
-		return nil, errChanged
-	}
-	return claimed, nil
-}
-
-// replace puts a node of this session in the place of the one that stat describes, if that is
-// wanted once it is claimed. Delete and Create are one transaction, so that nobody lists a gap.
-func (n *node) replace(c *session.Conn, stat *gozk.Stat, data []byte, wanted func() bool) error {
-	claimed, err := n.claim(c, stat, data)
-	if err != nil {
-		return err
-	}
-	if !wanted() {
-		return errRevoked
-	}
-	results, err := c.Multi(
-		&gozk.DeleteRequest{Path: n.path, Version: claimed.Version},
-		&gozk.CreateRequest{
-			Path:  n.path,
-			Data:  n.document(),
-			Acl:   n.acl,
-			Flags: gozk.FlagEphemeral,
-		},
-	)
-	for _, r := range results {
-		if err == nil {
-			err = r.Error
-		}
-	}
-	if err == nil {
-		n.wrote(n.attributes, incarnation{}) // version 0
-	}
-	return changed(err)
-}
-
-// erase removes the node that stat describes, if that is wanted once it is claimed.
-func (n *node) erase(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
-	return n.ifAllowed(c, stat, func() error {
-		claimed, err := n.claim(c, stat, nil)
-		if err != nil {
-			return err
-		}
-		if !wanted() {
-			return errRevoked
-		}
-		return changed(c.Delete(n.path, claimed.Version))
-	})
-}
-
-// ifAllowed calls do, which removes the node. After a denial it is not tried again before somebody
-// changes the directory's. Its version is read before the attempt, so that an attempt is made again
-// if the answer is about an older ACL.
-func (n *node) ifAllowed(c *session.Conn, stat *gozk.Stat, do func() error) error {
-	_, parent, err := c.Exists(n.parent)
-	if err != nil {
-		return err
-	}
-	now := denial{stat.EphemeralOwner, parent.Aversion}
-	if stat.EphemeralOwner != 0 && n.denied == now {
-		return gozk.ErrNoAuth
-	}
-	if err = do(); errors.Is(err, gozk.ErrNoAuth) {
-		n.denied = now
-	}
-	return err
 }
