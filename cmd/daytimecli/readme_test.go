@@ -28,7 +28,8 @@ func TestSteeringOfREADME(t *testing.T) {
 	cmd := exec.Command("sh", "-e", "-x", "-c", scripts[0][1])
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(os.Environ(), "PATH="+shelltest.Build(t)+":"+os.Getenv("PATH"), "DAYTIME_SD="+f.url,
-		"DAYTIME_BY=ops", "TMPDIR="+t.TempDir())
+		"DAYTIME_BY=ops", "TMPDIR="+t.TempDir(),
+		"GORACE=atexit_sleep_ms=1") // not a second for each of many commands
 	p := shelltest.LaunchCommand(t, cmd)
 	p.WantExit(t, shell.ExitOK)
 	shelltest.WantText(t, p.Stdout.String(), "dry run, nothing is written\n", ` reason="rack 7"`,
