@@ -118,6 +118,9 @@ func (f *follower) begin(
 ) error {
 	f.missing.Store(nil)
 	rise := base.stat.Cversion - f.base.stat.Cversion
+	if base.stat.Czxid != f.base.stat.Czxid { // another directory, of whose nodes nothing is known
+		f.said = nil
+	}
 	f.found, f.listed, f.base = true, time.Now(), base
 	f.changes.listed(f.listed, last)
 	f.scheduleAudit()
