@@ -26,7 +26,7 @@ import (
 // How soon a server is registered again after an outage: the median, and the worst of all.
 const (
 	maxMedian = 300 * time.Millisecond
-	maxWorst  = 600 * time.Millisecond
+	maxWorst  = 600 * time.Millisecond // of 20
 	// maxDialsASecond is what a client may dial in an outage, after a first round at once.
 	maxDialsASecond = 2
 )
@@ -73,10 +73,11 @@ func TestBackAtOnce(t *testing.T) {
 					})
 				}
 				slices.Sort(took)
-				median, worst := took[runs/2], took[runs-1]
-				t.Logf("median %v, worst %v of %d", median, worst, runs)
-				if median > maxMedian || worst > maxWorst {
-					t.Errorf("want a median of %v and %v at worst, have %v and %v", maxMedian, maxWorst, median, worst)
+				median, worst, last := took[runs/2], took[runs*19/20], took[runs-1]
+				t.Logf("median %v, 19 of 20 within %v, worst %v of %d", median, worst, last, runs)
+				if median > maxMedian || worst > maxWorst || last > 2*maxWorst {
+					t.Errorf("want a median of %v, %v for 19 of 20 and %v for all, have %v, %v and %v",
+						maxMedian, maxWorst, 2*maxWorst, median, worst, last)
 				}
 			})
 		}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A forwarder is where the others reach one member. It owns a goroutine for its listener and two
@@ -26,6 +27,12 @@ type forwarder struct {
 	isolated *Member // cut off from the others; nil: nobody
 	links    map[*link]struct{}
 }
+
+// How often, and how far apart, the owner of a socket is looked for.
+const (
+	ownerAttempts = 10
+	ownerPause    = 10 * time.Millisecond
+)
 
 // A link is one connection of a member to another.
 type link struct {
@@ -70,7 +77,10 @@ func (f *forwarder) accept() {
 
 func (f *forwarder) serve(source net.Conn) {
 	defer source.Close()
-	from := f.cluster.owner(source.RemoteAddr().String())
+	from := f.cluster.ownerInTime(source.RemoteAddr().String())
+	if from == nil { // whoever cannot be told cannot be cut off; a member dials again
+		return
+	}
 	sink, err := net.Dial("tcp", f.target)
 	if err != nil {
 		return
@@ -133,6 +143,18 @@ func (f *forwarder) close() {
 	}
 	f.mu.Unlock()
 	f.running.Wait()
+}
+
+// ownerInTime asks for the owner a few times: a table of /proc that changes while it is read may lack
+// a socket.
+func (c *Cluster) ownerInTime(addr string) *Member {
+	for range ownerAttempts {
+		if m := c.owner(addr); m != nil {
+			return m
+		}
+		time.Sleep(ownerPause)
+	}
+	return nil
 }
 
 // owner is the member whose socket has the local address addr.
