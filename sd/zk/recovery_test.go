@@ -23,7 +23,7 @@ import (
 	"github.com/go-kit/log"
 )
 
-// How soon a server is registered again after an outage: the median, and the worst of all.
+// How soon a server is registered again after an outage: the median, and the worst of 20.
 const (
 	maxMedian = 300 * time.Millisecond
 	maxWorst  = 600 * time.Millisecond // of 20
