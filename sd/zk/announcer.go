@@ -11,6 +11,7 @@ import (
 	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/internal/signal"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/zk/internal/watch"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -47,13 +48,13 @@ type announcer struct {
 	wake    signal.Signal // a desired state or a node has changed
 	done    chan struct{} // closed when the goroutine has ended
 
-	directory *directory // has the watch
-	noPolicy  bool       // it is not followed
+	directory *watch.Directory // has the watch
+	noPolicy  bool             // it is not followed
 
 	// Of the goroutine alone.
-	herd     herd
-	steering steering
-	ready    bool // the policy is known, as far as it can be
+	herd   herd
+	policy policyReader
+	ready  bool // the policy is known, as far as it can be
 
 	mu            sync.Mutex
 	entries       map[string]*entry // by path
@@ -91,16 +92,16 @@ type work struct {
 	inDoubt      bool      // a change may be under way whose reply was lost
 }
 
-func newAnnouncer(s *session.Session, c config, d *directory) *announcer {
+func newAnnouncer(s *session.Session, c config, d *watch.Directory) *announcer {
 	owner := record.Self()
 	return &announcer{
 		session: s,
 		newNode: func(instance string) node { return newNode(s, c, owner, instance) },
-		parent:  c.parent,
+		parent:  c.directory.Parent,
 		acl:     c.acl,
 
 		directory: d,
-		noPolicy:  c.noPolicy,
+		noPolicy:  c.directory.NoPolicy,
 		wake:      signal.New(),
 		done:      make(chan struct{}),
 		entries:   map[string]*entry{},

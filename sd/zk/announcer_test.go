@@ -12,6 +12,9 @@ import (
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/sdtest"
+	"example.com/daytime/sd/zk/internal/watch"
+	"example.com/daytime/sd/zk/session"
 	"example.com/daytime/sd/zk/zkdev"
 )
 
@@ -236,7 +239,7 @@ func TestAnnouncesSideBySide(t *testing.T) {
 func TestReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := unconnected(t)
-		a := newAnnouncer(s, c, newDirectory(s, c))
+		a := newAnnouncer(s, c, watch.New(s, c.directory))
 		e, err := a.begin(sd.Entry{Instance: alice})
 		if err != nil {
 			t.Fatal(err)
@@ -259,6 +262,20 @@ func TestReports(t *testing.T) {
 		default:
 		}
 	})
+}
+
+// unconnected returns a session that is never started, and its config.
+func unconnected(t *testing.T) (*session.Session, config) {
+	t.Helper()
+	c, err := parseConfig(sdtest.Target(t, "zk://zookeeper.example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := session.New(c.session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, c
 }
 
 // isOurs reports whether this host wrote data for alice's node of session.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/internal/watch"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -21,28 +22,6 @@ const (
 	maxTimeout     = time.Hour
 )
 
-// watchMode says how a directory is watched.
-type watchMode string
-
-const (
-	watchAuto       watchMode = "auto"       // persistent where the server can
-	watchPersistent watchMode = "persistent" // one watch for all the time, since ZooKeeper 3.6
-	watchChildren   watchMode = "children"   // one-shot watches and a list for each change
-)
-
-// persistent reports whether the watches on c are to be persistent ones.
-func (m watchMode) persistent(c *session.Conn) bool {
-	return m == watchPersistent || m == watchAuto && c.CanAddWatch()
-}
-
-// explain adds to the error of a server without persistent watches what is done about it.
-func (m watchMode) explain(err error) error {
-	if m == watchAuto && errors.Is(err, session.ErrNoAddWatch) {
-		return fmt.Errorf("%w; from now on it is watched by lists", err)
-	}
-	return err
-}
-
 // The values of acl.
 const (
 	aclOpen    = "open"    // everybody may do everything
@@ -51,17 +30,17 @@ const (
 
 // A config holds a target.
 type config struct {
-	session session.Config
-	parent  string // the directory
-	watch   watchMode
-	acl     []gozk.ACL // of what is created
-
-	noPolicy bool // neither Watch nor Announce follows one
+	session   session.Config
+	directory watch.Config
+	acl       []gozk.ACL // of what is created
 }
 
 // parseConfig reads a target and fills in the defaults.
 func parseConfig(t sd.Target) (config, error) {
-	c := config{parent: t.Path, watch: watchAuto, acl: gozk.WorldACL(gozk.PermAll)}
+	c := config{
+		directory: watch.Config{Parent: t.Path, Mode: watch.Auto},
+		acl:       gozk.WorldACL(gozk.PermAll),
+	}
 	c.session.Timeout = defaultTimeout
 	for _, h := range t.Hosts {
 		if h.Port == 0 {
@@ -69,10 +48,10 @@ func parseConfig(t sd.Target) (config, error) {
 		}
 		c.session.Hosts = append(c.session.Hosts, h.String())
 	}
-	if c.parent == "" || c.parent == "/" {
-		c.parent = defaultPath
+	if c.directory.Parent == "" || c.directory.Parent == "/" {
+		c.directory.Parent = defaultPath
 	}
-	err := checkPath(c.parent)
+	err := checkPath(c.directory.Parent)
 	for key, value := range t.Keys {
 		err = errors.Join(err, c.set(key, value))
 	}
@@ -90,7 +69,7 @@ func parseConfig(t sd.Target) (config, error) {
 
 // target is t with the defaults filled in, and without keys.
 func (c *config) target(t sd.Target) sd.Target {
-	full := sd.Target{Scheme: t.Scheme, Path: c.parent}
+	full := sd.Target{Scheme: t.Scheme, Path: c.directory.Parent}
 	for _, h := range t.Hosts {
 		full.Hosts = append(full.Hosts, sd.Host{Name: h.Name, Port: cmp.Or(h.Port, defaultPort)})
 	}
@@ -108,17 +87,17 @@ func (c *config) set(key, value string) error {
 		}
 		c.session.Timeout = d
 	case "watch":
-		switch c.watch = watchMode(value); c.watch {
-		case watchAuto, watchPersistent, watchChildren:
+		switch c.directory.Mode = watch.Mode(value); c.directory.Mode {
+		case watch.Auto, watch.Persistent, watch.Children:
 		default:
 			return fmt.Errorf("watch %q: want %s, %s or %s",
-				value, watchAuto, watchPersistent, watchChildren)
+				value, watch.Auto, watch.Persistent, watch.Children)
 		}
 	case "policy":
 		if value != "on" && value != "off" {
 			return fmt.Errorf("policy %q: want on or off", value)
 		}
-		c.noPolicy = value == "off"
+		c.directory.NoPolicy = value == "off"
 	case "acl":
 		switch value {
 		case aclOpen:

@@ -13,6 +13,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/sdtest"
+	"example.com/daytime/sd/zk/internal/watch"
 )
 
 // A targetConfig is the part of a config that a table compares.
@@ -20,29 +21,29 @@ type targetConfig struct {
 	hosts   []string
 	parent  string
 	timeout time.Duration
-	watch   watchMode
+	watch   watch.Mode
 }
 
 // What a target leaves out has a default.
 func TestParseConfig(t *testing.T) {
 	const host = "a.example.com:2181"
 	for text, want := range map[string]targetConfig{
-		"zk://a.example.com":                         {hosts: []string{host}, parent: "/go_servers", timeout: 10 * time.Second, watch: watchAuto},
-		"zk://a.example.com/":                        {hosts: []string{host}, parent: "/go_servers", timeout: 10 * time.Second, watch: watchAuto},
-		"zk://a.example.com/x/y":                     {hosts: []string{host}, parent: "/x/y", timeout: 10 * time.Second, watch: watchAuto},
-		"zk://a.example.com:1?session-timeout=1m30s": {hosts: []string{"a.example.com:1"}, parent: "/go_servers", timeout: 90 * time.Second, watch: watchAuto},
-		"zk://a.example.com/x?watch=children":        {hosts: []string{host}, parent: "/x", timeout: 10 * time.Second, watch: watchChildren},
-		"zk://a.example.com/zookeeperx":              {hosts: []string{host}, parent: "/zookeeperx", timeout: 10 * time.Second, watch: watchAuto},
+		"zk://a.example.com":                         {hosts: []string{host}, parent: "/go_servers", timeout: 10 * time.Second, watch: watch.Auto},
+		"zk://a.example.com/":                        {hosts: []string{host}, parent: "/go_servers", timeout: 10 * time.Second, watch: watch.Auto},
+		"zk://a.example.com/x/y":                     {hosts: []string{host}, parent: "/x/y", timeout: 10 * time.Second, watch: watch.Auto},
+		"zk://a.example.com:1?session-timeout=1m30s": {hosts: []string{"a.example.com:1"}, parent: "/go_servers", timeout: 90 * time.Second, watch: watch.Auto},
+		"zk://a.example.com/x?watch=children":        {hosts: []string{host}, parent: "/x", timeout: 10 * time.Second, watch: watch.Children},
+		"zk://a.example.com/zookeeperx":              {hosts: []string{host}, parent: "/zookeeperx", timeout: 10 * time.Second, watch: watch.Auto},
 		"zk://a.example.com?session-timeout=1s&watch=persistent": {hosts: []string{host}, parent: "/go_servers",
-			timeout: time.Second, watch: watchPersistent},
+			timeout: time.Second, watch: watch.Persistent},
 		"zk://[::1],192.0.2.1:21810,b": {hosts: []string{"[::1]:2181", "192.0.2.1:21810", "b:2181"}, parent: "/go_servers",
-			timeout: 10 * time.Second, watch: watchAuto},
+			timeout: 10 * time.Second, watch: watch.Auto},
 	} {
 		have, err := parseConfig(sdtest.Target(t, text))
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
-		if !slices.Equal(have.session.Hosts, want.hosts) || have.parent != want.parent || have.session.Timeout != want.timeout || have.watch != want.watch {
+		if !slices.Equal(have.session.Hosts, want.hosts) || have.directory.Parent != want.parent || have.session.Timeout != want.timeout || have.directory.Mode != want.watch {
 			t.Errorf("%s: want %+v, have %+v", text, want, have)
 		}
 	}
@@ -141,17 +142,17 @@ func FuzzParseConfig(f *testing.F) {
 			}
 			return
 		}
-		if path.Clean(c.parent) != c.parent || c.parent[0] != '/' || len(c.parent) < 2 || strings.HasPrefix(c.parent+"/", "/zookeeper/") {
-			t.Errorf("%q: path %q", text, c.parent)
+		if path.Clean(c.directory.Parent) != c.directory.Parent || c.directory.Parent[0] != '/' || len(c.directory.Parent) < 2 || strings.HasPrefix(c.directory.Parent+"/", "/zookeeper/") {
+			t.Errorf("%q: path %q", text, c.directory.Parent)
 		}
 		if c.session.Timeout < minTimeout || c.session.Timeout > maxTimeout || len(c.session.Hosts) != len(target.Hosts) {
 			t.Errorf("%q: %+v", text, c)
 		}
-		if strings.HasPrefix(c.parent, "/%") { // package session's
-			t.Errorf("%q: path %q begins with a mark", text, c.parent)
+		if strings.HasPrefix(c.directory.Parent, "/%") { // package session's
+			t.Errorf("%q: path %q begins with a mark", text, c.directory.Parent)
 		}
 		again, err := parseConfig(sdtest.Target(t, target.String()))
-		if err != nil || again.parent != c.parent || !slices.Equal(again.session.Hosts, c.session.Hosts) {
+		if err != nil || again.directory.Parent != c.directory.Parent || !slices.Equal(again.session.Hosts, c.session.Hosts) {
 			t.Errorf("%q: read again: %+v, %v", text, again, err)
 		}
 	})

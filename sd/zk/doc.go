@@ -152,13 +152,10 @@
 //
 // # Reading the package
 //
-// Package session holds the session with ZooKeeper, and knows nothing of what is here; its errors
-// get the words of package sd in one place (errors.go). On a Conn of it, which is the time on one
-// server, a directory has the watch (directory.go, queue.go), and a follower, for one Watch, lists
-// and turns events into changes (follow.go, changes.go), which are audited (audit.go); beside them it
-// reads attributes (attributes.go) and the policy (following.go). An announcer holds desired states
-// and reconciles nodes with them (announcer.go, reconcile.go), as far as the policy lets it
-// (steering.go); a node is written to in conditional steps only (node.go, takeover.go), and its
-// data is package record's. Operators write the policy (policystore.go). What many do at once is
-// spread (jitter.go).
+// Package session holds the session with ZooKeeper, and knows nothing of what is here. Package
+// internal/watch is Watch; its errors and those of session get the words of package sd in one place
+// (errors.go). An announcer is Announce: it holds desired states and reconciles nodes with them
+// (announcer.go, reconcile.go), as far as the policy lets it (policyreader.go), and not all of a
+// fleet at once (herd.go); a node is written to in conditional steps only (node.go, takeover.go),
+// and its data is package record's. Operators write the policy (policystore.go).
 package zk

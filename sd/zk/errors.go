@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/internal/watch"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -16,11 +17,6 @@ var (
 	errSilent           = errors.New("no reply yet")
 	errCloseUnconfirmed = errors.New("closed without a server to tell, " +
 		"so that the session ends by its timeout")
-
-	// Of the directory.
-	errRemoved  = errors.New("directory removed")
-	errOutdated = errors.New("answers from an older state than was seen before")
-	errMissed   = errors.New("an event was missed")
 
 	// Of a node.
 	errLost    = errors.New("registration lost")
@@ -51,7 +47,7 @@ type markedError struct {
 
 func (e *markedError) Unwrap() []error { return []error{e.mark, e.error} }
 
-// translate gives the errors of package session and of ZooKeeper the marks of package sd. It is
+// translate gives the errors of packages session and watch, and of ZooKeeper, the marks of package sd. It is
 // applied in one place: to the errors that a Backend returns.
 func translate(err error) error {
 	switch {
@@ -61,6 +57,8 @@ func translate(err error) error {
 		return err // lists do without, whatever it was refused with
 	case errors.Is(err, session.ErrClosed):
 		return &markedError{err, sd.ErrClosed}
+	case errors.Is(err, watch.ErrMissing):
+		return &markedError{err, sd.ErrNoDirectory}
 	case errors.Is(err, session.ErrDenied):
 		return &markedError{err, sd.ErrDenied}
 	case errors.Is(err, gozk.ErrNoAuth), errors.Is(err, gozk.ErrInvalidACL):

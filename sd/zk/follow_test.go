@@ -9,16 +9,12 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/internal/wait"
-	"example.com/daytime/sd/sdtest"
-	"example.com/daytime/sd/zk/session"
 	"example.com/daytime/sd/zk/zkdev"
 	"github.com/go-kit/log"
-	gozk "github.com/go-zookeeper/zk"
 )
 
 const home = "zk://zookeeper.example.com?session-timeout=4s"
@@ -86,28 +82,6 @@ func TestAuditMeetsChange(t *testing.T) {
 			t.Errorf("want a watch that goes on, and nothing repaired, have %v and %+v", err, b.Stats())
 		}
 	})
-	inLab(t, home+"&watch=children", func(l *lab) {
-		b, on := l.connected()
-		f := b.directory.newFollower(on, sd.Want{}, func(sd.Change) {})
-		f.queue = f.subscribe(on)
-		if err := f.list(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		l.Create(defaultPath+"/"+alice, nil, 0)
-		synctest.Wait() // its event is queued
-		if again, err := f.audit(); !again || err != nil || f.repaired.Load() != 0 {
-			t.Errorf("want another list and nothing repaired, have %t, %v, %d", again, err, f.repaired.Load())
-		}
-		if err := f.list(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		l.ForgetWatches()
-		l.Create(defaultPath+"/"+bob, nil, 0)
-		synctest.Wait()
-		if _, err := f.audit(); err != errMissed || f.repaired.Load() != 1 {
-			t.Errorf("want %v, counted, have %v, %d", errMissed, err, f.repaired.Load())
-		}
-	})
 }
 
 // Servers that withdraw do what the first half of a takeover does. Many at once on a slow link are
@@ -173,38 +147,6 @@ func size(r interface{ Set() ([]string, bool) }) int {
 	return len(names)
 }
 
-// A state that is older than one seen before is refused, but not for ever: a registry that was
-// restored from a copy must be believed in the end.
-func TestAdmit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDirectory(unconnected(t))
-		steps := []struct {
-			after        time.Duration
-			czxid, pzxid int64
-			want         bool
-			ctime        int64
-		}{
-			{0, 5, 10, true, 1},
-			{0, 5, 12, true, 1},
-			{0, 5, 11, false, 1}, // older
-			{time.Second, 5, 11, false, 1},
-			{time.Second, 5, 12, true, 1},
-			{0, 20, 21, true, 1},                // made anew
-			{0, 20, 20, false, 1},               // older
-			{20 * time.Second, 20, 20, true, 1}, // for two session timeouts
-			{0, 20, 21, true, 1},
-			{time.Hour, 20, 20, false, 1}, // time alone does not make an old state good
-			{0, 3, 4, true, 2},            // made later, in another ensemble
-		}
-		for n, s := range steps {
-			time.Sleep(s.after)
-			if have := d.admit(&gozk.Stat{Czxid: s.czxid, Pzxid: s.pzxid, Ctime: s.ctime}, 0); have != s.want {
-				t.Fatalf("step %d, %+v: have %t", n+1, s, have)
-			}
-		}
-	})
-}
-
 // slowly delays what a connection reads and writes.
 type slowly struct {
 	net.Conn
@@ -251,20 +193,6 @@ func TestListBetweenClaimAndTakeover(t *testing.T) {
 			t.Errorf("emits: want the list alone, have %d", n)
 		}
 	})
-}
-
-// unconnected returns a session that is never started, and its config.
-func unconnected(t *testing.T) (*session.Session, config) {
-	t.Helper()
-	c, err := parseConfig(sdtest.Target(t, "zk://zookeeper.example.com"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := session.New(c.session)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s, c
 }
 
 // A directory may have any name that a target can say, also one that looks like a mark.

@@ -10,6 +10,7 @@ import (
 
 	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/zk/internal/watch"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -25,7 +26,7 @@ type node struct {
 	instance string
 	owner    record.Owner
 	acl      []gozk.ACL // of what is created
-	mode     watchMode
+	mode     watch.Mode
 	owned    func(session int64) bool // is, or was, a session of this backend
 
 	attributes policy.Attributes  // what the node is to say
@@ -65,12 +66,12 @@ type denial struct {
 
 func newNode(s *session.Session, c config, owner record.Owner, instance string) node {
 	return node{
-		parent:   c.parent,
-		path:     c.parent + "/" + instance,
+		parent:   c.directory.Parent,
+		path:     c.directory.Parent + "/" + instance,
 		instance: instance,
 		owner:    owner,
 		acl:      c.acl,
-		mode:     c.watch,
+		mode:     c.directory.Mode,
 		owned:    s.Owned,
 		since:    time.Now(),
 	}
@@ -79,10 +80,10 @@ func newNode(s *session.Session, c config, owner record.Owner, instance string) 
 // stat looks at the node, nil if there is none, and sees to it that its next change makes an event.
 func (n *node) stat(c *session.Conn) (*gozk.Stat, error) {
 	exists := c.ExistsOnce
-	if n.mode.persistent(c) {
+	if n.mode.Persistent(c) {
 		if n.armed != c {
 			if err := c.AddWatch(n.path, session.Node); err != nil {
-				return nil, n.mode.explain(err)
+				return nil, n.mode.Explain(err)
 			}
 			n.armed = c
 		}

@@ -19,14 +19,14 @@ func (b *Backend) ReadPolicy(ctx context.Context) (document string, version int6
 	var data []byte
 	var stat *gozk.Stat
 	err = b.ask(ctx, func(c *session.Conn) (err error) {
-		data, stat, err = c.Get(b.directory.parent)
+		data, stat, err = c.Get(b.config.directory.Parent)
 		return err
 	})
 	switch {
 	case errors.Is(err, gozk.ErrNoNode):
 		return "", 0, nil
 	case err != nil: // and a request may be under way that will set data
-		return "", 0, fmt.Errorf("zk: read policy %s: %w", b.directory.parent, err)
+		return "", 0, fmt.Errorf("zk: read policy %s: %w", b.config.directory.Parent, err)
 	}
 	return string(data), int64(stat.Version), nil
 }
@@ -41,7 +41,7 @@ func (b *Backend) WritePolicy(ctx context.Context, document string, version int6
 		}
 		err := b.setPolicy(c, document, int32(version))
 		if errors.Is(err, gozk.ErrNoNode) && version == 0 {
-			if err := createPath(c, b.directory.parent, b.config.acl); err != nil {
+			if err := createPath(c, b.config.directory.Parent, b.config.acl); err != nil {
 				return err
 			}
 			err = b.setPolicy(c, document, 0)
@@ -56,13 +56,13 @@ func (b *Backend) WritePolicy(ctx context.Context, document string, version int6
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("zk: write policy %s: %w", b.directory.parent, err)
+		return fmt.Errorf("zk: write policy %s: %w", b.config.directory.Parent, err)
 	}
 	return nil
 }
 
 func (b *Backend) setPolicy(c *session.Conn, document string, version int32) error {
-	_, err := c.Set(b.directory.parent, []byte(document), version)
+	_, err := c.Set(b.config.directory.Parent, []byte(document), version)
 	return err
 }
 

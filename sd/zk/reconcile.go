@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/internal/watch"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -39,8 +40,8 @@ func (a *announcer) run(ctx context.Context) {
 
 // reconcileAll reconciles each node that is due, and returns when the next one is.
 func (a *announcer) reconcileAll(c *session.Conn) time.Duration {
-	next := auditInterval
-	ready, again := a.steer(c)
+	next := watch.AuditInterval
+	ready, again := a.readPolicy(c)
 	a.ready = ready
 	if !again.IsZero() {
 		next = min(next, time.Until(again))
@@ -82,14 +83,14 @@ func (a *announcer) isDue(e *entry, c *session.Conn) (desired, bool) {
 
 // reconcile brings the node into state d, or finds it there.
 func (a *announcer) reconcile(c *session.Conn, e *entry, d desired) {
-	e.reconciledOn, e.due = c, time.Now().Add(untilAudit())
+	e.reconciledOn, e.due = c, time.Now().Add(watch.UntilAudit())
 	if d == remove {
 		a.remove(c, e)
 		return
 	}
 	switch why := a.withheld(e); {
 	case d == create && !a.ready:
-		e.due = time.Now().Add(minPolicyRetry)
+		e.due = a.policy.Due()
 	case why != nil:
 		a.withhold(c, e, d, why)
 	case d == withhold && a.turn(e, withhold, create), d == create:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/internal/watch"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -24,7 +25,7 @@ type Backend struct {
 	target    sd.Target
 	session   *session.Session
 	stop      context.CancelFunc // ends the announcer
-	directory *directory
+	directory *watch.Directory
 	announcer *announcer
 }
 
@@ -73,10 +74,10 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 		return nil, fmt.Errorf("zk: open %s: %w", t, err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	d := newDirectory(s, c)
+	d := watch.New(s, c.directory)
 	b := &Backend{c, c.target(t), s, stop, d, newAnnouncer(s, c, d)}
 	s.Start(func(on *session.Conn, e gozk.Event) {
-		b.directory.event(on, e)
+		b.directory.Event(on, e)
 		b.announcer.event(e)
 	})
 	go b.announcer.run(ctx)
@@ -90,7 +91,7 @@ func (b *Backend) Target() sd.Target { return b.target }
 // Watch implements sd.Backend. It runs in its caller's goroutine. Several calls share one watch and
 // one session, and list each for itself: to have one list as well, share an Instancer.
 func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
-	return translate(b.directory.watch(ctx, want, emit))
+	return translate(b.directory.Watch(ctx, want, emit))
 }
 
 // Announce implements sd.Backend. The node is ephemeral, and owned by the session of b. A node that
@@ -119,7 +120,7 @@ func (b *Backend) Err() error {
 	if err := b.session.Err(); err != nil {
 		return translate(err)
 	}
-	return b.directory.diagnosis()
+	return translate(b.directory.Missing())
 }
 
 // Ready implements sd.Waker: what failed for want of a session is worth repeating once there is one.
@@ -151,14 +152,15 @@ type Stats struct {
 // Stats counts from the opening of b.
 func (b *Backend) Stats() Stats {
 	s := b.session.Stats()
+	lists, repaired, using := b.directory.Stats()
 	return Stats{
 		Session:   s.Session,
 		Server:    s.Server,
 		Timeout:   s.Timeout,
 		Dials:     s.Dials,
 		Recreated: s.Generation,
-		Lists:     b.directory.lists.Load(),
-		Repaired:  b.directory.repaired.Load(),
-		Watch:     string(b.directory.watching()),
+		Lists:     lists,
+		Repaired:  repaired,
+		Watch:     string(using),
 	}
 }

@@ -1,4 +1,4 @@
-package zk
+package watch
 
 import (
 	"math/rand/v2"
@@ -7,11 +7,11 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// auditInterval is the time between two comparisons with ZooKeeper, ± 20 %.
-const auditInterval = 30 * time.Second
+// AuditInterval is the time between two comparisons with ZooKeeper, ± 20 %.
+const AuditInterval = 30 * time.Second
 
-// untilAudit returns how long it is to the next audit.
-func untilAudit() time.Duration { return auditInterval*4/5 + rand.N(auditInterval*2/5) }
+// UntilAudit returns how long it is to the next audit.
+func UntilAudit() time.Duration { return AuditInterval*4/5 + rand.N(AuditInterval*2/5) }
 
 // A baseline is the Stat of the parent at one moment, and how many children had been created or
 // deleted by that moment, as far as events tell. The Stat says nothing about events, which come on
@@ -39,7 +39,7 @@ func (b baseline) fits(later baseline) bool {
 
 // scheduleAudit sets when the next audit is due. However much happens, it does not move: audits are
 // for one event that is missing among many.
-func (f *follower) scheduleAudit() { f.auditAt = time.Now().Add(untilAudit()) }
+func (f *follower) scheduleAudit() { f.auditAt = time.Now().Add(UntilAudit()) }
 
 // audit fails if an event was missed, so that everything is armed and read again:
 // https://github.com/prometheus/prometheus/issues/1895 shows a client without. It reports whether

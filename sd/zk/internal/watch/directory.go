@@ -1,4 +1,4 @@
-package zk
+package watch
 
 import (
 	"context"
@@ -19,15 +19,32 @@ import (
 // client may not read (CVE-2024-23944), though the list names it; a watch for children does.
 const maxMissed = 2
 
-// A directory is one znode whose children are the instances. It owns the watch on that path, and
+// ErrMissing is of a directory that a server says there is not.
+var ErrMissing = errors.New("there is no directory")
+
+// Why a Watch ended.
+var (
+	errRemoved  = errors.New("directory removed")
+	errOutdated = errors.New("answers from an older state than was seen before")
+	errMissed   = errors.New("an event was missed")
+)
+
+// A Config says which directory is watched, and how.
+type Config struct {
+	Parent   string // its path
+	Mode     Mode
+	NoPolicy bool // none is followed, whatever the directory says
+}
+
+// A Directory is one znode whose children are the instances. It owns the watch on that path, and
 // nothing else arms one: before ZooKeeper 3.9 a session has one watch mode for a path, and another
 // watch on the same path ends it (https://issues.apache.org/jira/browse/ZOOKEEPER-4466). So there
 // is one persistent watch on a Conn, and its events go to every follower, which is one Watch under
 // way. The followers share their knowledge of the directory as well.
-type directory struct {
+type Directory struct {
 	session  *session.Session
 	parent   string
-	mode     watchMode
+	mode     Mode
 	noPolicy bool
 	lists    atomic.Int64
 	repaired atomic.Int64           // how often an audit found something missing
@@ -39,7 +56,7 @@ type directory struct {
 	armed      *session.Conn // where the persistent watch is
 	tree       *session.Conn // where it was armed, and may be still
 	broken     chan struct{} // closed and replaced when an event was missed
-	using      watchMode     // as last used
+	using      Mode          // as last used
 	size       int           // of the last list
 	newest     gozk.Stat     // of the parent, as of the newest list
 	generation int64         // of the data that newest is about
@@ -48,21 +65,21 @@ type directory struct {
 	refused    time.Time
 }
 
-func newDirectory(s *session.Session, c config) *directory {
-	return &directory{
+func New(s *session.Session, c Config) *Directory {
+	return &Directory{
 		session: s,
-		parent:  c.parent,
-		mode:    c.watch,
+		parent:  c.Parent,
+		mode:    c.Mode,
 		arming:  make(chan struct{}, 1),
 		queues:  map[*queue]struct{}{},
 		broken:  make(chan struct{}),
 
-		noPolicy: c.noPolicy,
+		noPolicy: c.NoPolicy,
 	}
 }
 
-// watch is sd.Backend's Watch. It runs in its caller's goroutine.
-func (d *directory) watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+// Watch is sd.Backend's. It runs in its caller's goroutine.
+func (d *Directory) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 	err := d.follow(ctx, want, emit)
 	select {
 	case <-d.session.Done():
@@ -75,7 +92,7 @@ func (d *directory) watch(ctx context.Context, want sd.Want, emit func(sd.Change
 }
 
 // follow follows the directory for as long as there is one Conn, and returns the reason of its end.
-func (d *directory) follow(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+func (d *Directory) follow(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 	if err := d.refuses(); err != nil {
 		return err
 	}
@@ -91,33 +108,32 @@ func (d *directory) follow(ctx context.Context, want sd.Want, emit func(sd.Chang
 	if why := c.Err(); why != nil && !errors.Is(err, session.ErrNoAddWatch) {
 		err = why
 	}
-	err = d.mode.explain(err)
+	err = d.mode.Explain(err)
 	if errors.Is(err, session.ErrTooLong) { // it will be again, until a person mends it
 		d.refuse(err)
 	}
 	return err
 }
 
-// diagnosis is why a Watch holds on a session that is up, and has no list: nil unless a server has
+// Missing is why a Watch holds on a session that is up, and has no list: nil unless a server has
 // said that there is no directory.
-func (d *directory) diagnosis() error {
+func (d *Directory) Missing() error {
 	server := d.missing.Load()
 	if server == nil {
 		return nil
 	}
-	err := fmt.Errorf("there is no directory %s in the ZooKeeper at %s (connected); nobody has registered there",
-		d.parent, *server)
-	return &markedError{err, sd.ErrNoDirectory}
+	return fmt.Errorf("%w %s in the ZooKeeper at %s (connected); nobody has registered there",
+		ErrMissing, d.parent, *server)
 }
 
 // refuse asks for no list for 10 to 30 s, and has err returned instead.
-func (d *directory) refuse(err error) {
+func (d *Directory) refuse(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.refusal, d.refused = err, time.Now().Add(10*time.Second+rand.N(20*time.Second))
 }
 
-func (d *directory) refuses() error {
+func (d *Directory) refuses() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if time.Now().Before(d.refused) {
@@ -128,7 +144,7 @@ func (d *directory) refuses() error {
 
 // arm sees to it that the events of c are those of a persistent watch on the directory, unless
 // lists are to be used. Broken is closed when one of them was missed.
-func (d *directory) arm(ctx context.Context, c *session.Conn) (broken <-chan struct{}, err error) {
+func (d *Directory) arm(ctx context.Context, c *session.Conn) (broken <-chan struct{}, err error) {
 	select {
 	case d.arming <- struct{}{}:
 	case <-ctx.Done():
@@ -145,7 +161,7 @@ func (d *directory) arm(ctx context.Context, c *session.Conn) (broken <-chan str
 }
 
 // armTree arms the persistent watch. The caller has the turn.
-func (d *directory) armTree(c *session.Conn) (broken <-chan struct{}, err error) {
+func (d *Directory) armTree(c *session.Conn) (broken <-chan struct{}, err error) {
 	d.mu.Lock()
 	d.tree = c // from here on a one-shot watch would end it
 	d.mu.Unlock()
@@ -158,11 +174,11 @@ func (d *directory) armTree(c *session.Conn) (broken <-chan struct{}, err error)
 	return d.broken, nil
 }
 
-// readData returns the directory's data, and sees to it that the next change of them makes an event.
+// ReadData returns the directory's data, and sees to it that the next change of them makes an event.
 // While there is, or may be, a persistent watch on c that one does. Otherwise a one-shot watch on
 // the data is armed, which no child's coming and going reaches; a persistent watch that is armed
 // after it takes its place.
-func (d *directory) readData(c *session.Conn) ([]byte, *gozk.Stat, error) {
+func (d *Directory) ReadData(c *session.Conn) ([]byte, *gozk.Stat, error) {
 	select {
 	case d.arming <- struct{}{}:
 	case <-c.Down():
@@ -181,28 +197,28 @@ func (d *directory) readData(c *session.Conn) ([]byte, *gozk.Stat, error) {
 }
 
 // mayHaveTree reports whether there may be a persistent watch on c, and it is relied on.
-func (d *directory) mayHaveTree(c *session.Conn) bool {
+func (d *Directory) mayHaveTree(c *session.Conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.tree == c && d.using == watchPersistent
+	return d.tree == c && d.using == Persistent
 }
 
 // usePersistent decides how the directory is watched on c.
-func (d *directory) usePersistent(c *session.Conn) bool {
-	distrusted := d.mode == watchAuto && d.repaired.Load() >= maxMissed
-	persistent := d.mode.persistent(c) && !distrusted
+func (d *Directory) usePersistent(c *session.Conn) bool {
+	distrusted := d.mode == Auto && d.repaired.Load() >= maxMissed
+	persistent := d.mode.Persistent(c) && !distrusted
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.using = watchChildren
+	d.using = Children
 	if persistent {
-		d.using = watchPersistent
+		d.using = Persistent
 	}
 	return persistent
 }
 
 // armedOn returns the channel that is closed when an event of the watch on c was missed, or nil if
 // there is no watch on c.
-func (d *directory) armedOn(c *session.Conn) <-chan struct{} {
+func (d *Directory) armedOn(c *session.Conn) <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.armed != c {
@@ -213,7 +229,7 @@ func (d *directory) armedOn(c *session.Conn) <-chan struct{} {
 
 // disarm has the watch on c armed again by the next Watch, because it may have been lost. That is
 // no change to it if it was not.
-func (d *directory) disarm(c *session.Conn) {
+func (d *Directory) disarm(c *session.Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.armed == c {
@@ -222,7 +238,7 @@ func (d *directory) disarm(c *session.Conn) {
 }
 
 // missed notes that an event was missed: every follower arms and reads again.
-func (d *directory) missed() {
+func (d *Directory) missed() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.repaired.Add(1)
@@ -231,8 +247,8 @@ func (d *directory) missed() {
 	d.broken = make(chan struct{})
 }
 
-// event passes an event on to the followers. It does not block.
-func (d *directory) event(c *session.Conn, e gozk.Event) {
+// Event passes an event on to the followers. It does not block.
+func (d *Directory) Event(c *session.Conn, e gozk.Event) {
 	if e.Path != d.parent && d.child(e.Path) == "" {
 		return
 	}
@@ -246,10 +262,10 @@ func (d *directory) event(c *session.Conn, e gozk.Event) {
 }
 
 // child returns the name of the child that path is, or "" if it is none.
-func (d *directory) child(path string) string { return childName(d.parent, path) }
+func (d *Directory) child(path string) string { return childName(d.parent, path) }
 
 // subscribe returns a queue of the events of c from now on.
-func (d *directory) subscribe(c *session.Conn) *queue {
+func (d *Directory) subscribe(c *session.Conn) *queue {
 	q := newQueue(c)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -257,7 +273,7 @@ func (d *directory) subscribe(c *session.Conn) *queue {
 	return q
 }
 
-func (d *directory) unsubscribe(q *queue) {
+func (d *Directory) unsubscribe(q *queue) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.queues, q)
@@ -268,7 +284,7 @@ func (d *directory) unsubscribe(q *queue) {
 // deleted since. A directory that was made later is younger, whatever its zxids: after a wipe they
 // begin again. None lags for two session timeouts and a sync: then the data has gone back, and is
 // believed.
-func (d *directory) admit(stat *gozk.Stat, size int) bool {
+func (d *Directory) admit(stat *gozk.Stat, size int) bool {
 	generation, timeout := d.session.Generation(), d.session.Timeout()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -286,15 +302,16 @@ func (d *directory) admit(stat *gozk.Stat, size int) bool {
 }
 
 // lastSize is how many children there were at the last list.
-func (d *directory) lastSize() int {
+func (d *Directory) lastSize() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.size
 }
 
-// watching says how the directory was watched last.
-func (d *directory) watching() watchMode {
+// Stats says how often the directory was listed, how often an audit found that an event was missed,
+// and how it was watched last.
+func (d *Directory) Stats() (lists, repaired int64, using Mode) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.using
+	return d.lists.Load(), d.repaired.Load(), d.using
 }

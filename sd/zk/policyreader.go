@@ -7,61 +7,62 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/zk/internal/watch"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// A steering is what the announcer knows of the policy. It is read before the first node is created
+// A policyReader is what the announcer knows of the policy. It is read before the first node is created
 // on each Conn, and when it has changed: by a watch on the directory's data alone, or by that of a
-// Watch on the same Backend (see directory.readData). Only the announcer's goroutine uses it.
-type steering struct {
-	following
+// Watch on the same Backend (see watch.Directory.ReadData). Only the announcer's goroutine uses it.
+type policyReader struct {
+	watch.PolicySchedule
 	gate   sd.Gate       // of the last policy that was readable
 	readOn *session.Conn // where that was, and where its changes make events; nil: nowhere
 }
 
-// steer has the policy known on c, as far as it can be. It reports whether a node may be created by
+// readPolicy has the policy known on c, as far as it can be. It reports whether a node may be created by
 // what is known, and when to be called again, if nothing happens before; the zero time is never.
 //
 // A directory that is missing has no policy, and no watch that tells of one. So it is made first,
 // if there is to be a node in it.
-func (a *announcer) steer(c *session.Conn) (ready bool, again time.Time) {
+func (a *announcer) readPolicy(c *session.Conn) (ready bool, again time.Time) {
 	wanted := a.wanted()
 	if a.noPolicy || len(wanted) == 0 {
 		return true, time.Time{}
 	}
-	s := &a.steering
+	p := &a.policy
 	if a.takeChanged() {
-		s.changed()
+		p.Changed()
 	}
-	if wait := time.Until(s.due); !s.due.IsZero() && wait > 0 || s.due.IsZero() && s.readOn == c {
-		return s.readOn == c, s.due
+	if due := p.Due(); due.IsZero() && p.readOn == c || time.Now().Before(due) {
+		return p.readOn == c, due
 	}
-	data, stat, err := a.directory.readData(c)
+	data, stat, err := a.directory.ReadData(c)
 	if errors.Is(err, gozk.ErrNoNode) && !slices.Equal(wanted, []desired{keep}) {
 		if createPath(c, a.parent, a.acl) == nil { // the error will be that of the node
-			data, stat, err = a.directory.readData(c)
+			data, stat, err = a.directory.ReadData(c)
 		}
 	}
 	switch {
 	case c.Err() != nil:
 		return false, time.Time{}
 	case errors.Is(err, gozk.ErrNoNode):
-		s.following, s.readOn = following{}, nil
-		_ = s.gate.Read("")
+		p.PolicySchedule, p.readOn = watch.PolicySchedule{}, nil
+		_ = p.gate.Read("")
 	case errors.Is(err, gozk.ErrNoAuth): // it is not for this registrar to follow
-		s.following, s.readOn = following{}, c
+		p.PolicySchedule, p.readOn = watch.PolicySchedule{}, c
 	case err != nil:
-		if s.failed(time.Now()); !s.lacking {
-			return false, s.due
+		if p.Failed(time.Now()); !p.Lacking() {
+			return false, p.Due()
 		}
-		s.readOn = c
-		return true, s.due
+		p.readOn = c
+		return true, p.Due()
 	default:
-		s.read(stat.Version, 0)
-		s.readOn = c
+		p.Read(stat.Version, 0)
+		p.readOn = c
 		a.herd.size, a.herd.counted = int(stat.NumChildren), time.Now()
-		_ = s.gate.Read(string(data)) // an unreadable one is told by those who watch, and the last stays
+		_ = p.gate.Read(string(data)) // an unreadable one is told by those who watch, and the last stays
 	}
 	a.evaluateAll()
 	return true, time.Time{}
@@ -107,7 +108,7 @@ func (a *announcer) withheld(e *entry) (why error) {
 		return nil
 	}
 	of := policy.Entry{Instance: e.node.instance, Attributes: e.node.attributes}
-	again, why := a.steering.gate.Withheld(of, time.Now())
+	again, why := a.policy.gate.Withheld(of, time.Now())
 	if !again.IsZero() && again.Before(e.due) {
 		e.due = again
 	}
@@ -136,7 +137,7 @@ func (a *announcer) withhold(c *session.Conn, e *entry, d desired, why error) {
 // auditDirectory learns the size of the directory, now and then, and whether an event about the
 // policy was missed.
 func (a *announcer) auditDirectory(c *session.Conn) {
-	if time.Since(a.herd.counted) < auditInterval || len(a.wanted()) == 0 {
+	if time.Since(a.herd.counted) < watch.AuditInterval || len(a.wanted()) == 0 {
 		return
 	}
 	exists, stat, err := c.Exists(a.parent)
@@ -144,8 +145,8 @@ func (a *announcer) auditDirectory(c *session.Conn) {
 		return
 	}
 	a.herd.size, a.herd.counted = int(stat.NumChildren), time.Now()
-	if s := &a.steering; s.known && s.readOn == c && s.version != stat.Version {
-		s.changed()
+	if p := &a.policy; p.readOn == c && p.Differs(stat.Version) {
+		p.Changed()
 		a.wake.Set()
 	}
 }

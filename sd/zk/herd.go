@@ -1,25 +1,10 @@
 package zk
 
 import (
-	"math/rand/v2"
 	"time"
-)
 
-const (
-	largeFleet = 1000                   // names; what many do at once is spread out from there on
-	jitterEach = 100 * time.Microsecond // for each name
-	maxJitter  = 5 * time.Second
+	"example.com/daytime/sd/zk/internal/watch"
 )
-
-// jitter returns how long one of a fleet of n waits when all of them have the same reason to ask
-// ZooKeeper for something costly: nothing in a small fleet, and up to 5 s at random in one of
-// 50,000.
-func jitter(n int) time.Duration {
-	if n <= largeFleet {
-		return 0
-	}
-	return rand.N(min(time.Duration(n)*jitterEach, maxJitter))
-}
 
 // A herd is the fleet as its announcer knows it: when every session has expired at once, the
 // servers do not all register again in the same moment. Only the announcer's goroutine uses it.
@@ -38,7 +23,7 @@ func (h *herd) delay(session int64) time.Duration {
 		return 0
 	}
 	if h.next != session {
-		h.next, h.at = session, time.Now().Add(jitter(h.size))
+		h.next, h.at = session, time.Now().Add(watch.Jitter(h.size))
 	}
 	return max(time.Until(h.at), 0)
 }

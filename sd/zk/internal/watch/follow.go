@@ -1,4 +1,4 @@
-package zk
+package watch
 
 import (
 	"context"
@@ -21,7 +21,7 @@ const (
 // A follower follows a directory on one Conn, for one Watch and in its goroutine: it lists, and
 // then turns events into changes. It ends when the set cannot be vouched for.
 type follower struct {
-	*directory
+	*Directory
 	*session.Conn
 	queue      *queue
 	want       sd.Want
@@ -34,20 +34,20 @@ type follower struct {
 	changes    changes
 	auditAt    time.Time
 	base       baseline
-	policy     following
+	policy     PolicySchedule
 	attributes
 }
 
-func (d *directory) newFollower(
+func (d *Directory) newFollower(
 	c *session.Conn, want sd.Want, emit func(sd.Change),
 ) *follower {
-	return &follower{directory: d, Conn: c, want: want, emit: emit, changes: newChanges()}
+	return &follower{Directory: d, Conn: c, want: want, emit: emit, changes: newChanges()}
 }
 
 // run follows until ctx is done, or the set cannot be vouched for. The watch is armed before the
 // list, so that no change falls between them.
 func (f *follower) run(ctx context.Context) error {
-	f.sleep(ctx, jitter(f.lastSize()))
+	f.sleep(ctx, Jitter(f.lastSize()))
 	f.queue = f.subscribe(f.Conn)
 	defer f.unsubscribe(f.queue)
 	broken, err := f.arm(ctx, f.Conn)
@@ -269,7 +269,7 @@ func (f *follower) note(e event) {
 		f.due[strings.Clone(name)] = struct{}{}
 	case e.Path == f.parent && e.Type == gozk.EventNodeDataChanged && f.followsPolicy():
 		if f.queue.countedData() > f.policy.events { // since it was read
-			f.policy.changed()
+			f.policy.Changed()
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package zk
+package watch
 
 import (
 	"context"
@@ -21,14 +21,14 @@ const (
 	maxPolicyRetry = 2 * time.Second
 )
 
-// A following is what a reader knows of the policy, which is the data of the directory. It reads
+// A PolicySchedule is what a reader knows of the policy, which is the data of the directory. It reads
 // when the list's Stat, an event or an audit says that there is another version:
 //
 //	event                          idle             due              failing
 //	NodeDataChanged                due in 0-100 ms  -                due in 0-100 ms
 //	read, of another version       -                told; idle       told; idle
 //	not readable                   -                failing          again; Lacking after 2 s
-type following struct {
+type PolicySchedule struct {
 	known   bool  // version is the one that was told last
 	version int32 // of the directory's data
 	events  int64 // of that data which had come before it was read
@@ -38,29 +38,38 @@ type following struct {
 	lacking bool      // which was told
 }
 
-// changed notes that there may be another policy.
-func (f *following) changed() {
-	if f.due.IsZero() || !f.failing.IsZero() {
-		f.due = time.Now().Add(rand.N(maxSpread))
+// Due is when to read the policy; the zero time is not before something happens.
+func (p *PolicySchedule) Due() time.Time { return p.due }
+
+// Lacking reports whether a policy that cannot be read was told of.
+func (p *PolicySchedule) Lacking() bool { return p.lacking }
+
+// Differs reports whether version is another one than that which is known.
+func (p *PolicySchedule) Differs(version int32) bool { return p.known && p.version != version }
+
+// Changed notes that there may be another policy.
+func (p *PolicySchedule) Changed() {
+	if p.due.IsZero() || !p.failing.IsZero() {
+		p.due = time.Now().Add(rand.N(maxSpread))
 	}
 }
 
-// read notes that the policy of that version is known.
-func (f *following) read(version int32, events int64) {
-	*f = following{known: true, version: version, events: events}
+// Read notes that the policy of that version is known.
+func (p *PolicySchedule) Read(version int32, events int64) {
+	*p = PolicySchedule{known: true, version: version, events: events}
 }
 
-// failed notes that the policy could not be read, and reports whether that is to be told now.
-func (f *following) failed(now time.Time) (tell bool) {
-	if f.failing.IsZero() {
-		f.failing = now
+// Failed notes that the policy could not be read, and reports whether that is to be told now.
+func (p *PolicySchedule) Failed(now time.Time) (tell bool) {
+	if p.failing.IsZero() {
+		p.failing = now
 	}
-	f.due = now.Add(minPolicyRetry)
-	if now.Sub(f.failing) < policyTimeout {
+	p.due = now.Add(minPolicyRetry)
+	if now.Sub(p.failing) < policyTimeout {
 		return false
 	}
-	f.due = now.Add(maxPolicyRetry)
-	tell, f.lacking = !f.lacking, true
+	p.due = now.Add(maxPolicyRetry)
+	tell, p.lacking = !p.lacking, true
 	return tell
 }
 
@@ -80,10 +89,10 @@ func (f *follower) addPolicy(ctx context.Context, c *sd.Change, base baseline) e
 	case f.policy.known && f.policy.version == stat.Version: // and it was told
 		return nil
 	case f.policy.known: // and an event or an audit says so, too
-		f.policy.changed()
+		f.policy.Changed()
 		return nil
 	case stat.DataLength == 0 && f.persistent:
-		f.policy.read(stat.Version, base.data)
+		f.policy.Read(stat.Version, base.data)
 		c.Policy = &sd.PolicyText{Version: int64(stat.Version)}
 		return nil
 	}
@@ -95,7 +104,7 @@ func (f *follower) addPolicy(ctx context.Context, c *sd.Change, base baseline) e
 		case text != nil:
 			c.Policy = text
 			return nil
-		case f.policy.failed(time.Now()):
+		case f.policy.Failed(time.Now()):
 			f.policy.known = true // as far as it can be
 			c.Lacking.Policy = true
 			return nil
@@ -108,14 +117,14 @@ func (f *follower) addPolicy(ctx context.Context, c *sd.Change, base baseline) e
 // that is longer than a policy can be is not passed on.
 func (f *follower) readPolicy() (*sd.PolicyText, error) {
 	events := f.queue.countedData()
-	data, stat, err := f.readData(f.Conn)
+	data, stat, err := f.ReadData(f.Conn)
 	if down := f.Err(); down != nil {
 		return nil, down
 	}
 	if err != nil || len(data) > policy.MaxSize {
 		return nil, nil
 	}
-	f.policy.read(stat.Version, events)
+	f.policy.Read(stat.Version, events)
 	return &sd.PolicyText{Document: string(data), Version: int64(stat.Version)}, nil
 }
 
@@ -127,7 +136,7 @@ func (f *follower) tellPolicy() error {
 	case err != nil:
 		return err
 	case text == nil:
-		if f.policy.failed(time.Now()) {
+		if f.policy.Failed(time.Now()) {
 			f.emit(sd.Change{Lacking: sd.Want{Policy: true}})
 		}
 	case text.Version != int64(before.version) || before.lacking:

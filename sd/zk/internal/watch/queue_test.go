@@ -1,4 +1,4 @@
-package zk
+package watch
 
 import (
 	"fmt"
@@ -14,17 +14,17 @@ func created(path string) gozk.Event { return gozk.Event{Type: gozk.EventNodeCre
 // Only what concerns the directory or a child of it is taken, and of the Conn that the queue is
 // for. Children that come or go are counted.
 func TestQueueFilters(t *testing.T) {
-	d := newDirectory(unconnected(t))
+	d := unconnected(t)
 	conn, other := &session.Conn{}, &session.Conn{}
 	for path, want := range map[string]string{
-		defaultPath:                         "",
-		defaultPath + "/" + alice:           alice,
-		defaultPath + "/":                   "",
-		defaultPath + "/" + alice + "/node": "",
-		defaultPath + "2/" + alice:          "",
-		"/" + alice:                         "",
-		"":                                  "",
-		"/other" + defaultPath + "/a":       "",
+		parent:                         "",
+		parent + "/" + alice:           alice,
+		parent + "/":                   "",
+		parent + "/" + alice + "/node": "",
+		parent + "2/" + alice:          "",
+		"/" + alice:                    "",
+		"":                             "",
+		"/other" + parent + "/a":       "",
 	} {
 		if have := d.child(path); have != want {
 			t.Errorf("child of %q: want %q, have %q", path, want, have)
@@ -33,12 +33,12 @@ func TestQueueFilters(t *testing.T) {
 			gozk.EventNodeCreated: true, gozk.EventNodeDeleted: true, gozk.EventNodeDataChanged: false, gozk.EventNodeChildrenChanged: false,
 		} {
 			q := d.subscribe(conn)
-			d.event(other, gozk.Event{Type: kind, Path: path})
-			d.event(conn, gozk.Event{Type: kind, Path: path})
+			d.Event(other, gozk.Event{Type: kind, Path: path})
+			d.Event(conn, gozk.Event{Type: kind, Path: path})
 			d.unsubscribe(q)
-			d.event(conn, gozk.Event{Type: kind, Path: path})
+			d.Event(conn, gozk.Event{Type: kind, Path: path})
 			events, overflow := q.drain()
-			if taken := want != "" || path == defaultPath; taken != (len(events) == 1) || overflow {
+			if taken := want != "" || path == parent; taken != (len(events) == 1) || overflow {
 				t.Errorf("%v of %q: want it taken: %t, have %v", kind, path, taken, events)
 			}
 			if counts = counts && want != ""; counts != (q.counted() == 1) {
@@ -95,7 +95,7 @@ func TestQueueKeepsOrder(t *testing.T) {
 
 func BenchmarkQueue(b *testing.B) {
 	q := newQueue(nil)
-	event := created(defaultPath + "/" + alice)
+	event := created(parent + "/" + alice)
 	b.ReportAllocs()
 	for b.Loop() {
 		q.push(event, true)

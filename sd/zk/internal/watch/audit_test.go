@@ -1,0 +1,35 @@
+package watch
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"example.com/daytime/sd"
+)
+
+// An audit that comes before the event of a change is no sign of one that was missed; a change whose
+// event does not come is.
+func TestAuditBeforeItsEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, d, on := connected(t, Config{Parent: parent, Mode: Children})
+		f := d.newFollower(on, sd.Want{}, func(sd.Change) {})
+		f.queue = f.subscribe(on)
+		if err := f.list(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		l.Create(parent+"/"+alice, nil, 0)
+		synctest.Wait() // its event is queued
+		if again, err := f.audit(); !again || err != nil || f.repaired.Load() != 0 {
+			t.Errorf("want another list and nothing repaired, have %t, %v, %d", again, err, f.repaired.Load())
+		}
+		if err := f.list(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		l.ForgetWatches()
+		l.Create(parent+"/"+bob, nil, 0)
+		synctest.Wait()
+		if _, err := f.audit(); err != errMissed || f.repaired.Load() != 1 {
+			t.Errorf("want %v, counted, have %v, %d", errMissed, err, f.repaired.Load())
+		}
+	})
+}
