@@ -15,7 +15,7 @@ const (
 	deniedPause = 10 * time.Second
 )
 
-// A Limiter, a token bucket, bounds how often a Session dials: each server once at once, then
+// A Limiter is a token bucket that bounds how often a Session dials: each server once at once, then
 // one every dialInterval. Without it go-zookeeper dials thousands of times a second when servers
 // accept a session and close the connection. Of the next token there is a part at the beginning,
 // which is drawn, so that clients which lost the same server at one time do not dial in step.

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A Mark, in front of the path of a request, makes it another request on its way out through the
+// A Mark in front of the path of a request makes it another request on its way out through the
 // Guard. The xid, the order, the blocking call and the error stay the library's own, and events
 // reach its callback in any case. The library does not track such a watch, and that is the other
 // half of the point: what it tracks it arms again on reconnect with a data race on lastZxid
