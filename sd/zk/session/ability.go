@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"example.com/daytime/sd/zk/session/internal/wire"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -74,17 +75,17 @@ func (c *Conn) try(opcode int32, lacks error, path string, request func() error)
 		case err == nil:
 			s.clearMissing(c.Server, opcode)
 			return nil
-		case c.replies.code(opcode) == codeUnimplemented:
+		case c.requests.Code(opcode) == codeUnimplemented:
 			weight = certain
 		case c.hasAnswered(opcode, err) && c.checkRead(path) == nil,
-			c.Err() != nil && c.replies.isSuspect(opcode):
+			c.Err() != nil && c.requests.IsSuspect(opcode):
 			weight = suspicion
 		}
 		switch {
 		case weight == 0:
 			return err
 		case s.noteMissing(c.Server, opcode, weight):
-			return fmt.Errorf("%s: %w: %s: %w", c.Server, lacks, c.replies.hint(opcode), err)
+			return fmt.Errorf("%s: %w: %s: %w", c.Server, lacks, c.hint(opcode), err)
 		case c.Err() != nil:
 			return err
 		}
@@ -106,5 +107,17 @@ func (c *Conn) hasAnswered(opcode int32, err error) bool {
 	if errors.As(err, &code) && code.isTransient() || errors.Is(err, gozk.ErrConnectionClosed) {
 		return false
 	}
-	return c.replies.code(opcode) != 0 && c.Err() == nil
+	return c.requests.Code(opcode) != 0 && c.Err() == nil
+}
+
+// hint says which servers refuse an operation in the way in which this one did.
+func (c *Conn) hint(opcode int32) string {
+	switch code := c.requests.Code(opcode); {
+	case code == codeUnimplemented:
+		return "the server is older than ZooKeeper 3.6"
+	case code == codeMarshalling && opcode == wire.OpAddWatch:
+		return "the server may have watchManagerName=...WatchManagerOptimized"
+	default:
+		return "refused twice"
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/zk/session/internal/wire"
 	"example.com/daytime/sd/zk/zkdev"
 )
 
@@ -21,22 +22,22 @@ func TestMissingAbilities(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.isMissing("a:1", opAddWatch) || !s.noteMissing("a:1", opAddWatch, certain) || !s.isMissing("a:1", opAddWatch) {
+	if s.isMissing("a:1", wire.OpAddWatch) || !s.noteMissing("a:1", wire.OpAddWatch, certain) || !s.isMissing("a:1", wire.OpAddWatch) {
 		t.Error("certain: want it missing from then on")
 	}
-	if s.isMissing("b:1", opAddWatch) || s.isMissing("a:1", opMultiRead) {
+	if s.isMissing("b:1", wire.OpAddWatch) || s.isMissing("a:1", wire.OpMultiRead) {
 		t.Error("want another server and another ability there")
 	}
-	if s.noteMissing("b:1", opMultiRead, suspicion) || !s.noteMissing("b:1", opMultiRead, suspicion) {
+	if s.noteMissing("b:1", wire.OpMultiRead, suspicion) || !s.noteMissing("b:1", wire.OpMultiRead, suspicion) {
 		t.Error("two suspicions: want it missing after the second")
 	}
-	s.clearMissing("c:1", opMultiRead)
+	s.clearMissing("c:1", wire.OpMultiRead)
 	for range certain - proved - 1 {
-		if s.noteMissing("c:1", opMultiRead, suspicion) {
+		if s.noteMissing("c:1", wire.OpMultiRead, suspicion) {
 			t.Error("proved: want it there")
 		}
 	}
-	if !s.noteMissing("c:1", opMultiRead, certain) {
+	if !s.noteMissing("c:1", wire.OpMultiRead, certain) {
 		t.Error("proved, and denied since: want it missing")
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"example.com/daytime/sd/zk/session/internal/wire"
 )
 
 // waitTimeout is how long Wait waits for a Conn before it says that there is none.
@@ -127,7 +129,7 @@ func (s *Session) longList(size int64) error {
 	last := s.lastLong
 	s.lastLong = size
 	if last < size*3/4 || last > size*5/4 {
-		return fmt.Errorf("%w of %d bytes: want %d at most", ErrBadFrame, size, maxFrame)
+		return fmt.Errorf("%w of %d bytes: want %d at most", ErrBadFrame, size, wire.MaxFrame)
 	}
-	return tooLong(size)
+	return wire.TooLong(size)
 }

@@ -3,7 +3,9 @@ package session
 import (
 	"context"
 	"net"
+	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -102,4 +104,37 @@ func TestServerMoves(t *testing.T) {
 		dns.set("zookeeper.example.com", "192.0.2.2")
 		l.conn(s, 2*time.Second)
 	})
+}
+
+// A names is a name server for tests.
+type names struct {
+	mu    sync.Mutex
+	of    map[string][]string
+	delay map[string]time.Duration // by network
+}
+
+func (n *names) set(name string, addresses ...string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.of[name] = addresses
+}
+
+func (n *names) lookup(ctx context.Context, network, host string) (found []netip.Addr, err error) {
+	n.mu.Lock()
+	delay := n.delay[network]
+	for _, a := range n.of[host] {
+		if ip := netip.MustParseAddr(a); ip.Is4() == (network == "ip4") {
+			found = append(found, ip)
+		}
+	}
+	n.mu.Unlock()
+	select {
+	case <-time.After(delay):
+	case <-ctx.Done():
+		return nil, &net.DNSError{Err: ctx.Err().Error(), Name: host, IsTimeout: true}
+	}
+	if len(found) == 0 {
+		err = &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	}
+	return found, err
 }

@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/zk/session/internal/wire"
 	"example.com/daytime/sd/zk/zkdev"
 )
 
 // A frame with a wrong length ends the link, and is no list that is too long: the next link is well.
 func TestBadLength(t *testing.T) {
 	for _, op := range []zkdev.Op{zkdev.OpGetChildren2, zkdev.OpExists, zkdev.OpPing} {
-		for _, length := range []int32{-1, -1 << 31, 0, 3, maxFrame + 1, 1 << 30, 1<<31 - 1} {
+		for _, length := range []int32{-1, -1 << 31, 0, 3, wire.MaxFrame + 1, 1 << 30, 1<<31 - 1} {
 			inLab(t, one, func(l *lab) {
 				s, conn := l.connected()
 				l.BadLengthNext(op, length)

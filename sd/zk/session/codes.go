@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"example.com/daytime/sd/zk/session/internal/wire"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -15,7 +16,7 @@ const (
 	codeTimeout        = -7
 	codeLocalSession   = -120
 	codeRequestTimeout = -122
-	codeNeedsSASL      = -124
+	codeNeedsSASL      = wire.CodeNeedsSASL
 	codeQuota          = -125
 	codeThrottled      = -127
 )
@@ -57,7 +58,7 @@ func (e *CodeError) describe() (name, advice string) {
 		-13:               {"no quorum of the new configuration", "start the new servers first"},
 		-14:               {"another reconfiguration is in progress", ""},
 		-113:              {"invalid callback", ""},
-		-119:              {"not a read-only call", "the server has lost its quorum, and takes no changes"},
+		-119:              {"not a read-only call", "the server has no quorum, and takes no changes"},
 		codeLocalSession: {"ephemeral node on a local session",
 			"local sessions cannot hold ephemeral nodes: " +
 				"want localSessionsUpgradingEnabled=true on the servers, or no local sessions"},
@@ -84,40 +85,37 @@ func (e *CodeError) isTransient() bool {
 	return false
 }
 
-// errorOf returns the error that code stands for: go-zookeeper's, where it has one.
+// libraryErrors are the codes for which go-zookeeper has an error.
+var libraryErrors = [...]struct {
+	code int32
+	err  error
+}{
+	{-8, gozk.ErrBadArguments}, {-100, gozk.ErrAPIError}, {-101, gozk.ErrNoNode},
+	{-102, gozk.ErrNoAuth}, {-103, gozk.ErrBadVersion}, {-108, gozk.ErrNoChildrenForEphemerals},
+	{-110, gozk.ErrNodeExists}, {-111, gozk.ErrNotEmpty}, {-112, gozk.ErrSessionExpired},
+	{-114, gozk.ErrInvalidACL}, {-115, gozk.ErrAuthFailed}, {-118, gozk.ErrSessionMoved},
+	{-123, gozk.ErrReconfigDisabled},
+}
+
+// errorOf returns the error that code stands for; 0 is none.
 func errorOf(code int32) error {
-	switch code {
-	case 0:
+	if code == 0 {
 		return nil
-	case -8:
-		return gozk.ErrBadArguments
-	case -100:
-		return gozk.ErrAPIError
-	case -101:
-		return gozk.ErrNoNode
-	case -102:
-		return gozk.ErrNoAuth
-	case -103:
-		return gozk.ErrBadVersion
-	case -108:
-		return gozk.ErrNoChildrenForEphemerals
-	case -110:
-		return gozk.ErrNodeExists
-	case -111:
-		return gozk.ErrNotEmpty
-	case -112:
-		return gozk.ErrSessionExpired
-	case -114:
-		return gozk.ErrInvalidACL
-	case -115:
-		return gozk.ErrAuthFailed
-	case -118:
-		return gozk.ErrSessionMoved
-	case -123:
-		return gozk.ErrReconfigDisabled
-	default:
-		return &CodeError{code}
 	}
+	for _, known := range libraryErrors {
+		if known.code == code {
+			return known.err
+		}
+	}
+	return &CodeError{code}
+}
+
+// named gives a code that a connection has ended for its name.
+func named(err error) error {
+	if code, ok := err.(wire.Code); ok {
+		return errorOf(int32(code))
+	}
+	return err
 }
 
 // explain gives a code that go-zookeeper does not know its name, and adds to a denial by an ACL

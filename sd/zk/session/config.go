@@ -5,10 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"time"
 )
 
 const defaultTimeout = 10 * time.Second
+
+// LookupFunc returns the addresses of a host; network is "ip4" or "ip6". It must return when ctx is
+// done. net.Resolver has it as LookupNetIP.
+type LookupFunc func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
 // DialFunc opens a connection to one ZooKeeper server.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)

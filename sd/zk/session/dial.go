@@ -7,6 +7,9 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"example.com/daytime/sd/zk/session/internal/hosts"
+	"example.com/daytime/sd/zk/session/internal/wire"
 )
 
 // dialTimeout bounds a TCP connection, and TLS on it at least.
@@ -29,12 +32,12 @@ func (p provider) Next() (server string, retryStart bool) {
 // dial is go-zookeeper's dialer. It runs in the Conn's own goroutine.
 func (h *handle) dial(string, string, time.Duration) (net.Conn, error) {
 	h.closeGuard() // go-zookeeper leaves it open after an expiry
-	if err := h.session.limiter.wait(h.ctx, h.plan.size(), h.urgent); err != nil {
+	if err := h.session.limiter.Wait(h.ctx, h.plan.Size(), h.urgent); err != nil {
 		return nil, err
 	}
-	to, err := h.plan.next(h.ctx, h.saving())
+	to, err := h.plan.Next(h.ctx, h.saving())
 	if err != nil {
-		h.dialFailed(server{}, err)
+		h.dialFailed(hosts.Server{}, err)
 		return nil, err
 	}
 	h.session.dials.Add(1)
@@ -45,18 +48,18 @@ func (h *handle) dial(string, string, time.Duration) (net.Conn, error) {
 		return nil, err
 	}
 	// To give up before the next dial is due would gain nothing.
-	timeout := max(h.handshakeTimeout(), h.session.limiter.due())
+	timeout := max(h.handshakeTimeout(), h.session.limiter.Due())
 	h.noteWaiting("no answer to the handshake yet", to)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.server, h.shaking = to, true
-	h.guard = newGuard(conn, timeout, func(shake handshake) { h.onHandshake(to, shake) })
-	h.guard.longList = h.session.longList
+	h.guard = wire.NewGuard(conn, timeout, func(shake wire.Handshake) { h.onHandshake(to, shake) })
+	h.guard.LongList = h.session.longList
 	return h.guard, nil
 }
 
 // connect opens a connection, with TLS and credentials if they are configured.
-func (h *handle) connect(to server) (net.Conn, error) {
+func (h *handle) connect(to hosts.Server) (net.Conn, error) {
 	config := h.session.config
 	secret, err := config.secret()
 	if err != nil {
@@ -69,18 +72,18 @@ func (h *handle) connect(to server) (net.Conn, error) {
 	if err != nil || secret == nil {
 		return conn, err
 	}
-	return &authConn{Conn: conn, secret: secret}, nil
+	return wire.Authenticate(conn, secret), nil
 }
 
 // connectTCP takes a second at most, and less if there is a session to be saved elsewhere.
-func (h *handle) connectTCP(to server) (net.Conn, error) {
+func (h *handle) connectTCP(to hosts.Server) (net.Conn, error) {
 	timeout := dialTimeout
 	if h.saving() {
 		timeout = min(timeout, h.handshakeTimeout())
 	}
 	ctx, cancel := context.WithTimeout(h.ctx, timeout)
 	defer cancel()
-	conn, err := h.session.config.Dial(ctx, "tcp", to.address)
+	conn, err := h.session.config.Dial(ctx, "tcp", to.Address)
 	if err == nil {
 		return conn, nil
 	}
@@ -91,7 +94,7 @@ func (h *handle) connectTCP(to server) (net.Conn, error) {
 	if errors.As(err, &syscall) { // the rest of the text is the address once more
 		err = syscall.Err
 	}
-	if isRefusal(err) { // it was accepted, and closed before connect(2) had returned
+	if wire.IsRefusal(err) { // it was accepted, and closed before connect(2) had returned
 		err = fmt.Errorf("%s (%w: %w)", h.session.config.refusal(), errClosedAtOnce, err)
 	}
 	return nil, fmt.Errorf("%v: %w", to, err)
@@ -99,7 +102,7 @@ func (h *handle) connectTCP(to server) (net.Conn, error) {
 
 // secure does the TLS handshake, for which there is a second, and after rounds in vain the time of
 // a handshake: many clients at once must not keep a server busy with what none of them waits for.
-func (h *handle) secure(conn net.Conn, to server) (net.Conn, error) {
+func (h *handle) secure(conn net.Conn, to hosts.Server) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(h.ctx, max(dialTimeout, h.handshakeTimeout()))
 	defer cancel()
 	secured, err := h.session.config.TLS.secure(ctx, conn, to)
@@ -113,5 +116,5 @@ func (h *handle) handshakeTimeout() time.Duration {
 	h.mu.Lock()
 	timeout := h.timeout
 	h.mu.Unlock()
-	return h.plan.handshakeTimeout(timeout, h.saving())
+	return h.plan.HandshakeTimeout(timeout, h.saving())
 }

@@ -46,10 +46,9 @@
 //
 // # Reading the package
 //
-// Each address of each host is a server (resolve.go), and has its turn in each round of dials
-// (plan.go). A connection is made at a bounded pace (dial.go, pace.go), with TLS and credentials
-// (tls.go, auth.go), and wrapped by a guard, which checks every frame and sends what go-zookeeper
-// does not know (guard.go, reply.go, watch.go, multiread.go). A handle is one client of
-// go-zookeeper, cut into Conns (handle.go, conn.go, requests.go). The Session holds one, or two
-// while it probes (session.go, access.go).
+// Package internal/hosts says which server is dialled next, and when. A connection is made with TLS
+// and credentials (dial.go, tls.go, authfile.go); internal/wire checks every frame on it, and sends
+// what go-zookeeper does not know. A handle is one client of go-zookeeper, cut into Conns (handle.go,
+// conn.go, requests.go, multiread.go, ability.go). The Session holds one, or two while it probes
+// (session.go, access.go).
 package session

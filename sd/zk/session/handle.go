@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/daytime/sd/zk/session/internal/hosts"
+	"example.com/daytime/sd/zk/session/internal/wire"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -22,17 +24,17 @@ type handle struct {
 	session *Session
 	conn    *gozk.Conn
 	events  <-chan gozk.Event // closed when conn has ended
-	plan    *plan
+	plan    *hosts.Plan
 	ctx     context.Context
 	stop    context.CancelFunc // ends dials under way
 	asking  atomic.Int64       // requests that have not returned
 	urgent  signal             // the next dial does not wait
 
 	mu       sync.Mutex
-	guard    *guard               // the current or last connection
-	server   server               // of guard
+	guard    *wire.Guard          // the current or last connection
+	server   hosts.Server         // of guard
 	shaking  bool                 // the handshake of guard is under way
-	last     handshake            // of guard, if it was answered
+	last     wire.Handshake       // of guard, if it was answered
 	timeout  time.Duration        // as negotiated, or as asked for before that
 	up       *Conn                // nil while there is no session
 	held     bool                 // there was a session
@@ -49,7 +51,7 @@ func newHandle(s *Session) *handle {
 	ctx, stop := context.WithCancel(context.Background())
 	h := &handle{
 		session:  s,
-		plan:     newPlan(s.resolver),
+		plan:     hosts.NewPlan(s.resolver),
 		ctx:      ctx,
 		stop:     stop,
 		urgent:   newSignal(),
@@ -64,7 +66,7 @@ func newHandle(s *Session) *handle {
 		gozk.WithDialer(h.dial),
 		gozk.WithHostProvider(provider{h}),
 		gozk.WithEventCallback(h.event),
-		gozk.WithMaxBufferSize(maxFrame),
+		gozk.WithMaxBufferSize(wire.MaxFrame),
 		gozk.WithLogger(silent{}),
 		gozk.WithLogInfo(false),
 	)
@@ -89,34 +91,34 @@ func (h *handle) closeGuard() {
 }
 
 // onHandshake takes in how the handshake with a server ended.
-func (h *handle) onHandshake(to server, shake handshake) {
+func (h *handle) onHandshake(to hosts.Server, shake wire.Handshake) {
 	name := to.String()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.last, h.shaking = shake, false
 	switch {
-	case shake.refused:
+	case shake.Refused:
 		h.refused = time.Now()
 		h.refusals[name] = h.refused
 		h.failed(to, fmt.Errorf("%s: %s", name, h.session.config.refusal()))
-	case errors.Is(shake.err, os.ErrDeadlineExceeded):
+	case errors.Is(shake.Err, os.ErrDeadlineExceeded):
 		h.failed(to, fmt.Errorf("%s: handshake: no answer in time: %w", name, os.ErrDeadlineExceeded))
-	case shake.err != nil:
-		h.failed(to, fmt.Errorf("%s: handshake: %w", name, shake.err))
-	case shake.session == 0:
+	case shake.Err != nil:
+		h.failed(to, fmt.Errorf("%s: handshake: %w", name, shake.Err))
+	case shake.Session == 0:
 		h.failure = fmt.Errorf("%s: %w", name, gozk.ErrSessionExpired)
 		h.held = false
 		h.hurry(name)
 	default:
-		h.timeout, h.failure = shake.timeout, nil
+		h.timeout, h.failure = shake.Timeout, nil
 		clear(h.refusals)
-		h.plan.success()
+		h.plan.Success()
 	}
 }
 
 // hurry has that server, which is known to be well, dialled next, and at once.
 func (h *handle) hurry(server string) {
-	h.plan.prefer(server)
+	h.plan.Prefer(server)
 	h.urgent.set()
 }
 
@@ -134,7 +136,7 @@ func (h *handle) retry(server string) {
 
 // dialFailed notes that there is no connection. One that was closed before it was known here is no
 // proof that the server has seen less than this session: it has not been told.
-func (h *handle) dialFailed(to server, err error) {
+func (h *handle) dialFailed(to hosts.Server, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if errors.Is(err, errClosedAtOnce) {
@@ -144,20 +146,20 @@ func (h *handle) dialFailed(to server, err error) {
 }
 
 // failed notes why a server gave no session. The caller holds the lock. When every server has
-// failed since the last session, a denial slows the dials down; but not as long as there is a session to
-// be saved: it may be over in a moment, as when a server loads another certificate.
-func (h *handle) failed(to server, err error) {
+// failed since the last session, a denial slows the dials down; but not as long as there is a
+// session to be saved: it may be over in a moment, as when a server loads another certificate.
+func (h *handle) failed(to hosts.Server, err error) {
 	h.failure = err
 	if errors.Is(err, os.ErrDeadlineExceeded) { // of a handshake, TLS's included
-		h.plan.timedOut()
+		h.plan.TimedOut()
 	}
-	if h.plan.failure(to) && errors.Is(err, ErrDenied) && !h.isSaving() {
-		h.session.limiter.denied()
+	if h.plan.Failure(to) && errors.Is(err, ErrDenied) && !h.isSaving() {
+		h.session.limiter.Denied()
 	}
 }
 
 // noteWaiting notes what is waited for now, for reason. It does not wait.
-func (h *handle) noteWaiting(what string, to server) {
+func (h *handle) noteWaiting(what string, to hosts.Server) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.doing = fmt.Sprintf("%v: %s", to, what)
@@ -208,12 +210,12 @@ func (h *handle) event(e gozk.Event) {
 	case e.State == gozk.StateHasSession:
 		h.held = true
 		h.up = &Conn{
-			Session: h.last.session,
-			Server:  h.server.String(),
-			handle:  h,
-			since:   time.Now(),
-			replies: h.guard.replies,
-			down:    make(chan struct{}),
+			Session:  h.last.Session,
+			Server:   h.server.String(),
+			handle:   h,
+			since:    time.Now(),
+			requests: h.guard.Requests,
+			down:     make(chan struct{}),
 		}
 	case e.State == gozk.StateDisconnected && up != nil:
 		close(up.down)
@@ -263,5 +265,5 @@ func (h *handle) close() (confirmed bool) {
 	h.closeGuard()
 	for range h.events {
 	}
-	return up != nil && up.replies.endOfSession()
+	return up != nil && up.requests.EndedSession()
 }

@@ -1,183 +1,86 @@
 package session
 
 import (
-	"encoding/binary"
+	"errors"
 	"fmt"
-	"strconv"
-	"sync"
 
+	"example.com/daytime/sd/zk/session/internal/wire"
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// A multiRead is one request for several nodes under way. Go-zookeeper does not know the request:
-// to the library it is a sync of a marked path, in whose place the guard sends it. The body of the
-// reply is kept from the library, which gets an empty path instead.
-type multiRead struct {
-	mark  string // the path of the sync
-	paths []string
+// maxReads is how many nodes are read with one request.
+const maxReads = 500
 
-	mu       sync.Mutex
-	xid      int32
-	answered bool
-	body     []byte
-	err      error
+// A Read is what MultiRead has read of one node.
+type Read struct {
+	Data []byte
+	Stat gozk.Stat
+	Err  error // such as go-zookeeper's ErrNoNode and ErrNoAuth, or ErrTooLong
 }
 
-// prepare makes the request known to the guard.
-func (r *replies) prepare(paths []string) *multiRead {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.marked++
-	read := &multiRead{mark: markRead + strconv.Itoa(r.marked), paths: paths}
-	r.reads[read.mark] = read
-	return read
-}
-
-// forget drops what is known of the request.
-func (r *replies) forget(read *multiRead) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.reads, read.mark)
-	if r.readOf[read.xid] == read {
-		delete(r.readOf, read.xid)
-	}
-}
-
-// send returns the request in place of the sync of mark with the given xid, or nil if it is not of
-// this connection.
-func (r *replies) send(mark string, xid []byte) []byte {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	read := r.reads[mark]
-	if read == nil {
-		return nil
-	}
-	read.mu.Lock()
-	defer read.mu.Unlock()
-	read.xid = int32(binary.BigEndian.Uint32(xid))
-	r.readOf[read.xid] = read
-	return multiReadRequest(xid, read.paths)
-}
-
-// reading reports whether a multiRead is under way.
-func (r *replies) reading() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.readOf) > 0
-}
-
-// multiReadOf returns the multiRead that xid is the reply to, or nil.
-func (r *replies) multiReadOf(xid int32) *multiRead {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.readOf[xid]
-}
-
-// answer notes the body of the reply, or why there is none.
-func (m *multiRead) answer(body []byte, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.answered, m.body, m.err = true, body, err
-}
-
-func (m *multiRead) result() (body []byte, answered bool, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.body, m.answered, m.err
-}
-
-// multiReadRequest encodes a getData without a watch for each path. Each begins with a header: the
-// operation, whether it is the end, and an error code that means nothing in a request.
-func multiReadRequest(xid []byte, paths []string) []byte {
-	b := append(make([]byte, 4), xid...)
-	b = appendWords(b, opMultiRead)
-	for _, path := range paths {
-		b = appendWords(b, opGetData)
-		b = append(b, 0)
-		b = appendWords(b, -1, int32(len(path)))
-		b = append(b, path...)
-		b = append(b, 0)
-	}
-	b = appendWords(b, opError)
-	b = append(b, 1)
-	b = appendWords(b, -1)
-	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
-	return b
-}
-
-func appendWords(b []byte, words ...int32) []byte {
-	for _, w := range words {
-		b = binary.BigEndian.AppendUint32(b, uint32(w))
-	}
-	return b
-}
-
-// decodeReads decodes the results of a multiRead of n nodes: data and Stat, or an error code, of
-// each, and an end.
-func decodeReads(body []byte, n int) ([]Read, error) {
-	d := decoder{rest: body}
-	reads := make([]Read, 0, n)
-	for {
-		op, end := d.int32(), d.bool()
-		d.int32() // the error code, once more
-		if d.failed || end {
-			break
+// MultiRead reads the data of the nodes, 500 with one request (opcode 22, ZooKeeper 3.6,
+// https://issues.apache.org/jira/browse/ZOOKEEPER-1407), and returns them in the same order. A
+// reply over 16 MiB is asked for again in halves. The error is that of a whole request; it matches
+// ErrNoMultiRead if the server has none, as before ZooKeeper 3.6, or refuses it twice for whatever
+// reason while all else is well.
+func (c *Conn) MultiRead(paths []string) ([]Read, error) {
+	reads := make([]Read, 0, len(paths))
+	for len(paths) > 0 {
+		n := min(len(paths), maxReads)
+		some, err := c.multiRead(paths[:n])
+		if err != nil {
+			return nil, err
 		}
-		var r Read
-		switch op {
-		case opGetData:
-			r.Data, r.Stat = d.bytes(), d.stat()
-		case opError:
-			r.Err = errorOf(d.int32())
-		default:
-			return nil, fmt.Errorf("multiRead: result of operation %d", op)
-		}
-		reads = append(reads, r)
-	}
-	if d.failed || len(reads) != n {
-		return nil, fmt.Errorf("multiRead: %d whole results for %d nodes in %d bytes",
-			len(reads), n, len(body))
+		reads, paths = append(reads, some...), paths[n:]
 	}
 	return reads, nil
 }
 
-// A decoder takes values off the front of a reply. After a failure all it returns is zero.
-type decoder struct {
-	rest   []byte
-	failed bool
+// multiRead reads the nodes with one request, or with more if the reply is too long.
+func (c *Conn) multiRead(paths []string) ([]Read, error) {
+	if c.handle.session.isMissing(c.Server, wire.OpMultiRead) {
+		return nil, fmt.Errorf("%s: %w", c.Server, ErrNoMultiRead)
+	}
+	body, err := c.askMultiRead(paths)
+	switch {
+	case errors.Is(err, ErrTooLong) && len(paths) == 1:
+		return []Read{{Err: err}}, nil
+	case errors.Is(err, ErrTooLong):
+		first, err := c.multiRead(paths[:len(paths)/2])
+		if err != nil {
+			return nil, err
+		}
+		second, err := c.multiRead(paths[len(paths)/2:])
+		return append(first, second...), err
+	case err != nil:
+		return nil, err
+	}
+	reads := make([]Read, 0, len(paths))
+	err = wire.EachRead(body, len(paths), func(data []byte, stat gozk.Stat, code wire.Code) {
+		reads = append(reads, Read{data, stat, errorOf(int32(code))})
+	})
+	return reads, err
 }
 
-func (d *decoder) take(n int) []byte {
-	if d.failed || n > len(d.rest) {
-		d.failed = true
-		return make([]byte, min(n, 8))
+// askMultiRead sends one request, and returns the body of the reply.
+func (c *Conn) askMultiRead(paths []string) (body []byte, err error) {
+	var tooLong error
+	err = c.try(wire.OpMultiRead, ErrNoMultiRead, paths[0], func() error {
+		read := c.requests.Prepare(paths)
+		defer c.requests.Forget(read)
+		_, err := c.Sync(read.Mark)
+		var answered bool
+		body, answered, tooLong = read.Result()
+		switch {
+		case tooLong != nil:
+			return nil
+		case err == nil && !answered: // sent on a later connection, as a sync of nobody's path
+			return ErrDisconnected
+		}
+		return err
+	})
+	if err == nil {
+		err = tooLong
 	}
-	b := d.rest[:n:n]
-	d.rest = d.rest[n:]
-	return b
-}
-
-func (d *decoder) bool() bool   { return d.take(1)[0] != 0 }
-func (d *decoder) int32() int32 { return int32(binary.BigEndian.Uint32(d.take(4))) }
-func (d *decoder) int64() int64 { return int64(binary.BigEndian.Uint64(d.take(8))) }
-
-// bytes takes a length and as many bytes; null is nil.
-func (d *decoder) bytes() []byte {
-	n := d.int32()
-	if n <= 0 {
-		return nil
-	}
-	b := d.take(int(n))
-	if d.failed {
-		return nil
-	}
-	return b
-}
-
-func (d *decoder) stat() gozk.Stat {
-	return gozk.Stat{
-		Czxid: d.int64(), Mzxid: d.int64(), Ctime: d.int64(), Mtime: d.int64(),
-		Version: d.int32(), Cversion: d.int32(), Aversion: d.int32(), EphemeralOwner: d.int64(),
-		DataLength: d.int32(), NumChildren: d.int32(), Pzxid: d.int64(),
-	}
+	return body, err
 }

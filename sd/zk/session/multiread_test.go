@@ -6,15 +6,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/zk/session/internal/wire"
 	"example.com/daytime/sd/zk/zktest"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -81,84 +79,6 @@ func waitFor(t *testing.T, s *Session) *Conn {
 	}
 }
 
-// reader is a guard to which a multiRead of n paths was given, as request 5, and what it sent.
-func reader(n int, pieces ...[]byte) (*guard, *multiRead) {
-	g := sent(opSync, pieces...)
-	g.Conn.(*stream).sink = io.Discard
-	read := g.replies.prepare(slices.Repeat([]string{"/a"}, n))
-	g.Write(request(word(5), opSync, []byte(read.mark), nil))
-	return g, read
-}
-
-// result encodes the result of one read.
-func result(op uint32, body ...byte) []byte {
-	return slices.Concat(word(op), []byte{0}, word(0), body)
-}
-
-var (
-	endOfReads = slices.Concat(word(1<<32-1), []byte{1}, word(1<<32-1))
-	noNode     = result(1<<32-1, word(1<<32-101)...)
-	plain      = result(opGetData, slices.Concat(word(1), []byte("x"), make([]byte, 68))...)
-)
-
-// Whatever stands in the reply, the library gets an empty path, and the caller whole results or an
-// error.
-func TestMultiReadReplies(t *testing.T) {
-	for name, c := range map[string]struct {
-		body []byte
-		want string // of the two reads, or the error
-	}{
-		"two":          {slices.Concat(plain, noNode, endOfReads), "[x <nil>] [ zk: node does not exist]"},
-		"null data":    {slices.Concat(result(opGetData, slices.Concat(word(1<<32-1), make([]byte, 68))...), plain, endOfReads), "[ <nil>] [x <nil>]"},
-		"unknown code": {slices.Concat(result(1<<32-1, word(1<<32-110)...), plain, endOfReads), "[ zk: node already exists] [x <nil>]"},
-		"one":          {slices.Concat(plain, endOfReads), "1 whole results for 2 nodes"},
-		"three":        {slices.Concat(plain, plain, plain, endOfReads), "3 whole results for 2 nodes"},
-		"no end":       {slices.Concat(plain, plain), "2 whole results for 2 nodes"},
-		"nothing":      {nil, "0 whole results"},
-		"endless data": {result(opGetData, word(1<<31-1)...), "whole results"},
-		"half a Stat":  {slices.Concat(plain, plain[:40], endOfReads)[:90], "whole results"},
-		"another":      {result(opExists, make([]byte, 68)...), "result of operation 3"},
-	} {
-		for at := 1; at <= len(c.body)+20; at += 7 {
-			reply := answer(5, 0, c.body...)
-			g, read := reader(2, slices.Concat(reply, answer(6, 0))[:at], slices.Concat(reply, answer(6, 0))[at:])
-			passed, bad := verdict(g)
-			if want := slices.Concat(answer(5, 0, word(0)...), answer(6, 0)); !bytes.Equal(want, passed) || bad != nil {
-				t.Fatalf("%s, cut at %d: want %q handed on, have %q, %v", name, at, want, passed, bad)
-			}
-			body, answered, err := read.result()
-			if !answered || err != nil {
-				t.Fatalf("%s: want a body, have %t, %v", name, answered, err)
-			}
-			reads, err := decodeReads(body, 2)
-			have := fmt.Sprint(err)
-			if err == nil {
-				have = fmt.Sprintf("[%s %v] [%s %v]", reads[0].Data, reads[0].Err, reads[1].Data, reads[1].Err)
-			}
-			if !strings.Contains(have, c.want) {
-				t.Fatalf("%s: want %s, have %s", name, c.want, have)
-			}
-			g.replies.forget(read)
-			if len(g.replies.reads)+len(g.replies.readOf)+len(g.replies.pending) != 0 {
-				t.Fatalf("%s: want nothing kept, have %+v", name, g.replies)
-			}
-		}
-	}
-}
-
-// A reply that is too long is skipped, and the connection goes on.
-func TestMultiReadTooLong(t *testing.T) {
-	long := answer(5, 0, make([]byte, maxFrame)...)
-	g, read := reader(2, long, answer(6, 0))
-	passed, bad := verdict(g)
-	if want := slices.Concat(answer(5, 0, word(0)...), answer(6, 0)); !bytes.Equal(want, passed) || bad != nil {
-		t.Errorf("want %q handed on, have %q, %v", want, passed, bad)
-	}
-	if _, _, err := read.result(); !errors.Is(err, ErrTooLong) {
-		t.Errorf("want %v, have %v", ErrTooLong, err)
-	}
-}
-
 // A server that does not answer but closes the connection is asked twice; one that has answered
 // once is not doubted.
 func TestMultiReadThatIsCutOff(t *testing.T) {
@@ -191,7 +111,7 @@ type cutsMultiRead struct {
 }
 
 func (c *cutsMultiRead) Write(b []byte) (int, error) {
-	if *c.cutting && len(b) > 12 && binary.BigEndian.Uint32(b[8:]) == opMultiRead {
+	if *c.cutting && len(b) > 12 && binary.BigEndian.Uint32(b[8:]) == wire.OpMultiRead {
 		c.Close()
 		return 0, net.ErrClosed
 	}
@@ -214,21 +134,5 @@ func TestMultiReadOnAConnThatGoesDown(t *testing.T) {
 			t.Error("want an error, have none")
 		}
 		l.Thaw()
-	})
-}
-
-// FuzzDecodeReads decodes anything: whole results or an error, and never more than there was.
-func FuzzDecodeReads(f *testing.F) {
-	f.Add(slices.Concat(plain, noNode, endOfReads), 2)
-	f.Add([]byte{}, 1)
-	f.Fuzz(func(t *testing.T, body []byte, n int) {
-		reads, err := decodeReads(body, min(max(n, 0), 100))
-		total := 0
-		for _, r := range reads {
-			total += len(r.Data)
-		}
-		if err == nil && len(reads) != min(max(n, 0), 100) || total > len(body) {
-			t.Errorf("want %d reads of %d bytes at most, have %d of %d, %v", n, len(body), len(reads), total, err)
-		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/daytime/sd/zk/session/internal/hosts"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -19,8 +20,8 @@ const maxOwned = 100
 // may be called concurrently.
 type Session struct {
 	config   Config
-	resolver *resolver               // shared by both handles
-	limiter  *rateLimiter            // shared by both handles
+	resolver *hosts.Resolver         // shared by both handles
+	limiter  *hosts.Limiter          // shared by both handles
 	events   func(*Conn, gozk.Event) // set by Start
 	dials    atomic.Int64
 	wake     signal // a handle has changed
@@ -52,8 +53,8 @@ func New(c Config) (*Session, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Session{
 		config:   c,
-		resolver: newResolver(ctx, c.Hosts, c.Lookup),
-		limiter:  newRateLimiter(len(c.Hosts)),
+		resolver: hosts.NewResolver(ctx, c.Hosts, c.Lookup),
+		limiter:  hosts.NewLimiter(len(c.Hosts)),
 		wake:     newSignal(),
 		ctx:      ctx,
 		cancel:   cancel,
@@ -114,7 +115,7 @@ func (s *Session) run() {
 	closing.Go(s.dropProbe)
 	confirmed := s.current.close()
 	closing.Wait()
-	s.resolver.wait()
+	s.resolver.Wait()
 	s.publish(nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/zk/session/internal/wire"
 )
 
 // isProbing reports whether s has a second client. The caller has waited for all goroutines; the
@@ -95,7 +96,7 @@ func TestAdoption(t *testing.T) {
 				k.current = newHandle(k) // it gets nowhere
 				k.probe = newHandle(k)
 				old, probe := k.current, k.probe
-				probed := &Conn{handle: probe, Session: 7, Server: server, since: time.Now(), replies: newReplies(), down: make(chan struct{})}
+				probed := &Conn{handle: probe, Session: 7, Server: server, since: time.Now(), requests: wire.NewRequests(), down: make(chan struct{})}
 				probe.mu.Lock()
 				probe.up = probed
 				probe.mu.Unlock()
@@ -186,7 +187,7 @@ func TestOwned(t *testing.T) {
 
 // A Conn without a server, for what only looks at its session.
 func newConn(session int64) *Conn {
-	return &Conn{Session: session, replies: newReplies(), down: make(chan struct{})}
+	return &Conn{Session: session, requests: wire.NewRequests(), down: make(chan struct{})}
 }
 
 // Before Start there is nothing, and Close ends it.

@@ -9,6 +9,8 @@ import (
 	"net"
 	"os"
 	"strings"
+
+	"example.com/daytime/sd/zk/session/internal/hosts"
 )
 
 // A TLS names PEM files. They are read at every dial, so that a certificate can be replaced while
@@ -60,10 +62,10 @@ func (t TLS) load() (*tls.Config, error) {
 
 // secure does the handshake over conn, which it closes if that fails. The server must prove that it
 // is the host as it is configured: what a name resolves to is in the hands of others.
-func (t TLS) secure(ctx context.Context, conn net.Conn, to server) (net.Conn, error) {
+func (t TLS) secure(ctx context.Context, conn net.Conn, to hosts.Server) (net.Conn, error) {
 	config, err := t.load()
 	if err == nil {
-		config.ServerName, _, err = net.SplitHostPort(to.host)
+		config.ServerName, _, err = net.SplitHostPort(to.Host)
 	}
 	if err != nil {
 		conn.Close()

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/zk/session/internal/hosts"
 )
 
 // authority writes the certificate of a server, which is for example.com and 127.0.0.1.
@@ -52,7 +53,7 @@ func TestCertificateIsOfTheName(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		to := server{host: host, address: remote.Listener.Addr().String()}
+		to := hosts.Server{Host: host, Address: remote.Listener.Addr().String()}
 		secured, err := TLS{CA: ca}.secure(t.Context(), conn, to)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: want %q, have %v", host, want, err)
@@ -92,7 +93,7 @@ func TestHintOfTLS(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 			defer cancel()
-			_, err = TLS{CA: authority(t, old)}.secure(ctx, conn, server{host: "other.example.org:2281", address: c.addr})
+			_, err = TLS{CA: authority(t, old)}.secure(ctx, conn, hosts.Server{Host: "other.example.org:2281", Address: c.addr})
 			if err == nil || strings.Contains(err.Error(), hint) != c.want {
 				t.Errorf("want a hint %t, have %v", c.want, err)
 			}

@@ -1,4 +1,4 @@
-package session
+package hosts
 
 import (
 	"context"
@@ -15,36 +15,37 @@ const (
 	deniedPause = 10 * time.Second
 )
 
-// A rateLimiter, a token bucket, bounds how often a Session dials: each server once at once, then
+// A Limiter is a token bucket that bounds how often a Session dials: each server once at once, then
 // one every dialInterval. Without it go-zookeeper dials thousands of times a second when servers
 // accept a session and close the connection. Of the next token there is a part at the beginning,
 // which is drawn, so that clients which lost the same server at one time do not dial in step.
 //
 // A dial that is urgent does not wait, and owes its token: those after it wait longer.
-type rateLimiter struct {
+type Limiter struct {
 	mu     sync.Mutex
 	burst  float64 // how many servers there are
 	tokens float64
 	last   time.Time
 }
 
-func newRateLimiter(servers int) *rateLimiter {
+// NewLimiter returns a Limiter for so many servers. The first dials do not wait.
+func NewLimiter(servers int) *Limiter {
 	burst := float64(servers)
-	return &rateLimiter{burst: burst, tokens: burst + rand.Float64(), last: time.Now()}
+	return &Limiter{burst: burst, tokens: burst + rand.Float64(), last: time.Now()}
 }
 
-// denied makes the next dial wait for 10 s: the servers refuse the client itself, only a person can
+// Denied makes the next dial wait for 10 s: the servers refuse the client itself, only a person can
 // mend that, and every try leaves a session behind on a server.
-func (l *rateLimiter) denied() {
+func (l *Limiter) Denied() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refill()
 	l.tokens = min(l.tokens, 0) + 1 - float64(deniedPause)/float64(dialInterval)
 }
 
-// wait returns when the next dial is due, of so many servers, when it has become urgent, or when
+// Wait returns when the next dial is due, of so many servers, when it has become urgent, or when
 // ctx is done.
-func (l *rateLimiter) wait(ctx context.Context, servers int, urgent signal) error {
+func (l *Limiter) Wait(ctx context.Context, servers int, urgent <-chan struct{}) error {
 	timer := time.NewTimer(l.take(servers))
 	defer timer.Stop()
 	select {
@@ -60,7 +61,7 @@ func (l *rateLimiter) wait(ctx context.Context, servers int, urgent signal) erro
 }
 
 // take takes a token, and returns how long to wait until it is there.
-func (l *rateLimiter) take(servers int) time.Duration {
+func (l *Limiter) take(servers int) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refill()
@@ -75,8 +76,8 @@ func (l *rateLimiter) take(servers int) time.Duration {
 	return time.Duration(-l.tokens * jitter * float64(dialInterval))
 }
 
-// due returns how long a dial would have to wait now.
-func (l *rateLimiter) due() time.Duration {
+// Due returns how long a dial would have to wait now.
+func (l *Limiter) Due() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refill()
@@ -84,7 +85,7 @@ func (l *rateLimiter) due() time.Duration {
 }
 
 // refill adds the tokens of the time that has passed.
-func (l *rateLimiter) refill() {
+func (l *Limiter) refill() {
 	now := time.Now()
 	l.tokens += float64(now.Sub(l.last)) / float64(dialInterval)
 	l.last = now

@@ -1,14 +1,12 @@
-package session
+package wire
 
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -16,8 +14,8 @@ const (
 	// minFrame is the reply header. Go-zookeeper slices a shorter frame without looking, which ends
 	// the process.
 	minFrame = 16
-	// maxFrame bounds what a reply may allocate: 600,000 names of 21 bytes.
-	maxFrame = 16 << 20
+	// MaxFrame bounds what a reply may allocate: 600,000 names of 21 bytes.
+	MaxFrame = 16 << 20
 	// maxConnectFrame is well above the 37 bytes of a connect reply.
 	maxConnectFrame = 256
 	// frameHead is how much of a frame is looked at: all of what is checked to its end, which is
@@ -28,7 +26,7 @@ const (
 	minProgress = 4 << 10
 )
 
-// A guard is a connection to ZooKeeper that keeps go-zookeeper v1.0.4 out of trouble it cannot get
+// A Guard is a connection to ZooKeeper that keeps go-zookeeper v1.0.4 out of trouble it cannot get
 // out of by itself:
 //
 //   - It waits up to 6.67 session timeouts for a connect reply
@@ -39,20 +37,20 @@ const (
 //   - It gives a frame two thirds of the session timeout to arrive, whatever its length. The guard
 //     lets a long list go on as long as it is arriving.
 //   - It waits for ever for a reply while pings are answered. The guard closes the connection to a
-//     server that answers nothing else (see replies).
+//     server that answers nothing else (see Requests).
 //   - A frame that is short, or that announces a vector longer than itself, or a session without a
 //     timeout, panics or exhausts memory. The guard closes the connection.
 //   - It has no persistent watches and no multiRead, and trouble with the other watches. The guard
-//     asks for all of them (see watch.go).
+//     asks for all of them (see marks.go).
 //
 // It also learns from the connect reply what go-zookeeper does not tell.
-type guard struct {
+type Guard struct {
 	net.Conn
 	handshakeBy time.Time
-	onHandshake func(handshake) // called once, by Read or Close
-	longList    func(size int64) error
+	onHandshake func(Handshake)        // called once, by Read or Close
+	Requests    *Requests              // under way
+	LongList    func(size int64) error // the error for a list of over MaxFrame; TooLong by default
 	once        sync.Once
-	replies     *replies
 	asked       bool // the connect request was sent
 
 	// The library reads in one goroutine at a time.
@@ -65,29 +63,31 @@ type guard struct {
 	ready       []byte // what is handed on before them
 }
 
-// A handshake is how an attempt to connect ended.
-type handshake struct {
-	session int64         // 0: the session has expired, or err
-	timeout time.Duration // as negotiated
-	refused bool          // the server closed the connection instead of an answer
-	err     error
+// A Handshake is how an attempt to connect ended.
+type Handshake struct {
+	Session int64         // 0: the session has expired, or Err
+	Timeout time.Duration // as negotiated
+	Refused bool          // the server closed the connection instead of an answer
+	Err     error
 }
 
-func newGuard(conn net.Conn, handshakeTimeout time.Duration, onHandshake func(handshake)) *guard {
-	g := &guard{
+// NewGuard returns a Guard around conn. The handshake has that time from now, and onHandshake is
+// called once when it has ended, by Read, Write or Close.
+func NewGuard(conn net.Conn, handshakeTimeout time.Duration, onHandshake func(Handshake)) *Guard {
+	g := &Guard{
 		Conn:        conn,
 		handshakeBy: time.Now().Add(handshakeTimeout),
 		onHandshake: onHandshake,
-		longList:    tooLong,
-		replies:     newReplies(),
+		LongList:    TooLong,
+		Requests:    NewRequests(),
 	}
 	g.in = bufio.NewReaderSize(source{g}, 4+frameHead)
 	return g
 }
 
 // SetReadDeadline sets the deadline that go-zookeeper asks for, but never one after the end of the
-// handshake while that is under way.
-func (g *guard) SetReadDeadline(t time.Time) error {
+// Handshake while that is under way.
+func (g *Guard) SetReadDeadline(t time.Time) error {
 	g.readTimeout, g.arrived = 0, 0
 	switch {
 	case !g.greeted && (t.IsZero() || t.After(g.handshakeBy)):
@@ -99,7 +99,7 @@ func (g *guard) SetReadDeadline(t time.Time) error {
 }
 
 // A source is the connection below a guard. Bytes that arrive give the rest of a frame more time.
-type source struct{ *guard }
+type source struct{ *Guard }
 
 func (s source) Read(b []byte) (int, error) {
 	n, err := s.Conn.Read(b)
@@ -111,7 +111,7 @@ func (s source) Read(b []byte) (int, error) {
 }
 
 // Read hands a frame on once its beginning has been checked.
-func (g *guard) Read(b []byte) (int, error) {
+func (g *Guard) Read(b []byte) (int, error) {
 	if len(g.ready) == 0 && g.left == 0 {
 		if err := g.nextFrame(); err != nil {
 			return 0, err
@@ -124,30 +124,30 @@ func (g *guard) Read(b []byte) (int, error) {
 	}
 	n, err := g.in.Read(b[:min(len(b), g.left)])
 	if g.left -= n; g.left == 0 && g.long {
-		g.replies.heard() // nothing else could come meanwhile
+		g.Requests.heard() // nothing else could come meanwhile
 	}
 	return n, err
 }
 
 // nextFrame checks the next frame. A bad one closes the connection.
-func (g *guard) nextFrame() error {
+func (g *Guard) nextFrame() error {
 	bad, err := g.inspect()
 	switch {
 	case bad != nil:
-		g.replies.refuse(bad)
+		g.Requests.refuse(bad)
 		g.Conn.Close()
-		g.settle(handshake{err: bad})
+		g.settle(Handshake{Err: bad})
 		return bad
 	case err != nil:
-		g.settle(handshake{err: err, refused: isRefusal(err)})
+		g.settle(Handshake{Err: err, Refused: IsRefusal(err)})
 	}
 	return err
 }
 
 // inspect reads the beginning of a frame. It returns what is wrong with it, or an error of the
 // connection.
-func (g *guard) inspect() (bad, err error) {
-	if bad := g.replies.refusal(); bad != nil { // the last frame said so
+func (g *Guard) inspect() (bad, err error) {
+	if bad := g.Requests.Refusal(); bad != nil { // the last frame said so
 		return bad, nil
 	}
 	prefix, err := g.in.Peek(4)
@@ -158,16 +158,16 @@ func (g *guard) inspect() (bad, err error) {
 	if bad := g.checkSize(size); bad != nil {
 		return bad, nil
 	}
-	if g.replies.reading() {
+	if g.Requests.reading() {
 		head, err := g.in.Peek(4 + minFrame)
 		if err != nil {
 			return nil, err
 		}
-		if read := g.replies.multiReadOf(int32(binary.BigEndian.Uint32(head[4:]))); read != nil {
+		if read := g.Requests.multiReadOf(int32(binary.BigEndian.Uint32(head[4:]))); read != nil {
 			return nil, g.divert(read, size)
 		}
 	}
-	if size > maxFrame {
+	if size > MaxFrame {
 		return g.tooLong(size)
 	}
 	head, err := g.in.Peek(4 + int(min(size, frameHead)))
@@ -182,21 +182,21 @@ func (g *guard) inspect() (bad, err error) {
 }
 
 // tooLong tells what is wrong with a frame of more than is accepted. Only a list can be so long.
-func (g *guard) tooLong(size int64) (bad, err error) {
-	if g.replies.isPending(opGetChildren2) {
+func (g *Guard) tooLong(size int64) (bad, err error) {
+	if g.Requests.isPending(opGetChildren2) {
 		head, err := g.in.Peek(4 + minFrame)
 		if err != nil {
 			return nil, err
 		}
-		if g.replies.isList(head[4:]) {
-			return g.longList(size), nil
+		if g.Requests.isList(head[4:]) {
+			return g.LongList(size), nil
 		}
 	}
-	return fmt.Errorf("%w of %d bytes: want %d at most", ErrBadFrame, size, maxFrame), nil
+	return fmt.Errorf("%w of %d bytes: want %d at most", ErrBadFrame, size, MaxFrame), nil
 }
 
 // checkSize checks the length of a frame.
-func (g *guard) checkSize(size int64) error {
+func (g *Guard) checkSize(size int64) error {
 	switch {
 	case size > maxConnectFrame && !g.greeted:
 		return noConnectReply(size)
@@ -208,19 +208,19 @@ func (g *guard) checkSize(size int64) error {
 
 // divert takes the reply to a multiRead out of the stream. The library gets its header, with an
 // empty path behind it. One that is too long is skipped.
-func (g *guard) divert(read *multiRead, size int64) error {
+func (g *Guard) divert(read *MultiRead, size int64) error {
 	head := make([]byte, 4+minFrame, 4+minFrame+4)
 	if _, err := io.ReadFull(g.in, head); err != nil {
 		return err
 	}
-	if err := g.replies.received(int(size), head[4:]); err != nil {
+	if err := g.Requests.received(int(size), head[4:]); err != nil {
 		return err
 	}
-	if size > maxFrame {
+	if size > MaxFrame {
 		if _, err := io.CopyN(io.Discard, g.in, size-minFrame); err != nil {
 			return err
 		}
-		read.answer(nil, tooLong(size))
+		read.answer(nil, TooLong(size))
 	} else {
 		body := make([]byte, size-minFrame)
 		if _, err := io.ReadFull(g.in, body); err != nil {
@@ -228,64 +228,53 @@ func (g *guard) divert(read *multiRead, size int64) error {
 		}
 		read.answer(body, nil)
 	}
-	g.replies.heard()
+	g.Requests.heard()
 	g.ready = append(head, 0, 0, 0, 0)
 	binary.BigEndian.PutUint32(g.ready, minFrame+4)
 	return nil
 }
 
 // Write sends one request. It never reports an error.
-func (g *guard) Write(b []byte) (int, error) {
-	out := g.replies.unmark(b)
+func (g *Guard) Write(b []byte) (int, error) {
+	out := g.Requests.unmark(b)
 	if g.asked {
-		g.replies.sent(out)
+		g.Requests.sent(out)
 	}
 	g.asked = true
 	if _, err := g.Conn.Write(out); err != nil {
-		g.settle(handshake{err: err, refused: isRefusal(err)})
+		g.settle(Handshake{Err: err, Refused: IsRefusal(err)})
 		g.Conn.Close()
 	}
 	return len(b), nil
 }
 
 // Close closes the connection; a handshake that was under way has failed.
-func (g *guard) Close() error {
-	g.settle(handshake{err: net.ErrClosed})
+func (g *Guard) Close() error {
+	g.settle(Handshake{Err: net.ErrClosed})
 	return g.Conn.Close()
 }
 
-func (g *guard) settle(h handshake) { g.once.Do(func() { g.onHandshake(h) }) }
+func (g *Guard) settle(h Handshake) { g.once.Do(func() { g.onHandshake(h) }) }
 
 // checkFrame looks at the beginning of one frame: all of it, or frameHead bytes.
-func (g *guard) checkFrame(size int, head []byte) error {
+func (g *Guard) checkFrame(size int, head []byte) error {
 	if g.greeted {
-		return g.replies.received(size, head)
+		return g.Requests.received(size, head)
 	}
 	if len(head) < 20 {
 		return fmt.Errorf("%w of %d bytes in place of a connect reply", ErrBadFrame, size)
 	}
-	h := handshake{
-		timeout: time.Duration(int32(binary.BigEndian.Uint32(head[4:]))) * time.Millisecond,
-		session: int64(binary.BigEndian.Uint64(head[8:])),
+	h := Handshake{
+		Timeout: time.Duration(int32(binary.BigEndian.Uint32(head[4:]))) * time.Millisecond,
+		Session: int64(binary.BigEndian.Uint64(head[8:])),
 	}
 	password := binary.BigEndian.Uint32(head[16:])
-	if int64(password) > int64(size) || h.session != 0 && h.timeout <= 0 {
+	if int64(password) > int64(size) || h.Session != 0 && h.Timeout <= 0 {
 		return fmt.Errorf("%w: connect reply with a timeout of %v and a password of %d bytes",
-			ErrBadFrame, h.timeout, password)
+			ErrBadFrame, h.Timeout, password)
 	}
 	g.greeted = true
-	g.replies.begin(h.timeout)
+	g.Requests.begin(h.Timeout)
 	g.settle(h)
 	return nil
-}
-
-// isRefusal reports whether the other side closed the connection without a word, rather than time
-// having run out, or the reason being known.
-func isRefusal(err error) bool {
-	if errors.Is(err, ErrDenied) || errors.Is(err, errUnproved) {
-		return false
-	}
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
-		errors.Is(err, io.ErrClosedPipe)
 }

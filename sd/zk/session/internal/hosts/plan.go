@@ -1,4 +1,4 @@
-package session
+package hosts
 
 import (
 	"context"
@@ -13,28 +13,29 @@ const (
 	minTurns     = 2 // of a server in a third of the session timeout
 )
 
-// A plan says which server a handle dials next. It goes in rounds: in each, every server has one
+// A Plan says which server a handle dials next. It goes in rounds: in each, every server has one
 // turn, in an order that is drawn anew. Names are looked up at the beginning of a round, and what
 // is found meanwhile joins it.
-type plan struct {
-	resolver *resolver
+type Plan struct {
+	resolver *Resolver
 
 	mu        sync.Mutex
-	tried     map[server]bool // in this round; nil before its beginning
-	failed    map[server]bool // since the last session
-	last      server          // the last to have a turn; not the first in the next round
+	tried     map[Server]bool // in this round; nil before its beginning
+	failed    map[Server]bool // since the last session
+	last      Server          // the last to have a turn; not the first in the next round
 	preferred string          // a server, which has the next turn
 	slow      bool            // a server did not answer in time in this round
 	rounds    int             // in which one did not, since the last session
 }
 
-func newPlan(r *resolver) *plan {
-	return &plan{resolver: r, failed: map[server]bool{}}
+// NewPlan returns a Plan over the servers that r knows.
+func NewPlan(r *Resolver) *Plan {
+	return &Plan{resolver: r, failed: map[Server]bool{}}
 }
 
-// next returns the next server. It blocks only while there is none and lookups are under way. While
-// there is a session to be saved, rounds do not count.
-func (p *plan) next(ctx context.Context, saving bool) (server, error) {
+// Next returns the next server. It blocks only while there is none and lookups are under way, or
+// until ctx is done. While there is a session to be saved, rounds do not count.
+func (p *Plan) Next(ctx context.Context, saving bool) (Server, error) {
 	for {
 		p.begin()
 		v := p.resolver.view()
@@ -47,28 +48,28 @@ func (p *plan) next(ctx context.Context, saving bool) (server, error) {
 			continue
 		case !v.looking:
 			p.end(false)
-			return server{}, v.err
+			return Server{}, v.err
 		}
 		select {
 		case <-v.changed:
 		case <-ctx.Done():
-			return server{}, ctx.Err()
+			return Server{}, ctx.Err()
 		}
 	}
 }
 
 // begin begins a round, if none is under way.
-func (p *plan) begin() {
+func (p *Plan) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.tried == nil {
-		p.tried = map[server]bool{}
+		p.tried = map[Server]bool{}
 		p.resolver.refresh()
 	}
 }
 
 // end ends a round in which no server gave a session.
-func (p *plan) end(counts bool) {
+func (p *Plan) end(counts bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if counts && p.slow {
@@ -77,21 +78,21 @@ func (p *plan) end(counts bool) {
 	p.tried, p.slow = nil, false
 }
 
-// timedOut notes that a server did not answer in time.
-func (p *plan) timedOut() {
+// TimedOut notes that a server did not answer in time.
+func (p *Plan) TimedOut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.slow = true
 }
 
 // pick draws one of those that had no turn yet in this round.
-func (p *plan) pick(servers []server) (s server, ok bool) {
+func (p *Plan) pick(servers []Server) (s Server, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	left := make([]server, 0, len(servers))
+	left := make([]Server, 0, len(servers))
 	for _, s := range servers {
 		if s.String() == p.preferred {
-			left = []server{s}
+			left = []Server{s}
 			break
 		}
 		if !p.tried[s] && (s != p.last || len(p.tried) > 0 || len(servers) == 1) {
@@ -99,23 +100,23 @@ func (p *plan) pick(servers []server) (s server, ok bool) {
 		}
 	}
 	if len(left) == 0 {
-		return server{}, false
+		return Server{}, false
 	}
 	s = left[rand.IntN(len(left))]
 	p.tried[s], p.last, p.preferred = true, s, ""
 	return s, true
 }
 
-// prefer gives the server of that name the next turn, whether or not it had one in this round.
-func (p *plan) prefer(name string) {
+// Prefer gives the server of that name the next turn, whether or not it had one in this round.
+func (p *Plan) Prefer(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.preferred = name
 }
 
-// failure notes that s gave no session, and reports whether every server has failed since the last
+// Failure notes that s gave no session, and reports whether every server has failed since the last
 // session.
-func (p *plan) failure(s server) (all bool) {
+func (p *Plan) Failure(s Server) (all bool) {
 	v := p.resolver.view()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,24 +129,24 @@ func (p *plan) failure(s server) (all bool) {
 	return true
 }
 
-// success notes that a server gave a session. The next round begins with another one.
-func (p *plan) success() {
+// Success notes that a server gave a session. The next round begins with another one.
+func (p *Plan) Success() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tried, p.slow, p.rounds = nil, false, 0
 	clear(p.failed)
 }
 
-// size is how many servers there are, one at least.
-func (p *plan) size() int { return max(1, len(p.resolver.view().servers)) }
+// Size is how many servers there are, one at least.
+func (p *Plan) Size() int { return max(1, len(p.resolver.view().servers)) }
 
-// handshakeTimeout is how long one server may take for its connect reply. When the loss of a
+// HandshakeTimeout is how long one server may take for its connect reply. When the loss of a
 // connection is noticed, a third of the session timeout is left, in which every server has its
 // turn, and a single one has two. When there is no session to be saved the time doubles with each
 // round in which it was too short: a new session waits for a commit, and a slow disk must not cause
 // a storm of dials.
-func (p *plan) handshakeTimeout(session time.Duration, saving bool) time.Duration {
-	n := time.Duration(p.size())
+func (p *Plan) HandshakeTimeout(session time.Duration, saving bool) time.Duration {
+	n := time.Duration(p.Size())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if saving {

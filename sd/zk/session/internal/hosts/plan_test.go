@@ -1,4 +1,4 @@
-package session
+package hosts
 
 import (
 	"context"
@@ -7,21 +7,20 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
 // fixedPlan returns a plan over hosts that need no lookup.
-func fixedPlan(hosts ...string) *plan {
-	return newPlan(newResolver(context.Background(), hosts, nil))
+func fixedPlan(hosts ...string) *Plan {
+	return NewPlan(NewResolver(context.Background(), hosts, nil))
 }
 
 // draw returns the next server's name.
-func draw(t *testing.T, p *plan) string {
+func draw(t *testing.T, p *Plan) string {
 	t.Helper()
-	next, err := p.next(t.Context(), false)
+	next, err := p.Next(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +42,7 @@ func TestRounds(t *testing.T) {
 					t.Fatalf("%d hosts: have %d rounds in round %d", n, p.rounds, round)
 				}
 				seen = append(seen, draw(t, p))
-				p.timedOut()
+				p.TimedOut()
 			}
 			if n > 1 && seen[0] == last {
 				t.Errorf("%d hosts: %s has two turns one after the other", n, last)
@@ -57,7 +56,7 @@ func TestRounds(t *testing.T) {
 		if n > 2 && len(orders) < 4 {
 			t.Errorf("%d hosts: want many orders, have %d", n, len(orders))
 		}
-		p.success()
+		p.Success()
 		for range 3 * n { // refused, and not slow
 			draw(t, p)
 		}
@@ -83,9 +82,9 @@ func TestRoundsBeginAnywhere(t *testing.T) {
 // A preferred server comes next, once; a name that is nobody's changes nothing.
 func TestPrefer(t *testing.T) {
 	p := fixedPlan("a:1", "b:1", "c:1")
-	p.prefer("d:1")
+	p.Prefer("d:1")
 	first := draw(t, p)
-	p.prefer(first)
+	p.Prefer(first)
 	if second := draw(t, p); second != first {
 		t.Errorf("want %s again, have %s", first, second)
 	}
@@ -124,66 +123,39 @@ func TestHandshakeTimeout(t *testing.T) {
 		}
 		p := fixedPlan(hosts...)
 		p.rounds = c.rounds
-		if have := p.handshakeTimeout(c.session, c.saving); have != c.want {
+		if have := p.HandshakeTimeout(c.session, c.saving); have != c.want {
 			t.Errorf("%+v: have %v", c, have)
 		}
 	}
 }
 
-// A names is a name server for tests.
+// A names is what a name server knows: addresses, or an error.
 type names struct {
-	mu      sync.Mutex
-	of      map[string][]string
-	delay   map[string]time.Duration // by network
-	err     error
-	lookups int
+	addresses []string
+	err       error
 }
 
-func (n *names) set(name string, addresses ...string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.of[name] = addresses
-}
-
-func (n *names) fail(err error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.err = err
-}
-
-func (n *names) lookup(ctx context.Context, network, host string) ([]netip.Addr, error) {
-	n.mu.Lock()
-	n.lookups++
-	delay, err := n.delay[network], n.err
-	var found []netip.Addr
-	for _, a := range n.of[host] {
+// lookup answers at once.
+func (n *names) lookup(_ context.Context, network, _ string) (found []netip.Addr, err error) {
+	for _, a := range n.addresses {
 		if ip := netip.MustParseAddr(a); ip.Is4() == (network == "ip4") {
 			found = append(found, ip)
 		}
 	}
-	n.mu.Unlock()
-	select {
-	case <-time.After(delay):
-	case <-ctx.Done():
-		return nil, &net.DNSError{Err: ctx.Err().Error(), Name: host, IsTimeout: true}
+	if n.err == nil && len(found) == 0 {
+		return nil, &net.DNSError{Err: "no such host", IsNotFound: true}
 	}
-	if err == nil && len(found) == 0 {
-		err = &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
-	}
-	return found, err
+	return found, n.err
 }
 
 // A name with several addresses is as many servers; what it stands for is asked in every round, and
 // kept while that fails.
 func TestResolvedTargets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dns := &names{of: map[string][]string{}}
-		dns.set("zk.example.com", "192.0.2.1", "192.0.2.2", "2001:db8::1", "192.0.2.1")
-		ctx, cancel := context.WithCancel(t.Context())
-		r := newResolver(ctx, []string{"zk.example.com:2181", "192.0.2.9:2181"}, dns.lookup)
-		defer r.wait()
-		defer cancel()
-		p := newPlan(r)
+		dns := &names{addresses: []string{"192.0.2.1", "192.0.2.2", "2001:db8::1", "192.0.2.1"}}
+		r := NewResolver(t.Context(), []string{"zk.example.com:2181", "192.0.2.9:2181"}, dns.lookup)
+		defer r.Wait()
+		p := NewPlan(r)
 		draw(t, p)
 		round := func() (seen []string) {
 			p.end(true)
@@ -203,15 +175,15 @@ func TestResolvedTargets(t *testing.T) {
 		}
 		for _, step := range []struct {
 			does string
-			do   func()
+			now  names
 			want []string
 		}{
-			{"nothing", func() {}, all},
-			{"fails", func() { dns.fail(&net.DNSError{Err: "server misbehaving"}) }, all},
-			{"has none left", func() { dns.fail(nil); dns.set("zk.example.com") }, all},
-			{"has another", func() { dns.set("zk.example.com", "192.0.2.3") }, []string{"192.0.2.9:2181", "zk.example.com/192.0.2.3:2181"}},
+			{"nothing", *dns, all},
+			{"fails", names{err: &net.DNSError{Err: "server misbehaving"}}, all},
+			{"has none left", names{}, all},
+			{"has another", names{addresses: []string{"192.0.2.3"}}, []string{"192.0.2.9:2181", "zk.example.com/192.0.2.3:2181"}},
 		} {
-			step.do()
+			*dns = step.now // no lookup is under way
 			round()
 			if have := round(); !slices.Equal(have, step.want) {
 				t.Errorf("the name server %s: want %q, have %q", step.does, step.want, have)
@@ -220,18 +192,30 @@ func TestResolvedTargets(t *testing.T) {
 	})
 }
 
+// slow is a lookup that takes its time, by network, and then finds an IPv4 address.
+func slow(ip4, ip6 time.Duration) lookup {
+	return func(ctx context.Context, network, host string) ([]netip.Addr, error) {
+		delay := map[string]time.Duration{"ip4": ip4, "ip6": ip6}[network]
+		select {
+		case <-time.After(delay):
+			return (&names{addresses: []string{"192.0.2.1"}}).lookup(ctx, network, host)
+		case <-ctx.Done():
+			return nil, &net.DNSError{Err: ctx.Err().Error(), Name: host, IsTimeout: true}
+		}
+	}
+}
+
 // Next waits for a name only as long as there is nothing else to dial, and tells why there is none.
 func TestSlowLookups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dns := &names{of: map[string][]string{}, delay: map[string]time.Duration{"ip4": 1200 * time.Millisecond, "ip6": time.Hour}}
-		dns.set("zk.example.com", "192.0.2.1")
+		const takes = 1200 * time.Millisecond
 		ctx, cancel := context.WithCancel(t.Context())
-		r := newResolver(ctx, []string{"zk.example.com:2181"}, dns.lookup)
-		defer r.wait()
+		r := NewResolver(ctx, []string{"zk.example.com:2181"}, slow(takes, time.Hour))
+		defer r.Wait()
 		defer cancel()
-		p, start := newPlan(r), time.Now()
-		if have := draw(t, p); have != "zk.example.com/192.0.2.1:2181" || time.Since(start) != 1200*time.Millisecond {
-			t.Errorf("want the address after 1.2s, have %s after %v", have, time.Since(start))
+		p, start := NewPlan(r), time.Now()
+		if have := draw(t, p); have != "zk.example.com/192.0.2.1:2181" || time.Since(start) != takes {
+			t.Errorf("want the address after %v, have %s after %v", takes, have, time.Since(start))
 		}
 		start = time.Now()
 		for range 5 {
@@ -242,27 +226,26 @@ func TestSlowLookups(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		dns := &names{delay: map[string]time.Duration{"ip4": time.Hour, "ip6": time.Hour}}
-		r := newResolver(t.Context(), []string{"zk.example.com:2181"}, dns.lookup)
+		r := NewResolver(t.Context(), []string{"zk.example.com:2181"}, slow(time.Hour, time.Hour))
 		start := time.Now()
-		_, err := newPlan(r).next(t.Context(), false)
+		_, err := NewPlan(r).Next(t.Context(), false)
 		var timeout *net.DNSError
 		if !errors.As(err, &timeout) || !timeout.IsTimeout || time.Since(start) != lookupTimeout {
 			t.Errorf("want a lookup's timeout after %v, have %v after %v", lookupTimeout, err, time.Since(start))
 		}
-		r.wait()
+		r.Wait()
 	})
 }
 
 // A name may have thousands of addresses; a few are dialled.
 func TestManyAddresses(t *testing.T) {
-	dns := &names{of: map[string][]string{}}
+	dns := &names{}
 	for n := range 250 {
-		dns.of["zk.example.com"] = append(dns.of["zk.example.com"], fmt.Sprintf("192.0.2.%d", n))
+		dns.addresses = append(dns.addresses, fmt.Sprintf("192.0.2.%d", n))
 	}
-	r := newResolver(t.Context(), []string{"zk.example.com:2181"}, dns.lookup)
+	r := NewResolver(t.Context(), []string{"zk.example.com:2181"}, dns.lookup)
 	r.refresh()
-	r.wait()
+	r.Wait()
 	if have := len(r.view().servers); have != maxAddresses {
 		t.Errorf("servers: want %d, have %d", maxAddresses, have)
 	}

@@ -1,4 +1,4 @@
-package session
+package hosts
 
 import (
 	"context"
@@ -20,36 +20,35 @@ const (
 	maxAddresses = 16
 )
 
-// LookupFunc returns the addresses of a host; network is "ip4" or "ip6". It must return when ctx is
-// done. net.Resolver has it as LookupNetIP.
-type LookupFunc func(ctx context.Context, network, host string) ([]netip.Addr, error)
-
-// A server is one address of a configured host.
-type server struct {
-	host    string // as configured, host:port; a certificate must prove it
-	address string // what is dialled: ip:port, or host if the dialer resolves it
-	place   int    // of host in the configuration, where it may stand twice
+// A Server is one address of a configured host.
+type Server struct {
+	Host    string // as configured, host:port; a certificate must prove it
+	Address string // for a dialer: ip:port, or Host if the dialer resolves it
+	place   int    // of Host in the configuration, where it may stand twice
 }
 
 // String is the address, behind the name that it was found under: zk.example.com/192.0.2.1:2181.
-func (s server) String() string {
-	if s.host == s.address {
-		return s.host
+func (s Server) String() string {
+	if s.Host == s.Address {
+		return s.Host
 	}
-	name, _, _ := net.SplitHostPort(s.host)
-	return name + "/" + s.address
+	name, _, _ := net.SplitHostPort(s.Host)
+	return name + "/" + s.Address
 }
 
-// A resolver knows the servers of the configured hosts. Lookups run beside the dials: of each name
+// A lookup returns the addresses of a host; network is ip4 or ip6.
+type lookup = func(ctx context.Context, network, host string) ([]netip.Addr, error)
+
+// A Resolver knows the servers of the configured hosts. Lookups run beside the dials: of each name
 // one for IPv4 and one for IPv6, so that a name server that drops one kind of question does not
 // hold up the answer to the other. The last result is kept while lookups fail.
-type resolver struct {
-	lookup LookupFunc
+type Resolver struct {
+	lookup lookup
 	ctx    context.Context
 	active sync.WaitGroup // lookups under way
 
 	mu      sync.Mutex
-	fixed   []server // addresses, and names that the dialer resolves
+	fixed   []Server // addresses, and names that the dialer resolves
 	records []*record
 	changed chan struct{} // closed and replaced when a lookup ends
 }
@@ -60,19 +59,19 @@ type record struct {
 	host    string // host:port
 	place   int
 	other   *record
-	servers []server
+	servers []Server
 	looking bool  // a lookup is under way
 	err     error // of the last lookup
 }
 
-// newResolver returns a resolver whose lookups end with ctx. Without lookup, names are left to the
+// NewResolver returns a resolver whose lookups end with ctx. Without lookup, names are left to the
 // dialer.
-func newResolver(ctx context.Context, hosts []string, lookup LookupFunc) *resolver {
-	r := &resolver{lookup: lookup, ctx: ctx, changed: make(chan struct{})}
+func NewResolver(ctx context.Context, hosts []string, lookup lookup) *Resolver {
+	r := &Resolver{lookup: lookup, ctx: ctx, changed: make(chan struct{})}
 	for n, host := range hosts {
 		name, _, _ := net.SplitHostPort(host)
 		if _, err := netip.ParseAddr(name); err == nil || lookup == nil {
-			r.fixed = append(r.fixed, server{host, host, n})
+			r.fixed = append(r.fixed, Server{host, host, n})
 			continue
 		}
 		ip4 := &record{network: "ip4", host: host, place: n}
@@ -84,7 +83,7 @@ func newResolver(ctx context.Context, hosts []string, lookup LookupFunc) *resolv
 }
 
 // refresh begins the lookups of which none is under way.
-func (r *resolver) refresh() {
+func (r *Resolver) refresh() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, rec := range r.records {
@@ -96,16 +95,16 @@ func (r *resolver) refresh() {
 }
 
 // resolve looks one record up.
-func (r *resolver) resolve(rec *record) {
+func (r *Resolver) resolve(rec *record) {
 	ctx, cancel := context.WithTimeout(r.ctx, lookupTimeout)
 	defer cancel()
 	name, port, _ := net.SplitHostPort(rec.host)
 	found, err := r.lookup(ctx, rec.network, name)
 	rand.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
-	servers := make([]server, 0, maxAddresses)
+	servers := make([]Server, 0, maxAddresses)
 	for _, ip := range found[:min(len(found), maxAddresses)] {
 		address := net.JoinHostPort(ip.Unmap().String(), port)
-		servers = append(servers, server{rec.host, address, rec.place})
+		servers = append(servers, Server{rec.host, address, rec.place})
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -124,13 +123,13 @@ func isNotFound(err error) bool {
 
 // A view is what a resolver knows at one time.
 type view struct {
-	servers []server
+	servers []Server
 	looking bool            // lookups are under way
 	changed <-chan struct{} // closed when one ends
 	err     error           // of a lookup that failed
 }
 
-func (r *resolver) view() view {
+func (r *Resolver) view() view {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	v := view{changed: r.changed, servers: slices.Clone(r.fixed)}
@@ -148,5 +147,5 @@ func (r *resolver) view() view {
 	return v
 }
 
-// wait returns when no lookup is under way. The resolver's context is done.
-func (r *resolver) wait() { r.active.Wait() }
+// Wait returns when no lookup is under way. The resolver's context is done.
+func (r *Resolver) Wait() { r.active.Wait() }

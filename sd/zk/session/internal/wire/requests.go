@@ -1,56 +1,56 @@
-package session
+package wire
 
 import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
 
-const (
-	pingXid  = -2
-	statSize = 68 // bytes of a node's Stat
-)
+const statSize = 68 // bytes of a node's Stat
 
-// A replies is what a guard knows of the requests under way on its connection, and of their
-// replies. Three kinds of replies are checked: one with a vector, because go-zookeeper believes its
-// length; one to a multi, because it reads past the end; and one that it does not tell of.
+// Requests are the requests under way on a connection, and what is known of their replies. Three
+// kinds of replies are checked: one with a vector, because go-zookeeper believes its length; one to
+// a multi, because it reads past the end; and one that it does not tell of.
 //
 // A server answers the requests of a connection in order, pings among them. One that answers pings
 // alone, for as long as a session lasts, is of no use, though it keeps the session alive.
-type replies struct {
+type Requests struct {
 	mu       sync.Mutex
 	timeout  time.Duration         // of the session
 	pending  map[int32]int32       // opcode by xid
 	silent   time.Time             // since when there is no reply to what is pending
-	reads    map[string]*multiRead // by mark
-	readOf   map[int32]*multiRead  // by xid
+	reads    map[string]*MultiRead // by mark
+	readOf   map[int32]*MultiRead  // by xid
 	marked   int                   // multiReads so far
 	codes    map[int32]int32       // of the last replies, by opcode
-	suspect  bool                  // see isSuspect
+	suspect  bool                  // see IsSuspect
 	ended    bool                  // the server has ended the session, as it was asked to
 	refusing error                 // why the guard has closed the connection, if it has
 }
 
-func newReplies() *replies {
-	return &replies{
+// NewRequests returns the Requests of a connection that is not there yet.
+func NewRequests() *Requests {
+	return &Requests{
 		pending: map[int32]int32{},
-		reads:   map[string]*multiRead{},
-		readOf:  map[int32]*multiRead{},
+		reads:   map[string]*MultiRead{},
+		readOf:  map[int32]*MultiRead{},
 		codes:   map[int32]int32{},
 	}
 }
 
 // begin notes the session timeout.
-func (r *replies) begin(timeout time.Duration) {
+func (r *Requests) begin(timeout time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.timeout = timeout
 }
 
 // sent notes a request.
-func (r *replies) sent(packet []byte) {
+func (r *Requests) sent(packet []byte) {
 	if len(packet) < 12 {
 		return
 	}
@@ -67,14 +67,14 @@ func (r *replies) sent(packet []byte) {
 }
 
 // heard notes that the server is answering a request.
-func (r *replies) heard() {
+func (r *Requests) heard() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.silent = time.Now()
 }
 
 // received checks the beginning of a reply.
-func (r *replies) received(size int, head []byte) error {
+func (r *Requests) received(size int, head []byte) error {
 	xid := int32(binary.BigEndian.Uint32(head))
 	code := int32(binary.BigEndian.Uint32(head[12:]))
 	r.mu.Lock()
@@ -87,8 +87,8 @@ func (r *replies) received(size int, head []byte) error {
 	r.silent = time.Now()
 	r.codes[opcode] = code
 	switch {
-	case code == codeNeedsSASL: // the server closes the connection after it
-		r.refusing = errorOf(code)
+	case code == CodeNeedsSASL: // the server closes the connection after it
+		r.refusing = Code(code)
 	case opcode == opCloseSession:
 		r.ended = code == 0
 	case code != 0: // there is nothing after the header
@@ -102,7 +102,7 @@ func (r *replies) received(size int, head []byte) error {
 
 // checkSilence returns an error if xid is a ping's, and nothing else has been answered for a whole
 // session timeout. Events are no answers.
-func (r *replies) checkSilence(xid int32) error {
+func (r *Requests) checkSilence(xid int32) error {
 	if xid != pingXid || len(r.pending) == 0 || time.Since(r.silent) < r.timeout {
 		return nil
 	}
@@ -110,19 +110,14 @@ func (r *replies) checkSilence(xid int32) error {
 }
 
 // isPending reports whether a request with that opcode is.
-func (r *replies) isPending(opcode int32) bool {
+func (r *Requests) isPending(opcode int32) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, o := range r.pending {
-		if o == opcode {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(slices.Collect(maps.Values(r.pending)), opcode)
 }
 
 // isList reports whether a frame begins like the reply to a getChildren2.
-func (r *replies) isList(head []byte) bool {
+func (r *Requests) isList(head []byte) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	opcode, found := r.pending[int32(binary.BigEndian.Uint32(head))]
@@ -179,17 +174,17 @@ func checkMulti(size int, body []byte) error {
 	}
 }
 
-// code returns the error code of the last reply to a request with that opcode; 0 is none.
-func (r *replies) code(opcode int32) int32 {
+// Code returns the error code of the last reply to a request with that opcode; 0 is none.
+func (r *Requests) Code(opcode int32) int32 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.codes[opcode]
 }
 
-// isSuspect reports, once, whether the connection has ended while the server owed the answer to a
+// IsSuspect reports, once, whether the connection has ended while the server owed the answer to a
 // request with that opcode, for no other reason that is known.
-func (r *replies) isSuspect(opcode int32) bool {
-	if err := r.refusal(); !r.isPending(opcode) || err != nil && !errors.Is(err, ErrUnanswered) {
+func (r *Requests) IsSuspect(opcode int32) bool {
+	if err := r.Refusal(); !r.isPending(opcode) || err != nil && !errors.Is(err, ErrUnanswered) {
 		return false
 	}
 	r.mu.Lock()
@@ -199,34 +194,22 @@ func (r *replies) isSuspect(opcode int32) bool {
 	return first
 }
 
-// hint says which servers refuse an operation in the way in which this one did.
-func (r *replies) hint(opcode int32) string {
-	switch code := r.code(opcode); {
-	case code == codeUnimplemented:
-		return "the server is older than ZooKeeper 3.6"
-	case code == codeMarshalling && opcode == opAddWatch:
-		return "the server may have watchManagerName=...WatchManagerOptimized"
-	default:
-		return "refused twice"
-	}
-}
-
-// endOfSession reports whether the server has confirmed the end of the session.
-func (r *replies) endOfSession() bool {
+// EndedSession reports whether the server has confirmed the end of the session.
+func (r *Requests) EndedSession() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.ended
 }
 
 // refuse notes why the guard closes the connection: go-zookeeper only tells that it is closed.
-func (r *replies) refuse(why error) {
+func (r *Requests) refuse(why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refusing = why
 }
 
-// refusal returns why the guard has closed the connection, or nil.
-func (r *replies) refusal() error {
+// Refusal returns why the guard has closed the connection, or nil.
+func (r *Requests) Refusal() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.refusing

@@ -1,4 +1,4 @@
-package session
+package wire
 
 import (
 	"bytes"
@@ -12,15 +12,22 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// errTest is any failure.
+var errTest = errors.New("by test")
+
 // guarded returns a guard and the server's end of its connection. The pointer is to how the
-// handshake ended, once it has.
-func guarded(t *testing.T, timeout time.Duration) (*guard, net.Conn, *handshake) {
+// Handshake ended, once it has.
+func guarded(t *testing.T, timeout time.Duration) (*Guard, net.Conn, *Handshake) {
 	client, server := net.Pipe()
-	shook := new(handshake)
+	shook := new(Handshake)
 	calls := 0
-	g := newGuard(client, timeout, func(h handshake) {
+	g := NewGuard(client, timeout, func(h Handshake) {
 		*shook = h
 		if calls++; calls > 1 {
 			t.Errorf("handshake: want it told once, have %d times", calls)
@@ -84,7 +91,7 @@ func TestHandshakeIsCapped(t *testing.T) {
 				if took := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || took != limit {
 					t.Errorf("want a timeout after %v, have %v after %v", limit, err, took)
 				}
-				if shook.refused {
+				if shook.Refused {
 					t.Errorf("handshake: want no refusal, have %+v", shook)
 				}
 			})
@@ -119,7 +126,7 @@ func TestDeadlineAfterHandshake(t *testing.T) {
 		if err := authenticate(g); err != nil {
 			t.Fatal(err)
 		}
-		if want := (handshake{session: 0x1234, timeout: 6 * time.Second}); *shook != want {
+		if want := (Handshake{Session: 0x1234, Timeout: 6 * time.Second}); *shook != want {
 			t.Errorf("handshake: want %+v, have %+v", want, *shook)
 		}
 		start := time.Now()
@@ -133,34 +140,34 @@ func TestDeadlineAfterHandshake(t *testing.T) {
 
 // What the end of a handshake means.
 func TestHandshakeOutcomes(t *testing.T) {
-	answer := func(b []byte) func(*guard, net.Conn) {
-		return func(_ *guard, server net.Conn) { go server.Write(b) }
+	answer := func(b []byte) func(*Guard, net.Conn) {
+		return func(_ *Guard, server net.Conn) { go server.Write(b) }
 	}
 	for name, c := range map[string]struct {
-		happens func(*guard, net.Conn)
-		want    handshake // err is compared by its presence
+		happens func(*Guard, net.Conn)
+		want    Handshake // err is compared by its presence
 	}{
-		"granted":          {answer(connectReply(4*time.Second, 9)), handshake{session: 9, timeout: 4 * time.Second}},
-		"expired":          {answer(connectReply(0, 0)), handshake{}},
-		"closed":           {func(_ *guard, server net.Conn) { server.Close() }, handshake{refused: true, err: errTest}},
-		"timed out":        {func(*guard, net.Conn) {}, handshake{err: errTest}},
-		"not ZooKeeper":    {answer([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")), handshake{err: errTest}},
-		"short":            {answer(frame(make([]byte, 15))), handshake{err: errTest}},
-		"no password":      {answer(frame(connectReply(4*time.Second, 9)[4:20])), handshake{err: errTest}},
-		"endless password": {answer(frame(slices.Concat(connectReply(4*time.Second, 9)[4:20], word(1<<31-1)))), handshake{err: errTest}},
-		"no timeout":       {answer(connectReply(0, 9)), handshake{err: errTest}}, // go-zookeeper's ticker would panic
-		"negative timeout": {answer(connectReply(-time.Second, 9)), handshake{err: errTest}},
-		"closed here":      {func(g *guard, _ net.Conn) { g.Close() }, handshake{err: errTest}},
+		"granted":          {answer(connectReply(4*time.Second, 9)), Handshake{Session: 9, Timeout: 4 * time.Second}},
+		"expired":          {answer(connectReply(0, 0)), Handshake{}},
+		"closed":           {func(_ *Guard, server net.Conn) { server.Close() }, Handshake{Refused: true, Err: errTest}},
+		"timed out":        {func(*Guard, net.Conn) {}, Handshake{Err: errTest}},
+		"not ZooKeeper":    {answer([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")), Handshake{Err: errTest}},
+		"short":            {answer(frame(make([]byte, 15))), Handshake{Err: errTest}},
+		"no password":      {answer(frame(connectReply(4*time.Second, 9)[4:20])), Handshake{Err: errTest}},
+		"endless password": {answer(frame(slices.Concat(connectReply(4*time.Second, 9)[4:20], word(1<<31-1)))), Handshake{Err: errTest}},
+		"no timeout":       {answer(connectReply(0, 9)), Handshake{Err: errTest}}, // go-zookeeper's ticker would panic
+		"negative timeout": {answer(connectReply(-time.Second, 9)), Handshake{Err: errTest}},
+		"closed here":      {func(g *Guard, _ net.Conn) { g.Close() }, Handshake{Err: errTest}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g, server, shook := guarded(t, time.Minute)
 				c.happens(g, server)
-				if err := authenticate(g); (err == nil) != (c.want.err == nil) {
-					t.Errorf("error: want %v, have %v", c.want.err, err)
+				if err := authenticate(g); (err == nil) != (c.want.Err == nil) {
+					t.Errorf("error: want %v, have %v", c.want.Err, err)
 				}
-				if shook.err != nil && c.want.err != nil {
-					shook.err = c.want.err
+				if shook.Err != nil && c.want.Err != nil {
+					shook.Err = c.want.Err
 				}
 				if *shook != c.want {
 					t.Errorf("handshake: want %+v, have %+v", c.want, *shook)
@@ -211,14 +218,14 @@ func FuzzConnectReply(f *testing.F) {
 		if len(sent) == 0 {
 			return
 		}
-		var whole, pieces handshake
-		_, want := verdict(newGuard(&stream{pieces: [][]byte{sent}}, time.Minute, func(h handshake) { whole = h }))
-		_, have := verdict(newGuard(&stream{pieces: cut(sent, piece%100)}, time.Minute, func(h handshake) { pieces = h }))
-		if (want == nil) != (have == nil) || whole.session != pieces.session || whole.timeout != pieces.timeout {
+		var whole, pieces Handshake
+		_, want := verdict(NewGuard(&stream{pieces: [][]byte{sent}}, time.Minute, func(h Handshake) { whole = h }))
+		_, have := verdict(NewGuard(&stream{pieces: cut(sent, piece%100)}, time.Minute, func(h Handshake) { pieces = h }))
+		if (want == nil) != (have == nil) || whole.Session != pieces.Session || whole.Timeout != pieces.Timeout {
 			t.Errorf("want %v %+v, have %v %+v", want, whole, have, pieces)
 		}
-		if whole.session != 0 && whole.timeout <= 0 {
-			t.Errorf("accepted a session of %v", whole.timeout)
+		if whole.Session != 0 && whole.Timeout <= 0 {
+			t.Errorf("accepted a session of %v", whole.Timeout)
 		}
 	})
 }
@@ -238,7 +245,7 @@ func TestIsRefusal(t *testing.T) {
 		"denied":  {ErrDenied, false},
 		"auth":    {errUnproved, false},
 	} {
-		if have := isRefusal(c.err); have != c.want {
+		if have := IsRefusal(c.err); have != c.want {
 			t.Errorf("%s: want %t, have %t", name, c.want, have)
 		}
 	}

@@ -1,4 +1,4 @@
-package session
+package hosts
 
 import (
 	"container/heap"
@@ -15,13 +15,13 @@ func perInterval(d time.Duration) float64 { return float64(d) / float64(dialInte
 
 // All servers at once, and then one every dialInterval. With a jitter of 4 % a wait takes 104/96 of
 // that at most: one that was 4 % short leaves its part to the next, which may be 4 % long.
-func TestRateLimiter(t *testing.T) {
+func TestLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const burst = 3
-		p, start := newRateLimiter(burst), time.Now()
+		p, start := NewLimiter(burst), time.Now()
 		for n := range 200 {
 			before := time.Now()
-			if err := p.wait(t.Context(), burst, nil); err != nil {
+			if err := p.Wait(t.Context(), burst, nil); err != nil {
 				t.Fatal(err)
 			}
 			gap := time.Since(before)
@@ -50,18 +50,18 @@ func TestRateLimiter(t *testing.T) {
 // there are no more, however many are urgent.
 func TestUrgentDials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, urgent, start := newRateLimiter(1), newSignal(), time.Now()
+		p, urgent, start := NewLimiter(1), make(chan struct{}, 1), time.Now()
 		dials := 0
 		for time.Since(start) < time.Minute {
 			if dials%2 == 0 {
-				urgent.set()
+				urgent <- struct{}{}
 			}
 			before := time.Now()
-			p.wait(t.Context(), 1, urgent)
+			p.Wait(t.Context(), 1, urgent)
 			if took := time.Since(before); dials%2 == 0 && took != 0 {
 				t.Errorf("an urgent dial had to wait for %v", took)
 			}
-			if due := p.due(); due > 3*dialInterval {
+			if due := p.Due(); due > 3*dialInterval {
 				t.Errorf("dial %d: want the next one soon, have it due after %v", dials, due)
 			}
 			dials++
@@ -82,7 +82,7 @@ func TestHerdOfDials(t *testing.T) {
 		var dials [seconds * int(time.Second/window)]int
 		var due herdOfDials
 		for range clients {
-			p := newRateLimiter(1)
+			p := NewLimiter(1)
 			heap.Push(&due, nextDial{start.Add(p.take(1)), p})
 		}
 		for time.Until(due[0].at) < seconds*time.Second-time.Since(start) {
@@ -103,7 +103,7 @@ func TestHerdOfDials(t *testing.T) {
 // A nextDial is when a client dials again.
 type nextDial struct {
 	at      time.Time
-	limiter *rateLimiter
+	limiter *Limiter
 }
 
 // A herdOfDials is a heap, the next dial first.
@@ -115,32 +115,32 @@ func (h herdOfDials) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
 func (h *herdOfDials) Push(d any)        { *h = append(*h, d.(nextDial)) }
 func (h *herdOfDials) Pop() any          { panic("nobody leaves") }
 
-// Nobody waits for a rateLimiter after the end.
-func TestRateLimiterEnds(t *testing.T) {
+// Nobody waits for a Limiter after the end.
+func TestLimiterEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newRateLimiter(3)
+		p := NewLimiter(3)
 		for range 100 {
 			p.take(3)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
-		if err := p.wait(ctx, 3, nil); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+		if err := p.Wait(ctx, 3, nil); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
 			t.Errorf("want %v after 1s, have %v after %v", context.DeadlineExceeded, err, time.Since(start))
 		}
 	})
 }
 
-// Two clients of one Session share the rateLimiter: together they dial no more often.
-func TestRateLimiterIsShared(t *testing.T) {
+// Two clients of one Session share the Limiter: together they dial no more often.
+func TestLimiterIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newRateLimiter(3)
+		p := NewLimiter(3)
 		var dials atomic.Int64
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		for range 2 {
 			go func() {
-				for p.wait(ctx, 3, nil) == nil {
+				for p.Wait(ctx, 3, nil) == nil {
 					dials.Add(1)
 				}
 			}()

@@ -1,4 +1,4 @@
-package session
+package wire
 
 import (
 	"bytes"
@@ -36,20 +36,20 @@ func (s *stream) Close() error { return nil }
 func cut(b []byte, size int) [][]byte { return slices.Collect(slices.Chunk(b, max(1, size))) }
 
 // sent is a guard after a handshake that waits for the reply to request 5, with that opcode.
-func sent(opcode uint32, pieces ...[]byte) *guard {
+func sent(opcode uint32, pieces ...[]byte) *Guard {
 	hello := connectReply(4*time.Second, 9)
-	g := newGuard(&stream{pieces: append([][]byte{hello}, pieces...)}, time.Minute, func(handshake) {})
+	g := NewGuard(&stream{pieces: append([][]byte{hello}, pieces...)}, time.Minute, func(Handshake) {})
 	if _, err := io.ReadFull(g, make([]byte, len(hello))); err != nil {
 		panic(err)
 	}
-	g.replies.sent(request(word(5), opcode, []byte("/go_servers"), nil))
+	g.Requests.sent(request(word(5), opcode, []byte("/go_servers"), nil))
 	return g
 }
 
 // verdict returns what a guard hands on of its stream, and what is wrong with the rest.
-func verdict(g *guard) (passed []byte, bad error) {
+func verdict(g *Guard) (passed []byte, bad error) {
 	passed, _ = io.ReadAll(g)
-	return passed, g.replies.refusal()
+	return passed, g.Requests.Refusal()
 }
 
 // list is the body of a reply to a getChildren2.
@@ -115,8 +115,8 @@ var frames = map[string]struct {
 	"multi, too long":  {opMulti, answer(5, 0, make([]byte, 5000)...), errMulti.Error()},
 	"short":            {opSync, frame(make([]byte, 15)), "of 15 bytes"},
 	"empty":            {opSync, frame(nil), "of 0 bytes"},
-	"long":             {opSync, word(maxFrame + 1), "of 16777217 bytes"},
-	"a long list":      {opGetChildren2, slices.Concat(word(maxFrame+1), answer(5, 0, list(2)...)[4:]), "of 16777217 bytes"},
+	"long":             {opSync, word(MaxFrame + 1), "of 16777217 bytes"},
+	"a long list":      {opGetChildren2, slices.Concat(word(MaxFrame+1), answer(5, 0, list(2)...)[4:]), "of 16777217 bytes"},
 	"an endless event": {opGetChildren2, slices.Concat(word(1<<31), answer(-1, 0, list(2)...)[4:]), "of 2147483648 bytes"},
 	"huge":             {opSync, word(1<<32 - 1), "of"},
 	"a bad second one": {opSync, slices.Concat(answer(5, 0), word(3)), "of 3 bytes"},
@@ -139,6 +139,9 @@ func TestFrames(t *testing.T) {
 	}
 }
 
+// unimplemented is the code for an operation that the server does not know.
+const unimplemented = -6
+
 // A server's word that it does not know addWatch is taken for that request only.
 func TestUnimplemented(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -146,22 +149,22 @@ func TestUnimplemented(t *testing.T) {
 		reply  []byte
 		want   bool
 	}{
-		"an addWatch":      {opAddWatch, answer(5, codeUnimplemented), true},
-		"a sync":           {opSync, answer(5, codeUnimplemented), false},
-		"another request":  {opAddWatch, answer(6, codeUnimplemented), false},
-		"another error":    {opAddWatch, answer(5, -102), false},
-		"a watch that was": {opAddWatch, answer(5, 0), false},
+		"an addWatch":      {OpAddWatch, answer(5, unimplemented), true},
+		"a sync":           {opSync, answer(5, unimplemented), false},
+		"another request":  {OpAddWatch, answer(6, unimplemented), false},
+		"another error":    {OpAddWatch, answer(5, -102), false},
+		"a watch that was": {OpAddWatch, answer(5, 0), false},
 	} {
 		g := sent(c.opcode, c.reply)
-		if _, err := verdict(g); err != nil || (g.replies.code(opAddWatch) == codeUnimplemented) != c.want {
-			t.Errorf("%s: want %t, have %d, %v", name, c.want, g.replies.code(opAddWatch), err)
+		if _, err := verdict(g); err != nil || (g.Requests.Code(OpAddWatch) == unimplemented) != c.want {
+			t.Errorf("%s: want %t, have %d, %v", name, c.want, g.Requests.Code(OpAddWatch), err)
 		}
 	}
 }
 
 // Requests that were answered are not kept.
 func TestRepliesForget(t *testing.T) {
-	c := newReplies()
+	c := NewRequests()
 	for xid := range uint32(1000) {
 		c.sent(request(word(xid), opGetChildren2, []byte("/"), nil))
 		if err := c.received(20, answer(int32(xid), 0, word(0)...)[4:]); err != nil {
@@ -192,7 +195,7 @@ func FuzzGuard(f *testing.F) {
 		if !bytes.HasPrefix(sentBytes, passed) {
 			t.Errorf("handed on %q of %q", passed, sentBytes)
 		}
-		if whole.replies.code(opAddWatch) != pieces.replies.code(opAddWatch) {
+		if whole.Requests.Code(OpAddWatch) != pieces.Requests.Code(OpAddWatch) {
 			t.Error("what the server lacks depends on the pieces")
 		}
 	})
