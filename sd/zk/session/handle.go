@@ -105,12 +105,20 @@ func (h *handle) onHandshake(to server, shake handshake) {
 		h.failed(to, fmt.Errorf("%s: handshake: %w", name, shake.err))
 	case shake.session == 0:
 		h.failure = fmt.Errorf("%s: %w", name, gozk.ErrSessionExpired)
-		h.held = false
+		h.noteExpiry()
 		h.hurry(name)
 	default:
 		h.timeout, h.failure = shake.timeout, nil
 		clear(h.refusals)
 		h.plan.success()
+	}
+}
+
+// noteExpiry notes that the session has ended, if there was one. The caller holds the lock.
+func (h *handle) noteExpiry() {
+	if h.held {
+		h.held = false
+		h.session.config.Expired()
 	}
 }
 
