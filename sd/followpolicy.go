@@ -80,6 +80,7 @@ func (i *Instancer) evaluate(c Change, p Phase, why error) {
 	x := i.steering.evaluator.Take(change, i.fanout.Members, now)
 	i.mu.Lock()
 	i.fanout.Apply(change, &x)
+	i.measurePolicy()
 	if p == Live {
 		why = i.policyWarning()
 	}
@@ -101,6 +102,7 @@ func (i *Instancer) expire() {
 	x := s.evaluator.EvaluateAll(fanout.Change{}, i.fanout.Members)
 	i.mu.Lock()
 	i.fanout.Apply(fanout.Change{}, &x)
+	i.measurePolicy()
 	if i.state.Get().Phase == Live {
 		i.state.Set(Live, i.policyWarning())
 	}

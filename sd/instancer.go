@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd/internal/fanout"
+	"example.com/daytime/sd/internal/instruments"
 	"example.com/daytime/sd/internal/statevar"
 	kitsd "github.com/go-kit/kit/sd"
 	kitlog "github.com/go-kit/log"
@@ -39,7 +40,8 @@ type Instancer struct {
 	done    chan struct{} // closed when the loop, which the Instancer owns, has ended
 	fanout  *fanout.Fanout
 	state   *stateVar
-	saver   *saver // nil for none
+	saver   *saver                 // nil for none
+	meters  *instruments.Instancer // nil for none
 
 	steering *steering // nil: the policy is not followed
 
@@ -150,7 +152,7 @@ func (i *Instancer) apply(c Change) {
 	i.noteIgnored(c)
 	i.answered.Store(true)
 	i.take(c, Live, nil)
-	i.fanout.Index()
+	i.index()
 	if i.saver != nil {
 		i.saver.changed.Set()
 		if c.Policy != nil {

@@ -26,6 +26,7 @@ type Registrar struct {
 	logger  kitlog.Logger // over lines
 	lines   *AsyncLogger
 	state   *stateVar
+	observe func(statevar.State[Phase]) // nil: nobody measures
 
 	mu    sync.Mutex
 	entry Entry // its Attributes are the newest
@@ -89,6 +90,9 @@ func NewRegistrar(
 	}
 	if _, err := r.entry.Attributes.Valid(); err != nil {
 		return nil, fmt.Errorf("sd: attributes of %s: %w", instance, err)
+	}
+	if r.observe != nil {
+		r.state.Observe(r.observe)
 	}
 	return r, nil
 }

@@ -128,7 +128,7 @@ func (i *Instancer) restore() {
 	}
 	i.take(c, Stale, why)
 	i.state.Backdate(since)
-	i.fanout.Index()
+	i.index()
 }
 
 // confirmedAt returns since when the set of a snapshot is stale, and why.

@@ -61,7 +61,7 @@ func (c *config) completeTarget(cmd *cobra.Command, _ []string, text string) (
 
 // liveInstances returns who is registered, as far as the registry says so in time.
 func (c *config) liveInstances(ctx context.Context) []string {
-	backend, err := schemes().Open(c.sd)
+	backend, err := schemes(nil).Open(c.sd)
 	if err != nil {
 		return nil
 	}

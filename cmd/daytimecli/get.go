@@ -12,6 +12,7 @@ import (
 	"github.com/go-kit/log/level"
 
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/telemetry"
 	"example.com/daytime/endpoint"
 	"example.com/daytime/sd/lb"
 	"example.com/daytime/service"
@@ -37,6 +38,8 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	if err != nil {
 		return err
 	}
+	c.exporter = telemetry.New("daytimecli")
+	options = append(options, c.exporter.Client())
 	registry, err := c.open(stdio, c.snapshot != "", false)
 	if err != nil {
 		return err
@@ -49,7 +52,8 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	defer notice.stop()
 	logger := c.newLogger(stdio)
 	factory := transport.Factory(options...)
-	pool := lb.NewPool(registry, factory, kitlog.With(memberLog{stdio}, "sd", c.sd))
+	pool := lb.NewPool(registry, factory, kitlog.With(memberLog{stdio}, "sd", c.sd),
+		c.exporter.Pool())
 	defer pool.Close()
 
 	ctx, cancel := context.WithCancelCause(ctx)

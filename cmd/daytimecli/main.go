@@ -29,6 +29,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/telemetry"
 	"example.com/daytime/sd/lb"
 	"example.com/daytime/transport"
 )
@@ -49,7 +50,8 @@ type config struct {
 	snapshot string
 	timeout  time.Duration
 	tls      transport.TLSFiles
-	tlsName  string // of the service; empty is plain text
+	tlsName  string              // of the service; empty is plain text
+	exporter *telemetry.Exporter // nil for none
 
 	list    listConfig
 	changes string // form of watch's output

@@ -103,7 +103,7 @@ func (c *config) getPolicy(ctx context.Context, stdio *shell.Stdio) error {
 
 // readPolicy reads what stands in the place of the policy.
 func (c *config) readPolicy(ctx context.Context) (text string, version int64, err error) {
-	backend, err := schemes().Open(c.sd)
+	backend, err := schemes(nil).Open(c.sd)
 	if err != nil {
 		return "", 0, shell.UsageError("sd", err)
 	}

@@ -11,11 +11,10 @@ import (
 	"github.com/go-kit/log/level"
 
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/telemetry"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/dns"
-	"example.com/daytime/sd/etcd"
 	"example.com/daytime/sd/file"
-	"example.com/daytime/sd/zk"
 )
 
 // startupGrace is how long the registry has before a run begins with the list of a file. Package zk
@@ -32,16 +31,16 @@ type registry struct {
 	states   *stateLog
 }
 
-// schemes are the kinds of registry that the program knows.
-func schemes() sd.Schemes {
-	return sd.Schemes{"zk": zk.Open, "etcd": etcd.Open, "dns": dns.Open, "file": file.Open,
+// schemes are the kinds of registry that the program knows, which report to e.
+func schemes(e *telemetry.Exporter) sd.Schemes {
+	return sd.Schemes{"zk": e.ZK(""), "etcd": e.Etcd(""), "dns": dns.Open, "file": file.Open,
 		"fixed": sd.OpenFixed}
 }
 
 // open opens the registry, and waits for nothing. Two kinds of messages of the Instancer can be
 // left to the caller: the state, until it unmutes that, and the names that were left out.
 func (c *config) open(stdio *shell.Stdio, muted, namesTold bool) (*registry, error) {
-	backend, err := schemes().Open(c.sd)
+	backend, err := schemes(c.exporter).Open(c.sd)
 	if err != nil {
 		return nil, shell.UsageError("sd", err)
 	}
@@ -60,7 +59,8 @@ func (c *config) open(stdio *shell.Stdio, muted, namesTold bool) (*registry, err
 	r.logger = kitlog.With(r.states, "sd", c.sd)
 	r.states.mute(muted)
 	r.states.namesTold = namesTold
-	r.Instancer = sd.NewInstancer(backend, r.logger, sd.Snapshot(c.snapshot, target), sd.FollowPolicy())
+	r.Instancer = sd.NewInstancer(backend, r.logger, sd.Snapshot(c.snapshot, target), sd.FollowPolicy(),
+		c.exporter.Instancer(""))
 	return r, nil
 }
 

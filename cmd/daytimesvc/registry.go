@@ -9,17 +9,16 @@ import (
 	"github.com/spf13/pflag"
 
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/telemetry"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/dns"
-	"example.com/daytime/sd/etcd"
 	"example.com/daytime/sd/file"
 	"example.com/daytime/sd/policy"
-	"example.com/daytime/sd/zk"
 )
 
-// schemes are the kinds of registry that the program knows.
-func schemes() sd.Schemes {
-	return sd.Schemes{"zk": zk.Open, "etcd": etcd.Open, "dns": dns.Open, "file": file.Open,
+// schemes are the kinds of registry that the program knows, which report to e.
+func schemes(e *telemetry.Exporter) sd.Schemes {
+	return sd.Schemes{"zk": e.ZK(""), "etcd": e.Etcd(""), "dns": dns.Open, "file": file.Open,
 		"fixed": sd.OpenFixed}
 }
 

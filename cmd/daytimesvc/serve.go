@@ -18,6 +18,7 @@ import (
 	"github.com/go-kit/log/level"
 
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/telemetry"
 	"example.com/daytime/endpoint"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/zk/zkdev"
@@ -50,7 +51,8 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 		return err
 	}
 	defer dev.Close()
-	backend, err := schemes().Open(c.sd)
+	exporter := telemetry.New("daytimesvc")
+	backend, err := schemes(exporter).Open(c.sd)
 	if err != nil {
 		return shell.UsageError("sd", err)
 	}
@@ -59,7 +61,7 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 	if err := c.checkLoopback(ctx, instances, logger); err != nil {
 		return err
 	}
-	servers, err := newServers(c, listeners, instances, backend, stdio)
+	servers, err := newServers(c, listeners, instances, backend, stdio, exporter)
 	if err != nil {
 		return err
 	}
@@ -129,7 +131,7 @@ func (c *config) instances(listeners []net.Listener) []string {
 // newServers wires each listener to a service of its own, which answers with the name that it is
 // registered under.
 func newServers(c config, listeners []net.Listener, instances []string, backend sd.Backend,
-	stdio *shell.Stdio) (servers []*server, err error) {
+	stdio *shell.Stdio, exporter *telemetry.Exporter) (servers []*server, err error) {
 	layout, err := service.ParseFormat(c.format)
 	if err != nil {
 		return nil, err
@@ -138,7 +140,7 @@ func newServers(c config, listeners []net.Listener, instances []string, backend 
 	if c.anonymous {
 		options = append(options, service.Anonymous())
 	}
-	serving, err := c.serverOptions(len(listeners))
+	serving, err := c.serverOptions(len(listeners), exporter)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +153,7 @@ func newServers(c config, listeners []net.Listener, instances []string, backend 
 		s.transport = transport.NewDaytimeServer(endpoint.New(svc), s.logger,
 			append(serving, transport.ServerErrorHandler(s))...)
 		s.registrar, err = sd.NewRegistrar(backend, instances[i], stdio.Logger(),
-			sd.Attributes(c.attributes.Attributes))
+			sd.Attributes(c.attributes.Attributes), exporter.Registrar())
 		if err != nil {
 			return nil, shell.UsageError("listen", fmt.Errorf("%q: %w", c.listen[i], err))
 		}
@@ -161,9 +163,11 @@ func newServers(c config, listeners []net.Listener, instances []string, backend 
 }
 
 // serverOptions are those that so many servers have in common.
-func (c *config) serverOptions(servers int) ([]transport.ServerOption, error) {
+func (c *config) serverOptions(
+	servers int, exporter *telemetry.Exporter,
+) ([]transport.ServerOption, error) {
 	options := []transport.ServerOption{transport.MaxConns(c.maxConns.of(servers)),
-		transport.MaxConnsPerIP(c.maxConnsPerIP)}
+		transport.MaxConnsPerIP(c.maxConnsPerIP), exporter.Server()}
 	if c.tls.Cert == "" {
 		return slices.Clip(options), nil
 	}

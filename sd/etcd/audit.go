@@ -41,6 +41,7 @@ func (f *follower) audit(ctx context.Context) error {
 		f.suspect, f.removed = nil, nil
 		if missed {
 			f.backend.repaired.Add(1)
+			f.backend.countRepair()
 			return errMissed
 		}
 		return nil

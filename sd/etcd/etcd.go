@@ -9,6 +9,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/etcd/internal/cluster"
+	"example.com/daytime/sd/internal/instruments"
 	"example.com/daytime/sd/internal/record"
 )
 
@@ -33,6 +34,8 @@ type Backend struct {
 	missing  atomic.Bool // there was no directory when a Watch looked last
 	lists    atomic.Int64
 	repaired atomic.Int64
+
+	countExpiry, countRepair func() // in the instruments
 }
 
 // An Option changes how a Backend is opened.
@@ -41,10 +44,17 @@ type Option func(*options)
 // A DialFunc makes a connection to host:port. It is that of a net.Dialer.
 type DialFunc = cluster.DialFunc
 
-type options struct{ dial DialFunc }
+type options struct {
+	dial    DialFunc
+	metrics sd.BackendMetrics
+}
 
 // Dial makes connections with f. By default a net.Dialer makes them.
 func Dial(f DialFunc) Option { return func(o *options) { o.dial = f } }
+
+// Instruments has a Backend report to m: the leases that ended before they were revoked, and the
+// lists that an audit found to be wrong. The default is nothing.
+func Instruments(m sd.BackendMetrics) Option { return func(o *options) { o.metrics = m } }
 
 // Open is [OpenBackend] in the form of an entry of sd.Schemes, for the scheme etcd.
 func Open(t sd.Target) (sd.Backend, error) { return OpenBackend(t) }
@@ -73,6 +83,8 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 		option(&o)
 	}
 	b := &Backend{config: c, owner: record.Self(), registrations: map[string]*registration{}}
+	b.countExpiry = instruments.Counting(o.metrics.SessionExpiries)
+	b.countRepair = instruments.Counting(o.metrics.Repaired)
 	b.cluster = cluster.New(&b.config.Config, o.dial)
 	b.closed, b.close = context.WithCancel(context.Background())
 	b.cluster.Start()

@@ -44,7 +44,7 @@ func (a *announcement) publishEntry(ctx context.Context, n *cluster.Conn) error 
 		}
 		switch done, err := a.put(ctx, n, found); {
 		case cluster.IsLeaseGone(err):
-			a.holding = holding{}
+			a.expired()
 		case err != nil:
 			return n.Judge(ctx, err)
 		case done:
@@ -109,7 +109,7 @@ func (r *registration) ensureLease(ctx context.Context, n *cluster.Conn) error {
 		if !cluster.IsLeaseGone(err) {
 			return n.Judge(ctx, err)
 		}
-		r.holding = holding{}
+		r.expired()
 	}
 	lease, err := n.Grant(bounded, int64(r.backend.config.TTL/time.Second))
 	if err != nil {
@@ -117,6 +117,12 @@ func (r *registration) ensureLease(ctx context.Context, n *cluster.Conn) error {
 	}
 	r.lease, r.renewed, r.granted = lease.ID, began, seconds(lease.TTL)
 	return nil
+}
+
+// expired notes that the lease has ended.
+func (r *registration) expired() {
+	r.holding = holding{}
+	r.backend.countExpiry()
 }
 
 // put creates the entry, or puts it in the place of what was found, which must be that still: the

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/instruments"
 	"example.com/daytime/sd/zk/internal/watch"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
@@ -35,10 +36,17 @@ type Option func(*options)
 // DialFunc opens a connection to one ZooKeeper server.
 type DialFunc = session.DialFunc
 
-type options struct{ dial DialFunc }
+type options struct {
+	dial    DialFunc
+	metrics sd.BackendMetrics
+}
 
 // Dial makes connections with f. By default a net.Dialer makes them.
 func Dial(f DialFunc) Option { return func(o *options) { o.dial = f } }
+
+// Instruments has a Backend report to m: the sessions that expired, and the lists that an audit
+// found to be wrong. The default is nothing.
+func Instruments(m sd.BackendMetrics) Option { return func(o *options) { o.metrics = m } }
 
 // Open is OpenBackend in the form of an entry of sd.Schemes, for the scheme zk.
 func Open(t sd.Target) (sd.Backend, error) { return OpenBackend(t) }
@@ -69,6 +77,8 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 		option(&o)
 	}
 	c.session.Dial = o.dial
+	c.session.Expired = instruments.Counting(o.metrics.SessionExpiries)
+	c.directory.Repaired = instruments.Counting(o.metrics.Repaired)
 	s, err := session.New(c.session)
 	if err != nil {
 		return nil, fmt.Errorf("zk: open %s: %w", t, err)

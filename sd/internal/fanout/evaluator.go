@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/daytime/sd/internal/instruments"
 	"example.com/daytime/sd/policy"
 )
 
@@ -127,11 +128,28 @@ func (e *Evaluator) evaluate(names []string) Evaluation {
 	return x
 }
 
+// Measures are what the instruments show of the policy.
+func (e *Evaluator) Measures(hasPolicy bool, tally policy.Tally) instruments.Policy {
+	return instruments.Policy{
+		Version:    e.version,
+		Drains:     tally.DrainsSuspended(),
+		Weights:    tally.WeightsSuspended(),
+		WrongLines: len(e.problems),
+		Unreadable: e.isUnreadable(hasPolicy),
+		Unread:     len(e.unread),
+	}
+}
+
+// isUnreadable reports whether there is a policy that is not followed.
+func (e *Evaluator) isUnreadable(hasPolicy bool) bool {
+	return e.failure != nil && (hasPolicy || e.failure != errPolicyUnread)
+}
+
 // Warning is the error in the policy that an operator should know of, or nil. That a backend has no
 // policy is none.
 func (e *Evaluator) Warning(hasPolicy bool, tally policy.Tally) error {
 	var all []error
-	if e.failure != nil && (hasPolicy || e.failure != errPolicyUnread) {
+	if e.isUnreadable(hasPolicy) {
 		all = append(all, fmt.Errorf("policy version %d is not followed, but the last that could be read: %w",
 			e.version, e.failure))
 	}

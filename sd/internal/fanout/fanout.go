@@ -98,10 +98,10 @@ func (f *Fanout) Index() {
 		return
 	}
 	runtime.Gosched()
-	members := f.set.index()
+	members, hash := f.set.index()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.set.adopt(members)
+	f.set.adopt(members, hash)
 }
 
 // Subscribe has the set sent to ch until Unsubscribe. A channel is subscribed once.

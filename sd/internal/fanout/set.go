@@ -6,6 +6,8 @@ import "slices"
 type set struct {
 	whole   []string            // the names as they came, until the first difference
 	members map[string]struct{} // the same; nil before adopt
+	hashed  bool                // the hash is kept
+	hash    setHash             // of members
 }
 
 // apply takes c in and returns the difference that it really makes: a Reset that repeats the set
@@ -39,7 +41,21 @@ func (s *set) apply(c Change) (diff Change) {
 	if !diff.empty() {
 		s.whole = nil
 	}
+	s.rehash(diff)
 	return diff
+}
+
+// rehash takes a difference into the hash.
+func (s *set) rehash(diff Change) {
+	if !s.hashed {
+		return
+	}
+	for _, name := range diff.Down {
+		s.hash.remove(name)
+	}
+	for _, name := range diff.Up {
+		s.hash.add(name)
+	}
 }
 
 // replace makes names the whole set. A member that is missing in it was lost: a Reset does not say
@@ -57,20 +73,28 @@ func (s *set) replace(names []string) (diff Change) {
 		}
 	}
 	s.members, s.whole = members, nil
+	s.rehash(diff)
 	return diff
 }
 
-// index returns the members, which takes time in a large set. It changes nothing. Only the loop
-// changes the set, so the loop calls it without a lock.
-func (s *set) index() map[string]struct{} {
+// index returns the members and their hash, which takes time in a large set. It changes nothing.
+// Only the loop changes the set, so the loop calls it without a lock.
+func (s *set) index() (map[string]struct{}, setHash) {
 	if s.members != nil {
-		return s.members
+		return s.members, s.hash
 	}
-	return setOf(s.whole)
+	members, hash := setOf(s.whole), setHash(0)
+	if s.hashed {
+		for name := range members {
+			hash.add(name)
+		}
+	}
+	return members, hash
 }
 
-// adopt makes members, which index has returned, those of the set.
-func (s *set) adopt(members map[string]struct{}) {
+// adopt makes members and hash, which index has returned, those of the set.
+func (s *set) adopt(members map[string]struct{}, hash setHash) {
+	s.hash = hash
 	if s.members = members; len(members) < len(s.whole) {
 		s.whole = nil // a name stood twice
 	}

@@ -34,6 +34,7 @@ type State[P ~string] struct {
 type Var[P ~string] struct {
 	settled   func(P) bool
 	log       func(s State[P], lasts time.Duration)
+	observe   func(State[P]) // nil for none
 	errClosed error
 
 	mu          sync.Mutex
@@ -71,6 +72,15 @@ func New[P ~string](
 	v.reminder = time.AfterFunc(reminderPause, v.remind)
 	v.reminder.Stop()
 	return v
+}
+
+// Observe has fn called with the state, and with each one that has another phase or beginning, under
+// the lock of v: fn must not block, and must not use v. It is called once.
+func (v *Var[P]) Observe(fn func(State[P])) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.observe = fn
+	fn(v.state)
 }
 
 // Get returns the state.
@@ -117,6 +127,7 @@ func (v *Var[P]) Backdate(since time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.state.Since = since
+	v.observed()
 	v.notify()
 }
 
@@ -141,12 +152,20 @@ func (v *Var[P]) move(p P, err error) {
 	v.state.Phase, v.state.Err = p, err
 	if before.Phase != p {
 		v.state.Since = time.Now()
+		v.observed()
 	}
 	if v.settled(p) && !v.settled(before.Phase) {
 		close(v.reached)
 		v.reached = make(chan struct{})
 	}
 	v.notify()
+}
+
+// observed tells the observer. The caller holds the lock.
+func (v *Var[P]) observed() {
+	if v.observe != nil {
+		v.observe(v.state)
+	}
 }
 
 // notify wakes the subscribers. The caller holds the lock.

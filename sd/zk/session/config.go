@@ -39,6 +39,9 @@ type Config struct {
 	// Lookup resolves the names of hosts. By default the system's resolver does, or Dial, if there
 	// is one, which then gets names.
 	Lookup LookupFunc
+	// Expired is called when a session has ended against our will: a server says so, or has no
+	// memory of it. It must not block. Nil is none.
+	Expired func()
 }
 
 // Validate returns an error if c cannot be right. It does no I/O.
@@ -82,6 +85,9 @@ func (c Config) secret() ([]byte, error) {
 func (c Config) withDefaults() Config {
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
+	}
+	if c.Expired == nil {
+		c.Expired = func() {}
 	}
 	if c.Dial == nil {
 		c.Dial = (&net.Dialer{}).DialContext

@@ -107,12 +107,20 @@ func (h *handle) onHandshake(to hosts.Server, shake wire.Handshake) {
 		h.failed(to, fmt.Errorf("%s: handshake: %w", name, shake.Err))
 	case shake.Session == 0:
 		h.failure = fmt.Errorf("%s: %w", name, gozk.ErrSessionExpired)
-		h.held = false
+		h.noteExpiry()
 		h.hurry(name)
 	default:
 		h.timeout, h.failure = shake.Timeout, nil
 		clear(h.refusals)
 		h.plan.Success()
+	}
+}
+
+// noteExpiry notes that the session has ended, if there was one. The caller holds the lock.
+func (h *handle) noteExpiry() {
+	if h.held {
+		h.held = false
+		h.session.config.Expired()
 	}
 }
 

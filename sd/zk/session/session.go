@@ -201,6 +201,9 @@ func (s *Session) adopt(up *Conn) {
 	s.generation++
 	s.mu.Unlock()
 	s.publish(up)
+	old.mu.Lock()
+	old.noteExpiry()
+	old.mu.Unlock()
 	old.close()
 }
 

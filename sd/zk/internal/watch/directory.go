@@ -34,6 +34,9 @@ type Config struct {
 	Parent   string // its path
 	Mode     Mode
 	NoPolicy bool // none is followed, whatever the directory says
+	// Repaired is called when an audit has found that an event was missed, under a lock: it must
+	// not block. Nil is none.
+	Repaired func()
 }
 
 // A Directory is one znode whose children are the instances. It owns the watch on that path, and
@@ -46,6 +49,7 @@ type Directory struct {
 	parent   string
 	mode     Mode
 	noPolicy bool
+	onRepair func()
 	lists    atomic.Int64
 	repaired atomic.Int64           // how often an audit found something missing
 	missing  atomic.Pointer[string] // the server that said that there is no directory; nil if there is
@@ -75,6 +79,7 @@ func New(s *session.Session, c Config) *Directory {
 		broken:  make(chan struct{}),
 
 		noPolicy: c.NoPolicy,
+		onRepair: c.Repaired,
 	}
 }
 
@@ -242,6 +247,9 @@ func (d *Directory) missed() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.repaired.Add(1)
+	if d.onRepair != nil {
+		d.onRepair()
+	}
 	d.armed = nil
 	close(d.broken)
 	d.broken = make(chan struct{})
