@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/daytime/sd/internal/backoff"
 	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 )
@@ -112,6 +113,6 @@ func (l *AsyncLogger) flush(timeout time.Duration) {
 	idle := l.idle
 	l.mu.Unlock()
 	if idle != nil {
-		waitFor(idle, timeout)
+		backoff.WaitFor(idle, timeout)
 	}
 }

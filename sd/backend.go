@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"example.com/daytime/sd/internal/backoff"
 	"example.com/daytime/sd/internal/fanout"
 	"example.com/daytime/sd/policy"
 )
@@ -165,6 +166,15 @@ type Diagnoser interface {
 // this is not known.
 type Waker interface {
 	Ready(err error) <-chan struct{}
+}
+
+// rest pauses after a call of b that failed with err.
+func rest(ctx context.Context, pause *backoff.Backoff, b Backend, err error) {
+	var ready <-chan struct{}
+	if b, ok := b.(Waker); ok {
+		ready = b.Ready(err)
+	}
+	pause.Wait(ctx, errors.Is(err, ErrDenied), ready)
 }
 
 // The errors of a Backend, for [errors.Is].

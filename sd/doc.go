@@ -47,6 +47,12 @@
 // in one [Change] the instances and the effect on each; one without makes no extra read and tells
 // every name. A registry that has a policy is a [PolicyStore].
 //
+// # Several registries
+//
+// A fleet that moves from one registry to another is registered in both for a time: by a Registrar
+// for each, which know nothing of each other. Its clients follow both by an Instancer for each, and
+// [Join] makes one Instancer of these.
+//
 // # States
 //
 // Both loops have a [State], which can be read (State), followed (States) and waited for (Await).
@@ -60,6 +66,17 @@
 // It begins unknown, or stale with the set of a [Snapshot]. The error is that of the last Watch;
 // that of an earlier one is forgotten when the present one holds. Live has an error only while
 // something is wrong with a policy that is followed.
+//
+// A union of several Instancers ([Join]):
+//
+//	phase    it begins (1)        a part is live  none is  Stop
+//	unknown  live if a part is,   -               -        -  (stopped)
+//	         stale otherwise
+//	live     -                    -               stale    stale
+//	stale    -                    live            -        -  (stopped)
+//
+// (1) every part has a set, or one has and 1 s has passed since Join. Its error names the parts
+// that are not live, and what is wrong with the policy of any.
 //
 // A Registrar:
 //
@@ -84,11 +101,12 @@
 // # Reading the package
 //
 // A Backend (backend.go) is opened from the text of a target (target.go) and speaks of instances
-// (instance.go). Fanout holds the set and tells the subscribers, each by a mailbox, and statevar
-// holds the state of a loop (internal/fanout, internal/mailbox, internal/statevar; state.go). The
-// loops are instancer.go, with names that are no instances (strangers.go), the policy
-// (followpolicy.go) and the snapshot file (snapshot.go, internal/snapshot), and registrar.go; both
-// pause by backoff.go and log by asynclog.go.
+// (instance.go, internal/instance). Fanout holds the set and tells the subscribers, each by a
+// mailbox, and statevar holds the state of a loop (internal/fanout, internal/mailbox,
+// internal/statevar; state.go). The loops are instancer.go (instancerstate.go), with names that are
+// no instances (strangers.go), the policy (followpolicy.go) and the snapshot file (snapshot.go,
+// internal/snapshot), join.go, which has Instancers instead of a Backend (internal/union), and
+// registrar.go; they pause by internal/backoff and log by asynclog.go.
 //
 // The rest is for Backends: fixed.go is one; gate.go says which entries a policy withholds;
 // internal/record is the document that a registry keeps of an instance; internal/sets makes Changes

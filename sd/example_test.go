@@ -147,3 +147,28 @@ func ExampleCheckInstance() {
 	// false
 	// false
 }
+
+// A client follows two registries at once, while its servers move from one to the other.
+func ExampleJoin() {
+	one, two := mem.NewRegistry(), mem.NewRegistry()
+	one.Put("192.0.2.1:8897")
+	two.Put("192.0.2.1:8897")
+	two.Put("192.0.2.2:8897")
+	var parts []sd.Part
+	for name, registry := range map[string]*mem.Registry{"one": one, "two": two} {
+		backend := registry.Open()
+		defer backend.Close()
+		instancer := sd.NewInstancer(backend, kitlog.NewNopLogger())
+		defer instancer.Stop()
+		parts = append(parts, sd.Part{Name: name, Instancer: instancer})
+	}
+	union := sd.Join(parts, kitlog.NewNopLogger())
+	defer union.Stop()
+
+	if err := union.Await(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(union.Instances())
+	// Output:
+	// [192.0.2.1:8897 192.0.2.2:8897]
+}

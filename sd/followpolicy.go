@@ -40,8 +40,12 @@ type PolicyState struct {
 	Tally    policy.Tally    // of the instances
 }
 
-// Policy returns what is followed, the zero value without [FollowPolicy].
+// Policy returns what is followed, the zero value without [FollowPolicy]. Of a union it has what
+// the parts have in common, and neither Document nor Version: see [PartState].
 func (i *Instancer) Policy() PolicyState {
+	if i.joint != nil {
+		return i.joint.policy(i.fanout.Tally())
+	}
 	if i.steering == nil {
 		return PolicyState{}
 	}
@@ -52,8 +56,11 @@ func (i *Instancer) Policy() PolicyState {
 }
 
 // Entries returns the set as Instances does, with the attributes of each. Without [FollowPolicy]
-// none has any.
+// none has any. In a union they are those of the first part that has the instance.
 func (i *Instancer) Entries() []policy.Entry {
+	if i.joint != nil {
+		return i.joint.entries(i.Instances())
+	}
 	if i.steering == nil {
 		return entriesOf(i.Instances(), fanout.NewEvaluator())
 	}
@@ -82,7 +89,7 @@ func (i *Instancer) evaluate(c Change, p Phase, why error) {
 	i.fanout.Apply(change, &x)
 	i.measurePolicy()
 	if p == Live {
-		why = i.policyWarning()
+		why = i.policyWarning(i.fanout.Tally())
 	}
 	i.state.Set(p, why)
 	i.mu.Unlock()
@@ -104,7 +111,7 @@ func (i *Instancer) expire() {
 	i.fanout.Apply(fanout.Change{}, &x)
 	i.measurePolicy()
 	if i.state.Get().Phase == Live {
-		i.state.Set(Live, i.policyWarning())
+		i.state.Set(Live, i.policyWarning(i.fanout.Tally()))
 	}
 	i.mu.Unlock()
 	i.scheduleExpiry(now)
@@ -135,10 +142,11 @@ func (s *steering) stop() {
 	}
 }
 
-// policyWarning is what an operator should know of the policy, or nil.
-func (i *Instancer) policyWarning() error {
+// policyWarning is what an operator should know of the policy, or nil. The caller holds the lock of
+// steering.
+func (i *Instancer) policyWarning(tally policy.Tally) error {
 	_, has := i.backend.(PolicyStore)
-	return i.steering.evaluator.Warning(has, i.fanout.Tally())
+	return i.steering.evaluator.Warning(has, tally)
 }
 
 // logPolicy writes the lines about a policy that has come, or has not.

@@ -1,16 +1,17 @@
 package sd
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"example.com/daytime/sd/internal/backoff"
 	"example.com/daytime/sd/internal/fanout"
+	"example.com/daytime/sd/internal/instance"
 	"example.com/daytime/sd/internal/instruments"
-	"example.com/daytime/sd/internal/statevar"
+	"example.com/daytime/sd/internal/snapshot"
 	kitsd "github.com/go-kit/kit/sd"
 	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
@@ -34,13 +35,14 @@ var _ kitsd.Instancer = (*Instancer)(nil)
 // call [Instancer.Await], and ask its Endpoints every few milliseconds until there are any; or use
 // package lb here, whose calls wait for the first set.
 type Instancer struct {
-	backend Backend
+	backend Backend // nil in a union
+	joint   *joint  // nil unless it is a union
 	logger  *AsyncLogger
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the loop, which the Instancer owns, has ended
 	fanout  *fanout.Fanout
 	state   *stateVar
-	saver   *saver                 // nil for none
+	saver   *snapshot.Saver        // nil for none
 	meters  *instruments.Instancer // nil for none
 
 	steering *steering // nil: the policy is not followed
@@ -48,8 +50,7 @@ type Instancer struct {
 	// Held while the set and the state change together: a subscriber that is told of a set finds
 	// the state live, and one that is told of the state finds the set.
 	mu        sync.Mutex
-	rejected  int
-	strangers []string
+	strangers instance.Strangers
 
 	answered atomic.Bool // the set is the registry's, or about to be
 	ignored  bool        // it is told that the policy is not followed; used by the loop alone
@@ -73,25 +74,28 @@ type InstancerOption func(*Instancer)
 // reached is retried until Stop. It does not close b, and never waits for logger (see
 // [AsyncLogger]).
 func NewInstancer(b Backend, logger kitlog.Logger, options ...InstancerOption) *Instancer {
-	ctx, cancel := context.WithCancel(context.Background())
-	i := &Instancer{
-		backend: b,
-		logger:  NewAsyncLogger(logger),
-		cancel:  cancel,
-		done:    make(chan struct{}),
-		fanout:  fanout.New(),
-	}
-	isLive := func(p Phase) bool { return p == Live }
-	i.state = statevar.New(Unknown, isLive, i.logState, ErrClosed)
-	i.state.Begin(Unknown)
+	ctx, i := newInstancer(logger)
+	i.backend = b
+	i.begin(i.logState)
 	for _, option := range options {
 		option(i)
 	}
 	if i.saver != nil {
-		go i.save()
+		i.save()
 	}
 	go i.loop(ctx)
 	return i
+}
+
+// newInstancer returns an Instancer that watches nothing yet, and a context that Stop ends.
+func newInstancer(logger kitlog.Logger) (context.Context, *Instancer) {
+	ctx, cancel := context.WithCancel(context.Background())
+	return ctx, &Instancer{
+		logger: NewAsyncLogger(logger),
+		cancel: cancel,
+		done:   make(chan struct{}),
+		fanout: fanout.New(),
+	}
 }
 
 // loop calls Watch until Stop.
@@ -100,19 +104,19 @@ func (i *Instancer) loop(ctx context.Context) {
 	if i.saver != nil {
 		i.restore()
 	}
-	var pause backoff
+	var pause backoff.Backoff
 	for {
 		err := i.watch(ctx, &pause)
 		if ctx.Err() != nil {
 			return
 		}
 		i.interrupted(err)
-		pause.wait(ctx, err, readyAfter(i.backend, err))
+		rest(ctx, &pause, i.backend, err)
 	}
 }
 
 // watch calls Watch once. When that holds without a set, an earlier failure is not the reason.
-func (i *Instancer) watch(ctx context.Context, pause *backoff) error {
+func (i *Instancer) watch(ctx context.Context, pause *backoff.Backoff) error {
 	over := false // guarded by the lock, like the state that depends on it
 	held := time.AfterFunc(heldTimeout, func() {
 		reason := i.diagnosis() // no lock is held, since the backend has locks of its own
@@ -129,35 +133,21 @@ func (i *Instancer) watch(ctx context.Context, pause *backoff) error {
 		over = true
 	}()
 	return i.backend.Watch(ctx, i.want(), func(c Change) {
-		pause.reset()
+		pause.Reset()
 		i.apply(c)
 	})
-}
-
-// clearStaleError forgets why an earlier Watch failed. Reason is why the present one holds, if the
-// backend can say.
-func (i *Instancer) clearStaleError(reason error) {
-	switch i.state.Get().Phase {
-	case Unknown:
-		i.state.Explain(reason)
-	case Stale:
-		i.state.Explain(cmp.Or(reason, errHeld))
-	}
 }
 
 // apply takes in what the backend emitted.
 func (i *Instancer) apply(c Change) {
 	c.Up = i.admit(c.Up)
-	c.Attributes, c.Unread = ofInstances(c.Attributes, c.Unread)
+	c.Attributes, c.Unread = instance.Attributes(c.Attributes, c.Unread)
 	i.noteIgnored(c)
 	i.answered.Store(true)
 	i.take(c, Live, nil)
 	i.index()
 	if i.saver != nil {
-		i.saver.changed.Set()
-		if c.Policy != nil {
-			i.saver.urgent.Set()
-		}
+		i.saver.Changed(c.Policy != nil)
 	}
 }
 
@@ -189,34 +179,6 @@ func (i *Instancer) noteIgnored(c Change) {
 	}
 }
 
-// interrupted notes that the set cannot be vouched for.
-func (i *Instancer) interrupted(err error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.fanout.IsKnown() {
-		i.state.Set(Stale, err)
-	} else {
-		i.state.Set(Unknown, err)
-	}
-}
-
-// logState writes the line of a state.
-func (i *Instancer) logState(s statevar.State[Phase], lasts time.Duration) {
-	line := []any{"msg", "discovery " + string(s.Phase), "instances", i.fanout.Size()}
-	if s.Phase == Live && s.Err == nil {
-		level.Info(i.logger).Log(line...)
-		return
-	}
-	if lasts > 0 {
-		line = append(line, "for", lasts.Round(time.Second))
-	}
-	err := s.Err
-	if err == nil {
-		err = errHeld
-	}
-	level.Warn(i.logger).Log(append(line, "err", err)...)
-}
-
 // Register subscribes ch. The last set, if one is known, is sent at once. A reader that is slow
 // finds the newest set when it is ready, and delays nobody else. Registering a channel twice is the
 // same as once.
@@ -234,36 +196,6 @@ func (i *Instancer) Deregister(ch chan<- kitsd.Event) { i.fanout.Unsubscribe(ch)
 func (i *Instancer) Follow(fn func(Change)) (stop func()) {
 	return i.fanout.Follow(func(c fanout.Change) { fn(fromFanout(c)) })
 }
-
-// State says whether the set is live, stale or unknown, since when, and why.
-func (i *Instancer) State() State {
-	i.mu.Lock()
-	s := State(i.state.Get())
-	i.mu.Unlock()
-	if s.Phase == Unknown && s.Err == nil {
-		s.Err = i.diagnosis()
-	}
-	return s
-}
-
-// diagnosis is why the backend does not answer, as far as it can say.
-func (i *Instancer) diagnosis() error {
-	if d, ok := i.backend.(Diagnoser); ok {
-		return d.Err()
-	}
-	return nil
-}
-
-// Await returns nil as soon as the set is live, at once if it is. It returns an error that matches
-// [ErrClosed] after Stop, and otherwise, when ctx is done, one that matches ctx's error and the one
-// of [Instancer.State].
-func (i *Instancer) Await(ctx context.Context) error { return await(ctx, i.state, i.State) }
-
-// States subscribes fn to the state. Fn is called with the present one, then with the latest
-// whenever that is another one, from one goroutine. Changes while fn runs are merged, so a short
-// phase may not be told. Stop ends the subscription: fn is not running after it returned, so fn
-// itself must not call it. Stop of the Instancer tells the last state and ends it too.
-func (i *Instancer) States(fn func(State)) (stop func()) { return follow(i.state, fn) }
 
 // Instances returns the set, sorted, in a slice that belongs to the caller: the last one while it
 // is stale, nil while none is known.
@@ -283,16 +215,7 @@ func (i *Instancer) Stop() {
 	i.state.Finish()
 	i.fanout.Close()
 	if i.saver != nil {
-		i.saver.close()
+		i.saver.Close()
 	}
 	i.logger.flush(lastLinesTimeout)
-}
-
-// endState says that nobody vouches for the set any more.
-func (i *Instancer) endState() {
-	if i.fanout.IsKnown() {
-		i.state.End(Stale, errStopped)
-	} else {
-		i.state.End(Unknown, errStopped)
-	}
 }

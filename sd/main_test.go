@@ -79,9 +79,9 @@ func pass(d time.Duration) {
 }
 
 // instancer returns an Instancer on a source. The end of the test stops it.
-func instancer(t *testing.T) (*source, *sd.Instancer) {
+func instancer(t *testing.T, options ...sd.InstancerOption) (*source, *sd.Instancer) {
 	s := &source{changes: make(chan sd.Change), failures: make(chan error)}
-	i := sd.NewInstancer(s, kitlog.NewNopLogger())
+	i := sd.NewInstancer(s, kitlog.NewNopLogger(), options...)
 	t.Cleanup(i.Stop)
 	return s, i
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/daytime/sd/internal/backoff"
 	"example.com/daytime/sd/internal/statevar"
 	"example.com/daytime/sd/policy"
 	kitsd "github.com/go-kit/kit/sd"
@@ -118,7 +119,7 @@ func (r *Registrar) SetAttributes(a policy.Attributes) error {
 // registration is wanted already it does nothing.
 func (r *Registrar) Register() {
 	if run := r.begin(); run != nil {
-		waitFor(run.settled, settleTimeout)
+		backoff.WaitFor(run.settled, settleTimeout)
 	}
 }
 
@@ -156,10 +157,10 @@ func (r *Registrar) loop(run *run) {
 		<-run.before.done
 		run.before = nil // for the collector
 	}
-	var pause backoff
+	var pause backoff.Backoff
 	for run.wanted() {
 		err := r.backend.Announce(run.ctx, r.entryOf(run), func(s Status) {
-			pause.reset()
+			pause.Reset()
 			r.told(run, s)
 		})
 		if !run.wanted() && errors.Is(err, context.Canceled) {
@@ -167,7 +168,7 @@ func (r *Registrar) loop(run *run) {
 			return
 		}
 		r.failed(run, err)
-		pause.wait(run.ctx, err, readyAfter(r.backend, err))
+		rest(run.ctx, &pause, r.backend, err)
 	}
 	r.withdrawn(run, r.backend.Announce(run.ctx, r.entryOf(run), func(Status) {}))
 }
@@ -231,7 +232,7 @@ func (r *Registrar) withdrawn(run *run, err error) {
 // also without Register. For a log that does not take its last lines it waits 100 ms more.
 func (r *Registrar) Deregister() {
 	if run := r.cancelLast(); run != nil {
-		waitFor(run.done, settleTimeout)
+		backoff.WaitFor(run.done, settleTimeout)
 	}
 	r.lines.flush(lastLinesTimeout)
 }
@@ -251,7 +252,7 @@ func (r *Registrar) cancelLast() *run {
 }
 
 // State says where the registration stands, since when, and why.
-func (r *Registrar) State() State { return State(r.state.Get()) }
+func (r *Registrar) State() State { return stateOf(r.state.Get()) }
 
 // Await returns nil as soon as the instance is registered, or withheld by the registry's operator,
 // at once if it is. Before Register it waits for that. It returns an error that matches [ErrClosed]

@@ -5,19 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"sync"
 	"time"
 
-	"example.com/daytime/sd/internal/signal"
 	"example.com/daytime/sd/internal/snapshot"
 	"github.com/go-kit/log/level"
-)
-
-const (
-	snapshotPause = 5 * time.Second // at least, between two writes
-	confirmPause  = time.Minute     // between two writes of a set that does not change
-
-	notWrittenPause = 3 * time.Minute // between two lines about one reason
 )
 
 // Snapshot keeps the last set in file, for the next start: while the registry has not answered, the
@@ -41,49 +32,11 @@ func Snapshot(file string, of ...Target) InstancerOption {
 		if i.saver = nil; file == "" {
 			return
 		}
-		i.saver = &saver{
-			file:    file,
-			changed: signal.New(),
-			urgent:  signal.New(),
-			quit:    make(chan struct{}),
-			done:    make(chan struct{}),
-		}
+		i.saver = snapshot.NewSaver(file, nil)
 		for _, t := range of {
-			i.saver.ours = originOf(t)
+			i.saver.Ours = originOf(t)
 		}
 	}
-}
-
-// A saver keeps the set of an Instancer in a file, in a goroutine that the Instancer owns.
-type saver struct {
-	file    string
-	ours    *snapshot.Origin // nil: of any registry
-	changed signal.Signal
-	urgent  signal.Signal // the policy has changed
-	quit    chan struct{} // closed by close
-	once    sync.Once
-	done    chan struct{} // closed when the goroutine has ended
-
-	// Used by the goroutine alone.
-	isOurs bool  // the file is known to be this registry's
-	told   error // why the file was not written, as it was logged last
-	toldAt time.Time
-}
-
-// close ends the goroutine, which writes once more, and waits for it.
-func (s *saver) close() {
-	s.once.Do(func() { close(s.quit) })
-	<-s.done
-}
-
-// isNews reports whether err is worth a line: another reason than the last time, or long after it.
-func (s *saver) isNews(err error) bool {
-	news := s.told == nil || err.Error() != s.told.Error() ||
-		time.Since(s.toldAt) >= notWrittenPause
-	if news {
-		s.told, s.toldAt = err, time.Now()
-	}
-	return news
 }
 
 // originOf is what the file says of the registry.
@@ -103,7 +56,7 @@ func CheckSnapshot(file string) error { return snapshot.Check(file) }
 
 // restore begins with the set of the snapshot file.
 func (i *Instancer) restore() {
-	doc, err := snapshot.Read(i.saver.file, i.saver.ours)
+	doc, err := snapshot.Read(i.saver.File, i.saver.Ours)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
@@ -114,12 +67,12 @@ func (i *Instancer) restore() {
 	}
 	instances := i.admit(doc.Instances)
 	if len(instances) == 0 { // unknown is not empty
-		refuse(fmt.Errorf("%s: no instances", i.saver.file))
+		refuse(fmt.Errorf("%s: no instances", i.saver.File))
 		return
 	}
-	if i.saver.ours != nil && doc.Registry == nil {
-		level.Warn(i.logger).Log("msg", "snapshot does not say whose it is", "file", i.saver.file,
-			"taken", i.saver.ours)
+	if i.saver.Ours != nil && doc.Registry == nil {
+		level.Warn(i.logger).Log("msg", "snapshot does not say whose it is", "file", i.saver.File,
+			"taken", i.saver.Ours)
 	}
 	since, why := confirmedAt(doc.Written)
 	c := Change{Reset: true, Up: instances, Attributes: doc.AttributesOf()}
@@ -141,68 +94,32 @@ func confirmedAt(written time.Time) (since time.Time, why error) {
 	return written, errUnanswered
 }
 
-// save writes the snapshot file when the set has changed, now and then while the registry confirms
-// it, and in the end.
+// save begins to keep the snapshot file.
 func (i *Instancer) save() {
-	s := i.saver
-	defer close(s.done)
-	defer i.write()
-	confirm := time.NewTicker(confirmPause)
-	defer confirm.Stop()
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	for {
-		select {
-		case <-s.quit:
-			return
-		case <-pause.C:
-		case <-s.urgent:
-		}
-		due := true
-		select {
-		case <-s.quit:
-			return
-		case <-s.changed:
-		case <-s.urgent:
-		case <-confirm.C:
-			due = i.State().Phase == Live
-		}
-		if due {
-			i.write()
-		}
-		pause.Reset(snapshotPause)
-	}
+	i.saver.Start(snapshot.Source{
+		Document: i.document,
+		IsLive:   func() bool { return i.State().Phase == Live },
+		Warn: func(err error) {
+			level.Warn(i.logger).Log("msg", "snapshot not written", "err", err)
+		},
+	})
 }
 
-// write writes the set to the snapshot file, if it is the registry's, with the time when it was
-// last known to be.
-func (i *Instancer) write() {
+// document is the set as a snapshot, if it is the registry's, with the time when it was last known
+// to be.
+func (i *Instancer) document() (doc snapshot.Document, ok bool) {
 	confirmed := time.Now()
 	if s := i.State(); s.Phase != Live {
 		confirmed = s.Since
 	}
 	entries := i.Entries() // changes since then are no harm
 	if !i.answered.Load() || len(entries) == 0 {
-		return
+		return doc, false
 	}
-	doc := snapshot.New(confirmed, i.saver.ours, entries)
+	doc = snapshot.New(confirmed, i.saver.Ours, entries)
 	if i.steering != nil {
 		p := i.Policy()
 		doc.Policy = &snapshot.Policy{Document: p.Document.String(), Version: p.Version}
 	}
-	if err := i.saver.write(doc); err != nil && i.saver.isNews(err) {
-		level.Warn(i.logger).Log("msg", "snapshot not written", "err", err)
-	}
-}
-
-// write writes the file, unless it is another registry's.
-func (s *saver) write(doc snapshot.Document) error {
-	if !s.isOurs {
-		if _, err := snapshot.Read(s.file, s.ours); errors.Is(err, snapshot.ErrNotOurs) {
-			return err
-		}
-	}
-	err := snapshot.Write(s.file, doc)
-	s.isOurs = s.isOurs || err == nil
-	return err
+	return doc, true
 }

@@ -34,6 +34,7 @@ type State struct {
 	Phase Phase
 	Since time.Time
 	Err   error
+	Parts []PartState // of a union (see [Join]), in its order; nil otherwise
 }
 
 // A stateVar is the state of a loop.
@@ -41,12 +42,20 @@ type stateVar = statevar.Var[Phase]
 
 // await waits for a settled phase.
 func await(ctx context.Context, v *stateVar, state func() State) error {
-	return v.Await(ctx, func() statevar.State[Phase] { return statevar.State[Phase](state()) })
+	return v.Await(ctx, func() statevar.State[Phase] {
+		s := state()
+		return statevar.State[Phase]{Phase: s.Phase, Since: s.Since, Err: s.Err}
+	})
 }
 
 // follow has fn called with the states.
 func follow(v *stateVar, fn func(State)) (stop func()) {
-	return v.Follow(func(s statevar.State[Phase]) { fn(State(s)) })
+	return v.Follow(func(s statevar.State[Phase]) { fn(stateOf(s)) })
+}
+
+// stateOf is the State of a loop that is no union.
+func stateOf(s statevar.State[Phase]) State {
+	return State{Phase: s.Phase, Since: s.Since, Err: s.Err}
 }
 
 // String is one line for a person: the phase, for how long, and why.

@@ -1,6 +1,7 @@
 package sd
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -8,7 +9,7 @@ import (
 
 func TestStateText(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := State{Phase: Stale, Since: time.Now(), Err: errTest}
+		s := State{Phase: Stale, Since: time.Now(), Err: errors.New("on demand")}
 		time.Sleep(1500*time.Millisecond + 1)
 		if want, have := "stale for 1.5s: on demand", s.String(); want != have {
 			t.Errorf("with a cause: want %q, have %q", want, have)

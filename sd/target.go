@@ -42,11 +42,15 @@ func ParseTarget(text string) (Target, error) {
 		return Target{}, fmt.Errorf("target %.200q: %w; want %s", target.WithoutUser(text), err,
 			targetGrammar)
 	}
+	return targetOf(parsed), nil
+}
+
+func targetOf(parsed target.Target) Target {
 	t := Target{Scheme: parsed.Scheme, Path: parsed.Path, Keys: parsed.Keys}
 	for _, h := range parsed.Hosts {
 		t.Hosts = append(t.Hosts, Host(h))
 	}
-	return t, nil
+	return t
 }
 
 // String is the text form again, keys in alphabetical order.
@@ -88,9 +92,9 @@ type Schemes map[string]func(Target) (Backend, error)
 func (s Schemes) Open(text string) (Backend, error) {
 	t, err := ParseTarget(text)
 	if errors.Is(err, target.ErrNoScheme) {
-		if meant, ok := s.meant(text); ok {
+		if meant, ok := target.Meant(text, slices.Sorted(maps.Keys(s))); ok {
 			return nil, fmt.Errorf("target %.200q: %w; did you mean %.200s?", text,
-				target.ErrNoScheme, meant)
+				target.ErrNoScheme, targetOf(meant))
 		}
 	}
 	if err != nil {
@@ -103,34 +107,4 @@ func (s Schemes) Open(text string) (Backend, error) {
 			known)
 	}
 	return open(t)
-}
-
-// meant returns the target of a known scheme that text, which has none, may stand for: the one
-// whose usual port it has, or else the first of the usual ones.
-func (s Schemes) meant(text string) (Target, bool) {
-	for scheme := range s { // a scheme whose :// is misspelt, such as zk:/host or zk//host
-		rest, found := strings.CutPrefix(text, scheme)
-		if bare := strings.TrimLeft(rest, ":/"); found && len(bare) < len(rest) {
-			if t, err := ParseTarget(scheme + "://" + bare); err == nil {
-				return t, true
-			}
-		}
-	}
-	usual := []struct {
-		scheme, port string
-	}{{"etcd", "2379"}, {"dns", "53"}, {"zk", "2181"}, {"zk", ""}, {"etcd", ""}, {"dns",
-		""}, {"fixed", ""}}
-	for _, u := range usual {
-		t, err := ParseTarget(u.scheme + "://" + text)
-		if s[u.scheme] != nil && err == nil && (u.port == "" || t.hasPort(u.port)) {
-			return t, true
-		}
-	}
-	return Target{}, false
-}
-
-// hasPort reports whether a host has just that port.
-func (t Target) hasPort(port string) bool {
-	return slices.ContainsFunc(t.Hosts,
-		func(h Host) bool { return strconv.Itoa(int(h.Port)) == port })
 }

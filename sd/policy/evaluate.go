@@ -12,6 +12,14 @@ type Effective struct {
 	Side      int    // of [Policy.Sides]; 0: the rest
 }
 
+// Beside returns what e comes to if the instance is in a second directory as well, whose attributes
+// and policy come to other: it is drained if either says so. The rest is e's.
+func (e Effective) Beside(other Effective) Effective {
+	e.Drained = e.Drained || other.Drained
+	e.Withdrawn = e.Withdrawn || other.Withdrawn
+	return e
+}
+
 // Effective returns what the policy makes of an instance. It looks the instance up and scans
 // nothing: its cost grows with the logarithm of the number of lines and with the number of tags.
 func (p *Policy) Effective(e Entry) Effective {

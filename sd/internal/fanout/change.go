@@ -31,7 +31,9 @@ type PolicyText struct {
 // size is how many instances changed, of a difference.
 func (c Change) size() int { return len(c.Up) + len(c.Down) }
 
-// empty reports whether a difference is none.
+// Empty reports whether a difference is none.
+func (c Change) Empty() bool { return !c.Reset && c.empty() }
+
 func (c Change) empty() bool { return c.size() == 0 && len(c.Effective) == 0 && c.Sides == nil }
 
 // withdrew is Withdrew for look-ups, nil for none.

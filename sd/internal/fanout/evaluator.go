@@ -39,6 +39,12 @@ type Evaluation struct {
 	sides  []policy.Side // nil: nothing is split
 }
 
+// NewEvaluation returns an Evaluation of the instances that values names. Sides are nil if nothing is
+// split.
+func NewEvaluation(values map[string]policy.Effective, sides []policy.Side) Evaluation {
+	return Evaluation{slices.Collect(maps.Keys(values)), values, sides}
+}
+
 // bareName is the effective value of an instance without attributes, without a policy.
 var bareName = (*policy.Policy)(nil).Effective(policy.Entry{})
 
@@ -156,16 +162,22 @@ func (e *Evaluator) Warning(hasPolicy bool, tally policy.Tally) error {
 	if wrong := e.problems; len(wrong) > 0 {
 		all = append(all, fmt.Errorf("policy has %d wrong lines: %w", len(wrong), wrong[0]))
 	}
+	all = append(all, Suspended(tally)...)
+	if n := len(e.unread); n > 0 {
+		all = append(all, fmt.Errorf("attributes of %d instances could not be read", n))
+	}
+	return InOneLine(all)
+}
+
+// Suspended are the errors of a set whose policy leaves nobody to pick, so that it is not obeyed.
+func Suspended(tally policy.Tally) (all []error) {
 	if tally.DrainsSuspended() {
 		all = append(all, errors.New("every instance is drained, so drained ones are picked"))
 	}
 	if tally.WeightsSuspended() {
 		all = append(all, errors.New("every weight is 0, so weights are ignored"))
 	}
-	if n := len(e.unread); n > 0 {
-		all = append(all, fmt.Errorf("attributes of %d instances could not be read", n))
-	}
-	return inOneLine(all)
+	return all
 }
 
 // Unread returns the instances whose attributes could not be read, or not all, sorted.
@@ -183,8 +195,8 @@ func (e *Evaluator) Followed() (d policy.Document, version int64, failure error)
 // Problems returns the lines of the policy that are left out.
 func (e *Evaluator) Problems() []*policy.Problem { return e.problems }
 
-// inOneLine is errors.Join with semicolons.
-func inOneLine(all []error) error {
+// InOneLine is errors.Join with semicolons.
+func InOneLine(all []error) error {
 	if len(all) < 2 {
 		return errors.Join(all...)
 	}

@@ -42,8 +42,9 @@ type Fanout struct {
 
 // A follower is a subscriber to differences.
 type follower struct {
-	mailbox *mailbox.Mailbox
-	pending pending // guarded by the fanout's lock
+	notify  func()           // does not block
+	mailbox *mailbox.Mailbox // whose Notify that is; nil for a Reader
+	pending pending          // guarded by the fanout's lock
 }
 
 // New returns a Fanout without a set.
@@ -80,7 +81,7 @@ func (f *Fanout) publish(first bool, diff Change) {
 		}
 		s.pending.add(diff)
 		s.pending.addEffective(diff)
-		s.mailbox.Notify()
+		s.notify()
 	}
 	if f.behind.size()+diff.size() > 64+f.set.size()/8 { // merging would cost more than sorting
 		f.behind.addAll()
@@ -162,17 +163,27 @@ func (f *Fanout) Follow(fn func(Change)) (stop func()) {
 			fn(c)
 		}
 	})
+	s.notify = s.mailbox.Notify
+	f.add(s)
+	return func() {
+		s.mailbox.Close()
+		f.remove(s) // not before, so that Close waits as well
+	}
+}
+
+// add adds a follower, for which all of the set is new. The caller holds the lock.
+func (f *Fanout) add(s *follower) {
 	f.followers[s] = struct{}{}
 	if f.known {
 		s.pending.addAll()
-		s.mailbox.Notify()
+		s.notify()
 	}
-	return func() {
-		s.mailbox.Close()
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		delete(f.followers, s) // not before, so that Close waits as well
-	}
+}
+
+func (f *Fanout) remove(s *follower) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.followers, s)
 }
 
 // takeAll takes what is pending for a follower. With a whole set come the effective values of all
@@ -240,7 +251,9 @@ func (f *Fanout) Close() {
 	f.closed = true
 	all := slices.Collect(maps.Values(f.channels))
 	for s := range f.followers {
-		all = append(all, s.mailbox)
+		if s.mailbox != nil {
+			all = append(all, s.mailbox)
+		}
 	}
 	f.mu.Unlock()
 	for _, m := range all {

@@ -1,5 +1,5 @@
 // Package snapshot keeps the last set of a directory in a file, for a start without the registry:
-// it reads, writes and checks that file, and knows no loop.
+// it reads, writes and checks that file, and when to write it (saver.go).
 package snapshot
 
 import (

@@ -1,21 +1,21 @@
-package sd
+package backoff
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
-var errTest = errors.New("on demand")
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// took returns how long b waits after err.
-func took(ctx context.Context, b *backoff, err error) time.Duration {
+// took returns how long b waits.
+func took(ctx context.Context, b *Backoff, denied bool) time.Duration {
 	start := time.Now()
-	b.wait(ctx, err, nil)
+	b.Wait(ctx, denied, nil)
 	return time.Since(start)
 }
 
@@ -28,9 +28,9 @@ func TestBackoffDoublesItsBound(t *testing.T) {
 		longest := make([]time.Duration, len(bounds))
 		shortest := slices.Repeat([]time.Duration{time.Hour}, len(bounds))
 		for range rounds {
-			var b backoff
+			var b Backoff
 			for n := range bounds {
-				d := took(t.Context(), &b, errTest)
+				d := took(t.Context(), &b, false)
 				longest[n] = max(longest[n], d)
 				shortest[n] = min(shortest[n], d)
 			}
@@ -51,13 +51,13 @@ func TestBackoffDoublesItsBound(t *testing.T) {
 
 func TestBackoffStartsAgainAfterSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var b backoff
+		var b Backoff
 		for range 100 {
-			took(t.Context(), &b, errTest)
-			took(t.Context(), &b, errTest)
-			b.reset()
-			if d := took(t.Context(), &b, errTest); d >= backoffFirst {
-				t.Fatalf("pause after a success: want below %v, have %v", backoffFirst, d)
+			took(t.Context(), &b, false)
+			took(t.Context(), &b, false)
+			b.Reset()
+			if d := took(t.Context(), &b, false); d >= firstPause {
+				t.Fatalf("pause after a success: want below %v, have %v", firstPause, d)
 			}
 		}
 	})
@@ -66,12 +66,12 @@ func TestBackoffStartsAgainAfterSuccess(t *testing.T) {
 // Only a person can mend a permission, so asking fast is of no use.
 func TestBackoffIsSlowWhenDenied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var b backoff
+		var b Backoff
 		for range 100 {
-			d := took(t.Context(), &b, fmt.Errorf("create: %w", ErrDenied))
-			if d < backoffDenied/2 || d >= backoffDenied {
-				t.Fatalf("pause when denied: want %v to %v, have %v", backoffDenied/2,
-					backoffDenied, d)
+			d := took(t.Context(), &b, true)
+			if d < deniedPause/2 || d >= deniedPause {
+				t.Fatalf("pause when denied: want %v to %v, have %v", deniedPause/2,
+					deniedPause, d)
 			}
 		}
 	})
@@ -81,11 +81,11 @@ func TestBackoffEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		var b backoff
-		if d := took(ctx, &b, ErrDenied); d != time.Second {
+		var b Backoff
+		if d := took(ctx, &b, true); d != time.Second {
 			t.Errorf("pause: want it to end with ctx after %v, have %v", time.Second, d)
 		}
-		if d := took(ctx, &b, ErrDenied); d != 0 {
+		if d := took(ctx, &b, true); d != 0 {
 			t.Errorf("pause with ctx done: want none, have %v", d)
 		}
 	})
@@ -97,9 +97,9 @@ func TestBackoffEndsWhenReady(t *testing.T) {
 		ready := make(chan struct{})
 		time.AfterFunc(time.Second, func() { close(ready) })
 		for _, want := range []time.Duration{time.Second, 0} {
-			var b backoff
+			var b Backoff
 			start := time.Now()
-			b.wait(t.Context(), ErrDenied, ready)
+			b.Wait(t.Context(), true, ready)
 			if took := time.Since(start); took != want {
 				t.Errorf("pause: want %v, have %v", want, took)
 			}

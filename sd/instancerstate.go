@@ -1,0 +1,97 @@
+package sd
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"example.com/daytime/sd/internal/statevar"
+	"github.com/go-kit/log/level"
+)
+
+// begin opens the state, of which log writes the lines.
+func (i *Instancer) begin(log func(statevar.State[Phase], time.Duration)) {
+	isLive := func(p Phase) bool { return p == Live }
+	i.state = statevar.New(Unknown, isLive, log, ErrClosed)
+	i.state.Begin(Unknown)
+}
+
+// clearStaleError forgets why an earlier Watch failed. Reason is why the present one holds, if the
+// backend can say.
+func (i *Instancer) clearStaleError(reason error) {
+	switch i.state.Get().Phase {
+	case Unknown:
+		i.state.Explain(reason)
+	case Stale:
+		i.state.Explain(cmp.Or(reason, errHeld))
+	}
+}
+
+// interrupted notes that the set cannot be vouched for.
+func (i *Instancer) interrupted(err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.fanout.IsKnown() {
+		i.state.Set(Stale, err)
+	} else {
+		i.state.Set(Unknown, err)
+	}
+}
+
+// logState writes the line of a state.
+func (i *Instancer) logState(s statevar.State[Phase], lasts time.Duration) {
+	line := []any{"msg", "discovery " + string(s.Phase), "instances", i.fanout.Size()}
+	if s.Phase == Live && s.Err == nil {
+		level.Info(i.logger).Log(line...)
+		return
+	}
+	if lasts > 0 {
+		line = append(line, "for", lasts.Round(time.Second))
+	}
+	err := s.Err
+	if err == nil {
+		err = errHeld
+	}
+	level.Warn(i.logger).Log(append(line, "err", err)...)
+}
+
+// State says whether the set is live, stale or unknown, since when, and why.
+func (i *Instancer) State() State {
+	i.mu.Lock()
+	s := stateOf(i.state.Get())
+	i.mu.Unlock()
+	if s.Phase == Unknown && s.Err == nil {
+		s.Err = i.diagnosis()
+	}
+	return i.joint.in(s)
+}
+
+// diagnosis is why the backend does not answer, as far as it can say.
+func (i *Instancer) diagnosis() error {
+	if d, ok := i.backend.(Diagnoser); ok {
+		return d.Err()
+	}
+	return nil
+}
+
+// Await returns nil as soon as the set is live, at once if it is. It returns an error that matches
+// [ErrClosed] after Stop, and otherwise, when ctx is done, one that matches ctx's error and the one
+// of [Instancer.State].
+func (i *Instancer) Await(ctx context.Context) error { return await(ctx, i.state, i.State) }
+
+// States subscribes fn to the state. Fn is called with the present one, then with the latest
+// whenever that is another one, from one goroutine. Changes while fn runs are merged, so a short
+// phase may not be told. Stop ends the subscription: fn is not running after it returned, so fn
+// itself must not call it. Stop of the Instancer tells the last state and ends it too.
+func (i *Instancer) States(fn func(State)) (stop func()) {
+	return follow(i.state, func(s State) { fn(i.joint.in(s)) })
+}
+
+// endState says that nobody vouches for the set any more.
+func (i *Instancer) endState() {
+	if i.fanout.IsKnown() {
+		i.state.End(Stale, errStopped)
+	} else {
+		i.state.End(Unknown, errStopped)
+	}
+}

@@ -1,0 +1,138 @@
+package snapshot
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"example.com/daytime/sd/internal/signal"
+)
+
+const (
+	writePause   = 5 * time.Second // at least, between two writes
+	confirmPause = time.Minute     // between two writes of a set that does not change
+
+	notWrittenPause = 3 * time.Minute // between two lines about one reason
+)
+
+// A Saver keeps a set in a file, in a goroutine of its own.
+type Saver struct {
+	File string
+	Ours *Origin // nil: of any registry
+
+	changed signal.Signal
+	urgent  signal.Signal
+	quit    chan struct{} // closed by Close
+	once    sync.Once
+	done    chan struct{} // closed when the goroutine has ended
+
+	// Used by the goroutine alone.
+	source Source
+	isOurs bool  // the file is known to be this registry's
+	told   error // why the file was not written, as it was logged last
+	toldAt time.Time
+}
+
+// A Source is what a Saver asks for the set. Its functions are called from the Saver's goroutine.
+type Source struct {
+	Document func() (doc Document, ok bool) // as it is now, unless there is none worth a file
+	IsLive   func() bool                    // the registry confirms the set
+	Warn     func(error)                    // does not block
+}
+
+// NewSaver returns a Saver of a file, which does nothing before Start.
+func NewSaver(file string, ours *Origin) *Saver {
+	return &Saver{
+		File:    file,
+		Ours:    ours,
+		changed: signal.New(),
+		urgent:  signal.New(),
+		quit:    make(chan struct{}),
+		done:    make(chan struct{}),
+	}
+}
+
+// Start begins to write when the set has changed, now and then while the registry confirms it, and
+// in the end.
+func (s *Saver) Start(source Source) {
+	s.source = source
+	go s.run()
+}
+
+// Changed says that the set is another, which is written at most every 5 s, or now if it is urgent.
+// It does not block.
+func (s *Saver) Changed(urgent bool) {
+	s.changed.Set()
+	if urgent {
+		s.urgent.Set()
+	}
+}
+
+// Close ends the goroutine, which writes once more, and waits for it.
+func (s *Saver) Close() {
+	s.once.Do(func() { close(s.quit) })
+	<-s.done
+}
+
+func (s *Saver) run() {
+	defer close(s.done)
+	defer s.save()
+	confirm := time.NewTicker(confirmPause)
+	defer confirm.Stop()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-s.quit:
+			return
+		case <-pause.C:
+		case <-s.urgent:
+		}
+		due := true
+		select {
+		case <-s.quit:
+			return
+		case <-s.changed:
+		case <-s.urgent:
+		case <-confirm.C:
+			due = s.source.IsLive()
+		}
+		if due {
+			s.save()
+		}
+		pause.Reset(writePause)
+	}
+}
+
+// save writes the set, if there is one, and says why it could not.
+func (s *Saver) save() {
+	doc, ok := s.source.Document()
+	if !ok {
+		return
+	}
+	if err := s.write(doc); err != nil && s.isNews(err) {
+		s.source.Warn(err)
+	}
+}
+
+// isNews reports whether err is worth a line: another reason than the last time, or long after it.
+func (s *Saver) isNews(err error) bool {
+	news := s.told == nil || err.Error() != s.told.Error() ||
+		time.Since(s.toldAt) >= notWrittenPause
+	if news {
+		s.told, s.toldAt = err, time.Now()
+	}
+	return news
+}
+
+// write writes the file, unless it is another registry's.
+func (s *Saver) write(doc Document) error {
+	if !s.isOurs {
+		if _, err := Read(s.File, s.Ours); errors.Is(err, ErrNotOurs) {
+			return err
+		}
+	}
+	err := Write(s.File, doc)
+	s.isOurs = s.isOurs || err == nil
+	return err
+}

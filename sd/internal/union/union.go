@@ -1,0 +1,241 @@
+// Package union makes one set of several: those of the registries that a client reads side by side.
+// It is plain values, without a lock, a clock or a registry.
+//
+// A name is in the union while it is in one part at least. What becomes of it when a part tells of
+// it, by whether another part has it; "-" is no news:
+//
+//	name in other parts  the part adds it  the part loses it  the part says it withdrew
+//	none                 up                down               down, withdrew
+//	some                 -                 -                  -
+//
+// So the part that it leaves last says how it left. Where it leaves several parts between two
+// differences, nobody knows which was the last, and it withdrew if all of them say so. A part that
+// has told nothing yet has no name.
+//
+// The effective value of a name is put together from the parts that have it: weight and zone are
+// those of the first, it is drained if any says so, and its side is that of the first part that
+// splits the calls, the rest if that part does not have it.
+package union
+
+import (
+	"slices"
+
+	"example.com/daytime/sd/internal/fanout"
+	"example.com/daytime/sd/policy"
+)
+
+// A Union joins the sets of parts, which are numbered from 0.
+type Union struct {
+	parts   []part
+	told    bool          // Flush has told the whole set
+	split   int           // the part whose sides were told; len(parts) for none
+	sides   []policy.Side // which those were
+	touched map[string]touch
+}
+
+// A part is what one of them has told. Its maps are nil before it did.
+type part struct {
+	members   map[string]struct{}
+	effective map[string]policy.Effective // of members that are no bare names
+	evaluates bool                        // it tells effective values
+	sides     []policy.Side               // empty: it splits nothing
+}
+
+// A touch is what has happened to a name since the last Flush.
+type touch struct {
+	had  bool // it was in the union
+	lost bool // a part lost it, or is in doubt
+	left bool // a part says that it withdrew
+}
+
+// New returns the union of so many parts, of which none has told anything.
+func New(parts int) *Union {
+	return &Union{parts: make([]part, parts), split: parts, touched: map[string]touch{}}
+}
+
+// Take takes in what a part tells: its whole set as a Reset, which is the first that it tells, or an
+// exact difference, with the effective values if it has any. A difference to nothing is nothing.
+func (u *Union) Take(n int, c fanout.Change) {
+	p := &u.parts[n]
+	switch {
+	case c.Reset:
+		u.reset(p, c.Up)
+	case p.members == nil:
+		return
+	}
+	withdrew := setOf(c.Withdrew)
+	for _, name := range c.Down {
+		_, left := withdrew[name]
+		u.leave(p, name, left)
+	}
+	for _, name := range c.Up {
+		u.touch(name)
+		p.members[name] = struct{}{}
+	}
+	for name, v := range c.Effective {
+		u.touch(name)
+		p.effective[name] = v
+	}
+	p.evaluates = p.evaluates || c.Effective != nil
+	if c.Sides != nil || c.Reset {
+		p.sides = c.Sides
+	}
+}
+
+// reset prepares p for a whole set: who is not in it was lost.
+func (u *Union) reset(p *part, names []string) {
+	if p.members == nil {
+		p.members = make(map[string]struct{}, len(names))
+	}
+	p.effective = map[string]policy.Effective{}
+	listed := setOf(names)
+	for name := range p.members {
+		if _, ok := listed[name]; !ok {
+			u.leave(p, name, false)
+		}
+	}
+}
+
+// leave notes that a part has a name no more.
+func (u *Union) leave(p *part, name string, withdrew bool) {
+	u.touch(name)
+	t := u.touched[name]
+	t.lost, t.left = t.lost || !withdrew, t.left || withdrew
+	u.touched[name] = t
+	delete(p.members, name)
+	delete(p.effective, name)
+}
+
+// touch notes that something is to be told of a name, before it happens. Before the first Flush
+// everything is.
+func (u *Union) touch(name string) {
+	if _, ok := u.touched[name]; !ok && u.told {
+		u.touched[name] = touch{had: u.has(name)}
+	}
+}
+
+func (u *Union) has(name string) bool {
+	for n := range u.parts {
+		if u.parts[n].has(name) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *part) has(name string) bool {
+	_, ok := p.members[name]
+	return ok
+}
+
+// Known is how many parts have told their set.
+func (u *Union) Known() (n int) {
+	for i := range u.parts {
+		if u.parts[i].members != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// Flush returns what became of the union since the last Flush, the first time the whole of it, and
+// the evaluation of what is concerned, nil if no part evaluates.
+func (u *Union) Flush() (c fanout.Change, x *fanout.Evaluation) {
+	resplit := u.resplit()
+	if !u.told || resplit {
+		u.touchAll()
+	}
+	c.Reset, u.told = !u.told, true
+	for name, t := range u.touched {
+		switch has := u.has(name); {
+		case has && (c.Reset || !t.had):
+			c.Up = append(c.Up, name)
+		case !has && t.had:
+			c.Down = append(c.Down, name)
+			if t.left && !t.lost {
+				c.Withdrew = append(c.Withdrew, name)
+			}
+		}
+	}
+	if slices.ContainsFunc(u.parts, func(p part) bool { return p.evaluates }) {
+		x = u.evaluation()
+	}
+	u.touched = map[string]touch{}
+	return c, x
+}
+
+// evaluation is that of the names that were touched.
+func (u *Union) evaluation() *fanout.Evaluation {
+	values := make(map[string]policy.Effective, len(u.touched))
+	for name := range u.touched {
+		if u.has(name) {
+			values[name] = u.effective(name)
+		}
+	}
+	x := fanout.NewEvaluation(values, u.sides)
+	return &x
+}
+
+// touchAll has the whole union told.
+func (u *Union) touchAll() {
+	for n := range u.parts {
+		for name := range u.parts[n].members {
+			if _, ok := u.touched[name]; !ok {
+				u.touched[name] = touch{had: u.told}
+			}
+		}
+	}
+}
+
+// resplit looks for the first part that splits the calls, and reports whether the split is another.
+func (u *Union) resplit() bool {
+	split, sides := len(u.parts), []policy.Side(nil)
+	for n := range u.parts {
+		if len(u.parts[n].sides) > 0 {
+			split, sides = n, u.parts[n].sides
+			break
+		}
+	}
+	same := split == u.split && slices.Equal(sides, u.sides)
+	u.split, u.sides = split, sides
+	return !same
+}
+
+// effective puts the value of a name together.
+func (u *Union) effective(name string) (v policy.Effective) {
+	found := false
+	side := 0
+	for n := range u.parts {
+		p := &u.parts[n]
+		if !p.has(name) {
+			continue
+		}
+		own, special := p.effective[name]
+		if !special {
+			own = bareName
+		}
+		if n == u.split {
+			side = own.Side
+		}
+		if found {
+			own = v.Beside(own)
+		}
+		v, found = own, true
+	}
+	v.Side = side
+	return v
+}
+
+// bareName is the value of an instance without attributes, without a policy.
+var bareName = policy.Effective{Weight: policy.DefaultWeight}
+
+func setOf(names []string) map[string]struct{} {
+	if len(names) == 0 {
+		return nil
+	}
+	set := make(map[string]struct{}, len(names))
+	for _, name := range names {
+		set[name] = struct{}{}
+	}
+	return set
+}
