@@ -9,7 +9,7 @@
 // The files, in the order in which to read them: main.go has the commands and flags.go their flags;
 // registry.go opens the registry, with the list that --snapshot keeps for a start without it; get.go is
 // the wiring and the requests; output.go, latency.go, failures.go and summary.go are the forms of a
-// reply and of the whole; list.go has list and watch, rows.go the forms of a list, check.go its --check;
+// reply and of the whole; list.go has list and watch, rows.go the forms of a list;
 // steer.go has the commands that change lines of the policy, policy.go and apply.go those about the
 // whole of it, desk.go what they have in common, and explain.go what it makes of a server; export.go
 // has export, and complete.go completion; notice.go and statelog.go decide what an operator is told,
