@@ -57,6 +57,7 @@ type config struct {
 	changes string // form of watch's output
 	export  exportConfig
 	steer   steerConfig
+	doctor  doctorConfig
 
 	// For get alone.
 	count       int
@@ -83,6 +84,7 @@ func defaults() *config {
 		interval: time.Second,
 		request:  "timestamp",
 		output:   "text",
+		doctor:   doctorConfig{output: "text"},
 		balance:  lb.PickerNames()[0],
 		retries:  -1,
 	}
@@ -118,7 +120,7 @@ A flag wins over its variable.`,
 	c.makeGet(root, stdio)
 	root.AddCommand(newGet(c, stdio), newList(c, stdio), newWatch(c, stdio),
 		newDrain(c, stdio), newUndrain(c, stdio), newWeight(c, stdio), newWithdraw(c, stdio),
-		newPolicy(c, stdio), newExplain(c, stdio), newExport(c, stdio), newCompletion(stdio))
+		newPolicy(c, stdio), newExplain(c, stdio), newDoctor(c, stdio), newExport(c, stdio), newCompletion(stdio))
 	root.RegisterFlagCompletionFunc("sd", c.completeTarget) // fails for an unknown flag
 	return root
 }
