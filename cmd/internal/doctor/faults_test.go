@@ -181,6 +181,7 @@ func faults() []fault {
 		}},
 		{"a registry that is down", true, func(w *world) {
 			w.registry.Stop()
+			w.Cleanup(func() { w.registry.Restart() })
 			w.error("member", "127.0.0.1", "connection refused")
 		}},
 		{"a registry that is frozen", true, func(w *world) {
