@@ -55,7 +55,7 @@ func (c *config) examine(ctx context.Context, stdio *shell.Stdio) error {
 	if err != nil {
 		return err
 	}
-	backend, err := schemes().Open(c.sd)
+	backend, err := schemes(nil).Open(c.sd)
 	if err != nil {
 		return shell.UsageError("sd", err)
 	}
