@@ -2,18 +2,12 @@ package main
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"syscall"
 
-	kitlb "github.com/go-kit/kit/sd/lb"
-
-	"example.com/daytime/sd/lb"
-	"example.com/daytime/transport"
+	"example.com/daytime/cmd/internal/probe"
 )
 
 // kindOf names the reason why a request failed, for a count of failures. The last attempt that ended
@@ -21,35 +15,11 @@ import (
 func kindOf(r result) string {
 	err := r.err
 	for _, t := range r.tries {
-		if t.Err != nil && kindOfError(t.Err) != "" {
+		if t.Err != nil && probe.Kind(t.Err) != "" {
 			err = t.Err
 		}
 	}
-	return cmp.Or(kindOfError(err), "other")
-}
-
-func kindOfError(err error) string {
-	for _, kind := range []struct {
-		err  error
-		name string
-	}{
-		{kitlb.ErrNoEndpoints, "nobody to ask"},
-		{syscall.ECONNREFUSED, "connection refused"},
-		{syscall.EMFILE, "too many open files"},
-		{transport.ErrHandshake, "TLS handshake"},
-		{syscall.ECONNRESET, "connection reset"},
-		{transport.ErrTooLong, "reply too long"},
-		{transport.ErrNoReply, "no reply"},
-		{transport.ErrDeadline, "timeout"},
-		{transport.ErrConnect, "cannot connect"},
-		{lb.ErrBudget, "retry budget"},
-		{context.DeadlineExceeded, "timeout"},
-	} {
-		if errors.Is(err, kind.err) {
-			return kind.name
-		}
-	}
-	return ""
+	return cmp.Or(probe.Kind(err), "other")
 }
 
 // failures is the count of failures by kind, the most frequent first.

@@ -59,7 +59,7 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 func (c *config) judge(rows []row) error {
 	unreachable := 0
 	for _, r := range rows {
-		if r.check != nil && r.check.err != nil {
+		if r.check != nil && r.check.Err != nil {
 			unreachable++
 		}
 	}

@@ -7,14 +7,14 @@
 // does.
 //
 // The files, in the order in which to read them: main.go has the commands and flags.go their flags;
-// registry.go opens the registry, with the list that --snapshot keeps for a start without it; get.go is
-// the wiring and the requests; output.go, latency.go, failures.go and summary.go are the forms of a
-// reply and of the whole; list.go has list and watch, rows.go the forms of a list, check.go its --check;
+// registry.go opens the registry, with the list that --snapshot keeps for a start without it;
+// get.go is the wiring and the requests; output.go, latency.go, failures.go and summary.go are the
+// forms of a reply and of the whole; list.go has list and watch, rows.go the forms of a list;
 // steer.go has the commands that change lines of the policy, policy.go and apply.go those about the
-// whole of it, desk.go what they have in common, and explain.go what it makes of a server; export.go
-// has export, and complete.go completion; notice.go and statelog.go decide what an operator is told,
-// and when it is over. The rest, which is not about the time, is in cmd/internal: shell, steer and
-// export.
+// whole of it, desk.go what they have in common, and explain.go what it makes of a server;
+// doctor.go has doctor, export.go has export, and complete.go completion; notice.go and statelog.go
+// decide what an operator is told, and when it is over. The rest, which is not about the time, is
+// in cmd/internal: shell, steer and export.
 package main
 
 import (
@@ -57,6 +57,7 @@ type config struct {
 	changes string // form of watch's output
 	export  exportConfig
 	steer   steerConfig
+	doctor  doctorConfig
 
 	// For get alone.
 	count       int
@@ -83,6 +84,7 @@ func defaults() *config {
 		interval: time.Second,
 		request:  "timestamp",
 		output:   "text",
+		doctor:   doctorConfig{output: "text"},
 		balance:  lb.PickerNames()[0],
 		retries:  -1,
 	}
@@ -118,7 +120,8 @@ A flag wins over its variable.`,
 	c.makeGet(root, stdio)
 	root.AddCommand(newGet(c, stdio), newList(c, stdio), newWatch(c, stdio),
 		newDrain(c, stdio), newUndrain(c, stdio), newWeight(c, stdio), newWithdraw(c, stdio),
-		newPolicy(c, stdio), newExplain(c, stdio), newExport(c, stdio), newCompletion(stdio))
+		newPolicy(c, stdio), newExplain(c, stdio), newDoctor(c, stdio), newExport(c,
+			stdio), newCompletion(stdio))
 	root.RegisterFlagCompletionFunc("sd", c.completeTarget) // fails for an unknown flag
 	return root
 }
@@ -147,7 +150,8 @@ func (c *config) makeGet(cmd *cobra.Command, stdio *shell.Stdio) {
 		}
 		if most := transport.DefaultMaxConns(1); c.concurrency > most {
 			return shell.UsageError("concurrency",
-				fmt.Errorf(`"%d": each takes a file descriptor; want %d at most`, c.concurrency, most))
+				fmt.Errorf(`"%d": each takes a file descriptor; want %d at most`, c.concurrency,
+					most))
 		}
 		return get(cmd.Context(), c, stdio)
 	}
@@ -205,5 +209,6 @@ func knownCommand(root *cobra.Command, args []string) error {
 			names = append(names, cmd.Name())
 		}
 	}
-	return shell.UsageError("", fmt.Errorf("command %q: want %s", args[0], strings.Join(names, ", ")))
+	return shell.UsageError("", fmt.Errorf("command %q: want %s", args[0], strings.Join(names,
+		", ")))
 }

@@ -35,6 +35,7 @@ func TestHelp(t *testing.T) {
 		"help-weight.txt":     {"weight", "--help"},
 		"help-withdraw.txt":   {"withdraw", "--help"},
 		"help-explain.txt":    {"explain", "--help"},
+		"help-doctor.txt":     {"doctor", "--help"},
 		"help-policy.txt":     {"policy", "--help"},
 		"help-apply.txt":      {"policy", "apply", "--help"},
 	} {
@@ -49,7 +50,7 @@ func TestHelp(t *testing.T) {
 
 func TestWrongCommands(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
-		{"lst", `command "lst": want completion, drain, explain, export, get, list, policy, undrain, watch, weight, withdraw`},
+		{"lst", `command "lst": want completion, doctor, drain, explain, export, get, list, policy, undrain, watch, weight, withdraw`},
 		{"get now", `argument "now": get takes flags only`},
 		{"completion", `no shell: want bash, zsh, fish`},
 		{"completion tcsh", `shell "tcsh": want bash, zsh, fish`},
@@ -62,6 +63,11 @@ func TestWrongCommands(t *testing.T) {
 		{"export haproxy --parameters #", `--parameters parameters "#": want one line`},
 		{"list all", `argument "all": list takes flags only`},
 		{"watch all", `argument "all": watch takes flags only`},
+		{"doctor all", `argument "all": doctor takes flags only`},
+		{"doctor -o xml", `--output "xml": want text, json`},
+		{"doctor --strict=perhaps", `--strict "perhaps": want true or false`},
+		{"doctor --sd zk://h:0", `--sd target "zk://h:0": port "0"`},
+		{"doctor --tls-ca f", `--tls-ca want --tls-name, too`},
 		{"list -n 4", `unknown shorthand flag: 'n' in -n`},
 		{"--colour", `unknown flag: --colour`},
 		{"--sd", `flag needs an argument: --sd`},

@@ -59,18 +59,3 @@ func TestQuantiles(t *testing.T) {
 		t.Errorf("want\n%s\nhave\n%s", want, table)
 	}
 }
-
-func TestRound(t *testing.T) {
-	for have, want := range map[time.Duration]string{
-		123456789 * time.Microsecond: "2m3s",
-		1234567 * time.Microsecond:   "1.23s",
-		12345 * time.Microsecond:     "12.3ms",
-		1234 * time.Microsecond:      "1.23ms",
-		1234 * time.Nanosecond:       "1µs",
-		0:                            "0s",
-	} {
-		if round(have).String() != want {
-			t.Errorf("%d: want %s, have %s", have, want, round(have))
-		}
-	}
-}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/daytime/cmd/internal/probe"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd/policy"
 	"example.com/daytime/transport"
@@ -18,8 +19,8 @@ import (
 type row struct {
 	policy.Entry
 	effective policy.Effective
-	drain     policy.Rule // that drains it, if one does
-	check     *check      // nil without --check
+	drain     policy.Rule   // that drains it, if one does
+	check     *probe.Answer // nil without --check
 }
 
 // rows is the whole set, sorted, as the policy treats it now.
@@ -40,13 +41,16 @@ func rowsOf(document policy.Document, entries []policy.Entry, now time.Time) (ro
 	return rows
 }
 
+// maxChecking is how many servers are asked at a time.
+const maxChecking = 50
+
 // checkRows has every server checked.
 func checkRows(ctx context.Context, rows []row, options []transport.ClientOption) {
 	var instances []string
 	for _, r := range rows {
 		instances = append(instances, r.Instance)
 	}
-	checks := checkAll(ctx, instances, options)
+	checks := probe.All(ctx, instances, maxChecking, options...)
 	for i := range rows {
 		rows[i].check = &checks[i]
 	}
@@ -96,11 +100,19 @@ func tableOf(rows []row, wide bool) (columns []shell.Column) {
 		add("since", 7, func(r row) string { return stamp(r.Attributes.Since) })
 	}
 	if rows[0].check != nil {
-		add("answers", 0, func(r row) string { return r.check.state() })
-		add("latency", 1, func(r row) string { return latency(r.check.took) })
-		add("clock", 1, func(r row) string { return r.check.clockText() })
+		add("answers", 0, func(r row) string { return answers(r.check.Err) })
+		add("latency", 1, func(r row) string { return latency(r.check.Took) })
+		add("clock", 1, func(r row) string { return r.check.Clock.String() })
 	}
 	return columns
+}
+
+// answers is whether a server answers, in a word or the reason.
+func answers(err error) string {
+	if err == nil {
+		return "yes"
+	}
+	return cmp.Or(probe.Kind(err), "other")
 }
 
 // drained is by which kind of line a server is drained, or nothing.
@@ -166,9 +178,9 @@ func (r row) json() (string, error) {
 		object.Tags = map[string]string{}
 	}
 	if k := r.check; k != nil {
-		object.Check = &checkObject{k.err == nil, errorText(k.err), milliseconds(k.took), nil, nil}
-		if k.clock {
-			offset, bound := milliseconds(k.offset), milliseconds(k.bound)
+		object.Check = &checkObject{k.Err == nil, errorText(k.Err), milliseconds(k.Took), nil, nil}
+		if k.Clock.Known {
+			offset, bound := milliseconds(k.Clock.Offset), milliseconds(k.Clock.Bound)
 			object.Check.OffsetMS, object.Check.BoundMS = &offset, &bound
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/daytime/cmd/internal/probe"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd/lb"
 )
@@ -59,19 +60,19 @@ func (t *tally) progress() string {
 func (t *tally) summary(stats []lb.Stat, width int) string {
 	var b strings.Builder
 	n := t.answered + t.failed + t.givenUp
-	elapsed := round(time.Since(t.begin))
+	elapsed := probe.Round(time.Since(t.begin))
 	fmt.Fprintf(&b, "%s in %v: %d answered, %d failed",
 		count(n, "request"), elapsed, t.answered, t.failed)
 	if t.givenUp > 0 {
 		fmt.Fprintf(&b, ", %d given up", t.givenUp)
 	}
-	p := func(percent int) time.Duration { return round(t.latencies.quantile(percent)) }
+	p := func(percent int) time.Duration { return probe.Round(t.latencies.quantile(percent)) }
 	switch {
 	case t.load:
 		fmt.Fprintf(&b, "; %.1f a second", t.rate())
 		if t.answered > 0 {
 			fmt.Fprintf(&b, "\nlatency p50 %v, p90 %v, p99 %v, max %v\n%s", p(50), p(90), p(99),
-				round(t.latencies.max), strings.TrimSuffix(t.latencies.histogram(width), "\n"))
+				probe.Round(t.latencies.max), strings.TrimSuffix(t.latencies.histogram(width), "\n"))
 		}
 	case t.answered > 0:
 		fmt.Fprintf(&b, "; latency p50 %v, p99 %v", p(50), p(99))
@@ -142,7 +143,7 @@ func latency(d time.Duration) string {
 	if d == 0 {
 		return "-"
 	}
-	return round(d).String()
+	return probe.Round(d).String()
 }
 
 // count is n with its noun.
@@ -151,14 +152,4 @@ func count(n int, noun string) string {
 		noun += "s"
 	}
 	return fmt.Sprintf("%d %s", n, noun)
-}
-
-// round leaves three digits or so, enough to compare.
-func round(d time.Duration) time.Duration {
-	for unit := time.Second; unit > time.Microsecond; unit /= 10 {
-		if d >= 100*unit {
-			return d.Round(unit)
-		}
-	}
-	return d.Round(time.Microsecond)
 }

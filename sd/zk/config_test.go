@@ -198,3 +198,15 @@ func TestSecurityOfTarget(t *testing.T) {
 		}
 	}
 }
+
+// A tool from below is told what a Backend would do.
+func TestSessionOf(t *testing.T) {
+	how, directory, err := SessionOf(sdtest.Target(t, "zk://a.example.com,b.example.com:1?session-timeout=4s"))
+	if err != nil || directory != "/go_servers" || how.Timeout != 4*time.Second ||
+		!slices.Equal(how.Hosts, []string{"a.example.com:2181", "b.example.com:1"}) {
+		t.Errorf("have %+v, %q, %v", how, directory, err)
+	}
+	if _, _, err := SessionOf(sdtest.Target(t, "zk://a.example.com?acl=x")); err == nil {
+		t.Error("want a wrong target refused")
+	}
+}

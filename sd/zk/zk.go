@@ -94,6 +94,16 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 	return b, nil
 }
 
+// SessionOf returns what OpenBackend makes of t: how its session connects, and the path of the
+// directory. It does no I/O, and is for tools that look at a registry from below.
+func SessionOf(t sd.Target) (how session.Config, directory string, err error) {
+	c, err := parseConfig(t)
+	if err != nil {
+		return session.Config{}, "", err
+	}
+	return c.session, c.directory.Parent, nil
+}
+
 // Target is where b is, in full: with the port and the path that may be left out, and without keys.
 // Two targets of one registry that share a host are so known by it (see [sd.Snapshot]).
 func (b *Backend) Target() sd.Target { return b.target }

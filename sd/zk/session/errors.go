@@ -3,6 +3,8 @@ package session
 import (
 	"errors"
 
+	gozk "github.com/go-zookeeper/zk"
+
 	"example.com/daytime/sd/zk/session/internal/wire"
 )
 
@@ -30,6 +32,9 @@ var (
 	ErrNoAddWatch = errors.New("no persistent watches")
 	// ErrNoMultiRead: the server cannot read several nodes with one request.
 	ErrNoMultiRead = errors.New("no multiRead")
+	// ErrNoNode and ErrNoAuth are go-zookeeper's, for who knows it through this package alone.
+	ErrNoNode = gozk.ErrNoNode
+	ErrNoAuth = gozk.ErrNoAuth
 )
 
 // errClosedAtOnce: a server accepted the connection, and closed it before it was known here.

@@ -1,0 +1,256 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"example.com/daytime/cmd/internal/doctor/report"
+	"example.com/daytime/cmd/internal/doctor/words"
+	"example.com/daytime/cmd/internal/probe"
+	"example.com/daytime/sd/zk/session"
+)
+
+const (
+	renewBefore = 14 * 24 * time.Hour // a certificate that ends sooner is worth a word
+)
+
+// checkMembers tells of each member whether it serves. Of a host with several addresses one that
+// does is enough: localhost is often two, of which a server has one.
+func (z *zookeeper) checkMembers() {
+	for _, m := range z.members {
+		switch {
+		case m.conn == nil && z.hasOther(m):
+			problem, advice := m.trouble(z.Timeout)
+			z.Warn("member", m.String(), advice, "%s", problem+"; its host has another that serves")
+		case m.conn == nil:
+			problem, advice := m.trouble(z.Timeout)
+			z.Error("member", m.String(), advice, "%s", problem)
+		default:
+			z.checkMember(m)
+		}
+	}
+}
+
+// hasOther reports whether another address of the same host serves.
+func (z *zookeeper) hasOther(m *member) bool {
+	return slices.ContainsFunc(z.serving(), func(o *member) bool { return o.host == m.host })
+}
+
+// checkMember tells what is to be said of a member that serves.
+func (z *zookeeper) checkMember(m *member) {
+	z.Fine("member", m.String(), "%s", m.describe())
+	if m.srvr.Mode == "read-only" {
+		z.Error("member", m.String(), "start the other members of its ensemble, or mend the "+
+			"network between them", "it is read-only: it has lost the quorum, and takes no "+
+			"registration")
+	}
+	if v := m.srvr.Version; words.OlderThan(v, 3, 6) {
+		z.Warn("member", m.String(), "update it to 3.6 or later",
+			"ZooKeeper %s has neither persistent watches nor multiRead: each change costs each "+
+				"client a list", v)
+	}
+	if left := time.Until(m.expiry); !m.expiry.IsZero() && left < renewBefore {
+		z.Warn("tls", m.String(), "renew it; clients refuse the server from then on",
+			"its certificate ends in %v", left.Round(time.Hour))
+	}
+	asked := z.how.Timeout
+	switch slow := asked / 10; {
+	case m.granted != asked:
+		z.Warn("session", m.String(), fmt.Sprintf("ask for %v (?session-timeout=), or change "+
+			"tickTime, minSessionTimeout or maxSessionTimeout there", m.granted), "a session "+
+			"timeout of %v is granted, where %v was asked for", m.granted, asked)
+	case m.latency > slow:
+		z.Warn("latency", m.String(), "see whether it lacks processor, memory or a fast disk, or "+
+			"is far away", "a read takes %v, a tenth of the session timeout or more: sessions may "+
+			"expire", probe.Round(m.latency))
+	}
+}
+
+// describe is a member that serves in a line.
+func (m *member) describe() string {
+	what := "ZooKeeper"
+	if m.srvr.Version != "" {
+		what += " " + m.srvr.Version
+	}
+	mode := m.srvr.Mode
+	if mode == "" {
+		mode = fmt.Sprintf("version and role unknown (%s)", brief(m.wordErr))
+	}
+	return fmt.Sprintf("%s, %s, session timeout %v, a read in %v", what, mode, m.granted,
+		probe.Round(m.latency))
+}
+
+// trouble says why a member gives no session, and what to do.
+func (m *member) trouble(timeout time.Duration) (problem, advice string) {
+	const start = "start ZooKeeper there, or correct --sd"
+	switch why := brief(m.err); {
+	case m.srvr.Idle:
+		return "it answers, and does not serve: it has no quorum, or is about to get one",
+			"start the other members of its ensemble, or mend the network between them"
+	case errors.Is(m.err, syscall.ECONNREFUSED):
+		return "connection refused: no ZooKeeper listens there", start
+	case errors.Is(m.err, session.ErrDenied):
+		return why, "correct the credentials in --sd, or what the server demands"
+	case m.srvr.Known() && strings.Contains(why, "closed"):
+		return fmt.Sprintf("it is there (%s, %s), and closes connections: %s", m.srvr.Version,
+				m.srvr.Mode, why),
+			"raise its maxClientCnxns, or close connections of this host"
+	case m.srvr.Known():
+		return fmt.Sprintf("it is there (%s, %s), and grants no session within %v: %s",
+			m.srvr.Version,
+			m.srvr.Mode, timeout, why), "see its log: it may have lost its leader, or be overloaded"
+	case strings.Contains(why, "TLS") || strings.Contains(why, "tls") || strings.Contains(why,
+		"certificate"):
+		return why, "compare tls-ca, tls-cert and the port in --sd with the server's configuration"
+	case m.wordErr != nil && isTimeout(m.wordErr):
+		return fmt.Sprintf("no answer within %v: it hangs, or the network drops what is sent (%s)",
+				timeout, why),
+			"see whether it is stopped, overloaded, or behind a firewall"
+	default:
+		return why, start
+	}
+}
+
+func isTimeout(err error) bool {
+	var network net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
+}
+
+// Parts of the text of an error that say nothing beside the subject of a finding.
+var noise = regexp.MustCompile(`(no session|denied|context deadline exceeded|connection lost|zk|session|sd): |` +
+	`(cannot connect: )?dial tcp \S+: (connect: )?|read tcp \S+: |write tcp \S+: |: context deadline exceeded$`)
+
+// brief is the text of an error in fewer words.
+func brief(err error) string {
+	if err == nil {
+		return "unknown"
+	}
+	return strings.ReplaceAll(noise.ReplaceAllString(err.Error(), ""), "\n", "; ")
+}
+
+// checkEnsemble compares the members with each other, and counts them.
+func (z *zookeeper) checkEnsemble() {
+	serving := z.serving()
+	modes := map[string][]string{}
+	for _, m := range z.members {
+		if m.srvr.Mode != "" {
+			modes[m.srvr.Mode] = append(modes[m.srvr.Mode], m.String())
+		}
+	}
+	z.split = z.checkSplit(serving, modes)
+	z.checkVersions()
+	hosts := len(z.how.Hosts)
+	switch {
+	case z.split:
+	case len(z.members) > 1 && hosts > 1:
+		z.Fine("ensemble", z.path, "%d members, of one ensemble%s", len(z.members), roles(modes))
+	case hosts == 1 && len(z.members) == 1 && modes["standalone"] == nil && len(modes) > 0:
+		z.Warn("ensemble", z.how.Hosts[0], "name all members in --sd: "+
+			"zk://a:2181,b:2181,c:2181/path", "--sd names one member of an ensemble alone: while "+
+			"it is down nobody registers or learns of changes")
+	case len(modes["standalone"]) > 0 || hosts == 1 && len(z.members) == 1:
+		z.Warn("ensemble", z.how.Hosts[0], "run an ensemble of three or five, and name its "+
+			"members in --sd", "a single ZooKeeper: while it is down nobody registers or learns "+
+			"of changes")
+	}
+}
+
+// checkTLS tells whether the way to the members is secured.
+func (z *zookeeper) checkTLS() {
+	if z.how.TLS.CA == "" {
+		z.Warn("tls", z.Registry, "open a secureClientPort, and add ?tls-ca=FILE to --sd",
+			"no TLS: whoever is on the way can read and change the list, and read credentials")
+	} else {
+		z.Fine("tls", z.Registry, "%s", "members prove their names by "+z.how.TLS.CA)
+	}
+}
+
+// roles are the modes of an ensemble in words.
+func roles(modes map[string][]string) string {
+	text := ""
+	for _, mode := range []string{"leader", "follower", "observer"} {
+		if n := len(modes[mode]); n > 0 {
+			text += fmt.Sprintf(", %s", report.Count(n, mode))
+		}
+	}
+	return text
+}
+
+// checkSplit tells members that are not of one ensemble: servers would register in one, and clients
+// look into the other. A directory has one czxid in an ensemble.
+func (z *zookeeper) checkSplit(serving []*member, modes map[string][]string) (split bool) {
+	const advice = "name the members of one ensemble in --sd; server.N lines make several one"
+	var first *member
+	for _, m := range serving {
+		switch {
+		case !m.seen.known || !m.seen.found:
+		case first == nil:
+			first = m
+		case m.seen.czxid != first.seen.czxid:
+			z.Error("ensemble", m.String(), advice, "it has another %s than %v: they are not of "+
+				"one ensemble, so clients of the one miss the servers of the other", z.path, first)
+			split = true
+		}
+	}
+	for _, m := range serving {
+		if first != nil && m.seen.known && !m.seen.found && m.srvr.Mode == "standalone" {
+			z.Error("ensemble", m.String(), advice, "it stands alone and has no %s, which %v has: "+
+				"they are not of one ensemble", z.path, first)
+			split = true
+		}
+	}
+	if alone := modes["standalone"]; !split && first == nil && z.hostsOf(alone) > 1 {
+		z.Error("ensemble", strings.Join(alone, ", "), advice,
+			"each stands alone: they are not of one ensemble, so clients of the one miss the "+
+				"servers of the other")
+		split = true
+	}
+	return split
+}
+
+// hostsOf counts the hosts of members.
+func (z *zookeeper) hostsOf(names []string) int {
+	hosts := map[string]bool{}
+	for _, m := range z.members {
+		if slices.Contains(names, m.String()) {
+			hosts[m.host] = true
+		}
+	}
+	return len(hosts)
+}
+
+// checkVersions tells members of different versions.
+func (z *zookeeper) checkVersions() {
+	versions := map[string][]string{}
+	for _, m := range z.members {
+		if v := m.srvr.Version; v != "" {
+			versions[v] = append(versions[v], m.String())
+		}
+	}
+	if len(versions) < 2 {
+		return
+	}
+	var parts []string
+	for v, names := range versions {
+		parts = append(parts, v+" on "+strings.Join(names, ", "))
+	}
+	slices.Sort(parts)
+	z.Warn("ensemble", z.path, "end the upgrade that is under way", "%s",
+		"members have different versions: "+strings.Join(parts, "; "))
+}
+
+// onLoopback reports whether every member is on loopback.
+func (z *zookeeper) onLoopback() bool {
+	return len(z.members) > 0 && !slices.ContainsFunc(z.members, func(m *member) bool {
+		ap, err := netip.ParseAddrPort(m.address)
+		return err != nil || !ap.Addr().IsLoopback()
+	})
+}

@@ -1,0 +1,206 @@
+package doctor
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/daytime/cmd/internal/doctor/report"
+	"example.com/daytime/cmd/internal/probe"
+)
+
+// checkServers tells what the servers said themselves.
+func (d *diagnosis) checkServers() {
+	nodes := d.instances()
+	if len(nodes) == 0 {
+		return
+	}
+	answered, unasked := []*node{}, 0
+	for _, n := range nodes {
+		switch n.found.Nature {
+		case probe.Local, "":
+			unasked++
+		case probe.Daytime, probe.Unclear:
+			answered = append(answered, n)
+			d.checkIdentity(n)
+		}
+		d.checkAnswer(n)
+	}
+	if unasked > 0 {
+		d.Unchecked("answer", fmt.Sprintf("%s could not be asked by this host",
+			report.Count(unasked, "server")))
+	}
+	if len(answered) > 0 {
+		d.Fine("answer", "", "%d of %s %s the time, in %v to %v", len(answered),
+			report.Count(len(nodes), "server"), verb(len(answered),
+				"tell"), probe.Round(slices.MinFunc(answered,
+				byTime).answer.Took), probe.Round(slices.MaxFunc(answered, byTime).answer.Took))
+	}
+	d.checkClocks(answered)
+	if !d.Has("identity") && len(answered) > 0 {
+		d.Fine("identity", "", "they answer under the names they are registered with")
+	}
+}
+
+func byTime(a, b *node) int { return cmp.Compare(a.answer.Took, b.answer.Took) }
+
+func verb(n int, word string) string {
+	if n == 1 {
+		return word + "s"
+	}
+	return word
+}
+
+// checkAnswer tells of an address that is not reached, or is no daytime server.
+func (d *diagnosis) checkAnswer(n *node) {
+	problem, advice := d.diagnose(n)
+	if problem == "" {
+		return
+	}
+	severity := report.Error
+	if n.found.Nature == probe.Unclear {
+		severity = report.Warning
+	}
+	if detail := n.found.Detail; detail != "" {
+		problem += ": " + detail
+	}
+	d.Note(severity, "answer", n.name, advice, "%s", problem)
+}
+
+// notDaytime is the advice for an address at which another program answers.
+const notDaytime = "find out which program has the port, and which server claims it; the name may " +
+	"be a leftover"
+
+// diagnose says what the nature of an address means for a registered server, and what to do.
+func (d *diagnosis) diagnose(n *node) (problem, advice string) {
+	switch n.found.Nature {
+	case probe.Refused:
+		return "connection refused: it is listed, and nobody listens there",
+			"start it again; else the name goes when its session expires, and one that stays is " +
+				"to be deleted"
+	case probe.Unreachable:
+		return "there is no way to it from here" + d.familyText(n),
+			"mend the network, or have it advertise an address that its clients can reach"
+	case probe.NoConnect:
+		return fmt.Sprintf("no connection within %v", d.Timeout), "see whether its host is up, " +
+			"and what a firewall drops"
+	case probe.Silent:
+		return fmt.Sprintf("it accepts connections, and answers nothing within %v: it hangs",
+				d.Timeout),
+			"restart it; look at its goroutines first (--admin, /debug/pprof/)"
+	case probe.Empty:
+		return "it hangs up without an answer", "see its log: a limit (--max-conns), or a proxy " +
+			"without a server behind it"
+	case probe.Reset:
+		return "it resets the connection", "see its log, and what stands between: a proxy or " +
+			"firewall"
+	case probe.HTTP:
+		return "it speaks HTTP, and not daytime", notDaytime
+	case probe.TLS:
+		return "it speaks TLS, and is asked in clear text", "give --tls-ca and --tls-name; else: " +
+			notDaytime
+	case probe.Clear:
+		return "it answers in clear text, where TLS is wanted", "give it --tls-cert and " +
+			"--tls-key, or leave --tls-name out"
+	case probe.Untrusted:
+		return "it does not prove the name of the service", "see its certificate: name, authority " +
+			"and end"
+	case probe.Echo:
+		return "an echo server: it sends back what it gets", notDaytime
+	case probe.Endless:
+		return "it says more than one line can hold", notDaytime
+	case probe.Other:
+		return "it speaks another protocol than daytime", notDaytime
+	case probe.Garbage:
+		return "it answers with bytes that are no text", notDaytime
+	case probe.NoTime:
+		return "it answers with a line in which there is no time", notDaytime
+	case probe.Unclear:
+		return "it tells a time in a form that is not understood, so that its clock is not " +
+			"compared", "use --format of daytimesvc"
+	case probe.Unknown:
+		return "no answer", "see its log"
+	}
+	return "", ""
+}
+
+// familyText says that this host has no address of the node's family, if so.
+func (d *diagnosis) familyText(n *node) string {
+	for _, a := range d.self.Addresses {
+		if !a.IsLoopback() && a.Is4() == n.at.Addr().Is4() {
+			return ""
+		}
+	}
+	if n.at.Addr().Is4() {
+		return " (this host has no IPv4 address)"
+	}
+	return " (this host has no IPv6 address)"
+}
+
+// checkIdentity tells of a server that answers under another name.
+func (d *diagnosis) checkIdentity(n *node) {
+	switch names := n.answer.Names; {
+	case len(names) > 1:
+		slices.Sort(names)
+		d.Error("process", n.name, "stop one of them", "%s",
+			"it answers in turn as "+strings.Join(names,
+				" and ")+": two processes share the address")
+	case len(names) == 1 && names[0] != n.name && d.find(names[0]) != nil:
+		d.Error("identity", n.name, "delete the name that is not its own, or stop who registers it",
+			"it answers as %s, which is registered, too: one server under two names", names[0])
+	case len(names) == 1 && names[0] != n.name:
+		d.Error("identity", n.name, "correct --advertise, or find out what stands between",
+			"it answers as %s: another server, or one that does not know its address", names[0])
+	}
+}
+
+// checkClocks tells of wrong clocks. If most servers agree that it is this host's, that is told
+// instead.
+func (d *diagnosis) checkClocks(nodes []*node) {
+	known := slices.DeleteFunc(slices.Clone(nodes),
+		func(n *node) bool { return !n.answer.Clock.Known })
+	if len(known) == 0 {
+		return
+	}
+	slices.SortFunc(known, func(a, b *node) int {
+		return cmp.Compare(a.answer.Clock.Offset,
+			b.answer.Clock.Offset)
+	})
+	base := time.Duration(0)
+	if median := known[len(known)/2].answer.Clock; median.Offset.Abs() > maxClock+median.Bound &&
+		agreeing(known, median) {
+		base = median.Offset
+		d.Error("clock", "this host", "set the time here (NTP)",
+			"its clock is wrong, or those of most servers: they are at %v", median)
+	}
+	least, most := time.Duration(0), time.Duration(0)
+	for _, n := range known {
+		c := n.answer.Clock
+		least, most = min(least, c.Offset), max(most, c.Offset)
+		if off := c.Offset - base; off.Abs() > maxClock+c.Bound {
+			direction := "ahead"
+			if off < 0 {
+				direction = "behind"
+			}
+			d.Error("clock", n.name, "set the time there (NTP), and keep it set",
+				"its clock is %v %s (±%v)", probe.Round(off.Abs()), direction, probe.Round(c.Bound))
+		}
+	}
+	if !d.Has("clock") {
+		d.Fine("clock", "", "%s within %v of this host's", report.Count(len(known), "clock"),
+			probe.Round(max(-least, most)))
+	}
+}
+
+// agreeing reports whether most clocks, three at least, have an offset as the median's.
+func agreeing(known []*node, median probe.Clock) bool {
+	n := 0
+	for _, k := range known {
+		if (k.answer.Clock.Offset - median.Offset).Abs() <= maxClock+median.Bound {
+			n++
+		}
+	}
+	return n >= 3 && 2*n > len(known)
+}

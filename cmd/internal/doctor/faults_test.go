@@ -1,0 +1,318 @@
+package doctor
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	gozk "github.com/go-zookeeper/zk"
+
+	"example.com/daytime/cmd/internal/doctor/report"
+	"example.com/daytime/cmd/internal/shelltest"
+	"example.com/daytime/sd/zk/session"
+	"example.com/daytime/service"
+	"example.com/daytime/transport/transporttest"
+)
+
+// A fault is one thing that is wrong in a fleet of ten, and what is to be said of it.
+type fault struct {
+	name  string
+	alone bool // it cannot be there together with others
+	plant func(*world)
+}
+
+// faults are planted one by one, and all together.
+func faults() []fault {
+	return []fault{
+		{"a dead server that is still listed", false, func(w *world) {
+			w.error("answer", w.member(transporttest.FreeAddress(w)), "connection refused")
+		}},
+		{"a stranger's node", false, func(w *world) {
+			w.enter("config", "x")
+			w.warn("name", `"config"`, "a stranger's node")
+		}},
+		{"a permanent node", false, func(w *world) {
+			name := shelltest.Serve(w)
+			shelltest.Enter(w, w.registry, name)
+			w.error("owner", name, "only a person can delete it")
+			w.warn("form", name, "it has no data")
+		}},
+		{"a host name", false, func(w *world) {
+			w.enter("web-1.example.com:8897", "")
+			w.error("name", "web-1.example.com:8897", "no client calls it")
+		}},
+		{"a name that turns text around", false, func(w *world) {
+			w.enter("\u202eowned", "")
+			w.warn("name", `"\u202eowned"`, "a stranger's node")
+		}},
+		{"a clock that is 90 s behind", false, func(w *world) {
+			l := shelltest.Listen(w)
+			serve(w, l, l.Addr().String(),
+				service.Clock(func() time.Time { return time.Now().Add(-90 * time.Second) }))
+			w.error("clock", w.member(l.Addr().String()), "its clock is 1m30s behind")
+		}},
+		{"a port that hangs", false, func(w *world) {
+			w.error("answer", w.member(transporttest.Serve(w, transporttest.Silent)), "it hangs")
+		}},
+		{"a port that swallows connections", false, func(w *world) {
+			w.error("answer", w.member(transporttest.Full(w)), "no connection within 1s")
+		}},
+		{"a server of HTTP", false, func(w *world) {
+			handle := transporttest.Reply("HTTP/1.1 400 Bad Request\r\n\r\n")
+			w.error("answer", w.member(transporttest.Serve(w, handle)), "it speaks HTTP")
+		}},
+		{"a server of SSH", false, func(w *world) {
+			handle := transporttest.Reply("SSH-2.0-OpenSSH_9.2\r\n")
+			w.error("answer", w.member(transporttest.Serve(w, handle)), "another protocol than daytime: SSH")
+		}},
+		{"bytes that are no text", false, func(w *world) {
+			handle := transporttest.Reply("\x00\x01\x1b[2J\xff\n")
+			w.error("answer", w.member(transporttest.Serve(w, handle)), "bytes that are no text")
+		}},
+		{"a line without a time", false, func(w *world) {
+			handle := transporttest.Reply("hello\r\n")
+			w.error("answer", w.member(transporttest.Serve(w, handle)), "no time")
+		}},
+		{"a server that hangs up", false, func(w *world) {
+			w.error("answer", w.member(transporttest.Serve(w, transporttest.Reply(""))), "hangs up")
+		}},
+		{"loopback of another host", false, func(w *world) {
+			name := shelltest.Serve(w)
+			w.enter(name, document(name, "another-boot", 7))
+			w.error("address", name, "another host has registered")
+		}},
+		{"two processes on one address", false, func(w *world) {
+			name := shelltest.Serve(w)
+			self := w.boot()
+			w.enter(name, document(name, self, 1<<22+1))
+			w.error("process", name, "two processes claim one address")
+		}},
+		{"one address in two spellings", false, func(w *world) {
+			name := w.member(shelltest.Serve(w))
+			w.enter("[::ffff:127.0.0.1]:"+port(name), "")
+			w.error("process", "::ffff:127.0.0.1", "registered twice")
+		}},
+		{"one server under two addresses", false, func(w *world) {
+			l, err := net.Listen("tcp4", "0.0.0.0:0")
+			if err != nil {
+				w.Fatal(err)
+			}
+			one := "127.0.0.1:" + port(l.Addr().String())
+			two := "127.0.0.2:" + port(l.Addr().String())
+			serve(w, l, one)
+			w.member(one)
+			w.member(two)
+			w.warn("process", two, "registered 2 times with one port")
+			w.error("identity", two, "it answers as "+one)
+		}},
+		{"data that names another address", false, func(w *world) {
+			name := shelltest.Serve(w)
+			w.enter(name, document("192.0.2.7:8897", w.boot(), os.Getpid()))
+			w.error("form", name, `the server is at "192.0.2.7:8897"`)
+		}},
+		{"data in another form", false, func(w *world) {
+			name := shelltest.Serve(w)
+			w.enter(name, "up")
+			w.warn("form", name, `"up" is no JSON object`)
+		}},
+		{"a weight that is not believed", false, func(w *world) {
+			name := shelltest.Serve(w)
+			w.enter(name, strings.Replace(document(name, "", 0), "{", `{"weight":5000,`, 1))
+			w.warn("form", name, "weight 5000")
+		}},
+		{"lines of the policy", false, func(w *world) {
+			w.steer("drain 192.0.2.77:1", "drain "+w.fleet[0]+" until=2020-01-01T00:00:00Z", "drian *", "weight * 70000")
+			w.warn("policy", "line 2", "192.0.2.77:1")
+			w.warn("policy", "line 3", "expired")
+			w.error("policy", "line 4, column 1", "drian")
+			w.error("policy", "line 5, column 10", "70000")
+		}},
+		{"an unreadable policy", true, func(w *world) {
+			w.write("hello\n")
+			w.error("policy", "/go_servers", "unreadable")
+		}},
+		{"all drained", true, func(w *world) {
+			w.steer("drain *")
+			w.warn("policy", "/go_servers", "it suspends itself: all 10 servers are drained")
+		}},
+		{"all of weight 0", true, func(w *world) {
+			w.steer("weight * 0")
+			w.warn("policy", "/go_servers", "weights are ignored")
+		}},
+		{"a missing directory", true, func(w *world) {
+			w.target = strings.Replace(w.target, "/go_servers", "/prod/go_servers", 1)
+			w.error("directory", "/prod/go_servers", "there is no such directory")
+		}},
+		{"credentials that may not read", true, func(w *world) {
+			w.setACL(gozk.DigestACL(gozk.PermAll, "ops", "secret"))
+			w.error("directory", "/go_servers", "it may not be listed")
+		}},
+		{"nobody may register", true, func(w *world) {
+			w.setACL(gozk.WorldACL(gozk.PermRead))
+			w.error("acl", "/go_servers", "nobody may create nodes")
+		}},
+		{"a dead member", false, func(w *world) {
+			dead := transporttest.FreeAddress(w)
+			w.target = strings.Replace(w.target, "zk://", "zk://"+dead+",", 1)
+			w.error("member", dead, "connection refused")
+		}},
+		{"a member that hangs", false, func(w *world) {
+			hung := transporttest.Serve(w, transporttest.Silent)
+			w.target = strings.Replace(w.target, "zk://", "zk://"+hung+",", 1)
+			w.error("member", hung, "no answer within 1s")
+		}},
+		{"a member that is no ZooKeeper", false, func(w *world) {
+			other := transporttest.Serve(w, transporttest.Reply("HTTP/1.1 400 Bad Request\r\n\r\n"))
+			w.target = strings.Replace(w.target, "zk://", "zk://"+other+",", 1)
+			w.error("member", other, "want a ZooKeeper")
+		}},
+		{"a member of another ensemble", true, func(w *world) {
+			other, _ := shelltest.StartRegistry(w, true)
+			w.target = strings.Replace(w.target, "/go_servers", ","+other.Addr().String()+"/go_servers", 1)
+			w.error("ensemble", "127.0.0.1", "not of one ensemble")
+		}},
+		{"a session timeout that is not granted", false, func(w *world) {
+			w.target += "?session-timeout=2m"
+			w.warn("session", "127.0.0.1", "a session timeout of 40s is granted, where 2m0s was asked for")
+		}},
+		{"a registry that is down", true, func(w *world) {
+			w.registry.Stop()
+			w.Cleanup(func() { w.registry.Restart() })
+			w.error("member", "127.0.0.1", "connection refused")
+		}},
+		{"a registry that is frozen", true, func(w *world) {
+			w.registry.Freeze()
+			w.Cleanup(w.registry.Thaw)
+			w.error("member", "127.0.0.1", "no answer within 1s")
+		}},
+	}
+}
+
+func port(addr string) string { return strconv.Itoa(int(netip.MustParseAddrPort(addr).Port())) }
+
+// setACL gives the directory another ACL.
+func (w *world) setACL(acl []gozk.ACL) {
+	w.Helper()
+	s, err := session.New(session.Config{Hosts: []string{w.registry.Addr().String()}})
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer s.Close()
+	s.Start(nil)
+	c, err := s.Wait(w.Context())
+	if err == nil {
+		_, err = c.SetACL("/go_servers", acl, -1)
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// Each fault alone is named with its cause, and nothing else is.
+func TestFaultsAlone(t *testing.T) {
+	for _, f := range faults() {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 10)
+			f.plant(w)
+			r := examine(t, w.target)
+			for _, want := range w.wants {
+				if !has(r, want) {
+					t.Errorf("want %+v, have\n%s", want, problems(r))
+				}
+			}
+			w.wants = append(w.wants, usual...)
+			for _, finding := range r.Findings {
+				expected := func(w want) bool { return w.severity == finding.Severity && has(only1(finding), w) }
+				if bad := finding.Severity == report.Error || finding.Severity == report.Warning; bad && !anyOf(w.wants, expected) {
+					t.Errorf("want no more than was planted, have %s %s: %s: %s", finding.Severity, finding.Check, finding.Subject, finding.Problem)
+				}
+			}
+		})
+	}
+}
+
+// usual are the warnings about a fleet with all the defaults, on one machine.
+var usual = []want{
+	{report.Warning, "ensemble", "127.0.0.1", "a single ZooKeeper"},
+	{report.Warning, "tls", "zk://", "no TLS"},
+	{report.Warning, "acl", "/go_servers", "anybody may"},
+	{report.Warning, "address", "127.0.0.1", "on loopback, as the registry is"},
+}
+
+func only1(f report.Finding) report.Report { return report.Report{Findings: []report.Finding{f}} }
+
+func anyOf(wants []want, is func(want) bool) bool {
+	for _, w := range wants {
+		if is(w) {
+			return true
+		}
+	}
+	return false
+}
+
+// All faults that go together are named when they are there together.
+func TestFaultsTogether(t *testing.T) {
+	w := newWorld(t, 10)
+	planted := map[string][]want{}
+	for _, f := range faults() {
+		if !f.alone {
+			before := len(w.wants)
+			f.plant(w)
+			planted[f.name] = w.wants[before:]
+		}
+	}
+	r := examine(t, w.target)
+	named := 0
+	for name, wants := range planted {
+		missed := anyOf(wants, func(w want) bool { return !has(r, w) })
+		if missed {
+			t.Errorf("%s: want %+v, have\n%s", name, wants, problems(r))
+		} else {
+			named++
+		}
+	}
+	t.Logf("%d of %d faults named, in %v", named, len(planted), r.Took)
+	if !r.Failed(false) {
+		t.Error("want errors")
+	}
+}
+
+// A fleet with all the defaults is healthy, and so is a slow one.
+func TestHealthy(t *testing.T) {
+	for name, change := range map[string]func(*world){
+		"defaults": func(*world) {},
+		"a registry that takes 300 ms": func(w *world) {
+			w.registry.Slow(300 * time.Millisecond)
+			w.Cleanup(func() { w.registry.Slow(0) })
+		},
+		"a slow server": func(w *world) {
+			l := shelltest.Listen(w)
+			serve(w, l, l.Addr().String(), service.Clock(func() time.Time {
+				time.Sleep(200 * time.Millisecond)
+				return time.Now()
+			}))
+			w.member(l.Addr().String())
+		},
+		"a policy": func(w *world) { w.steer("drain "+w.fleet[0], "weight "+w.fleet[1]+" 10", "withdraw 192.0.2.9:1") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 10)
+			change(w)
+			r := examine(t, w.target)
+			if r.Failed(false) || r.Count(report.Warning) != len(usual) || r.Failed(true) != true {
+				t.Errorf("want the usual warnings alone, have\n%s", problems(r))
+			}
+			for _, want := range usual {
+				if !has(r, want) {
+					t.Errorf("want %+v, have\n%s", want, problems(r))
+				}
+			}
+		})
+	}
+}
