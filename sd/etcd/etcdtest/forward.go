@@ -77,7 +77,7 @@ func (f *forwarder) accept() {
 
 func (f *forwarder) serve(source net.Conn) {
 	defer source.Close()
-	from := f.cluster.ownerInTime(source.RemoteAddr().String())
+	from := f.cluster.ownerInTime(source.RemoteAddr().String(), source.LocalAddr().String())
 	if from == nil { // whoever cannot be told cannot be cut off; a member dials again
 		return
 	}
@@ -147,9 +147,9 @@ func (f *forwarder) close() {
 
 // ownerInTime asks for the owner a few times: a table of /proc that changes while it is read may lack
 // a socket.
-func (c *Cluster) ownerInTime(addr string) *Member {
+func (c *Cluster) ownerInTime(local, remote string) *Member {
 	for range ownerAttempts {
-		if m := c.owner(addr); m != nil {
+		if m := c.owner(local, remote); m != nil {
 			return m
 		}
 		time.Sleep(ownerPause)
@@ -157,9 +157,9 @@ func (c *Cluster) ownerInTime(addr string) *Member {
 	return nil
 }
 
-// owner is the member whose socket has the local address addr.
-func (c *Cluster) owner(addr string) *Member {
-	inode := inodeOf(addr)
+// owner is the member that has the socket between two addresses.
+func (c *Cluster) owner(local, remote string) *Member {
+	inode := inodeOf(local, remote)
 	for _, m := range c.members {
 		sockets, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(m.PID()), "fd", "*"))
 		for _, name := range sockets {
@@ -172,21 +172,29 @@ func (c *Cluster) owner(addr string) *Member {
 	return nil
 }
 
-// inodeOf finds the socket with a local IPv4 address in /proc/net/tcp (proc(5)).
-func inodeOf(addr string) string {
+// inodeOf finds the socket between two IPv4 addresses of loopback in /proc/net/tcp (proc(5)). The
+// local one alone does not name it: connections to different addresses may share a port, and on a
+// busy machine some do. A link that was taken for another member's would be left out of an
+// isolation, so that the isolated member went on hearing of a leader.
+func inodeOf(local, remote string) string {
 	table, err := os.Open("/proc/net/tcp")
 	if err != nil {
 		return ""
 	}
 	defer table.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	n, _ := strconv.Atoi(port)
-	local := fmt.Sprintf("0100007F:%04X", n)
+	local, remote = inTable(local), inTable(remote)
 	for lines := bufio.NewScanner(table); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
-		if len(fields) > 9 && fields[1] == local {
+		if len(fields) > 9 && fields[1] == local && fields[2] == remote {
 			return fields[9]
 		}
 	}
 	return ""
+}
+
+// inTable is a loopback address as /proc/net/tcp writes it.
+func inTable(addr string) string {
+	_, port, _ := net.SplitHostPort(addr)
+	n, _ := strconv.Atoi(port)
+	return fmt.Sprintf("0100007F:%04X", n)
 }
