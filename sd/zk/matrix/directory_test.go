@@ -24,11 +24,13 @@ func directoryRows(t *testing.T, r *rig) {
 		r.kept(serverCount - 1)
 	})
 	f.row("F27", "directory deleted with all in it", func(r *row) {
+		r.losesPolicy()
 		r.replaceDirectory()
 		r.converged = r.owned(2*time.Second + slack)
 		r.agree(slack, r.instances()...)
 	})
 	f.row("F27", "directory replaced by an ephemeral node, for 2 s", func(r *row) {
+		r.losesPolicy()
 		r.replaceDirectory(&gozk.CreateRequest{Path: r.directory, Acl: gozk.WorldACL(gozk.PermAll), Flags: gozk.FlagEphemeral})
 		hold(2 * time.Second)
 		if err := r.admin.Delete(r.directory, -1); err != nil {

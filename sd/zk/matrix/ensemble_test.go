@@ -14,6 +14,11 @@ func ensembleRows(t *testing.T, r *rig) {
 	f := newFleet(t, r, "ensemble", plan{})
 	frozenServerRows(f)
 	reconnectRow(f)
+	outageRows(f)
+}
+
+// outageRows are those in which nobody has a session any more.
+func outageRows(f *fleet) {
 	freezeAllRow(f)
 	restartRow(f)
 	wipeRow(f)
@@ -127,6 +132,7 @@ func restartRow(f *fleet) {
 // wipeRow is F13.
 func wipeRow(f *fleet) {
 	f.row("F13", "all data wiped", func(r *row) {
+		r.losesPolicy()
 		r.Wipe(r)
 		hold(sessionTimeout)
 		r.launch()

@@ -36,6 +36,8 @@ type fleet struct {
 	clients      []*client
 	taps         []*tap
 	tally        *tally
+	drainedName  string            // the server that the policy drains
+	versions     map[string]string // what servers say of themselves
 }
 
 // A plan is how a fleet differs from the usual one.
@@ -50,7 +52,7 @@ type plan struct {
 // newFleet starts serverCount servers and clientCount clients under load, and returns when every client knows every server.
 func newFleet(t *testing.T, r *rig, name string, p plan) *fleet {
 	t.Helper()
-	f := &fleet{T: t, rig: r, plan: p, directory: "/" + name, tally: newTally()}
+	f := &fleet{T: t, rig: r, plan: p, directory: "/" + name, tally: newTally(), versions: map[string]string{}}
 	if f.timeout == 0 {
 		f.timeout = sessionTimeout
 	}
@@ -70,6 +72,9 @@ func newFleet(t *testing.T, r *rig, name string, p plan) *fleet {
 		f.join()
 	}
 	f.agree(10*time.Second, f.instances()...)
+	if f.steered {
+		f.steer()
+	}
 	f.load()
 	return f
 }
@@ -93,7 +98,7 @@ func (f *fleet) serve(instance string) *server {
 	if f.slow {
 		svc = slow{svc}
 	}
-	s, err := startServer(f.target, instance, svc, kitlog.NewNopLogger())
+	s, err := startServer(f.target, instance, svc, kitlog.NewNopLogger(), ofVersion(f.version(len(f.servers), instance)))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -105,7 +110,8 @@ func (f *fleet) serve(instance string) *server {
 // spawn adds a server as a process.
 func (f *fleet) spawn(instance string) *child {
 	f.Helper()
-	c := startChild(f, roleServer, f.target.String(), instance)
+	version := f.version(len(f.children), instance)
+	c := startChild(f, roleServer, f.target.String(), instance, versionVariable+"="+version)
 	f.children = append(f.children, c)
 	return c
 }
@@ -113,7 +119,8 @@ func (f *fleet) spawn(instance string) *child {
 // respawn starts the process of child i again.
 func (f *fleet) respawn(i int) *child {
 	f.Helper()
-	c := startChild(f, roleServer, f.target.String(), f.children[i].instance)
+	instance := f.children[i].instance
+	c := startChild(f, roleServer, f.target.String(), instance, versionVariable+"="+f.versions[instance])
 	f.children[i] = c
 	return c
 }
@@ -121,7 +128,7 @@ func (f *fleet) respawn(i int) *child {
 // join adds a client.
 func (f *fleet) join() *client {
 	f.Helper()
-	c, err := openClient(f.clientTarget, f.tally)
+	c, err := openClient(f.clientTarget, f.tally, f.clientOptions()...)
 	if err != nil {
 		f.Fatal(err)
 	}

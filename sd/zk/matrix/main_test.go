@@ -12,10 +12,11 @@ import (
 
 // Flags of the test binary, read only.
 var (
-	runMatrix = flag.Bool("matrix", false, "run the matrix, which takes a minute and a half")
-	runAll    = flag.Bool("matrix.all", false, "also run the rows that take long or need tools")
-	runGhosts = flag.Bool("matrix.ghosts", false, "also run the long sequences")
-	runPeers  = flag.Bool("matrix.peers", false, "also run the faults of measured peers, with go-kit's sd/zk beside ours")
+	runMatrix  = flag.Bool("matrix", false, "run the matrix, which takes a minute and a half")
+	runSteered = flag.Bool("matrix.policy", false, "run rows of the matrix with a policy in force; with -matrix.all all")
+	runAll     = flag.Bool("matrix.all", false, "also run the rows that take long or need tools")
+	runGhosts  = flag.Bool("matrix.ghosts", false, "also run the long sequences")
+	runPeers   = flag.Bool("matrix.peers", false, "also run the faults of measured peers, with go-kit's sd/zk beside ours")
 )
 
 // TestMain is also the main of the child processes.

@@ -29,6 +29,7 @@ func killRows(t *testing.T, r *rig) {
 	f.agree(5*time.Second, f.instances()...)
 
 	f.row("F2", "kill -9, back in 200 ms", func(r *row) {
+		r.leavesOneSide() // for the second in which those who refused are set aside
 		killed := time.Now()
 		ghosts := r.killAll(sampler, 200*time.Millisecond)
 		hold(time.Until(killed.Add(removal)))
@@ -37,6 +38,7 @@ func killRows(t *testing.T, r *rig) {
 		r.agree(time.Second, r.instances()...)
 	})
 	f.row("F3", "kill -9, back in 0 to 2T", func(r *row) {
+		r.leavesOneSide()
 		for range 2 {
 			r.killAtRandom(sampler)
 		}

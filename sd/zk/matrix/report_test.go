@@ -85,37 +85,3 @@ func loadAverage() string {
 	}
 	return strings.TrimSpace(string(text))
 }
-
-// A sleeper measures by how much the machine wakes it too late. Its goroutine ends with stop.
-type sleeper struct {
-	quit chan struct{}
-	done chan struct{}
-	late time.Duration // read after stop
-}
-
-func startSleeper() *sleeper {
-	s := &sleeper{quit: make(chan struct{}), done: make(chan struct{})}
-	go func() {
-		defer close(s.done)
-		const nap = 10 * time.Millisecond
-		timer := time.NewTimer(nap)
-		defer timer.Stop()
-		for {
-			due := time.Now().Add(nap)
-			timer.Reset(nap)
-			select {
-			case <-s.quit:
-				return
-			case <-timer.C:
-				s.late = max(s.late, time.Since(due))
-			}
-		}
-	}()
-	return s
-}
-
-func (s *sleeper) stop() time.Duration {
-	close(s.quit)
-	<-s.done
-	return s.late
-}

@@ -31,8 +31,9 @@ const (
 // A rig is an ensemble, and another program that is connected to it directly.
 type rig struct {
 	*zktest.Ensemble
-	report *report
-	admin  *gozk.Conn
+	report  *report
+	admin   *gozk.Conn
+	steered bool // fleets have a policy
 }
 
 func newRig(t testing.TB, report *report) *rig {

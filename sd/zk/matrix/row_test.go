@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk"
 )
 
@@ -17,17 +18,23 @@ const atOnce = 3 + 2
 type row struct {
 	*fleet
 	line
-	begun    time.Time
-	mayFail  bool // requests
-	dials    []int
-	sessions map[*zk.Backend]int64
-	lists    int64
-	eras     int64
+	begun   time.Time
+	mayFail bool // requests
+
+	policyGoes bool // with the fault
+	oneSided   bool // nobody is left on one side of the policy's share
+	dials      []int
+	sessions   map[*zk.Backend]int64
+	lists      int64
+	eras       int64
 }
 
 // row measures what do does to the fleet.
 func (f *fleet) row(id, fault string, do func(r *row)) {
 	f.Helper()
+	if f.steered {
+		f.steer()
+	}
 	r := &row{fleet: f, line: line{id: id, fault: fault}, begun: time.Now()}
 	r.dials, r.sessions = f.dialled(), f.sessions()
 	r.lists, r.eras = f.listed(), f.recreated()
@@ -35,9 +42,9 @@ func (f *fleet) row(id, fault string, do func(r *row)) {
 		c.view.Mark()
 	}
 	f.tally.swap()
-	sleeper := startSleeper()
+	lateness := wait.StartLateness()
 	defer func() { // also when do ends the test
-		r.late = sleeper.stop()
+		r.late = lateness.Stop()
 		r.finish()
 	}()
 	do(r)
@@ -108,6 +115,9 @@ func (r *row) finish() {
 	}
 	for _, k := range slices.Sorted(maps.Keys(c.attempts)) {
 		r.note("%s %d", k, c.attempts[k])
+	}
+	if r.steered {
+		r.steeredWell(c)
 	}
 	r.report.add(r.line)
 	r.Logf("%s %s: %d of %d requests failed, converged %v, late %v, load average %s",
