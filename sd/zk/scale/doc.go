@@ -10,6 +10,14 @@
 // One size alone: -bench Change/n=10000. Where ZooKeeper is not installed everything is skipped. A figure counted from
 // the ack can be negative: ZooKeeper sends the event first. The ratios are of what is counted from the request.
 //
+// TestGrow is about the ensemble: it grows a fleet with its clients, a session and an Instancer each, on three servers,
+// restarts instances at growing rates until a client is a second behind the truth, writes a policy once a second, loses a
+// server, and has sessions expire at once and come back, twice as many until all are not told in time. Without flags it is
+// small, and wants what does not depend on the clock. Its full size takes an hour, 20 GB and 20,000 descriptors:
+//
+//	GOGC=20 go test -run Grow -v -timeout 3h ./sd/zk/scale -grow.instances 100000 -grow.clients 1000 \
+//		-grow.restarts 1000 -grow.expire 10000 -grow.expire-most 40000 -grow.timeout 10s -grow.bound 5m
+//
 // # What is compared
 //
 //   - follow: a difference, as Instancer.Follow hands it out;

@@ -80,13 +80,6 @@ func (l *ledger) lag(names []string) (lag time.Duration) {
 	return lag
 }
 
-// note says that something was written now, which is not in the set.
-func (l *ledger) note(text string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.changed[text] = time.Now()
-}
-
 func (l *ledger) truth() digest {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -101,7 +94,6 @@ type lightClient struct {
 	unfollow  func()
 	bytes     atomic.Int64 // from ZooKeeper
 	worst     atomic.Int64 // lag behind the truth, in nanoseconds
-	policyLag atomic.Int64
 
 	mu     sync.Mutex
 	digest digest
@@ -155,10 +147,6 @@ func (c *lightClient) take(change sd.Change) {
 		lag := max(c.ledger.lag(change.Up), c.ledger.lag(change.Down))
 		c.worst.Store(max(c.worst.Load(), int64(lag)))
 	}
-	if change.Policy != nil {
-		lag := c.ledger.lag([]string{change.Policy.Document})
-		c.policyLag.Store(max(c.policyLag.Load(), int64(lag)))
-	}
 }
 
 func (c *lightClient) has() digest {
@@ -173,13 +161,16 @@ func (c *lightClient) close() {
 	c.backend.Close()
 }
 
+// policyEvery is one client in how many follows the policy, and so reads all attributes.
+const policyEvery = 10
+
 // An assembly is many light clients.
 type assembly struct {
 	ledger  *ledger
 	clients []*lightClient
 }
 
-// openAssembly opens n clients, a tenth of which follow the policy, and returns when all know all.
+// openAssembly opens n clients, and returns when all know all.
 func openAssembly(tb testing.TB, l *ledger, target sd.Target, n int) *assembly {
 	tb.Helper()
 	a := &assembly{ledger: l}
@@ -192,7 +183,7 @@ func openAssembly(tb testing.TB, l *ledger, target sd.Target, n int) *assembly {
 	})
 	for k := range n {
 		var options []sd.InstancerOption
-		if k%10 == 0 {
+		if k%policyEvery == 0 {
 			options = append(options, sd.FollowPolicy())
 		}
 		c, err := openLightClient(l, target, options...)
@@ -237,22 +228,12 @@ func (a *assembly) reckon() (worst time.Duration, bytes int64) {
 	return worst, bytes
 }
 
-// policyLag is the worst that a policy was late, of all clients.
-func (a *assembly) policyLag() (worst time.Duration) {
-	for _, c := range a.clients {
-		worst = max(worst, time.Duration(c.policyLag.Swap(0)))
-	}
-	return worst
-}
-
-// follows says who follows the policy, and not this one.
-func (a *assembly) follows(document string) error {
-	for n, c := range a.clients {
-		if n%10 != 0 {
-			continue
-		}
-		if have := c.instancer.Policy().Document.String(); have != document {
-			return fmt.Errorf("client %d of %d: want the policy %q, have %q", n, len(a.clients), document, have)
+// follows says who follows the policy, and not this version of it.
+func (a *assembly) follows(version int64) error {
+	for n := 0; n < len(a.clients); n += policyEvery {
+		if have := a.clients[n].instancer.Policy().Version; have != version {
+			return fmt.Errorf("client %d of %d: want version %d of the policy, have %d",
+				n, len(a.clients), version, have)
 		}
 	}
 	return nil

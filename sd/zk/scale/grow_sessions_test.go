@@ -1,11 +1,15 @@
 package scale
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
-	"slices"
+	"os"
+	"os/exec"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -73,12 +77,18 @@ func (r *registrant) request(frame []byte) ([]byte, error) {
 	return readFrame(r.conn)
 }
 
-// A shift is many registrants that hold their sessions, until they leave. One goroutine pings for all
-// of them, and one reads the answers of each.
-type shift struct {
-	all  []*registrant
-	quit chan struct{}
-	busy sync.WaitGroup
+// A shift is many registrants, in processes of their own, which hold their sessions until they leave:
+// a process has descriptors for some thousands.
+type shift struct{ workers []*worker }
+
+// perWorker are the registrants of one process.
+const perWorker = 5000
+
+// A worker is one of the processes. The end of its standard input is its end.
+type worker struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+	ready *bufio.Scanner
 }
 
 // startShift registers instances from first on, many at once, spread over the servers.
@@ -86,64 +96,101 @@ func startShift(
 	tb testing.TB, addrs []string, path string, first, n int, timeout time.Duration,
 ) *shift {
 	tb.Helper()
+	s := &shift{}
+	for from := first; from < first+n; from += perWorker {
+		w := &worker{cmd: exec.Command(os.Args[0])}
+		w.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %d %d %v", shiftVariable,
+			strings.Join(addrs, ","), path, from, min(perWorker, first+n-from), timeout))
+		w.cmd.Stderr = os.Stderr
+		in, inErr := w.cmd.StdinPipe()
+		out, outErr := w.cmd.StdoutPipe()
+		if err := errors.Join(inErr, outErr, w.cmd.Start()); err != nil {
+			tb.Fatal(err)
+		}
+		w.stdin, w.ready = in, bufio.NewScanner(out)
+		s.workers = append(s.workers, w)
+	}
+	for _, w := range s.workers {
+		if !w.ready.Scan() || w.ready.Text() != "ready" {
+			s.leave()
+			tb.Fatalf("registrants: want them ready, have %q", w.ready.Text())
+		}
+	}
+	return s
+}
+
+// leave ends all connections without a word, so that the sessions expire.
+func (s *shift) leave() {
+	for _, w := range s.workers {
+		w.cmd.Process.Kill()
+	}
+	for _, w := range s.workers {
+		w.stdin.Close()
+		w.cmd.Wait()
+	}
+}
+
+// shiftVariable tells a process to be a worker: the servers, the directory, the first instance, how
+// many, and the session timeout.
+const shiftVariable = "SCALE_SHIFT"
+
+// work is the main of a worker.
+func work(order string) error {
+	var servers, path string
+	var first, n int
+	var timeout time.Duration
+	var text string
+	_, err := fmt.Sscan(order, &servers, &path, &first, &n, &text)
+	if err == nil {
+		timeout, err = time.ParseDuration(text)
+	}
+	if err == nil {
+		err = registerAll(strings.Split(servers, ","), path, first, n, timeout)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// registerAll opens registrants, many at once, which then hold their sessions.
+func registerAll(addrs []string, path string, first, n int, timeout time.Duration) error {
 	const atOnce = 64
-	s := &shift{all: make([]*registrant, n), quit: make(chan struct{})}
 	failures := make([]error, atOnce)
 	var opening sync.WaitGroup
 	for lane := range atOnce {
 		opening.Go(func() {
 			for k := lane; k < n; k += atOnce {
-				node := path + "/" + instance(first+k)
-				r, err := openRegistrant(addrs[k%len(addrs)], node, timeout)
-				if s.all[k] = r; err != nil {
+				r, err := openRegistrant(addrs[k%len(addrs)], path+"/"+instance(first+k), timeout)
+				if err != nil {
 					failures[lane] = err
 					return
 				}
-				s.busy.Go(r.drain)
+				go r.hold(timeout / 4)
 			}
 		})
 	}
-	s.busy.Go(func() { s.ping(timeout / 4) })
 	opening.Wait()
-	if err := errors.Join(failures...); err != nil {
-		s.leave()
-		tb.Fatal(err)
-	}
-	return s
+	return errors.Join(failures...)
 }
 
-// drain reads what the server says until the connection ends.
-func (r *registrant) drain() {
-	for {
-		if _, err := readFrame(r.conn); err != nil {
-			return
-		}
-	}
-}
-
-func (s *shift) ping(every time.Duration) {
+// hold pings, and reads what the server says, until the connection ends.
+func (r *registrant) hold(every time.Duration) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	ping := []byte{0, 0, 0, 8, 0xff, 0xff, 0xff, 0xfe, 0, 0, 0, 11} // length, xid -2, opcode
-	for {
-		select {
-		case <-s.quit:
-			return
-		case <-ticker.C:
-			for _, r := range s.all {
-				if r != nil {
-					_, _ = r.conn.Write(ping) // one that is gone is noticed by its node
-				}
+	go func() {
+		for {
+			if _, err := readFrame(r.conn); err != nil {
+				return
 			}
 		}
+	}()
+	ping := []byte{0, 0, 0, 8, 0xff, 0xff, 0xff, 0xfe, 0, 0, 0, 11} // length, xid -2, opcode
+	for range ticker.C {
+		if _, err := r.conn.Write(ping); err != nil {
+			return // its node goes with the session
+		}
 	}
-}
-
-// leave ends all connections without a word, so that the sessions expire.
-func (s *shift) leave() {
-	close(s.quit)
-	for _, r := range slices.DeleteFunc(slices.Clone(s.all), func(r *registrant) bool { return r == nil }) {
-		r.conn.Close()
-	}
-	s.busy.Wait()
 }
