@@ -128,8 +128,8 @@ func (f *forwarder) remove(l *link) {
 	delete(f.links, l)
 }
 
-// cuts reports whether a link leads to or from whoever is isolated, or may do so. The caller holds the
-// lock.
+// cuts reports whether a link leads to or from whoever is isolated, or may do so. The caller holds
+// the lock.
 func (f *forwarder) cuts(l *link) bool {
 	return f.isolated != nil && (f.isolated == f.member || f.isolated == l.from || l.from == nil)
 }

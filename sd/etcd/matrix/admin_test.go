@@ -47,8 +47,8 @@ type answer struct {
 	err    error
 }
 
-// get reads entries as the majority has them. It asks all members at once, and returns the answer of
-// the first.
+// get reads entries as the majority has them. It asks all members at once, and returns the answer
+// of the first.
 func (a admin) get(key string, options ...clientv3.OpOption) (answer, error) {
 	ctx, cancel := context.WithTimeout(
 		clientv3.WithRequireLeader(context.Background()), adminTimeout)

@@ -23,7 +23,8 @@ import (
 var (
 	runMatrix = flag.Bool("matrix", false, "run the faults of a fleet")
 	rate      = flag.Int("matrix.rate", 50, "requests a second of each client; 10 for a busy machine")
-	runPeers  = flag.Bool("matrix.peers", false, "run the faults of one registrant and one watcher, ours and others'")
+	runPeers  = flag.Bool("matrix.peers", false,
+		"run the faults of one registrant and one watcher, ours and others'")
 )
 
 // What a child process is told by.

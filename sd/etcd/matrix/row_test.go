@@ -22,9 +22,9 @@ const (
 	maxRuns = 2
 )
 
-// row runs one fault. Do returns how long it took until the truth was known again. A row in which the
-// machine was late is run again, and is not judged by its clock, nor by the requests that failed in
-// it, if that was the last time: what it wants in the end it wants all the same.
+// row runs one fault. Do returns how long it took until the truth was known again. A row in which
+// the machine was late is run again, and is not judged by its clock, nor by the requests that
+// failed in it, if that was the last time: what it wants in the end it wants all the same.
 func (f *fleet) row(fault string, do func() time.Duration) {
 	f.Helper()
 	for n := range maxRuns {
@@ -87,7 +87,9 @@ func (f *fleet) agree(bound time.Duration, want ...string) time.Duration {
 	mark := fmt.Sprintf("127.0.3.%d:9", f.marks%250+1)
 	begun := time.Now()
 	f.await(bound, func() error { return f.admin.put(mark, "") })
-	f.await(bound-time.Since(begun), func() error { return f.differs(append([]string{mark}, want...)) })
+	f.await(bound-time.Since(begun), func() error {
+		return f.differs(append([]string{mark}, want...))
+	})
 	took := time.Since(begun)
 	f.await(0, func() error { return f.admin.remove(mark) })
 	f.await(0, func() error { return f.differs(want) })

@@ -10,9 +10,9 @@ const (
 	recent = 5 * time.Second       // what Recent remembers at least
 )
 
-// A Lateness measures by how much the machine wakes a sleeper too late. A test that bounds a time in
-// which processes wait for each other tells by it whether they had the processor. Its one goroutine
-// ends with Stop.
+// A Lateness measures by how much the machine wakes a sleeper too late. A test that bounds a time
+// in which processes wait for each other tells by it whether they had the processor. Its one
+// goroutine ends with Stop.
 type Lateness struct {
 	quit, done chan struct{}
 	worst      atomic.Int64 // nanoseconds, as are the others

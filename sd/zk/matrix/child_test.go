@@ -61,8 +61,10 @@ func serveUntil(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	instance, logger := os.Getenv(instanceVariable), kitlog.NewLogfmtLogger(kitlog.NewSyncWriter(os.Stderr))
-	s, err := startServer(target, instance, service.New(instance), logger, ofVersion(os.Getenv(versionVariable)))
+	instance := os.Getenv(instanceVariable)
+	logger := kitlog.NewLogfmtLogger(kitlog.NewSyncWriter(os.Stderr))
+	s, err := startServer(target, instance, service.New(instance), logger,
+		ofVersion(os.Getenv(versionVariable)))
 	if err != nil {
 		return err
 	}
@@ -108,8 +110,10 @@ func startChild(t testing.TB, role, target, instance string, env ...string) *chi
 
 // launchChild runs a role until it is killed. What it says goes to output.
 func launchChild(output *buffer, role, target, instance string, env ...string) (*child, error) {
-	c := &child{instance: instance, cmd: exec.Command(os.Args[0]), output: output, ended: make(chan struct{})}
-	c.cmd.Env = append(os.Environ(), roleVariable+"="+role, targetVariable+"="+target, instanceVariable+"="+instance)
+	c := &child{instance: instance, cmd: exec.Command(os.Args[0]), output: output,
+		ended: make(chan struct{})}
+	c.cmd.Env = append(os.Environ(), roleVariable+"="+role, targetVariable+"="+target,
+		instanceVariable+"="+instance)
 	c.cmd.Env = append(c.cmd.Env, env...)
 	c.cmd.Stdout, c.cmd.Stderr = c.output, c.output
 	var err error
@@ -160,7 +164,8 @@ func (c *child) terminate(t testing.TB, bound time.Duration) time.Duration {
 	return time.Since(begun)
 }
 
-// A buffer is a bytes.Buffer for several goroutines. It keeps the last bytes only, if it has a limit.
+// A buffer is a bytes.Buffer for several goroutines. It keeps the last bytes only, if it has a
+// limit.
 type buffer struct {
 	limit int // 0: none
 	mu    sync.Mutex

@@ -68,7 +68,8 @@ func (c *client) close() {
 	c.backend.Close()
 }
 
-// run makes requests until ctx is done, one every 20 ms whatever became of those before, and waits for the last.
+// run makes requests until ctx is done, one every 20 ms whatever became of those before, and waits
+// for the last.
 func (c *client) run(ctx context.Context) { c.runEvery(ctx, requestEvery) }
 
 func (c *client) runEvery(ctx context.Context, pause time.Duration) {
@@ -104,7 +105,8 @@ type tally struct {
 
 func newTally() *tally {
 	return &tally{
-		attempts: map[string]int{}, latest: map[string]time.Time{}, begun: map[string]int{}, answered: map[string]int{},
+		attempts: map[string]int{}, latest: map[string]time.Time{},
+		begun: map[string]int{}, answered: map[string]int{},
 	}
 }
 
@@ -222,7 +224,8 @@ func (t *tally) requests() int {
 func (t *tally) peek() count {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return count{latencies: slices.Sorted(slices.Values(t.latencies)), failed: t.failed, example: t.example}
+	return count{latencies: slices.Sorted(slices.Values(t.latencies)), failed: t.failed,
+		example: t.example}
 }
 
 // quantile returns the latency below which a share q of the requests stayed.

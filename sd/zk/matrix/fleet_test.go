@@ -21,8 +21,8 @@ import (
 	"example.com/daytime/transport/transporttest"
 )
 
-// A fleet is servers and clients with a directory of their own, and proxies of their own in front of the ensemble. Its
-// test drives it.
+// A fleet is servers and clients with a directory of their own, and proxies of their own in front
+// of the ensemble. Its test drives it.
 type fleet struct {
 	*testing.T
 	*rig
@@ -49,10 +49,12 @@ type plan struct {
 	slow      bool          // servers have a slow handler
 }
 
-// newFleet starts serverCount servers and clientCount clients under load, and returns when every client knows every server.
+// newFleet starts serverCount servers and clientCount clients under load, and returns when every
+// client knows every server.
 func newFleet(t *testing.T, r *rig, name string, p plan) *fleet {
 	t.Helper()
-	f := &fleet{T: t, rig: r, plan: p, directory: "/" + name, tally: newTally(), versions: map[string]string{}}
+	f := &fleet{T: t, rig: r, plan: p, directory: "/" + name, tally: newTally(),
+		versions: map[string]string{}}
 	if f.timeout == 0 {
 		f.timeout = sessionTimeout
 	}
@@ -98,7 +100,8 @@ func (f *fleet) serve(instance string) *server {
 	if f.slow {
 		svc = slow{svc}
 	}
-	s, err := startServer(f.target, instance, svc, kitlog.NewNopLogger(), ofVersion(f.version(len(f.servers), instance)))
+	s, err := startServer(f.target, instance, svc, kitlog.NewNopLogger(),
+		ofVersion(f.version(len(f.servers), instance)))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -120,7 +123,8 @@ func (f *fleet) spawn(instance string) *child {
 func (f *fleet) respawn(i int) *child {
 	f.Helper()
 	instance := f.children[i].instance
-	c := startChild(f, roleServer, f.target.String(), instance, versionVariable+"="+f.versions[instance])
+	c := startChild(f, roleServer, f.target.String(), instance,
+		versionVariable+"="+f.versions[instance])
 	f.children[i] = c
 	return c
 }
@@ -190,7 +194,8 @@ func (f *fleet) agree(bound time.Duration, want ...string) time.Duration {
 	})
 }
 
-// owned returns how long it took until the node of every server in this process belonged to its present session.
+// owned returns how long it took until the node of every server in this process belonged to its
+// present session.
 func (f *fleet) owned(bound time.Duration) time.Duration {
 	f.Helper()
 	return wait.For(f, bound, func() error {
@@ -202,7 +207,8 @@ func (f *fleet) owned(bound time.Duration) time.Duration {
 			case !there:
 				return fmt.Errorf("%s is not registered: %v", s.instance, s.registrar.State())
 			case stat.EphemeralOwner != session || session == 0:
-				return fmt.Errorf("%s belongs to session 0x%x, its own is 0x%x", s.instance, stat.EphemeralOwner, session)
+				return fmt.Errorf("%s belongs to session 0x%x, its own is 0x%x", s.instance,
+					stat.EphemeralOwner, session)
 			}
 		}
 		return nil
@@ -220,7 +226,8 @@ func (f *fleet) backends() (list []*zk.Backend) {
 	return list
 }
 
-// connected returns how long it took until every backend had a session, on a server that ok accepts.
+// connected returns how long it took until every backend had a session, on a server that ok
+// accepts.
 func (f *fleet) connected(bound time.Duration, ok func(server string) bool) time.Duration {
 	f.Helper()
 	return wait.For(f, bound, func() error {
@@ -233,8 +240,11 @@ func (f *fleet) connected(bound time.Duration, ok func(server string) bool) time
 	})
 }
 
-// reset ends the connections through proxies and returns how long it took until everybody was connected again.
-func (f *fleet) reset(bound time.Duration, ok func(server string) bool, proxies ...*zktest.Proxy) time.Duration {
+// reset ends the connections through proxies and returns how long it took until everybody was
+// connected again.
+func (f *fleet) reset(
+	bound time.Duration, ok func(server string) bool, proxies ...*zktest.Proxy,
+) time.Duration {
 	f.Helper()
 	begun := time.Now()
 	for _, p := range proxies {

@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// TestMatrix runs the rows. Those that break only a fleet of their own run side by side, on one ensemble; then come those that
-// break the ensemble, one after the other.
+// TestMatrix runs the rows. Those that break only a fleet of their own run side by side, on one
+// ensemble; then come those that break the ensemble, one after the other.
 func TestMatrix(t *testing.T) {
 	if !*runMatrix {
 		t.Skip("takes a minute and a half: needs -matrix")
@@ -13,8 +13,8 @@ func TestMatrix(t *testing.T) {
 	runRows(t, newRig(t, &report{}))
 }
 
-// TestSteeredMatrix runs rows on fleets with a policy: those in which servers, their nodes or the data
-// go and come back, or with -matrix.all all that TestMatrix has.
+// TestSteeredMatrix runs rows on fleets with a policy: those in which servers, their nodes or the
+// data go and come back, or with -matrix.all all that TestMatrix has.
 func TestSteeredMatrix(t *testing.T) {
 	if !*runSteered {
 		t.Skip("takes three quarters of a minute: needs -matrix.policy")

@@ -84,8 +84,8 @@ func (f *fleet) clientOptions() []sd.InstancerOption {
 // losesPolicy says that the fault of this row takes the policy away. It is no policy then.
 func (r *row) losesPolicy() { r.policyGoes = true }
 
-// leavesOneSide says that after the fault of this row there is nobody else for the share's calls, or
-// for the others.
+// leavesOneSide says that after the fault of this row there is nobody else for the share's calls,
+// or for the others.
 func (r *row) leavesOneSide() { r.oneSided = true }
 
 // steeredWell judges a row by the policy.

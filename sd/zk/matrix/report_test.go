@@ -42,13 +42,18 @@ func (r *report) add(l line) {
 func (r *report) table() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	slices.SortStableFunc(r.lines, func(a, b line) int { return cmp.Compare(number(a.id), number(b.id)) })
+	slices.SortStableFunc(r.lines, func(a, b line) int {
+		return cmp.Compare(number(a.id), number(b.id))
+	})
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "row\tfault\tfailed/requests\tfailed attempts\tp50\tp99\tmax\tconverged\texpired\tdials\tlists\tlate\tnotes")
+	fmt.Fprintln(w, "row\tfault\tfailed/requests\tfailed attempts\tp50\tp99\tmax\t"+
+		"converged\texpired\tdials\tlists\tlate\tnotes")
 	for _, l := range r.lines {
-		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%v\t%v\t%v\t%v\t%d\t%d\t%d\t%v\t%s\n", l.id, l.fault, l.failed, l.requests, l.failedAttempts,
-			short(l.p50), short(l.p99), short(l.slowest), short(l.converged), l.expired, l.dials, l.lists, short(l.late), strings.Join(l.notes, ", "))
+		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%v\t%v\t%v\t%v\t%d\t%d\t%d\t%v\t%s\n",
+			l.id, l.fault, l.failed, l.requests, l.failedAttempts,
+			short(l.p50), short(l.p99), short(l.slowest), short(l.converged),
+			l.expired, l.dials, l.lists, short(l.late), strings.Join(l.notes, ", "))
 	}
 	w.Flush()
 	return trimRight(text.String())

@@ -14,7 +14,8 @@ import (
 // of the token that the bucket begins with a part of, and one that is urgent and owes its token.
 const atOnce = 3 + 2
 
-// A row is one fault under way. It ends with the assertions that hold for every fault, and a line of the report.
+// A row is one fault under way. It ends with the assertions that hold for every fault, and a line
+// of the report.
 type row struct {
 	*fleet
 	line
@@ -77,7 +78,8 @@ func (r *row) renewed() (n int) {
 	return n
 }
 
-// recreated counts how often a backend of this row gave up its session because the data had gone back.
+// recreated counts how often a backend of this row gave up its session because the data had gone
+// back.
 func (f *fleet) recreated() (n int64) {
 	for _, b := range f.backends() {
 		n += b.Stats().Recreated
@@ -133,10 +135,12 @@ func (r *row) finish() {
 		r.Errorf("%s: want no failed request, have %d of %d: %v", r.id, r.failed, r.requests, c.example)
 	}
 	if want := atOnce + int(2*took.Seconds()); r.line.dials > want {
-		r.Errorf("%s: want at most %d dials of one session in %v, have %d", r.id, want, took, r.line.dials)
+		r.Errorf("%s: want at most %d dials of one session in %v, have %d", r.id, want, took,
+			r.line.dials)
 	}
 	if want := len(r.clients) / 2 * int((took-slack)/requestEvery); r.requests < want {
-		r.Errorf("%s: want at least %d requests in %v, have %d: the clients were held up", r.id, want, took, r.requests)
+		r.Errorf("%s: want at least %d requests in %v, have %d: the clients were held up", r.id, want,
+			took, r.requests)
 	}
 }
 

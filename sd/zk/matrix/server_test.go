@@ -31,7 +31,8 @@ type server struct {
 
 // startServer serves svc on instance and registers there. The registration may still be under way.
 func startServer(
-	target sd.Target, instance string, svc service.Service, logger kitlog.Logger, options ...sd.RegistrarOption,
+	target sd.Target, instance string, svc service.Service, logger kitlog.Logger,
+	options ...sd.RegistrarOption,
 ) (*server, error) {
 	listener, err := transport.Listen(context.Background(), instance)
 	if err != nil {

@@ -39,7 +39,8 @@ type oracle struct {
 }
 
 func newOracle() *oracle {
-	return &oracle{lateness: wait.StartLateness(), drained: map[string]time.Time{}, disturbed: time.Now()}
+	return &oracle{lateness: wait.StartLateness(), drained: map[string]time.Time{},
+		disturbed: time.Now()}
 }
 
 // answer takes down how a call ended.
@@ -81,7 +82,8 @@ func (o *oracle) attempt(c *soakedClient, instance string) {
 		}
 	}
 	if late := time.Since(since); late > drainBound {
-		o.complain(&o.astray, fmt.Errorf("%s calls %s, which is drained, %v late", c.name, instance, late))
+		o.complain(&o.astray, fmt.Errorf("%s calls %s, which is drained, %v late", c.name, instance,
+			late))
 	}
 }
 

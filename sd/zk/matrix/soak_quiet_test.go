@@ -27,7 +27,8 @@ func (s *soak) quiet() {
 	began := time.Now()
 	var err error
 	for limit := quietBound; ; limit = time.Minute {
-		if _, err = wait.Until(limit-time.Since(began), func() error { return s.agreed(running) }); err == nil {
+		if _, err = wait.Until(limit-time.Since(began),
+			func() error { return s.agreed(running) }); err == nil {
 			break
 		}
 		if s.lateness.Recent() <= soakLate || limit > quietBound {
@@ -40,7 +41,8 @@ func (s *soak) quiet() {
 	s.running.Wait()
 	have := s.footprint()
 	s.paused.Store(false)
-	s.note("quiet: the truth is known after %v, late %v; %v", short(took), short(s.lateness.Recent()), have)
+	s.note("quiet: the truth is known after %v, late %v; %v", short(took), short(s.lateness.Recent()),
+		have)
 	if s.first == nil {
 		s.first = &have
 	} else if err := s.first.grown(have); err != nil {
@@ -63,15 +65,18 @@ func (s *soak) settle() (running []policy.Entry) {
 			continue
 		}
 		running = append(running, policy.Entry{
-			Instance: server.instance, Attributes: policy.Attributes{Tags: map[string]string{"version": server.version}},
+			Instance:   server.instance,
+			Attributes: policy.Attributes{Tags: map[string]string{"version": server.version}},
 		})
 	}
-	slices.SortFunc(running, func(a, b policy.Entry) int { return cmp.Compare(a.Instance, b.Instance) })
+	slices.SortFunc(running, func(a, b policy.Entry) int {
+		return cmp.Compare(a.Instance, b.Instance)
+	})
 	return running
 }
 
-// agreed returns an error unless ZooKeeper, every client, every pool and every watcher say the same:
-// what follows from who runs and the policy.
+// agreed returns an error unless ZooKeeper, every client, every pool and every watcher say the
+// same: what follows from who runs and the policy.
 func (s *soak) agreed(running []policy.Entry) error {
 	names, document, err := readDirectory(s.ensemble.Addrs(), "/soak")
 	if err != nil {
@@ -100,7 +105,8 @@ func (s *soak) agreed(running []policy.Entry) error {
 
 // readDirectory reads a directory over a connection of its own, which ends.
 func readDirectory(addrs []string, path string) (names []string, document string, err error) {
-	conn, events, err := gozk.Connect(addrs, sessionTimeout, gozk.WithLogInfo(false), gozk.WithLogger(quiet{}))
+	conn, events, err := gozk.Connect(addrs, sessionTimeout, gozk.WithLogInfo(false),
+		gozk.WithLogger(quiet{}))
 	if err != nil {
 		return nil, "", err
 	}
@@ -136,7 +142,8 @@ type footprint struct {
 }
 
 func (f footprint) String() string {
-	return fmt.Sprintf("%d goroutines, %d descriptors, %d KB heap; servers: %d descriptors at most, %d KB resident",
+	return fmt.Sprintf("%d goroutines, %d descriptors, %d KB heap; "+
+		"servers: %d descriptors at most, %d KB resident",
 		f.goroutines, f.usage.descriptors, f.heap>>10, f.descriptors, f.resident>>10)
 }
 

@@ -69,7 +69,8 @@ func (s *soakedServer) carryOut(what step) error {
 	s.mu.Unlock()
 	switch what.verb {
 	case "start":
-		started, err := launchChild(s.output, roleServer, s.target, s.instance, versionVariable+"="+s.version)
+		started, err := launchChild(s.output, roleServer, s.target, s.instance,
+			versionVariable+"="+s.version)
 		s.set(started)
 		return err
 	case "kill":

@@ -21,10 +21,12 @@ import (
 )
 
 var (
-	soakTime    = flag.Duration("soak", 0, "soak for so long, quiet phases aside")
-	soakSeed    = flag.Uint64("soak.seed", uint64(time.Now().UnixNano()), "what is done, and when, follows from it")
-	soakJournal = flag.String("soak.journal", filepath.Join(os.TempDir(), "soak.journal"), "`file` for what was done when")
-	soakReplay  = flag.String("soak.replay", "", "do what stands in this journal again")
+	soakTime = flag.Duration("soak", 0, "soak for so long, quiet phases aside")
+	soakSeed = flag.Uint64("soak.seed", uint64(time.Now().UnixNano()),
+		"what is done, and when, follows from it")
+	soakJournal = flag.String("soak.journal", filepath.Join(os.TempDir(), "soak.journal"),
+		"`file` for what was done when")
+	soakReplay = flag.String("soak.replay", "", "do what stands in this journal again")
 )
 
 // quietBound is by when all must know the truth in a quiet phase.
@@ -286,8 +288,10 @@ func (s *soak) report() {
 			s.Error(err)
 		}
 	}
-	summary := fmt.Sprintf("%d faults and edits, %d calls, %d failed, %d to drained servers, %d not judged (machine late); "+
-		"worst return to the truth %v", s.faults, s.calls.Load(), s.failed, s.astray, s.unjudged, short(s.worst))
+	summary := fmt.Sprintf("%d faults and edits, %d calls, %d failed, %d to drained servers, "+
+		"%d not judged (machine late); worst return to the truth %v",
+		s.faults, s.calls.Load(), s.failed, s.astray, s.unjudged, short(s.worst))
 	s.note("%s", summary)
-	s.Logf("%s\nload average %s\nagain: go test ./sd/zk/matrix -run Soak -soak.replay %s", summary, loadAverage(), *soakJournal)
+	s.Logf("%s\nload average %s\nagain: go test ./sd/zk/matrix -run Soak -soak.replay %s", summary,
+		loadAverage(), *soakJournal)
 }

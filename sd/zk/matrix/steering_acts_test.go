@@ -205,7 +205,8 @@ func (s *steering) operators() {
 	}
 }
 
-// A plainClient is what anybody writes who knows ZooKeeper: it lists the names, dials one, and reads.
+// A plainClient is what anybody writes who knows ZooKeeper: it lists the names, dials one, and
+// reads.
 type plainClient struct {
 	steering *steering
 	quit     chan struct{}

@@ -18,8 +18,10 @@ import (
 
 var (
 	runSteering  = flag.Bool("steering", false, "steer a fleet of twenty servers")
-	steeringRate = flag.Int("steering.rate", 20, "requests a second of each of ten clients; 100 is the full size")
-	steeringEdit = flag.Int("steering.edits", 20, "edits by each of two operators; 200 is the full size")
+	steeringRate = flag.Int("steering.rate", 20,
+		"requests a second of each of ten clients; 100 is the full size")
+	steeringEdit = flag.Int("steering.edits", 20,
+		"edits by each of two operators; 200 is the full size")
 )
 
 const (
@@ -146,7 +148,8 @@ func (s *steering) spared(why, instance string, since time.Time) {
 	if last > bound {
 		s.Errorf("%s: want no call of %s later than %v, have one after %v", why, instance, bound, last)
 	}
-	s.Logf("%s: last call of %s %v after the command (0 or less: before it)", why, instance, short(max(last, 0)))
+	s.Logf("%s: last call of %s %v after the command (0 or less: before it)", why, instance,
+		short(max(last, 0)))
 	s.wantNoneFailed(why)
 }
 

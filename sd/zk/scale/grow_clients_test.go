@@ -30,8 +30,8 @@ func readFrame(r io.Reader) ([]byte, error) {
 	return frame, err
 }
 
-// A ledger is the truth: who is registered, and when that last changed for each. Sets are compared by
-// their digests, because comparing a thousand lists of a hundred thousand would be all that the
+// A ledger is the truth: who is registered, and when that last changed for each. Sets are compared
+// by their digests, because comparing a thousand lists of a hundred thousand would be all that the
 // machine does.
 type ledger struct {
 	seed maphash.Seed
@@ -99,7 +99,9 @@ type lightClient struct {
 	digest digest
 }
 
-func openLightClient(l *ledger, target sd.Target, options ...sd.InstancerOption) (*lightClient, error) {
+func openLightClient(
+	l *ledger, target sd.Target, options ...sd.InstancerOption,
+) (*lightClient, error) {
 	c := &lightClient{ledger: l}
 	var err error
 	if c.backend, err = zk.OpenBackend(target, zk.Dial(c.dial)); err != nil {
@@ -207,7 +209,8 @@ func (a *assembly) behind() error {
 			return fmt.Errorf("client %d of %d: %v", n, len(a.clients), s)
 		}
 		if have := c.has(); have != want {
-			return fmt.Errorf("client %d of %d: want %d instances, have %d, or others", n, len(a.clients), want.size, have.size)
+			return fmt.Errorf("client %d of %d: want %d instances, have %d, or others", n, len(a.clients),
+				want.size, have.size)
 		}
 	}
 	return nil

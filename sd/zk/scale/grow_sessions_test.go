@@ -77,8 +77,8 @@ func (r *registrant) request(frame []byte) ([]byte, error) {
 	return readFrame(r.conn)
 }
 
-// A shift is many registrants, in processes of their own, which hold their sessions until they leave:
-// a process has descriptors for some thousands.
+// A shift is many registrants, in processes of their own, which hold their sessions until they
+// leave: a process has descriptors for some thousands.
 type shift struct{ workers []*worker }
 
 // perWorker are the registrants of one process.

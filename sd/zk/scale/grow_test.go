@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/policy"
 	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk/zktest"
@@ -23,10 +22,12 @@ var (
 	growInstances = flag.Int("grow.instances", 500, "instances of the fleet that grows")
 	growClients   = flag.Int("grow.clients", 20, "clients, a session and an Instancer each")
 	growRestarts  = flag.Int("grow.restarts", 50, "instances restarted one after the other")
-	growExpire    = flag.Int("grow.expire", 50, "sessions that expire at once; then twice as many, until it breaks")
-	growMost      = flag.Int("grow.expire-most", 100, "the most that expire at once")
-	growTimeout   = flag.Duration("grow.timeout", 2*time.Second, "session timeout of all")
-	growBound     = flag.Duration("grow.bound", time.Minute, "by when all must know the truth, however many sessions expired")
+	growExpire    = flag.Int("grow.expire", 50,
+		"sessions that expire at once; then twice as many, until it breaks")
+	growMost    = flag.Int("grow.expire-most", 100, "the most that expire at once")
+	growTimeout = flag.Duration("grow.timeout", 2*time.Second, "session timeout of all")
+	growBound   = flag.Duration("grow.bound", time.Minute,
+		"by when all must know the truth, however many sessions expired")
 )
 
 const (
@@ -38,9 +39,9 @@ const (
 	eventsPerRestart = 3
 )
 
-// TestGrow grows a fleet on an ensemble of three, and logs what it costs. In its small form it wants
-// what does not depend on the machine: everybody knows the truth after each act, a change costs no
-// list, and no more bytes than its events. The flags make it large.
+// TestGrow grows a fleet on an ensemble of three, and logs what it costs. In its small form it
+// wants what does not depend on the machine: everybody knows the truth after each act, a change
+// costs no list, and no more bytes than its events. The flags make it large.
 func TestGrow(t *testing.T) {
 	g := newGrowth(t)
 	g.restart()
@@ -63,17 +64,19 @@ func newGrowth(t *testing.T) *growth {
 		t.Setenv("_JAVA_OPTIONS", "-Xmx3g")
 	}
 	g := &growth{T: t, path: "/servers", assembly: &assembly{ledger: newLedger()}}
-	g.ensemble = zktest.StartEnsemble(t, 3, zktest.Config("snapCount=100000000", "globalOutstandingLimit=10000"))
+	g.ensemble = zktest.StartEnsemble(t, 3,
+		zktest.Config("snapCount=100000000", "globalOutstandingLimit=10000"))
 	for _, addr := range g.ensemble.Addrs() {
 		g.conns = append(g.conns, connect(t, addr))
 	}
 	g.fill()
 	g.memory("with the instances")
-	target := fmt.Sprintf("zk://%s%s?session-timeout=%v", strings.Join(g.ensemble.Addrs(), ","), g.path, *growTimeout)
+	target := fmt.Sprintf("zk://%s%s?session-timeout=%v", strings.Join(g.ensemble.Addrs(), ","),
+		g.path, *growTimeout)
 	began, used := time.Now(), processorTime(t)
 	g.assembly = openAssembly(t, g.ledger, sdtest.Target(t, target), *growClients)
 	_, bytes := g.reckon()
-	g.Logf("%d clients of %d instances: %.1f s, %d bytes and %.1f ms of processor each, %d KB of heap each",
+	g.Logf("%d clients of %d instances: %.1f s, %d bytes, %.1f ms of processor and %d KB of heap each",
 		*growClients, *growInstances, time.Since(began).Seconds(), bytes/int64(*growClients),
 		millis(processorTime(t)-used)/float64(*growClients), int(heap())>>10 / *growClients)
 	g.memory("with the clients")
@@ -130,8 +133,10 @@ func (g *growth) restart() {
 		worst, bytes := g.reckon()
 		changes := float64(eventsPerRestart * n * *growClients)
 		each := float64(bytes) / changes
-		g.Logf("%d restarts at %.1f a second (%.1f asked for): worst lag %v, %.0f events/s, %.1f bytes and %.1f µs of processor a client and event",
-			n, float64(n)/took.Seconds(), rate, short(worst), changes/took.Seconds(), each, micros(processorTime(g)-used)/changes)
+		g.Logf("%d restarts at %.1f a second (%.1f asked for): worst lag %v, %.0f events/s, "+
+			"%.1f bytes and %.1f µs of processor a client and event",
+			n, float64(n)/took.Seconds(), rate, short(worst), changes/took.Seconds(),
+			each, micros(processorTime(g)-used)/changes)
 		if each > 120 { // pings and audits included
 			g.Errorf("want at most 120 bytes a client and event, have %.1f", each)
 		}
@@ -202,8 +207,8 @@ func (g *growth) steer() {
 	}
 	_, bytes := g.reckon()
 	each := float64(changes * *growClients)
-	g.Logf("policy once a second: all follow it after %v at most; %.0f bytes and %.1f µs of processor "+
-		"a client and change, of which a tenth follow it",
+	g.Logf("policy once a second: all follow it after %v at most; %.0f bytes and %.1f µs of "+
+		"processor a client and change, of which a tenth follow it",
 		short(worst), float64(bytes)/each, micros(processorTime(g)-used)/each)
 }
 
@@ -218,76 +223,12 @@ func (g *growth) loseServer() {
 	took := time.Since(began)
 	_, bytes := g.reckon()
 	moved := g.lists() - lists
-	g.Logf("a ZooKeeper lost: %d clients listed again, all knew the truth after %v; %.1f MB, %.1f s of processor",
+	g.Logf("a ZooKeeper lost: %d clients listed again, all knew the truth after %v; "+
+		"%.1f MB, %.1f s of processor",
 		moved, short(took), float64(bytes)/1e6, (processorTime(g) - used).Seconds())
 	lost.Launch(g)
 	lost.Await(g)
 	if moved > int64(*growClients) {
 		g.Errorf("want at most one list for each client, have %d", moved)
-	}
-}
-
-// expire has sessions expire at once, and come back, twice as many each time until it breaks.
-func (g *growth) expire() {
-	g.Helper()
-	for n := *growExpire; n <= *growMost; n *= 2 {
-		err := g.expireOnce(n)
-		_, bytes := g.reckon()
-		g.memory(fmt.Sprintf("with %d sessions", n))
-		g.Logf("%d sessions: %.1f MB to the clients, %d lists so far", n, float64(bytes)/1e6, g.lists())
-		if err == nil {
-			continue
-		}
-		g.Logf("%d sessions break it: after %v: %v", n, *growBound, err)
-		if n == *growExpire {
-			g.Errorf("want the truth about %d sessions known within %v", n, *growBound)
-		}
-		return
-	}
-}
-
-// expireOnce has n sessions join, expire and come back. An error is that of a client which did not
-// know the truth in time.
-func (g *growth) expireOnce(n int) error {
-	g.Helper()
-	shift := g.shift(n)
-	joined, err := wait.Until(*growBound, g.behind)
-	began := time.Now()
-	shift.leave()
-	g.note(n, false)
-	if err != nil {
-		return fmt.Errorf("joined: %w", err)
-	}
-	left, err := wait.Until(*growTimeout+*growBound, g.behind)
-	if err != nil {
-		return fmt.Errorf("expired: %w", err)
-	}
-	shift = g.shift(n)
-	registered := time.Since(began)
-	known, err := wait.Until(*growBound, g.behind)
-	g.Logf("%d sessions: joined, known %v later; all expired, known after %v (T is %v); "+
-		"back after %v, known %v later", n, short(joined), short(left), *growTimeout, short(registered), short(known))
-	shift.leave()
-	g.note(n, false)
-	if err != nil {
-		return fmt.Errorf("back: %w", err)
-	}
-	_, err = wait.Until(*growTimeout+*growBound, g.behind)
-	return err
-}
-
-// shift registers n sessions, which are part of the truth from then on.
-func (g *growth) shift(n int) *shift {
-	g.Helper()
-	g.note(n, true)
-	return startShift(g, g.ensemble.Addrs(), g.path, *growInstances, n, *growTimeout)
-}
-
-func short(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
-
-// note says that the sessions of a shift are there, or gone.
-func (g *growth) note(n int, up bool) {
-	for k := range n {
-		g.ledger.change(instance(*growInstances+k), up)
 	}
 }
