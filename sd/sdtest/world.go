@@ -55,7 +55,10 @@ func View(tb testing.TB, b sd.Backend, options ...sd.InstancerOption) *Viewer {
 func NewViewer(b sd.Backend, options ...sd.InstancerOption) *Viewer {
 	i := sd.NewInstancer(b, kitlog.NewNopLogger(), options...)
 	v := &Viewer{Instancer: i, Recorder: NewRecorder()}
-	v.stop = v.Follow(v.Emit)
+	v.stop = v.Follow(func(c sd.Change) {
+		c.Effective, c.Sides = nil, nil // an Instancer says these, and a backend, whose record this is, never
+		v.Emit(c)
+	})
 	return v
 }
 

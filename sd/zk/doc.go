@@ -112,18 +112,22 @@
 //     pings a second and server, 32 bytes both ways. Audits are a read or two in
 //     30 s for each: about 1,000 a second in all.
 //   - Watches: 20,000, one for each client and one for each registered node.
-//   - Cold start: 0.19 MB a client. When one ZooKeeper server dies its 2,000
-//     clients list again, spread over a second: 0.4 GB, or 0.8 Gbit/s from each
-//     of the other four.
-//   - A change: 10,000 events, 0.6 MB. A rolling restart is 20,000 changes: 200
-//     million events, 12 GB in all, 1.2 MB for each client. A list for each
-//     change would be 39 TB, and reading all data as go-kit does 250 TB.
+//   - Cold start: 0.19 MB a client, 19 bytes an instance. When one ZooKeeper server
+//     dies its 2,000 clients list again, spread over a second: 0.4 GB, or 0.8
+//     Gbit/s from each of the other four. With attributes it is 80 bytes more an
+//     instance that says nothing of itself.
+//   - Memory: a client holds 3 MB for its connection and 0.1 KB an instance.
+//   - A change: 10,000 events, 0.6 MB. A restart is three: the claim, the delete
+//     and the create. So a rolling restart is 30,000 events for each client, 1.7
+//     MB, and 17 GB in all. A list for each event would be 60 TB, and reading all
+//     data as go-kit does 380 TB.
 //
-// It ends where changes times clients exceed the events that the servers can send. One server on
-// two shared cores sent about 25,000 a second while they were busy, and 80,000 while they were not
-// (BenchmarkFanOut in scale; measure yours). Five of the former carry 12 changes a second, and such
-// a rolling restart takes 27 minutes at least. Faster changes wait in the servers' memory, up to
-// 2.4 GB in each if all 10,000 servers are lost and return at once, before what Java adds to it.
+// It ends where events times clients exceed what the servers can send. One server on two shared
+// cores sent about 25,000 a second while they were busy, and 80,000 while they were not
+// (BenchmarkFanOut in scale; TestGrow there finds the rate of restarts at which no client is a
+// second behind; measure yours). Five of the former carry 4 restarts a second, and such a rolling
+// restart takes 40 minutes at least. Faster changes wait in the servers' memory, up to 2.4 GB in
+// each if all 10,000 servers are lost and return at once, before what Java adds to it.
 // Lists end later: at 16 MiB, about 600,000 names, here, and at jute.maxbuffer in Java tools such
 // as zkCli.
 //

@@ -184,7 +184,17 @@ func (c *Cluster) Wipe(tb testing.TB) { tb.Helper(); c.each(tb, (*Member).Wipe) 
 func (c *Cluster) Restart(tb testing.TB) {
 	tb.Helper()
 	c.Kill(tb)
-	c.each(tb, (*Member).Launch)
+	c.Launch(tb)
+}
+
+// Launch starts every member that is down, and returns once all serve.
+func (c *Cluster) Launch(tb testing.TB) {
+	tb.Helper()
+	c.each(tb, func(m *Member, tb testing.TB) {
+		if m.down() {
+			m.Launch(tb)
+		}
+	})
 	c.each(tb, (*Member).Await)
 }
 

@@ -5,7 +5,7 @@
 // and is gone when the test ends. Kill (SIGKILL), Freeze and Thaw (SIGSTOP, SIGCONT), Restart (same
 // data, same ports) and Wipe do what they say. [Cluster.Isolate] cuts a member off from the others,
 // while its clients stay connected to it: members reach each other through forwarders in the test's
-// process, which know by /proc (Linux) who is at the other end.
+// process, which read in the requests of Raft from whom they come.
 //
 // # What it needs
 //

@@ -2,15 +2,11 @@ package etcdtest
 
 import (
 	"bufio"
-	"fmt"
+	"errors"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"time"
 )
 
 // A forwarder is where the others reach one member. It owns a goroutine for its listener and two
@@ -28,21 +24,20 @@ type forwarder struct {
 	links    map[*link]struct{}
 }
 
-// How often, and how far apart, the owner of a socket is looked for.
-const (
-	ownerAttempts = 10
-	ownerPause    = 10 * time.Millisecond
-)
+// maxHead bounds the head of a request.
+const maxHead = 16 << 10
 
 // A link is one connection of a member to another.
 type link struct {
-	from         *Member // nil: unknown
+	from         *Member // nil: not known, or not yet
 	source, sink net.Conn
 }
 
 func (l *link) close() {
 	l.source.Close()
-	l.sink.Close()
+	if l.sink != nil {
+		l.sink.Close()
+	}
 }
 
 // forward listens for the peers of m, which itself listens on target, until start.
@@ -75,41 +70,56 @@ func (f *forwarder) accept() {
 	}
 }
 
+// serve forwards one connection, once it is known whose it is.
 func (f *forwarder) serve(source net.Conn) {
-	defer source.Close()
-	from := f.cluster.ownerInTime(source.RemoteAddr().String())
-	if from == nil { // whoever cannot be told cannot be cut off; a member dials again
+	l := &link{source: source}
+	defer l.close()
+	if !f.add(l) {
+		return
+	}
+	defer f.remove(l)
+	from := bufio.NewReaderSize(source, maxHead)
+	head, err := readHead(from)
+	if err != nil {
 		return
 	}
 	sink, err := net.Dial("tcp", f.target)
 	if err != nil {
 		return
 	}
-	l := &link{from, source, sink}
-	defer l.close()
-	if !f.add(l) {
+	if !f.connect(l, f.cluster.sender(head), sink) {
 		return
 	}
-	defer f.remove(l)
+	if _, err := io.WriteString(sink, head); err != nil {
+		return
+	}
 	var back sync.WaitGroup
 	back.Go(func() {
 		io.Copy(source, sink)
 		l.close()
 	})
-	io.Copy(sink, source)
+	io.Copy(sink, from)
 	l.close()
 	back.Wait()
 }
 
-// add is false for a link that is cut.
+// add is false once the forwarder is closed.
 func (f *forwarder) add(l *link) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed || f.cuts(l) {
+	if f.closed {
 		return false
 	}
 	f.links[l] = struct{}{}
 	return true
+}
+
+// connect completes a link. It is false for one that is cut.
+func (f *forwarder) connect(l *link, from *Member, sink net.Conn) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l.from, l.sink = from, sink
+	return !f.closed && !f.cuts(l)
 }
 
 func (f *forwarder) remove(l *link) {
@@ -118,9 +128,10 @@ func (f *forwarder) remove(l *link) {
 	delete(f.links, l)
 }
 
-// cuts reports whether a link leads to or from whoever is isolated. The caller holds the lock.
+// cuts reports whether a link leads to or from whoever is isolated, or may do so. The caller holds
+// the lock.
 func (f *forwarder) cuts(l *link) bool {
-	return f.isolated != nil && (f.isolated == f.member || f.isolated == l.from)
+	return f.isolated != nil && (f.isolated == f.member || f.isolated == l.from || l.from == nil)
 }
 
 func (f *forwarder) isolate(m *Member) {
@@ -145,48 +156,35 @@ func (f *forwarder) close() {
 	f.running.Wait()
 }
 
-// ownerInTime asks for the owner a few times: a table of /proc that changes while it is read may lack
-// a socket.
-func (c *Cluster) ownerInTime(addr string) *Member {
-	for range ownerAttempts {
-		if m := c.owner(addr); m != nil {
-			return m
+// readHead reads the head of a request, with the empty line at its end.
+func readHead(r *bufio.Reader) (string, error) {
+	var head strings.Builder
+	for head.Len() <= maxHead {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return "", err
 		}
-		time.Sleep(ownerPause)
+		head.WriteString(line)
+		if line == "\r\n" {
+			return head.String(), nil
+		}
 	}
-	return nil
+	return "", errors.New("the head of a request is too long")
 }
 
-// owner is the member whose socket has the local address addr.
-func (c *Cluster) owner(addr string) *Member {
-	inode := inodeOf(addr)
-	for _, m := range c.members {
-		sockets, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(m.PID()), "fd", "*"))
-		for _, name := range sockets {
-			target, err := os.Readlink(name)
-			if err == nil && inode != "" && target == "socket:["+inode+"]" {
+// sender is the member that has sent a request: those of Raft say at which URLs their sender can be
+// reached itself. It is nil for the others, which ask for a version or for the members.
+func (c *Cluster) sender(head string) *Member {
+	for line := range strings.SplitSeq(head, "\r\n") {
+		name, urls, _ := strings.Cut(line, ":")
+		if !strings.EqualFold(name, "X-PeerURLs") {
+			continue
+		}
+		for _, m := range c.members {
+			if strings.Contains(urls, "http://"+m.peer.addr()) {
 				return m
 			}
 		}
 	}
 	return nil
-}
-
-// inodeOf finds the socket with a local IPv4 address in /proc/net/tcp (proc(5)).
-func inodeOf(addr string) string {
-	table, err := os.Open("/proc/net/tcp")
-	if err != nil {
-		return ""
-	}
-	defer table.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	n, _ := strconv.Atoi(port)
-	local := fmt.Sprintf("0100007F:%04X", n)
-	for lines := bufio.NewScanner(table); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) > 9 && fields[1] == local {
-			return fields[9]
-		}
-	}
-	return ""
 }

@@ -22,7 +22,9 @@ import (
 
 var (
 	runMatrix = flag.Bool("matrix", false, "run the faults of a fleet")
-	runPeers  = flag.Bool("matrix.peers", false, "run the faults of one registrant and one watcher, ours and others'")
+	rate      = flag.Int("matrix.rate", 50, "requests a second of each client; 10 for a busy machine")
+	runPeers  = flag.Bool("matrix.peers", false,
+		"run the faults of one registrant and one watcher, ours and others'")
 )
 
 // What a child process is told by.

@@ -109,7 +109,8 @@ func follow(t *testing.T, i kitsd.Instancer, set func([]string)) {
 func kitClient(t *testing.T, addr string) etcdv3.Client {
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	client, err := etcdv3.NewClient(ctx, []string{addr}, etcdv3.ClientOptions{DialTimeout: 3 * time.Second})
+	client, err := etcdv3.NewClient(ctx, []string{addr},
+		etcdv3.ClientOptions{DialTimeout: 3 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,9 +12,9 @@ import (
 // Every is the time between two looks in real time.
 const Every = 5 * time.Millisecond
 
-// Poll calls check until it returns nil, and returns how long that took; or check's last error, once
-// limit has passed. Before each look it calls settle, and between two looks it waits for as long as
-// pause says, given the time since the first.
+// Poll calls check until it returns nil, and returns how long that took; or check's last error,
+// once limit has passed. Before each look it calls settle, and between two looks it waits for as
+// long as pause says, given the time since the first.
 func Poll(limit time.Duration, settle func(), pause func(since time.Duration) time.Duration,
 	check func() error) (took time.Duration, err error) {
 	begun := time.Now()
@@ -45,8 +45,8 @@ func For(tb testing.TB, limit time.Duration, check func() error) (took time.Dura
 }
 
 // InBubble is For inside a bubble of testing/synctest: limit and what it returns are virtual time,
-// and check sees what all other goroutines have done. The pauses grow with the time that has passed,
-// to a twentieth of it, since hours may have to pass.
+// and check sees what all other goroutines have done. The pauses grow with the time that has
+// passed, to a twentieth of it, since hours may have to pass.
 func InBubble(tb testing.TB, limit time.Duration, check func() error) (took time.Duration) {
 	tb.Helper()
 	pause := func(since time.Duration) time.Duration { return max(time.Millisecond, since/20) }

@@ -101,3 +101,14 @@ func TestInBubble(t *testing.T) {
 		}
 	})
 }
+
+// Where nobody else wants the processor nobody is late.
+func TestLateness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := wait.StartLateness()
+		time.Sleep(time.Second)
+		if worst := l.Stop(); worst != 0 {
+			t.Errorf("want nobody late, have %v", worst)
+		}
+	})
+}

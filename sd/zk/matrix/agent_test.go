@@ -81,7 +81,8 @@ func newRegistrar(library string, target sd.Target, instance string) (kitsd.Regi
 		return nil, err
 	}
 	path := strings.TrimSuffix(target.Path, serviceName)
-	return kitzk.NewRegistrar(client, kitzk.Service{Path: path, Name: serviceName, Data: []byte(instance)}, logger), nil
+	return kitzk.NewRegistrar(client, kitzk.Service{Path: path, Name: serviceName,
+		Data: []byte(instance)}, logger), nil
 }
 
 func newKitClient(target sd.Target) (kitzk.Client, error) {
@@ -92,8 +93,8 @@ func newKitClient(target sd.Target) (kitzk.Client, error) {
 	return kitzk.NewClient(hosts, kitlog.NewNopLogger(), kitzk.SessionTimeout(sessionTimeout))
 }
 
-// watchAll prints what each of n subscribers gets: its number, the time, and the instances. With more than one, number 0
-// does not read.
+// watchAll prints what each of n subscribers gets: its number, the time, and the instances. With
+// more than one, number 0 does not read.
 func watchAll(library string, target sd.Target, n int) error {
 	instancer, err := newInstancer(library, target)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"example.com/daytime/sd/zk/zktest"
 )
 
-// TestBursts is E and F of the measured peers: many subscribers of which one does not read, and changes that follow
-// each other closely.
+// TestBursts is E and F of the measured peers: many subscribers of which one does not read, and
+// changes that follow each other closely.
 func TestBursts(t *testing.T) {
 	if !*runPeers {
 		t.Skip("needs -matrix.peers")
@@ -75,11 +75,13 @@ func (d *driver) drop() {
 	}
 }
 
-// crowd counts, for each of 15 changes, how many of 49 reading subscribers get it within 1.5 s, while number 50 does not read.
+// crowd counts, for each of 15 changes, how many of 49 reading subscribers get it within 1.5 s,
+// while number 50 does not read.
 func crowd(t *testing.T, server *zktest.Server, library string) string {
 	const readers, changes = 49, 15
 	d := newDriver(t, server, "/crowd-"+library, 100)
-	c := startChild(t, roleCrowd+library, targetText([]string{server.Addr()}, d.path, sessionTimeout), "")
+	c := startChild(t, roleCrowd+library, targetText([]string{server.Addr()}, d.path, sessionTimeout),
+		"")
 	reached := func() (n int) {
 		latest := map[int]int{}
 		for _, e := range c.events(t) {
@@ -109,7 +111,8 @@ func crowd(t *testing.T, server *zktest.Server, library string) string {
 	if library == ours && worst < readers {
 		t.Errorf("E: want all %d readers told of each change, have %d of one", readers, worst)
 	}
-	return fmt.Sprintf("E  %-7s 49 readers, one subscriber that does not read: %d of %d told of the worst of %d changes, %.1f on average",
+	return fmt.Sprintf("E  %-7s 49 readers, one subscriber that does not read: "+
+		"%d of %d told of the worst of %d changes, %.1f on average",
 		library, worst, readers, changes, float64(total)/changes)
 }
 
@@ -117,7 +120,8 @@ func crowd(t *testing.T, server *zktest.Server, library string) string {
 func burst(t *testing.T, server *zktest.Server, library string) string {
 	const rounds, changes = 5, 20
 	d := newDriver(t, server, "/burst-"+library, 1000)
-	c := startChild(t, roleWatch+library, targetText([]string{server.Addr()}, d.path, sessionTimeout), "")
+	c := startChild(t, roleWatch+library, targetText([]string{server.Addr()}, d.path, sessionTimeout),
+		"")
 	last := func() (e event) {
 		if events := c.events(t); len(events) > 0 {
 			e = events[len(events)-1]
@@ -149,6 +153,7 @@ func burst(t *testing.T, server *zktest.Server, library string) string {
 	if library == ours && wrong > 0 {
 		t.Errorf("F: want the truth after every burst, have %d of %d wrong", wrong, 2*rounds)
 	}
-	return fmt.Sprintf("F  %-7s 20 changes 5 ms apart at 1000 nodes: wrong after %d of %d bursts; worst %v after the last create, %v after the last delete; %d lists told",
+	return fmt.Sprintf("F  %-7s 20 changes 5 ms apart at 1000 nodes: wrong after %d of %d bursts; "+
+		"worst %v after the last create, %v after the last delete; %d lists told",
 		library, wrong, 2*rounds, short(latest[0]), short(latest[1]), len(c.events(t))-before)
 }

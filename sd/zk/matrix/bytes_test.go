@@ -14,8 +14,9 @@ import (
 	"example.com/daytime/sd/zk/zktest"
 )
 
-// bytesRow is F20: the first connection is cut after each number of bytes, so that each reply gets lost once after its request was
-// carried out. A registration, a list and a withdrawal take some 600 bytes in either direction.
+// bytesRow is F20: the first connection is cut after each number of bytes, so that each reply gets
+// lost once after its request was carried out. A registration, a list and a withdrawal take some
+// 600 bytes in either direction.
 func bytesRow(t *testing.T, r *rig) {
 	step, workers := 13, 8
 	if *runAll {
@@ -45,7 +46,8 @@ func bytesRow(t *testing.T, r *rig) {
 	}
 	close(cases)
 	running.Wait()
-	l := line{id: "F20", fault: fmt.Sprintf("cut after 1, %d … 800 bytes", 1+step), notes: []string{fmt.Sprintf("%d cuts", n)}}
+	l := line{id: "F20", fault: fmt.Sprintf("cut after 1, %d … 800 bytes", 1+step),
+		notes: []string{fmt.Sprintf("%d cuts", n)}}
 	for _, w := range worst {
 		l.converged = max(l.converged, w)
 	}
@@ -58,8 +60,8 @@ type cutCase struct {
 	after     int
 }
 
-// try registers, finds and withdraws one instance over a connection that is cut on the way. It returns how long the
-// registration took to be there and seen.
+// try registers, finds and withdraws one instance over a connection that is cut on the way. It
+// returns how long the registration took to be there and seen.
 func (c cutCase) try(r *rig, proxy *zktest.Proxy, worker int) (time.Duration, error) {
 	defer proxy.Heal()
 	addr := proxy.Addr()

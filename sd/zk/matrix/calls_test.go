@@ -21,6 +21,7 @@ func callRows(t *testing.T, r *rig) {
 func withdrawalRow(f *fleet) {
 	const leaving = 3
 	f.row("F46", fmt.Sprintf("%d of %d servers deregister", leaving, serverCount), func(r *row) {
+		r.leavesOneSide()
 		for _, s := range r.servers[:leaving] {
 			s.registrar.Deregister()
 		}

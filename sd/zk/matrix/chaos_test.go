@@ -31,11 +31,15 @@ func chaosRows(t *testing.T, r *rig) {
 		fault  string
 		handle func(*net.TCPConn)
 	}{
-		{"half a line, then nothing", func(c *net.TCPConn) { io.WriteString(c, "half a li"); io.Copy(io.Discard, c) }},
+		{"half a line, then nothing", func(c *net.TCPConn) {
+			io.WriteString(c, "half a li")
+			io.Copy(io.Discard, c)
+		}},
 		{"a reply without an end", func(c *net.TCPConn) { flood(c) }},
 		{"accepts, and sends nothing", func(c *net.TCPConn) { io.Copy(io.Discard, c) }},
 		{"reset before any byte", func(c *net.TCPConn) { c.SetLinger(0) }},
-		{"512 bytes, no line end, then the end", func(c *net.TCPConn) { c.Write(make([]byte, 512)); c.CloseWrite(); io.Copy(io.Discard, c) }},
+		{"512 bytes, no line end, then the end",
+			func(c *net.TCPConn) { c.Write(make([]byte, 512)); c.CloseWrite(); io.Copy(io.Discard, c) }},
 	} {
 		f.row("F36", "server: "+c.fault, func(r *row) { r.misbehave(transporttest.Serve(r, c.handle)) })
 	}

@@ -16,6 +16,7 @@ import (
 	kitlog "github.com/go-kit/log"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
 	"example.com/daytime/service"
 )
 
@@ -24,6 +25,7 @@ const (
 	roleVariable     = "MATRIX_ROLE"
 	targetVariable   = "MATRIX_TARGET"
 	instanceVariable = "MATRIX_INSTANCE"
+	versionVariable  = "MATRIX_VERSION" // of the server, as its tag
 )
 
 const roleServer = "server"
@@ -59,13 +61,24 @@ func serveUntil(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	instance, logger := os.Getenv(instanceVariable), kitlog.NewLogfmtLogger(kitlog.NewSyncWriter(os.Stderr))
-	s, err := startServer(target, instance, service.New(instance), logger)
+	instance := os.Getenv(instanceVariable)
+	logger := kitlog.NewLogfmtLogger(kitlog.NewSyncWriter(os.Stderr))
+	s, err := startServer(target, instance, service.New(instance), logger,
+		ofVersion(os.Getenv(versionVariable)))
 	if err != nil {
 		return err
 	}
 	<-ctx.Done()
 	return s.close(drainTime)
+}
+
+// ofVersion is what a server says of itself.
+func ofVersion(version string) sd.RegistrarOption {
+	a := policy.Attributes{}
+	if version != "" {
+		a.Tags = map[string]string{"version": version}
+	}
+	return sd.Attributes(a)
 }
 
 // A child is a process of this test binary. One goroutine drives it.
@@ -82,22 +95,10 @@ type child struct {
 // startChild runs a role until the end of the test, or until it is killed.
 func startChild(t testing.TB, role, target, instance string, env ...string) *child {
 	t.Helper()
-	c := &child{instance: instance, cmd: exec.Command(os.Args[0]), output: &buffer{}, ended: make(chan struct{})}
-	c.cmd.Env = append(os.Environ(), roleVariable+"="+role, targetVariable+"="+target, instanceVariable+"="+instance)
-	c.cmd.Env = append(c.cmd.Env, env...)
-	c.cmd.Stdout, c.cmd.Stderr = c.output, c.output
-	var err error
-	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
+	c, err := launchChild(&buffer{}, role, target, instance, env...)
+	if err != nil {
 		t.Fatal(err)
 	}
-	c.started = time.Now()
-	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		c.err = c.cmd.Wait()
-		close(c.ended)
-	}()
 	t.Cleanup(func() {
 		c.kill()
 		if t.Failed() {
@@ -105,6 +106,29 @@ func startChild(t testing.TB, role, target, instance string, env ...string) *chi
 		}
 	})
 	return c
+}
+
+// launchChild runs a role until it is killed. What it says goes to output.
+func launchChild(output *buffer, role, target, instance string, env ...string) (*child, error) {
+	c := &child{instance: instance, cmd: exec.Command(os.Args[0]), output: output,
+		ended: make(chan struct{})}
+	c.cmd.Env = append(os.Environ(), roleVariable+"="+role, targetVariable+"="+target,
+		instanceVariable+"="+instance)
+	c.cmd.Env = append(c.cmd.Env, env...)
+	c.cmd.Stdout, c.cmd.Stderr = c.output, c.output
+	var err error
+	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	c.started = time.Now()
+	if err := c.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		c.err = c.cmd.Wait()
+		close(c.ended)
+	}()
+	return c, nil
 }
 
 // kill is kill -9, and waits for the end.
@@ -140,15 +164,20 @@ func (c *child) terminate(t testing.TB, bound time.Duration) time.Duration {
 	return time.Since(begun)
 }
 
-// A buffer is a bytes.Buffer for several goroutines.
+// A buffer is a bytes.Buffer for several goroutines. It keeps the last bytes only, if it has a
+// limit.
 type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+	limit int // 0: none
+	mu    sync.Mutex
+	text  bytes.Buffer
 }
 
 func (b *buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.limit > 0 && b.text.Len() > b.limit {
+		b.text.Next(b.text.Len() - b.limit/2)
+	}
 	return b.text.Write(p)
 }
 

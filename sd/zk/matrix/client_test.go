@@ -68,11 +68,14 @@ func (c *client) close() {
 	c.backend.Close()
 }
 
-// run makes requests until ctx is done, one every 20 ms whatever became of those before, and waits for the last.
-func (c *client) run(ctx context.Context) {
+// run makes requests until ctx is done, one every 20 ms whatever became of those before, and waits
+// for the last.
+func (c *client) run(ctx context.Context) { c.runEvery(ctx, requestEvery) }
+
+func (c *client) runEvery(ctx context.Context, pause time.Duration) {
 	var calls sync.WaitGroup
 	defer calls.Wait()
-	ticker := time.NewTicker(requestEvery)
+	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for {
 		select {
@@ -96,10 +99,15 @@ type tally struct {
 	attempts  map[string]int       // failed ones, by kind
 	example   error                // the first failed request
 	latest    map[string]time.Time // attempt at each instance
+	begun     map[string]int       // attempts, by instance
+	answered  map[string]int       // the same, of those that had an answer
 }
 
 func newTally() *tally {
-	return &tally{attempts: map[string]int{}, latest: map[string]time.Time{}}
+	return &tally{
+		attempts: map[string]int{}, latest: map[string]time.Time{},
+		begun: map[string]int{}, answered: map[string]int{},
+	}
 }
 
 // request takes down one request.
@@ -126,9 +134,7 @@ func (t *tally) factory(next kitsd.Factory) kitsd.Factory {
 		return func(ctx context.Context, request any) (any, error) {
 			t.begin(instance)
 			response, err := call(ctx, request)
-			if err != nil {
-				t.attempt(err)
-			}
+			t.attempt(instance, err)
 			return response, err
 		}, closer, nil
 	}
@@ -138,6 +144,7 @@ func (t *tally) begin(instance string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.latest[instance] = time.Now()
+	t.begun[instance]++
 }
 
 // attempted returns when the latest attempt at instance began.
@@ -147,10 +154,15 @@ func (t *tally) attempted(instance string) time.Time {
 	return t.latest[instance]
 }
 
-func (t *tally) attempt(err error) {
+// attempt takes down how one ended.
+func (t *tally) attempt(instance string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.attempts[kind(err)]++
+	if err == nil {
+		t.answered[instance]++
+	} else {
+		t.attempts[kind(err)]++
+	}
 }
 
 // failures counts the failed attempts of a kind.
@@ -185,6 +197,8 @@ type count struct {
 	latencies []time.Duration // sorted
 	failed    int
 	attempts  map[string]int
+	begun     map[string]int
+	answered  map[string]int
 	example   error
 }
 
@@ -192,17 +206,26 @@ type count struct {
 func (t *tally) swap() count {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	c := count{t.latencies, t.failed, t.attempts, t.example}
+	c := count{t.latencies, t.failed, t.attempts, t.begun, t.answered, t.example}
 	t.latencies, t.failed, t.attempts, t.example = nil, 0, map[string]int{}, nil
+	t.begun, t.answered = map[string]int{}, map[string]int{}
 	slices.Sort(c.latencies)
 	return c
+}
+
+// requests counts those so far.
+func (t *tally) requests() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.latencies)
 }
 
 // peek returns the count so far.
 func (t *tally) peek() count {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return count{latencies: slices.Sorted(slices.Values(t.latencies)), failed: t.failed}
+	return count{latencies: slices.Sorted(slices.Values(t.latencies)), failed: t.failed,
+		example: t.example}
 }
 
 // quantile returns the latency below which a share q of the requests stayed.

@@ -24,12 +24,15 @@ func directoryRows(t *testing.T, r *rig) {
 		r.kept(serverCount - 1)
 	})
 	f.row("F27", "directory deleted with all in it", func(r *row) {
+		r.losesPolicy()
 		r.replaceDirectory()
 		r.converged = r.owned(2*time.Second + slack)
 		r.agree(slack, r.instances()...)
 	})
 	f.row("F27", "directory replaced by an ephemeral node, for 2 s", func(r *row) {
-		r.replaceDirectory(&gozk.CreateRequest{Path: r.directory, Acl: gozk.WorldACL(gozk.PermAll), Flags: gozk.FlagEphemeral})
+		r.losesPolicy()
+		r.replaceDirectory(&gozk.CreateRequest{Path: r.directory, Acl: gozk.WorldACL(gozk.PermAll),
+			Flags: gozk.FlagEphemeral})
 		hold(2 * time.Second)
 		if err := r.admin.Delete(r.directory, -1); err != nil {
 			r.Fatal(err)
@@ -40,8 +43,8 @@ func directoryRows(t *testing.T, r *rig) {
 	garbageRow(f)
 }
 
-// replaceDirectory deletes the directory with everything in it, and does more, in one transaction, since servers come back at
-// once.
+// replaceDirectory deletes the directory with everything in it, and does more, in one transaction,
+// since servers come back at once.
 func (r *row) replaceDirectory(more ...any) {
 	r.Helper()
 	wait.For(r, 5*time.Second, func() error {
@@ -85,14 +88,17 @@ func garbageRow(f *fleet) {
 	})
 }
 
-// hostileNames are names that a careless client would dial, print or crash on. The node of a server is none of them.
+// hostileNames are names that a careless client would dial, print or crash on. The node of a server
+// is none of them.
 func hostileNames() []string {
 	return []string{
-		"0.0.0.0:1", "[::]:1", "224.0.0.1:1", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:99999999999999999999", "127.0.0.1:",
-		"127.0.0.1", ":1", "1:127.0.0.1", "127.1:1", "0x7f000001:1", "2130706433:1", "127.000.000.001:1", "127.0.0.1:01", "127.0.0.1:+1",
-		" 127.0.0.1:1", "127.0.0.1:1 ", "localhost:1", "example.com:80", "[::1%lo]:1", "[::1]", "::1:1", "[0:0::1]:1",
-		"127.0.0.1:1?x=y", "127.0.0.1:1#", "user@127.0.0.1:1", "-rf", "%s%n%d", "$(reboot)", "'; drop table", "..:1", "…",
-		"１２７.0.0.1:1", "127.0.0.1:1\u202e", strings.Repeat("9", 4000) + ":1", "_c_0123456789abcdef-127.0.0.1:1-0000000001",
+		"0.0.0.0:1", "[::]:1", "224.0.0.1:1", "127.0.0.1:0", "127.0.0.1:65536",
+		"127.0.0.1:99999999999999999999", "127.0.0.1:", "127.0.0.1", ":1", "1:127.0.0.1", "127.1:1",
+		"0x7f000001:1", "2130706433:1", "127.000.000.001:1", "127.0.0.1:01", "127.0.0.1:+1",
+		" 127.0.0.1:1", "127.0.0.1:1 ", "localhost:1", "example.com:80", "[::1%lo]:1", "[::1]",
+		"::1:1", "[0:0::1]:1", "127.0.0.1:1?x=y", "127.0.0.1:1#", "user@127.0.0.1:1", "-rf", "%s%n%d",
+		"$(reboot)", "'; drop table", "..:1", "…", "１２７.0.0.1:1", "127.0.0.1:1\u202e",
+		strings.Repeat("9", 4000) + ":1", "_c_0123456789abcdef-127.0.0.1:1-0000000001",
 	}
 }
 

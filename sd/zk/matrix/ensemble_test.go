@@ -14,14 +14,20 @@ func ensembleRows(t *testing.T, r *rig) {
 	f := newFleet(t, r, "ensemble", plan{})
 	frozenServerRows(f)
 	reconnectRow(f)
+	outageRows(f)
+}
+
+// outageRows are those in which nobody has a session any more.
+func outageRows(f *fleet) {
 	freezeAllRow(f)
 	restartRow(f)
 	wipeRow(f)
 }
 
-// lastPings bounds the expiries of F8a. A follower tells the leader twice a tick which sessions it has heard of. Those
-// whose last ping it had not passed on when it froze have two thirds of the timeout left, rounded up to a tick, and
-// that is also when their clients notice: some may be late, and none gives its session up.
+// lastPings bounds the expiries of F8a. A follower tells the leader twice a tick which sessions it
+// has heard of. Those whose last ping it had not passed on when it froze have two thirds of the
+// timeout left, rounded up to a tick, and that is also when their clients notice: some may be late,
+// and none gives its session up.
 func (r *row) lastPings() {
 	r.Helper()
 	if n, most := r.renewed(), len(r.backends())/5; n > most {
@@ -32,8 +38,8 @@ func (r *row) lastPings() {
 	}
 }
 
-// reconnectRow cuts connections a hundred times. Sessions live on, so there is nothing to write. It comes late, so that
-// sessions of fleets before this one have ended.
+// reconnectRow cuts connections a hundred times. Sessions live on, so there is nothing to write. It
+// comes late, so that sessions of fleets before this one have ended.
 func reconnectRow(f *fleet) {
 	f.row("R", "100 reconnects", func(r *row) {
 		rounds := (100 + len(r.backends()) - 1) / len(r.backends())
@@ -55,7 +61,8 @@ func reconnectRow(f *fleet) {
 	})
 }
 
-// leaderRow is F7. An election takes two to three seconds here, and a session of 2 s may expire over it.
+// leaderRow is F7. An election takes two to three seconds here, and a session of 2 s may expire
+// over it.
 func leaderRow(t *testing.T, r *rig) {
 	f := newFleet(t, r, "leader", plan{timeout: 4 * time.Second})
 	f.row("F7", "leader kill -9", func(r *row) {
@@ -74,15 +81,17 @@ func leaderRow(t *testing.T, r *rig) {
 	})
 }
 
-// frozenServerRows are F8. With the next server frozen as well, the way from the one in use to the third leads
-// through a handshake that hangs. The one in use is cut off and not killed, since two of three must go on voting.
+// frozenServerRows are F8. With the next server frozen as well, the way from the one in use to the
+// third leads through a handshake that hangs. The one in use is cut off and not killed, since two
+// of three must go on voting.
 func frozenServerRows(f *fleet) {
 	i := slices.Index(f.Servers(), f.Followers(f)[0])
 	frozen, before, after := f.Servers()[i], f.proxies[(i+2)%3], f.proxies[(i+1)%3]
 	f.row("F8a", "ZooKeeper in use frozen for 3T", func(r *row) {
 		begun := time.Now()
 		frozen.Freeze(r)
-		r.converged = r.connected(sessionTimeout, func(server string) bool { return server != r.proxies[i].Addr() })
+		r.converged = r.connected(sessionTimeout,
+			func(server string) bool { return server != r.proxies[i].Addr() })
 		hold(time.Until(begun.Add(3 * sessionTimeout)))
 		r.lastPings()
 	})
@@ -92,7 +101,8 @@ func frozenServerRows(f *fleet) {
 	after.Heal()
 	f.row("F8b", "next frozen, then the one in use cut off", func(r *row) {
 		before.Refuse()
-		r.converged = r.reset(sessionTimeout, func(server string) bool { return server == after.Addr() }, before)
+		r.converged = r.reset(sessionTimeout, func(server string) bool { return server == after.Addr() },
+			before)
 		r.noExpiry()
 		r.quiet()
 		before.Heal()
@@ -127,6 +137,7 @@ func restartRow(f *fleet) {
 // wipeRow is F13.
 func wipeRow(f *fleet) {
 	f.row("F13", "all data wiped", func(r *row) {
+		r.losesPolicy()
 		r.Wipe(r)
 		hold(sessionTimeout)
 		r.launch()

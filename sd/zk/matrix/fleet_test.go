@@ -21,8 +21,8 @@ import (
 	"example.com/daytime/transport/transporttest"
 )
 
-// A fleet is servers and clients with a directory of their own, and proxies of their own in front of the ensemble. Its
-// test drives it.
+// A fleet is servers and clients with a directory of their own, and proxies of their own in front
+// of the ensemble. Its test drives it.
 type fleet struct {
 	*testing.T
 	*rig
@@ -36,6 +36,8 @@ type fleet struct {
 	clients      []*client
 	taps         []*tap
 	tally        *tally
+	drainedName  string            // the server that the policy drains
+	versions     map[string]string // what servers say of themselves
 }
 
 // A plan is how a fleet differs from the usual one.
@@ -47,10 +49,12 @@ type plan struct {
 	slow      bool          // servers have a slow handler
 }
 
-// newFleet starts serverCount servers and clientCount clients under load, and returns when every client knows every server.
+// newFleet starts serverCount servers and clientCount clients under load, and returns when every
+// client knows every server.
 func newFleet(t *testing.T, r *rig, name string, p plan) *fleet {
 	t.Helper()
-	f := &fleet{T: t, rig: r, plan: p, directory: "/" + name, tally: newTally()}
+	f := &fleet{T: t, rig: r, plan: p, directory: "/" + name, tally: newTally(),
+		versions: map[string]string{}}
 	if f.timeout == 0 {
 		f.timeout = sessionTimeout
 	}
@@ -70,6 +74,9 @@ func newFleet(t *testing.T, r *rig, name string, p plan) *fleet {
 		f.join()
 	}
 	f.agree(10*time.Second, f.instances()...)
+	if f.steered {
+		f.steer()
+	}
 	f.load()
 	return f
 }
@@ -93,7 +100,8 @@ func (f *fleet) serve(instance string) *server {
 	if f.slow {
 		svc = slow{svc}
 	}
-	s, err := startServer(f.target, instance, svc, kitlog.NewNopLogger())
+	s, err := startServer(f.target, instance, svc, kitlog.NewNopLogger(),
+		ofVersion(f.version(len(f.servers), instance)))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -105,7 +113,8 @@ func (f *fleet) serve(instance string) *server {
 // spawn adds a server as a process.
 func (f *fleet) spawn(instance string) *child {
 	f.Helper()
-	c := startChild(f, roleServer, f.target.String(), instance)
+	version := f.version(len(f.children), instance)
+	c := startChild(f, roleServer, f.target.String(), instance, versionVariable+"="+version)
 	f.children = append(f.children, c)
 	return c
 }
@@ -113,7 +122,9 @@ func (f *fleet) spawn(instance string) *child {
 // respawn starts the process of child i again.
 func (f *fleet) respawn(i int) *child {
 	f.Helper()
-	c := startChild(f, roleServer, f.target.String(), f.children[i].instance)
+	instance := f.children[i].instance
+	c := startChild(f, roleServer, f.target.String(), instance,
+		versionVariable+"="+f.versions[instance])
 	f.children[i] = c
 	return c
 }
@@ -121,7 +132,7 @@ func (f *fleet) respawn(i int) *child {
 // join adds a client.
 func (f *fleet) join() *client {
 	f.Helper()
-	c, err := openClient(f.clientTarget, f.tally)
+	c, err := openClient(f.clientTarget, f.tally, f.clientOptions()...)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -183,7 +194,8 @@ func (f *fleet) agree(bound time.Duration, want ...string) time.Duration {
 	})
 }
 
-// owned returns how long it took until the node of every server in this process belonged to its present session.
+// owned returns how long it took until the node of every server in this process belonged to its
+// present session.
 func (f *fleet) owned(bound time.Duration) time.Duration {
 	f.Helper()
 	return wait.For(f, bound, func() error {
@@ -195,7 +207,8 @@ func (f *fleet) owned(bound time.Duration) time.Duration {
 			case !there:
 				return fmt.Errorf("%s is not registered: %v", s.instance, s.registrar.State())
 			case stat.EphemeralOwner != session || session == 0:
-				return fmt.Errorf("%s belongs to session 0x%x, its own is 0x%x", s.instance, stat.EphemeralOwner, session)
+				return fmt.Errorf("%s belongs to session 0x%x, its own is 0x%x", s.instance,
+					stat.EphemeralOwner, session)
 			}
 		}
 		return nil
@@ -213,7 +226,8 @@ func (f *fleet) backends() (list []*zk.Backend) {
 	return list
 }
 
-// connected returns how long it took until every backend had a session, on a server that ok accepts.
+// connected returns how long it took until every backend had a session, on a server that ok
+// accepts.
 func (f *fleet) connected(bound time.Duration, ok func(server string) bool) time.Duration {
 	f.Helper()
 	return wait.For(f, bound, func() error {
@@ -226,8 +240,11 @@ func (f *fleet) connected(bound time.Duration, ok func(server string) bool) time
 	})
 }
 
-// reset ends the connections through proxies and returns how long it took until everybody was connected again.
-func (f *fleet) reset(bound time.Duration, ok func(server string) bool, proxies ...*zktest.Proxy) time.Duration {
+// reset ends the connections through proxies and returns how long it took until everybody was
+// connected again.
+func (f *fleet) reset(
+	bound time.Duration, ok func(server string) bool, proxies ...*zktest.Proxy,
+) time.Duration {
 	f.Helper()
 	begun := time.Now()
 	for _, p := range proxies {

@@ -134,15 +134,18 @@ func hugeRow(f *fleet) {
 	})
 }
 
-// churnRow is F30. The instances are addresses of one server that listens on all of 127.0.0.0/8; afterwards it is gone,
-// as those are that leave in an orderly way.
+// churnRow is F30. The instances are addresses of one server that listens on all of 127.0.0.0/8;
+// afterwards it is gone, as those are that leave in an orderly way.
 func churnRow(t *testing.T, r *rig) {
 	f := newFleet(t, r, "churn", plan{})
 	listener, err := net.Listen("tcp", "0.0.0.0:0")
 	if err != nil {
 		f.Fatal(err)
 	}
-	s := transport.NewServer(func(context.Context, any) (any, error) { return endpoint.DaytimeResponse{Reply: "now"}, nil }, nil, reply)
+	s := transport.NewServer(func(context.Context, any) (any,
+		error) {
+		return endpoint.DaytimeResponse{Reply: "now"}, nil
+	}, nil, reply)
 	go s.Serve(listener)
 	port := listener.Addr().(*net.TCPAddr).Port
 	f.row("F30", "200 joins and 200 leaves a second for 20 s", func(r *row) {
@@ -280,7 +283,8 @@ func nameRow(t *testing.T, r *rig) {
 			t.Error(err)
 		}
 	}
-	r.report.add(line{id: "F41", fault: "the name of one ZooKeeper of four is unknown", converged: time.Since(begun) / 4})
+	r.report.add(line{id: "F41", fault: "the name of one ZooKeeper of four is unknown",
+		converged: time.Since(begun) / 4})
 }
 
 // panicRow is F42: a handler that panics.
@@ -297,7 +301,8 @@ func panicRow(f *fleet) {
 
 // deniedRow is F43: the directory may not be written.
 func deniedRow(t *testing.T, r *rig) {
-	if _, err := r.admin.Create("/denied", nil, 0, gozk.WorldACL(gozk.PermRead|gozk.PermAdmin)); err != nil {
+	if _, err := r.admin.Create("/denied", nil, 0,
+		gozk.WorldACL(gozk.PermRead|gozk.PermAdmin)); err != nil {
 		t.Fatal(err)
 	}
 	target := sdtest.Target(t, targetText(r.Addrs(), "/denied", sessionTimeout))
@@ -325,6 +330,7 @@ func deniedRow(t *testing.T, r *rig) {
 		}
 		return nil
 	})
-	r.report.add(line{id: "F43", fault: "no permission to register, for 5 s", converged: took, dials: s.tap.dialled(),
+	r.report.add(line{id: "F43", fault: "no permission to register, for 5 s", converged: took,
+		dials: s.tap.dialled(),
 		notes: []string{fmt.Sprintf("%d transactions meanwhile", tried)}})
 }

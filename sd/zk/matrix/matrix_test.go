@@ -4,14 +4,38 @@ import (
 	"testing"
 )
 
-// TestMatrix runs the rows. Those that break only a fleet of their own run side by side, on one ensemble; then come those that
-// break the ensemble, one after the other.
+// TestMatrix runs the rows. Those that break only a fleet of their own run side by side, on one
+// ensemble; then come those that break the ensemble, one after the other.
 func TestMatrix(t *testing.T) {
 	if !*runMatrix {
 		t.Skip("takes a minute and a half: needs -matrix")
 	}
-	report := &report{}
-	r := newRig(t, report)
+	runRows(t, newRig(t, &report{}))
+}
+
+// TestSteeredMatrix runs rows on fleets with a policy: those in which servers, their nodes or the
+// data go and come back, or with -matrix.all all that TestMatrix has.
+func TestSteeredMatrix(t *testing.T) {
+	if !*runSteered {
+		t.Skip("takes three quarters of a minute: needs -matrix.policy")
+	}
+	r := newRig(t, &report{})
+	r.steered = true
+	if *runAll {
+		runRows(t, r)
+		return
+	}
+	t.Run("servers", func(t *testing.T) {
+		aside(t, "kill", func(t *testing.T) { killRows(t, r) })
+		aside(t, "network", func(t *testing.T) { networkRows(t, r) })
+		aside(t, "directory", func(t *testing.T) { directoryRows(t, r) })
+		aside(t, "calls", func(t *testing.T) { callRows(t, r) })
+	})
+	t.Run("ensemble", func(t *testing.T) { outageRows(newFleet(t, r, "ensemble", plan{})) })
+	t.Logf("load average %s\n%s", loadAverage(), r.report.table())
+}
+
+func runRows(t *testing.T, r *rig) {
 	before := currentUsage()
 	t.Run("servers", func(t *testing.T) { serverRows(t, r) })
 	settled(t, before)
@@ -21,7 +45,7 @@ func TestMatrix(t *testing.T) {
 	settled(t, before)
 	t.Run("lives", func(t *testing.T) { livesRow(t, r) })
 	settled(t, before)
-	t.Logf("load average %s\n%s", loadAverage(), report.table())
+	t.Logf("load average %s\n%s", loadAverage(), r.report.table())
 }
 
 // aside runs a test beside others like it.

@@ -11,8 +11,8 @@ import (
 	"example.com/daytime/sd/zk/zktest"
 )
 
-// networkRows are the ones between the fleet and ZooKeeper. This fleet has credentials, so that every connection proves
-// them again.
+// networkRows are the ones between the fleet and ZooKeeper. This fleet has credentials, so that
+// every connection proves them again.
 func networkRows(t *testing.T, r *rig) {
 	secret := filepath.Join(t.TempDir(), "credentials")
 	if err := os.WriteFile(secret, []byte("daytime:correct horse"), 0o600); err != nil {

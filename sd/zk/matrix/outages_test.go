@@ -51,8 +51,12 @@ func partitionRows(t *testing.T, r *rig) {
 	})
 	first := []*zktest.Proxy{forServers[0], forClients[0]}
 	others := slices.Concat(forServers[1:], forClients[1:])
-	onFirst := func(server string) bool { return server == first[0].Addr() || server == first[1].Addr() }
-	for what, d := range map[string]zktest.Direction{"hears nothing": zktest.ToTarget, "is not heard": zktest.ToClient} {
+	onFirst := func(server string) bool {
+		return server == first[0].Addr() ||
+			server == first[1].Addr()
+	}
+	for what, d := range map[string]zktest.Direction{"hears nothing": zktest.ToTarget,
+		"is not heard": zktest.ToClient} {
 		for _, p := range others { // so that everybody is on the first
 			p.Refuse()
 		}
@@ -109,7 +113,8 @@ func startRows(t *testing.T, r *rig) {
 			r.Error("want an error without a snapshot")
 		}
 		r.heal()
-		r.converged = wait.For(r, 5*time.Second, func() error { return without.ask(100 * time.Millisecond) })
+		r.converged = wait.For(r, 5*time.Second,
+			func() error { return without.ask(100 * time.Millisecond) })
 		r.owned(back)
 	})
 	f.row("F12", "server starts without ZooKeeper", func(r *row) {
@@ -124,7 +129,8 @@ func startRows(t *testing.T, r *rig) {
 	})
 }
 
-// rollingZooKeeperRow is F10: each ZooKeeper in turn is restarted, twenty times in all, and servers come and go meanwhile.
+// rollingZooKeeperRow is F10: each ZooKeeper in turn is restarted, twenty times in all, and servers
+// come and go meanwhile.
 func rollingZooKeeperRow(t *testing.T, r *rig) {
 	f := newFleet(t, r, "rolling", plan{})
 	f.row("F10", "rolling restart of ZooKeeper, 20 times, a change in each", func(r *row) {
@@ -209,7 +215,8 @@ func (r *row) backUp() (dirs []string) {
 func (r *row) restore(backups []string) {
 	r.Helper()
 	for i, s := range r.Servers() {
-		if err := errors.Join(os.RemoveAll(s.DataDir()), os.CopyFS(s.DataDir(), os.DirFS(backups[i]))); err != nil {
+		if err := errors.Join(os.RemoveAll(s.DataDir()),
+			os.CopyFS(s.DataDir(), os.DirFS(backups[i]))); err != nil {
 			r.Fatal(err)
 		}
 	}

@@ -33,7 +33,8 @@ func (c *contest) each(do func(s *subject, first *child)) {
 	}
 }
 
-// TestPeers is D1 to D10 of the measured peers. What go-kit does is an observation; ours has to be right.
+// TestPeers is D1 to D10 of the measured peers. What go-kit does is an observation; ours has to be
+// right.
 func TestPeers(t *testing.T) {
 	if !*runPeers {
 		t.Skip("needs -matrix.peers")
@@ -93,8 +94,10 @@ func scenarios() []scenario {
 		{"D2a", "ZooKeeper frozen for 6 s", 8 * time.Second, (*contest).freeze, true},
 		{"D2b", "ZooKeeper frozen for 6 s", 8 * time.Second, (*contest).freeze, true},
 		{"D2c", "ZooKeeper frozen for 6 s", 8 * time.Second, (*contest).freeze, true},
-		{"D3", "ZooKeeper killed, back in 5 s", 8 * time.Second, func(c *contest) []string { return c.outage(5 * time.Second) }, false},
-		{"D4", "ZooKeeper killed, back in 15 s", 8 * time.Second, func(c *contest) []string { return c.outage(15 * time.Second) }, false},
+		{"D3", "ZooKeeper killed, back in 5 s", 8 * time.Second,
+			func(c *contest) []string { return c.outage(5 * time.Second) }, false},
+		{"D4", "ZooKeeper killed, back in 15 s", 8 * time.Second,
+			func(c *contest) []string { return c.outage(15 * time.Second) }, false},
 		{"D5", "registrant kill -9, back in 0.3 s", 8 * time.Second, func(c *contest) []string {
 			c.each(func(_ *subject, first *child) { first.kill() })
 			hold(300 * time.Millisecond)
@@ -106,16 +109,17 @@ func scenarios() []scenario {
 			c.each(func(s *subject, _ *child) { s.removeNodes() })
 			return one
 		}, true},
-		{"D7", "registrant dies while ZooKeeper is down, another comes", 8 * time.Second, func(c *contest) []string {
-			c.server.Kill(c)
-			c.each(func(_ *subject, first *child) { first.kill() })
-			hold(4 * time.Second)
-			c.server.Launch(c)
-			c.server.Await(c)
-			c.from = time.Now()
-			c.each(func(s *subject, _ *child) { s.announce(secondInstance) })
-			return two
-		}, true},
+		{"D7", "registrant dies while ZooKeeper is down, another comes", 8 * time.Second,
+			func(c *contest) []string {
+				c.server.Kill(c)
+				c.each(func(_ *subject, first *child) { first.kill() })
+				hold(4 * time.Second)
+				c.server.Launch(c)
+				c.server.Await(c)
+				c.from = time.Now()
+				c.each(func(s *subject, _ *child) { s.announce(secondInstance) })
+				return two
+			}, true},
 		{"D8", "registrant stopped for 6 s", 8 * time.Second, func(c *contest) []string {
 			c.each(func(_ *subject, first *child) { first.signal(c, syscall.SIGSTOP) })
 			hold(6 * time.Second)
@@ -123,34 +127,37 @@ func scenarios() []scenario {
 			c.each(func(_ *subject, first *child) { first.signal(c, syscall.SIGCONT) })
 			return one
 		}, true},
-		{"D9", "watcher stopped for 6 s, meanwhile one dies, another comes", 8 * time.Second, func(c *contest) []string {
-			c.each(func(s *subject, first *child) {
-				s.watcher.signal(c, syscall.SIGSTOP)
-				first.kill()
-				s.announce(secondInstance)
-			})
-			hold(6 * time.Second)
-			c.from = time.Now()
-			c.each(func(s *subject, _ *child) { s.watcher.signal(c, syscall.SIGCONT) })
-			return two
-		}, false},
-		{"D10", "directory removed for 3 s, then used by another", 8 * time.Second, func(c *contest) []string {
-			c.each(func(s *subject, first *child) {
-				first.kill()
-				s.removeNodes()
-				if err := s.admin.Delete(s.path, -1); err != nil {
-					c.Errorf("%s: %v", s.library, err)
-				}
-			})
-			hold(3 * time.Second)
-			c.from = time.Now()
-			c.each(func(s *subject, _ *child) { s.announce(secondInstance) })
-			return two
-		}, true},
+		{"D9", "watcher stopped for 6 s, meanwhile one dies, another comes", 8 * time.Second,
+			func(c *contest) []string {
+				c.each(func(s *subject, first *child) {
+					s.watcher.signal(c, syscall.SIGSTOP)
+					first.kill()
+					s.announce(secondInstance)
+				})
+				hold(6 * time.Second)
+				c.from = time.Now()
+				c.each(func(s *subject, _ *child) { s.watcher.signal(c, syscall.SIGCONT) })
+				return two
+			}, false},
+		{"D10", "directory removed for 3 s, then used by another", 8 * time.Second,
+			func(c *contest) []string {
+				c.each(func(s *subject, first *child) {
+					first.kill()
+					s.removeNodes()
+					if err := s.admin.Delete(s.path, -1); err != nil {
+						c.Errorf("%s: %v", s.library, err)
+					}
+				})
+				hold(3 * time.Second)
+				c.from = time.Now()
+				c.each(func(s *subject, _ *child) { s.announce(secondInstance) })
+				return two
+			}, true},
 	}
 }
 
-// freeze stops ZooKeeper for three session timeouts. Who is back first afterwards, client or expiry, is a race.
+// freeze stops ZooKeeper for three session timeouts. Who is back first afterwards, client or
+// expiry, is a race.
 func (c *contest) freeze() (want []string) {
 	c.server.Freeze(c)
 	hold(3 * sessionTimeout)

@@ -11,7 +11,8 @@ import (
 	"example.com/daytime/sd/internal/wait"
 )
 
-// removal is when a server that died has left every list: its session's end, which ZooKeeper rounds up to a tick.
+// removal is when a server that died has left every list: its session's end, which ZooKeeper rounds
+// up to a tick.
 const removal = sessionTimeout + tick + slack
 
 // killRows are F1 to F3: servers that die without a word.
@@ -29,6 +30,7 @@ func killRows(t *testing.T, r *rig) {
 	f.agree(5*time.Second, f.instances()...)
 
 	f.row("F2", "kill -9, back in 200 ms", func(r *row) {
+		r.leavesOneSide() // for the second in which those who refused are set aside
 		killed := time.Now()
 		ghosts := r.killAll(sampler, 200*time.Millisecond)
 		hold(time.Until(killed.Add(removal)))
@@ -37,6 +39,7 @@ func killRows(t *testing.T, r *rig) {
 		r.agree(time.Second, r.instances()...)
 	})
 	f.row("F3", "kill -9, back in 0 to 2T", func(r *row) {
+		r.leavesOneSide()
 		for range 2 {
 			r.killAtRandom(sampler)
 		}
@@ -61,7 +64,8 @@ func (r *row) killAll(s *sampler, pause time.Duration) (ghosts []ghost) {
 	return ghosts
 }
 
-// neverLost wants each ghost taken over within a second of the start of its successor, and the node there from then on.
+// neverLost wants each ghost taken over within a second of the start of its successor, and the node
+// there from then on.
 func (r *row) neverLost(s *sampler, ghosts []ghost) {
 	r.Helper()
 	for _, g := range ghosts {
@@ -77,11 +81,12 @@ func (r *row) neverLost(s *sampler, ghosts []ghost) {
 	}
 }
 
-// killAtRandom kills three of five servers, starts each again after 0 to 2T, and wants each there, from its registration on,
-// for as long as a ghost of it might live.
+// killAtRandom kills three of five servers, starts each again after 0 to 2T, and wants each there,
+// from its registration on, for as long as a ghost of it might live.
 func (r *row) killAtRandom(s *sampler) {
 	r.Helper()
-	due := []time.Duration{rand.N(2 * sessionTimeout), rand.N(2 * sessionTimeout), rand.N(2 * sessionTimeout)}
+	due := []time.Duration{rand.N(2 * sessionTimeout), rand.N(2 * sessionTimeout),
+		rand.N(2 * sessionTimeout)}
 	slices.Sort(due)
 	order := rand.Perm(serverCount)
 	killed, left := order[:len(due)], order[len(due):]
@@ -111,8 +116,9 @@ func (r *row) killAtRandom(s *sampler) {
 	}
 }
 
-// succeeded returns how long it took until each ghost's successor had registered. That the address is on every list says
-// nothing: it may be the ghost's node, which then goes before its successor comes.
+// succeeded returns how long it took until each ghost's successor had registered. That the address
+// is on every list says nothing: it may be the ghost's node, which then goes before its successor
+// comes.
 func (r *row) succeeded(s *sampler, ghosts []ghost) time.Duration {
 	r.Helper()
 	return wait.For(r, removal, func() error {

@@ -42,13 +42,18 @@ func (r *report) add(l line) {
 func (r *report) table() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	slices.SortStableFunc(r.lines, func(a, b line) int { return cmp.Compare(number(a.id), number(b.id)) })
+	slices.SortStableFunc(r.lines, func(a, b line) int {
+		return cmp.Compare(number(a.id), number(b.id))
+	})
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "row\tfault\tfailed/requests\tfailed attempts\tp50\tp99\tmax\tconverged\texpired\tdials\tlists\tlate\tnotes")
+	fmt.Fprintln(w, "row\tfault\tfailed/requests\tfailed attempts\tp50\tp99\tmax\t"+
+		"converged\texpired\tdials\tlists\tlate\tnotes")
 	for _, l := range r.lines {
-		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%v\t%v\t%v\t%v\t%d\t%d\t%d\t%v\t%s\n", l.id, l.fault, l.failed, l.requests, l.failedAttempts,
-			short(l.p50), short(l.p99), short(l.slowest), short(l.converged), l.expired, l.dials, l.lists, short(l.late), strings.Join(l.notes, ", "))
+		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%v\t%v\t%v\t%v\t%d\t%d\t%d\t%v\t%s\n",
+			l.id, l.fault, l.failed, l.requests, l.failedAttempts,
+			short(l.p50), short(l.p99), short(l.slowest), short(l.converged),
+			l.expired, l.dials, l.lists, short(l.late), strings.Join(l.notes, ", "))
 	}
 	w.Flush()
 	return trimRight(text.String())
@@ -84,38 +89,4 @@ func loadAverage() string {
 		return "unknown"
 	}
 	return strings.TrimSpace(string(text))
-}
-
-// A sleeper measures by how much the machine wakes it too late. Its goroutine ends with stop.
-type sleeper struct {
-	quit chan struct{}
-	done chan struct{}
-	late time.Duration // read after stop
-}
-
-func startSleeper() *sleeper {
-	s := &sleeper{quit: make(chan struct{}), done: make(chan struct{})}
-	go func() {
-		defer close(s.done)
-		const nap = 10 * time.Millisecond
-		timer := time.NewTimer(nap)
-		defer timer.Stop()
-		for {
-			due := time.Now().Add(nap)
-			timer.Reset(nap)
-			select {
-			case <-s.quit:
-				return
-			case <-timer.C:
-				s.late = max(s.late, time.Since(due))
-			}
-		}
-	}()
-	return s
-}
-
-func (s *sleeper) stop() time.Duration {
-	close(s.quit)
-	<-s.done
-	return s.late
 }

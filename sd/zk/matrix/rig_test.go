@@ -31,8 +31,9 @@ const (
 // A rig is an ensemble, and another program that is connected to it directly.
 type rig struct {
 	*zktest.Ensemble
-	report *report
-	admin  *gozk.Conn
+	report  *report
+	admin   *gozk.Conn
+	steered bool // fleets have a policy
 }
 
 func newRig(t testing.TB, report *report) *rig {
@@ -42,8 +43,8 @@ func newRig(t testing.TB, report *report) *rig {
 	return r
 }
 
-// connect gives the other program a new session. It needs one after the data was wiped: go-zookeeper does not recover
-// from that.
+// connect gives the other program a new session. It needs one after the data was wiped:
+// go-zookeeper does not recover from that.
 func (r *rig) connect(t testing.TB) {
 	t.Helper()
 	r.admin = dialAdmin(t, r.Addrs())
@@ -51,7 +52,8 @@ func (r *rig) connect(t testing.TB) {
 
 func dialAdmin(t testing.TB, addrs []string) *gozk.Conn {
 	t.Helper()
-	conn, events, err := gozk.Connect(addrs, 10*time.Second, gozk.WithLogInfo(false), gozk.WithLogger(quiet{}))
+	conn, events, err := gozk.Connect(addrs, 10*time.Second, gozk.WithLogInfo(false),
+		gozk.WithLogger(quiet{}))
 	if err != nil {
 		t.Fatal(err)
 	}

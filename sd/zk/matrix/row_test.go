@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk"
 )
 
@@ -13,21 +14,28 @@ import (
 // of the token that the bucket begins with a part of, and one that is urgent and owes its token.
 const atOnce = 3 + 2
 
-// A row is one fault under way. It ends with the assertions that hold for every fault, and a line of the report.
+// A row is one fault under way. It ends with the assertions that hold for every fault, and a line
+// of the report.
 type row struct {
 	*fleet
 	line
-	begun    time.Time
-	mayFail  bool // requests
-	dials    []int
-	sessions map[*zk.Backend]int64
-	lists    int64
-	eras     int64
+	begun   time.Time
+	mayFail bool // requests
+
+	policyGoes bool // with the fault
+	oneSided   bool // nobody is left on one side of the policy's share
+	dials      []int
+	sessions   map[*zk.Backend]int64
+	lists      int64
+	eras       int64
 }
 
 // row measures what do does to the fleet.
 func (f *fleet) row(id, fault string, do func(r *row)) {
 	f.Helper()
+	if f.steered {
+		f.steer()
+	}
 	r := &row{fleet: f, line: line{id: id, fault: fault}, begun: time.Now()}
 	r.dials, r.sessions = f.dialled(), f.sessions()
 	r.lists, r.eras = f.listed(), f.recreated()
@@ -35,9 +43,9 @@ func (f *fleet) row(id, fault string, do func(r *row)) {
 		c.view.Mark()
 	}
 	f.tally.swap()
-	sleeper := startSleeper()
+	lateness := wait.StartLateness()
 	defer func() { // also when do ends the test
-		r.late = sleeper.stop()
+		r.late = lateness.Stop()
 		r.finish()
 	}()
 	do(r)
@@ -70,7 +78,8 @@ func (r *row) renewed() (n int) {
 	return n
 }
 
-// recreated counts how often a backend of this row gave up its session because the data had gone back.
+// recreated counts how often a backend of this row gave up its session because the data had gone
+// back.
 func (f *fleet) recreated() (n int64) {
 	for _, b := range f.backends() {
 		n += b.Stats().Recreated
@@ -109,6 +118,9 @@ func (r *row) finish() {
 	for _, k := range slices.Sorted(maps.Keys(c.attempts)) {
 		r.note("%s %d", k, c.attempts[k])
 	}
+	if r.steered {
+		r.steeredWell(c)
+	}
 	r.report.add(r.line)
 	r.Logf("%s %s: %d of %d requests failed, converged %v, late %v, load average %s",
 		r.id, r.fault, r.failed, r.requests, r.converged, r.late, loadAverage())
@@ -123,10 +135,12 @@ func (r *row) finish() {
 		r.Errorf("%s: want no failed request, have %d of %d: %v", r.id, r.failed, r.requests, c.example)
 	}
 	if want := atOnce + int(2*took.Seconds()); r.line.dials > want {
-		r.Errorf("%s: want at most %d dials of one session in %v, have %d", r.id, want, took, r.line.dials)
+		r.Errorf("%s: want at most %d dials of one session in %v, have %d", r.id, want, took,
+			r.line.dials)
 	}
 	if want := len(r.clients) / 2 * int((took-slack)/requestEvery); r.requests < want {
-		r.Errorf("%s: want at least %d requests in %v, have %d: the clients were held up", r.id, want, took, r.requests)
+		r.Errorf("%s: want at least %d requests in %v, have %d: the clients were held up", r.id, want,
+			took, r.requests)
 	}
 }
 

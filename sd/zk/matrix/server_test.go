@@ -30,7 +30,10 @@ type server struct {
 }
 
 // startServer serves svc on instance and registers there. The registration may still be under way.
-func startServer(target sd.Target, instance string, svc service.Service, logger kitlog.Logger) (*server, error) {
+func startServer(
+	target sd.Target, instance string, svc service.Service, logger kitlog.Logger,
+	options ...sd.RegistrarOption,
+) (*server, error) {
 	listener, err := transport.Listen(context.Background(), instance)
 	if err != nil {
 		return nil, err
@@ -41,7 +44,7 @@ func startServer(target sd.Target, instance string, svc service.Service, logger 
 	if s.backend, err = zk.OpenBackend(target, zk.Dial(s.tap.dial)); err != nil {
 		return nil, errors.Join(err, s.transport.Shutdown(context.Background()))
 	}
-	if s.registrar, err = sd.NewRegistrar(s.backend, instance, logger); err != nil {
+	if s.registrar, err = sd.NewRegistrar(s.backend, instance, logger, options...); err != nil {
 		return nil, errors.Join(err, s.close(0))
 	}
 	s.registrar.Register()

@@ -26,7 +26,8 @@ func starvedRows(t *testing.T, r *rig) {
 		f.row("F33", "one server has no descriptor left, for 5 s", func(r *row) {
 			pid := r.children[0].cmd.Process.Pid
 			limit := func(n int) {
-				out, err := exec.Command(prlimit, "--pid", strconv.Itoa(pid), fmt.Sprintf("--nofile=%d:4096", n)).CombinedOutput()
+				out, err := exec.Command(prlimit, "--pid", strconv.Itoa(pid),
+					fmt.Sprintf("--nofile=%d:4096", n)).CombinedOutput()
 				if err != nil {
 					r.Fatalf("prlimit: %v: %s", err, out)
 				}
@@ -80,7 +81,8 @@ func slowDiskRow(t *testing.T, report *report) {
 	if err != nil || os.Geteuid() != 0 {
 		t.Skip("needs strace and root")
 	}
-	r := &rig{Ensemble: zktest.StartEnsemble(t, 3, zktest.Config("forceSync=yes", "syncLimit=40")), report: report}
+	r := &rig{Ensemble: zktest.StartEnsemble(t, 3, zktest.Config("forceSync=yes", "syncLimit=40")),
+		report: report}
 	r.connect(t)
 	f := newFleet(t, r, "slow", plan{timeout: 6 * time.Second}) // a new session waits for two commits
 	f.row("F31", "each fsync of ZooKeeper takes 2 s, for 10 s", func(r *row) {

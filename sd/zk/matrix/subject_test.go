@@ -16,7 +16,8 @@ import (
 	"example.com/daytime/sd/zk/zktest"
 )
 
-// A subject is one library in one scenario: a watching process, registering processes, and what ZooKeeper holds.
+// A subject is one library in one scenario: a watching process, registering processes, and what
+// ZooKeeper holds.
 type subject struct {
 	*testing.T
 	library string
@@ -36,7 +37,8 @@ type state struct {
 	instances []string
 }
 
-// newSubject starts the watcher on a directory with one instance, and returns when it is seen, with the registering process.
+// newSubject starts the watcher on a directory with one instance, and returns when it is seen, with
+// the registering process.
 func newSubject(t *testing.T, server *zktest.Server, scenario, library string) (*subject, *child) {
 	t.Helper()
 	s := &subject{T: t, library: library, server: server, admin: dialAdmin(t, []string{server.Addr()}),

@@ -11,11 +11,12 @@ import (
 	"time"
 )
 
-// connectReply is the length of ZooKeeper's first frame: its length, version, timeout, session, password, read-only.
+// connectReply is the length of ZooKeeper's first frame: its length, version, timeout, session,
+// password, read-only.
 const connectReply = 4 + 4 + 4 + 8 + 4 + 16
 
-// A tap sits under one backend. It counts dials, and reads the connect replies on their way in: they hold the passwords
-// of sessions, with which anybody can close them.
+// A tap sits under one backend. It counts dials, and reads the connect replies on their way in:
+// they hold the passwords of sessions, with which anybody can close them.
 type tap struct {
 	mu        sync.Mutex
 	dials     int
@@ -38,8 +39,8 @@ func (t *tap) dial(ctx context.Context, network, address string) (net.Conn, erro
 	return &tapped{Conn: conn, tap: t}, nil
 }
 
-// A tapped connection keeps its first bytes until they are a connect reply. One goroutine reads it, and begins to write
-// requests after that.
+// A tapped connection keeps its first bytes until they are a connect reply. One goroutine reads it,
+// and begins to write requests after that.
 type tapped struct {
 	net.Conn
 	tap  *tap
@@ -64,8 +65,8 @@ func (t *tap) take(reply []byte) {
 	t.passwords[int64(binary.BigEndian.Uint64(reply[12:]))] = reply[24:]
 }
 
-// Write fails, if it should, as it does on a connection that the other side has reset: with the first request after the
-// handshake.
+// Write fails, if it should, as it does on a connection that the other side has reset: with the
+// first request after the handshake.
 func (c *tapped) Write(b []byte) (int, error) {
 	if len(c.head) == connectReply && !c.used && c.tap.mayBreak() {
 		c.Conn.(*net.TCPConn).SetLinger(0)
@@ -97,8 +98,8 @@ func (t *tap) dialled() int {
 	return t.dials
 }
 
-// expire ends a session as its owner could: by a connection of its own, to the server at addr, that resumes and closes
-// it. For everybody else this is an expiry.
+// expire ends a session as its owner could: by a connection of its own, to the server at addr, that
+// resumes and closes it. For everybody else this is an expiry.
 func (t *tap) expire(addr string, session int64) error {
 	t.mu.Lock()
 	password := t.passwords[session]

@@ -13,8 +13,9 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// How long a client takes, on an established session, until it has the set with all attributes and the policy, in
-// milliseconds (follow): beside a bare list and multiRead of the same nodes, and a get for each child.
+// How long a client takes, on an established session, until it has the set with all attributes and
+// the policy, in milliseconds (follow): beside a bare list and multiRead of the same nodes, and a
+// get for each child.
 func BenchmarkAttributesCold(b *testing.B) {
 	const path = "/servers"
 	f := newFleet(b, 10_000)
@@ -58,7 +59,8 @@ func BenchmarkAttributesCold(b *testing.B) {
 	took.ratio(b, "gets", "follow", "ms")
 }
 
-// documents makes a directory with a policy, whose nodes hold the documents of instances with attributes.
+// documents makes a directory with a policy, whose nodes hold the documents of instances with
+// attributes.
 func (f *fleet) documents(tb testing.TB, path string) {
 	tb.Helper()
 	text := []byte(policy.Header + "\ndrain 10.0.0.1\n")
@@ -81,7 +83,8 @@ func (f *fleet) documents(tb testing.TB, path string) {
 	}
 }
 
-// followAttributes returns how long the first Watch of a Backend takes until its first set, with the attributes of all.
+// followAttributes returns how long the first Watch of a Backend takes until its first set, with
+// the attributes of all.
 func (f *fleet) followAttributes(tb testing.TB, path string) time.Duration {
 	tb.Helper()
 	backend := connecting(tb, f.server.Addr(), path)

@@ -160,7 +160,9 @@ func (h *heard) Follow(fn func(sd.Change)) (stop func()) {
 
 // settle waits until every subscriber is on the set, and returns how long after t the last one was,
 // and how often the one that was told most was told.
-func (a *audience) settle(tb testing.TB, want []string, t time.Time) (late time.Duration, told int) {
+func (a *audience) settle(
+	tb testing.TB, want []string, t time.Time,
+) (late time.Duration, told int) {
 	tb.Helper()
 	for kind, m := range a.mirrors {
 		sdtest.Eventually(tb, bound, func() error {
@@ -192,8 +194,8 @@ func (a *audience) listed() (list []string) {
 	return list
 }
 
-// What a thousand changes within a second do at 10,000 instances: how long after the last ack the last subscriber has the
-// right set, in milliseconds, and how often one was told.
+// What a thousand changes within a second do at 10,000 instances: how long after the last ack the
+// last subscriber has the right set, in milliseconds, and how often one was told.
 func BenchmarkBurst(b *testing.B) {
 	f := newFleet(b, 10_000)
 	const path = "/servers"
@@ -213,7 +215,9 @@ func BenchmarkBurst(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-func (a *audience) burst(tb testing.TB, f *fleet, path string, round int) (late time.Duration, told int) {
+func (a *audience) burst(
+	tb testing.TB, f *fleet, path string, round int,
+) (late time.Duration, told int) {
 	tb.Helper()
 	s := newBurst(path, f.n, round)
 	lastAck, err := s.run(f)

@@ -7,18 +7,19 @@ import (
 )
 
 const (
-	// quiet is between two changes of one directory: a subscriber is told at most every 100 ms, and an isolated change
-	// is what is measured.
+	// quiet is between two changes of one directory: a subscriber is told at most every 100 ms, and an
+	// isolated change is what is measured.
 	quiet = 110 * time.Millisecond
-	// settled is how long after a list a change is an ordinary one: for a second a delete may be half of a takeover whose
-	// other half the list has missed, which takes a request to tell.
+	// settled is how long after a list a change is an ordinary one: for a second a delete may be half
+	// of a takeover whose other half the list has missed, which takes a request to tell.
 	settled = 1100 * time.Millisecond
 	// trail is what a watcher may still have to do after it has a change; its processor time counts.
 	trail = time.Millisecond
 )
 
-// What one create and one delete take, in microseconds: from the ack, and from sending the request, until the watcher
-// has it; and the processor time of this process meanwhile, which includes the registrant's, the same for all.
+// What one create and one delete take, in microseconds: from the ack, and from sending the request,
+// until the watcher has it; and the processor time of this process meanwhile, which includes the
+// registrant's, the same for all.
 func BenchmarkChange(b *testing.B) {
 	sizes(b, func(b *testing.B, n int) {
 		f := newFleet(b, n)

@@ -9,8 +9,9 @@ import (
 	kitlog "github.com/go-kit/log"
 )
 
-// How long a new watcher takes until it has the whole set, in milliseconds: from an established session for each
-// contender (event: until the watch is armed), and from Open to the first set, beside a bare connect and a bare list.
+// How long a new watcher takes until it has the whole set, in milliseconds: from an established
+// session for each contender (event: until the watch is armed), and from Open to the first set,
+// beside a bare connect and a bare list.
 func BenchmarkCold(b *testing.B) {
 	sizes(b, func(b *testing.B, n int) {
 		f := newFleet(b, n)
@@ -34,7 +35,8 @@ func BenchmarkCold(b *testing.B) {
 		took.report(b, "cold-ms")
 		took.ratio(b, "kit", "follow", "cold-ms")
 		took.ratio(b, "follow", "children", "cold-ms")
-		connect, list, first := open.median("bare", "connect"), open.median("bare", "list"), open.median("follow", "first")
+		connect, list, first := open.median("bare", "connect"), open.median("bare",
+			"list"), open.median("follow", "first")
 		b.ReportMetric(connect, "connect-ms")
 		b.ReportMetric(list, "list-ms")
 		b.ReportMetric(first, "open-to-first-ms")

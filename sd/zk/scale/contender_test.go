@@ -20,7 +20,8 @@ type contender struct {
 	open func(tb testing.TB, f *fleet, addr, path string) *watcher
 }
 
-// contenders lists those that are compared. A function, because a variable could be changed by anybody.
+// contenders lists those that are compared. A function, because a variable could be changed by
+// anybody.
 func contenders() []contender {
 	return []contender{
 		{"event", openEvent},
@@ -32,8 +33,8 @@ func contenders() []contender {
 	}
 }
 
-// sitsOut says whether a contender leaves out a round. Go-kit takes 1.4 s at 10,000 instances for each change, and ten
-// times that at 100,000.
+// sitsOut says whether a contender leaves out a round. Go-kit takes 1.4 s at 10,000 instances for
+// each change, and ten times that at 100,000.
 func (c contender) sitsOut(n, round int) bool {
 	return c.name == "kit" && (n > 10_000 || n == 10_000 && round%20 != 0)
 }
@@ -122,7 +123,8 @@ func openBackend(tb testing.TB, addr, path string) *zk.Backend {
 // connecting returns a Backend as it is opened.
 func connecting(tb testing.TB, addr, path string) *zk.Backend {
 	tb.Helper()
-	target := sdtest.Target(tb, fmt.Sprintf("zk://%s%s?session-timeout=%v", addr, path, sessionTimeout))
+	target := sdtest.Target(tb, fmt.Sprintf("zk://%s%s?session-timeout=%v", addr, path,
+		sessionTimeout))
 	b, err := zk.OpenBackend(target)
 	if err != nil {
 		tb.Fatal(err)

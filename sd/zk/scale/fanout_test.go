@@ -15,8 +15,8 @@ const (
 	fanChanges = 20   // one after the other
 )
 
-// A viewer is the least that a watcher can be: a session with a persistent watch, which counts events. A client library
-// for each would measure the memory of this process.
+// A viewer is the least that a watcher can be: a session with a persistent watch, which counts
+// events. A client library for each would measure the memory of this process.
 type viewer struct{ net.Conn }
 
 // openViewer returns a viewer of path, once the watch is armed.

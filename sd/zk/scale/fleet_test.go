@@ -30,15 +30,16 @@ func sizes(b *testing.B, f func(b *testing.B, n int)) {
 	}
 }
 
-// A fleet is a ZooKeeper with registered instances, and a connection that makes changes. The nodes are persistent: a
-// watcher cannot tell, and they do not depend on the sessions that made them.
+// A fleet is a ZooKeeper with registered instances, and a connection that makes changes. The nodes
+// are persistent: a watcher cannot tell, and they do not depend on the sessions that made them.
 type fleet struct {
 	server *zktest.Server
 	conn   *gozk.Conn
 	n      int // instances in each directory
 }
 
-// newFleet starts a server. Its heap takes half a million nodes, and no snapshot is written while it is measured.
+// newFleet starts a server. Its heap takes half a million nodes, and no snapshot is written while
+// it is measured.
 func newFleet(tb testing.TB, n int) *fleet {
 	tb.Setenv("_JAVA_OPTIONS", "-Xmx1g")
 	server := zktest.Start(tb, zktest.Config("snapCount=100000000"))
@@ -57,7 +58,9 @@ func connect(tb testing.TB, addr string) *gozk.Conn {
 }
 
 // dial returns a connection with a session, and what ends both.
-func dial(tb testing.TB, addr string, dialer gozk.Dialer, callback gozk.EventCallback) (conn *gozk.Conn, end func()) {
+func dial(
+	tb testing.TB, addr string, dialer gozk.Dialer, callback gozk.EventCallback,
+) (conn *gozk.Conn, end func()) {
 	tb.Helper()
 	conn, events, err := gozk.Connect([]string{addr}, sessionTimeout,
 		gozk.WithLogger(silent{}), gozk.WithDialer(dialer), gozk.WithEventCallback(callback))
@@ -80,7 +83,8 @@ func dial(tb testing.TB, addr string, dialer gozk.Dialer, callback gozk.EventCal
 	}
 }
 
-// directory makes a directory of the fleet's size, whose nodes hold their address as go-kit's registrar has it.
+// directory makes a directory of the fleet's size, whose nodes hold their address as go-kit's
+// registrar has it.
 func (f *fleet) directory(tb testing.TB, path string) {
 	tb.Helper()
 	if _, err := f.conn.Create(path, nil, 0, gozk.WorldACL(gozk.PermAll)); err != nil {

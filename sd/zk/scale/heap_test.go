@@ -45,7 +45,8 @@ func (f *fleet) footprint(tb testing.TB, path string) footprint {
 	p := f.pool(tb, i)
 	pooled := heap()
 	f.release(p, i, b)
-	return footprint{float64(int64(idle - empty)), each(idle, followed), each(followed, listed), each(listed, pooled)}
+	return footprint{float64(int64(idle - empty)), each(idle, followed), each(followed, listed),
+		each(listed, pooled)}
 }
 
 // list has i deliver one event, and forgets it.

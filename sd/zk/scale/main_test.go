@@ -1,9 +1,21 @@
 package scale
 
 import (
+	"fmt"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is also the main of the processes that hold sessions.
+func TestMain(m *testing.M) {
+	if order := os.Getenv(shiftVariable); order != "" {
+		if err := work(order); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}

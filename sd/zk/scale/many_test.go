@@ -67,7 +67,8 @@ type way struct {
 	instancers, followers int
 }
 
-// A thousand subscribers in one process are one session, one watch, and one list for each Instancer.
+// A thousand subscribers in one process are one session, one watch, and one list for each
+// Instancer.
 func TestManyShare(t *testing.T) {
 	for _, way := range ways() {
 		t.Run(way.name, func(t *testing.T) {
@@ -86,7 +87,8 @@ func TestManyShare(t *testing.T) {
 				}
 				return nil
 			})
-			if have := f.server.Watches(t) - watches; have != 2 { // ZooKeeper counts a persistent watch twice
+			// ZooKeeper counts a persistent watch twice
+			if have := f.server.Watches(t) - watches; have != 2 {
 				t.Errorf("watches: want 2, have %d", have)
 			}
 			if have := b.Stats().Lists; have != int64(way.instancers) {

@@ -15,7 +15,8 @@ import (
 
 // openKit is go-kit's own instancer.
 func openKit(tb testing.TB, _ *fleet, addr, dir string) *watcher {
-	client, err := kitzk.NewClient([]string{addr}, kitlog.NewNopLogger(), kitzk.SessionTimeout(sessionTimeout))
+	client, err := kitzk.NewClient([]string{addr}, kitlog.NewNopLogger(),
+		kitzk.SessionTimeout(sessionTimeout))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -62,7 +63,8 @@ func openChildren(tb testing.TB, _ *fleet, addr, dir string) *watcher {
 	return w
 }
 
-// openEvent arms a persistent watch. Its first sighting is the reply, since events make no set by themselves.
+// openEvent arms a persistent watch. Its first sighting is the reply, since events make no set by
+// themselves.
 func openEvent(tb testing.TB, _ *fleet, addr, dir string) *watcher {
 	w := newWatcher()
 	conn, end := dial(tb, addr, dialWatching, func(e gozk.Event) {
@@ -91,7 +93,8 @@ func event(e gozk.Event) func(string, bool) bool {
 	}
 }
 
-// A watching connection turns each sync into an addWatch for the node and everything below it: go-zookeeper has none.
+// A watching connection turns each sync into an addWatch for the node and everything below it:
+// go-zookeeper has none.
 type watching struct{ net.Conn }
 
 func dialWatching(network, addr string, timeout time.Duration) (net.Conn, error) {

@@ -13,7 +13,8 @@ import (
 	kitlog "github.com/go-kit/log"
 )
 
-// openPool sees a change when it can be picked: when the number of members that a picker gets to see is the new one.
+// openPool sees a change when it can be picked: when the number of members that a picker gets to
+// see is the new one.
 func openPool(tb testing.TB, _ *fleet, addr, path string) *watcher {
 	w, b := newWatcher(), openBackend(tb, addr, path)
 	var i *sd.Instancer
@@ -55,7 +56,8 @@ func (t *tap) Follow(fn func(sd.Change)) (stop func()) {
 	})
 }
 
-// settle returns when the Pool has want members. It looks again at once, because a sleep takes longer than a change.
+// settle returns when the Pool has want members. It looks again at once, because a sleep takes
+// longer than a change.
 func (t *tap) settle(want int) {
 	for deadline := time.Now().Add(bound); t.members() != want; {
 		if time.Now().After(deadline) {
@@ -79,7 +81,8 @@ func counter(p *lb.Pool) func() int {
 	}
 }
 
-// counting is a Picker that picks nobody. The Pool shows it the open members first, and what is left after that.
+// counting is a Picker that picks nobody. The Pool shows it the open members first, and what is
+// left after that.
 type counting struct {
 	first bool
 	n     int

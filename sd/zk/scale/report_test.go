@@ -56,8 +56,9 @@ func (t tally) report(b *testing.B, kinds ...string) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// ratio reports how many times a is b in kind: the median of each round's ratio, so that a machine which is slower for a
-// while changes nothing, or the ratio of the medians where one of the two has sat out rounds.
+// ratio reports how many times a is b in kind: the median of each round's ratio, so that a machine
+// which is slower for a while changes nothing, or the ratio of the medians where one of the two has
+// sat out rounds.
 func (t tally) ratio(bench *testing.B, a, b, kind string) {
 	over, under := t[a][kind], t[b][kind]
 	if len(over) == 0 || len(under) == 0 || slices.Min(under) <= 0 {

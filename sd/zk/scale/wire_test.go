@@ -11,7 +11,8 @@ import (
 	"example.com/daytime/sd/zk/zktest"
 )
 
-// A cost is what travels between ZooKeeper and a watcher. A packet is one frame of ZooKeeper's protocol.
+// A cost is what travels between ZooKeeper and a watcher. A packet is one frame of ZooKeeper's
+// protocol.
 type cost struct {
 	bytes    float64 // to the watcher
 	packets  float64 // to the watcher
@@ -25,8 +26,11 @@ const (
 	pingReply   = 20
 )
 
-// wire has w, which is connected through proxy, see changes of both kinds, and returns what one costs.
-func (f *fleet) wire(tb testing.TB, w *watcher, proxy *zktest.Proxy, path string, changes int) cost {
+// wire has w, which is connected through proxy, see changes of both kinds, and returns what one
+// costs.
+func (f *fleet) wire(
+	tb testing.TB, w *watcher, proxy *zktest.Proxy, path string, changes int,
+) cost {
 	tb.Helper()
 	w.start()
 	w.next(tb)
@@ -103,7 +107,8 @@ func BenchmarkWire(b *testing.B) {
 func TestChangeOnTheWire(t *testing.T) {
 	const n, changes = 10_000, 20
 	f := newFleet(t, n)
-	for _, c := range []contender{{"follow", openFollow}, {"pool", openPool}, {"channel", openChannel}} {
+	for _, c := range []contender{{"follow", openFollow}, {"pool", openPool},
+		{"channel", openChannel}} {
 		t.Run(c.name, func(t *testing.T) {
 			path := "/" + c.name
 			f.directory(t, path)

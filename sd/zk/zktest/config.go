@@ -20,15 +20,16 @@ func TickTime(d time.Duration) Option {
 	return func(c *config) { c.tick = d }
 }
 
-// Config adds lines such as "maxClientCnxns=1" to the end of zoo.cfg, where they override ours. By default, there are
-// none: any number of clients per address, no admin server, every four letter word, no fsync.
+// Config adds lines such as "maxClientCnxns=1" to the end of zoo.cfg, where they override ours. By
+// default, there are none: any number of clients per address, no admin server, every four letter
+// word, no fsync.
 func Config(lines ...string) Option {
 	return func(c *config) { c.extra = append(c.extra, lines...) }
 }
 
-// TLS opens a second client port, [Server.SecureAddr], which wants a client certificate signed by p's CA (relax it with
-// Config("ssl.clientAuth=none")). By default, there is only the port in clear text, which remains: the four letter words
-// need it.
+// TLS opens a second client port, [Server.SecureAddr], which wants a client certificate signed by
+// p's CA (relax it with Config("ssl.clientAuth=none")). By default, there is only the port in clear
+// text, which remains: the four letter words need it.
 func TLS(p *PEM) Option {
 	return func(c *config) { c.pem = p }
 }
@@ -46,8 +47,8 @@ type ports struct {
 	client, secure, peer, election int
 }
 
-// zooCfg is the text of the configuration file of the server with the given ports; quorum has all members' ports, in
-// the order of their ids, or only one entry for a server on its own.
+// zooCfg is the text of the configuration file of the server with the given ports; quorum has all
+// members' ports, in the order of their ids, or only one entry for a server on its own.
 func (c *config) zooCfg(dataDir string, own ports, quorum []ports) string {
 	lines := []string{
 		"dataDir=" + dataDir,
@@ -56,7 +57,8 @@ func (c *config) zooCfg(dataDir string, own ports, quorum []ports) string {
 		fmt.Sprintf("tickTime=%d", c.tick.Milliseconds()),
 		"initLimit=20",
 		"syncLimit=5",
-		"maxClientCnxns=0", // the default of 60 per address is soon reached on loopback, and shows as a mere EOF
+		// the default of 60 per address is soon reached on loopback, and shows as a mere EOF
+		"maxClientCnxns=0",
 		"admin.enableServer=false",
 		"4lw.commands.whitelist=*",
 		"forceSync=no",      // a test loses processes, not power
@@ -65,7 +67,8 @@ func (c *config) zooCfg(dataDir string, own ports, quorum []ports) string {
 	lines = append(lines, c.tlsLines(own)...)
 	if len(quorum) > 1 {
 		for i, member := range quorum {
-			lines = append(lines, fmt.Sprintf("server.%d=127.0.0.1:%d:%d", i+1, member.peer, member.election))
+			lines = append(lines, fmt.Sprintf("server.%d=127.0.0.1:%d:%d", i+1, member.peer,
+				member.election))
 		}
 	}
 	lines = append(lines, c.extra...)

@@ -18,16 +18,20 @@ func TestZooCfg(t *testing.T) {
 		want    []string
 		without string // prefix of no line
 	}{
-		"defaults": {cfgLines(), []string{"dataDir=/data", "clientPort=1", "tickTime=500", "maxClientCnxns=0"}, "secure"},
-		"tick":     {cfgLines(TickTime(time.Second)), []string{"tickTime=1000"}, "tickTime=500"},
-		"TLS":      {cfgLines(TLS(&PEM{CA: "/ca"})), []string{"secureClientPort=2", "ssl.trustStore.location=/ca"}, "server."},
+		"defaults": {cfgLines(), []string{"dataDir=/data", "clientPort=1", "tickTime=500",
+			"maxClientCnxns=0"}, "secure"},
+		"tick": {cfgLines(TickTime(time.Second)), []string{"tickTime=1000"}, "tickTime=500"},
+		"TLS": {cfgLines(TLS(&PEM{CA: "/ca"})),
+			[]string{"secureClientPort=2", "ssl.trustStore.location=/ca"}, "server."},
 	} {
 		for _, line := range test.want {
 			if !slices.Contains(test.have, line) {
 				t.Errorf("%s: want line %q in %q", name, line, test.have)
 			}
 		}
-		if slices.ContainsFunc(test.have, func(line string) bool { return strings.HasPrefix(line, test.without) }) {
+		if slices.ContainsFunc(test.have, func(line string) bool {
+			return strings.HasPrefix(line, test.without)
+		}) {
 			t.Errorf("%s: want no line %q… in %q", name, test.without, test.have)
 		}
 	}
@@ -45,7 +49,8 @@ func TestExtraLinesComeLast(t *testing.T) {
 func TestQuorumLines(t *testing.T) {
 	quorum := []ports{{client: 1, peer: 3, election: 4}, {client: 5, peer: 7, election: 8}}
 	have := newConfig(nil).zooCfg("/data", quorum[1], quorum)
-	for _, want := range []string{"clientPort=5\n", "server.1=127.0.0.1:3:4\n", "server.2=127.0.0.1:7:8\n"} {
+	for _, want := range []string{"clientPort=5\n", "server.1=127.0.0.1:3:4\n",
+		"server.2=127.0.0.1:7:8\n"} {
 		if !strings.Contains(have, want) {
 			t.Errorf("want %q in %q", want, have)
 		}

@@ -12,8 +12,8 @@ import (
 	"example.com/daytime/sd/zk/zktest"
 )
 
-// TestServerDiesWithTheTestBinary runs this test in a second process, which starts a server and says where, and kills
-// that process: none of its cleanups run.
+// TestServerDiesWithTheTestBinary runs this test in a second process, which starts a server and
+// says where, and kills that process: none of its cleanups run.
 func TestServerDiesWithTheTestBinary(t *testing.T) {
 	if os.Getenv("ZKTEST_VICTIM") != "" {
 		os.Stdout.WriteString("addr=" + zktest.Start(t).Addr() + "\n")

@@ -11,8 +11,8 @@ type Ensemble struct {
 	servers []*Server
 }
 
-// StartEnsemble runs n servers as a quorum until the end of the test. It returns once all of them serve, and skips the
-// test where ZooKeeper is not installed.
+// StartEnsemble runs n servers as a quorum until the end of the test. It returns once all of them
+// serve, and skips the test where ZooKeeper is not installed.
 func StartEnsemble(tb testing.TB, n int, options ...Option) *Ensemble {
 	tb.Helper()
 	if n < 2 {
@@ -85,7 +85,8 @@ func (e *Ensemble) Wipe(tb testing.TB) { tb.Helper(); e.each(tb, (*Server).Wipe)
 // Await returns once every member serves.
 func (e *Ensemble) Await(tb testing.TB) { tb.Helper(); e.each(tb, (*Server).Await) }
 
-// Restart kills every member, starts all on the same data and ports, and returns once all of them serve.
+// Restart kills every member, starts all on the same data and ports, and returns once all of them
+// serve.
 func (e *Ensemble) Restart(tb testing.TB) {
 	tb.Helper()
 	e.Kill(tb)

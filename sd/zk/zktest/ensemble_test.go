@@ -12,7 +12,8 @@ import (
 	"example.com/daytime/sd/zk/zktest"
 )
 
-// TestEnsemble walks one ensemble through its faults, since its start costs the most; each step leaves it whole.
+// TestEnsemble walks one ensemble through its faults, since its start costs the most; each step
+// leaves it whole.
 func TestEnsemble(t *testing.T) {
 	t.Parallel()
 	ensemble := zktest.StartEnsemble(t, 3)
@@ -21,7 +22,8 @@ func TestEnsemble(t *testing.T) {
 
 	t.Run("one leads", func(t *testing.T) {
 		leader, followers := ensemble.Leader(t), ensemble.Followers(t)
-		if len(followers) != 2 || followers[0] == leader || followers[1] == leader || followers[0] == followers[1] {
+		if len(followers) != 2 || followers[0] == leader || followers[1] == leader ||
+			followers[0] == followers[1] {
 			t.Errorf("want two followers besides %s, have %v", leader.Addr(), followers)
 		}
 		for _, member := range ensemble.Servers() {
@@ -32,7 +34,8 @@ func TestEnsemble(t *testing.T) {
 		mustCreate(t, conn, "/ephemeral", gozk.FlagEphemeral)
 		want := map[int64][]string{conn.SessionID(): {"/ephemeral"}}
 		for _, member := range ensemble.Servers() {
-			wait.True(t, "ephemeral on "+member.Addr(), func() bool { return reflect.DeepEqual(want, member.Ephemerals(t)) })
+			wait.True(t, "ephemeral on "+member.Addr(),
+				func() bool { return reflect.DeepEqual(want, member.Ephemerals(t)) })
 		}
 	})
 	t.Run("the leader dies", func(t *testing.T) {
@@ -53,7 +56,9 @@ func TestEnsemble(t *testing.T) {
 		leader, followers := ensemble.Leader(t), ensemble.Followers(t)
 		followers[0].Kill(t)
 		followers[1].Stop(t)
-		wait.True(t, "end of service", func() bool { return !strings.Contains(leader.FourLetter(t, "srvr"), "Mode:") })
+		wait.True(t, "end of service", func() bool {
+			return !strings.Contains(leader.FourLetter(t, "srvr"), "Mode:")
+		})
 		followers[0].Launch(t)
 		followers[0].Await(t)
 		followers[1].Restart(t)
@@ -93,7 +98,8 @@ func TestEnsemble(t *testing.T) {
 	})
 }
 
-// sameData wants the node that the test began with on the member, which may lag behind the leader for a moment.
+// sameData wants the node that the test began with on the member, which may lag behind the leader
+// for a moment.
 func sameData(t *testing.T, member *zktest.Server) {
 	t.Helper()
 	conn := connect(t, member.Addr())

@@ -38,8 +38,8 @@ func leaderDiesBehindAStall(t *testing.T) {
 	}
 }
 
-// A fault in two layers: the network between a client and its ensemble stalls, and meanwhile the leader dies. There is no
-// output to compare, since a real ZooKeeper needs Java.
+// A fault in two layers: the network between a client and its ensemble stalls, and meanwhile the
+// leader dies. There is no output to compare, since a real ZooKeeper needs Java.
 func Example() {
 	_ = []testing.InternalTest{{Name: "leader dies behind a stall", F: leaderDiesBehindAStall}}
 }

@@ -14,7 +14,8 @@ import (
 // wordBound is for a whole four letter word, dump of a large tree included.
 const wordBound = 5 * time.Second
 
-// FourLetter asks the server one of ZooKeeper's four letter words, such as "mntr", and returns the answer.
+// FourLetter asks the server one of ZooKeeper's four letter words, such as "mntr", and returns the
+// answer.
 func (s *Server) FourLetter(tb testing.TB, word string) string {
 	tb.Helper()
 	answer, err := ask(s.Addr(), word, wordBound)
@@ -30,15 +31,15 @@ func (s *Server) Zxid(tb testing.TB) int64 {
 	return zxid
 }
 
-// Connections counts the clients with a session on the port in clear text; ZooKeeper lists none of the other port. The
-// metric zk_num_alive_connections has both, and the connection that asks.
+// Connections counts the clients with a session on the port in clear text; ZooKeeper lists none of
+// the other port. The metric zk_num_alive_connections has both, and the connection that asks.
 func (s *Server) Connections(tb testing.TB) int {
 	tb.Helper()
 	return countSessions(s.FourLetter(tb, "cons"))
 }
 
-// Watches counts the watches held by clients of this server; a persistent one counts twice, once for data and once for
-// children. It asks mntr, because wchs leaves out those on children.
+// Watches counts the watches held by clients of this server; a persistent one counts twice, once
+// for data and once for children. It asks mntr, because wchs leaves out those on children.
 func (s *Server) Watches(tb testing.TB) int {
 	tb.Helper()
 	return int(s.Metric(tb, "zk_watch_count"))
@@ -111,7 +112,8 @@ func field(answer, label string) (string, error) {
 	return "", fmt.Errorf("no line %q in %q", label, answer)
 }
 
-// parseMetric reads "name<TAB>value" lines. Some values are fractions; the part after the point is dropped.
+// parseMetric reads "name<TAB>value" lines. Some values are fractions; the part after the point is
+// dropped.
 func parseMetric(mntr, name string) (int64, error) {
 	text, err := field(mntr, name+"\t")
 	if err != nil {

@@ -90,7 +90,8 @@ func TestDownServerIsNamed(t *testing.T) {
 		"Await":  (*zktest.Server).Await,
 		"Zxid":   func(s *zktest.Server, tb testing.TB) { s.Zxid(tb) },
 	} {
-		if fatal := fatalText(t, func(tb testing.TB) { do(server, tb) }); !strings.Contains(fatal, server.Addr()) {
+		if fatal := fatalText(t, func(tb testing.TB) { do(server, tb) }); !strings.Contains(fatal,
+			server.Addr()) {
 			t.Errorf("%s: want a failure that names %s, have %q", name, server.Addr(), fatal)
 		}
 	}

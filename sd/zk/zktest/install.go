@@ -44,8 +44,9 @@ func locateJava(getenv func(string) string) (string, error) {
 	return java, nil
 }
 
-// debianClassPath begins with zookeeper.jar, whose manifest pulls in most of what it depends on, but not a logger, and
-// not those parts of Netty without which the first TLS connection fails with ClassNotFoundException.
+// debianClassPath begins with zookeeper.jar, whose manifest pulls in most of what it depends on,
+// but not a logger, and not those parts of Netty without which the first TLS connection fails with
+// ClassNotFoundException.
 func debianClassPath(dir string) (string, error) {
 	server := filepath.Join(dir, "zookeeper.jar")
 	if _, err := os.Stat(server); err != nil {
@@ -60,7 +61,8 @@ func debianClassPath(dir string) (string, error) {
 	), nil
 }
 
-// releaseClassPath is for the layout of Apache's releases since 3.5: jars in lib, the logger's configuration in conf.
+// releaseClassPath is for the layout of Apache's releases since 3.5: jars in lib, the logger's
+// configuration in conf.
 func releaseClassPath(home string) (string, error) {
 	jars, err := filepath.Glob(filepath.Join(home, "lib", "zookeeper*.jar"))
 	if err == nil && len(jars) == 0 {
@@ -76,7 +78,8 @@ func joinPaths(paths ...string) string {
 	return strings.Join(paths, string(os.PathListSeparator))
 }
 
-// needInstallation ends the test when ZooKeeper cannot be run here: skipped, or failed where it is required.
+// needInstallation ends the test when ZooKeeper cannot be run here: skipped, or failed where it is
+// required.
 func needInstallation(tb testing.TB, getenv func(string) string, javaDir string) installation {
 	tb.Helper()
 	found, err := locate(getenv, javaDir)

@@ -8,10 +8,12 @@ import (
 	"time"
 )
 
-// drainBound is how long a cut connection waits for its peers to close; then it is closed under them.
+// drainBound is how long a cut connection waits for its peers to close; then it is closed under
+// them.
 const drainBound = 500 * time.Millisecond
 
-// A link is one connection through a proxy. The proxy owns its goroutine, run, which owns the two pumps.
+// A link is one connection through a proxy. The proxy owns its goroutine, run, which owns the two
+// pumps.
 type link struct {
 	proxy  *Proxy
 	client *net.TCPConn
@@ -86,7 +88,8 @@ func (l *link) pump(d Direction, dst, src *net.TCPConn) {
 	}
 }
 
-// forward says whether the pump may go on. Without data, at the end of the stream, it only waits for its turn.
+// forward says whether the pump may go on. Without data, at the end of the stream, it only waits
+// for its turn.
 func (l *link) forward(d Direction, dst *net.TCPConn, data []byte) bool {
 	l.delay()
 	if !l.pass(d) || len(data) == 0 {
@@ -131,8 +134,8 @@ func (l *link) pass(d Direction) bool {
 	return l.ctx.Err() == nil
 }
 
-// discard reads until the peer closes or the drain's deadline: closing with unread bytes would turn the cut into a reset
-// (RFC 2525, section 2.17).
+// discard reads until the peer closes or the drain's deadline: closing with unread bytes would turn
+// the cut into a reset (RFC 2525, section 2.17).
 func (l *link) discard(src *net.TCPConn) { _, _ = io.Copy(io.Discard, src) }
 
 // cut ends the link with the end of the stream on both sides.

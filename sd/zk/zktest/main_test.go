@@ -27,7 +27,8 @@ func connect(t *testing.T, addrs ...string) *gozk.Conn {
 
 func connectThrough(t *testing.T, dial gozk.Dialer, addrs ...string) *gozk.Conn {
 	t.Helper()
-	conn, _, err := gozk.Connect(addrs, sessionTimeout, gozk.WithLogger(silent{}), gozk.WithDialer(dial))
+	conn, _, err := gozk.Connect(addrs, sessionTimeout, gozk.WithLogger(silent{}),
+		gozk.WithDialer(dial))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,14 +25,20 @@ func TestParse(t *testing.T) {
 		want any
 		have func() (any, error)
 	}{
-		"mode":              {"follower", func() (any, error) { return parseMode(someSrvr) }},
-		"zxid":              {int64(0x100000002), func() (any, error) { return parseZxid(someSrvr) }},
-		"metric":            {int64(12), func() (any, error) { return parseMetric(someMntr, "zk_watch_count") }},
-		"metric, fraction":  {int64(4), func() (any, error) { return parseMetric(someMntr, "zk_avg_latency") }},
-		"sessions":          {1, func() (any, error) { return countSessions(someCons), nil }},
-		"sessions, nobody":  {0, func() (any, error) { return countSessions(""), nil }},
-		"ephemerals":        {map[int64][]string{0x1000018f9a00000: {"/e", "/f with space"}, -1: {"/g"}}, func() (any, error) { return parseEphemerals(someDump) }},
-		"ephemerals, empty": {map[int64][]string{}, func() (any, error) { return parseEphemerals("Sessions with Ephemerals (0):\n") }},
+		"mode": {"follower", func() (any, error) { return parseMode(someSrvr) }},
+		"zxid": {int64(0x100000002), func() (any, error) { return parseZxid(someSrvr) }},
+		"metric": {int64(12), func() (any, error) {
+			return parseMetric(someMntr, "zk_watch_count")
+		}},
+		"metric, fraction": {int64(4), func() (any, error) {
+			return parseMetric(someMntr, "zk_avg_latency")
+		}},
+		"sessions":         {1, func() (any, error) { return countSessions(someCons), nil }},
+		"sessions, nobody": {0, func() (any, error) { return countSessions(""), nil }},
+		"ephemerals": {map[int64][]string{0x1000018f9a00000: {"/e", "/f with space"}, -1: {"/g"}},
+			func() (any, error) { return parseEphemerals(someDump) }},
+		"ephemerals, empty": {map[int64][]string{},
+			func() (any, error) { return parseEphemerals("Sessions with Ephemerals (0):\n") }},
 	} {
 		have, err := test.have()
 		if err != nil || !reflect.DeepEqual(test.want, have) {
@@ -48,8 +54,11 @@ func TestParseErrors(t *testing.T) {
 		"zxid while starting": func() error { _, err := parseZxid(starting); return err },
 		"zxid, no number":     func() error { _, err := parseZxid("Zxid: soon\n"); return err },
 		"metric, unknown":     func() error { _, err := parseMetric(someMntr, "zk_watch"); return err },
-		"metric, no number":   func() error { _, err := parseMetric("zk_server_state\tleader\n", "zk_server_state"); return err },
-		"ephemerals, other":   func() error { _, err := parseEphemerals(starting); return err },
+		"metric, no number": func() error {
+			_, err := parseMetric("zk_server_state\tleader\n", "zk_server_state")
+			return err
+		},
+		"ephemerals, other": func() error { _, err := parseEphemerals(starting); return err },
 		"ephemerals, no number": func() error {
 			_, err := parseEphemerals("Sessions with Ephemerals\n0x1ffffffffffffffff:\n")
 			return err
@@ -68,7 +77,8 @@ func TestAskIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	if _, err := ask(silent.Addr().String(), "ruok", 20*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := ask(silent.Addr().String(), "ruok", 20*time.Millisecond); !errors.Is(err,
+		os.ErrDeadlineExceeded) {
 		t.Errorf("want %v, have %v", os.ErrDeadlineExceeded, err)
 	}
 }

@@ -16,11 +16,12 @@ import (
 	"time"
 )
 
-// ClientName is the common name in the client's certificate. ZooKeeper knows its bearer as x509:CN=zktest-client.
+// ClientName is the common name in the client's certificate. ZooKeeper knows its bearer as
+// x509:CN=zktest-client.
 const ClientName = "zktest-client"
 
-// A PEM is a certificate authority with one server certificate, for 127.0.0.1 and localhost, and one client certificate,
-// all in files. Two of them do not trust each other.
+// A PEM is a certificate authority with one server certificate, for 127.0.0.1 and localhost, and
+// one client certificate, all in files. Two of them do not trust each other.
 type PEM struct {
 	CA         string // path of the authority's certificate
 	ClientCert string // path of the client's certificate
@@ -58,7 +59,8 @@ func (p *PEM) TLSConfig(tb testing.TB) *tls.Config {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(authority)
-	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{certificate},
+		MinVersion: tls.VersionTLS12}
 }
 
 func (p *PEM) write() error {
@@ -93,7 +95,8 @@ type identity struct {
 	cert   *x509.Certificate
 }
 
-// newIdentity makes a key and a certificate signed by the issuer, or by itself, as an authority, when there is none.
+// newIdentity makes a key and a certificate signed by the issuer, or by itself, as an authority,
+// when there is none.
 func newIdentity(name string, issuer *identity) (*identity, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -103,7 +106,8 @@ func newIdentity(name string, issuer *identity) (*identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := &identity{key: key, keyPEM: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})}
+	id := &identity{key: key, keyPEM: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY",
+		Bytes: pkcs8})}
 	template := template(name, issuer == nil)
 	parent, signer := template, key
 	if issuer != nil {

@@ -64,8 +64,9 @@ func TestTLS(t *testing.T) {
 	})
 }
 
-// handshake reads as well: in TLS 1.3 a server's refusal of the client's certificate comes after the client's part is
-// done. A server content with the client waits for its request, until the deadline.
+// handshake reads as well: in TLS 1.3 a server's refusal of the client's certificate comes after
+// the client's part is done. A server content with the client waits for its request, until the
+// deadline.
 func handshake(addr string, config *tls.Config) error {
 	conn, err := tls.Dial("tcp", addr, config)
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// Ports are taken from below every system's ephemeral range (Linux: from 32768). A port from port 0 would be lent to any
-// outgoing connection while its server is down, even to the client that dials it in a loop (TCP connects such a socket
-// to itself), and the restart on the same port would fail.
+// Ports are taken from below every system's ephemeral range (Linux: from 32768). A port from port 0
+// would be lent to any outgoing connection while its server is down, even to the client that dials
+// it in a loop (TCP connects such a socket to itself), and the restart on the same port would fail.
 const (
 	firstPort = 10000
 	lastPort  = 32000
@@ -28,8 +28,8 @@ func listenLow() (net.Listener, error) {
 	return nil, fmt.Errorf("no free port between %d and %d: %w", firstPort, lastPort, err)
 }
 
-// freePorts returns n different ports that were free a moment ago. Somebody else can still be quicker: who binds them
-// must be ready to try again with others.
+// freePorts returns n different ports that were free a moment ago. Somebody else can still be
+// quicker: who binds them must be ready to try again with others.
 func freePorts(n int) ([]int, error) {
 	ports := make([]int, n)
 	for i := range ports {

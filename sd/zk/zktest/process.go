@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// A process is one run of a child. Its one goroutine, keep, is owned by it and ends when the child has ended; kill and
-// terminate await that.
+// A process is one run of a child. Its one goroutine, keep, is owned by it and ends when the child
+// has ended; kill and terminate await that.
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed once the child is reaped
@@ -33,8 +33,9 @@ func launch(cmd *exec.Cmd, logPath string) (*process, error) {
 	return p, <-started
 }
 
-// keep starts and reaps the child on a thread that runs nothing else meanwhile: the parent-death signal is tied to the
-// thread that forks, not to the process, and Go ends threads as it pleases (go.dev/issue/27505).
+// keep starts and reaps the child on a thread that runs nothing else meanwhile: the parent-death
+// signal is tied to the thread that forks, not to the process, and Go ends threads as it pleases
+// (go.dev/issue/27505).
 func (p *process) keep(started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -73,7 +74,8 @@ func (p *process) kill() error {
 
 // terminate asks the child to end, and kills it when it has not within the bound.
 func (p *process) terminate(bound time.Duration) error {
-	err := errors.Join(p.signal(syscall.SIGTERM), p.signal(syscall.SIGCONT)) // a stopped child would not hear the first
+	// a stopped child would not hear the first
+	err := errors.Join(p.signal(syscall.SIGTERM), p.signal(syscall.SIGCONT))
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
@@ -85,8 +87,8 @@ func (p *process) terminate(bound time.Duration) error {
 	}
 }
 
-// freeze stops the child and returns once every thread of it stands still: the signal alone is only a request, and
-// an answer written after it would surprise the test.
+// freeze stops the child and returns once every thread of it stands still: the signal alone is only
+// a request, and an answer written after it would surprise the test.
 func (p *process) freeze(bound time.Duration) error {
 	if err := p.signal(syscall.SIGSTOP); err != nil {
 		return err
@@ -117,7 +119,8 @@ func stopped(pid int) bool {
 	return true
 }
 
-// poll calls check until it returns nil, and returns its last error when that has not happened within the bound.
+// poll calls check until it returns nil, and returns its last error when that has not happened
+// within the bound.
 func poll(bound, interval time.Duration, check func() error) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()

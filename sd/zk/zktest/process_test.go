@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// script launches a shell that says "ready" once it has begun, and returns it with the path of its output.
+// script launches a shell that says "ready" once it has begun, and returns it with the path of its
+// output.
 func script(t *testing.T, commands string) (*process, string) {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "log")

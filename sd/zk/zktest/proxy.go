@@ -17,12 +17,13 @@ const (
 	ToClient
 )
 
-// A Proxy forwards TCP connections from a loopback port to one target address, until told otherwise. By itself it changes
-// nothing: a half-close is passed on as one, a reset as a reset. A target that cannot be dialled shows as a
-// reset, which may reach the client while it is still dialling.
+// A Proxy forwards TCP connections from a loopback port to one target address, until told
+// otherwise. By itself it changes nothing: a half-close is passed on as one, a reset as a reset. A
+// target that cannot be dialled shows as a reset, which may reach the client while it is still
+// dialling.
 //
-// One goroutine at a time turns the knobs; Addr and the counts may be asked for from any. A Proxy owns one
-// goroutine that accepts and three for each connection; all have ended when the test ends.
+// One goroutine at a time turns the knobs; Addr and the counts may be asked for from any. A Proxy
+// owns one goroutine that accepts and three for each connection; all have ended when the test ends.
 type Proxy struct {
 	tb           testing.TB
 	addr, target string
@@ -93,8 +94,8 @@ func (p *Proxy) Forget() {
 	p.accepted, p.bytes = 0, [2]int64{}
 }
 
-// Cut ends all connections in order: both sides read what was forwarded before, then the end of the stream. New
-// connections are welcome.
+// Cut ends all connections in order: both sides read what was forwarded before, then the end of the
+// stream. New connections are welcome.
 func (p *Proxy) Cut() { p.endAll((*link).cut) }
 
 // Reset ends all connections with a TCP reset. New connections are welcome.
@@ -110,8 +111,8 @@ func (p *Proxy) Refuse() {
 	p.acceptor = nil
 }
 
-// Hang has new connections accepted, read from and never answered; those there are go on. A hung connection stays so
-// until Cut or Reset, even after Heal.
+// Hang has new connections accepted, read from and never answered; those there are go on. A hung
+// connection stays so until Cut or Reset, even after Heal.
 func (p *Proxy) Hang() {
 	p.mu.Lock()
 	p.hang = true
@@ -119,8 +120,9 @@ func (p *Proxy) Hang() {
 	p.listen()
 }
 
-// Stall holds all bytes in the given directions, or in both when none is given, and the ends of streams too, on
-// connections old and new, which stay up: a route has gone. Heal lets them flow again; nothing is lost.
+// Stall holds all bytes in the given directions, or in both when none is given, and the ends of
+// streams too, on connections old and new, which stay up: a route has gone. Heal lets them flow
+// again; nothing is lost.
 func (p *Proxy) Stall(directions ...Direction) {
 	if len(directions) == 0 {
 		directions = []Direction{ToTarget, ToClient}
@@ -134,16 +136,17 @@ func (p *Proxy) Stall(directions ...Direction) {
 	}
 }
 
-// Delay holds each read's worth of bytes, at most 32 KiB, for d in each direction. Small writes that follow each other
-// within d travel together.
+// Delay holds each read's worth of bytes, at most 32 KiB, for d in each direction. Small writes
+// that follow each other within d travel together.
 func (p *Proxy) Delay(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.delay = d
 }
 
-// CutAfter forwards exactly n more bytes in a direction, over all connections, and then cuts the one that carried the
-// last of them; with n = 0, the one that would carry the next. It happens once.
+// CutAfter forwards exactly n more bytes in a direction, over all connections, and then cuts the
+// one that carried the last of them; with n = 0, the one that would carry the next. It happens
+// once.
 func (p *Proxy) CutAfter(d Direction, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -34,7 +34,8 @@ func TestProxyForwardsAndCounts(t *testing.T) {
 
 // counts are connections accepted and open, and bytes to the target and to the client.
 func counts(p *zktest.Proxy) [4]int64 {
-	return [4]int64{int64(p.Accepted()), int64(p.Open()), p.Bytes(zktest.ToTarget), p.Bytes(zktest.ToClient)}
+	return [4]int64{int64(p.Accepted()), int64(p.Open()), p.Bytes(zktest.ToTarget),
+		p.Bytes(zktest.ToClient)}
 }
 
 func TestProxyPassesHalfCloseOn(t *testing.T) {
@@ -285,7 +286,9 @@ func TestProxyInFrontOfZooKeeper(t *testing.T) {
 	mustCreate(t, conn, "/kept", 0)
 	session := conn.SessionID()
 	proxy.Reset()
-	wait.True(t, "second connection", func() bool { return proxy.Accepted() >= 2 && readable(conn, "/kept") })
+	wait.True(t, "second connection", func() bool {
+		return proxy.Accepted() >= 2 && readable(conn, "/kept")
+	})
 	if want, have := session, conn.SessionID(); want != have {
 		t.Errorf("session: want %x, have %x", want, have)
 	}

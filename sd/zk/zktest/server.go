@@ -14,15 +14,16 @@ import (
 )
 
 const (
-	serveBound   = 30 * time.Second       // for a busy machine; a third of a second is usual
-	pollInterval = 10 * time.Millisecond  // between two looks at a starting server
-	stopBound    = 5 * time.Second        // from SIGTERM to SIGKILL
-	answerBound  = 250 * time.Millisecond // for srvr while starting: a half-started server accepts and says nothing
-	logTail      = 40                     // lines shown when a test fails
+	serveBound   = 30 * time.Second      // for a busy machine; a third of a second is usual
+	pollInterval = 10 * time.Millisecond // between two looks at a starting server
+	stopBound    = 5 * time.Second       // from SIGTERM to SIGKILL
+	// for srvr while starting: a half-started server accepts and says nothing
+	answerBound = 250 * time.Millisecond
+	logTail     = 40 // lines shown when a test fails
 )
 
-// A Server is one ZooKeeper, up or down. It is driven by one goroutine at a time; Addr, SecureAddr and the four letter
-// words may be used from any.
+// A Server is one ZooKeeper, up or down. It is driven by one goroutine at a time; Addr, SecureAddr
+// and the four letter words may be used from any.
 type Server struct {
 	install installation
 	dir     string
@@ -32,7 +33,8 @@ type Server struct {
 	process *process // the last one; nil before the first
 }
 
-// Addr is where clients connect, in clear text: a loopback address and port, the same after a restart.
+// Addr is where clients connect, in clear text: a loopback address and port, the same after a
+// restart.
 func (s *Server) Addr() string { return loopback(s.ports.client) }
 
 // SecureAddr is where clients connect with TLS; empty without the option [TLS].
@@ -43,7 +45,8 @@ func (s *Server) SecureAddr() string {
 	return loopback(s.ports.secure)
 }
 
-// DataDir holds snapshots and transaction logs. Copy it away and back, with the server down, to restore a backup.
+// DataDir holds snapshots and transaction logs. Copy it away and back, with the server down, to
+// restore a backup.
 func (s *Server) DataDir() string { return s.path("data") }
 
 // PID is the id of the JVM, for tools such as strace; 0 while the server is down.
@@ -59,8 +62,8 @@ func (s *Server) down() bool { return s.process == nil || s.process.exited() }
 
 func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
 
-// Kill ends the server as kill -9 does: sockets are closed by the kernel, nothing is said, nothing is written. A server
-// that is down already is left so.
+// Kill ends the server as kill -9 does: sockets are closed by the kernel, nothing is said, nothing
+// is written. A server that is down already is left so.
 func (s *Server) Kill(tb testing.TB) {
 	tb.Helper()
 	if !s.down() {
@@ -76,8 +79,9 @@ func (s *Server) Stop(tb testing.TB) {
 	}
 }
 
-// Freeze stops the server's execution: connections stay open, the kernel still accepts new ones, nobody answers. The
-// server's clock goes on, so on Thaw it finds that time has passed, and expires whoever missed it.
+// Freeze stops the server's execution: connections stay open, the kernel still accepts new ones,
+// nobody answers. The server's clock goes on, so on Thaw it finds that time has passed, and expires
+// whoever missed it.
 func (s *Server) Freeze(tb testing.TB) {
 	tb.Helper()
 	s.check(tb, "freeze", s.up(tb).freeze(stopBound))
@@ -89,8 +93,9 @@ func (s *Server) Thaw(tb testing.TB) {
 	s.check(tb, "thaw", s.up(tb).thaw())
 }
 
-// Restart kills the server when it is up, starts it on the same data and port, and returns once it serves. A member of
-// an ensemble whose quorum is missing never does: use Launch there, or [Ensemble.Restart].
+// Restart kills the server when it is up, starts it on the same data and port, and returns once it
+// serves. A member of an ensemble whose quorum is missing never does: use Launch there, or
+// [Ensemble.Restart].
 func (s *Server) Restart(tb testing.TB) {
 	tb.Helper()
 	s.Kill(tb)
@@ -129,7 +134,8 @@ func (s *Server) format() error {
 	return os.WriteFile(filepath.Join(s.DataDir(), "myid"), []byte(strconv.Itoa(s.id)), 0o600)
 }
 
-// launch runs the JVM with what makes it start fast and stay small: one compiler, one collector thread.
+// launch runs the JVM with what makes it start fast and stay small: one compiler, one collector
+// thread.
 func (s *Server) launch() error {
 	cmd := exec.Command(s.install.java,
 		"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",

@@ -148,7 +148,8 @@ func TestConfigOverrides(t *testing.T) {
 	}
 }
 
-// firstRead connects and waits for a byte, or for the server's refusal, which may come while still connecting.
+// firstRead connects and waits for a byte, or for the server's refusal, which may come while still
+// connecting.
 func firstRead(addr string) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {

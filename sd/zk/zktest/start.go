@@ -12,14 +12,15 @@ const startAttempts = 3
 
 var errExited = errors.New("exited before it served")
 
-// Start runs a server until the end of the test. It returns once the server serves, and skips the test where ZooKeeper
-// is not installed.
+// Start runs a server until the end of the test. It returns once the server serves, and skips the
+// test where ZooKeeper is not installed.
 func Start(tb testing.TB, options ...Option) *Server {
 	tb.Helper()
 	return start(tb, 1, newConfig(options))[0]
 }
 
-// start tries again when a server dies at birth: that is how a port taken by somebody else in the meantime shows.
+// start tries again when a server dies at birth: that is how a port taken by somebody else in the
+// meantime shows.
 func start(tb testing.TB, n int, c *config) []*Server {
 	tb.Helper()
 	install := needInstallation(tb, os.Getenv, "/usr/share/java")
@@ -43,7 +44,8 @@ func start(tb testing.TB, n int, c *config) []*Server {
 	return nil
 }
 
-// prepare gives each of n servers ports, a directory and a configuration file, and leaves them down.
+// prepare gives each of n servers ports, a directory and a configuration file, and leaves them
+// down.
 func prepare(tb testing.TB, install installation, n int, c *config) ([]*Server, error) {
 	free, err := freePorts(4 * n)
 	if err != nil {
@@ -61,7 +63,8 @@ func prepare(tb testing.TB, install installation, n int, c *config) ([]*Server, 
 		}
 		tb.Cleanup(func() { s.cleanup(tb) })
 		text := c.zooCfg(s.DataDir(), own, quorum)
-		if err := errors.Join(s.format(), os.WriteFile(s.path("zoo.cfg"), []byte(text), 0o600)); err != nil {
+		if err := errors.Join(s.format(), os.WriteFile(s.path("zoo.cfg"), []byte(text),
+			0o600)); err != nil {
 			return nil, err
 		}
 		servers = append(servers, s)
@@ -69,7 +72,8 @@ func prepare(tb testing.TB, install installation, n int, c *config) ([]*Server, 
 	return servers, nil
 }
 
-// launchAll starts every server before it awaits the first, since a member of a quorum does not serve alone.
+// launchAll starts every server before it awaits the first, since a member of a quorum does not
+// serve alone.
 func launchAll(servers []*Server) error {
 	for _, s := range servers {
 		if err := s.launch(); err != nil {

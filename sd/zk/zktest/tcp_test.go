@@ -17,7 +17,11 @@ const quiet = 50 * time.Millisecond
 
 func echo(conn *net.TCPConn) { io.Copy(conn, conn) }
 
-func echoProxy(t *testing.T) *zktest.Proxy { return zktest.NewProxy(t, transporttest.Serve(t, echo)) }
+func echoProxy(
+	t *testing.T,
+) *zktest.Proxy {
+	return zktest.NewProxy(t, transporttest.Serve(t, echo))
+}
 
 // dial connects with a deadline far beyond what any test needs.
 func dial(t *testing.T, addr string) *net.TCPConn {
