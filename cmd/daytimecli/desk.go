@@ -10,6 +10,7 @@ import (
 	"github.com/go-kit/log/level"
 
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/statelog"
 	"example.com/daytime/cmd/internal/steer"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
@@ -41,7 +42,7 @@ func (c *config) openDesk(ctx context.Context, stdio *shell.Stdio) (*desk, error
 	state := r.settle(ctx, c.timeout)
 	if state.Phase != sd.Live && !errors.Is(state.Err, sd.ErrNoDirectory) {
 		r.Close()
-		return nil, fmt.Errorf("%s: %s", c.sd, why(state))
+		return nil, fmt.Errorf("%s: %s", c.sd, statelog.Why(state))
 	}
 	return &desk{steer.Desk{Store: store, Fleet: r.Entries, Timeout: c.timeout,
 		DryRun: c.steer.dryRun, Force: c.steer.force}, r, stdio}, nil

@@ -92,7 +92,7 @@ func (c *config) findings(r report.Report) (string, error) {
 		if f.Severity != report.Error && f.Severity != report.Warning && !c.doctor.verbose {
 			continue
 		}
-		line, err := jsonLine(f)
+		line, err := shell.JSONLine(f)
 		if err != nil {
 			return "", fmt.Errorf("finding of %s: %w", f.Check, err)
 		}

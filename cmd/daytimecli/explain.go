@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/statelog"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
 )
@@ -41,7 +42,7 @@ func (c *config) explain(ctx context.Context, instance string, stdio *shell.Stdi
 	defer registry.Close()
 	state := registry.settle(ctx, c.timeout)
 	if state.Phase == sd.Unknown {
-		return fmt.Errorf("%s: %s", c.sd, why(state))
+		return fmt.Errorf("%s: %s", c.sd, statelog.Why(state))
 	}
 	entries, p := registry.Entries(), registry.Policy()
 	entry := policy.Entry{Instance: instance}

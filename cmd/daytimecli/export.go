@@ -4,24 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
-	"github.com/go-kit/log/level"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"example.com/daytime/cmd/internal/export"
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/statelog"
 	"example.com/daytime/sd"
 )
-
-const (
-	exportPause = time.Second     // at least, between two writes
-	exportRetry = 5 * time.Second // after a write that failed
-)
-
-// errTooFew is why a list is not written that --min does not allow.
-var errTooFew = errors.New("too few, nothing is written")
 
 // An exportConfig has the values of the flags of export.
 type exportConfig struct {
@@ -106,17 +97,22 @@ func (c *config) exportList(ctx context.Context, format export.Format, stdio *sh
 		return err
 	}
 	defer registry.Close()
-	e := &exporter{registry, format, c, stdio}
+	keeper := export.Keeper{
+		File: export.File{Path: c.export.file, Then: c.export.then}, Format: format, Min: c.export.min,
+		List: registry.servers, Logger: c.newLogger(stdio),
+	}
 	if c.export.watch {
 		registry.begin(ctx)
-		e.watch(ctx)
+		keeper.Watch(ctx, func(changed func()) (stop func()) {
+			return registry.Follow(func(sd.Change) { changed() })
+		})
 		return nil
 	}
 	state := registry.settle(ctx, c.timeout)
 	if state.Phase == sd.Unknown {
-		return fmt.Errorf("%s: %s", c.sd, why(state))
+		return fmt.Errorf("%s: %s", c.sd, statelog.Why(state))
 	}
-	if err := e.write(ctx); err != nil {
+	if err := c.exportOnce(ctx, keeper, stdio); err != nil {
 		return err
 	}
 	if state.Phase == sd.Stale {
@@ -125,67 +121,33 @@ func (c *config) exportList(ctx context.Context, format export.Format, stdio *sh
 	return nil
 }
 
-// An exporter writes the list of a registry.
-type exporter struct {
-	registry *registry
-	format   export.Format
-	config   *config
-	stdio    *shell.Stdio
+// exportOnce writes the list to its file, or to stdout.
+func (c *config) exportOnce(ctx context.Context, keeper export.Keeper, stdio *shell.Stdio) error {
+	if c.export.file != "" {
+		err := keeper.Write(ctx)
+		return c.named(err)
+	}
+	text, _, err := keeper.Text()
+	if err != nil {
+		return c.named(err)
+	}
+	return quiet(put(stdio.Out, text))
 }
 
-// write writes the list as it is now.
-func (e *exporter) write(ctx context.Context) error {
-	rows := e.registry.rows()
-	if have, want := len(rows), e.config.export.min; have < want {
-		return fmt.Errorf("%s: %d registered, want %d: %w", e.config.sd, have, want, errTooFew)
-	}
-	servers := make([]export.Server, len(rows))
-	for i, r := range rows {
-		servers[i] = export.Server{Instance: r.Instance, Weight: r.effective.Weight, Zone: r.effective.Zone,
-			Tags: r.Attributes.Tags, Drained: r.effective.Drained}
-	}
-	text, err := e.format(servers)
-	if err != nil {
-		return err
-	}
-	if e.config.export.file == "" {
-		return quiet(put(e.stdio.Out, text))
-	}
-	file := export.File{Path: e.config.export.file, Then: e.config.export.then}
-	changed, err := file.Write(ctx, text)
-	if changed {
-		logger := level.Info(e.config.newLogger(e.stdio))
-		logger.Log("msg", "written", "file", file.Path, "servers", len(rows))
+// named is an error about the list with the registry's name.
+func (c *config) named(err error) error {
+	if errors.Is(err, export.ErrTooFew) {
+		return fmt.Errorf("%s: %w", c.sd, err)
 	}
 	return err
 }
 
-// watch writes the list whenever it has changed. A write that failed is tried again.
-func (e *exporter) watch(ctx context.Context) {
-	changed := make(chan struct{}, 1)
-	stop := e.registry.Follow(func(sd.Change) {
-		select {
-		case changed <- struct{}{}:
-		default: // the list is read when that one is taken
-		}
-	})
-	defer stop()
-	retry := time.NewTimer(exportRetry) // the first time, there is nothing to write yet, or nothing to do
-	retry.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-		case <-retry.C:
-		}
-		retry.Stop()
-		if err := e.write(ctx); err != nil && ctx.Err() == nil {
-			level.Warn(e.config.newLogger(e.stdio)).Log("msg", "not exported", "err", err)
-			if !errors.Is(err, errTooFew) {
-				retry.Reset(exportRetry)
-			}
-		}
-		waitUntil(ctx, time.Now().Add(exportPause))
+// servers are all servers, as they are exported.
+func (r *registry) servers() []export.Server {
+	var servers []export.Server
+	for _, row := range r.rows() {
+		servers = append(servers, export.Server{Instance: row.Instance, Weight: row.Effective.Weight,
+			Zone: row.Effective.Zone, Tags: row.Attributes.Tags, Drained: row.Effective.Drained})
 	}
+	return servers
 }

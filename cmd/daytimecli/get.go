@@ -4,14 +4,15 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"sync"
 	"syscall"
 	"time"
 
 	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 
+	"example.com/daytime/cmd/internal/load"
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/statelog"
 	"example.com/daytime/cmd/internal/telemetry"
 	"example.com/daytime/endpoint"
 	"example.com/daytime/sd/lb"
@@ -20,8 +21,7 @@ import (
 )
 
 const (
-	maxInFlight      = 1000 // requests at a time; more wait for their turn
-	hedgeRatio       = 0.1  // of the requests may be asked twice
+	hedgeRatio       = 0.1 // of the requests may be asked twice
 	progressInterval = 500 * time.Millisecond
 )
 
@@ -48,20 +48,25 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	ctx, stop := stdio.WithReader(ctx)
 	defer stop()
 	registry.begin(ctx)
-	notice := newEmptyNotice(registry)
-	defer notice.stop()
+	notice := statelog.NewNotice(registry, registry.states, registry.logger)
+	defer notice.Stop()
 	logger := c.newLogger(stdio)
 	factory := transport.Factory(options...)
-	pool := lb.NewPool(registry, factory, kitlog.With(memberLog{stdio}, "sd", c.sd),
+	pool := lb.NewPool(registry, factory, kitlog.With(statelog.Members(stdio), "sd", c.sd),
 		c.exporter.Pool())
 	defer pool.Close()
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	a := asker{c, endpoint.Set{DaytimeEndpoint: lb.Retry(pool, picker, c.retryOptions()...)}}
-	r := &runner{c, stdio, logger, notice, pool, newTally(c.concurrency > 0), cancel}
-	r.take(ctx, a.ask(ctx))
+	r := &runner{c, stdio, logger, notice, pool, load.NewTally(c.concurrency > 0), cancel}
+	r.take(ctx, c.plan().Run(ctx, a.request))
 	return r.conclude(context.Cause(ctx))
+}
+
+// plan is when requests begin.
+func (c *config) plan() load.Plan {
+	return load.Plan{Count: c.count, Interval: c.interval, Duration: c.duration, AtOnce: c.concurrency}
 }
 
 // A runner takes the results of the requests.
@@ -69,14 +74,14 @@ type runner struct {
 	*config
 	stdio  *shell.Stdio
 	logger kitlog.Logger
-	notice *emptyNotice
+	notice *statelog.Notice
 	pool   *lb.Pool
-	tally  *tally
+	tally  *load.Tally
 	cancel context.CancelCauseFunc // ends the requests
 }
 
 // take counts and prints results until there are no more. SIGUSR1 has it print the summary so far.
-func (r *runner) take(ctx context.Context, results <-chan result) {
+func (r *runner) take(ctx context.Context, results <-chan load.Result) {
 	signals, stop := shell.NotifySummary()
 	defer stop()
 	ticker := time.NewTicker(progressInterval)
@@ -90,37 +95,37 @@ func (r *runner) take(ctx context.Context, results <-chan result) {
 			}
 			r.add(ctx, result)
 		case <-signals:
-			r.stdio.Print(r.tally.summary(r.pool.Stats(), r.stdio.ErrWidth()))
+			r.stdio.Print(r.tally.Summary(r.pool.Stats(), r.stdio.ErrWidth()))
 		case <-ticker.C:
-			if r.tally.load && !r.stdio.Quiet() {
-				r.stdio.Status(r.tally.progress())
+			if r.concurrency > 0 && !r.stdio.Quiet() {
+				r.stdio.Status(r.tally.Progress())
 			}
 		}
 	}
 }
 
 // add counts and prints a result.
-func (r *runner) add(ctx context.Context, result result) {
-	if result.err != nil && ctx.Err() != nil {
-		r.tally.givenUp++ // by us, which says nothing about the servers
+func (r *runner) add(ctx context.Context, result load.Result) {
+	if result.Err != nil && ctx.Err() != nil {
+		r.tally.GiveUp() // by us, which says nothing about the servers
 		return
 	}
-	r.tally.add(result)
+	r.tally.Add(result)
 	var told error // what the log says of it, unless that was said already
-	if result.err != nil {
-		told = r.notice.explain(result.err)
+	if result.Err != nil {
+		told = r.notice.Explain(result.Err)
 		if r.stdio.Level() == "error" || r.output == "json" {
-			told = cmp.Or(told, result.err) // where no warning is seen
+			told = cmp.Or(told, result.Err) // where no warning is seen
 		}
 	}
 	if r.output == "json" {
-		result.err = told
+		result.Err = told
 	}
 	if err := r.print(r.stdio.Out, result); err != nil {
 		r.cancel(err)
 	}
 	if told != nil && r.output == "text" {
-		level.Error(r.logger).Log("msg", "request failed", "seq", result.seq, "err", told)
+		level.Error(r.logger).Log("msg", "request failed", "seq", result.Seq, "err", told)
 	}
 }
 
@@ -128,13 +133,13 @@ func (r *runner) add(ctx context.Context, result result) {
 // failure, and wants no summary either.
 func (r *runner) conclude(cause error) error {
 	if !errors.Is(cause, syscall.EPIPE) && !r.stdio.Quiet() {
-		r.stdio.Print(r.tally.summary(r.pool.Stats(), r.stdio.ErrWidth()))
+		r.stdio.Print(r.tally.Summary(r.pool.Stats(), r.stdio.ErrWidth()))
 	}
 	var failed writeError
 	switch {
 	case errors.As(cause, &failed) && quiet(cause) != nil:
 		return cause
-	case r.tally.failed > 0 || r.tally.answered == 0 && !errors.Is(cause, syscall.EPIPE):
+	case r.tally.Failed() > 0 || r.tally.Answered() == 0 && !errors.Is(cause, syscall.EPIPE):
 		return shell.ErrReported
 	}
 	return nil
@@ -189,83 +194,8 @@ type asker struct {
 	service service.Service
 }
 
-// A result is the outcome of a request.
-type result struct {
-	seq    int       // from 1
-	begin  time.Time // of the request
-	server string    // that answered
-	reply  string
-	err    error
-	took   time.Duration // for all attempts together
-	tries  []lb.Try
-}
-
-// ask starts a request every interval, for as long as --duration says, and returns their results as
-// they come. A slow request does not delay the next one: up to inFlight overlap. Starts that were
-// missed, because the process was stopped for instance, are not made up for. When ctx is done no
-// further request is started, and those under way are given up. The caller must receive until the
-// channel is closed, which is when ask's goroutines have ended.
-func (a asker) ask(ctx context.Context) <-chan result {
-	results := make(chan result)
-	slots := make(chan struct{}, a.inFlight())
-	starting, stop := context.WithCancel(ctx)
-	if a.duration > 0 {
-		starting, stop = context.WithTimeout(ctx, a.duration)
-	}
-	go func() {
-		defer close(results)
-		defer stop()
-		var requests sync.WaitGroup
-		defer requests.Wait()
-		next := time.Now()
-		for seq := 1; (a.count == 0 || seq <= a.count) && waitUntil(starting, next); seq++ {
-			select {
-			case slots <- struct{}{}:
-			case <-starting.Done():
-				return
-			}
-			requests.Go(func() {
-				results <- a.request(ctx, seq)
-				<-slots
-			})
-			next = latest(next.Add(a.interval), time.Now())
-		}
-	}()
-	return results
-}
-
-// inFlight is how many requests may be under way at a time. Each takes a file descriptor, or two
-// when its first server is slow.
-func (c *config) inFlight() int {
-	switch {
-	case c.concurrency > 0:
-		return c.concurrency
-	case c.interval == 0:
-		return 1
-	}
-	return min(maxInFlight, max(transport.DefaultMaxConns(1)/2, 1))
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-// waitUntil waits for a time, and reports whether it came before the end of ctx.
-func waitUntil(ctx context.Context, t time.Time) bool {
-	timer := time.NewTimer(time.Until(t))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return ctx.Err() == nil
-}
-
 // request makes one request, with as many attempts as it takes.
-func (a asker) request(ctx context.Context, seq int) result {
+func (a asker) request(ctx context.Context, seq int) load.Result {
 	if a.hashKey != "" {
 		ctx = lb.WithKey(ctx, a.hashKey)
 	}
@@ -273,5 +203,6 @@ func (a asker) request(ctx context.Context, seq int) result {
 	ctx, tries := lb.WithTries(ctx)
 	begin := time.Now()
 	reply, err := a.service.Daytime(ctx)
-	return result{seq, begin, trace.Instance, reply, err, time.Since(begin), *tries}
+	return load.Result{Seq: seq, Begin: begin, Server: trace.Instance, Reply: reply, Err: err,
+		Took: time.Since(begin), Tries: *tries}
 }

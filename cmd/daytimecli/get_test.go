@@ -45,7 +45,10 @@ type object struct {
 	Error    string
 	MS       float64
 	Attempts int
-	Tries    []attempt
+	Tries    []struct {
+		Server, Error string
+		MS            float64
+	}
 }
 
 func objects(t *testing.T, stdout string) (list []object) {

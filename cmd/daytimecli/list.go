@@ -3,18 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-kit/log/level"
 
+	"example.com/daytime/cmd/internal/listing"
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/statelog"
 	"example.com/daytime/sd"
 )
-
-// stampLayout is RFC 3339 with milliseconds, of one width.
-const stampLayout = "2006-01-02T15:04:05.000Z07:00"
 
 // list prints the servers once. A list that the registry did not confirm is printed, too, but is no
 // success; nor is one in which nobody can be dialled, or that is shorter than --min.
@@ -30,22 +27,26 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	defer registry.Close()
 	state := registry.settle(ctx, c.timeout)
 	if state.Phase == sd.Unknown {
-		return fmt.Errorf("%s: %s", c.sd, why(state))
+		return fmt.Errorf("%s: %s", c.sd, statelog.Why(state))
 	}
 	rows := registry.rows()
 	if len(rows) == 0 && registry.Rejected() > 0 {
 		return fmt.Errorf("%s: nobody is registered: %s", c.sd, registry.leftOut())
 	}
 	if c.list.check {
-		checkRows(ctx, rows, options)
+		listing.Check(ctx, rows, options)
 	}
-	if err := c.printRows(stdio, rows); err != nil {
+	text, err := listing.Text(rows, c.list.output, stdio.OutWidth())
+	if err != nil {
+		return err
+	}
+	if err := put(stdio.Out, text); err != nil {
 		return quiet(err)
 	}
 	logger := c.newLogger(stdio)
 	switch {
 	case len(rows) == 0:
-		level.Warn(logger).Log("msg", nobodyNow)
+		level.Warn(logger).Log("msg", statelog.Nobody)
 	case registry.Rejected() > 0:
 		level.Warn(logger).Log("msg", registry.leftOut())
 	}
@@ -56,10 +57,10 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 }
 
 // judge is the error of a list that has not what --min and --check want.
-func (c *config) judge(rows []row) error {
+func (c *config) judge(rows []listing.Row) error {
 	unreachable := 0
 	for _, r := range rows {
-		if r.check != nil && r.check.Err != nil {
+		if r.Check != nil && r.Check.Err != nil {
 			unreachable++
 		}
 	}
@@ -67,7 +68,7 @@ func (c *config) judge(rows []row) error {
 	case len(rows) < c.list.min:
 		return fmt.Errorf("%s: %d registered, want %d at least", c.sd, len(rows), c.list.min)
 	case unreachable > 0:
-		return fmt.Errorf("%s: no answer from %d of %s", c.sd, unreachable, count(len(rows), "server"))
+		return fmt.Errorf("%s: no answer from %d of %s", c.sd, unreachable, shell.Count(len(rows), "server"))
 	}
 	return nil
 }
@@ -82,12 +83,12 @@ func watch(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	ctx, cancel := stdio.WithReader(ctx)
 	defer cancel()
 	registry.begin(ctx)
-	notice := newEmptyNotice(registry)
-	defer notice.stop()
+	notice := statelog.NewNotice(registry, registry.states, registry.logger)
+	defer notice.Stop()
 	output := c.changes
 	broken := make(chan error, 1) // holds the first error
 	stop := registry.Follow(func(c sd.Change) {
-		if err := put(stdio.Out, changes(output, time.Now(), c)); err != nil {
+		if err := put(stdio.Out, listing.Changes(output, time.Now(), c)); err != nil {
 			select {
 			case broken <- err:
 			default:
@@ -104,35 +105,12 @@ func watch(ctx context.Context, c *config, stdio *shell.Stdio) error {
 		case err := <-broken:
 			return quiet(err)
 		case <-late.C:
-			notice.look(registry.State())
+			notice.Look(registry.State())
 		}
 	}
 }
 
-// changes is a line for each instance that left or joined: text, or an object in JSON. Those that left
-// come first: an address that changes hands leaves before it joins.
-func changes(output string, now time.Time, c sd.Change) string {
-	var b strings.Builder
-	stamp := now.UTC().Format(stampLayout)
-	for _, instance := range slices.Sorted(slices.Values(c.Down)) {
-		withdrew := slices.Contains(c.Withdrew, instance)
-		b.WriteString(changeLine(output, stamp, "leave", instance, withdrew))
-	}
-	for _, instance := range slices.Sorted(slices.Values(c.Up)) {
-		b.WriteString(changeLine(output, stamp, "join", instance, false))
-	}
-	return b.String()
-}
-
-func changeLine(output, stamp, event, instance string, withdrew bool) string {
-	if output != "json" {
-		return fmt.Sprintf("%s %s %s\n", stamp, event, instance)
-	}
-	line, _ := jsonLine(struct { // which can always be encoded
-		Time     string `json:"time"`
-		Event    string `json:"event"`
-		Instance string `json:"instance"`
-		Withdrew bool   `json:"withdrew"` // left on purpose, as far as is known
-	}{stamp, event, instance, withdrew})
-	return line
+// rows is the whole set, sorted, as the policy treats it now.
+func (r *registry) rows() []listing.Row {
+	return listing.Rows(r.Policy().Document, r.Entries(), time.Now())
 }

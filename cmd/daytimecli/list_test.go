@@ -8,7 +8,7 @@ import (
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
-	"example.com/daytime/sd"
+	"example.com/daytime/cmd/internal/statelog"
 	"example.com/daytime/transport/transporttest"
 )
 
@@ -109,25 +109,10 @@ func TestWatchSaysThatNobodyIsThere(t *testing.T) {
 	if err := registry.Create("/go_servers", nil, 0); err != nil {
 		t.Fatal(err)
 	}
-	p.Stderr.Await(t, nobodyNow, 1)
+	p.Stderr.Await(t, statelog.Nobody, 1)
 	p.Interrupt(nil)
 	if stdout, _ := p.Finish(t, shell.ExitOK); stdout != "" {
 		t.Errorf("want nothing, have %q", stdout)
-	}
-}
-
-func TestChanges(t *testing.T) {
-	noon := time.Date(2026, 2, 22, 13, 0, 0, 5e6, time.FixedZone("CET", 3600))
-	change := sd.Change{Up: []string{"b", "a"}, Down: []string{"d", "c"}, Withdrew: []string{"c"}}
-	want := "2026-02-22T12:00:00.005Z leave c\n2026-02-22T12:00:00.005Z leave d\n" +
-		"2026-02-22T12:00:00.005Z join a\n2026-02-22T12:00:00.005Z join b\n"
-	if have := changes("text", noon, change); want != have {
-		t.Errorf("want %q, have %q", want, have)
-	}
-	want = `{"time":"2026-02-22T12:00:00.005Z","event":"leave","instance":"c","withdrew":true}` + "\n" +
-		`{"time":"2026-02-22T12:00:00.005Z","event":"leave","instance":"d","withdrew":false}` + "\n"
-	if have := changes("json", noon, sd.Change{Down: change.Down, Withdrew: change.Withdrew}); want != have {
-		t.Errorf("want %q, have %q", want, have)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/go-kit/log/level"
 
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/statelog"
 	"example.com/daytime/cmd/internal/telemetry"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/dns"
@@ -27,8 +28,8 @@ type registry struct {
 	backend  sd.Backend
 	target   sd.Target
 	snapshot string
-	logger   kitlog.Logger // of its messages for the operator: see stateLog
-	states   *stateLog
+	logger   kitlog.Logger // of its messages for the operator: see package statelog
+	states   *statelog.Log
 }
 
 // schemes are the kinds of registry that the program knows, which report to e.
@@ -55,10 +56,10 @@ func (c *config) open(stdio *shell.Stdio, muted, namesTold bool) (*registry, err
 	if b, ok := backend.(interface{ Target() sd.Target }); ok {
 		target = b.Target() // in full, which the snapshot is known by
 	}
-	r := &registry{backend: backend, target: target, snapshot: c.snapshot, states: newStateLog(stdio)}
+	r := &registry{backend: backend, target: target, snapshot: c.snapshot,
+		states: statelog.New(stdio, !namesTold)}
 	r.logger = kitlog.With(r.states, "sd", c.sd)
-	r.states.mute(muted)
-	r.states.namesTold = namesTold
+	r.states.Mute(muted)
 	r.Instancer = sd.NewInstancer(backend, r.logger, sd.Snapshot(c.snapshot, target), sd.FollowPolicy(),
 		c.exporter.Instancer(""))
 	return r, nil
@@ -79,6 +80,11 @@ func (c *config) checkSnapshot(target sd.Target) error {
 	return errors.New(strings.TrimPrefix(err.Error(), "sd: snapshot ")) // as the flag's name says
 }
 
+// newLogger returns the logger of every command. Its lines name the registry they are about.
+func (c *config) newLogger(stdio *shell.Stdio) kitlog.Logger {
+	return kitlog.With(stdio.Logger(), "sd", c.sd)
+}
+
 // Close writes the snapshot, among other things.
 func (r *registry) Close() {
 	r.Stop()
@@ -92,10 +98,10 @@ func (r *registry) begin(ctx context.Context) {
 		return
 	}
 	state := r.settle(ctx, startupGrace)
-	r.states.mute(false)
+	r.states.Mute(false)
 	r.tell(state)
 	if now := r.State(); now.Phase != state.Phase {
-		r.tell(now) // it changed before tell, where a stateLog has not seen the warning yet
+		r.tell(now) // it changed before tell, where a Log has not seen the warning yet
 	}
 }
 
@@ -103,11 +109,11 @@ func (r *registry) begin(ctx context.Context) {
 func (r *registry) tell(s sd.State) {
 	switch {
 	case s.Phase == sd.Live:
-		level.Info(r.logger).Log("msg", statePrefix+string(sd.Live))
+		level.Info(r.logger).Log("msg", statelog.StatePrefix+string(sd.Live))
 	case s.Phase == sd.Stale:
-		level.Warn(r.logger).Log("msg", statePrefix+string(sd.Stale)+": "+r.age(s), "err", s.Err)
+		level.Warn(r.logger).Log("msg", statelog.StatePrefix+string(sd.Stale)+": "+r.age(s), "err", s.Err)
 	case s.Err != nil:
-		level.Warn(r.logger).Log("msg", statePrefix+string(sd.Unknown), "err", s.Err)
+		level.Warn(r.logger).Log("msg", statelog.StatePrefix+string(sd.Unknown), "err", s.Err)
 	}
 }
 
@@ -128,18 +134,6 @@ func (r *registry) age(stale sd.State) string {
 	return fmt.Sprintf("the list is from %s, %v old", r.snapshot, old)
 }
 
-// why explains a set that is not known.
-func why(s sd.State) string {
-	switch {
-	case s.Err == nil:
-		return "no answer yet"
-	case errors.Is(s.Err, sd.ErrNoDirectory):
-		return s.Err.Error()
-	default:
-		return fmt.Sprintf("cannot be read: %v", s.Err)
-	}
-}
-
 // maxStrangers is how many names a line shows that are no instances.
 const maxStrangers = 3
 
@@ -151,7 +145,7 @@ func (r *registry) leftOut() string {
 	for i := range shown {
 		shown[i] = fmt.Sprintf("%.64q", names[i])
 	}
-	text := fmt.Sprintf("left out %s that cannot be dialled: %s", count(n, "name"), strings.Join(shown, ", "))
+	text := fmt.Sprintf("left out %s that cannot be dialled: %s", shell.Count(n, "name"), strings.Join(shown, ", "))
 	if more := n - len(shown); more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
+	"example.com/daytime/cmd/internal/statelog"
 	"example.com/daytime/sd/zk/zkdev"
 	"example.com/daytime/transport/transporttest"
 )
@@ -21,14 +22,14 @@ func TestNobodyIsRegistered(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Stdout.Await(t, addr, 3)
-	p.Stderr.Await(t, somebody, 1)
-	if have := strings.Count(p.Stderr.String(), nobodyNow); have != 1 {
+	p.Stderr.Await(t, "somebody is registered", 1)
+	if have := strings.Count(p.Stderr.String(), statelog.Nobody); have != 1 {
 		t.Errorf("want it said once so far, have %d times:\n%s", have, p.Stderr)
 	}
 	if err := registry.Delete("/go_servers/" + addr); err != nil {
 		t.Fatal(err)
 	}
-	p.Stderr.Await(t, nobodyNow, 2)
+	p.Stderr.Await(t, statelog.Nobody, 2)
 	p.Interrupt(nil)
 	p.Exit(t)
 }
@@ -37,7 +38,7 @@ func TestNobodyAnswersWithinTheTimeout(t *testing.T) {
 	for _, test := range []struct {
 		exists bool
 		want   string
-	}{{true, nobodyNow}, {false, "there is no directory"}} {
+	}{{true, statelog.Nobody}, {false, "there is no directory"}} {
 		_, url := shelltest.StartRegistry(t, test.exists)
 		stdout, stderr := try(t, shell.ExitFailure, "--sd", url, "-n", "3", "-i", "10ms", "--timeout", "100ms", "-o", "json")
 		for _, o := range objects(t, stdout) {

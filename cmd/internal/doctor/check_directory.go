@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"example.com/daytime/cmd/internal/doctor/report"
+	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd/policy"
 	"example.com/daytime/sd/zk/session"
 )
@@ -32,7 +32,7 @@ func (z *zookeeper) checkDirectory() {
 		z.denied(d.listErr)
 		return
 	}
-	z.Fine("directory", d.path, "%s", "there, with "+report.Count(len(z.nodes), "node"))
+	z.Fine("directory", d.path, "%s", "there, with "+shell.Count(len(z.nodes), "node"))
 	z.checkACL()
 	z.checkData()
 	if len(z.nodes) == 0 {
@@ -231,7 +231,7 @@ func (d *diagnosis) checkSuspended(subject string, version int64, document polic
 				"are ignored")
 	default:
 		d.Fine("policy", subject, "version %d, %s in force, %d of %s drained", version,
-			report.Count(inForce(document, now), "line"), drained, report.Count(len(fleet),
+			shell.Count(inForce(document, now), "line"), drained, shell.Count(len(fleet),
 				"server"))
 	}
 }

@@ -12,9 +12,9 @@ import (
 	"syscall"
 	"time"
 
-	"example.com/daytime/cmd/internal/doctor/report"
 	"example.com/daytime/cmd/internal/doctor/words"
 	"example.com/daytime/cmd/internal/probe"
+	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd/zk/session"
 )
 
@@ -178,7 +178,7 @@ func roles(modes map[string][]string) string {
 	text := ""
 	for _, mode := range []string{"leader", "follower", "observer"} {
 		if n := len(modes[mode]); n > 0 {
-			text += fmt.Sprintf(", %s", report.Count(n, mode))
+			text += fmt.Sprintf(", %s", shell.Count(n, mode))
 		}
 	}
 	return text

@@ -11,7 +11,7 @@ import (
 	"errors"
 
 	"example.com/daytime/cmd/internal/doctor/host"
-	"example.com/daytime/cmd/internal/doctor/report"
+	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd/zk/session"
 )
 
@@ -33,7 +33,7 @@ func (z *zookeeper) checkNodes() {
 		}
 	}
 	if left > 0 {
-		z.Fine("name", z.path, "%s left while they were looked at", report.Count(left, "node"))
+		z.Fine("name", z.path, "%s left while they were looked at", shell.Count(left, "node"))
 	}
 	z.checkAddresses(z.onLoopback())
 	z.checkProcesses()

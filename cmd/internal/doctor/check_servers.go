@@ -9,6 +9,7 @@ import (
 
 	"example.com/daytime/cmd/internal/doctor/report"
 	"example.com/daytime/cmd/internal/probe"
+	"example.com/daytime/cmd/internal/shell"
 )
 
 // checkServers tells what the servers said themselves.
@@ -30,11 +31,11 @@ func (d *diagnosis) checkServers() {
 	}
 	if unasked > 0 {
 		d.Unchecked("answer", fmt.Sprintf("%s could not be asked by this host",
-			report.Count(unasked, "server")))
+			shell.Count(unasked, "server")))
 	}
 	if len(answered) > 0 {
 		d.Fine("answer", "", "%d of %s %s the time, in %v to %v", len(answered),
-			report.Count(len(nodes), "server"), verb(len(answered),
+			shell.Count(len(nodes), "server"), verb(len(answered),
 				"tell"), probe.Round(slices.MinFunc(answered,
 				byTime).answer.Took), probe.Round(slices.MaxFunc(answered, byTime).answer.Took))
 	}
@@ -189,7 +190,7 @@ func (d *diagnosis) checkClocks(nodes []*node) {
 		}
 	}
 	if !d.Has("clock") {
-		d.Fine("clock", "", "%s within %v of this host's", report.Count(len(known), "clock"),
+		d.Fine("clock", "", "%s within %v of this host's", shell.Count(len(known), "clock"),
 			probe.Round(max(-least, most)))
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"example.com/daytime/cmd/internal/doctor/report"
 	"example.com/daytime/cmd/internal/probe"
+	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
 )
 
@@ -38,7 +39,7 @@ func (d *diagnosis) other(ctx context.Context) {
 		return
 	}
 	d.Fine("directory", d.Registry, "%s", "it can be read, with "+
-		""+report.Count(len(instancer.Instances()), "instance"))
+		""+shell.Count(len(instancer.Instances()), "instance"))
 	d.Unchecked("acl", "is not known of "+scheme+"://")
 	for _, e := range instancer.Entries() {
 		n := &node{name: e.Instance, at: netip.MustParseAddrPort(e.Instance)}

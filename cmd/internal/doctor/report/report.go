@@ -131,11 +131,3 @@ func (r Report) Has(check string) bool {
 func (r Report) Failed(strict bool) bool {
 	return r.Count(Error) > 0 || strict && r.Count(Warning) > 0
 }
-
-// Count is n with its noun, which has no plural but that with s.
-func Count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
-}

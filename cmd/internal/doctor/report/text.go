@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"example.com/daytime/cmd/internal/probe"
+	"example.com/daytime/cmd/internal/shell"
 )
 
 const (
@@ -46,8 +47,8 @@ func (r Report) summary() string {
 	if r.Failed(false) {
 		verdict = "not healthy"
 	}
-	return fmt.Sprintf("%s: %s, %s; %s, in %v", verdict, Count(r.Count(Error), "error"),
-		Count(r.Count(Warning), "warning"), Count(r.Servers, "server"), probe.Round(r.Took))
+	return fmt.Sprintf("%s: %s, %s; %s, in %v", verdict, shell.Count(r.Count(Error), "error"),
+		shell.Count(r.Count(Warning), "warning"), shell.Count(r.Servers, "server"), probe.Round(r.Took))
 }
 
 // groups are the findings of an area; those that are alike in all but subject and details stand

@@ -1,4 +1,11 @@
-package main
+// Package listing shows who is registered: a line or an object a server, as the policy treats it, and
+// a line for each change.
+//
+//	rows := listing.Rows(document, entries, time.Now())
+//	text, err := listing.Text(rows, "table", 80)
+//
+// What a server says of itself is untrusted: it is made printable.
+package listing
 
 import (
 	"cmp"
@@ -9,31 +16,29 @@ import (
 	"strings"
 	"time"
 
+	"example.com/daytime/cmd/internal/load"
 	"example.com/daytime/cmd/internal/probe"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd/policy"
 	"example.com/daytime/transport"
 )
 
-// A row is one server of a list: what it says of itself, and what the policy makes of it.
-type row struct {
+// A Row is one server of a list: what it says of itself, and what the policy makes of it.
+type Row struct {
 	policy.Entry
-	effective policy.Effective
-	drain     policy.Rule   // that drains it, if one does
-	check     *probe.Answer // nil without --check
+	Effective policy.Effective
+	Drain     policy.Rule   // that drains it, if one does
+	Check     *probe.Answer // nil if it was not asked
 }
 
-// rows is the whole set, sorted, as the policy treats it now.
-func (r *registry) rows() []row { return rowsOf(r.Policy().Document, r.Entries(), time.Now()) }
-
-// rowsOf are entries as a policy treats them at now.
-func rowsOf(document policy.Document, entries []policy.Entry, now time.Time) (rows []row) {
+// Rows are entries as a policy treats them at now.
+func Rows(document policy.Document, entries []policy.Entry, now time.Time) (rows []Row) {
 	compiled := document.Compile(now)
 	for _, e := range entries {
-		row := row{Entry: e, effective: compiled.Effective(e)}
+		row := Row{Entry: e, Effective: compiled.Effective(e)}
 		for _, verb := range []policy.Verb{policy.Withdraw, policy.Drain} {
 			if rule, ok := compiled.Deciding(e, verb); ok {
-				row.drain = rule
+				row.Drain = rule
 			}
 		}
 		rows = append(rows, row)
@@ -44,65 +49,66 @@ func rowsOf(document policy.Document, entries []policy.Entry, now time.Time) (ro
 // maxChecking is how many servers are asked at a time.
 const maxChecking = 50
 
-// checkRows has every server checked.
-func checkRows(ctx context.Context, rows []row, options []transport.ClientOption) {
+// Check has every server asked.
+func Check(ctx context.Context, rows []Row, options []transport.ClientOption) {
 	var instances []string
 	for _, r := range rows {
 		instances = append(instances, r.Instance)
 	}
 	checks := probe.All(ctx, instances, maxChecking, options...)
 	for i := range rows {
-		rows[i].check = &checks[i]
+		rows[i].Check = &checks[i]
 	}
 }
 
-// printRows prints a list in the form of --output.
-func (c *config) printRows(stdio *shell.Stdio, rows []row) error {
+// Text is a list in one of the forms name, table, wide and json, at most width columns wide; 0 is no
+// limit. An empty list is an empty text.
+func Text(rows []Row, form string, width int) (string, error) {
 	var b strings.Builder
 	switch {
 	case len(rows) == 0:
-	case c.list.output == "json":
+	case form == "json":
 		for _, r := range rows {
 			line, err := r.json()
 			if err != nil {
-				return err
+				return "", err
 			}
 			b.WriteString(line)
 		}
-	case c.list.output == "table" || c.list.output == "wide":
-		b.WriteString(shell.Table(tableOf(rows, c.list.output == "wide"), stdio.OutWidth()))
+	case form == "table" || form == "wide":
+		b.WriteString(shell.Table(tableOf(rows, form == "wide"), width))
 	default:
 		for _, r := range rows {
 			b.WriteString(r.Instance + "\n")
 		}
 	}
-	return put(stdio.Out, b.String())
+	return b.String(), nil
 }
 
 // tableOf has the columns of -o table, or those of -o wide.
-func tableOf(rows []row, wide bool) (columns []shell.Column) {
-	add := func(head string, spare int, cell func(row) string) {
+func tableOf(rows []Row, wide bool) (columns []shell.Column) {
+	add := func(head string, spare int, cell func(Row) string) {
 		column := shell.Column{Head: head, Spare: spare, Left: true}
 		for _, r := range rows {
 			column.Cells = append(column.Cells, cmp.Or(transport.Printable(cell(r)), "-"))
 		}
 		columns = append(columns, column)
 	}
-	add("server", 0, func(r row) string { return r.Instance })
-	add("weight", 2, func(r row) string { return strconv.Itoa(r.effective.Weight) })
-	add("zone", 3, func(r row) string { return r.effective.Zone })
-	add("drained", 1, row.drained)
+	add("server", 0, func(r Row) string { return r.Instance })
+	add("weight", 2, func(r Row) string { return strconv.Itoa(r.Effective.Weight) })
+	add("zone", 3, func(r Row) string { return r.Effective.Zone })
+	add("drained", 1, Row.drained)
 	if wide {
-		add("until", 6, func(r row) string { return stamp(r.drain.Until) })
-		add("by", 5, func(r row) string { return r.drain.By })
-		add("reason", 4, func(r row) string { return r.drain.Reason })
-		add("tags", 8, func(r row) string { return tagsText(r.Attributes.Tags) })
-		add("since", 7, func(r row) string { return stamp(r.Attributes.Since) })
+		add("until", 6, func(r Row) string { return stamp(r.Drain.Until) })
+		add("by", 5, func(r Row) string { return r.Drain.By })
+		add("reason", 4, func(r Row) string { return r.Drain.Reason })
+		add("tags", 8, func(r Row) string { return tagsText(r.Attributes.Tags) })
+		add("since", 7, func(r Row) string { return stamp(r.Attributes.Since) })
 	}
-	if rows[0].check != nil {
-		add("answers", 0, func(r row) string { return answers(r.check.Err) })
-		add("latency", 1, func(r row) string { return latency(r.check.Took) })
-		add("clock", 1, func(r row) string { return r.check.Clock.String() })
+	if rows[0].Check != nil {
+		add("answers", 0, func(r Row) string { return answers(r.Check.Err) })
+		add("latency", 1, func(r Row) string { return load.Latency(r.Check.Took) })
+		add("clock", 1, func(r Row) string { return r.Check.Clock.String() })
 	}
 	return columns
 }
@@ -116,11 +122,11 @@ func answers(err error) string {
 }
 
 // drained is by which kind of line a server is drained, or nothing.
-func (r row) drained() string {
-	if !r.effective.Drained {
+func (r Row) drained() string {
+	if !r.Effective.Drained {
 		return ""
 	}
-	return r.drain.Verb.String()
+	return r.Drain.Verb.String()
 }
 
 // stamp is a time for a person and for a program, empty for none.
@@ -162,27 +168,27 @@ type checkObject struct {
 }
 
 // json is r as an object on one line.
-func (r row) json() (string, error) {
+func (r Row) json() (string, error) {
 	object := rowObject{
 		Instance:        r.Instance,
 		Weight:          r.Attributes.EffectiveWeight(),
-		EffectiveWeight: r.effective.Weight,
-		Zone:            r.effective.Zone,
+		EffectiveWeight: r.Effective.Weight,
+		Zone:            r.Effective.Zone,
 		Tags:            r.Attributes.Tags,
 		Since:           stamp(r.Attributes.Since),
-		Drained:         r.effective.Drained,
-		Reason:          r.drain.Reason,
-		Until:           stamp(r.drain.Until),
+		Drained:         r.Effective.Drained,
+		Reason:          r.Drain.Reason,
+		Until:           stamp(r.Drain.Until),
 	}
 	if object.Tags == nil {
 		object.Tags = map[string]string{}
 	}
-	if k := r.check; k != nil {
-		object.Check = &checkObject{k.Err == nil, errorText(k.Err), milliseconds(k.Took), nil, nil}
+	if k := r.Check; k != nil {
+		object.Check = &checkObject{k.Err == nil, shell.ErrorText(k.Err), shell.Milliseconds(k.Took), nil, nil}
 		if k.Clock.Known {
-			offset, bound := milliseconds(k.Clock.Offset), milliseconds(k.Clock.Bound)
+			offset, bound := shell.Milliseconds(k.Clock.Offset), shell.Milliseconds(k.Clock.Bound)
 			object.Check.OffsetMS, object.Check.BoundMS = &offset, &bound
 		}
 	}
-	return jsonLine(object)
+	return shell.JSONLine(object)
 }

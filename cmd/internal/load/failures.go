@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"cmp"
@@ -12,9 +12,9 @@ import (
 
 // kindOf names the reason why a request failed, for a count of failures. The last attempt that ended
 // by itself tells more than the end of the request.
-func kindOf(r result) string {
-	err := r.err
-	for _, t := range r.tries {
+func kindOf(r Result) string {
+	err := r.Err
+	for _, t := range r.Tries {
 		if t.Err != nil && probe.Kind(t.Err) != "" {
 			err = t.Err
 		}

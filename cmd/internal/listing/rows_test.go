@@ -1,16 +1,32 @@
-package main
+package listing
 
 import (
+	"fmt"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/sd/policy"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A list can be told in several forms.
+func ExampleText() {
+	document, _ := policy.Parse("#daytime-policy 1\ndrain 192.0.2.1:8897\n")
+	rows := Rows(document, []policy.Entry{{Instance: "192.0.2.1:8897"}}, time.Now())
+	text, _ := Text(rows, "table", 80)
+	fmt.Print(text)
+	// Output:
+	// server          weight  zone  drained
+	// 192.0.2.1:8897  100     -     drain
+}
+
 // steered are servers with attributes, of which a policy drains one.
-func steered(t *testing.T) []row {
+func steered(t *testing.T) []Row {
 	t.Helper()
 	document, err := policy.Parse("#daytime-policy 1\n" +
 		"drain 192.0.2.1:1 until=2126-12-01T06:00:00Z by=ops reason=\"rack 7\"\n" +
@@ -20,7 +36,7 @@ func steered(t *testing.T) []row {
 	}
 	weight := 7
 	since := time.Date(2026, 2, 22, 12, 0, 0, 0, time.UTC)
-	return rowsOf(document, []policy.Entry{
+	return Rows(document, []policy.Entry{
 		{Instance: "192.0.2.1:1", Attributes: policy.Attributes{Weight: &weight, Zone: "eu-1",
 			Tags: map[string]string{"version": "2.1", "a": "b"}, Since: since}},
 		{Instance: "192.0.2.2:2"},
@@ -45,7 +61,8 @@ func TestListObjects(t *testing.T) {
 	want := []string{
 		`{"instance":"192.0.2.1:1","weight":7,"effective_weight":50,"zone":"eu-1","tags":{"a":"b","version":"2.1"},` +
 			`"since":"2026-02-22T12:00:00Z","drained":true,"reason":"rack 7","until":"2126-12-01T06:00:00Z"}` + "\n",
-		bareObject("192.0.2.2:2"),
+		`{"instance":"192.0.2.2:2","weight":100,"effective_weight":100,"zone":"","tags":{},` +
+			`"since":"","drained":false,"reason":"","until":""}` + "\n",
 	}
 	rows := steered(t)
 	for i, want := range want {

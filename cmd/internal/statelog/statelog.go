@@ -1,4 +1,10 @@
-package main
+// Package statelog decides what of the log of a discovery an operator is shown: warnings, and the end of
+// each that was shown.
+//
+//	states := statelog.New(stdio)
+//	instancer := sd.NewInstancer(backend, states)
+//	pool := lb.NewPool(instancer, factory, statelog.Members(stdio))
+package statelog
 
 import (
 	"strings"
@@ -11,22 +17,17 @@ import (
 )
 
 const (
-	statePrefix = "discovery " // begins the messages of an Instancer about its state
+	StatePrefix = "discovery " // begins the messages of an Instancer about its state
 	namesPrefix = "left out "  // begins the one about names that are no instances
 	policyNews  = "policy"     // is the one about another policy
 )
 
-// newLogger returns the logger of every command. Its lines name the registry they are about.
-func (c *config) newLogger(stdio *shell.Stdio) kitlog.Logger {
-	return kitlog.With(stdio.Logger(), "sd", c.sd)
-}
-
-// A stateLog is the log of an Instancer. By default warnings are shown and information is not, so
-// that an operator would see discovery go stale and never hear that it is live again. A stateLog
+// A Log is the log of an Instancer. By default warnings are shown and information is not, so
+// that an operator would see discovery go stale and never hear that it is live again. A Log
 // shows the end of every warning that it has shown; that discovery is live at the start is still no
 // news, and neither is another policy. Lines about anything else go through: they are warnings, or
-// the end of one (see emptyNotice).
-type stateLog struct {
+// the end of one.
+type Log struct {
 	next kitlog.Logger
 	all  bool // information is shown anyway
 
@@ -37,23 +38,26 @@ type stateLog struct {
 	warned bool // that discovery is not live
 }
 
-func newStateLog(stdio *shell.Stdio) *stateLog {
+// New returns a Log that writes to stdio. With names, those that were left out are told; without, the
+// caller tells them.
+func New(stdio *shell.Stdio, names bool) *Log {
 	if stdio.Level() == "warn" {
-		return &stateLog{next: stdio.LoggerAt("info")}
+		return &Log{next: stdio.LoggerAt("info"), namesTold: !names}
 	}
-	return &stateLog{next: stdio.Logger(), all: true}
+	return &Log{next: stdio.Logger(), all: true, namesTold: !names}
 }
 
-// mute has the changes of the state passed over, while somebody else tells them.
-func (l *stateLog) mute(on bool) {
+// Mute has the changes of the state passed over, while somebody else tells them.
+func (l *Log) Mute(on bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.muted = on
 }
 
-func (l *stateLog) Log(keyvals ...any) error {
+// Log implements go-kit's Logger.
+func (l *Log) Log(keyvals ...any) error {
 	message, _ := value(keyvals, "msg").(string)
-	if strings.HasPrefix(message, statePrefix) && !l.tells(keyvals) ||
+	if strings.HasPrefix(message, StatePrefix) && !l.tells(keyvals) ||
 		strings.HasPrefix(message, namesPrefix) && l.namesTold ||
 		message == policyNews && !l.all {
 		return nil
@@ -62,7 +66,7 @@ func (l *stateLog) Log(keyvals ...any) error {
 }
 
 // tells reports whether a change of the state is worth a line.
-func (l *stateLog) tells(keyvals []any) bool {
+func (l *Log) tells(keyvals []any) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.muted {
@@ -73,8 +77,8 @@ func (l *stateLog) tells(keyvals []any) bool {
 	return l.warned || before || l.all
 }
 
-// hasWarned reports whether it was told that discovery is not live, and is not over.
-func (l *stateLog) hasWarned() bool {
+// HasWarned reports whether it was told that discovery is not live, and is not over.
+func (l *Log) HasWarned() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.warned
@@ -93,8 +97,10 @@ func value(keyvals []any, key any) any {
 // returnMessage is that of a Pool about a server that was set aside.
 const returnMessage = "answers again"
 
-// A memberLog is the log of a Pool. What it says of its members is a warning, and the end of one is
+// Members is the log of a Pool. What it says of its members is a warning, and the end of one is
 // shown where warnings are.
+func Members(stdio *shell.Stdio) kitlog.Logger { return memberLog{stdio} }
+
 type memberLog struct{ stdio *shell.Stdio }
 
 func (l memberLog) Log(keyvals ...any) error {

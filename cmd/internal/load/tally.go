@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"cmp"
@@ -16,8 +16,8 @@ import (
 // maxServers is how many have a line in a summary.
 const maxServers = 10
 
-// A tally is the count of a run. One goroutine uses it.
-type tally struct {
+// A Tally is the count of a run. One goroutine uses it.
+type Tally struct {
 	load      bool // of a load generator
 	begin     time.Time
 	answered  int
@@ -28,41 +28,52 @@ type tally struct {
 	latencies latencies      // of answers, for all attempts together
 }
 
-func newTally(load bool) *tally {
-	return &tally{load: load, begin: time.Now(), byServer: map[string]int{}, byKind: map[string]int{}}
+// NewTally returns an empty one, of a load generator or not: the summary of one says more.
+func NewTally(load bool) *Tally {
+	return &Tally{load: load, begin: time.Now(), byServer: map[string]int{}, byKind: map[string]int{}}
 }
 
-func (t *tally) add(r result) {
-	if r.err != nil {
+// Add counts a result.
+func (t *Tally) Add(r Result) {
+	if r.Err != nil {
 		t.failed++
 		t.byKind[kindOf(r)]++
 		return
 	}
 	t.answered++
-	t.byServer[r.server]++
-	t.latencies.add(r.took)
+	t.byServer[r.Server]++
+	t.latencies.add(r.Took)
 }
 
+// GiveUp counts a request that was ended because the run was.
+func (t *Tally) GiveUp() { t.givenUp++ }
+
+// Answered is how many requests were answered.
+func (t *Tally) Answered() int { return t.answered }
+
+// Failed is how many requests failed.
+func (t *Tally) Failed() int { return t.failed }
+
 // rate is the number of requests a second so far.
-func (t *tally) rate() float64 {
+func (t *Tally) rate() float64 {
 	return float64(t.answered+t.failed) / time.Since(t.begin).Seconds()
 }
 
-// progress is one line about a run that goes on.
-func (t *tally) progress() string {
+// Progress is one line about a run that goes on.
+func (t *Tally) Progress() string {
 	return fmt.Sprintf("%v: %s, %.0f a second, %d failed", time.Since(t.begin).Round(time.Second),
-		count(t.answered+t.failed, "request"), t.rate(), t.failed)
+		shell.Count(t.answered+t.failed, "request"), t.rate(), t.failed)
 }
 
-// summary is a line for the run, and a table of the servers that were asked. Latencies of the run are
+// Summary is a line for the run, and a table of the servers that were asked. Latencies of the run are
 // of whole requests, with all that came before the answer. A server's failures are attempts, which
 // another server may have made good. The table is at most width columns wide; 0 is no limit.
-func (t *tally) summary(stats []lb.Stat, width int) string {
+func (t *Tally) Summary(stats []lb.Stat, width int) string {
 	var b strings.Builder
 	n := t.answered + t.failed + t.givenUp
 	elapsed := probe.Round(time.Since(t.begin))
 	fmt.Fprintf(&b, "%s in %v: %d answered, %d failed",
-		count(n, "request"), elapsed, t.answered, t.failed)
+		shell.Count(n, "request"), elapsed, t.answered, t.failed)
 	if t.givenUp > 0 {
 		fmt.Fprintf(&b, ", %d given up", t.givenUp)
 	}
@@ -86,7 +97,7 @@ func (t *tally) summary(stats []lb.Stat, width int) string {
 
 // table has a line for each server, or, where there are many, for those with the most failures,
 // then the most answers.
-func (t *tally) table(stats []lb.Stat, width int) string {
+func (t *Tally) table(stats []lb.Stat, width int) string {
 	stats = slices.DeleteFunc(slices.Clone(stats), func(s lb.Stat) bool { return s.Requests == 0 })
 	if len(stats) == 0 {
 		return ""
@@ -113,9 +124,9 @@ func (t *tally) table(stats []lb.Stat, width int) string {
 		{Head: "ejections", Spare: 1,
 			Cells: cells(func(s lb.Stat) string { return fmt.Sprint(s.Ejections) })},
 		{Head: "attempt mean", Short: "mean", Spare: 3,
-			Cells: cells(func(s lb.Stat) string { return latency(s.Mean) })},
+			Cells: cells(func(s lb.Stat) string { return Latency(s.Mean) })},
 		{Head: "attempt max", Short: "max", Spare: 4,
-			Cells: cells(func(s lb.Stat) string { return latency(s.Max) })},
+			Cells: cells(func(s lb.Stat) string { return Latency(s.Max) })},
 	}, width)
 	if more := stats[len(shown):]; len(more) > 0 {
 		text += t.rest(more)
@@ -124,32 +135,24 @@ func (t *tally) table(stats []lb.Stat, width int) string {
 }
 
 // rest sums up the servers that have no line of their own.
-func (t *tally) rest(stats []lb.Stat) string {
+func (t *Tally) rest(stats []lb.Stat) string {
 	answers, failures := 0, 0
 	for _, s := range stats {
 		answers += t.byServer[s.Instance]
 		failures += int(s.Failures)
 	}
 	return fmt.Sprintf("%d more: %s, %s\n",
-		len(stats), count(answers, "answer"), count(failures, "failure"))
+		len(stats), shell.Count(answers, "answer"), shell.Count(failures, "failure"))
 }
 
-func (t *tally) share(s lb.Stat) string {
+func (t *Tally) share(s lb.Stat) string {
 	return fmt.Sprintf("%.1f%%", 100*float64(t.byServer[s.Instance])/float64(max(t.answered, 1)))
 }
 
-// latency is d for a person; of nothing there is none.
-func latency(d time.Duration) string {
+// Latency is d for a person; of nothing there is none.
+func Latency(d time.Duration) string {
 	if d == 0 {
 		return "-"
 	}
 	return probe.Round(d).String()
-}
-
-// count is n with its noun.
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
 }

@@ -1,0 +1,92 @@
+package export
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	kitlog "github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+)
+
+const (
+	writePause = time.Second     // at least, between two writes
+	writeRetry = 5 * time.Second // after a write that failed
+)
+
+// ErrTooFew is why a list is not written that Keeper.Min does not allow.
+var ErrTooFew = errors.New("too few, nothing is written")
+
+// A Keeper keeps a File as a list is.
+type Keeper struct {
+	File   File
+	Format Format
+	Min    int             // while fewer are listed the file stays as it is
+	List   func() []Server // who is registered now
+	Logger kitlog.Logger
+}
+
+// Text is the list in its form, and how long it is. The error matches ErrTooFew if it is too short.
+func (k Keeper) Text() (text string, servers int, err error) {
+	list := k.List()
+	if have := len(list); have < k.Min {
+		return "", have, fmt.Errorf("%d registered, want %d: %w", have, k.Min, ErrTooFew)
+	}
+	text, err = k.Format(list)
+	return text, len(list), err
+}
+
+// Write writes the list as it is now.
+func (k Keeper) Write(ctx context.Context) error {
+	text, servers, err := k.Text()
+	if err != nil {
+		return err
+	}
+	changed, err := k.File.Write(ctx, text)
+	if changed {
+		level.Info(k.Logger).Log("msg", "written", "file", k.File.Path, "servers", servers)
+	}
+	return err
+}
+
+// Watch writes the list whenever it has changed, until ctx is done. A write that failed is logged and
+// tried again. Follow calls its argument after each change, and stops when stop is called.
+func (k Keeper) Watch(ctx context.Context, follow func(changed func()) (stop func())) {
+	changed := make(chan struct{}, 1)
+	stop := follow(func() {
+		select {
+		case changed <- struct{}{}:
+		default: // the list is read when that one is taken
+		}
+	})
+	defer stop()
+	timer := time.NewTimer(writeRetry) // the first time, there is nothing to write yet, or nothing to do
+	timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-timer.C:
+		}
+		timer.Stop()
+		if err := k.Write(ctx); err != nil && ctx.Err() == nil {
+			level.Warn(k.Logger).Log("msg", "not exported", "err", err)
+			if !errors.Is(err, ErrTooFew) {
+				timer.Reset(writeRetry)
+			}
+		}
+		pause(ctx, writePause)
+	}
+}
+
+// pause returns after d, or when ctx is done.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,108 @@
+package statelog
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	kitlb "github.com/go-kit/kit/sd/lb"
+	kitlog "github.com/go-kit/log"
+	"github.com/go-kit/log/level"
+
+	"example.com/daytime/sd"
+)
+
+const (
+	// Nobody is told when there is nobody to ask.
+	Nobody   = "nobody is registered"
+	somebody = "somebody is registered"
+)
+
+// A Notice tells a person that there is nobody to ask: once, and again when that is news.
+// That a registry does not answer is the Instancer's to say.
+type Notice struct {
+	source Source
+	states *Log
+	logger kitlog.Logger
+	stop   func() // ends the subscription
+
+	mu   sync.Mutex
+	said string // last
+}
+
+// A Source is what a Notice watches: an sd.Instancer.
+type Source interface {
+	Follow(func(sd.Change)) (stop func())
+	State() sd.State
+}
+
+// NewNotice returns a Notice about a source, whose own log is states. The caller must Stop it.
+func NewNotice(source Source, states *Log, logger kitlog.Logger) *Notice {
+	n := &Notice{source: source, states: states, logger: logger, said: somebody}
+	registered := 0
+	n.stop = source.Follow(func(c sd.Change) {
+		if c.Reset {
+			registered = 0
+		}
+		registered += len(c.Up) - len(c.Down)
+		if registered == 0 {
+			n.say(Nobody)
+		} else {
+			n.say(somebody)
+		}
+	})
+	return n
+}
+
+// Explain returns nil if the reason of err, that nobody was there, is or was said in the log, and
+// otherwise err with all that is known of it.
+func (n *Notice) Explain(err error) error {
+	if !errors.Is(err, kitlb.ErrNoEndpoints) {
+		return err
+	}
+	s := n.source.State()
+	if n.Look(s) || s.Phase != sd.Unknown || n.states.HasWarned() {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", err, s.Err)
+}
+
+// Look says, of a set that is not known, that nobody answers yet or that there is no directory. Other
+// reasons are the Instancer's to say.
+func (n *Notice) Look(s sd.State) bool {
+	if s.Phase != sd.Unknown || s.Err != nil && !errors.Is(s.Err, sd.ErrNoDirectory) {
+		return false
+	}
+	n.say(Why(s))
+	return true
+}
+
+// say logs a sentence unless it was the last one. That somebody is there follows a warning, and is
+// not one.
+func (n *Notice) say(what string) {
+	n.mu.Lock()
+	news := n.said != what
+	n.said = what
+	n.mu.Unlock()
+	switch {
+	case news && what == somebody:
+		level.Info(n.logger).Log("msg", what)
+	case news:
+		level.Warn(n.logger).Log("msg", what)
+	}
+}
+
+// Stop ends it.
+func (n *Notice) Stop() { n.stop() }
+
+// Why explains a set that is not known.
+func Why(s sd.State) string {
+	switch {
+	case s.Err == nil:
+		return "no answer yet"
+	case errors.Is(s.Err, sd.ErrNoDirectory):
+		return s.Err.Error()
+	default:
+		return fmt.Sprintf("cannot be read: %v", s.Err)
+	}
+}

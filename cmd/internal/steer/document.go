@@ -1,0 +1,118 @@
+package steer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/sd/policy"
+	"example.com/daytime/transport"
+)
+
+// ReadFile reads a file, or stdin for -. More than a policy can have is not read to its end.
+func ReadFile(stdin io.Reader, name string) (string, error) {
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		stdin = f
+	}
+	text, err := io.ReadAll(io.LimitReader(stdin, policy.MaxSize+1024))
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return string(text), nil
+}
+
+// A Next is a document that is to be the policy.
+type Next struct {
+	name     string // of its file
+	Document policy.Document
+	version  int64 // of the policy that it is a copy of
+	isCopy   bool
+}
+
+// ParseNext reads a document that is to be the policy, and refuses one that is wrong, unless it is
+// forced: a line that is left out by mistake is a server that is called by mistake.
+func ParseNext(name, text string, force bool) (n Next, err error) {
+	n.name = name
+	document, err := policy.Parse(text)
+	if err == nil {
+		n.Document, n.version, n.isCopy, err = document.CutVersion()
+	}
+	if err != nil {
+		return n, fmt.Errorf("%s: %w", name, trimmed(err))
+	}
+	problems := n.Document.Problems(time.Now())
+	switch {
+	case force:
+	case n.Document.IsEmpty():
+		err = errors.New("is empty, which would end the policy; want --force, too")
+	case len(problems) > 0:
+		err = fmt.Errorf("%s wrong: %w", shell.Count(len(problems), "line"), placed(text, problems[0]))
+	}
+	if err != nil {
+		return n, fmt.Errorf("%s: %w", name, err)
+	}
+	return n, nil
+}
+
+// placed tells a problem of a document by its line in text, from which a line #version was cut.
+func placed(text string, p *policy.Problem) error {
+	moved, line := *p, 0
+	for content := range strings.Lines(text) {
+		line++
+		fields := strings.Fields(content)
+		if line <= moved.Line && len(fields) > 0 && fields[0] == "#version" {
+			moved.Line++
+		}
+	}
+	return trimmed(&moved)
+}
+
+// Edit replaces what is there by n. If n is a copy of a version, it must be the present one: otherwise
+// somebody else's lines would be lost.
+func (n Next) Edit(before policy.Document, version int64, _ time.Time) (policy.Document, error) {
+	if n.isCopy && version != n.version && !before.IsEmpty() {
+		return before, fmt.Errorf("%s is a copy of version %d, and the policy has version %d by now: "+
+			"somebody else wrote it; without the line #version it is replaced", n.name, n.version, version)
+	}
+	return n.Document, nil
+}
+
+// Problems is a line for each problem of a file.
+func Problems(name string, problems []*policy.Problem) string {
+	var b strings.Builder
+	for _, p := range problems {
+		b.WriteString(transport.Printable(fmt.Sprintf("%s: %v", name, trimmed(p))) + "\n")
+	}
+	return b.String()
+}
+
+// EditText has $EDITOR, which may have arguments, edit text in a file of that name.
+func EditText(name, text string) (string, error) {
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		return "", err
+	}
+	editor := os.Getenv("EDITOR")
+	if editor == "" {
+		editor = "vi"
+	}
+	cmd := exec.Command("sh", "-c", editor+` "$1"`, "sh", name)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("editor %s: %w", editor, err)
+	}
+	edited, err := os.ReadFile(name)
+	return string(edited), err
+}
+
+// trimmed is an error of package policy without its name.
+func trimmed(err error) error { return errors.New(strings.TrimPrefix(err.Error(), "policy: ")) }
