@@ -2,13 +2,13 @@ package sd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"example.com/daytime/sd/internal/fanout"
 	"example.com/daytime/sd/internal/instance"
+	"example.com/daytime/sd/internal/instruments"
 	"example.com/daytime/sd/internal/signal"
 	"example.com/daytime/sd/internal/statevar"
 	"example.com/daytime/sd/internal/union"
@@ -55,7 +55,10 @@ type PartState struct {
 // not, and what is wrong with the policy of any. So Await returns as soon as the union has begun
 // with a part that is live. Parts has the state of each. A phase of the union is one line in the
 // log; the parts have their own.
-func Join(parts []Part, logger kitlog.Logger) *Instancer {
+//
+// Of the options [InstancerInstruments] is for the union; the others are for its parts, and without
+// effect here.
+func Join(parts []Part, logger kitlog.Logger, options ...InstancerOption) *Instancer {
 	ctx, i := newInstancer(logger)
 	i.joint = &joint{
 		parts: slices.Clone(parts),
@@ -63,6 +66,10 @@ func Join(parts []Part, logger kitlog.Logger) *Instancer {
 		union: union.New(len(parts)),
 	}
 	i.begin(i.logJoint)
+	for _, option := range options {
+		option(i)
+	}
+	i.saver, i.steering = nil, nil
 	go i.followParts(ctx)
 	return i
 }
@@ -113,11 +120,13 @@ func (j *joint) subscribe() (stop func()) {
 // subscriber which is told of the union finds its state, and the other way round.
 func (i *Instancer) merge(late bool) {
 	j := i.joint
-	var states []State
+	var states []union.State
+	var measured instruments.Policy
 	for n, p := range j.parts {
-		c, s := p.news(j.readers[n])
+		c, s, m := p.news(j.readers[n])
 		j.union.Take(n, c)
 		states = append(states, s)
+		measured.Add(m)
 	}
 	known := j.union.Known()
 	begins := !j.begun && known > 0 && (late || known == len(j.parts))
@@ -126,80 +135,57 @@ func (i *Instancer) merge(late bool) {
 	if j.begun {
 		i.fanout.Apply(j.union.Flush())
 	}
-	phase := j.phase(states)
-	i.state.Set(phase, j.reason(states, j.begun, i.fanout.Tally()))
+	phase, tally := j.phase(states), i.fanout.Tally()
+	i.state.Set(phase, union.Reason(states, j.begun, tally))
 	if begins && phase == Stale {
-		i.state.Backdate(confirmed(states))
+		i.state.Backdate(union.Latest(states, string(Stale))) // when they were last confirmed
 	}
 	i.mu.Unlock()
 	if j.begun {
 		i.index()
 	}
+	if i.meters != nil {
+		measured.Drains, measured.Weights = tally.DrainsSuspended(), tally.WeightsSuspended()
+		i.meters.SetPolicy(measured)
+	}
 }
 
 // news returns what is new in the set, and the state that it belongs to. Whether the policy leaves
 // anybody to pick depends on the other parts, so the state does not say it.
-func (p Part) news(r *fanout.Reader) (fanout.Change, State) {
+func (p Part) news(r *fanout.Reader) (c fanout.Change, s union.State, m instruments.Policy) {
 	if p.steering != nil {
 		p.steering.mu.Lock()
 		defer p.steering.mu.Unlock()
+		_, has := p.backend.(PolicyStore)
+		m = p.steering.evaluator.Measures(has, policy.Tally{})
 	}
 	p.mu.Lock()
-	c, s := r.Take(), stateOf(p.state.Get())
+	c, s = r.Take(), p.stateIn(stateOf(p.state.Get()))
 	p.mu.Unlock()
 	switch {
-	case s.Phase == Live && p.steering != nil:
+	case s.Live && p.steering != nil:
 		s.Err = p.policyWarning(policy.Tally{})
-	case s.Phase == Unknown && s.Err == nil:
+	case s.Phase == string(Unknown) && s.Err == nil:
 		s.Err = p.diagnosis()
 	}
-	return c, s
+	return c, s, m
 }
 
-// confirmed is when the last of the stale parts was.
-func confirmed(states []State) (last time.Time) {
-	for _, s := range states {
-		if s.Phase == Stale && s.Since.After(last) {
-			last = s.Since
-		}
-	}
-	return last
+// stateIn is a state of the part in a union.
+func (p Part) stateIn(s State) union.State {
+	return union.State{Name: p.Name, Phase: string(s.Phase), Live: s.Phase == Live, Since: s.Since,
+		Err: s.Err}
 }
 
 // phase is that of a union of parts in these states.
-func (j *joint) phase(states []State) Phase {
+func (j *joint) phase(states []union.State) Phase {
 	switch {
 	case !j.begun:
 		return Unknown
-	case slices.ContainsFunc(states, func(s State) bool { return s.Phase == Live }):
+	case union.Live(states) > 0:
 		return Live
 	}
 	return Stale
-}
-
-// errSilent is why a part has no set when it has no error either.
-var errSilent = errors.New("no answer yet")
-
-// reason is the error of a union of parts in these states: nil if each is live and well, or if none
-// has said anything yet.
-func (j *joint) reason(states []State, begun bool, tally policy.Tally) error {
-	var all []error
-	silent := 0
-	for n, s := range states {
-		switch {
-		case s.Phase != Live && s.Err == nil:
-			silent++
-			all = append(all, fmt.Errorf("%s: %w", j.parts[n].Name, errSilent))
-		case s.Phase != Live:
-			all = append(all, fmt.Errorf("%s: %s: %w", j.parts[n].Name, s.Phase, s.Err))
-		case s.Err != nil:
-			all = append(all, fmt.Errorf("%s: %w", j.parts[n].Name, s.Err))
-		}
-	}
-	if !begun && silent == len(states) {
-		return nil
-	}
-	return fanout.InOneLine(append(all, fanout.Suspended(tally)...))
 }
 
 // in returns the state with those of the parts, if it is that of a union.
@@ -207,29 +193,27 @@ func (j *joint) in(s State) State {
 	if j == nil {
 		return s
 	}
-	var states []State
+	var states []union.State
 	for _, p := range j.parts {
 		own := p.State()
-		states = append(states, own)
+		states = append(states, p.stateIn(own))
 		s.Parts = append(s.Parts,
 			PartState{p.Name, own, p.fanout.Size(), p.Rejected(), p.Strangers(), p.Policy()})
 	}
 	if s.Phase == Unknown && s.Err != errStopped {
-		s.Err = j.reason(states, false, policy.Tally{})
+		s.Err = union.Reason(states, false, policy.Tally{})
 	}
 	return s
 }
 
 // logJoint writes the line of a state. The errors are in the lines of the parts.
 func (i *Instancer) logJoint(s statevar.State[Phase], lasts time.Duration) {
-	live := 0
+	var states []union.State
 	for _, p := range i.joint.parts {
-		if p.state.Get().Phase == Live {
-			live++
-		}
+		states = append(states, p.stateIn(stateOf(p.state.Get())))
 	}
 	line := []any{"msg", "discovery " + string(s.Phase), "instances", i.fanout.Size(),
-		"registries", len(i.joint.parts), "live", live}
+		"registries", len(states), "live", union.Live(states)}
 	if lasts > 0 {
 		line = append(line, "for", lasts.Round(time.Second))
 	}

@@ -14,6 +14,7 @@ import (
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/mem"
 	"example.com/daytime/sd/policy"
+	"github.com/go-kit/kit/metrics"
 	kitlog "github.com/go-kit/log"
 )
 
@@ -345,6 +346,33 @@ func onMem(t *testing.T, r *mem.Registry) *sd.Instancer {
 		backend.Close()
 	})
 	return i
+}
+
+// A gauge holds what was set last.
+type gauge struct{ value float64 }
+
+func (g *gauge) With(...string) metrics.Gauge { return g }
+func (g *gauge) Set(v float64)                { g.value = v }
+func (g *gauge) Add(v float64)                { g.value += v }
+
+// The instruments of a union are about all of its parts.
+func TestJoinInstruments(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var instances, version, since gauge
+		r := mem.NewRegistry()
+		r.Put(alice)
+		r.SetPolicy("#daytime-policy 1\ndrain *\n")
+		a, one := instancer(t)
+		i := sd.Join([]sd.Part{{first, one}, {second, onMem(t, r)}}, kitlog.NewNopLogger(),
+			sd.InstancerInstruments(sd.InstancerMetrics{Instances: &instances,
+				PolicyVersion: &version, StateSince: &since}))
+		defer i.Stop()
+		a.emit(reset(bob))
+		pass(time.Second)
+		same(t, "instances", 2, instances.value)
+		same(t, "version", 1, version.value)
+		same(t, "since", float64(i.State().Since.UnixMicro())/1e6, since.value)
+	})
 }
 
 // Whatever the parts go through, a union is what they had last, in exact differences.

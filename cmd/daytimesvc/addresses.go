@@ -91,7 +91,8 @@ func isWildcard(s string) bool {
 // clients on other hosts would dial themselves. Where --advertise says it outright it warns.
 func (c *config) checkLoopback(ctx context.Context, instances []string, logger kitlog.Logger) error {
 	local := slices.DeleteFunc(slices.Clone(instances), func(s string) bool { return !isLoopback(s) })
-	if len(local) == 0 || c.dev || !c.registers() || !isElsewhere(ctx, c.sd) {
+	remote := slices.IndexFunc(c.sd, func(url string) bool { return isElsewhere(ctx, url) })
+	if len(local) == 0 || c.dev || !c.registers() || remote < 0 {
 		return nil
 	}
 	if len(c.advertise) > 0 {
@@ -101,7 +102,7 @@ func (c *config) checkLoopback(ctx context.Context, instances []string, logger k
 	}
 	return shell.UsageError("listen", fmt.Errorf("%q: cannot be dialled from other hosts, "+
 		"where clients of %s may be; %s, or --advertise %s to register it all the same",
-		c.listen, c.sd, advice(c.listen, ownAddresses()), strings.Join(instances, ",")))
+		c.listen, c.sd[remote], advice(c.listen, ownAddresses()), strings.Join(instances, ",")))
 }
 
 // isLoopback reports whether an ip:port is on loopback.

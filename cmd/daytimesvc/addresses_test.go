@@ -7,6 +7,7 @@ import (
 
 	kitlog "github.com/go-kit/log"
 
+	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
 )
@@ -29,7 +30,7 @@ func TestLoopback(t *testing.T) {
 		{"zk://no.such.name.invalid", "", "127.0.0.1:1", false, "cannot be dialled from other hosts"},
 		{"zk://192.0.2.1", "127.0.0.1:1", "127.0.0.1:1", false, "advertise=127.0.0.1:1"},
 	} {
-		c := config{sd: test.sd, dev: test.dev, listen: list{"localhost:8897"}}
+		c := config{sd: registry.URLs{test.sd}, dev: test.dev, listen: list{"localhost:8897"}}
 		if test.advertise != "" {
 			c.advertise = list{test.advertise}
 		}

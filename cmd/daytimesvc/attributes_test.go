@@ -22,7 +22,7 @@ func TestAttributesAreRegistered(t *testing.T) {
 		"--weight", "0", "--zone", "eu-1a", "--tag", "version=2.1", "--tag", "rack=7")
 	addrs := addresses(t, p, 2)
 	p.Stderr.Await(t, "msg=registered", 2)
-	backend, err := schemes(nil).Open(url)
+	backend, err := schemes(nil)("").Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}

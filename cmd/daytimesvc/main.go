@@ -27,6 +27,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
 	"example.com/daytime/service"
@@ -47,7 +48,7 @@ func run(ctx context.Context, args []string, lookup shell.Lookup, stdout, stderr
 type config struct {
 	inherited         []net.Listener // from systemd, instead of listen
 	listen, advertise list
-	sd                string
+	sd                registry.URLs
 	attributes        attributes
 	tls               transport.TLSFiles
 	dev               bool
@@ -61,7 +62,7 @@ type config struct {
 func defaults() config {
 	return config{
 		listen:   list{"127.0.0.1:8897", "127.0.0.1:8898", "127.0.0.1:8899"},
-		sd:       "zk://127.0.0.1:2181/go_servers",
+		sd:       registry.URLs{"zk://127.0.0.1:2181/go_servers"},
 		drain:    time.Second,
 		format:   service.FormatNames()[0],
 		maxConns: autoConns,
@@ -80,6 +81,9 @@ loopback address is not registered in a ZooKeeper elsewhere, where clients of
 other hosts would take it for their own, unless --advertise says so. While the
 registry is down the servers serve all the same, and register when it is back.
 
+With several --sd every address is registered in each, independently: a registry
+that is away delays no other. So a fleet moves from one to another.
+
 SIGINT, SIGTERM or SIGHUP withdraws the registrations, goes on serving for
 --drain, finishes what was begun and ends with 0; a second signal, a tenth of a
 second later or more, ends at once with 130. The log is on stderr.
@@ -93,7 +97,7 @@ refuse nobody during a restart. With Type=notify the service is ready after the
 first attempt to register, which takes 2 s at most.
 
 Each flag can also be set in the environment: --log-level as DAYTIME_LOG_LEVEL.
-A flag wins over its variable.`,
+A flag wins over its variable. DAYTIME_SD may hold several, with blanks between.`,
 		Example: `  daytimesvc --dev
   daytimesvc --listen 192.0.2.1:8897 --sd zk://zk1,zk2,zk3/go_servers
   daytimesvc --listen :8897 --advertise 192.0.2.1:8897 --sd zk://zk1/go_servers`,
@@ -119,7 +123,8 @@ func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 		"host:port,...: where to serve; port 0 lets the system choose")
 	flags.Var(shell.Value(&c.advertise, "list", listOf(sd.CheckInstance)), "advertise",
 		"ip:port,...: what to register, if not the listen addresses; one for each of them")
-	flags.StringVar(&c.sd, "sd", c.sd, "`URL` of the registry; fixed://ip:port registers nowhere")
+	flags.Var(registry.Flag(&c.sd), "sd",
+		"where to register, in each if it is repeated; fixed://ip:port registers nowhere")
 	c.attributes.addFlags(flags)
 	flags.StringVar(&c.tls.Cert, "tls-cert", c.tls.Cert,
 		"`FILE` with the certificate of the service's name, in PEM; with --tls-key, serve TLS alone")
@@ -127,7 +132,7 @@ func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 	flags.StringVar(&c.tls.CA, "tls-client-ca", c.tls.CA,
 		"`FILE` with the authority that clients must have a certificate of")
 	shell.AddSwitch(flags, &c.dev, "dev", "",
-		"run a ZooKeeper for development in this process, at the address in --sd")
+		"run a ZooKeeper for development in this process, at the address in the first --sd")
 	flags.Var(shell.Duration(&c.drain, 0), "drain",
 		"how long to go on serving after the withdrawal")
 	flags.Var(shell.OneOf(&c.format, service.FormatNames()...), "format",
@@ -159,10 +164,11 @@ func (c *config) check() error {
 		return err
 	}
 	if c.dev {
-		_, err := devAddress(c.sd)
-		return err
+		if _, err := devAddress(c.sd[0]); err != nil {
+			return err
+		}
 	}
-	return c.checkRegistry()
+	return c.checkRegistries()
 }
 
 // checkTLS refuses files for TLS of which others are missing.

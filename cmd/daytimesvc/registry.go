@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,28 +17,38 @@ import (
 	"example.com/daytime/sd/policy"
 )
 
-// schemes are the kinds of registry that the program knows, which report to e.
-func schemes(e *telemetry.Exporter) sd.Schemes {
-	return sd.Schemes{"zk": e.ZK(""), "etcd": e.Etcd(""), "dns": dns.Open, "file": file.Open,
-		"fixed": sd.OpenFixed}
+// schemes are the kinds of registry that the program knows, which report to e under a label.
+func schemes(e *telemetry.Exporter) func(label string) sd.Schemes {
+	return func(label string) sd.Schemes {
+		return sd.Schemes{"zk": e.ZK(label), "etcd": e.Etcd(label), "dns": dns.Open,
+			"file": file.Open, "fixed": sd.OpenFixed}
+	}
 }
 
 // registers reports whether there is a registry, rather than a fixed list.
-func (c *config) registers() bool { return !strings.HasPrefix(c.sd, "fixed://") }
+func (c *config) registers() bool { return !slices.ContainsFunc(c.sd, isFixed) }
 
-// checkRegistry refuses a registry that only discovers. A fixed list is one, too, and stands for
-// none.
-func (c *config) checkRegistry() error {
-	for _, scheme := range []string{"dns", "file"} {
-		if strings.HasPrefix(c.sd, scheme+"://") {
-			return shell.UsageError("sd", fmt.Errorf("%q: %w; want zk:// or etcd://, or fixed:// to "+
-				"register nowhere", c.sd, errReadOnly))
+func isFixed(url string) bool { return strings.HasPrefix(url, "fixed://") }
+
+// checkRegistries refuses a registry that only discovers. A fixed list is one, too, and stands for
+// none, if it stands alone.
+func (c *config) checkRegistries() error {
+	for _, url := range c.sd {
+		if len(c.sd) > 1 && isFixed(url) {
+			return shell.UsageError("sd", fmt.Errorf("%q: registers nowhere; leave it out, or the others",
+				url))
+		}
+		for _, scheme := range []string{"dns", "file"} {
+			if strings.HasPrefix(url, scheme+"://") {
+				return shell.UsageError("sd", fmt.Errorf("%q: %w; want zk:// or etcd://, or fixed:// to "+
+					"register nowhere", url, errReadOnly))
+			}
 		}
 	}
 	return nil
 }
 
-// errReadOnly: see checkRegistry.
+// errReadOnly: see checkRegistries.
 var errReadOnly = errors.New("this registry can be read, and takes no registration")
 
 // attributes are what a server says of itself beside its address.

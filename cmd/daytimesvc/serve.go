@@ -17,6 +17,7 @@ import (
 	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 
+	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/telemetry"
 	"example.com/daytime/endpoint"
@@ -52,16 +53,16 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 	}
 	defer dev.Close()
 	exporter := telemetry.New("daytimesvc")
-	backend, err := schemes(exporter).Open(c.sd)
+	registries, err := registry.Open(c.sd, schemes(exporter))
 	if err != nil {
-		return shell.UsageError("sd", err)
+		return err
 	}
-	defer backend.Close()
+	defer registries.Close()
 	instances := c.instances(listeners)
 	if err := c.checkLoopback(ctx, instances, logger); err != nil {
 		return err
 	}
-	servers, err := newServers(c, listeners, instances, backend, stdio, exporter)
+	servers, err := newServers(c, listeners, instances, registries, stdio, exporter)
 	if err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func (c *config) live(ctx context.Context, servers []*server, logger kitlog.Logg
 		serving.Go(func() { s.serve(broken) })
 	}
 	if c.registers() {
-		inParallel(servers, func(s *server) { s.registrar.Register() })
+		inParallel(registrations(servers), func(r registration) { r.Register() })
 	} else {
 		level.Info(logger).Log("msg", "registered nowhere: a fixed list takes no registration")
 	}
@@ -90,7 +91,7 @@ func (c *config) live(ctx context.Context, servers []*server, logger kitlog.Logg
 	notify(daemon.SdNotifyStopping, logger)
 	reason := cmp.Or(err, context.Cause(ctx))
 	level.Info(logger).Log("msg", "shutting down", "reason", reason, "drain", c.drain)
-	inParallel(servers, func(s *server) { s.registrar.Deregister() })
+	inParallel(registrations(servers), func(r registration) { r.Deregister() })
 	shutdown(servers, c.drain, logger)
 	return err
 }
@@ -108,12 +109,27 @@ func shutdown(servers []*server, drain time.Duration, logger kitlog.Logger) {
 	level.Info(logger).Log("msg", "stopped")
 }
 
-// A server is one listen address, and the registration that belongs to it.
+// A server is one listen address, and the registrations that belong to it: one in each registry.
 type server struct {
-	listener  net.Listener
-	transport *transport.Server
-	registrar *sd.Registrar
-	logger    kitlog.Logger
+	listener      net.Listener
+	transport     *transport.Server
+	registrations []registration
+	logger        kitlog.Logger
+}
+
+// A registration is that of one server in one registry. It knows nothing of the others, and waits
+// for none.
+type registration struct {
+	*sd.Registrar
+	registry string // its URL
+}
+
+// registrations are those of all servers.
+func registrations(servers []*server) (all []registration) {
+	for _, s := range servers {
+		all = append(all, s.registrations...)
+	}
+	return all
 }
 
 // instances returns the name under which each listener is registered.
@@ -130,8 +146,8 @@ func (c *config) instances(listeners []net.Listener) []string {
 
 // newServers wires each listener to a service of its own, which answers with the name that it is
 // registered under.
-func newServers(c config, listeners []net.Listener, instances []string, backend sd.Backend,
-	stdio *shell.Stdio, exporter *telemetry.Exporter) (servers []*server, err error) {
+func newServers(c config, listeners []net.Listener, instances []string,
+	registries registry.Registries, stdio *shell.Stdio, exporter *telemetry.Exporter) (servers []*server, err error) {
 	layout, err := service.ParseFormat(c.format)
 	if err != nil {
 		return nil, err
@@ -152,14 +168,32 @@ func newServers(c config, listeners []net.Listener, instances []string, backend 
 		}
 		s.transport = transport.NewDaytimeServer(endpoint.New(svc), s.logger,
 			append(serving, transport.ServerErrorHandler(s))...)
-		s.registrar, err = sd.NewRegistrar(backend, instances[i], stdio.Logger(),
-			sd.Attributes(c.attributes.Attributes), exporter.Registrar())
+		s.registrations, err = c.newRegistrations(instances[i], registries, stdio.Logger(), exporter)
 		if err != nil {
 			return nil, shell.UsageError("listen", fmt.Errorf("%q: %w", c.listen[i], err))
 		}
 		servers = append(servers, s)
 	}
 	return servers, nil
+}
+
+// newRegistrations returns the registrations of an instance. The lines of each name its registry,
+// if there are several.
+func (c *config) newRegistrations(instance string, registries registry.Registries,
+	logger kitlog.Logger, exporter *telemetry.Exporter) (all []registration, err error) {
+	for _, r := range registries {
+		own := logger
+		if len(registries) > 1 {
+			own = kitlog.With(logger, "sd", r.URL)
+		}
+		registrar, err := sd.NewRegistrar(r.Backend, instance, own,
+			sd.Attributes(c.attributes.Attributes), exporter.Registrar())
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, registration{registrar, r.URL})
+	}
+	return all, nil
 }
 
 // serverOptions are those that so many servers have in common.
@@ -196,11 +230,11 @@ func (s *server) serve(broken chan<- error) {
 	}
 }
 
-// inParallel returns when f has returned for each server.
-func inParallel(servers []*server, f func(*server)) {
+// inParallel returns when f has returned for each of many.
+func inParallel[T any](many []T, f func(T)) {
 	var all sync.WaitGroup
-	for _, s := range servers {
-		all.Go(func() { f(s) })
+	for _, one := range many {
+		all.Go(func() { f(one) })
 	}
 	all.Wait()
 }
@@ -225,13 +259,13 @@ func closeAll(listeners []net.Listener) {
 	}
 }
 
-// startDev starts the development registry, if it is asked for, at the address where the target has
-// a ZooKeeper.
+// startDev starts the development registry, if it is asked for, at the address where the first
+// target has a ZooKeeper.
 func startDev(c config, logger kitlog.Logger) (io.Closer, error) {
 	if !c.dev {
 		return io.NopCloser(nil), nil
 	}
-	addr, err := devAddress(c.sd)
+	addr, err := devAddress(c.sd[0])
 	if err != nil {
 		return nil, err
 	}

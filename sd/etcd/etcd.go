@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -89,6 +90,12 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 	b.closed, b.close = context.WithCancel(context.Background())
 	b.cluster.Start()
 	return b, nil
+}
+
+// Target is where b is, in full: with the port and the prefix that may be left out, and without
+// keys. Two targets of one registry that share a host are so known by it (see [sd.Snapshot]).
+func (b *Backend) Target() sd.Target {
+	return sd.Target{Scheme: "etcd", Hosts: slices.Clone(b.config.Hosts), Path: b.config.Key}
 }
 
 // Watch implements sd.Backend. The entries' values come with the events, so that a withdrawal is

@@ -127,6 +127,14 @@ type Policy struct {
 	Unread     int // instances whose attributes could not be read
 }
 
+// Add adds what there is of another registry beside. The version is the first one's.
+func (p *Policy) Add(other Policy) {
+	p.Version = cmp.Or(p.Version, other.Version)
+	p.WrongLines += other.WrongLines
+	p.Unreadable = p.Unreadable || other.Unreadable
+	p.Unread += other.Unread
+}
+
 // SetPolicy reports what is followed.
 func (i *Instancer) SetPolicy(p Policy) {
 	i.policyVersion.Set(float64(p.Version))
