@@ -272,7 +272,7 @@ func TestEveryMemberIsInItsPartition(t *testing.T) {
 				if m.presence == listed {
 					listedMembers++
 				}
-				if m.rank() != m.home() || m.partition != nil && m.partition.at(int(m.position)) != m {
+				if m.rank() != m.home() || m.partition != nil && m.partition.chunks.at(int(m.position)) != m {
 					t.Fatalf("step %d: %s is not where it belongs: %+v", i, m.instance, m)
 				}
 			}

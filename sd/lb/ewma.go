@@ -24,8 +24,12 @@ func NewEWMA() EWMA { return EWMA{} }
 // Pick implements [Picker].
 func (EWMA) Pick(_ context.Context, s *Snapshot, tried []*Member) *Member {
 	a, b := s.sampleTwo(tried)
-	if a != b && b.cost() < a.cost() {
-		return b
+	if a == b {
+		return a
+	}
+	costA, costB := a.cost(), b.cost()
+	if costB < costA {
+		a = b
 	}
 	return a
 }

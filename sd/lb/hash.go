@@ -36,9 +36,9 @@ func (Hash) Pick(ctx context.Context, s *Snapshot, tried []*Member) *Member {
 	case !ok:
 		return s.sample(tried)
 	case s.even:
-		return highest(key, s.view, tried)
+		return highest(key, &s.view, tried)
 	default:
-		return shortest(key, s.view, tried)
+		return shortest(key, &s.view, tried)
 	}
 }
 

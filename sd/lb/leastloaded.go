@@ -25,7 +25,7 @@ func (LeastLoaded) Pick(_ context.Context, s *Snapshot, tried []*Member) *Member
 		callsB *= int64(a.weight.Load())
 	}
 	if callsB < callsA {
-		return b
+		a = b
 	}
 	return a
 }

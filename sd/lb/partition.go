@@ -40,14 +40,16 @@ func classOf(weight int) uint8 {
 type list struct {
 	cell   cell
 	n      int
-	chunks []*chunk
+	chunks table
 	total  uint64 // of the weights
 	bound  uint64 // no weight is above
 	even   bool   // all weights are equal
-	slots  uint64 // of each member, see spread
 }
 
-func (l *list) at(i int) *Member { return l.chunks[uint(i)/span].members[uint(i)%span] }
+// A table is the chunks of a list.
+type table []*chunk
+
+func (t table) at(i int) *Member { return t[uint(i)/span].members[uint(i)%span] }
 
 // draw returns a member, with a chance in proportion to its weight; r is random. The
 // common case is short, because drawUneven is not in it.
@@ -123,7 +125,7 @@ func (p *partition) remove(m *Member) {
 		p.others--
 	}
 	p.n--
-	if last := p.at(p.n); last != m {
+	if last := p.chunks.at(p.n); last != m {
 		from := p.chunks[p.n/span]
 		last.position = m.position
 		p.put(int(m.position), last, from.hashes[p.n%span], from.weights[p.n%span])
@@ -168,10 +170,7 @@ func (p *partition) put(i int, m *Member, hash uint64, weight uint16) {
 func (p *partition) publish() list {
 	p.generation++
 	p.shared = true
-	p.even, p.slots = p.others == 0, p.bound
-	if p.even {
-		p.slots = uint64(p.common)
-	}
+	p.even = p.others == 0
 	return p.list
 }
 

@@ -15,7 +15,7 @@ import (
 // A Snapshot is the set of members that one pick chooses from. It never changes; the Pool publishes
 // another one.
 type Snapshot struct {
-	*view                        // open to a pick
+	view                         // open to a pick
 	sides  []side                // of the open members; nil without shares
 	tiers  [][]list              // for picks when all that are open were tried, in this order
 	probes *view                 // members whose next call is a probe; nil if there are none
@@ -52,11 +52,9 @@ func newSnapshot(
 		s.addTier(r.weighted)
 		s.addTier(r.idle)
 	}
-	if s.view == nil {
-		s.view = new(view)
-	}
 	if probes := append(slices.Clip(lists[probing].weighted), lists[probing].idle...); probes != nil {
-		s.probes = newView(probes)
+		v := newView(probes)
+		s.probes = &v
 	}
 	if len(shares) > 1 {
 		s.sides = splitSides(s.lists, shares, zones)
@@ -68,7 +66,7 @@ func newSnapshot(
 func (s *Snapshot) addTier(lists []list) {
 	switch {
 	case len(lists) == 0:
-	case s.view == nil:
+	case s.n == 0:
 		s.view = newView(lists)
 	default:
 		s.tiers = append(s.tiers, lists)
@@ -122,12 +120,17 @@ func (s *Snapshot) only(lists []list) *Snapshot {
 	return &Snapshot{view: newView(lists), zones: s.zones}
 }
 
-// side returns the side that an attempt goes to: by the call's key if the picker goes by keys, by
-// chance otherwise, and, when members have failed in this call, one on which none has.
+// side returns the side that an attempt goes to, which is s without shares.
 func (s *Snapshot) side(ctx context.Context, picker Picker, hasFailed []*Member) *Snapshot {
 	if len(s.sides) == 0 {
 		return s
 	}
+	return s.sampleSide(ctx, picker, hasFailed)
+}
+
+// sampleSide returns a side: by the call's key if the picker goes by keys, by chance otherwise, and,
+// when members have failed in this call, one on which none has.
+func (s *Snapshot) sampleSide(ctx context.Context, picker Picker, hasFailed []*Member) *Snapshot {
 	sides := s.sides
 	if len(hasFailed) > 0 {
 		if sides = otherSides(sides, hasFailed); len(sides) == 0 {

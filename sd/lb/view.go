@@ -12,8 +12,9 @@ type view struct {
 	n       int
 	total   uint64   // of the weights
 	even    bool     // all weights are equal
+	flat    table    // of the only list, if its weights are equal; nil otherwise
 	columns []column // for draw; nil if there is one list
-	ends    []uint64 // for spread: where each list ends, in slots
+	forks   []fork   // for turn; nil if there is one list, or all weights are equal
 }
 
 // A column is one of the alias method: a draw falls on each column with the same chance, and takes
@@ -25,8 +26,8 @@ type column struct {
 	lists     [2]*list
 }
 
-func newView(lists []list) *view {
-	v := &view{lists: lists, even: true}
+func newView(lists []list) view {
+	v := view{lists: lists, even: true}
 	for i := range lists {
 		l := &lists[i]
 		v.n += l.n
@@ -34,15 +35,14 @@ func newView(lists []list) *view {
 		// All weights are equal if they are in each list, and between lists.
 		v.even = v.even && l.even && l.total*uint64(lists[0].n) == lists[0].total*uint64(l.n)
 	}
-	if len(lists) > 1 {
+	switch {
+	case len(lists) > 1:
 		v.columns = columns(lists, v.total)
-	}
-	if !v.even {
-		end := uint64(0)
-		for i := range lists {
-			end += uint64(lists[i].n) * lists[i].slots
-			v.ends = append(v.ends, end)
+		if !v.even {
+			v.addFork(0, len(lists))
 		}
+	case len(lists) == 1 && v.even:
+		v.flat = lists[0].chunks
 	}
 	return v
 }
@@ -148,15 +148,15 @@ func (v *view) sampleTwo(tried []*Member) (*Member, *Member) {
 	if len(tried) > 0 || v.n < 2 {
 		return v.sample(tried), v.sample(tried)
 	}
-	r := rand.Uint64()
-	if l := &v.lists[0]; v.columns == nil && l.even {
-		n := uint64(l.n)
+	r, n := rand.Uint64(), uint64(v.n)
+	if v.flat != nil {
 		i := r >> 32 * n >> 32
 		j := r & (1<<32 - 1) * (n - 1) >> 32
-		if j >= i {
-			j++
+		step := uint64(0)
+		if j >= i { // as often as not: no jump, which no processor could predict
+			step = 1
 		}
-		return l.at(int(i)), l.at(int(j))
+		return v.flat.at(int(i)), v.flat.at(int(j + step))
 	}
 	s := remix(r)
 	a, b := v.list(uint32(r>>32)).draw(uint32(s>>32)), v.list(uint32(r)).draw(uint32(s))
@@ -186,7 +186,7 @@ func (v *view) runs(yield func(c *chunk, n int) bool) {
 // at returns member i.
 func (v *view) at(i int) *Member {
 	if first := &v.lists[0]; i < first.n {
-		return first.at(i)
+		return first.chunks.at(i)
 	}
 	return v.beyond(i)
 }
@@ -195,44 +195,9 @@ func (v *view) at(i int) *Member {
 func (v *view) beyond(i int) *Member {
 	for l := range v.lists {
 		if i < v.lists[l].n {
-			return v.lists[l].at(i)
+			return v.lists[l].chunks.at(i)
 		}
 		i -= v.lists[l].n
 	}
 	panic("lb: index beyond the snapshot")
-}
-
-// spread returns the member on which point n of an even spread over the weights falls, or nil if it
-// falls on none, which less than every second point does.
-//
-// Each member has as many slots as the bound of its list, of which it occupies as many as its
-// weight; if all weights of a list are equal it has just these. The points are the multiples of the
-// golden ratio, modulo the whole: any N successive ones leave no interval with more or fewer than
-// its share of N, give or take a few (Knuth, The Art of Computer Programming, volume 3, section
-// 6.4). So each member comes in turn, as often as its weight says.
-func (v *view) spread(n uint64) *Member {
-	point, _ := bits.Mul64(n*0x9E3779B97F4A7C15, v.ends[len(v.ends)-1])
-	i := v.find(point)
-	l := &v.lists[i]
-	if i > 0 {
-		point -= v.ends[i-1]
-	}
-	slot := uint(point / l.slots)
-	c := l.chunks[slot/span]
-	if l.even || point-uint64(slot)*l.slots < uint64(c.weights[slot%span]) {
-		return c.members[slot%span]
-	}
-	return nil
-}
-
-// find returns the list in whose slots point lies.
-func (v *view) find(point uint64) (i int) {
-	if len(v.ends) > 8 {
-		i, _ = slices.BinarySearch(v.ends, point+1)
-		return i
-	}
-	for point >= v.ends[i] {
-		i++
-	}
-	return i
 }
