@@ -106,7 +106,8 @@ func TestSnapshotMetrics(t *testing.T) {
 		var b board.Board
 		registry := mem.NewRegistry()
 		registry.Fail(errors.New("down"))
-		i := sd.NewInstancer(registry.Open(), kitlog.NewNopLogger(), sd.Snapshot(file), instrumentsOf(&b))
+		i := sd.NewInstancer(registry.Open(), kitlog.NewNopLogger(), sd.Snapshot(file),
+			instrumentsOf(&b))
 		defer i.Stop()
 		pass(time.Minute)
 		b.Want(t, "from the file", phase(sd.Stale, written, written))
@@ -126,7 +127,8 @@ func TestPolicyMetrics(t *testing.T) {
 			synctest.Wait()
 			all := map[string]float64{
 				"suspended{verb=drain}": 0, "suspended{verb=weight}": 0,
-				"problems{kind=line}": 0, "problems{kind=document}": 0, "problems{kind=attributes}": 0,
+				"problems{kind=line}": 0, "problems{kind=document}": 0,
+				"problems{kind=attributes}": 0,
 			}
 			for name, value := range want {
 				all[name] = value
@@ -146,7 +148,8 @@ func TestPolicyMetrics(t *testing.T) {
 			"version": 3, "suspended{verb=weight}": 1, "problems{kind=line}": 1})
 		registry.SetPolicy("no policy")
 		shows("unreadable", map[string]float64{
-			"version": 4, "suspended{verb=weight}": 1, "problems{kind=line}": 1, "problems{kind=document}": 1})
+			"version": 4, "suspended{verb=weight}": 1,
+			"problems{kind=line}": 1, "problems{kind=document}": 1})
 		registry.SetPolicy("")
 		shows("ended", map[string]float64{"version": 5})
 		registry.PutEntry(alice, weighs(-1, "1"))
@@ -154,48 +157,62 @@ func TestPolicyMetrics(t *testing.T) {
 	})
 }
 
+// A count is of registrations in a phase, and since when the longest is in it.
+type count struct {
+	n     float64
+	since time.Time
+}
+
+// registrations is what the instruments of Registrars show: nothing in the phases that are missing.
+func registrations(phases map[sd.Phase]count) map[string]float64 {
+	want := map[string]float64{}
+	for _, p := range []sd.Phase{
+		sd.Withdrawn, sd.Registering, sd.Registered, sd.Lost, sd.Conflict, sd.Withheld,
+	} {
+		want["state{phase="+string(p)+"}"], want["since{phase="+string(p)+"}"] = phases[p].n, 0
+		if phases[p].n > 0 {
+			want["since{phase="+string(p)+"}"] = unix(phases[p].since)
+		}
+	}
+	return want
+}
+
 // The registrations of one option are counted together, each in one phase.
 func TestRegistrarMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b board.Board
-		option := sd.RegistrarInstruments(sd.RegistrarMetrics{State: b.Gauge("state"), StateSince: b.Gauge("since")})
-		counted := func(when string, phases map[sd.Phase]float64, since map[sd.Phase]time.Time) {
+		option := sd.RegistrarInstruments(sd.RegistrarMetrics{
+			State: b.Gauge("state"), StateSince: b.Gauge("since"),
+		})
+		counted := func(when string, phases map[sd.Phase]count) {
 			t.Helper()
 			synctest.Wait()
-			want := map[string]float64{}
-			for _, p := range []sd.Phase{sd.Withdrawn, sd.Registering, sd.Registered, sd.Lost, sd.Conflict, sd.Withheld} {
-				want["state{phase="+string(p)+"}"] = phases[p]
-				want["since{phase="+string(p)+"}"] = 0
-				if at, ok := since[p]; ok {
-					want["since{phase="+string(p)+"}"] = unix(at)
-				}
-			}
-			same(t, when, want, b.Values())
+			same(t, when, registrations(phases), b.Values())
 		}
-		counted("from the start", nil, nil)
+		counted("from the start", nil)
 		var desks [2]*desk
 		var registrars [2]*sd.Registrar
 		lost := make(chan error)
-		made := time.Now()
+		made, logger := time.Now(), kitlog.NewNopLogger()
 		for n, name := range []string{alice, bob} {
 			desks[n] = &desk{announce: hears(lost)}
-			r, err := sd.NewRegistrar(desks[n], name, kitlog.NewNopLogger(), option)
+			r, err := sd.NewRegistrar(desks[n], name, logger, option)
 			if err != nil {
 				t.Fatal(err)
 			}
 			registrars[n] = r
 		}
-		if _, err := sd.NewRegistrar(desks[0], "nowhere", kitlog.NewNopLogger(), option); err == nil {
+		if _, err := sd.NewRegistrar(desks[0], "nowhere", logger, option); err == nil {
 			t.Error("want an error for what is no instance")
 		}
-		counted("made", map[sd.Phase]float64{sd.Withdrawn: 2}, map[sd.Phase]time.Time{sd.Withdrawn: made})
+		counted("made", map[sd.Phase]count{sd.Withdrawn: {2, made}})
 
 		pass(time.Second)
 		first := time.Now()
 		registrars[0].Register()
 		pass(time.Second)
 		registrars[1].Register()
-		counted("registered", map[sd.Phase]float64{sd.Registered: 2}, map[sd.Phase]time.Time{sd.Registered: first})
+		counted("registered", map[sd.Phase]count{sd.Registered: {2, first}})
 
 		pass(time.Minute)
 		gone := time.Now()
@@ -204,17 +221,18 @@ func TestRegistrarMetrics(t *testing.T) {
 			lost <- errors.New("cut off")
 		}
 		pass(5 * time.Minute)
-		counted("registry away", map[sd.Phase]float64{sd.Lost: 2}, map[sd.Phase]time.Time{sd.Lost: gone})
+		counted("registry away", map[sd.Phase]count{sd.Lost: {2, gone}})
 
 		desks[0].then(fails(sd.ErrConflict))
 		desks[1].then(hears(lost))
 		pass(time.Minute)
-		s := [2]sd.State{registrars[0].State(), registrars[1].State()}
-		counted("back, one to a stranger", map[sd.Phase]float64{sd.Conflict: 1, sd.Registered: 1},
-			map[sd.Phase]time.Time{sd.Conflict: s[0].Since, sd.Registered: s[1].Since})
+		counted("back, one to a stranger", map[sd.Phase]count{
+			sd.Conflict:   {1, registrars[0].State().Since},
+			sd.Registered: {1, registrars[1].State().Since},
+		})
 		for _, r := range registrars {
 			r.Deregister()
 		}
-		counted("withdrawn", map[sd.Phase]float64{sd.Withdrawn: 2}, map[sd.Phase]time.Time{sd.Withdrawn: time.Now()})
+		counted("withdrawn", map[sd.Phase]count{sd.Withdrawn: {2, time.Now()}})
 	})
 }

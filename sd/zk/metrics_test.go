@@ -84,11 +84,14 @@ func TestMetricsOfAnOutage(t *testing.T) {
 		b := w.measured(&board)
 		i := sd.NewInstancer(b, kitlog.NewNopLogger(), sd.InstancerInstruments(sd.InstancerMetrics{
 			Instances: board.Gauge("instances"), SetHash: board.Gauge("hash"),
-			State: board.Gauge("state"), StateSince: board.Gauge("since"), LastConfirmed: board.Gauge("confirmed"),
+			State: board.Gauge("state"), StateSince: board.Gauge("since"),
+			LastConfirmed: board.Gauge("confirmed"),
 		}))
 		defer i.Stop()
 		r, err := sd.NewRegistrar(b, alice, kitlog.NewNopLogger(), sd.RegistrarInstruments(
-			sd.RegistrarMetrics{State: board.Gauge("registrations"), StateSince: board.Gauge("registrations_since")}))
+			sd.RegistrarMetrics{
+				State: board.Gauge("registrations"), StateSince: board.Gauge("registrations_since"),
+			}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +99,8 @@ func TestMetricsOfAnOutage(t *testing.T) {
 		defer r.Deregister()
 		w.phase(i.State, 5*time.Second, sd.Live)
 		w.eventually(time.Second, func() error {
-			return sdtest.Same("instances", []string{"1"}, []string{fmt.Sprint(board.Values()["instances"])})
+			have := fmt.Sprint(board.Values()["instances"])
+			return sdtest.Same("instances", []string{"1"}, []string{have})
 		})
 		hash := board.Values()["hash"]
 		age := func(name string) time.Duration {

@@ -22,7 +22,9 @@ import (
 func answer(context.Context, any) (any, error) { return "now", nil }
 
 // startServer serves answer, and returns a client of it.
-func startServer(b *testing.B, server transport.ServerOption, client transport.ClientOption) endpoint.Endpoint {
+func startServer(
+	b *testing.B, server transport.ServerOption, client transport.ClientOption,
+) endpoint.Endpoint {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

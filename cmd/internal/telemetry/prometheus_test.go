@@ -28,7 +28,8 @@ import (
 // Each rule fires when it is to, and not before.
 func TestRules(t *testing.T) {
 	promtool := transporttest.Program(t, "promtool", "prometheus")
-	out, err := exec.CommandContext(t.Context(), promtool, "test", "rules", "testdata/rules_test.yml").CombinedOutput()
+	command := exec.Command(promtool, "test", "rules", "testdata/rules_test.yml")
+	out, err := command.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -47,7 +48,8 @@ func TestRulesAreOverWhatIsShown(t *testing.T) {
 		name, _, _ := strings.Cut(strings.Fields(sample)[0], "{")
 		shown[name] = true
 	}
-	for _, name := range regexp.MustCompile(`\b(sd|lb|rpc)_[a-z_]+`).FindAllString(string(rules), -1) {
+	metric := regexp.MustCompile(`\b(sd|lb|rpc)_[a-z_]+`)
+	for _, name := range metric.FindAllString(string(rules), -1) {
 		if !shown[name] {
 			t.Errorf("want a metric that is shown, have %s", name)
 		}
@@ -59,7 +61,7 @@ func TestRulesAreOverWhatIsShown(t *testing.T) {
 func TestPrometheusFindsTheBlindClient(t *testing.T) {
 	program := transporttest.Program(t, "prometheus", "prometheus")
 	const clients = 50
-	server, err := zkdev.Start("127.0.0.1:0", zkdev.TickTime(15*time.Second)) // which grants 5 minutes
+	server, err := zkdev.Start("127.0.0.1:0", zkdev.TickTime(15*time.Second)) // grants 5 minutes
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +79,9 @@ func TestPrometheusFindsTheBlindClient(t *testing.T) {
 	blind := targets[clients/2]
 	p := startPrometheus(t, program, targets)
 	p.eventually(t, 30*time.Second, fmt.Sprintf("%d clients, one hash", clients), func() error {
-		return sameStrings([]string{"1 " + fmt.Sprint(clients)}, p.query(`count(count_values("hash", sd_set_hash))`, `count(sd_set_hash > 0)`))
+		want := []string{"1", fmt.Sprint(clients)}
+		return sameStrings(want, p.query(`count(count_values("hash", sd_set_hash))`,
+			`count(sd_set_hash > 0)`))
 	})
 
 	proxy.Stall(zktest.ToClient)
@@ -87,8 +91,9 @@ func TestPrometheusFindsTheBlindClient(t *testing.T) {
 		return sameStrings([]string{blind}, p.firing("DiscoveryListDiffers"))
 	})
 	t.Logf("found %v after the list became wrong", time.Since(begin).Round(time.Second))
-	if have := p.query(fmt.Sprintf(`sd_state{phase="live",instance=%q}`, blind)); !slices.Equal([]string{"1"}, have) {
-		t.Errorf("the blind client: want it live by its own account, have %q", have)
+	live := p.query(fmt.Sprintf(`sd_state{phase="live",instance=%q}`, blind))
+	if err := sameStrings([]string{"1"}, live); err != nil {
+		t.Errorf("the blind client is live by its own account: %v", err)
 	}
 	proxy.Heal()
 	p.eventually(t, 30*time.Second, "no alert any more", func() error {
@@ -101,11 +106,11 @@ func TestPrometheusFindsTheBlindClient(t *testing.T) {
 func startClient(t *testing.T, zooKeeper string) (target string) {
 	t.Helper()
 	e := New("client")
-	target0, err := sd.ParseTarget("zk://" + zooKeeper + "/go_servers?session-timeout=5m")
+	directory, err := sd.ParseTarget("zk://" + zooKeeper + "/go_servers?session-timeout=5m")
 	if err != nil {
 		t.Fatal(err)
 	}
-	backend, err := e.ZK("")(target0)
+	backend, err := e.ZK("")(directory)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +150,8 @@ scrape_configs:
 		t.Fatal(err)
 	}
 	p := &prometheusServer{address: freeAddress(t), client: http.Client{Timeout: 2 * time.Second}}
-	command := exec.Command(program, "--config.file="+config, "--storage.tsdb.path="+dir, "--web.listen-address="+p.address)
+	command := exec.Command(program, "--config.file="+config, "--storage.tsdb.path="+dir,
+		"--web.listen-address="+p.address)
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +173,9 @@ scrape_configs:
 }
 
 // eventually waits until check returns nil.
-func (p *prometheusServer) eventually(t *testing.T, limit time.Duration, what string, check func() error) {
+func (p *prometheusServer) eventually(
+	t *testing.T, limit time.Duration, what string, check func() error,
+) {
 	t.Helper()
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
@@ -180,19 +188,19 @@ func (p *prometheusServer) eventually(t *testing.T, limit time.Duration, what st
 	t.Fatalf("want %s within %v: %v", what, limit, err)
 }
 
-// query returns the values of expressions that have one each, in one string, or nothing.
-func (p *prometheusServer) query(expressions ...string) []string {
-	var values []string
+// query returns the values of expressions that have one each, or nothing.
+func (p *prometheusServer) query(expressions ...string) (values []string) {
 	for _, expression := range expressions {
 		var answer struct {
 			Data struct{ Result []struct{ Value [2]any } }
 		}
-		if err := p.get("/api/v1/query?query="+url.QueryEscape(expression), &answer); err != nil || len(answer.Data.Result) != 1 {
+		err := p.get("/api/v1/query?query="+url.QueryEscape(expression), &answer)
+		if err != nil || len(answer.Data.Result) != 1 {
 			return nil
 		}
 		values = append(values, fmt.Sprint(answer.Data.Result[0].Value[1]))
 	}
-	return []string{strings.Join(values, " ")}
+	return values
 }
 
 // firing returns the targets of which an alert fires.

@@ -10,8 +10,9 @@ import (
 	"github.com/go-kit/kit/metrics"
 )
 
-// A Board shows the values of its instruments by name and labels, as Prometheus does: x{phase=live}.
-// The zero value has none. Its methods, and those of its instruments, may be called concurrently.
+// A Board shows the values of its instruments by name and labels, much as Prometheus does:
+// x{phase=live}. The zero value has none. Its methods, and those of its instruments, may be called
+// concurrently.
 type Board struct {
 	mu     sync.Mutex
 	values map[string]float64

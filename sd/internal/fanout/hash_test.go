@@ -15,6 +15,8 @@ func hashOf(names ...string) uint64 {
 	return uint64(h)
 }
 
+func up(names ...string) Change { return Change{Up: names} }
+
 // hashed returns a Fanout that keeps the hash, after these changes.
 func hashed(changes ...Change) *Fanout {
 	f := New()
@@ -47,10 +49,10 @@ func TestHashIsOfTheSet(t *testing.T) {
 	for how, f := range map[string]*Fanout{
 		"at once":         hashed(reset("a", "b", "c")),
 		"another order":   hashed(reset("c", "a", "b")),
-		"one by one":      hashed(reset(), Change{Up: []string{"b"}}, Change{Up: []string{"a", "c"}}),
+		"one by one":      hashed(reset(), up("b"), up("a", "c")),
 		"another before":  hashed(reset("x", "y"), reset("c", "b", "a")),
 		"one left":        hashed(reset("a", "b", "c", "d"), Change{Down: []string{"d"}}),
-		"one came twice":  hashed(reset("a", "b"), Change{Up: []string{"c", "a"}}, Change{Up: []string{"c"}}),
+		"one came twice":  hashed(reset("a", "b"), up("c", "a"), up("c")),
 		"one named twice": hashed(reset("a", "b", "b", "c")),
 		"one never there": hashed(reset("a", "b", "c"), Change{Down: []string{"d"}}),
 		"the same again":  hashed(reset("a", "b", "c"), reset("b", "c", "a")),

@@ -28,7 +28,8 @@ func Example() {
 // and went meanwhile.
 func TestSinceIsOfTheLongest(t *testing.T) {
 	var b board.Board
-	all := NewRegistrations(RegistrarMetrics{State: b.Gauge("state"), StateSince: b.Gauge("since")}, "up", "lost")
+	m := RegistrarMetrics{State: b.Gauge("state"), StateSince: b.Gauge("since")}
+	all := NewRegistrations(m, "up", "lost")
 	at := func(n int) time.Time { return time.Unix(int64(n), 0) }
 	want := func(when string, up, upSince, lost, lostSince float64) {
 		t.Helper()
