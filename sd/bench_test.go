@@ -22,8 +22,8 @@ func (idle) Watch(ctx context.Context, _ Want, _ func(Change)) error {
 func address(n int) string { return fmt.Sprintf("10.%d.%d.%d:8897", n>>16&255, n>>8&255, n&255) }
 
 // filled returns an Instancer of n instances.
-func filled(b *testing.B, n int) *Instancer {
-	i := NewInstancer(idle{}, kitlog.NewNopLogger())
+func filled(b *testing.B, n int, options ...InstancerOption) *Instancer {
+	i := NewInstancer(idle{}, kitlog.NewNopLogger(), options...)
 	b.Cleanup(i.Stop)
 	names := make([]string, n)
 	for k := range names {
@@ -65,6 +65,24 @@ func BenchmarkChangeListed(b *testing.B) {
 			}
 		}
 	})
+}
+
+// What instruments cost a change with a follower, beside none.
+func BenchmarkChangeMeasured(b *testing.B) {
+	for _, measured := range []bool{false, true} {
+		b.Run(fmt.Sprintf("instruments=%v", measured), func(b *testing.B) {
+			b.ReportAllocs()
+			var options []InstancerOption
+			if measured {
+				options = append(options, InstancerInstruments(InstancerMetrics{}))
+			}
+			i := filled(b, 10_000, options...)
+			i.Follow(func(Change) {})
+			for round := 0; b.Loop(); round++ {
+				flip(i, round)
+			}
+		})
+	}
 }
 
 // What one change costs with a policy of 2,000 lines: that of the instance.

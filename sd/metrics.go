@@ -10,9 +10,9 @@ import (
 // values of its label from the start. They are set by the goroutine that takes a change in, under
 // locks, and must not block. Times are in seconds since 1970.
 //
-// The hash is equal on all clients that have the same set: one that differs for longer than a change
-// takes is blind. It is a whole number below 2^52, the sum modulo 2^52 of a number for each name,
-// and so needs no order: FNV-1a in 64 bits; then x ^= x>>30, x *= 0xbf58476d1ce4e5b9, x ^= x>>27,
+// The hash is equal on all clients that have the same set: one that differs for longer than a
+// change takes is blind. It is a whole number below 2^52, the sum modulo 2^52 of a number for each
+// name, and so needs no order: FNV-1a in 64 bits; then x ^= x>>30, x *= 0xbf58476d1ce4e5b9, x ^= x>>27,
 // x *= 0x94d049bb133111eb, x ^= x>>31 in 64 bits, modulo 2^52, and 1 if that is 0. The policy is
 // not in it.
 type InstancerMetrics struct {
@@ -21,7 +21,7 @@ type InstancerMetrics struct {
 	// 1 for the "phase" it is in and 0 for the others: unknown, live, stale. sd_state.
 	State      metrics.Gauge
 	StateSince metrics.Gauge // when that began: sd_state_since_timestamp_seconds
-	// When the set was last known to be the registry's, up to 5 s ago while it is live; 0 for never.
+	// When the set was last known to be the registry's, 5 s ago at most while it is live; 0: never.
 	// sd_last_confirmed_timestamp_seconds.
 	LastConfirmed metrics.Gauge
 

@@ -119,6 +119,8 @@ func TestAudit(t *testing.T) {
 		remove(b)
 		var changes []sd.Change
 		f := newFollower(t, member, &changes)
+		counted := int64(0)
+		f.backend.countRepair = func() { counted++ }
 		test.change(f)
 		err := f.audit(ctx)
 		if err == nil && f.suspect != nil {
@@ -128,8 +130,8 @@ func TestAudit(t *testing.T) {
 		if !errors.Is(err, test.want) || f.suspect != nil {
 			t.Errorf("%s: want %v, have %v (suspicious still: %v)", name, test.want, err, f.suspect != nil)
 		}
-		if missed := f.backend.repaired.Load(); (missed == 1) != (test.want != nil) {
-			t.Errorf("%s: want it counted, have %d", name, missed)
+		if missed := f.backend.repaired.Load(); (missed == 1) != (test.want != nil) || missed != counted {
+			t.Errorf("%s: want it counted, have %d, %d", name, missed, counted)
 		}
 	}
 }

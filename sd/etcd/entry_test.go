@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/etcd"
 	"example.com/daytime/sd/etcd/etcdtest"
+	"example.com/daytime/sd/internal/board"
 	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/sdtest"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -19,7 +21,12 @@ import (
 func TestEntry(t *testing.T) {
 	member := etcdtest.Start(t)
 	client := connect(t, member.Addr())
-	server, watcher := open(t, "etcd://"+member.Addr()+"?ttl=2s"), open(t, "etcd://"+member.Addr())
+	var board board.Board
+	server := open(t, "etcd://"+member.Addr()+"?ttl=2s", etcd.Instruments(sd.BackendMetrics{
+		SessionExpiries: board.Counter("expiries"), Repaired: board.Counter("repaired"),
+	}))
+	watcher := open(t, "etcd://"+member.Addr())
+	board.Want(t, "from the start", map[string]float64{"expiries": 0, "repaired": 0})
 	key := "/go_servers/" + alice
 	var r *sd.Registrar
 
@@ -76,6 +83,7 @@ func TestEntry(t *testing.T) {
 			}
 		})
 	}
+	board.Want(t, "one lease was revoked", map[string]float64{"expiries": 1, "repaired": 0})
 
 	t.Run("overwritten by a stranger", func(t *testing.T) {
 		put(t, client, key, "mine", clientv3.WithLease(grant(t, client)))

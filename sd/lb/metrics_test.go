@@ -3,86 +3,42 @@ package lb
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"example.com/daytime/sd/internal/board"
 	"example.com/daytime/sd/internal/wait"
 	"github.com/go-kit/kit/metrics"
 	kitlog "github.com/go-kit/log"
 )
 
-// A board shows the values of instruments by name and labels, as Prometheus does.
-type board struct {
-	mu     sync.Mutex
-	values map[string]float64
-}
-
-// An instrument is a counter, a gauge or a histogram, which counts its observations.
-type instrument struct {
-	board *board
-	name  string
-}
-
-func (i instrument) set(f func(old float64) float64) {
-	i.board.mu.Lock()
-	defer i.board.mu.Unlock()
-	i.board.values[i.name] = f(i.board.values[i.name])
-}
-
-func (i instrument) with(labels []string) instrument {
-	return instrument{i.board, i.name + "{" + strings.Join(labels, "=") + "}"}
-}
-
-func (i instrument) Set(v float64)   { i.set(func(float64) float64 { return v }) }
-func (i instrument) Add(v float64)   { i.set(func(old float64) float64 { return old + v }) }
-func (i instrument) Observe(float64) { i.Add(1) }
-
-type (
-	counter   struct{ instrument }
-	gauge     struct{ instrument }
-	histogram struct{ instrument }
-)
-
-func (i counter) With(labels ...string) metrics.Counter     { return counter{i.with(labels)} }
-func (i gauge) With(labels ...string) metrics.Gauge         { return gauge{i.with(labels)} }
-func (i histogram) With(labels ...string) metrics.Histogram { return histogram{i.with(labels)} }
-
-func (b *board) metrics() Metrics {
-	b.values = map[string]float64{}
-	named := func(name string) instrument { return instrument{b, name} }
+// measured are all instruments of a Pool, on a board.
+func measured(b *board.Board) Metrics {
 	return Metrics{
-		Members:         gauge{named("members")},
-		Attempts:        counter{named("attempts")},
-		Ejections:       counter{named("ejections")},
-		BudgetExhausted: counter{named("exhausted")},
-		CallDuration:    histogram{named("calls")},
-	}
-}
-
-func (b *board) want(t *testing.T, what string, want map[string]float64) {
-	t.Helper()
-	synctest.Wait()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for name, value := range want {
-		if have, ok := b.values[name]; !ok || value != have {
-			t.Errorf("%s: %s: want %v, have %v (%v)", what, name, value, have, ok)
-		}
+		Members:         b.Gauge("members"),
+		Attempts:        b.Counter("attempts"),
+		Ejections:       b.Counter("ejections"),
+		BudgetExhausted: b.Counter("exhausted"),
+		CallDuration:    b.Histogram("calls"),
 	}
 }
 
 func TestMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var b board
+		var b board.Board
+		want := func(when string, values map[string]float64) {
+			t.Helper()
+			synctest.Wait()
+			b.Want(t, when, values)
+		}
 		f := newFleet(5)
 		all := names(5)
 		delete(f, all[4]) // its factory fails
 		r := new(registry)
-		p := NewPool(r, f.factory, kitlog.NewNopLogger(), Instruments(b.metrics()))
+		p := NewPool(r, f.factory, kitlog.NewNopLogger(), Instruments(measured(&b)))
 		zero := map[string]float64{"exhausted": 0}
 		for _, state := range []string{"ready", "failing", "ejected", "drained", "reserve", "pending"} {
 			zero["members{state="+state+"}"] = 0
@@ -93,25 +49,25 @@ func TestMetrics(t *testing.T) {
 		for _, outcome := range []string{"answered", "error", "cancelled"} {
 			zero["attempts{outcome="+outcome+"}"] = 0
 		}
-		b.want(t, "from the start", zero)
-		if want, have := len(zero), len(maps.Clone(b.values)); want != have {
-			t.Errorf("series: want %d, have %d: %v", want, have, b.values)
+		want("from the start", zero)
+		if want, have := len(zero), len(b.Values()); want != have {
+			t.Errorf("series: want %d, have %d: %v", want, have, b.Values())
 		}
 
 		r.reset(all...)
-		b.want(t, "listed", map[string]float64{"members{state=ready}": 4, "members{state=pending}": 1})
+		want("listed", map[string]float64{"members{state=ready}": 4, "members{state=pending}": 1})
 		drain(r, 5, all[3])
 		f[all[0]].fail(errRefused)
 		f[all[1]].fail(errReset)
 		hit(t, p, all[0], 1)
 		hit(t, p, all[1], 1)
-		b.want(t, "failing", map[string]float64{
+		want("failing", map[string]float64{
 			"members{state=ready}": 1, "members{state=failing}": 1, "members{state=ejected}": 1,
 			"members{state=drained}": 1, "ejections{cause=refused}": 1,
 			"attempts{outcome=refused}": 1, "attempts{outcome=unreachable}": 1,
 		})
 		r.down(all[2])
-		b.want(t, "lost", map[string]float64{"members{state=ready}": 0, "members{state=reserve}": 1})
+		want("lost", map[string]float64{"members{state=ready}": 0, "members{state=reserve}": 1})
 		r.up(all[2])
 		synctest.Wait()
 
@@ -121,11 +77,11 @@ func TestMetrics(t *testing.T) {
 		call(t.Context(), 1)
 		f[all[2]].fail(dialError(errors.New("no way"))) // of the kind that draws on the budget
 		call(t.Context(), 1)
-		b.want(t, "calls", map[string]float64{
+		want("calls", map[string]float64{
 			"calls": 12, "attempts{outcome=answered}": 10, "attempts{outcome=error}": 1, "exhausted": 1,
 		})
 		p.Close()
-		b.want(t, "closed", map[string]float64{"members{state=ready}": 0, "members{state=ejected}": 0})
+		want("closed", map[string]float64{"members{state=ready}": 0, "members{state=ejected}": 0})
 	})
 }
 

@@ -11,8 +11,8 @@ import (
 	"example.com/daytime/transport"
 )
 
-// buckets are OpenTelemetry's for rpc.client.call.duration and rpc.server.call.duration, in seconds:
-// https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/
+// buckets are OpenTelemetry's for rpc.client.call.duration and rpc.server.call.duration, in
+// seconds: https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/
 func buckets() []float64 {
 	return []float64{.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10}
 }
@@ -26,17 +26,20 @@ func (e *Exporter) Instancer(registry string) sd.InstancerOption {
 	return sd.InstancerInstruments(sd.InstancerMetrics{
 		Instances: of("sd_instances", "Instances in the list, drained ones included."),
 		SetHash: of("sd_set_hash",
-			"Hash of the list: equal on all clients whose list is the same; 0 for an empty or no list."),
+			"Hash of the list, equal on all clients that have the same; 0 for an empty one or none."),
 		State: of("sd_state", "1 for the phase that discovery is in.", "phase"),
 		StateSince: of("sd_state_since_timestamp_seconds",
 			"When discovery came into its phase, since 1970."),
 		LastConfirmed: of("sd_last_confirmed_timestamp_seconds",
 			"When the list was last known to be the registry's, since 1970; 0 for never."),
-		PolicyVersion: of("sd_policy_version", "Version of the policy, as the registry told it last."),
+		PolicyVersion: of("sd_policy_version",
+			"Version of the policy, as the registry told it last."),
 		PolicySuspended: of("sd_policy_suspended",
-			"1 while all are drained, or all weights are 0, so that it is ignored.", "verb"),
+			"1 while all are drained, or all weights are 0, so that it is ignored.",
+			"verb"),
 		PolicyProblems: of("sd_policy_problems",
-			"Wrong lines, 1 for an unreadable document, instances without readable attributes.", "kind"),
+			"Wrong lines, 1 for an unreadable document, instances without readable attributes.",
+			"kind"),
 	})
 }
 
@@ -52,20 +55,19 @@ func (e *Exporter) newRegistrar() sd.RegistrarOption {
 	return sd.RegistrarInstruments(sd.RegistrarMetrics{
 		State: e.gauge("sd_registration_state", "Registrations of this process by phase.", "phase"),
 		StateSince: e.gauge("sd_registration_state_since_timestamp_seconds",
-			"Since when the registration that has been longest in this phase is in it, since 1970; 0 for none.",
+			"When the registration that has been longest in this phase came into it; 0 for none.",
 			"phase"),
 	})
 }
 
-// ZK is package zk's entry in sd.Schemes, and Etcd is package etcd's, with instruments. The registry
-// is as for Instancer.
+// ZK is package zk's entry in sd.Schemes, with instruments. The registry is as for Instancer.
 func (e *Exporter) ZK(registry string) func(sd.Target) (sd.Backend, error) {
 	return func(t sd.Target) (sd.Backend, error) {
 		return zk.OpenBackend(t, zk.Instruments(e.Backend(registry)))
 	}
 }
 
-// Etcd is like ZK.
+// Etcd is package etcd's.
 func (e *Exporter) Etcd(registry string) func(sd.Target) (sd.Backend, error) {
 	return func(t sd.Target) (sd.Backend, error) {
 		return etcd.OpenBackend(t, etcd.Instruments(e.Backend(registry)))
@@ -149,16 +151,17 @@ func (e *Exporter) histogram(name, help string) metrics.Histogram {
 }
 
 // counterOf and gaugeOf have the label registry first, with its value.
-func (e *Exporter) counterOf(registry, name, help string, labels ...string) metrics.Counter {
+func (e *Exporter) counterOf(registry, name, help string) metrics.Counter {
 	if e == nil {
 		return nil
 	}
-	return e.counter(name, help, append([]string{"registry"}, labels...)...).With("registry", registry)
+	return e.counter(name, help, "registry").With("registry", registry)
 }
 
 func (e *Exporter) gaugeOf(registry, name, help string, labels ...string) metrics.Gauge {
 	if e == nil {
 		return nil
 	}
-	return e.gauge(name, help, append([]string{"registry"}, labels...)...).With("registry", registry)
+	g := e.gauge(name, help, append([]string{"registry"}, labels...)...)
+	return g.With("registry", registry)
 }

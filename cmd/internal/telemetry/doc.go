@@ -11,12 +11,15 @@
 // in a fleet of ten thousand that is ten thousand series for each client.
 //
 // A program that knows several registries gives each of them a name: the label "registry" of what
-// begins with sd_. It is empty for the only one and for the union of several, which to Prometheus is
-// the same as no label, so that rules select what clients have in common by registry="".
+// an Instancer or a registry reports. It is empty for the only one and for the union of several,
+// which to Prometheus is the same as no label, so that rules select what clients have in common by
+// registry="".
 //
-// Calls are rpc_client_call_duration_seconds and rpc_server_call_duration_seconds, in the buckets of
-// OpenTelemetry's semantic conventions for RPC. A call through lb.Retry is one, whatever its
+// Calls are rpc_client_call_duration_seconds and rpc_server_call_duration_seconds, in the buckets
+// of OpenTelemetry's semantic conventions for RPC. A call through lb.Retry is one, whatever its
 // attempts; the attempts are rpc_client_attempt_duration_seconds.
+//
+// What to be told of stands in rules.yml, a file of Prometheus' rules, whose tests are in testdata.
 //
 // exporter.go has the Exporter, bind.go the metrics, and adapter.go puts Prometheus behind go-kit's
 // interfaces. go-kit's own adapter makes a map and looks the series up at each call; this one does

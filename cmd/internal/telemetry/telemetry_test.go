@@ -17,7 +17,6 @@ import (
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/lb"
 	"example.com/daytime/sd/mem"
-	"example.com/daytime/sd/zk"
 	"example.com/daytime/transport"
 )
 
@@ -65,8 +64,8 @@ func scrape(e *Exporter) (samples []string) {
 // everything asks an Exporter for all that it can be asked for.
 func everything(t testing.TB, e *Exporter) {
 	t.Helper()
-	backend, err := zk.OpenBackend(sd.Target{Scheme: "zk", Hosts: []sd.Host{{Name: "127.0.0.1", Port: 1}}},
-		zk.Instruments(e.Backend("")))
+	target := sd.Target{Scheme: "zk", Hosts: []sd.Host{{Name: "127.0.0.1", Port: 1}}}
+	backend, err := e.ZK("")(target)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +76,8 @@ func everything(t testing.TB, e *Exporter) {
 	defer instancer.Stop()
 	pool := lb.NewPool(instancer, transport.Factory(e.Client()), kitlog.NewNopLogger(), e.Pool())
 	defer pool.Close()
-	if _, err := sd.NewRegistrar(registry, "192.0.2.1:1", kitlog.NewNopLogger(), e.Registrar()); err != nil {
+	logger := kitlog.NewNopLogger()
+	if _, err := sd.NewRegistrar(registry, "192.0.2.1:1", logger, e.Registrar()); err != nil {
 		t.Fatal(err)
 	}
 	transport.NewServer(nil, nil, nil, e.Server())
@@ -114,7 +114,9 @@ func ours(name string) bool {
 // The program, its process and the Go runtime are shown as well.
 func TestProcess(t *testing.T) {
 	all := strings.Join(scrape(New("test")), "\n")
-	for _, want := range []string{`build_info{commit="`, `program="test"`, "go_goroutines ", "process_start_time_seconds "} {
+	for _, want := range []string{
+		`build_info{commit="`, `program="test"`, "go_goroutines ", "process_start_time_seconds ",
+	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("want %s, have\n%s", want, all)
 		}
@@ -130,12 +132,15 @@ func TestAskedForTwice(t *testing.T) {
 	e.Backend("").Repaired.Add(2)
 	e.Backend("").Repaired.Add(1)
 	e.Backend("zk://other").Repaired.Add(1)
-	want := []string{`sd_repaired_total{registry=""} 3`, `sd_repaired_total{registry="zk://other"} 1`}
+	want := []string{
+		`sd_repaired_total{registry=""} 3`, `sd_repaired_total{registry="zk://other"} 1`,
+	}
 	if have := samplesOf(e, "sd_repaired_total"); !slices.Equal(want, have) {
 		t.Errorf("want %q, have %q", want, have)
 	}
-	if have := samplesOf(other, "sd_repaired_total"); !slices.Equal([]string{`sd_repaired_total{registry=""} 0`}, have) {
-		t.Errorf("the other program: want 0, have %q", have)
+	want = []string{`sd_repaired_total{registry=""} 0`}
+	if have := samplesOf(other, "sd_repaired_total"); !slices.Equal(want, have) {
+		t.Errorf("the other program: want %q, have %q", want, have)
 	}
 }
 

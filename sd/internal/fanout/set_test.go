@@ -156,6 +156,7 @@ type model struct {
 // newModel returns a model with n names.
 func newModel(n int) *model {
 	m := &model{f: New(), set: map[string]bool{}}
+	m.f.KeepHash()
 	for k := range n {
 		m.set[fmt.Sprint(k)] = true
 	}
@@ -214,6 +215,10 @@ func (m *model) change(t *testing.T, c Change) {
 func (m *model) compare(t *testing.T) {
 	t.Helper()
 	equal(t, "list", slices.Sorted(maps.Keys(m.set)), m.f.list())
+	m.f.Index()
+	if want := hashOf(slices.Collect(maps.Keys(m.set))...); want != uint64(m.f.set.hash) {
+		t.Fatalf("hash: want %d, have %d", want, m.f.set.hash)
+	}
 	if p := m.f.behind; p.reset || p.size() > 0 {
 		t.Fatalf("after a list: want nothing pending, have %+v", p)
 	}

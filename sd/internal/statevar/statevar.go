@@ -74,8 +74,8 @@ func New[P ~string](
 	return v
 }
 
-// Observe has fn called with the state, and with each one that has another phase or beginning, under
-// the lock of v: fn must not block, and must not use v. It is called once.
+// Observe has fn called with the state, and with each one that has another phase or beginning,
+// under the lock of v: fn must not block, and must not use v. It is called once.
 func (v *Var[P]) Observe(fn func(State[P])) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -51,6 +51,22 @@ func Example() {
 	// sd: await: closed
 }
 
+// An observer sees the state as it is, and every phase after that, once, in its order.
+func TestObserve(t *testing.T) {
+	v, _ := opened()
+	var seen []string
+	v.Set(Stale, errTest)
+	v.Observe(func(s State[phase]) { seen = append(seen, string(s.Phase)) })
+	v.Set(Stale, errRefused)
+	v.Explain(nil)
+	v.Set(Live, nil)
+	v.Set(Live, errTest)
+	v.Set(Stale, nil)
+	v.Backdate(time.Now().Add(-time.Hour))
+	v.End(Stale, nil)
+	equal(t, "phases", []string{"stale", "live", "stale", "stale"}, seen)
+}
+
 // opened returns a Var in phase Unknown, of which Live is settled, and the lines that it logs.
 func opened() (v *Var[phase], lines *[]string) {
 	lines = new([]string)
