@@ -69,4 +69,8 @@
 // A server that dies is gone from the directory after the granted ttl, and after as much again if
 // the leader changes meanwhile: a new leader gives every lease its whole time. The cluster grants
 // no ttl under one and a half election timeouts (2 s by default).
+//
+// A member that is cut off from the others goes on answering signs of life. It ends the watches of
+// its clients once it has been without a leader for three election timeouts (3 s by default); until
+// then, and the second or two of an election, their set may be old.
 package etcd

@@ -13,7 +13,8 @@
 //
 //	-matrix.policy  rows once more, on fleets with a drained server and a share; with -matrix.all all
 //	-soak           faults and edits of the policy at random, for as long as is asked for: see below
-//	-steering       a fleet of twenty that is steered with daytimecli, under load
+//	-steering       a fleet of twenty that is steered with daytimecli, under load; its full size is
+//	                -steering.rate 100 -steering.calls 20000 -steering.edits 200
 //	-matrix.all     the rows that take long, or need root, strace, prlimit or ip
 //	-matrix.ghosts  fifty kill -9 under a long session, a hundred reconnects, two hundred lives in
 //	                one process

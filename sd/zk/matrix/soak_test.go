@@ -87,6 +87,9 @@ type soak struct {
 func newSoak(t *testing.T, title string) *soak {
 	s := &soak{T: t, oracle: newOracle(), ensemble: zktest.StartEnsemble(t, 3)}
 	t.Cleanup(func() { s.lateness.Stop() })
+	if *soakJournal == *soakReplay {
+		*soakJournal += ".again"
+	}
 	var err error
 	if s.journal, err = os.Create(*soakJournal); err != nil {
 		t.Fatal(err)

@@ -125,10 +125,9 @@ func (s *steering) undrain() {
 func (s *steering) wantShare(why string, want float64, instance string) {
 	s.Helper()
 	s.swap() // what has failed so far is in the log already
-	calls := shareCalls * *steeringRate
 	wait.For(s, 10*time.Minute, func() error {
-		if n := s.requests(); n < calls {
-			return fmt.Errorf("%d of %d calls", n, calls)
+		if n := s.requests(); n < *steeringCalls {
+			return fmt.Errorf("%d of %d calls", n, *steeringCalls)
 		}
 		return nil
 	})

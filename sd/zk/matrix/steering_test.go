@@ -20,6 +20,8 @@ var (
 	runSteering  = flag.Bool("steering", false, "steer a fleet of twenty servers")
 	steeringRate = flag.Int("steering.rate", 20,
 		"requests a second of each of ten clients; 100 is the full size")
+	steeringCalls = flag.Int("steering.calls", 2000,
+		"calls by which a share is judged; 20000 is the full size")
 	steeringEdit = flag.Int("steering.edits", 20,
 		"edits by each of two operators; 200 is the full size")
 )
@@ -28,14 +30,13 @@ const (
 	steeredServers = 20
 	drainTimeout   = 200 * time.Millisecond // from the command's return to the last call
 	slowStart      = 10 * time.Second       // of a Pool, by default
-	shareCalls     = 200                    // times the rate: 20,000 at full size
 )
 
-// TestSteering has an operator steer a fleet under load, with the program that is made for it. It
-// takes as long at any rate.
+// TestSteering has an operator steer a fleet under load, with the program that is made for it. At its
+// full size it makes a thousand requests a second.
 func TestSteering(t *testing.T) {
 	if !*runSteering {
-		t.Skip("takes two minutes: needs -steering")
+		t.Skip("takes a minute and a half: needs -steering")
 	}
 	s := newSteering(t)
 	s.drain()
