@@ -115,7 +115,7 @@ A flag wins over its variable.`,
 
 func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 	flags.SortFlags = false
-	flags.Var(shell.Value(&c.listen, "list", listOf(checkListen)), "listen",
+	flags.Var(shell.Value(&c.listen, "list", listOf(shell.CheckListen)), "listen",
 		"host:port,...: where to serve; port 0 lets the system choose")
 	flags.Var(shell.Value(&c.advertise, "list", listOf(sd.CheckInstance)), "advertise",
 		"ip:port,...: what to register, if not the listen addresses; one for each of them")
