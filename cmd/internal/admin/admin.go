@@ -12,6 +12,8 @@ import (
 	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 	"golang.org/x/net/netutil"
+
+	"example.com/daytime/cmd/internal/shell"
 )
 
 const (
@@ -71,6 +73,9 @@ func (s *Server) listen(ctx context.Context, addr string) error {
 	s.running.Go(func() { s.serve(netutil.LimitListener(l, maxConns)) })
 	return nil
 }
+
+// ParseAddr reads an address for Start, as the value of a flag.
+func ParseAddr(text string) (string, error) { return text, shell.CheckListen(text) }
 
 // newServer returns a Server that does not listen.
 func newServer(ctx context.Context, addr string, c Config) *Server {
@@ -138,10 +143,12 @@ func (s *Server) SetServing() {
 	}
 }
 
-// SetWithdrawing has /readyz say 503 from now on, as the end of the context that Start was given does.
+// SetWithdrawing has /readyz say 503 from now on, as the end of the context that Start was given does,
+// and begins to end what follows directories, which takes its time where a registry is down.
 func (s *Server) SetWithdrawing() {
 	if s != nil {
 		s.stage.Store(withdrawing)
+		s.running.Go(s.shown.Load().close)
 	}
 }
 

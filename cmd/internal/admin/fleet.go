@@ -65,7 +65,7 @@ type problem struct {
 func newFleetPart(l look, mine map[string]bool, now time.Time) *fleetPart {
 	p := &fleetPart{Registry: clip(l.registry)}
 	if l.Instancer == nil {
-		p.State, p.Why = idle(string(sd.Unknown)), "It is not followed any more."
+		p.State, p.Why = idle(string(sd.Unknown)), "It is not followed."
 		return p
 	}
 	state, entries, steering := l.State(), l.Entries(), l.Policy()
@@ -98,6 +98,8 @@ func whyNot(s sd.State) string {
 		return "The registry has not answered yet."
 	case errors.Is(s.Err, sd.ErrNoDirectory):
 		return "Nobody has registered there yet: there is no such directory."
+	case errors.Is(s.Err, sd.ErrClosed):
+		return "It is not followed any more. This is the last list."
 	case s.Phase == sd.Unknown:
 		return "The registry cannot be read: " + clipError(s.Err)
 	case s.Err == nil:

@@ -63,19 +63,15 @@ func (f *follower) look() look {
 // expire stops following, unless somebody has looked meanwhile.
 func (f *follower) expire() {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	left := followFor - time.Since(f.seen)
-	if f.closed || f.stop == nil || left > 0 {
-		if !f.closed && left > 0 {
-			f.timer.Reset(left)
-		}
-		f.mu.Unlock()
-		return
+	switch {
+	case f.closed || f.stop == nil:
+	case left > 0:
+		f.timer.Reset(left)
+	default:
+		f.stopping.Go(f.release())
 	}
-	stop := f.release()
-	f.stopping.Add(1)
-	f.mu.Unlock()
-	defer f.stopping.Done()
-	stop()
 }
 
 // release makes f idle, and returns what ends what it followed. The caller holds mu.
@@ -87,17 +83,17 @@ func (f *follower) release() (stop func()) {
 	return stop
 }
 
-// close ends the following for good, and waits for it. Later looks see what was there last.
+// close ends the following for good, and waits for it. Later looks see what was there last. It may be
+// called again, also beside itself.
 func (f *follower) close() {
 	f.mu.Lock()
 	f.closed = true
-	stop := f.release()
 	if f.timer != nil {
 		f.timer.Stop()
 	}
-	f.mu.Unlock()
-	if stop != nil {
-		stop()
+	if stop := f.release(); stop != nil {
+		f.stopping.Go(stop)
 	}
+	f.mu.Unlock()
 	f.stopping.Wait()
 }

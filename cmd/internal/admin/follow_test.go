@@ -138,7 +138,7 @@ func TestALookAfterTheEnd(t *testing.T) {
 		c, directory := counted(newFleet(3))
 		s := newServer(t.Context(), ":9867", Config{})
 		s.Show(View{Directories: []Directory{directory}})()
-		wantText(t, body(t, ask(s, "GET", "/"), 200), "It is not followed any more.")
+		wantText(t, body(t, ask(s, "GET", "/"), 200), "It is not followed.")
 		if c.begun.Load() != 0 {
 			t.Error("want nothing followed")
 		}

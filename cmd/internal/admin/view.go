@@ -34,8 +34,9 @@ type Registration struct {
 // A Directory is what can be followed of a registry.
 type Directory struct {
 	Registry string // its target
-	// Follow begins to follow it, with [sd.FollowPolicy], and returns the end of that, which must not
-	// return before it has ended.
+	// Follow begins to follow it, with [sd.FollowPolicy], and does not block. Stop returns when that
+	// has ended, and leaves nothing behind: a watch lasts as long as its session, so that a Backend of
+	// its own is opened here, and closed there.
 	Follow func() (_ *sd.Instancer, stop func())
 }
 
