@@ -20,6 +20,7 @@ const (
 // A fleetPart is the section of a directory.
 type fleetPart struct {
 	Registry string
+	Several  bool // there are others
 	State    mark
 	Since    time.Time
 	Why      string // it is not live
@@ -205,6 +206,10 @@ func (p *fleetPart) facts() []fact {
 	if p.State.Word == string(sd.Unknown) {
 		text = "not known yet"
 	}
-	return []fact{{Label: "Registry", State: &p.State, Text: "since", Since: p.Since},
-		{Label: "Fleet", Text: text}}
+	registry, fleet := "Registry", "Fleet"
+	if p.Several {
+		registry, fleet = p.Registry, "Fleet there"
+	}
+	return []fact{{Label: registry, State: &p.State, Text: "since", Since: p.Since},
+		{Label: fleet, Text: text}}
 }

@@ -39,8 +39,9 @@ type page struct {
 }
 
 func newPage() *page {
+	text := strings.ReplaceAll(pageText, "\n\t", "") // as page.html says
 	return &page{
-		template: template.Must(template.New("page").Funcs(words()).Parse(pageText)),
+		template: template.Must(template.New("page").Funcs(words()).Parse(text)),
 		style:    template.CSS(styleText),
 		script:   template.JS(scriptText),
 		policy: ownPolicy + "; connect-src 'self'; img-src 'self'" +
@@ -146,7 +147,9 @@ func (s *Server) sections(view View, looks []look, now time.Time) (sections []se
 		add("pool", section{Pool: newPoolPart(view.Members())})
 	}
 	for n, l := range looks {
-		add("fleet"+strconv.Itoa(n), section{Fleet: newFleetPart(l, mine, now)})
+		part := newFleetPart(l, mine, now)
+		part.Several = len(looks) > 1
+		add("fleet"+strconv.Itoa(n), section{Fleet: part})
 	}
 	s.summarize(status, sections)
 	for i := range sections {

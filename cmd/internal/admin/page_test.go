@@ -348,3 +348,14 @@ func BenchmarkSections(b *testing.B) {
 		ask(s, "GET", "/sections?have="+strings.Join(list, ","))
 	}
 }
+
+// Several registries have a section each, and several registrations of a server a row each.
+func TestSeveralRegistries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := directory(newFleet(1)), directory(newFleet(2))
+		b.Registry = "etcd://a/b"
+		page := show(t, View{Directories: []Directory{a, b}})
+		wantText(t, page, "Fleet in "+a.Registry+"<", "Fleet in etcd://a/b<", `id="fleet1-`+address(1)+`"`,
+			"ready. "+a.Registry+": live. Fleet there: 1 server. etcd://a/b: live. Fleet there: 2 servers, 2 zones.")
+	})
+}

@@ -8,8 +8,9 @@ import (
 
 // A statusPart is the first section: how the process is, in a word and some facts.
 type statusPart struct {
-	State mark
-	Facts []fact
+	State    mark
+	Facts    []fact
+	Sentence string // all that in a sentence, for a screen reader, to which it is read when it changes
 }
 
 // A fact is a line of the status.
@@ -38,6 +39,21 @@ func (s *Server) summarize(status *statusPart, sections []section) {
 	if s.config.Version != "" {
 		status.Facts = append(status.Facts, fact{Label: "Version", Text: s.config.Version})
 	}
+	status.Sentence = status.sentence()
+}
+
+// sentence is the status without its times.
+func (p *statusPart) sentence() string {
+	sentence := p.State.Word
+	for _, f := range p.Facts {
+		switch {
+		case f.State != nil:
+			sentence += ". " + f.Label + ": " + f.State.Word
+		case f.Since.IsZero():
+			sentence += ". " + f.Label + ": " + f.Text
+		}
+	}
+	return sentence
 }
 
 // processMark is the state of a process that serves.
