@@ -179,18 +179,34 @@ func notices(i *sd.Instancer, tally policy.Tally, steering sd.PolicyState) (noti
 func (p *fleetPart) check(d policy.Document, fleet []policy.Entry, now time.Time) {
 	problems := d.Check(fleet, now)
 	lines := strings.Split(d.String(), "\n")
+	withdraws := map[int]bool{}
+	for _, rule := range d.Rules() {
+		withdraws[rule.Line] = rule.Verb == policy.Withdraw
+	}
 	for _, x := range problems {
 		if len(p.Problems) == maxProblems {
 			p.More = len(problems) - maxProblems
 			break
 		}
-		state := map[policy.Kind]mark{policy.Wrong: bad("wrong"), policy.Expired: idle("expired"),
-			policy.Unmatched: warn("matches nobody")}[x.Kind]
-		line := problem{State: state, Line: x.Line, Cause: clip(x.Cause)}
+		line := problem{State: problemMark(x.Kind), Line: x.Line, Cause: clip(x.Cause)}
+		if x.Kind == policy.Unmatched && withdraws[x.Line] {
+			line.State, line.Cause = idle("nobody there"), "the servers that match it have withdrawn, or are gone"
+		}
 		if x.Line > 0 && x.Line <= len(lines) {
 			line.Text = clip(lines[x.Line-1])
 		}
 		p.Problems = append(p.Problems, line)
+	}
+}
+
+func problemMark(k policy.Kind) mark {
+	switch k {
+	case policy.Wrong:
+		return bad("wrong")
+	case policy.Expired:
+		return idle("expired")
+	default:
+		return warn("matches nobody")
 	}
 }
 

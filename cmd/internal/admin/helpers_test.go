@@ -48,15 +48,15 @@ func newFleet(n int) *mem.Registry {
 
 // aPolicy drains, weighs, and has lines that are wrong in every way.
 func aPolicy() string {
-	until := time.Now().Add(3 * time.Hour).UTC().Truncate(time.Second).Format(time.RFC3339)
+	in := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339) }
 	return policy.Header + "\n" +
-		"drain " + address(1) + " until=" + until + ` by=ops reason="rack 7 is moved"` + "\n" +
+		"drain " + address(1) + " until=" + in(3*time.Hour) + ` by=ops reason="rack 7 is moved"` + "\n" +
 		"withdraw " + address(2) + ` by=ann` + "\n" +
 		"weight zone=eu-1a 80\n" +
 		"drain 203.0.113.7:8897 by=ops\n" +
 		"drain everything\n" +
 		"weight 192.0.2.1 5000\n" +
-		"drain 192.0.2.77 until=2020-01-01T00:00:00Z\n"
+		"drain 192.0.2.77 until=" + in(-time.Hour) + "\n"
 }
 
 // directory is a Directory of a registry in memory.

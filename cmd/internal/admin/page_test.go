@@ -349,6 +349,29 @@ func BenchmarkSections(b *testing.B) {
 	}
 }
 
+// The lines of a policy that an operator should look at, and why.
+func TestProblemsOfThePolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := newFleet(4)
+		registry.SetPolicy(aPolicy() + "withdraw 203.0.113.9\n" + strings.Repeat("nonsense\n", 60))
+		page := show(t, View{Directories: []Directory{directory(registry)}})
+		_, table, _ := strings.Cut(page, `<table class="problems">`)
+		table, _, _ = strings.Cut(table, "</table>")
+		table = strings.Join(strings.Fields(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(table, " ")), " ")
+		for _, want := range []string{
+			"5 ▲ matches nobody drain 203.0.113.7:8897 by=ops no instance matches this line",
+			"6 ✕ wrong drain everything selector &#34;everything&#34;: want",
+			"7 ✕ wrong weight 192.0.2.1 5000 ",
+			"8 ○ expired drain 192.0.2.77 until=1999-12-31T23:00:00Z expired at ",
+			"9 ○ nobody there withdraw 203.0.113.9 the servers that match it have withdrawn, or are gone",
+			"10 ✕ wrong nonsense ",
+		} {
+			wantText(t, table, want)
+		}
+		wantText(t, page, "15 more are not shown.")
+	})
+}
+
 // Several registries have a section each, and several registrations of a server a row each.
 func TestSeveralRegistries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
