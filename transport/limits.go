@@ -12,9 +12,10 @@ type limits struct {
 	total     int
 	perSource int
 
-	mu   sync.Mutex // guards what follows
-	open int
-	from map[netip.Prefix]int
+	mu       sync.Mutex // guards what follows
+	open     int
+	admitted uint64 // ever
+	from     map[netip.Prefix]int
 }
 
 // admit counts a connection from addr, until release undoes it, or returns the limit that it would
@@ -33,7 +34,15 @@ func (l *limits) admit(addr net.Addr) error {
 		l.from[source]++
 	}
 	l.open++
+	l.admitted++
 	return nil
+}
+
+// counts returns how many are open, and how many were admitted.
+func (l *limits) counts() (open int, admitted uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open, l.admitted
 }
 
 // release undoes an admit of addr.

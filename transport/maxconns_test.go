@@ -70,12 +70,19 @@ func TestMaxConns(t *testing.T) {
 	if fastest > 50*time.Millisecond {
 		t.Errorf("want the end at once, without the time for a drain, have %v at best", fastest)
 	}
+	if open, served := server.Connections(); open != 2 || served != 2 {
+		t.Errorf("want the two that are being served counted, have %d open, %d in all", open, served)
+	}
 	close(release)
 	wantNow(t, first)
 	wantNow(t, second)
 	within(t, "room for another", func() bool {
 		have, _ := ask(server.addr, "")
 		return have == "now\r\n"
+	})
+	within(t, "no connection left", func() bool {
+		open, served := server.Connections()
+		return open == 0 && served >= 3
 	})
 }
 

@@ -97,6 +97,10 @@ func (s *Server) Serve(l net.Listener) error {
 	return s.accept(l)
 }
 
+// Connections returns how many connections are being served now, until their clients have hung up,
+// and how many have been since the server was made. Those above a limit count in neither.
+func (s *Server) Connections() (open int, served uint64) { return s.limits.counts() }
+
 // Shutdown serves the connections that the kernel holds already, stops accepting, and waits for the
 // handlers: no connection that was established is reset. A listener without SetDeadline, unlike a
 // *net.TCPListener, is closed at once, and resets its queue. When ctx ends first, the contexts

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"example.com/daytime/cmd/internal/admin"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd/lb"
 	"example.com/daytime/sd/policy"
@@ -57,6 +58,9 @@ func (c *config) addGetFlags(flags *pflag.FlagSet) {
 		"bound of further attempts when one fails; -1 is as many as time allows")
 	shell.AddSwitch(flags, &c.hedge, "hedge", "",
 		"ask a second server, too, when the first is slower than usual")
+	flags.Var(shell.Value(&c.admin, "host:port", admin.ParseAddr), "admin",
+		"host:port: where to answer an operator over HTTP while get runs: a page of the pool at /, "+
+			"/livez, /metrics and /debug/pprof/; nowhere if it is left out")
 }
 
 // parseZone reads the name of a zone.

@@ -39,6 +39,11 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 		return err
 	}
 	c.exporter = telemetry.New("daytimecli")
+	operator, err := c.startAdmin(ctx, stdio.Logger())
+	if err != nil {
+		return err
+	}
+	defer operator.Close()
 	options = append(options, c.exporter.Client())
 	registry, err := c.open(stdio, c.snapshot != "", false)
 	if err != nil {
@@ -55,6 +60,7 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	pool := lb.NewPool(registry, factory, kitlog.With(statelog.Members(stdio), "sd", c.sd),
 		c.exporter.Pool())
 	defer pool.Close()
+	defer operator.Show(c.view(pool, registry))()
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

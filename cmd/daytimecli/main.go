@@ -72,6 +72,8 @@ type config struct {
 	zone        string // of this client
 	retries     int
 	hedge       bool
+	admin       string // where an operator is answered; empty is nowhere
+	version     string // of this program
 }
 
 func defaults() *config {
@@ -154,6 +156,7 @@ func (c *config) makeGet(cmd *cobra.Command, stdio *shell.Stdio) {
 				fmt.Errorf(`"%d": each takes a file descriptor; want %d at most`, c.concurrency,
 					most))
 		}
+		c.version = cmd.Root().Version
 		return get(cmd.Context(), c, stdio)
 	}
 }

@@ -5,7 +5,7 @@
 // registry. Any program that registers itself does so in the same order.
 //
 // main.go has the flags; addresses.go checks the addresses, and refuses those that could not be
-// registered or dialled; registry.go has the registries, and what is said there of a server beside
+// registered or dialled; admin.go answers an operator; registry.go has the registries, and what is said there of a server beside
 // its address; systemd.go takes over sockets from systemd; serve.go is the life of the program: the
 // function serve in a straight line from the listeners to the shutdown, whose order is what makes a
 // restart lose no request. The rest, which is not about the time, is in cmd/internal/shell. Of the
@@ -27,6 +27,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"example.com/daytime/cmd/internal/admin"
 	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
@@ -57,6 +58,8 @@ type config struct {
 	anonymous         bool
 	maxConns          connLimit
 	maxConnsPerIP     int
+	admin             string // where an operator is answered; empty is nowhere
+	version           string // of this program
 }
 
 func defaults() config {
@@ -92,6 +95,10 @@ With --weight, --zone and --tag the servers say more of themselves, which an
 operator selects them by: see daytimecli drain. One that the policy withdraws
 goes on serving, and registers when that is over.
 
+With --admin a page, health checks, metrics and profiles are there over HTTP,
+without a password: give an address that only operators reach. /readyz stays 200
+while the registry is down, and is 503 from the first signal on.
+
 Sockets that systemd hands over (ListenStream=) stand instead of --listen, and
 refuse nobody during a restart. With Type=notify the service is ready after the
 first attempt to register, which takes 2 s at most.
@@ -110,6 +117,7 @@ A flag wins over its variable. DAYTIME_SD may hold several, with blanks between.
 				closeAll(c.inherited)
 				return err
 			}
+			c.version = cmd.Root().Version
 			return serve(cmd.Context(), c, stdio)
 		},
 	}
@@ -119,7 +127,7 @@ A flag wins over its variable. DAYTIME_SD may hold several, with blanks between.
 
 func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 	flags.SortFlags = false
-	flags.Var(shell.Value(&c.listen, "list", listOf(checkListen)), "listen",
+	flags.Var(shell.Value(&c.listen, "list", listOf(shell.CheckListen)), "listen",
 		"host:port,...: where to serve; port 0 lets the system choose")
 	flags.Var(shell.Value(&c.advertise, "list", listOf(sd.CheckInstance)), "advertise",
 		"ip:port,...: what to register, if not the listen addresses; one for each of them")
@@ -144,6 +152,9 @@ func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 			"auto is 10000, or as many as there are file descriptors for")
 	flags.Var(shell.Integer(&c.maxConnsPerIP, 0), "max-conns-per-ip",
 		"the same, from one IPv4 address or IPv6 /64; 0 is no limit")
+	flags.Var(shell.Value(&c.admin, "host:port", admin.ParseAddr), "admin",
+		"host:port: where to answer an operator over HTTP: a page at /, /livez, /readyz, /metrics "+
+			"and /debug/pprof/; nowhere if it is left out")
 	stdio.AddFlags(flags, "nothing but errors on stderr")
 }
 

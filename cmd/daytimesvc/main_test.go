@@ -121,7 +121,7 @@ func FuzzList(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		l, err := listOf(checkListen)(text)
+		l, err := listOf(shell.CheckListen)(text)
 		if err != nil {
 			return
 		}
@@ -129,7 +129,7 @@ func FuzzList(f *testing.F) {
 			t.Errorf("want %q, have %q", text, have)
 		}
 		for _, s := range l {
-			if err := checkListen(s); err != nil {
+			if err := shell.CheckListen(s); err != nil {
 				t.Error(err)
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 
+	"example.com/daytime/cmd/internal/admin"
 	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/telemetry"
@@ -47,12 +48,17 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 	if err != nil {
 		return err
 	}
+	exporter := telemetry.New("daytimesvc")
+	operator, err := c.startAdmin(ctx, exporter.Handler(), logger)
+	if err != nil {
+		return err
+	}
+	defer operator.Close()
 	dev, err := startDev(c, logger)
 	if err != nil {
 		return err
 	}
 	defer dev.Close()
-	exporter := telemetry.New("daytimesvc")
 	registries, err := registry.Open(c.sd, schemes(exporter))
 	if err != nil {
 		return err
@@ -66,18 +72,21 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 	if err != nil {
 		return err
 	}
-	return c.live(ctx, servers, logger)
+	defer operator.Show(c.view(servers))()
+	return c.live(ctx, servers, operator, logger)
 }
 
 // live serves, registers, and ends with ctx or the first server that breaks: it withdraws the
 // registrations, and shuts the servers down.
-func (c *config) live(ctx context.Context, servers []*server, logger kitlog.Logger) (err error) {
+func (c *config) live(ctx context.Context, servers []*server, operator *admin.Server,
+	logger kitlog.Logger) (err error) {
 	var serving sync.WaitGroup
 	defer serving.Wait()
 	broken := make(chan error, len(servers)) // holds an error of each server
 	for _, s := range servers {
 		serving.Go(func() { s.serve(broken) })
 	}
+	operator.SetServing()
 	if c.registers() {
 		inParallel(registrations(servers), func(r registration) { r.Register() })
 	} else {
@@ -88,6 +97,7 @@ func (c *config) live(ctx context.Context, servers []*server, logger kitlog.Logg
 	case <-ctx.Done():
 	case err = <-broken:
 	}
+	operator.SetWithdrawing()
 	notify(daemon.SdNotifyStopping, logger)
 	reason := cmp.Or(err, context.Cause(ctx))
 	level.Info(logger).Log("msg", "shutting down", "reason", reason, "drain", c.drain)
@@ -111,6 +121,7 @@ func shutdown(servers []*server, drain time.Duration, logger kitlog.Logger) {
 
 // A server is one listen address, and the registrations that belong to it: one in each registry.
 type server struct {
+	instance      string
 	listener      net.Listener
 	transport     *transport.Server
 	registrations []registration
@@ -161,7 +172,8 @@ func newServers(c config, listeners []net.Listener, instances []string,
 		return nil, err
 	}
 	for i, l := range listeners {
-		s := &server{listener: l, logger: kitlog.With(stdio.Logger(), "instance", instances[i])}
+		s := &server{instance: instances[i], listener: l,
+			logger: kitlog.With(stdio.Logger(), "instance", instances[i])}
 		svc := service.New(instances[i], options...)
 		if stdio.Level() == "debug" {
 			svc = service.Logging(level.Debug(s.logger))(svc)

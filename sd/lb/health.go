@@ -87,7 +87,7 @@ func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
 		dropped = p.dropReserve(m, now)
 	case m.health == ejected || m.presence != listed: // already, or it has left
 	case (e == refused || lasting) && a.start >= m.ejectedUntil:
-		p.eject(m, e, now)
+		p.eject(m, ejection{e, err}, now)
 	default:
 		p.setHealth(m, failing)
 		m.probeAt = now + p.config.minEjection
@@ -162,14 +162,15 @@ func (p *Pool) setHealth(m *Member, to health) {
 
 // eject sets m aside for a time that doubles with each ejection in a row. The caller holds mu, and
 // publishes.
-func (p *Pool) eject(m *Member, cause evidence, now int64) {
+func (p *Pool) eject(m *Member, why ejection, now int64) {
 	ejectedFor := min(p.config.minEjection<<min(m.ejections, 10), p.config.maxEjection)
 	ejectedFor -= rand.Int64N(ejectedFor/4 + 1) // so that clients do not all come back at once
 	m.ejections = uint8(min(int(m.ejections)+1, math.MaxUint8))
 	m.ejectedUntil = now + ejectedFor
 	m.probeAt = m.ejectedUntil
 	m.history.ejected.Add(1)
-	p.meters.ejections[cause].add(1)
+	m.history.ejection = &why
+	p.meters.ejections[why.cause].add(1)
 	p.setHealth(m, ejected)
 	p.planProbe(m)
 }
@@ -226,7 +227,7 @@ func (p *Pool) recordSuccess(m *Member, now int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m.failures.Store(0)
-	m.ejections, m.ejectedUntil = 0, 0
+	m.ejections, m.ejectedUntil, m.history.ejection = 0, 0, nil
 	if m.health == answering {
 		return
 	}

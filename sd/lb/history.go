@@ -20,6 +20,14 @@ type history struct {
 	row          uint32 // failures
 	ejections    uint8
 	failing      bool
+
+	ejection *ejection // the latest in a row, nil since it has answered; guarded by Pool.mu
+}
+
+// An ejection is why a member was ejected.
+type ejection struct {
+	cause evidence
+	err   error // of the attempt
 }
 
 // maxPast is how many histories of instances that left are kept, whatever the churn.
@@ -80,6 +88,12 @@ type Stat struct {
 	Ejections uint64
 	InFlight  int
 	Mean, Max time.Duration // latency of the attempts that succeeded
+
+	Failing bool      // its latest attempts failed
+	Warming bool      // in slow start
+	Until   time.Time // the end of the ejection, of the reserve, or of slow start; zero for none
+	Cause   string    // of the ejection: refused, unreachable, silent or outlived
+	Err     error     // of the attempt that ejected it
 }
 
 // Stats returns a Stat for each instance that is in the Pool or has had requests, in the order of
@@ -88,7 +102,9 @@ func (p *Pool) Stats() []Stat {
 	p.mu.Lock()
 	stats := make([]Stat, 0, len(p.members)+len(p.past))
 	for instance, m := range p.members {
-		stats = append(stats, m.history.stat(instance, m.statName(), m.InFlight()))
+		s := m.history.stat(instance, m.statName(), m.InFlight())
+		p.describe(&s, m)
+		stats = append(stats, s)
 	}
 	for instance, h := range p.past {
 		inFlight := 0
@@ -116,6 +132,27 @@ func (h *history) stat(instance, state string, inFlight int) Stat {
 		s.Mean = time.Duration(h.total.Load() / int64(n))
 	}
 	return s
+}
+
+// describe adds where m stands to its counts. The caller holds mu.
+func (p *Pool) describe(s *Stat, m *Member) {
+	s.Failing = m.health != answering
+	s.Warming = m.warming.Load() && s.State == "listed"
+	until := int64(0)
+	switch {
+	case s.State == "ejected":
+		until = m.ejectedUntil
+	case s.State == "reserve":
+		until = m.lostAt + p.config.reserve
+	case s.Warming:
+		until = m.warmFrom.Load() + p.config.slowStart
+	}
+	if until > 0 {
+		s.Until = p.born.Add(time.Duration(until))
+	}
+	if e := m.history.ejection; e != nil {
+		s.Cause, s.Err = e.cause.String(), e.err
+	}
 }
 
 // statName is the word for its state in a Stat. The caller holds mu.

@@ -118,7 +118,8 @@ func TestCountersSurviveMembershipChanges(t *testing.T) {
 		}
 		r.reset("a")
 		synctest.Wait()
-		want := Stat{Instance: "a", State: "listed", Requests: 1, Mean: time.Second, Max: time.Second}
+		want := Stat{Instance: "a", State: "listed", Requests: 1, Mean: time.Second, Max: time.Second,
+			Warming: true, Until: time.Now().Add(10 * time.Second)}
 		if have := stat(p, "a"); want != have {
 			t.Errorf("want %+v, have %+v", want, have)
 		}

@@ -72,6 +72,14 @@ const (
 	outcomes // their number
 )
 
+// String is the word for an outcome of an attempt.
+func (e evidence) String() string {
+	return [outcomes]string{
+		noEvidence: "error", refused: "refused", unreachable: "unreachable", silent: "silent",
+		outlived: "outlived", outcomeAnswered: "answered", outcomeCancelled: "cancelled",
+	}[e]
+}
+
 // A meter is a counter, or nothing.
 type meter struct{ counter metrics.Counter }
 
@@ -102,15 +110,11 @@ func newMeters(m Metrics) (bound meters) {
 			}
 		}
 	}
-	kinds := [outcomes]string{
-		noEvidence: "error", refused: "refused", unreachable: "unreachable", silent: "silent",
-		outlived: "outlived", outcomeAnswered: "answered", outcomeCancelled: "cancelled",
+	for outcome := range outcomes {
+		bound.attempts[outcome] = newMeter(m.Attempts, "outcome", outcome.String())
 	}
-	for outcome, name := range kinds {
-		bound.attempts[outcome] = newMeter(m.Attempts, "outcome", name)
-	}
-	for cause, name := range kinds[refused:evidences] {
-		bound.ejections[int(refused)+cause] = newMeter(m.Ejections, "cause", name)
+	for cause := refused; cause < evidences; cause++ {
+		bound.ejections[cause] = newMeter(m.Ejections, "cause", cause.String())
 	}
 	bound.exhausted = newMeter(m.BudgetExhausted)
 	bound.duration = m.CallDuration
