@@ -19,6 +19,8 @@ type policyReader struct {
 	watch.PolicySchedule
 	gate   sd.Gate       // of the last policy that was readable
 	readOn *session.Conn // where that was, and where its changes make events; nil: nowhere
+
+	auditAt time.Time // when to look at the directory again; zero: at once
 }
 
 // readPolicy has the policy known on c, as far as it can be. It reports whether a node may be created by
@@ -35,8 +37,9 @@ func (a *announcer) readPolicy(c *session.Conn) (ready bool, again time.Time) {
 	if a.takeChanged() {
 		p.Changed()
 	}
-	if due := p.Due(); due.IsZero() && p.readOn == c || time.Now().Before(due) {
-		return p.readOn == c, due
+	here, due := p.readOn == c, p.Due()
+	if here && due.IsZero() || (here || p.readOn == nil) && time.Now().Before(due) {
+		return here, due
 	}
 	data, stat, err := a.directory.ReadData(c)
 	if errors.Is(err, gozk.ErrNoNode) && !slices.Equal(wanted, []desired{keep}) {
@@ -50,18 +53,21 @@ func (a *announcer) readPolicy(c *session.Conn) (ready bool, again time.Time) {
 	case errors.Is(err, gozk.ErrNoNode):
 		p.PolicySchedule, p.readOn = watch.PolicySchedule{}, nil
 		_ = p.gate.Read("")
-	case errors.Is(err, gozk.ErrNoAuth): // it is not for this registrar to follow
-		p.PolicySchedule, p.readOn = watch.PolicySchedule{}, c
+	case errors.Is(err, gozk.ErrNoAuth): // not for this registrar to follow, as long as the ACL says so
+		p.Denied()
+		p.readOn = c
+		return true, p.Due()
 	case err != nil:
+		p.readOn = nil
 		if p.Failed(time.Now()); !p.Lacking() {
 			return false, p.Due()
 		}
 		p.readOn = c
 		return true, p.Due()
 	default:
-		p.Read(stat.Version, 0)
+		p.Read(stat, 0)
 		p.readOn = c
-		a.herd.size, a.herd.counted = int(stat.NumChildren), time.Now()
+		a.herd.size, p.auditAt = int(stat.NumChildren), time.Now().Add(watch.UntilAudit())
 		_ = p.gate.Read(string(data)) // an unreadable one is told by those who watch, and the last stays
 	}
 	a.evaluateAll()
@@ -134,19 +140,31 @@ func (a *announcer) withhold(c *session.Conn, e *entry, d desired, why error) {
 	a.report(e, d, withhold, report{status: sd.Status{Phase: sd.Withheld, Err: why}})
 }
 
-// auditDirectory learns the size of the directory, now and then, and whether an event about the
-// policy was missed.
-func (a *announcer) auditDirectory(c *session.Conn) {
-	if time.Since(a.herd.counted) < watch.AuditInterval || len(a.wanted()) == 0 {
-		return
+// auditDirectory learns, now and then, the size of the directory, and whether an event about the
+// policy was missed: that it changed, or that the directory is gone and its policy with it. It
+// returns when to be called again.
+func (a *announcer) auditDirectory(c *session.Conn) (again time.Duration) {
+	p := &a.policy
+	if len(a.wanted()) == 0 {
+		return watch.AuditInterval
+	}
+	if wait := time.Until(p.auditAt); wait > 0 {
+		return wait
 	}
 	exists, stat, err := c.Exists(a.parent)
-	if err != nil || !exists {
-		return
+	if err != nil {
+		return retryInterval
 	}
-	a.herd.size, a.herd.counted = int(stat.NumChildren), time.Now()
-	if p := &a.policy; p.readOn == c && p.Differs(stat.Version) {
+	if exists {
+		a.herd.size = int(stat.NumChildren)
+	} else {
+		stat = nil
+	}
+	if p.readOn == c && p.Differs(stat) {
 		p.Changed()
 		a.wake.Set()
 	}
+	again = watch.UntilAudit()
+	p.auditAt = time.Now().Add(again)
+	return again
 }

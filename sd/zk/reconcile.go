@@ -59,8 +59,7 @@ func (a *announcer) reconcileAll(c *session.Conn) time.Duration {
 		}
 		a.drop(e)
 	}
-	a.auditDirectory(c)
-	return max(next, 0)
+	return max(min(next, a.auditDirectory(c)), 0)
 }
 
 func (a *announcer) all() []*entry {
