@@ -93,11 +93,14 @@ func (p *program) steered(name string, data []byte) error {
 	return nil
 }
 
-// obeys returns an error unless the disciple of p knows the policy as it is in the directory, and
-// what each node says.
+// obeys returns an error unless the disciple of p is live, and knows the policy as it is in the
+// directory and what each node says. One that is not live, as after a denial, may know what it knew.
 func (sim *simulation) obeys(p *program) error {
 	if p.disciple == nil {
 		return nil
+	}
+	if s := p.disciple.State(); s.Phase != sd.Live {
+		return fmt.Errorf("state of the disciple in %s: want %s, have %v", p.slot.name, sd.Live, s)
 	}
 	data, _, err := sim.server.Get("/go_servers")
 	if err != nil {
