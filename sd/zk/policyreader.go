@@ -121,23 +121,19 @@ func (a *announcer) withheld(e *entry) (why error) {
 	return why
 }
 
-// withhold removes the node, if it is ours and d says that it may exist, and tells why it is not
-// published.
+// withhold sees to it that there is no node of ours, and none that a predecessor left, and tells why.
+// A node that is another's is left alone.
 func (a *announcer) withhold(c *session.Conn, e *entry, d desired, why error) {
-	if d != withhold {
-		err := a.erase(c, e, d)
-		switch {
-		case err == nil, errors.Is(err, errForeign):
-			e.node.since = time.Time{}
-		case errors.Is(err, gozk.ErrNoAuth) && e.node.denied.session == c.Session && a.isAlone(e):
-			a.session.Renew(c) // the node goes with the session
-			return
-		default:
-			e.due = time.Now().Add(retryInterval)
-			return
-		}
+	err := a.erase(c, e, d)
+	switch {
+	case err == nil, errors.Is(err, sd.ErrConflict):
+		e.node.since = time.Time{}
+		a.report(e, d, withhold, report{status: sd.Status{Phase: sd.Withheld, Err: why}})
+	case errors.Is(err, gozk.ErrNoAuth) && e.node.denied.session == c.Session && a.isAlone(e):
+		a.session.Renew(c) // the node goes with the session
+	default:
+		e.due = time.Now().Add(retryInterval)
 	}
-	a.report(e, d, withhold, report{status: sd.Status{Phase: sd.Withheld, Err: why}})
 }
 
 // auditDirectory learns, now and then, the size of the directory, and whether an event about the

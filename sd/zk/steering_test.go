@@ -7,7 +7,11 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/sdtest"
+	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/zkdev"
+	"example.com/daytime/sd/zk/zktest"
 )
 
 const audited = 37 * time.Second // auditInterval, a fifth, and a little
@@ -109,4 +113,73 @@ func TestFailedRepairsDoNotCount(t *testing.T) {
 			return err
 		})
 	})
+}
+
+// A server that is killed, and started again while a line withdraws it, takes its predecessor's node
+// away, and to watchers that is a withdrawal. A stranger's it leaves alone.
+func TestWithheldTakesItsStaleNodeAway(t *testing.T) {
+	for name, c := range map[string]struct {
+		stale, gone bool
+	}{
+		"a predecessor's": {true, true},
+		"a stranger's":    {false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, anywhere, func(w *world) {
+				if c.stale {
+					w.stale(alice)
+				} else if err := w.Create("/go_servers/"+alice, []byte("a stranger's"), 0x1234); err != nil {
+					t.Fatal(err)
+				}
+				d := w.observe(w.open())
+				wait.Pass(2 * time.Second)
+				w.SetData("/go_servers", []byte(withdrawAlice))
+				r := w.register(w.open(), alice)
+				w.phase(r.State, time.Second, sd.Withheld)
+				var withdrew, stays []string
+				if c.gone {
+					withdrew = []string{alice}
+				} else {
+					stays = []string{alice}
+				}
+				w.registered(0, stays...)
+				w.eventually(time.Second, func() error { return d.are(nil, withdrew) })
+				wait.Pass(time.Minute)
+				w.registered(0, stays...)
+			})
+		})
+	}
+}
+
+// The same on a real server, with a process that is cut off for good.
+func TestWithheldTakesItsStaleNodeAwayOnZooKeeper(t *testing.T) {
+	server := zktest.Start(t)
+	p := newProcess(t, server, "/killed", "?session-timeout=20s")
+	open := func(target sd.Target) *zk.Backend {
+		b, err := zk.OpenBackend(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { b.Close() })
+		return b
+	}
+	killed := open(p.target)
+	r := sdtest.Register(t, killed, alice)
+	sdtest.Eventually(t, 10*time.Second, func() error { return sdtest.Phase(r.State, sd.Registered) })
+	others := open(sdtest.Target(t, "zk://"+server.Addr()+p.path))
+	d := departures{sdtest.NewRecorder()}
+	t.Cleanup(d.watch(others))
+	sdtest.Eventually(t, 10*time.Second, func() error { return d.are(nil, nil) })
+	p.Fail()
+	killed.Close()
+	if err := others.WritePolicy(t.Context(), withdrawAlice, 0); err != nil {
+		t.Fatal(err)
+	}
+	p.Restore()
+	r = sdtest.Register(t, open(p.target), alice)
+	sdtest.Eventually(t, 10*time.Second, func() error { return sdtest.Phase(r.State, sd.Withheld) })
+	sdtest.Eventually(t, 5*time.Second, func() error { return d.are(nil, []string{alice}) })
+	if have, err := p.Instances(); len(have) != 0 || err != nil {
+		t.Errorf("registered: want nothing, have %q, %v", have, err)
+	}
 }
