@@ -29,17 +29,17 @@ type policyReader struct {
 // A directory that is missing has no policy, and no watch that tells of one. So it is made first,
 // if there is to be a node in it.
 func (a *announcer) readPolicy(c *session.Conn) (ready bool, again time.Time) {
-	wanted := a.wanted()
-	if a.noPolicy || len(wanted) == 0 {
-		return true, time.Time{}
-	}
 	p := &a.policy
 	if a.takeChanged() {
 		p.Changed()
 	}
+	wanted := a.wanted()
+	if a.noPolicy || len(wanted) == 0 {
+		return a.noPolicy, time.Time{}
+	}
 	here, due := p.readOn == c, p.Due()
 	if here && due.IsZero() || (here || p.readOn == nil) && time.Now().Before(due) {
-		return here, due
+		return here && !p.Outdated(), due
 	}
 	data, stat, err := a.directory.ReadData(c)
 	if errors.Is(err, gozk.ErrNoNode) && !slices.Equal(wanted, []desired{keep}) {

@@ -95,6 +95,34 @@ func TestDeniedPolicyIsReadAgain(t *testing.T) {
 	})
 }
 
+// A registrar that has nothing to register does not read what is written meanwhile. It does before it
+// registers again, however soon that is.
+func TestPolicyOfMeanwhileIsRead(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		r := w.register(w.open(), alice)
+		w.phase(r.State, time.Second, sd.Registered)
+		v := w.view(w.open())
+		w.shows(v, time.Second, alice)
+		for _, pause := range []time.Duration{time.Millisecond, time.Minute} {
+			r.Deregister()
+			w.shows(v, time.Second)
+			emits := v.Emits()
+			w.SetData("/go_servers", []byte(withdrawAlice))
+			wait.Pass(pause)
+			r.Register()
+			w.phase(r.State, 200*time.Millisecond, sd.Withheld)
+			if have := v.Emits(); have != emits {
+				t.Errorf("withheld after %v: want nothing to come up, have %d changes", pause, have-emits)
+			}
+			r.Deregister()
+			w.SetData("/go_servers", nil)
+			wait.Pass(pause)
+			r.Register()
+			w.phase(r.State, 200*time.Millisecond, sd.Registered)
+		}
+	})
+}
+
 // What a server fails is no repair, of which there are three a minute: data that another tool has
 // written is written again as soon as the server can.
 func TestFailedRepairsDoNotCount(t *testing.T) {

@@ -60,6 +60,9 @@ func (p *PolicySchedule) Differs(stat *gozk.Stat) bool {
 	return p.known && (stat == nil || p.told != editionOf(stat))
 }
 
+// Outdated reports whether there is, as far as is known, another policy than the one that was read.
+func (p *PolicySchedule) Outdated() bool { return !p.due.IsZero() && p.failing.IsZero() }
+
 // Changed notes that there may be another policy.
 func (p *PolicySchedule) Changed() {
 	if p.due.IsZero() || !p.failing.IsZero() {
