@@ -146,13 +146,15 @@
 //	the policy withdraws it      -        withhold; told     (deleted)      -          -
 //	the policy does not          -        -                  -              create     -
 //	other attributes             -        -                  (replaced)     -          -
-//	the node is there and ours   -        keep; told         -              -          (deleted)
+//	the node is there and ours   -        keep; told         -              (deleted)  (deleted)
+//	a predecessor's is there     -        (replaced)         -              (deleted)  ignore; confirmed
 //	the node is another's        -        ignore; returned   ignore; lost   -          ignore; confirmed
 //	the node is gone             -        (created)          ignore; lost   -          ignore; confirmed
 //	any other error              -        ignore; returned   again in 1 s   -          again in 1 s
 //	Announce's ctx is done       -        remove             remove         remove     -
 //
-// In keep a node that the policy withdraws is withheld, and that is told, once it is deleted.
+// A node that the policy withdraws is withheld, and that is told, once it is deleted, also if a
+// predecessor left it.
 //
 // # Reading the package
 //

@@ -9,8 +9,7 @@ import (
 // A herd is the fleet as its announcer knows it: when every session has expired at once, the
 // servers do not all register again in the same moment. Only the announcer's goroutine uses it.
 type herd struct {
-	size    int       // of the directory, as of counted
-	counted time.Time // zero: never
+	size    int       // of the directory, as last seen
 	session int64     // in which this process last registered
 	next    int64     // the session after that
 	at      time.Time // when to register in it

@@ -149,8 +149,11 @@ func (n *node) verifyData(c *session.Conn, wanted func() bool) error {
 	case n.repairs.count() >= maxRepairs:
 		return nil // until the next audit
 	}
-	n.repairs.add()
-	return n.rewrite(c, stat, wanted)
+	err = n.rewrite(c, stat, wanted)
+	if err == nil || errors.Is(err, errChanged) { // and not one that the server failed
+		n.repairs.add()
+	}
+	return err
 }
 
 // adopt takes since when the instance is registered from data of this process.

@@ -19,6 +19,8 @@ type policyReader struct {
 	watch.PolicySchedule
 	gate   sd.Gate       // of the last policy that was readable
 	readOn *session.Conn // where that was, and where its changes make events; nil: nowhere
+
+	auditAt time.Time // when to look at the directory again; zero: at once
 }
 
 // readPolicy has the policy known on c, as far as it can be. It reports whether a node may be created by
@@ -27,16 +29,17 @@ type policyReader struct {
 // A directory that is missing has no policy, and no watch that tells of one. So it is made first,
 // if there is to be a node in it.
 func (a *announcer) readPolicy(c *session.Conn) (ready bool, again time.Time) {
-	wanted := a.wanted()
-	if a.noPolicy || len(wanted) == 0 {
-		return true, time.Time{}
-	}
 	p := &a.policy
 	if a.takeChanged() {
 		p.Changed()
 	}
-	if due := p.Due(); due.IsZero() && p.readOn == c || time.Now().Before(due) {
-		return p.readOn == c, due
+	wanted := a.wanted()
+	if a.noPolicy || len(wanted) == 0 {
+		return a.noPolicy, time.Time{}
+	}
+	here, due := p.readOn == c, p.Due()
+	if here && due.IsZero() || (here || p.readOn == nil) && time.Now().Before(due) {
+		return here && !p.Outdated(), due
 	}
 	data, stat, err := a.directory.ReadData(c)
 	if errors.Is(err, gozk.ErrNoNode) && !slices.Equal(wanted, []desired{keep}) {
@@ -50,18 +53,21 @@ func (a *announcer) readPolicy(c *session.Conn) (ready bool, again time.Time) {
 	case errors.Is(err, gozk.ErrNoNode):
 		p.PolicySchedule, p.readOn = watch.PolicySchedule{}, nil
 		_ = p.gate.Read("")
-	case errors.Is(err, gozk.ErrNoAuth): // it is not for this registrar to follow
-		p.PolicySchedule, p.readOn = watch.PolicySchedule{}, c
+	case errors.Is(err, gozk.ErrNoAuth): // not for this registrar to follow, as long as the ACL says so
+		p.Denied()
+		p.readOn = c
+		return true, p.Due()
 	case err != nil:
+		p.readOn = nil
 		if p.Failed(time.Now()); !p.Lacking() {
 			return false, p.Due()
 		}
 		p.readOn = c
 		return true, p.Due()
 	default:
-		p.Read(stat.Version, 0)
+		p.Read(stat, 0)
 		p.readOn = c
-		a.herd.size, a.herd.counted = int(stat.NumChildren), time.Now()
+		a.herd.size, p.auditAt = int(stat.NumChildren), time.Now().Add(watch.UntilAudit())
 		_ = p.gate.Read(string(data)) // an unreadable one is told by those who watch, and the last stays
 	}
 	a.evaluateAll()
@@ -115,38 +121,46 @@ func (a *announcer) withheld(e *entry) (why error) {
 	return why
 }
 
-// withhold removes the node, if it is ours and d says that it may exist, and tells why it is not
-// published.
+// withhold sees to it that there is no node of ours, and none that a predecessor left, and tells why.
+// A node that is another's is left alone.
 func (a *announcer) withhold(c *session.Conn, e *entry, d desired, why error) {
-	if d != withhold {
-		err := a.erase(c, e, d)
-		switch {
-		case err == nil, errors.Is(err, errForeign):
-			e.node.since = time.Time{}
-		case errors.Is(err, gozk.ErrNoAuth) && e.node.denied.session == c.Session && a.isAlone(e):
-			a.session.Renew(c) // the node goes with the session
-			return
-		default:
-			e.due = time.Now().Add(retryInterval)
-			return
-		}
+	err := a.erase(c, e, d)
+	switch {
+	case err == nil, errors.Is(err, sd.ErrConflict):
+		e.node.since = time.Time{}
+		a.report(e, d, withhold, report{status: sd.Status{Phase: sd.Withheld, Err: why}})
+	case errors.Is(err, gozk.ErrNoAuth) && e.node.denied.session == c.Session && a.isAlone(e):
+		a.session.Renew(c) // the node goes with the session
+	default:
+		e.due = time.Now().Add(retryInterval)
 	}
-	a.report(e, d, withhold, report{status: sd.Status{Phase: sd.Withheld, Err: why}})
 }
 
-// auditDirectory learns the size of the directory, now and then, and whether an event about the
-// policy was missed.
-func (a *announcer) auditDirectory(c *session.Conn) {
-	if time.Since(a.herd.counted) < watch.AuditInterval || len(a.wanted()) == 0 {
-		return
+// auditDirectory learns, now and then, the size of the directory, and whether an event about the
+// policy was missed: that it changed, or that the directory is gone and its policy with it. It
+// returns when to be called again.
+func (a *announcer) auditDirectory(c *session.Conn) (again time.Duration) {
+	p := &a.policy
+	if len(a.wanted()) == 0 {
+		return watch.AuditInterval
+	}
+	if wait := time.Until(p.auditAt); wait > 0 {
+		return wait
 	}
 	exists, stat, err := c.Exists(a.parent)
-	if err != nil || !exists {
-		return
+	if err != nil {
+		return retryInterval
 	}
-	a.herd.size, a.herd.counted = int(stat.NumChildren), time.Now()
-	if p := &a.policy; p.readOn == c && p.Differs(stat.Version) {
+	if exists {
+		a.herd.size = int(stat.NumChildren)
+	} else {
+		stat = nil
+	}
+	if p.readOn == c && p.Differs(stat) {
 		p.Changed()
 		a.wake.Set()
 	}
+	again = watch.UntilAudit()
+	p.auditAt = time.Now().Add(again)
+	return again
 }

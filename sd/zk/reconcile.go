@@ -59,8 +59,7 @@ func (a *announcer) reconcileAll(c *session.Conn) time.Duration {
 		}
 		a.drop(e)
 	}
-	a.auditDirectory(c)
-	return max(next, 0)
+	return max(min(next, a.auditDirectory(c)), 0)
 }
 
 func (a *announcer) all() []*entry {
@@ -165,7 +164,8 @@ func (a *announcer) remove(c *session.Conn, e *entry) {
 	}
 }
 
-// erase removes the node if it is ours, as long as d is the desired state.
+// erase removes the node if it is ours, as long as d is the desired state. One that is withheld takes
+// a predecessor's node away as well, which would be called until its session has ended.
 func (a *announcer) erase(c *session.Conn, e *entry, d desired) error {
 	if e.inDoubt { // this server may not have heard yet of what another one was asked for
 		if _, err := c.Sync(e.path); err != nil {
@@ -178,15 +178,18 @@ func (a *announcer) erase(c *session.Conn, e *entry, d desired) error {
 
 func (a *announcer) tryRemove(c *session.Conn, e *entry, d desired) error {
 	exists, stat, err := c.Exists(e.path)
+	wanted := func() bool { return a.wants(e, d) }
 	switch {
 	case err != nil:
 		return err
 	case !exists:
 		return nil
-	case !a.session.Owned(stat.EphemeralOwner):
+	case a.session.Owned(stat.EphemeralOwner):
+		return e.node.erase(c, stat, wanted)
+	case d == remove:
 		return errForeign
 	default:
-		return e.node.erase(c, stat, func() bool { return a.wants(e, d) })
+		return e.node.eraseStale(c, stat, wanted)
 	}
 }
 

@@ -76,20 +76,36 @@ func (sim *simulation) probeWithdraw(s *slot) {
 		return
 	}
 	name := s.instances[0]
-	_, foreign := sim.foreign[name]
-	if foreign || !slices.Contains(sim.expected(), name) {
+	if sim.isForeign(name) || !slices.Contains(sim.expected(), name) {
 		return
 	}
 	sim.note("probe: %s withdraws", name)
 	time.Sleep(2 * time.Second)
-	sim.mu.Lock()
-	sim.told = nil
-	sim.mu.Unlock()
+	sim.forgetTold()
 	sim.deregister(s.process, name)
 	time.Sleep(time.Second)
-	for _, other := range sim.slots {
-		if p := other.process; p != nil && other.viewers > 0 && p.backend.Stats().Watch == "persistent" && !sim.knows(p, name) {
-			sim.fail("%s: want it told that %s withdrew", other.name, name)
+	sim.everybodyWasTold(nil, name)
+}
+
+// forgetTold forgets what processes were told of departures.
+func (sim *simulation) forgetTold() {
+	sim.mu.Lock()
+	defer sim.mu.Unlock()
+	sim.told = nil
+}
+
+// everybodyWasTold checks that everybody with a persistent watch was told that names withdrew, but for
+// the process in except, which began later.
+func (sim *simulation) everybodyWasTold(except *slot, names ...string) {
+	for _, s := range sim.slots {
+		p := s.process
+		if p == nil || s == except || s.viewers == 0 || p.backend.Stats().Watch != "persistent" {
+			continue
+		}
+		for _, name := range names {
+			if !sim.knows(p, name) {
+				sim.fail("%s: want it told that %s withdrew", s.name, name)
+			}
 		}
 	}
 }

@@ -144,8 +144,8 @@ func (sim *simulation) late(noted, happened time.Time) bool {
 
 // slowDown delays what the server sends from now on.
 func (sim *simulation) slowDown(d time.Duration) {
-	if d == 0 && sim.slow > 0 {
-		sim.held = time.Now().Add(sim.slow)
+	if until := time.Now().Add(sim.slow); d < sim.slow && until.After(sim.held) {
+		sim.held = until
 	}
 	sim.slow = d
 	sim.server.Slow(d)

@@ -2,11 +2,15 @@ package zk_test
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/record"
+	"example.com/daytime/sd/policy"
 )
 
 // plantedWithin is how many seeds a bug may survive.
@@ -17,21 +21,30 @@ const plantedWithin = 200
 // bug.
 func TestSimulationFindsPlantedBugs(t *testing.T) {
 	all, timing := setting{kinds: kinds()}, setting{kinds: slices.Concat(membership, slowness), calm: true, bug: listWithArm}
+	remade := setting{kinds: slices.Concat(membership, steering, []kind{{10, func(sim *simulation, at time.Duration) []step {
+		text := choose(sim.random, policies)
+		return once(at, func() { sim.remakeDirectory(text) }, "operator makes the directory anew, with the policy %q", text)
+	}}})}
 	for name, p := range map[string]struct {
 		setting
 		bug bug
 	}{
-		"no owner check":                {all, noOwnerCheck},
-		"no retry after a failed list":  {all, noRetry},
-		"a write on reconnect":          {all, writeOnReconnect},
-		"delete without owner check":    {all, deleteAnyway},
-		"list before arm":               {timing, listBeforeArm},
-		"empty set published on a loss": {all, emptyOnLoss},
-		"empty set published at first":  {all, emptyAtFirst},
-		"registered on the way out":     {all, registerOnTheWayOut},
-		"takeover in two steps":         {all, takeoverInTwoSteps},
-		"a loss taken for a withdrawal": {all, lossWithdrew},
-		"a withdrawal taken for a loss": {all, withdrewIsLost},
+		"no owner check":                 {all, noOwnerCheck},
+		"no retry after a failed list":   {all, noRetry},
+		"a write on reconnect":           {all, writeOnReconnect},
+		"delete without owner check":     {all, deleteAnyway},
+		"list before arm":                {timing, listBeforeArm},
+		"empty set published on a loss":  {all, emptyOnLoss},
+		"empty set published at first":   {all, emptyAtFirst},
+		"registered on the way out":      {all, registerOnTheWayOut},
+		"takeover in two steps":          {all, takeoverInTwoSteps},
+		"a loss taken for a withdrawal":  {all, lossWithdrew},
+		"a withdrawal taken for a loss":  {all, withdrewIsLost},
+		"the policy read after a create": {all, createFirst},
+		"withheld beside a stale node":   {all, withheldBesideStale},
+		"attributes read once":           {all, attributesReadOnce},
+		"a policy known by its number":   {remade, policyByNumber},
+		"drained ones sent to go-kit":    {all, drainedSent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -186,4 +199,72 @@ func withdrewIsLost(sim *simulation, p *program, b sd.Backend) sd.Backend {
 			emit(c)
 		})
 	}}
+}
+
+// createFirst reads the policy once it has registered.
+func createFirst(sim *simulation, p *program, b sd.Backend) sd.Backend {
+	return patched{Backend: b, announce: func(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
+		for range 10 { // until there is a session
+			if p.session() == 0 {
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		if ctx.Err() == nil && !p.line.isDown() && p.session() != 0 {
+			r := record.Record{Instance: entry.Instance, Attributes: entry.Attributes, Owner: record.Self()}
+			sim.server.Create("/go_servers/"+entry.Instance, r.Encode(), p.session())
+		}
+		return b.Announce(ctx, entry, told)
+	}}
+}
+
+// withheldBesideStale does not look for a node while a line withdraws its instance.
+func withheldBesideStale(sim *simulation, p *program, b sd.Backend) sd.Backend {
+	return patched{Backend: b, announce: func(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
+		for ctx.Err() == nil && sim.withheld(entry.Instance) {
+			told(sd.Status{Phase: sd.Withheld})
+			select {
+			case <-ctx.Done():
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+		return b.Announce(ctx, entry, told)
+	}}
+}
+
+// attributesReadOnce knows of a member what it said when it came.
+func attributesReadOnce(sim *simulation, p *program, b sd.Backend) sd.Backend {
+	return patched{Backend: b, watch: func(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+		return b.Watch(ctx, want, func(c sd.Change) {
+			if !c.Reset {
+				maps.DeleteFunc(c.Attributes, func(name string, _ policy.Attributes) bool { return !slices.Contains(c.Up, name) })
+			}
+			emit(c)
+		})
+	}}
+}
+
+// policyByNumber keeps a policy as long as the number of its version is the same.
+func policyByNumber(sim *simulation, p *program, b sd.Backend) sd.Backend {
+	var mu sync.Mutex
+	known := int64(-1)
+	return patched{Backend: b, watch: func(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+		return b.Watch(ctx, want, func(c sd.Change) {
+			if c.Policy != nil {
+				mu.Lock()
+				if c.Policy.Version == known {
+					c.Policy = nil
+				} else {
+					known = c.Policy.Version
+				}
+				mu.Unlock()
+			}
+			emit(c)
+		})
+	}}
+}
+
+// drainedSent sends go-kit's components all that there is.
+func drainedSent(sim *simulation, p *program, b sd.Backend) sd.Backend {
+	p.undrained = true
+	return b
 }

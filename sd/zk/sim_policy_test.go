@@ -2,11 +2,14 @@ package zk_test
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/sdtest"
+	kitsd "github.com/go-kit/kit/sd"
 	"github.com/go-kit/log"
 )
 
@@ -72,9 +75,66 @@ func (sim *simulation) setWeight(s *slot, name string, weight int) {
 	s.process.weights[name] = weight
 }
 
-// newDisciple is an Instancer that follows the policy, and what instances say.
-func (sim *simulation) newDisciple(name string, b sd.Backend) *sd.Instancer {
-	return sd.NewInstancer(b, log.With(sim.logger, "process", name), sd.FollowPolicy())
+// A disciple is an Instancer that follows the policy, and what instances say, and a go-kit component
+// that subscribes to it.
+type disciple struct {
+	*sd.Instancer
+	unsubscribe func()
+
+	mu   sync.Mutex
+	sent []string // last
+}
+
+// newDisciple returns a disciple of b. The component subscribes to from, or to the disciple itself.
+func (sim *simulation) newDisciple(name string, b sd.Backend, from *spectator) *disciple {
+	d := &disciple{Instancer: sd.NewInstancer(b, log.With(sim.logger, "process", name), sd.FollowPolicy())}
+	source := d.Instancer
+	if from != nil {
+		source = from.Instancer
+	}
+	events := make(chan kitsd.Event)
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for e := range events {
+			d.mu.Lock()
+			d.sent = e.Instances
+			d.mu.Unlock()
+		}
+	})
+	source.Register(events)
+	d.unsubscribe = func() {
+		source.Deregister(events)
+		close(events)
+		reader.Wait()
+	}
+	return d
+}
+
+func (d *disciple) stop() {
+	d.unsubscribe()
+	d.Stop()
+}
+
+// wasSent returns an error unless the component was sent those of entries that the document does not
+// drain, or all if it drains all.
+func (d *disciple) wasSent(document string, entries []policy.Entry) error {
+	parsed, err := policy.Parse(document)
+	if err != nil {
+		return err
+	}
+	var all, rest []string
+	compiled := parsed.Compile(time.Now())
+	for _, e := range entries {
+		if all = append(all, e.Instance); !compiled.Effective(e).Drained {
+			rest = append(rest, e.Instance)
+		}
+	}
+	if len(rest) == 0 {
+		rest = all
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return sdtest.Same("sent to a component", rest, d.sent)
 }
 
 // steered returns an error unless the node of name, which p has registered, says what it is to say.
@@ -93,11 +153,14 @@ func (p *program) steered(name string, data []byte) error {
 	return nil
 }
 
-// obeys returns an error unless the disciple of p knows the policy as it is in the directory, and
-// what each node says.
+// obeys returns an error unless the disciple of p is live, and knows the policy as it is in the
+// directory and what each node says. One that is not live, as after a denial, may know what it knew.
 func (sim *simulation) obeys(p *program) error {
 	if p.disciple == nil {
 		return nil
+	}
+	if s := p.disciple.State(); s.Phase != sd.Live {
+		return fmt.Errorf("state of the disciple in %s: want %s, have %v", p.slot.name, sd.Live, s)
 	}
 	data, _, err := sim.server.Get("/go_servers")
 	if err != nil {
@@ -117,6 +180,9 @@ func (sim *simulation) obeys(p *program) error {
 			return fmt.Errorf("attributes of %s known to %s: want %v, have %v", e.Instance, p.slot.name,
 				r.Attributes, e.Attributes)
 		}
+	}
+	if err := p.disciple.wasSent(string(data), p.disciple.Entries()); err != nil {
+		return fmt.Errorf("%s: %w", p.slot.name, err)
 	}
 	return nil
 }

@@ -1,8 +1,13 @@
 package zk_test
 
 import (
+	"fmt"
+	"net/netip"
+	"slices"
 	"testing/synctest"
 	"time"
+
+	"example.com/daytime/sd/policy"
 )
 
 // probeTime lets time pass: what looked settled was.
@@ -70,6 +75,60 @@ func (sim *simulation) probeRestart(s *slot) {
 	if after != updates {
 		sim.fail("a restart within the session: want nothing shown to others, have %d sets", after-updates)
 	}
+}
+
+// probeWithheld kills a server, and starts it again while a line withdraws it: its predecessor's
+// nodes are taken away at once, which is a withdrawal. Started once more, it does not appear. It is
+// back when the line is lifted.
+func (sim *simulation) probeWithheld(s *slot) {
+	if sim.server.SetData("/go_servers", nil) != nil || slices.ContainsFunc(s.instances, sim.isForeign) {
+		return
+	}
+	sim.note("probe: %s is killed, and withdrawn by a line", s.name)
+	sim.restart(s)
+	for _, name := range s.instances {
+		sim.register(s, name)
+	}
+	time.Sleep(2 * time.Second)
+	host, turns := netip.MustParseAddrPort(s.instances[0]).Addr(), sim.newest(time.Now())
+	sim.forgetTold()
+	sim.kill(s)
+	sim.writePolicy(fmt.Sprintf("%s\nwithdraw %v\n", policy.Header, host))
+	time.Sleep(sim.timeout / 8)
+	for range 2 {
+		sim.kill(s)
+		sim.restart(s)
+		if err := sim.eventually(time.Second, func() error { return sim.hasNoNode(s, turns) }); err != nil {
+			sim.fail("a second after the start: %v", err)
+			return
+		}
+	}
+	time.Sleep(time.Second)
+	sim.everybodyWasTold(s, s.instances...)
+	sim.writePolicy("")
+	if err := sim.eventually(time.Second, func() error { return sim.processConverged(s.process, sim.expected()) }); err != nil {
+		sim.fail("a second after the line was lifted: %v", err)
+	}
+	time.Sleep(sim.timeout + 2*tick) // nothing is left of those that were killed
+	if err := sim.converged(); err != nil {
+		sim.fail("some time after the line was lifted: %v", err)
+	}
+}
+
+// hasNoNode returns an error unless the server in s is withheld, and each of its nodes has taken one
+// turn since it had taken so many.
+func (sim *simulation) hasNoNode(s *slot, turns map[string]int) error {
+	names, err := sim.server.Children("/go_servers")
+	if err != nil {
+		return err
+	}
+	now := sim.newest(time.Now())
+	for _, name := range s.instances {
+		if n := now[name] - turns[name]; n != 1 || slices.Contains(names, name) {
+			return fmt.Errorf("%s, which a line withdraws: want its node gone and nothing else, have %d turns", name, n)
+		}
+	}
+	return sim.processConverged(s.process, names)
 }
 
 func (sim *simulation) spectators() (all []*spectator) {

@@ -37,8 +37,9 @@ type program struct {
 	backend    *zk.Backend
 	registrars map[string]*sd.Registrar
 	viewers    []*spectator
-	disciple   *sd.Instancer  // nil in a process without viewers, and in calm
+	disciple   *disciple      // nil in a process without viewers, and in calm
 	weights    map[string]int // that instances are to have, by instance
+	undrained  bool           // go-kit's component is a subscriber of a viewer; a bug sets it
 	sessions   int            // that it is to have
 	lists      int64          // as of the last check
 
@@ -151,7 +152,11 @@ func (sim *simulation) start(s *slot) {
 		p.viewers = append(p.viewers, sim.newSpectator(s.name, backend))
 	}
 	if s.viewers > 0 && !sim.calm { // what is made for a calm one knows names alone
-		p.disciple = sim.newDisciple(s.name, backend)
+		var from *spectator
+		if p.undrained {
+			from = p.viewers[0]
+		}
+		p.disciple = sim.newDisciple(s.name, backend, from)
 	}
 	s.process = p
 }
@@ -171,11 +176,11 @@ func (sim *simulation) end(s *slot, kill bool) {
 		for instance := range p.registrars {
 			sim.deregister(p, instance)
 		}
+		if p.disciple != nil {
+			p.disciple.stop()
+		}
 		for _, v := range p.viewers {
 			v.stop()
-		}
-		if p.disciple != nil {
-			p.disciple.Stop()
 		}
 		p.backend.Close()
 	})

@@ -92,9 +92,15 @@ func (sim *simulation) restart(s *slot) {
 	}
 }
 
+// isForeign reports whether name is somebody else's. It may be called from the simulation alone.
+func (sim *simulation) isForeign(name string) bool {
+	_, foreign := sim.foreign[name]
+	return foreign
+}
+
 // deleteNode removes a node of ours.
 func (sim *simulation) deleteNode(name string) {
-	if _, foreign := sim.foreign[name]; !foreign {
+	if !sim.isForeign(name) {
 		sim.server.Delete("/go_servers/" + name)
 	}
 }
@@ -157,6 +163,14 @@ func (sim *simulation) deleteDirectory() {
 		if sim.server.Delete("/go_servers") == nil {
 			return
 		}
+	}
+}
+
+// remakeDirectory makes another one in the place of the directory, with the policy text.
+func (sim *simulation) remakeDirectory(text string) {
+	sim.deleteDirectory()
+	if sim.server.Create("/go_servers", nil, 0) == nil {
+		sim.writePolicy(text)
 	}
 }
 

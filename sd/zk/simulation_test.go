@@ -19,6 +19,7 @@ import (
 
 var (
 	simSeeds = flag.Int("sim.seeds", 200, "how many seeds TestSimulation runs")
+	simFrom  = flag.Uint64("sim.from", 1, "the first of them")
 	simSeed  = flag.Uint64("sim.seed", 0, "run this seed alone, -sim.runs times")
 	simRuns  = flag.Int("sim.runs", 50, "how often -sim.seed is run: it fixes the schedule, not the interleaving")
 )
@@ -27,7 +28,7 @@ var (
 // checks after each round of them that everything is as it should be, and was all the time what it
 // may be. See sim_check_test.go for what that means.
 func TestSimulation(t *testing.T) {
-	first, n := uint64(1), uint64(*simSeeds)
+	first, n := *simFrom, uint64(*simSeeds)
 	if *simSeed != 0 {
 		first, n = *simSeed, uint64(*simRuns)
 	}
@@ -180,6 +181,11 @@ func (sim *simulation) run() {
 		if sim.settle(r.probe); sim.hasFailed() {
 			return
 		}
+	}
+	if s, _ := sim.someServer(); !sim.calm && !sim.pending() {
+		sim.probeWithheld(s)
+		sim.checkHistory()
+		sim.checkDepartures()
 	}
 }
 

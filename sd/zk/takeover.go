@@ -17,16 +17,26 @@ const maxTakeovers = 3
 // process of ours has left. Any other is a conflict, and so is one that the ACLs do not let us
 // remove: that ends with its session.
 func (n *node) takeOver(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
+	return n.displace(c, stat, func(data []byte) error { return n.replace(c, stat, data, wanted) })
+}
+
+// eraseStale removes a stale node, by the rules of takeOver.
+func (n *node) eraseStale(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
+	return n.displace(c, stat, func(data []byte) error { return n.remove(c, stat, data, wanted) })
+}
+
+// displace calls do, which removes or replaces the node, with its data if that is another process's.
+func (n *node) displace(c *session.Conn, stat *gozk.Stat, do func(data []byte) error) error {
 	ours := n.owned(stat.EphemeralOwner)
 	err := n.ifAllowed(c, stat, func() error {
-		var data []byte
-		if !ours {
-			var err error
-			if data, err = n.readStale(c, stat); err != nil {
-				return err
-			}
+		if ours {
+			return do(nil)
 		}
-		return n.replace(c, stat, data, wanted)
+		data, err := n.readStale(c, stat)
+		if err != nil {
+			return err
+		}
+		return do(data)
 	})
 	switch {
 	case errors.Is(err, gozk.ErrNoAuth):
@@ -118,16 +128,19 @@ func (n *node) replace(c *session.Conn, stat *gozk.Stat, data []byte, wanted fun
 
 // erase removes the node that stat describes, if that is wanted once it is claimed.
 func (n *node) erase(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
-	return n.ifAllowed(c, stat, func() error {
-		claimed, err := n.claim(c, stat, nil)
-		if err != nil {
-			return err
-		}
-		if !wanted() {
-			return errRevoked
-		}
-		return changed(c.Delete(n.path, claimed.Version))
-	})
+	return n.ifAllowed(c, stat, func() error { return n.remove(c, stat, nil, wanted) })
+}
+
+// remove is erase without a look at what is allowed.
+func (n *node) remove(c *session.Conn, stat *gozk.Stat, data []byte, wanted func() bool) error {
+	claimed, err := n.claim(c, stat, data)
+	if err != nil {
+		return err
+	}
+	if !wanted() {
+		return errRevoked
+	}
+	return changed(c.Delete(n.path, claimed.Version))
 }
 
 // ifAllowed calls do, which removes the node. After a denial it is not tried again before somebody

@@ -55,7 +55,7 @@ func (f *follower) audit() (again bool, err error) {
 		return false, errRemoved
 	case now.stat.Czxid != f.base.stat.Czxid: // it was removed, and made again
 		return false, f.missedEvent()
-	case f.auditPolicy(now.stat.Version):
+	case f.auditPolicy(&now.stat):
 		return false, f.missedEvent()
 	case f.persistent:
 		again, err = f.auditEvents(now)

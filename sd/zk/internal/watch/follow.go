@@ -118,8 +118,8 @@ func (f *follower) begin(
 ) error {
 	f.missing.Store(nil)
 	rise := base.stat.Cversion - f.base.stat.Cversion
-	if base.stat.Czxid != f.base.stat.Czxid { // another directory, of whose nodes nothing is known
-		f.said = nil
+	if base.stat.Czxid != f.base.stat.Czxid { // another directory, of which nothing is known
+		f.said, f.policy = nil, PolicySchedule{}
 	}
 	f.found, f.listed, f.base = true, time.Now(), base
 	f.changes.listed(f.listed, last)

@@ -8,6 +8,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
+	gozk "github.com/go-zookeeper/zk"
 )
 
 const (
@@ -29,14 +30,23 @@ const (
 //	read, of another version       -                told; idle       told; idle
 //	not readable                   -                failing          again; Lacking after 2 s
 type PolicySchedule struct {
-	known   bool  // version is the one that was told last
-	version int32 // of the directory's data
-	events  int64 // of that data which had come before it was read
+	known  bool    // the edition is the one that was told last
+	told   edition // of the directory's data
+	events int64   // of that data which had come before it was read
 
 	due     time.Time // when to read; zero: idle
 	failing time.Time // since when it is not readable; zero: it is
 	lacking bool      // which was told
 }
+
+// An edition is one policy. A directory that was deleted and made again begins with version 0, so
+// that the number alone may be that of a policy of the one before.
+type edition struct {
+	czxid   int64 // of the directory
+	version int32 // of its data
+}
+
+func editionOf(stat *gozk.Stat) edition { return edition{stat.Czxid, stat.Version} }
 
 // Due is when to read the policy; the zero time is not before something happens.
 func (p *PolicySchedule) Due() time.Time { return p.due }
@@ -44,8 +54,14 @@ func (p *PolicySchedule) Due() time.Time { return p.due }
 // Lacking reports whether a policy that cannot be read was told of.
 func (p *PolicySchedule) Lacking() bool { return p.lacking }
 
-// Differs reports whether version is another one than that which is known.
-func (p *PolicySchedule) Differs(version int32) bool { return p.known && p.version != version }
+// Differs reports whether the policy of stat, nil if the directory is gone, is another one than that
+// which is known.
+func (p *PolicySchedule) Differs(stat *gozk.Stat) bool {
+	return p.known && (stat == nil || p.told != editionOf(stat))
+}
+
+// Outdated reports whether there is, as far as is known, another policy than the one that was read.
+func (p *PolicySchedule) Outdated() bool { return !p.due.IsZero() && p.failing.IsZero() }
 
 // Changed notes that there may be another policy.
 func (p *PolicySchedule) Changed() {
@@ -54,9 +70,16 @@ func (p *PolicySchedule) Changed() {
 	}
 }
 
-// Read notes that the policy of that version is known.
-func (p *PolicySchedule) Read(version int32, events int64) {
-	*p = PolicySchedule{known: true, version: version, events: events}
+// Read notes that the policy of that Stat is known.
+func (p *PolicySchedule) Read(stat *gozk.Stat, events int64) {
+	*p = PolicySchedule{known: true, told: editionOf(stat), events: events}
+}
+
+// Denied notes that the policy may not be read. An ACL changes, and no event tells of that: so it is
+// due with the next audit.
+func (p *PolicySchedule) Denied() {
+	now := time.Now()
+	*p = PolicySchedule{failing: now, due: now.Add(UntilAudit())}
 }
 
 // Failed notes that the policy could not be read, and reports whether that is to be told now.
@@ -86,13 +109,13 @@ func (f *follower) addPolicy(ctx context.Context, c *sd.Change, base baseline) e
 	case !f.want.Policy:
 		c.Ignored = stat.DataLength > 0 && !f.noPolicy
 		return nil
-	case f.policy.known && f.policy.version == stat.Version: // and it was told
+	case f.policy.known && f.policy.told == editionOf(&stat):
 		return nil
 	case f.policy.known: // and an event or an audit says so, too
 		f.policy.Changed()
 		return nil
 	case stat.DataLength == 0 && f.persistent:
-		f.policy.Read(stat.Version, base.data)
+		f.policy.Read(&stat, base.data)
 		c.Policy = &sd.PolicyText{Version: int64(stat.Version)}
 		return nil
 	}
@@ -124,7 +147,7 @@ func (f *follower) readPolicy() (*sd.PolicyText, error) {
 	if err != nil || len(data) > policy.MaxSize {
 		return nil, nil
 	}
-	f.policy.Read(stat.Version, events)
+	f.policy.Read(stat, events)
 	return &sd.PolicyText{Document: string(data), Version: int64(stat.Version)}, nil
 }
 
@@ -139,16 +162,16 @@ func (f *follower) tellPolicy() error {
 		if f.policy.Failed(time.Now()) {
 			f.emit(sd.Change{Lacking: sd.Want{Policy: true}})
 		}
-	case text.Version != int64(before.version) || before.lacking:
+	case f.policy.told != before.told || before.lacking:
 		f.emit(sd.Change{Policy: text})
 	}
 	return nil
 }
 
-// auditPolicy compares the version of the policy with the one that is known. It reports whether an
+// auditPolicy compares the policy of that Stat with the one that is known. It reports whether an
 // event was missed: one comes before a reply that knows of its change.
-func (f *follower) auditPolicy(version int32) (missed bool) {
-	if !f.followsPolicy() || f.policy.version == version || !f.policy.due.IsZero() {
+func (f *follower) auditPolicy(stat *gozk.Stat) (missed bool) {
+	if !f.followsPolicy() || f.policy.told == editionOf(stat) || !f.policy.due.IsZero() {
 		return false
 	}
 	return f.queue.countedData() == f.policy.events
