@@ -106,19 +106,25 @@ func (c *config) set(key, value string) error {
 		default:
 			return fmt.Errorf("acl %q: want %s or %s", value, aclOpen, aclCreator)
 		}
-	case "auth-file":
-		c.session.AuthFile = value
-	case "tls-ca":
-		c.session.TLS.CA = value
-	case "tls-cert":
-		c.session.TLS.Cert = value
-	case "tls-key":
-		c.session.TLS.Key = value
 	default:
+		if file := c.file(key); file != nil {
+			*file = value
+			return nil
+		}
 		return fmt.Errorf("key %q: want session-timeout, watch, policy, "+
 			"tls-ca, tls-cert, tls-key, auth-file or acl", key)
 	}
 	return nil
+}
+
+// file is where the name of a file is kept that key names, or nil.
+func (c *config) file(key string) *string {
+	return map[string]*string{
+		"auth-file": &c.session.AuthFile,
+		"tls-ca":    &c.session.TLS.CA,
+		"tls-cert":  &c.session.TLS.Cert,
+		"tls-key":   &c.session.TLS.Key,
+	}[key]
 }
 
 // creatorACL lets those with our credentials do everything, and everybody read. The scheme auth

@@ -21,7 +21,7 @@
 // The directory is a znode, /go_servers unless the target says otherwise. Each server is one
 // ephemeral child whose name is its ip:port. The names alone are enough: one read lists every
 // server, and a plain program that lists the children and dials the names works. The data of a
-// child is a JSON document. It tells a restarted server its predecessor's node from a stranger's,
+// child is a JSON document. It tells a restarted server its predecessor's node from a foreign one,
 // and is in the form that Curator's x-discovery, and Prometheus by its ServerSets or Nerve
 // discovery, take for an instance; it holds the attributes as well. A server whose data was changed
 // writes it again. The data of the directory is the policy (see package policy). A Watch reads both
@@ -63,7 +63,7 @@
 //   - acl=creator gives created nodes, directory included, to those with the same
 //     identity; everybody else can only read. All servers of a directory
 //     share one identity. After a change of password, the nodes of before are
-//     strangers' until their sessions end.
+//     foreign until their sessions end.
 //
 // Files are read again at every dial, and changes need no restart. No request is sent before the
 // credentials are accepted. A denial is reported as [sd.ErrDenied] and tried again every 10 to 30

@@ -47,8 +47,8 @@ type markedError struct {
 
 func (e *markedError) Unwrap() []error { return []error{e.mark, e.error} }
 
-// translate gives the errors of packages session and watch, and of ZooKeeper, the marks of package sd. It is
-// applied in one place: to the errors that a Backend returns.
+// translate gives the errors of packages session and watch, and of ZooKeeper, the marks of package
+// sd. It is applied in one place: to the errors that a Backend returns.
 func translate(err error) error {
 	switch {
 	case errors.Is(err, sd.ErrClosed), errors.Is(err, sd.ErrDenied):

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// probeTime lets time pass: what looked settled was.
+// probeTime lets time pass, in which nothing may change.
 func (sim *simulation) probeTime() {
 	sim.note("probe: nothing happens")
 	time.Sleep(sim.timeout + 2*tick)

@@ -17,7 +17,7 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// A departures is who left a directory, and how, as one Watch after the other tells.
+// A departures notes which servers left a directory, and how, as one Watch after the other tells.
 type departures struct{ *sdtest.Recorder }
 
 // watch calls Watch on b until stop is called.
@@ -77,7 +77,7 @@ func TestWithdrawalIsTold(t *testing.T) {
 	}
 }
 
-// What counts as lost, however it looks: data that is changed is no claim of who withdraws.
+// An expiry soon after a change of data is no withdrawal: a change alone is no claim.
 func TestExpiryIsNoWithdrawal(t *testing.T) {
 	names := []string{alice, bob, carol}
 	change := func(w *world) {

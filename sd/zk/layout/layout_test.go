@@ -31,7 +31,7 @@ func Example() {
 	// true
 }
 
-// What stands between an instance and nobody, in the words of each layout.
+// Each layout has its own words for an instance, and for a server that is not to be called.
 func TestRead(t *testing.T) {
 	const spring = `{"name":"time","id":"4d0f","address":"192.0.2.1","port":8897,"sslPort":null,"payload":{` +
 		`"@class":"org.springframework.cloud.zookeeper.discovery.ZookeeperInstance","id":"time","name":"time",` +
@@ -120,8 +120,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Whatever a node holds, what is made of it is an instance with attributes that are allowed, or
-// none.
+// Any name and data are read as an instance with attributes that are allowed, or as none.
 func FuzzRead(f *testing.F) {
 	f.Add("4d0f", []byte(`{"address":"192.0.2.1","port":80,"payload":{"metadata":{"a":"b"}}}`))
 	f.Add("member_1", []byte(`{"serviceEndpoint":{"host":"192.0.2.1","port":80},"status":"ALIVE"}`))

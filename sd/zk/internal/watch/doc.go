@@ -6,11 +6,11 @@
 //	s.Start(d.Event)                                   // s is a session.Session
 //	err := d.Watch(ctx, sd.Want{}, func(c sd.Change) { ... })
 //
-// A [Directory] owns the one watch on its path (directory.go, mode.go), and hands its events to a
+// A [Directory] owns the one watch on its path (directory.go, arm.go, mode.go), and hands its events to a
 // queue for each Watch under way (queue.go). A follower is one Watch on one Conn, in its caller's
-// goroutine: it lists, turns events into changes (follow.go, changes.go), reads attributes
-// (attributes.go) and the policy (policy.go), and compares what it knows with ZooKeeper now and then
-// (audit.go). What many do at once is spread (jitter.go).
+// goroutine: it lists (follow.go), turns events into changes (events.go, changes.go), reads
+// attributes (attributes.go) and the policy (policy.go), and compares its knowledge with ZooKeeper
+// now and then (audit.go). What many do at once is spread (jitter.go).
 //
 //	event                              unarmed            armed                    listed
 //	Watch begins                       armed, and lists   lists                    -

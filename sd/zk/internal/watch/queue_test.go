@@ -11,8 +11,8 @@ import (
 
 func created(path string) gozk.Event { return gozk.Event{Type: gozk.EventNodeCreated, Path: path} }
 
-// Only what concerns the directory or a child of it is taken, and of the Conn that the queue is
-// for. Children that come or go are counted.
+// Only events of the directory or a child of it are taken, and of the Conn that the queue is for.
+// Children that come or go are counted.
 func TestQueueFilters(t *testing.T) {
 	d := unconnected(t)
 	conn, other := &session.Conn{}, &session.Conn{}
@@ -48,8 +48,8 @@ func TestQueueFilters(t *testing.T) {
 	}
 }
 
-// Whoever falls too far behind loses events, hears so once, and starts again; the count is not
-// lost.
+// A reader that falls too far behind loses events, hears so once, and starts again; the count is
+// not lost.
 func TestQueueOverflows(t *testing.T) {
 	q := newQueue(nil)
 	for range maxPending + 5 {
