@@ -10,6 +10,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/zk/internal/watch"
+	"example.com/daytime/sd/zk/layout"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -48,10 +49,14 @@ func parseConfig(t sd.Target) (config, error) {
 		}
 		c.session.Hosts = append(c.session.Hosts, h.String())
 	}
+	var err error
 	if c.directory.Parent == "" || c.directory.Parent == "/" {
 		c.directory.Parent = defaultPath
+		if name, other := t.Keys["layout"]; other {
+			err = fmt.Errorf("layout %.64q: want the path of its directory as well", name)
+		}
 	}
-	err := checkPath(c.directory.Parent)
+	err = errors.Join(err, checkPath(c.directory.Parent))
 	for key, value := range t.Keys {
 		err = errors.Join(err, c.set(key, value))
 	}
@@ -98,6 +103,12 @@ func (c *config) set(key, value string) error {
 			return fmt.Errorf("policy %q: want on or off", value)
 		}
 		c.directory.NoPolicy = value == "off"
+	case "layout":
+		l, err := layout.Parse(value)
+		if err != nil {
+			return err
+		}
+		c.directory.Layout = &l
 	case "acl":
 		switch value {
 		case aclOpen:
@@ -111,7 +122,7 @@ func (c *config) set(key, value string) error {
 			*file = value
 			return nil
 		}
-		return fmt.Errorf("key %q: want session-timeout, watch, policy, "+
+		return fmt.Errorf("key %q: want session-timeout, watch, policy, layout, "+
 			"tls-ca, tls-cert, tls-key, auth-file or acl", key)
 	}
 	return nil

@@ -41,9 +41,26 @@
 // directory without data costs no read. An Announce reads the policy before it creates its node, on
 // each connection, and removes the node while a line withdraws it.
 //
-// Where lists are all that tells of changes, the policy has a one-shot watch; the attributes of joins
-// are read, and those of all others by audits, and in a fleet of up to 1,000 also when the list's
-// Cversion says that a node was replaced.
+// Where lists are all that tells of changes, the policy has a one-shot watch; the attributes of
+// joins are read, and those of all others by audits, and in a fleet of up to 1,000 also when the
+// list's Cversion says that a node was replaced.
+//
+// # Other layouts
+//
+// With layout=curator, serverset or dubbo in the target, Watch follows a directory that another
+// system writes (see package layout): the instances of Curator's x-discovery, the members of a
+// ServerSet, the providers of a Dubbo interface.
+//
+//	zk://192.0.2.1/services/time?layout=curator
+//	zk://192.0.2.1/dubbo/org.example.Time/providers?layout=dubbo
+//
+// It is only read: Announce fails with [sd.ErrNoAnnounce], and there is no policy. The names of
+// Dubbo say all, so that no child is read; the others are read as attributes are, and again when
+// their data changes. A server that is disabled by its own node is left out. A child that cannot be
+// read is told as its name and the reason, which an Instancer leaves out, counts and shows
+// (Instancer.Strangers). Children with one address are one instance, with the attributes of the
+// newest. These systems do not claim a node before they remove it: a server that leaves counts as
+// lost, unless its node stays and says that it is disabled.
 //
 // # Security
 //

@@ -25,6 +25,9 @@ var (
 	errForeign = fmt.Errorf("%w: nothing to withdraw", sd.ErrConflict)
 )
 
+// errReadOnly is of a directory in the layout of another system.
+var errReadOnly = fmt.Errorf("a directory in the layout of another system %w", sd.ErrNoAnnounce)
+
 // An unconfirmedError is a withdrawal that was not confirmed. The node goes with its session at the
 // latest.
 type unconfirmedError struct {

@@ -29,10 +29,12 @@ var curatorJars = []string{
 	"jackson-databind", "jackson-core", "jackson-annotations", "guava", "zookeeper", "slf4j-simple",
 }
 
-// Programs that know nothing of this one find its servers, with the addresses that they are to dial.
+// Programs that know nothing of this one find its servers, with the addresses that they are to
+// dial.
 var interopNames = []string{"127.0.0.1:18897", "[2001:db8::1]:13"}
 
-// registerForPeers registers servers in a directory on a real ZooKeeper, beside a ZooKeeper of their own.
+// registerForPeers registers servers in a directory on a real ZooKeeper, beside a ZooKeeper of
+// their own.
 func registerForPeers(t *testing.T, path string) (addr string) {
 	t.Helper()
 	server := zktest.Start(t)
@@ -133,7 +135,8 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// Curator's x-discovery finds each server as an instance of a service that is called like the directory.
+// Curator's x-discovery finds each server as an instance of a service that is called like the
+// directory.
 func TestCuratorFindsServers(t *testing.T) {
 	transporttest.Program(t, "javac", "default-jdk-headless") // where it is, java compiles the query
 	java := transporttest.Program(t, "java", "default-jdk-headless")

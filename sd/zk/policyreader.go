@@ -13,16 +13,17 @@ import (
 )
 
 // A policyReader holds the policy for the announcer. It is read before the first node is created on
-// each Conn, and when it has changed: by a watch on the directory's data alone, or by that of a Watch
-// on the same Backend (see watch.Directory.ReadData). Only the announcer's goroutine uses it.
+// each Conn, and when it has changed: by a watch on the directory's data alone, or by that of a
+// Watch on the same Backend (see watch.Directory.ReadData). Only the announcer's goroutine uses it.
 type policyReader struct {
 	watch.PolicySchedule
 	gate   sd.Gate       // of the last policy that was readable
 	readOn *session.Conn // where that was, and where its changes make events; nil: nowhere
 }
 
-// readPolicy has the policy known on c, as far as it can be. It reports whether a node may be created
-// by what is known, and when to be called again, if nothing happens before; the zero time is never.
+// readPolicy has the policy known on c, as far as it can be. It reports whether a node may be
+// created by what is known, and when to be called again, if nothing happens before; the zero time
+// is never.
 //
 // A directory that is missing has no policy, and no watch that tells of one. So it is made first,
 // if there is to be a node in it.

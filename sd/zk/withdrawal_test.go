@@ -51,8 +51,8 @@ func (w *world) observe(b sd.Backend) departures {
 	return d
 }
 
-// A server that withdraws is told from one whose session expired, though not where a list is all that
-// there is.
+// A server that withdraws is told from one whose session expired, though not where a list is all
+// that there is.
 func TestWithdrawalIsTold(t *testing.T) {
 	for mode, told := range map[string]bool{"persistent": true, "children": false} {
 		t.Run(mode, func(t *testing.T) {
@@ -144,8 +144,8 @@ func TestExpiryIsNoWithdrawal(t *testing.T) {
 	}
 }
 
-// A live server whose data somebody changes writes it again, in one step, so that no watcher is told
-// of anything and its successor can take the node over. It does not fight for it.
+// A live server whose data somebody changes writes it again, in one step, so that no watcher is
+// told of anything and its successor can take the node over. It does not fight for it.
 func TestDataIsWrittenAgain(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		r := w.register(w.open(), alice)
@@ -202,8 +202,8 @@ func TestDataIsWrittenAgainWithoutDelete(t *testing.T) {
 	})
 }
 
-// The same on a real server: many servers' data is changed, then all their sessions expire, then they
-// withdraw.
+// The same on a real server: many servers' data is changed, then all their sessions expire, then
+// they withdraw.
 func TestDeparturesOnZooKeeper(t *testing.T) {
 	server := zktest.Start(t)
 	tool := clearText(t, server)

@@ -7,15 +7,15 @@
 //	serverset   that of the ServerSet                 member_ and a number   JSON of a member
 //	dubbo       /dubbo/INTERFACE/providers            the provider's URL     none is read
 //
-// A child is read as one of three things: an instance; no instance ([ErrNobody]), because it says of
-// itself that it is not to be called (disabled, not enabled, not up, not ALIVE), or is there for
+// A child is read as one of three things: an instance; no instance ([ErrNobody]), because it says
+// of itself that it is not to be called (disabled, not enabled, not up, not ALIVE), or is there for
 // another purpose; or an error, which names the part that is wrong. So a server that its owner has
-// disabled is left out of the set, as its own clients do, and not drained. Host names are errors: an
-// instance is an address. Nodes are untrusted: attributes that are not allowed (see policy.CheckTag
-// and its like) are left out, and data over [MaxData] is not read.
+// disabled is left out of the set, as its own clients do, and not drained. Host names are errors:
+// an instance is an address. Nodes are untrusted: attributes that are not allowed (see
+// policy.CheckTag and its like) are left out, and data over [MaxData] is not read.
 //
-// Rules about servers that stand elsewhere, such as Dubbo's overrides and the vectors of Finagle, are
-// not read.
+// Rules about servers that stand elsewhere, such as Dubbo's overrides and the vectors of Finagle,
+// are not read.
 package layout
 
 import (
@@ -60,7 +60,8 @@ func (l Layout) String() string { return l.name }
 func (l Layout) NeedsData() bool { return l.needData }
 
 // Read returns the instance of a child, and its attributes. The error matches [ErrNobody] if the
-// child is to be passed over; any other names the part that cannot be read. It does not repeat name.
+// child is to be passed over; any other names the part that cannot be read. It does not repeat
+// name.
 func (l Layout) Read(name string, data []byte) (e policy.Entry, err error) {
 	if len(data) > MaxData {
 		err = fmt.Errorf("data of %d bytes: want %d at most", len(data), MaxData)

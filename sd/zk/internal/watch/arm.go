@@ -39,10 +39,10 @@ func (d *Directory) armTree(c *session.Conn) (broken <-chan struct{}, err error)
 	return d.broken, nil
 }
 
-// ReadData returns the directory's data, and sees to it that the next change of them makes an event.
-// While there is, or may be, a persistent watch on c that one does. Otherwise a one-shot watch on
-// the data is armed, which no child's coming and going reaches; a persistent watch that is armed
-// after it takes its place.
+// ReadData returns the directory's data, and sees to it that the next change of them makes an
+// event. While there is, or may be, a persistent watch on c that one does. Otherwise a one-shot
+// watch on the data is armed, which no child's coming and going reaches; a persistent watch that is
+// armed after it takes its place.
 func (d *Directory) ReadData(c *session.Conn) ([]byte, *gozk.Stat, error) {
 	select {
 	case d.arming <- struct{}{}:

@@ -62,7 +62,7 @@ func (f *follower) audit() (again bool, err error) {
 	default:
 		again, err = f.auditList(now)
 	}
-	if err == nil && !again && f.want.Attributes {
+	if err == nil && !again && f.describes {
 		err = f.readAgain()
 	}
 	return again, err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/layout"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -37,6 +38,8 @@ type Config struct {
 	// Repaired is called when an audit has found that an event was missed, under a lock: it must
 	// not block. Nil is none.
 	Repaired func()
+	// Layout is that of another system's children, nil for ours. Those have no policy.
+	Layout *layout.Layout
 }
 
 // A Directory is one znode whose children are the instances. It owns the watch on that path, and
@@ -50,9 +53,10 @@ type Directory struct {
 	mode     Mode
 	noPolicy bool
 	onRepair func()
+	layout   *layout.Layout
 	lists    atomic.Int64
 	repaired atomic.Int64           // how often an audit found something missing
-	missing  atomic.Pointer[string] // the server that said that there is no directory; nil if there is
+	missing  atomic.Pointer[string] // the server that says there is no directory
 	arming   chan struct{}          // capacity 1: the turn to arm the watch
 
 	mu         sync.Mutex
@@ -69,6 +73,7 @@ type Directory struct {
 	refused    time.Time
 }
 
+// New returns a Directory in s, whose events are to be passed on to it. It does no I/O.
 func New(s *session.Session, c Config) *Directory {
 	return &Directory{
 		session: s,
@@ -80,6 +85,7 @@ func New(s *session.Session, c Config) *Directory {
 
 		noPolicy: c.NoPolicy,
 		onRepair: c.Repaired,
+		layout:   c.Layout,
 	}
 }
 

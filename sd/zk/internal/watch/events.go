@@ -71,7 +71,7 @@ func (f *follower) applyEvents(events []event) (again bool, err error) {
 func (f *follower) note(e event) {
 	switch name := f.child(e.Path); {
 	case !f.found:
-	case name != "" && f.want.Attributes && e.Type != gozk.EventNodeDeleted:
+	case name != "" && f.describes && e.Type != gozk.EventNodeDeleted:
 		f.due[strings.Clone(name)] = struct{}{}
 	case e.Path == f.parent && e.Type == gozk.EventNodeDataChanged && f.followsPolicy():
 		if f.queue.countedData() > f.policy.events { // since it was read
@@ -80,8 +80,20 @@ func (f *follower) note(e event) {
 	}
 }
 
+// tell emits a change of children, or the one of instances that it is, if it is one.
+func (f *follower) tell(c sd.Change) {
+	if f.instances != nil {
+		c = f.instances.apply(c, f.said)
+		if !c.Reset && len(c.Up)+len(c.Down)+len(c.Attributes)+len(c.Unread) == 0 {
+			return
+		}
+	}
+	f.emit(c)
+}
+
 // emitChange emits a difference, if it is one, and makes it to the set. It adds what those who come
-// say of themselves, and members that may say something else; departures alone do not wait for that.
+// say of themselves, and members that may say something else; departures alone do not wait for
+// that.
 func (f *follower) emitChange(c sd.Change) error {
 	for _, s := range c.Down {
 		delete(f.set, s)
@@ -91,16 +103,16 @@ func (f *follower) emitChange(c sd.Change) error {
 		f.set[s] = struct{}{}
 	}
 	if len(c.Up) == 0 && len(c.Down) > 0 {
-		f.emit(c)
+		f.tell(c)
 		c = sd.Change{}
 	}
-	if f.want.Attributes {
+	if f.describes {
 		if err := f.describe(&c, append(f.dueMembers(c.Up), c.Up...)); err != nil {
 			return err
 		}
 	}
 	if len(c.Up)+len(c.Down)+len(c.Attributes)+len(c.Unread) > 0 {
-		f.emit(c)
+		f.tell(c)
 	}
 	return nil
 }

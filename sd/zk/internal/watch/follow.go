@@ -33,13 +33,20 @@ type follower struct {
 	auditAt    time.Time
 	base       baseline
 	policy     PolicySchedule
+	describes  bool       // the statements of members are read
+	instances  *instances // for which the children stand in another layout; nil: for themselves
 	attributes
 }
 
 func (d *Directory) newFollower(
 	c *session.Conn, want sd.Want, emit func(sd.Change),
 ) *follower {
-	return &follower{Directory: d, Conn: c, want: want, emit: emit, changes: newChanges()}
+	f := &follower{Directory: d, Conn: c, want: want, emit: emit, changes: newChanges()}
+	f.describes = want.Attributes || d.layout != nil
+	if d.layout != nil {
+		f.instances = newInstances(want.Attributes)
+	}
+	return f
 }
 
 // run follows until ctx is done, or the set cannot be vouched for. The watch is armed before the
@@ -123,7 +130,7 @@ func (f *follower) begin(
 	f.changes.listed(f.listed, last)
 	f.scheduleAudit()
 	c := sd.Change{Reset: true, Up: names}
-	if f.want.Attributes {
+	if f.describes {
 		if err := f.describeList(&c, rise); err != nil {
 			return err
 		}
@@ -131,7 +138,7 @@ func (f *follower) begin(
 	if err := f.addPolicy(ctx, &c, base); err != nil {
 		return err
 	}
-	f.emit(c)
+	f.tell(c)
 	f.set = make(map[string]struct{}, len(names))
 	for _, s := range names {
 		f.set[s] = struct{}{}

@@ -21,8 +21,8 @@ const (
 	maxPolicyRetry = 2 * time.Second
 )
 
-// A PolicySchedule is what a reader knows of the policy, which is the data of the directory. It reads
-// when the list's Stat, an event or an audit says that there is another version:
+// A PolicySchedule is what a reader knows of the policy, which is the data of the directory. It
+// reads when the list's Stat, an event or an audit says that there is another version:
 //
 //	event                          idle             due              failing
 //	NodeDataChanged                due in 0-100 ms  -                due in 0-100 ms
@@ -73,13 +73,16 @@ func (p *PolicySchedule) Failed(now time.Time) (tell bool) {
 	return tell
 }
 
-func (f *follower) followsPolicy() bool { return f.want.Policy && !f.noPolicy }
+func (f *follower) followsPolicy() bool { return f.want.Policy && !f.noPolicy && f.layout == nil }
 
 // addPolicy adds the policy to a Reset, whose list had that Stat. An empty one costs no read. It
 // waits for one that cannot be read, so that no list is told before its policy is known.
 func (f *follower) addPolicy(ctx context.Context, c *sd.Change, base baseline) error {
 	stat := base.stat
 	switch {
+	case f.layout != nil:
+		c.Lacking.Policy = f.want.Policy
+		return nil
 	case f.noPolicy && f.want.Policy:
 		c.Policy = &sd.PolicyText{Version: int64(stat.Version)}
 		return nil
