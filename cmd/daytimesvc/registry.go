@@ -45,6 +45,9 @@ func (c *config) checkRegistries() error {
 			}
 		}
 	}
+	if t, err := sd.ParseTarget(c.sd); err == nil && t.Keys["layout"] != "" {
+		return shell.UsageError("sd", fmt.Errorf("%q: %w; want it without layout", c.sd, errReadOnly))
+	}
 	return nil
 }
 
