@@ -10,8 +10,9 @@ import (
 )
 
 // Curator is that of Curator's x-discovery (org.apache.curator.x.discovery.ServiceInstance in its
-// JSON), which Spring Cloud, Armeria and others write. An instance that is not enabled, or whose
-// status in Spring Cloud is not UP, is left out. The metadata of Spring Cloud's payload are tags,
+// JSON), which Spring Cloud, Armeria and others write. An instance that is not enabled (which
+// Curator's serializer does not write by default), or whose status in Spring Cloud is not UP, is
+// left out. The metadata of Spring Cloud's payload are tags,
 // except weight and zone, which mean the same here.
 func Curator() Layout { return Layout{"curator", true, readCurator} }
 
