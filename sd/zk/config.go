@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,17 +93,12 @@ func (c *config) set(key, value string) error {
 		}
 		c.session.Timeout = d
 	case "watch":
-		switch c.directory.Mode = watch.Mode(value); c.directory.Mode {
-		case watch.Auto, watch.Persistent, watch.Children:
-		default:
-			return fmt.Errorf("watch %q: want %s, %s or %s",
-				value, watch.Auto, watch.Persistent, watch.Children)
-		}
+		c.directory.Mode = watch.Mode(value)
+		return oneOf(key, value,
+			string(watch.Auto), string(watch.Persistent), string(watch.Children))
 	case "policy":
-		if value != "on" && value != "off" {
-			return fmt.Errorf("policy %q: want on or off", value)
-		}
 		c.directory.NoPolicy = value == "off"
+		return oneOf(key, value, "on", "off")
 	case "layout":
 		l, err := layout.Parse(value)
 		if err != nil {
@@ -110,13 +106,10 @@ func (c *config) set(key, value string) error {
 		}
 		c.directory.Layout = &l
 	case "acl":
-		switch value {
-		case aclOpen:
-		case aclCreator:
+		if value == aclCreator {
 			c.acl = creatorACL()
-		default:
-			return fmt.Errorf("acl %q: want %s or %s", value, aclOpen, aclCreator)
 		}
+		return oneOf(key, value, aclOpen, aclCreator)
 	default:
 		if file := c.file(key); file != nil {
 			*file = value
@@ -126,6 +119,16 @@ func (c *config) set(key, value string) error {
 			"tls-ca, tls-cert, tls-key, auth-file or acl", key)
 	}
 	return nil
+}
+
+// oneOf returns an error unless value is allowed.
+func oneOf(key, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	last := len(allowed) - 1
+	return fmt.Errorf("%s %q: want %s or %s",
+		key, value, strings.Join(allowed[:last], ", "), allowed[last])
 }
 
 // file is where the name of a file is kept that key names, or nil.

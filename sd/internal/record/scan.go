@@ -5,9 +5,9 @@ import (
 	"strconv"
 )
 
-// scan reads a document in the form in which Encode writes it, if everything in it is right: a Watch
-// reads one for each instance, and encoding/json takes several times as long. It reports false for every
-// other document, which may be right as well. Its result is that of parseAny.
+// scan reads a document in the form in which Encode writes it, if everything in it is right: a
+// Watch reads one for each instance, and encoding/json takes several times as long. It reports
+// false for every other document, which may be right as well. Its result is that of parseAny.
 func scan(data []byte) (r Record, ok bool) {
 	s := scanner{rest: data}
 	if !s.object(func(key []byte) bool { return s.member(&r, key) }) || len(s.rest) > 0 {

@@ -33,7 +33,7 @@ type says struct {
 
 // readRecord is the statement of a member after a read, if it was before before it. A node that has
 // gone says nothing new: its event comes. A claim is about the node, and not about its attributes
-// (see node.claim): it is no news of a member.
+// (see claim in package zk): it is no news of a member.
 func readRecord(r session.Read, before says) (now says, isNews bool) {
 	if errors.Is(r.Err, gozk.ErrNoNode) {
 		return says{}, false

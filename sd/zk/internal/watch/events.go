@@ -34,7 +34,7 @@ func (f *follower) parentDeleted(events []event) error {
 // their order they end at the truth nevertheless: the last event of a child says whether it exists.
 //
 // One pair of events is held back: a child whose data was changed and which was deleted then. That
-// is the first half of a takeover (see node.replace), whose Created comes with the same
+// is the first half of a takeover (see replace in package zk), whose Created comes with the same
 // transaction, and all of a withdrawal. A round trip tells: its reply comes after that Created, if
 // there is one. Everything else is emitted before, so that nothing waits for the withdrawal of
 // another.
@@ -74,7 +74,7 @@ func (f *follower) note(e event) {
 	case name != "" && f.describes && e.Type != gozk.EventNodeDeleted:
 		f.due[strings.Clone(name)] = struct{}{}
 	case e.Path == f.parent && e.Type == gozk.EventNodeDataChanged && f.followsPolicy():
-		if f.queue.countedData() > f.policy.events { // since it was read
+		if f.queue.counted().data > f.policy.events { // since it was read
 			f.policy.Changed()
 		}
 	}

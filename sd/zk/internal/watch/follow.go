@@ -24,7 +24,7 @@ type follower struct {
 	queue      *queue
 	want       sd.Want
 	emit       func(sd.Change)
-	broken     <-chan struct{} // see directory.arm
+	broken     <-chan struct{} // see Directory.arm
 	persistent bool
 	found      bool // there is a directory
 	listed     time.Time
@@ -84,7 +84,8 @@ func (f *follower) run(ctx context.Context) error {
 // list reads the children and emits them, if there is a directory.
 func (f *follower) list(ctx context.Context) error {
 	for range maxLists {
-		base := baseline{lo: f.queue.counted(), data: f.queue.countedData()}
+		counts := f.queue.counted()
+		base := baseline{lo: counts.children, data: counts.data}
 		names, stat, err := f.children()
 		switch {
 		case errors.Is(err, gozk.ErrNoNode) && f.found:
@@ -106,8 +107,9 @@ func (f *follower) list(ctx context.Context) error {
 		}
 		f.lists.Add(1)
 		if f.admit(stat, len(names)) {
-			base.stat, base.hi = *stat, f.queue.counted()
-			return f.begin(ctx, names, base, f.queue.last())
+			counts = f.queue.counted()
+			base.stat, base.hi = *stat, counts.children
+			return f.begin(ctx, names, base, counts.events)
 		}
 		if _, err := f.Sync(f.parent); err != nil {
 			return err

@@ -119,7 +119,7 @@ func (f *follower) addPolicy(ctx context.Context, c *sd.Change, base baseline) e
 // readPolicy reads the policy, nil if it cannot be read. The error is that of the connection. One
 // that is longer than a policy can be is not passed on.
 func (f *follower) readPolicy() (*sd.PolicyText, error) {
-	events := f.queue.countedData()
+	events := f.queue.counted().data
 	data, stat, err := f.ReadData(f.Conn)
 	if down := f.Err(); down != nil {
 		return nil, down
@@ -154,5 +154,5 @@ func (f *follower) auditPolicy(version int32) (missed bool) {
 	if !f.followsPolicy() || f.policy.version == version || !f.policy.due.IsZero() {
 		return false
 	}
-	return f.queue.countedData() == f.policy.events
+	return f.queue.counted().data == f.policy.events
 }

@@ -41,8 +41,8 @@ func TestQueueFilters(t *testing.T) {
 			if taken := want != "" || path == parent; taken != (len(events) == 1) || overflow {
 				t.Errorf("%v of %q: want it taken: %t, have %v", kind, path, taken, events)
 			}
-			if counts = counts && want != ""; counts != (q.counted() == 1) {
-				t.Errorf("%v of %q: want it counted: %t, have %d", kind, path, counts, q.counted())
+			if counts = counts && want != ""; counts != (q.counted().children == 1) {
+				t.Errorf("%v of %q: want it counted: %t, have %d", kind, path, counts, q.counted().children)
 			}
 		}
 	}
@@ -62,7 +62,7 @@ func TestQueueOverflows(t *testing.T) {
 	if events, overflow := q.drain(); len(events) != 1 || overflow {
 		t.Errorf("afterwards: want 1 and no overflow, have %d, %t", len(events), overflow)
 	}
-	if have := q.counted(); have != maxPending+6 {
+	if have := q.counted().children; have != maxPending+6 {
 		t.Errorf("counted: want %d, have %d", maxPending+6, have)
 	}
 }
