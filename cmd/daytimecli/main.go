@@ -116,7 +116,8 @@ A flag wins over its variable.`,
 		Example: `  daytimecli -n 5
   daytimecli -n 0 -i 50ms --balance ewma -o json
   daytimecli --sd fixed://192.0.2.1:8897 -n 1
-  daytimecli list`,
+  daytimecli list
+  daytimecli list --sd 'zk://zk1/services/time?layout=curator'`,
 		Args: knownCommand,
 	}
 	c.addFlags(root.PersistentFlags(), stdio)

@@ -70,6 +70,7 @@ func TestWrongCommands(t *testing.T) {
 		{"--listen 127.0.0.1:0 --dev --sd zk://127.0.0.1?tls-ca=f", `--sd "zk://127.0.0.1?tls-ca=f": the ZooKeeper of --dev speaks no TLS`},
 		{"--listen 127.0.0.1:1 --listen 127.0.0.1:1", `--listen "127.0.0.1:1": want each address once`},
 		{"--listen 127.0.0.1:0 --sd file:///srv/list", `--sd "file:///srv/list": this registry can be read, and takes no registration; want zk:// or etcd://`},
+		{"--listen 127.0.0.1:0 --sd zk://127.0.0.1/services/time?layout=curator", `--sd "zk://127.0.0.1/services/time?layout=curator": this registry can be read, and takes no registration; want it without layout`},
 		{"--listen 127.0.0.1:0 --sd dns:///daytime.example.com", `--sd "dns:///daytime.example.com": this registry can be read, and takes no registration`},
 		{"--sd zk://192.0.2.1 --sd dns:///daytime.example.com", `--sd "dns:///daytime.example.com": this registry can be read`},
 		{"--sd zk://192.0.2.1 --sd fixed://127.0.0.1:1", `--sd "fixed://127.0.0.1:1": registers nowhere; leave it out`},

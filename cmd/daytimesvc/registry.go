@@ -44,6 +44,9 @@ func (c *config) checkRegistries() error {
 					"register nowhere", url, errReadOnly))
 			}
 		}
+		if t, err := sd.ParseTarget(url); err == nil && t.Keys["layout"] != "" {
+			return shell.UsageError("sd", fmt.Errorf("%q: %w; want it without layout", url, errReadOnly))
+		}
 	}
 	return nil
 }

@@ -14,15 +14,15 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// With acl=creator a stranger can list and read, and nothing else; who has the credentials can do
-// everything.
-func TestStrangersOnlyRead(t *testing.T) {
+// With acl=creator a client without the credentials can list and read, and nothing else; one with
+// them can do everything.
+func TestVisitorsOnlyRead(t *testing.T) {
 	inSecureWorld(t, func(w *world, _ string) {
 		v := w.view(w.open())
 		w.phase(w.register(w.open(), alice).State, time.Second, sd.Registered)
 		w.shows(v, time.Second, alice)
-		strangersOnlyRead(t, w.visitor(""), "/go_servers/"+alice)
-		strangersOnlyRead(t, w.visitor(another), "/go_servers/"+alice)
+		visitorsOnlyRead(t, w.visitor(""), "/go_servers/"+alice)
+		visitorsOnlyRead(t, w.visitor(another), "/go_servers/"+alice)
 		if err := w.visitor(secret).Delete("/go_servers/"+alice, -1); err != nil {
 			t.Errorf("delete with the credentials: %v", err)
 		}
@@ -30,21 +30,21 @@ func TestStrangersOnlyRead(t *testing.T) {
 	})
 }
 
-func strangersOnlyRead(t *testing.T, stranger *gozk.Conn, node string) {
+func visitorsOnlyRead(t *testing.T, visitor *gozk.Conn, node string) {
 	t.Helper()
 	parent := node[:strings.LastIndexByte(node, '/')]
 	open := gozk.WorldACL(gozk.PermAll)
-	if _, _, err := stranger.Children(parent); err != nil {
+	if _, _, err := visitor.Children(parent); err != nil {
 		t.Errorf("children: %v", err)
 	}
-	if _, _, err := stranger.Get(node); err != nil {
+	if _, _, err := visitor.Get(node); err != nil {
 		t.Errorf("get: %v", err)
 	}
-	_, set := stranger.Set(node, nil, -1)
-	_, setACL := stranger.SetACL(node, open, -1)
-	_, setParentACL := stranger.SetACL(parent, open, -1)
-	_, create := stranger.Create(parent+"/"+bob, nil, 0, open)
-	_, replace := stranger.Multi(
+	_, set := visitor.Set(node, nil, -1)
+	_, setACL := visitor.SetACL(node, open, -1)
+	_, setParentACL := visitor.SetACL(parent, open, -1)
+	_, create := visitor.Create(parent+"/"+bob, nil, 0, open)
+	_, replace := visitor.Multi(
 		&gozk.DeleteRequest{Path: node, Version: -1},
 		&gozk.CreateRequest{Path: node, Acl: open})
 	for what, err := range map[string]error{
@@ -52,7 +52,7 @@ func strangersOnlyRead(t *testing.T, stranger *gozk.Conn, node string) {
 		"set ACL":           setACL,
 		"set parent's ACL":  setParentACL,
 		"create":            create,
-		"delete":            stranger.Delete(node, -1),
+		"delete":            visitor.Delete(node, -1),
 		"delete and create": replace,
 	} {
 		if !errors.Is(err, gozk.ErrNoAuth) {
@@ -204,7 +204,7 @@ func TestParentsBelowProtectedRoot(t *testing.T) {
 		}
 		r := w.register(w.open(), alice)
 		w.phase(r.State, time.Second, sd.Registered)
-		strangersOnlyRead(t, w.visitor(""), "/prod/eu/go_servers/"+alice)
+		visitorsOnlyRead(t, w.visitor(""), "/prod/eu/go_servers/"+alice)
 	})
 	inWorld(t, "zk://zookeeper.example.com/prod/eu/go_servers?acl=creator&auth-file="+file, func(w *world) {
 		if _, err := w.visitor("admin:admin").SetACL("/", gozk.AuthACL(gozk.PermAll), -1); err != nil {

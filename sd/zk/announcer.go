@@ -109,14 +109,14 @@ func newAnnouncer(s *session.Session, c config, d *watch.Directory) *announcer {
 }
 
 // announce is sd.Backend's Announce.
-func (a *announcer) announce(ctx context.Context, of sd.Entry, tell func(sd.Status)) error {
+func (a *announcer) announce(ctx context.Context, of sd.Entry, told func(sd.Status)) error {
 	e, err := a.begin(of)
 	if err != nil {
 		return err
 	}
 	defer a.end(e)
 	if ctx.Err() == nil {
-		if err := a.hold(ctx, e, of.Changes, tell); err != nil {
+		if err := a.hold(ctx, e, of.Changes, told); err != nil {
 			a.setDesired(e, ignore)
 			return fmt.Errorf("zk: announce %s: %w", e.path, err)
 		}
@@ -153,22 +153,15 @@ func (a *announcer) end(e *entry) {
 // returns nil when ctx is done, and an error when the node cannot be vouched for. A node that is
 // withheld is not missed, however long there is no session.
 func (a *announcer) hold(
-	ctx context.Context, e *entry, changes <-chan policy.Attributes, tell func(sd.Status),
+	ctx context.Context, e *entry, changes <-chan policy.Attributes, told func(sd.Status),
 ) error {
 	a.setDesired(e, create)
-	var told sd.Status
+	var last sd.Status
 	outage := time.NewTimer(waitTimeout)
 	defer outage.Stop()
 	for {
 		c, changed := a.session.Conn()
-		switch {
-		case c != nil, told.Phase == sd.Withheld:
-			outage.Stop()
-		case told.Phase == sd.Registered:
-			outage.Reset(a.session.Timeout()) // then the session has expired, as far as is known
-		default:
-			outage.Reset(waitTimeout)
-		}
+		a.boundOutage(outage, c, last.Phase)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -189,11 +182,23 @@ func (a *announcer) hold(
 			if r.err != nil {
 				return r.err
 			}
-			if r.status.Phase != told.Phase || fmt.Sprint(r.status.Err) != fmt.Sprint(told.Err) {
-				told = r.status
-				tell(told)
+			if r.status.Phase != last.Phase || fmt.Sprint(r.status.Err) != fmt.Sprint(last.Err) {
+				last = r.status
+				told(last)
 			}
 		}
+	}
+}
+
+// boundOutage sets how long a node that was told to be in phase is vouched for without a Conn.
+func (a *announcer) boundOutage(outage *time.Timer, c *session.Conn, phase sd.Phase) {
+	switch {
+	case c != nil, phase == sd.Withheld:
+		outage.Stop()
+	case phase == sd.Registered:
+		outage.Reset(a.session.Timeout()) // then the session has expired, as far as is known
+	default:
+		outage.Reset(waitTimeout)
 	}
 }
 

@@ -24,10 +24,10 @@ func (l *lab) owner(instance string) int64 {
 	return stat.EphemeralOwner
 }
 
-// A stranger's node that came into the place of our stale node just before the claim is not taken
+// A foreign node that came into the place of our stale node just before the claim is not taken
 // over: not at once, and not later either, though its data is ours by then. Nor does it matter that
 // the reply is lost, or that we are another process by then.
-func TestStrangerInTheStaleNodesPlace(t *testing.T) {
+func TestForeignNodeInTheStaleNodesPlace(t *testing.T) {
 	for name, test := range map[string]struct{ lost, restart bool }{
 		"":             {false, false},
 		"reply lost":   {true, false},
@@ -36,9 +36,9 @@ func TestStrangerInTheStaleNodesPlace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, home, func(l *lab) {
-				const stranger = 0x1234
+				const foreign = 0x1234
 				b, _ := l.connected()
-				l.misdirect(b, stranger, test.lost)
+				l.misdirect(b, foreign, test.lost)
 				if test.restart {
 					b.Close()
 					b, _ = l.connected()
@@ -46,8 +46,8 @@ func TestStrangerInTheStaleNodesPlace(t *testing.T) {
 				for range 5 {
 					again := l.call(func(ctx context.Context) error { return b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) {}) })
 					wait.Pass(2 * time.Second)
-					if err := again.ended(); !errors.Is(err, sd.ErrConflict) || l.owner(alice) != stranger {
-						t.Fatalf("want %v and the owner 0x%x, have %v and 0x%x", sd.ErrConflict, stranger, err, l.owner(alice))
+					if err := again.ended(); !errors.Is(err, sd.ErrConflict) || l.owner(alice) != foreign {
+						t.Fatalf("want %v and the owner 0x%x, have %v and 0x%x", sd.ErrConflict, foreign, err, l.owner(alice))
 					}
 				}
 			})
@@ -55,9 +55,9 @@ func TestStrangerInTheStaleNodesPlace(t *testing.T) {
 	}
 }
 
-// misdirect has b claim the node of a stranger, which came into the place of a stale node of alice
+// misdirect has b claim a foreign node, which came into the place of a stale node of alice
 // while b looked at that.
-func (l *lab) misdirect(b *Backend, stranger int64, loseReply bool) {
+func (l *lab) misdirect(b *Backend, foreign int64, loseReply bool) {
 	first := l.announce(b, alice)
 	l.HoldEphemerals()
 	l.Expire()
@@ -72,7 +72,7 @@ func (l *lab) misdirect(b *Backend, stranger int64, loseReply bool) {
 	l.call(func(ctx context.Context) error { return b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) {}) })
 	l.eventually(time.Second, func() error { return atLeast("looks", before+1, l.Requests(zkdev.OpExists)) })
 	l.Delete(defaultPath + "/" + alice) // the reply is under way
-	l.Create(defaultPath+"/"+alice, []byte("a stranger's"), stranger)
+	l.Create(defaultPath+"/"+alice, []byte("another program's"), foreign)
 	if loseReply {
 		l.DropReply(zkdev.OpSetData)
 	}

@@ -37,8 +37,7 @@ func TestCyclesLeaveNothing(t *testing.T) {
 	}) // the end of the bubble is a check for goroutines
 }
 
-// What is armed on the server ends with what it was for: the watches of a session do not grow with
-// every reader that comes and goes.
+// The watches of a session on the server do not grow with every reader that comes and goes.
 func TestWatchesDoNotGrow(t *testing.T) {
 	for _, mode := range []string{"persistent", "children"} {
 		inLab(t, home+"&watch="+mode, func(l *lab) {
@@ -59,7 +58,7 @@ func TestWatchesDoNotGrow(t *testing.T) {
 	}
 }
 
-// Whatever a Watch is doing at that moment: it was closed.
+// A Watch says that the Backend was closed, also one that is in the middle of an emit.
 func TestWatchSaysThatItWasClosed(t *testing.T) {
 	for range 20 {
 		inLab(t, home, func(l *lab) {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/zk/internal/watch"
+	"example.com/daytime/sd/zk/layout"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -48,10 +50,14 @@ func parseConfig(t sd.Target) (config, error) {
 		}
 		c.session.Hosts = append(c.session.Hosts, h.String())
 	}
+	var err error
 	if c.directory.Parent == "" || c.directory.Parent == "/" {
 		c.directory.Parent = defaultPath
+		if name, other := t.Keys["layout"]; other {
+			err = fmt.Errorf("layout %.64q: want the path of its directory as well", name)
+		}
 	}
-	err := checkPath(c.directory.Parent)
+	err = errors.Join(err, checkPath(c.directory.Parent))
 	for key, value := range t.Keys {
 		err = errors.Join(err, c.set(key, value))
 	}
@@ -87,38 +93,52 @@ func (c *config) set(key, value string) error {
 		}
 		c.session.Timeout = d
 	case "watch":
-		switch c.directory.Mode = watch.Mode(value); c.directory.Mode {
-		case watch.Auto, watch.Persistent, watch.Children:
-		default:
-			return fmt.Errorf("watch %q: want %s, %s or %s",
-				value, watch.Auto, watch.Persistent, watch.Children)
-		}
+		c.directory.Mode = watch.Mode(value)
+		return oneOf(key, value,
+			string(watch.Auto), string(watch.Persistent), string(watch.Children))
 	case "policy":
-		if value != "on" && value != "off" {
-			return fmt.Errorf("policy %q: want on or off", value)
-		}
 		c.directory.NoPolicy = value == "off"
-	case "acl":
-		switch value {
-		case aclOpen:
-		case aclCreator:
-			c.acl = creatorACL()
-		default:
-			return fmt.Errorf("acl %q: want %s or %s", value, aclOpen, aclCreator)
+		return oneOf(key, value, "on", "off")
+	case "layout":
+		l, err := layout.Parse(value)
+		if err != nil {
+			return err
 		}
-	case "auth-file":
-		c.session.AuthFile = value
-	case "tls-ca":
-		c.session.TLS.CA = value
-	case "tls-cert":
-		c.session.TLS.Cert = value
-	case "tls-key":
-		c.session.TLS.Key = value
+		c.directory.Layout = &l
+	case "acl":
+		if value == aclCreator {
+			c.acl = creatorACL()
+		}
+		return oneOf(key, value, aclOpen, aclCreator)
 	default:
-		return fmt.Errorf("key %q: want session-timeout, watch, policy, "+
+		if file := c.file(key); file != nil {
+			*file = value
+			return nil
+		}
+		return fmt.Errorf("key %q: want session-timeout, watch, policy, layout, "+
 			"tls-ca, tls-cert, tls-key, auth-file or acl", key)
 	}
 	return nil
+}
+
+// oneOf returns an error unless value is allowed.
+func oneOf(key, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	last := len(allowed) - 1
+	return fmt.Errorf("%s %q: want %s or %s",
+		key, value, strings.Join(allowed[:last], ", "), allowed[last])
+}
+
+// file is where the name of a file is kept that key names, or nil.
+func (c *config) file(key string) *string {
+	return map[string]*string{
+		"auth-file": &c.session.AuthFile,
+		"tls-ca":    &c.session.TLS.CA,
+		"tls-cert":  &c.session.TLS.Cert,
+		"tls-key":   &c.session.TLS.Key,
+	}[key]
 }
 
 // creatorACL lets those with our credentials do everything, and everybody read. The scheme auth

@@ -24,7 +24,7 @@ type targetConfig struct {
 	watch   watch.Mode
 }
 
-// What a target leaves out has a default.
+// Everything that a target leaves out has a default.
 func TestParseConfig(t *testing.T) {
 	const host = "a.example.com:2181"
 	for text, want := range map[string]targetConfig{
@@ -124,8 +124,8 @@ func TestOpenBackendRefuses(t *testing.T) {
 	}
 }
 
-// FuzzParseConfig reads anything that is a target: what is accepted is a path that ZooKeeper takes,
-// in its one spelling, and comes out the same again.
+// FuzzParseConfig reads anything that is a target: an accepted path is one that ZooKeeper takes, in
+// its one spelling, and comes out the same again.
 func FuzzParseConfig(f *testing.F) {
 	for _, text := range []string{"zk://a", "zk://a,b:1/x/y?watch=auto", "zk://[::1]/..", "zk://a//", "zk://a/zookeeper", "zk://a?session-timeout=4s"} {
 		f.Add(text)

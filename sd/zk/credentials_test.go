@@ -80,7 +80,7 @@ func TestWriteErrorDuringAuthentication(t *testing.T) {
 	}
 }
 
-// Whatever is lost of the handshake with credentials, there is another.
+// A handshake with credentials that is cut anywhere is followed by another.
 func TestCutDuringAuthentication(t *testing.T) {
 	disturb := map[string]func(w *world){
 		"reply dropped": func(w *world) { w.DropReply(zkdev.OpAuth) },
@@ -101,7 +101,7 @@ func TestCutDuringAuthentication(t *testing.T) {
 				w.Disconnect()
 				wait.Pass(time.Minute)
 				w.phase(r.State, time.Minute, sd.Registered)
-				strangersOnlyRead(t, w.visitor(""), "/go_servers/"+alice)
+				visitorsOnlyRead(t, w.visitor(""), "/go_servers/"+alice)
 			})
 		})
 	}

@@ -245,7 +245,7 @@ func TestLaggingServer(t *testing.T) {
 	})
 }
 
-// What is in a directory is not trusted.
+// The names in a directory are not trusted.
 func TestHostileNames(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		for _, name := range []string{
@@ -270,8 +270,8 @@ func TestHostileNames(t *testing.T) {
 	})
 }
 
-// Any number of Watches of one backend share one watch and one session, and those who share an
-// Instancer one list as well.
+// Any number of Watches of one backend share one watch and one session, and the subscribers of one
+// Instancer share one list as well.
 func TestWatchersShare(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		w.Create("/go_servers/"+alice, nil, 0)
@@ -349,7 +349,7 @@ func TestCloseEndsTheSession(t *testing.T) {
 	})
 }
 
-// Whatever the server does, Close returns.
+// Close returns, also if the server does not answer.
 func TestCloseDoesNotHang(t *testing.T) {
 	for name, fault := range map[string]func(*world){
 		"never reached": func(w *world) { w.Refuse(true) },
@@ -374,7 +374,7 @@ func TestCloseDoesNotHang(t *testing.T) {
 	}
 }
 
-// A directory whose list is longer than what is accepted is not asked for again and again, and the
+// A directory whose list is longer than is accepted is not asked for again and again, and the
 // reason is told.
 func TestListThatIsTooLong(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {

@@ -21,7 +21,7 @@
 // The directory is a znode, /go_servers unless the target says otherwise. Each server is one
 // ephemeral child whose name is its ip:port. The names alone are enough: one read lists every
 // server, and a plain program that lists the children and dials the names works. The data of a
-// child is a JSON document. It tells a restarted server its predecessor's node from a stranger's,
+// child is a JSON document. It tells a restarted server its predecessor's node from a foreign one,
 // and is in the form that Curator's x-discovery, and Prometheus by its ServerSets or Nerve
 // discovery, take for an instance; it holds the attributes as well. A server whose data was changed
 // writes it again. The data of the directory is the policy (see package policy). A Watch reads both
@@ -41,9 +41,26 @@
 // directory without data costs no read. An Announce reads the policy before it creates its node, on
 // each connection, and removes the node while a line withdraws it.
 //
-// Where lists are all that tells of changes, the policy has a one-shot watch; the attributes of joins
-// are read, and those of all others by audits, and in a fleet of up to 1,000 also when the list's
-// Cversion says that a node was replaced.
+// Where lists are all that tells of changes, the policy has a one-shot watch; the attributes of
+// joins are read, and those of all others by audits, and in a fleet of up to 1,000 also when the
+// list's Cversion says that a node was replaced.
+//
+// # Other layouts
+//
+// With layout=curator, serverset or dubbo in the target, Watch follows a directory that another
+// system writes (see package layout): the instances of Curator's x-discovery, the members of a
+// ServerSet, the providers of a Dubbo interface.
+//
+//	zk://192.0.2.1/services/time?layout=curator
+//	zk://192.0.2.1/dubbo/org.example.Time/providers?layout=dubbo
+//
+// It is only read: Announce fails with [sd.ErrNoAnnounce], and there is no policy. The names of
+// Dubbo say all, so that no child is read; the others are read as attributes are, and again when
+// their data changes. A server that is disabled by its own node is left out. A child that cannot be
+// read is told as its name and the reason, which an Instancer leaves out, counts and shows
+// (Instancer.Strangers). Children with one address are one instance, with the attributes of the
+// newest. These systems do not claim a node before they remove it: a server that leaves counts as
+// lost, unless its node stays and says that it is disabled.
 //
 // # Security
 //
@@ -63,7 +80,7 @@
 //   - acl=creator gives created nodes, directory included, to those with the same
 //     identity; everybody else can only read. All servers of a directory
 //     share one identity. After a change of password, the nodes of before are
-//     strangers' until their sessions end.
+//     foreign until their sessions end.
 //
 // Files are read again at every dial, and changes need no restart. No request is sent before the
 // credentials are accepted. A denial is reported as [sd.ErrDenied] and tried again every 10 to 30

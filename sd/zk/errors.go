@@ -25,6 +25,9 @@ var (
 	errForeign = fmt.Errorf("%w: nothing to withdraw", sd.ErrConflict)
 )
 
+// errReadOnly is of a directory in the layout of another system.
+var errReadOnly = fmt.Errorf("a directory in the layout of another system %w", sd.ErrNoAnnounce)
+
 // An unconfirmedError is a withdrawal that was not confirmed. The node goes with its session at the
 // latest.
 type unconfirmedError struct {
@@ -47,8 +50,8 @@ type markedError struct {
 
 func (e *markedError) Unwrap() []error { return []error{e.mark, e.error} }
 
-// translate gives the errors of packages session and watch, and of ZooKeeper, the marks of package sd. It is
-// applied in one place: to the errors that a Backend returns.
+// translate gives the errors of packages session and watch, and of ZooKeeper, the marks of package
+// sd. It is applied in one place: to the errors that a Backend returns.
 func translate(err error) error {
 	switch {
 	case errors.Is(err, sd.ErrClosed), errors.Is(err, sd.ErrDenied):

@@ -42,8 +42,8 @@ func atLeast(what string, want, have int) error {
 	return nil
 }
 
-// Audits go on when there are changes all the time: an event that is missing among many is what
-// they are for.
+// Audits go on when there are changes all the time: they are for an event
+// that is missing among many.
 func TestAuditsGoOnUnderChurn(t *testing.T) {
 	inLab(t, home, func(l *lab) {
 		b, _ := l.connected()
@@ -84,7 +84,7 @@ func TestAuditMeetsChange(t *testing.T) {
 	})
 }
 
-// Servers that withdraw do what the first half of a takeover does. Many at once on a slow link are
+// A withdrawal looks like the first half of a takeover. Many at once on a slow link are
 // taken in together, and hold up nobody else.
 func TestMassWithdrawal(t *testing.T) {
 	inLab(t, home, func(l *lab) {
@@ -131,7 +131,7 @@ func TestWithdrawalsDoNotHoldUpOthers(t *testing.T) {
 	})
 }
 
-// Missing permission is told as such: whoever reads asks again slowly.
+// Missing permission is told as such, so that an Instancer asks again slowly.
 func TestWatchDenied(t *testing.T) {
 	inLab(t, home, func(l *lab) {
 		l.FailNext(zkdev.OpGetChildren2, zkdev.NoAuth)

@@ -1,7 +1,6 @@
 package zk_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -9,8 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -21,18 +18,12 @@ import (
 	"example.com/daytime/transport/transporttest"
 )
 
-// Where Debian puts what Curator's x-discovery needs (libcurator-discovery-java).
-const javaDir = "/usr/share/java"
-
-var curatorJars = []string{
-	"curator-x-discovery", "curator-recipes", "curator-framework", "curator-client",
-	"jackson-databind", "jackson-core", "jackson-annotations", "guava", "zookeeper", "slf4j-simple",
-}
-
-// Programs that know nothing of this one find its servers, with the addresses that they are to dial.
+// Programs that know nothing of this one find its servers, with the addresses that they are to
+// dial.
 var interopNames = []string{"127.0.0.1:18897", "[2001:db8::1]:13"}
 
-// registerForPeers registers servers in a directory on a real ZooKeeper, beside a ZooKeeper of their own.
+// registerForPeers registers servers in a directory on a real ZooKeeper, beside a ZooKeeper of
+// their own.
 func registerForPeers(t *testing.T, path string) (addr string) {
 	t.Helper()
 	server := zktest.Start(t)
@@ -131,32 +122,4 @@ func freeAddress(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
-}
-
-// Curator's x-discovery finds each server as an instance of a service that is called like the directory.
-func TestCuratorFindsServers(t *testing.T) {
-	transporttest.Program(t, "javac", "default-jdk-headless") // where it is, java compiles the query
-	java := transporttest.Program(t, "java", "default-jdk-headless")
-	var classPath []string
-	for _, jar := range curatorJars {
-		jar = filepath.Join(javaDir, jar+".jar")
-		classPath = append(classPath, transporttest.File(t, jar, "libcurator-discovery-java"))
-	}
-	addr := registerForPeers(t, "/services/go_servers")
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-	defer cancel()
-	command := exec.CommandContext(ctx, java, "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
-		"-cp", strings.Join(classPath, ":"), "testdata/Query.java", addr, "/services", "go_servers")
-	var log lockedBuffer
-	command.Stderr = &log
-	out, err := command.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, log.String())
-	}
-	have := strings.Split(strings.TrimSpace(string(out)), "\n")
-	want := []string{"127.0.0.1:18897 127.0.0.1 18897", "[2001:db8::1]:13 2001:db8::1 13"}
-	slices.Sort(have)
-	if !slices.Equal(want, have) {
-		t.Errorf("want %q, have %q", want, have)
-	}
 }

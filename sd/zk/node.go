@@ -123,9 +123,9 @@ func (n *node) verify(c *session.Conn, wanted func() bool) error {
 	return err
 }
 
-// verifyData reads the data, and writes it again if it is not ours, nor a claim on it. As long as it
-// is not known what the node says, a claim is that of a replacement which came to nothing, and is
-// done again: to watchers a claim says nothing of attributes.
+// verifyData reads the data, and writes it again if it is not ours, nor a claim on it. As long as
+// it is not known what the node says, a claim is that of a replacement which came to nothing, and
+// is done again: to watchers a claim says nothing of attributes.
 func (n *node) verifyData(c *session.Conn, wanted func() bool) error {
 	data, stat, err := c.Get(n.path)
 	switch {

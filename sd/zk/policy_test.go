@@ -25,7 +25,7 @@ const (
 )
 
 // One Backend that watches and announces has one watch on the directory, whichever of the two began
-// first: neither is deaf to the policy, or to who comes and goes.
+// first: neither is deaf to the policy, or to servers that come and go.
 func TestOneWatchForAllInMemory(t *testing.T) {
 	for _, mode := range []string{"persistent", "children"} {
 		oneWatchForAll(t, bubble, func(t testing.TB) sdtest.Harness {
@@ -263,7 +263,7 @@ func (s *shared) steer() {
 	s.shows("", alice)
 }
 
-// Who asks for nothing beside the names makes no request when a name comes, whatever there is.
+// A Watch that asks for nothing beside the names makes no request when a name comes.
 func TestUnaskedReadsNothing(t *testing.T) {
 	inWorld(t, "zk://zookeeper.example.com", func(w *world) {
 		b := w.open()
@@ -281,7 +281,8 @@ func TestUnaskedReadsNothing(t *testing.T) {
 	})
 }
 
-// A burst of those who come is one request, and a document that is too long, or none, hides nobody.
+// A burst of servers that come is one request, and a document that is too long, or none, hides no
+// server.
 func TestAttributesAreReadTogether(t *testing.T) {
 	inWorld(t, "zk://zookeeper.example.com", func(w *world) {
 		s := newShared(w.t, w.memory)

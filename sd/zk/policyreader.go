@@ -12,8 +12,8 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// A policyReader is what the announcer knows of the policy. It is read before the first node is created
-// on each Conn, and when it has changed: by a watch on the directory's data alone, or by that of a
+// A policyReader holds the policy for the announcer. It is read before the first node is created on
+// each Conn, and when it has changed: by a watch on the directory's data alone, or by that of a
 // Watch on the same Backend (see watch.Directory.ReadData). Only the announcer's goroutine uses it.
 type policyReader struct {
 	watch.PolicySchedule
@@ -23,8 +23,9 @@ type policyReader struct {
 	auditAt time.Time // when to look at the directory again; zero: at once
 }
 
-// readPolicy has the policy known on c, as far as it can be. It reports whether a node may be created by
-// what is known, and when to be called again, if nothing happens before; the zero time is never.
+// readPolicy has the policy known on c, as far as it can be. It reports whether a node may be
+// created by what is known, and when to be called again, if nothing happens before; the zero time
+// is never.
 //
 // A directory that is missing has no policy, and no watch that tells of one. So it is made first,
 // if there is to be a node in it.
@@ -47,6 +48,14 @@ func (a *announcer) readPolicy(c *session.Conn) (ready bool, again time.Time) {
 			data, stat, err = a.directory.ReadData(c)
 		}
 	}
+	return a.learnPolicy(c, data, stat, err)
+}
+
+// learnPolicy takes in the result of a read on c. It returns what readPolicy does.
+func (a *announcer) learnPolicy(
+	c *session.Conn, data []byte, stat *gozk.Stat, err error,
+) (ready bool, again time.Time) {
+	p := &a.policy
 	switch {
 	case c.Err() != nil:
 		return false, time.Time{}
@@ -68,7 +77,7 @@ func (a *announcer) readPolicy(c *session.Conn) (ready bool, again time.Time) {
 		p.Read(stat, 0)
 		p.readOn = c
 		a.herd.size, p.auditAt = int(stat.NumChildren), time.Now().Add(watch.UntilAudit())
-		_ = p.gate.Read(string(data)) // an unreadable one is told by those who watch, and the last stays
+		_ = p.gate.Read(string(data)) // an unreadable one is told by a Watch, and the last stays
 	}
 	a.evaluateAll()
 	return true, time.Time{}

@@ -77,6 +77,9 @@ func (c *config) whoWrites() string {
 // ask makes a request, and stops waiting for its reply when ctx is done. A request takes no ctx, so
 // that it goes on, in a goroutine that ends with the connection at the latest.
 func (b *Backend) ask(ctx context.Context, request func(*session.Conn) error) error {
+	if b.config.directory.Layout != nil {
+		return sd.ErrNoPolicy
+	}
 	c, err := b.session.Wait(ctx)
 	if err != nil {
 		return translate(err)

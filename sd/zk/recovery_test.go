@@ -58,8 +58,8 @@ func outages() map[string]outage {
 }
 
 // After an outage of three session timeouts and more, in which every session has expired, a server
-// is registered again at once, and dials during the outage were few. What takes a server away is one
-// sample, and so is what freezes somebody, which leaves little to chance.
+// is registered again at once, and dials during the outage were few. One sample in which it is
+// missing would show.
 func TestBackAtOnce(t *testing.T) {
 	const timeout = 2 * time.Second
 	for sample, names := range map[string][]string{
@@ -124,8 +124,8 @@ func (w *world) backAfter(begin outage, d time.Duration, hosts string) time.Dura
 	return time.Since(start)
 }
 
-// What ends the registrations of twenty registrants at once on a real server: three session timeouts
-// in which it is frozen, it is down, and they are frozen themselves.
+// Three things end the registrations of twenty registrants at once on a real server: for three
+// session timeouts it is frozen, it is down, or they are frozen themselves.
 const (
 	cutTimeout = 2 * time.Second // of the sessions
 	cutClients = 20

@@ -11,8 +11,8 @@ import (
 	"example.com/daytime/sd/zk/zkdev"
 )
 
-// What only a person can mend is a denial, and is tried every 10 to 30 s: a quota, SASL, local
-// sessions, an ACL. The error says what to do.
+// A refusal that only a person can mend is a denial, and is tried every 10 to 30 s: a quota, SASL,
+// local sessions, an ACL. The error says what to do.
 func TestDenialsOfTheServer(t *testing.T) {
 	for code, part := range map[zkdev.Code]string{
 		-120: "localSessionsUpgradingEnabled", -124: "SASL", -125: "raise the quota", zkdev.NoAuth: "want auth-file",

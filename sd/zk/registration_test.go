@@ -79,7 +79,7 @@ func TestOwnStaleNodeIsReplaced(t *testing.T) {
 }
 
 // A node without our identity is somebody's, even if it is empty or not JSON.
-func TestStrangerIsNotTouched(t *testing.T) {
+func TestForeignNodeIsNotTouched(t *testing.T) {
 	for name, data := range map[string]string{
 		"empty":         "",
 		"text":          "hello",
@@ -97,7 +97,7 @@ func TestStrangerIsNotTouched(t *testing.T) {
 				w.phase(r.State, time.Second, sd.Conflict)
 				wait.Pass(10 * time.Second)
 				if owner := w.owner(alice); owner != 0x1234 {
-					t.Errorf("owner: want the stranger, have 0x%x", owner)
+					t.Errorf("owner: want the foreign one, have 0x%x", owner)
 				}
 				if have := w.Zxid(); have != zxid+1 {
 					t.Errorf("zxid: want %d, for our session, have %d", zxid+1, have)

@@ -82,7 +82,7 @@ func (h *oneHost) Len() int                  { return 1 }
 func (h *oneHost) Next() (string, bool)      { return h.name, false }
 func (h *oneHost) Connected()                {}
 
-// What is in the file shows up nowhere, whether it is good or bad.
+// The content of the file shows up nowhere, whether it is good or bad.
 func TestSecretsAreNotTold(t *testing.T) {
 	var told lockedBuffer
 	inSecureWorld(t, func(w *world, file string) {

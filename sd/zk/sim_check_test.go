@@ -271,8 +271,8 @@ func (sim *simulation) checkPace() {
 		if s.process == nil {
 			continue
 		}
-		// In ten seconds: two a second, at the beginning one for each host and the probe, and one that
-		// was urgent, which those after it make up for.
+		// In ten seconds: two a second, at the beginning one for each host and the probe, and one
+		// that was urgent, which those after it make up for.
 		p, most := s.process, 20+s.hosts+2
 		dials := p.line.dialTimes()
 		for n := range max(0, len(dials)-most) {

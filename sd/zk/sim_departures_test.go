@@ -38,9 +38,9 @@ func (sim *simulation) overhear(p *program, b sd.Backend) sd.Backend {
 	}}
 }
 
-// checkDepartures checks that nobody was told that a name withdrew which was to stay. One into whose
-// node somebody wrote, a tool or a takeover that failed, and which is gone soon after, may look as if
-// it had, also to a process that is told of both late.
+// checkDepartures checks that nobody was told that a name withdrew which was to stay. One into
+// whose node somebody wrote, a tool or a takeover that failed, and which is gone soon after, may
+// look as if it had, also to a process that is told of both late.
 func (sim *simulation) checkDepartures() {
 	sim.mu.Lock()
 	told := sim.told

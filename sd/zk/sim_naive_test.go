@@ -19,7 +19,7 @@ type naive struct {
 	arm  func(conn *gozk.Conn, emit func(sd.Change)) (<-chan gozk.Event, error)
 }
 
-// listBeforeArm lists, then asks for the watch: what happens in between is seen by neither.
+// listBeforeArm lists, then asks for the watch: a change in between is seen by neither.
 func listBeforeArm(sim *simulation, p *program, b sd.Backend) sd.Backend {
 	p.sessions += p.slot.viewers
 	return &naive{b, p.line, func(conn *gozk.Conn, emit func(sd.Change)) (<-chan gozk.Event, error) {

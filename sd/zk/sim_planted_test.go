@@ -21,7 +21,7 @@ const plantedWithin = 200
 // bug.
 func TestSimulationFindsPlantedBugs(t *testing.T) {
 	all, timing := setting{kinds: kinds()}, setting{kinds: slices.Concat(membership, slowness), calm: true, bug: listWithArm}
-	remade := setting{kinds: slices.Concat(membership, steering, []kind{{10, func(sim *simulation, at time.Duration) []step {
+	remade := setting{kinds: slices.Concat(membership, policyKinds, []kind{{10, func(sim *simulation, at time.Duration) []step {
 		text := choose(sim.random, policies)
 		return once(at, func() { sim.remakeDirectory(text) }, "operator makes the directory anew, with the policy %q", text)
 	}}})}
@@ -126,7 +126,7 @@ func writeOnReconnect(sim *simulation, p *program, b sd.Backend) sd.Backend {
 	return b
 }
 
-// deleteAnyway withdraws by deleting the node, whoever's it is.
+// deleteAnyway withdraws by deleting the node, also another's.
 func deleteAnyway(sim *simulation, p *program, b sd.Backend) sd.Backend {
 	return patched{Backend: b, announce: func(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
 		err := b.Announce(ctx, entry, told)
@@ -181,7 +181,7 @@ func takeoverInTwoSteps(sim *simulation, p *program, b sd.Backend) sd.Backend {
 	}}
 }
 
-// lossWithdrew takes everybody who is gone for one who left on purpose.
+// lossWithdrew says of every server that is gone that it left on purpose.
 func lossWithdrew(sim *simulation, p *program, b sd.Backend) sd.Backend {
 	return patched{Backend: b, watch: func(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 		return b.Watch(ctx, want, func(c sd.Change) {
@@ -191,7 +191,7 @@ func lossWithdrew(sim *simulation, p *program, b sd.Backend) sd.Backend {
 	}}
 }
 
-// withdrewIsLost takes nobody for one who left on purpose.
+// withdrewIsLost says of no server that it left on purpose.
 func withdrewIsLost(sim *simulation, p *program, b sd.Backend) sd.Backend {
 	return patched{Backend: b, watch: func(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 		return b.Watch(ctx, want, func(c sd.Change) {

@@ -13,7 +13,7 @@ import (
 	"github.com/go-kit/log"
 )
 
-// policies are what an operator writes: of names and hosts that servers have, and of others.
+// policies are written by an operator: of names and hosts that servers have, and of others.
 var policies = []string{
 	"", "", "",
 	policy.Header + "\ndrain 192.0.2.1\nweight * 50\n",
@@ -23,8 +23,8 @@ var policies = []string{
 	policy.Header + "\nwithdraw 198.51.100.7\n",
 }
 
-// steering is what becomes of policies and attributes.
-var steering = []kind{
+// policyKinds change policies and attributes.
+var policyKinds = []kind{
 	{6, func(sim *simulation, at time.Duration) []step {
 		text := choose(sim.random, policies)
 		return once(at, func() { sim.writePolicy(text) }, "operator writes the policy %q", text)

@@ -10,7 +10,7 @@ import (
 	"example.com/daytime/sd/policy"
 )
 
-// probeTime lets time pass: what looked settled was.
+// probeTime lets time pass, in which nothing may change.
 func (sim *simulation) probeTime() {
 	sim.note("probe: nothing happens")
 	time.Sleep(sim.timeout + 2*tick)

@@ -8,7 +8,7 @@ import (
 	"example.com/daytime/sd/internal/wait"
 )
 
-// What simulations found, each reduced to the steps that matter.
+// Failures that simulations found, each reduced to the steps that matter.
 
 // A child that was created while the list was under way is in the list, or its event comes after
 // it: the count of events at the list is known but for one. A later event that gets lost must not

@@ -17,7 +17,7 @@ type step struct {
 	do   func()
 }
 
-// A round is a time of faults and changes, and what is tried in the peace after it.
+// A round is a time of faults and changes, with a probe in the peace after it.
 type round struct {
 	steps []step
 	probe func()
@@ -132,7 +132,7 @@ var otherNames = []string{
 
 // kinds is everything that can happen.
 func kinds() []kind {
-	return slices.Concat(membership, steering, slowness, faultsOfNet, faultsOfServer)
+	return slices.Concat(membership, policyKinds, slowness, faultsOfNet, faultsOfServer)
 }
 
 var membership = []kind{

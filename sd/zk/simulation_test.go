@@ -135,8 +135,8 @@ func newSimulation(t *testing.T, seed uint64, where setting) *simulation {
 	return sim
 }
 
-// layout is who takes part. Every kind of process is there: with one instance or several, with
-// clients only or with both, on one host or three, and with either kind of watch.
+// layout is the processes that take part. Every kind of process is there: with one instance or
+// several, with clients only or with both, on one host or three, and with either kind of watch.
 func (sim *simulation) layout() []*slot {
 	slots := []*slot{
 		{name: "server A", instances: []string{"192.0.2.1:13"}},

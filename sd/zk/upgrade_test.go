@@ -29,7 +29,7 @@ func (us firstForm) isPredecessor(data []byte, session int64) bool {
 }
 
 // A rolling upgrade from the first version: servers that are killed are replaced without a gap in
-// anybody's list. And back: a server that was killed is a stranger to the first version, until its
+// anybody's list. And back: a server that was killed is another's to the first version, until its
 // session has expired. Then forward again.
 func TestRollingUpgradeAndBack(t *testing.T) {
 	const servers = 3
@@ -69,7 +69,7 @@ func TestRollingUpgradeAndBack(t *testing.T) {
 			for n, instance := range instances { // back again
 				data, stat, err := l.Get(defaultPath + "/" + instance)
 				if err != nil || old[n].isPredecessor(data, stat.EphemeralOwner) {
-					t.Fatalf("the first version: want a stranger's node, have %s, %v", data, err)
+					t.Fatalf("the first version: want a foreign node, have %s, %v", data, err)
 				}
 				l.kill(backends[n])
 				took := l.eventually(time.Minute, func() error {

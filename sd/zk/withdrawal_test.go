@@ -17,7 +17,7 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// A departures is who left a directory, and how, as one Watch after the other tells.
+// A departures notes which servers left a directory, and how, as one Watch after the other tells.
 type departures struct{ *sdtest.Recorder }
 
 // watch calls Watch on b until stop is called.
@@ -51,8 +51,8 @@ func (w *world) observe(b sd.Backend) departures {
 	return d
 }
 
-// A server that withdraws is told from one whose session expired, though not where a list is all that
-// there is.
+// A server that withdraws is told from one whose session expired, though not where a list is all
+// that there is.
 func TestWithdrawalIsTold(t *testing.T) {
 	for mode, told := range map[string]bool{"persistent": true, "children": false} {
 		t.Run(mode, func(t *testing.T) {
@@ -77,7 +77,7 @@ func TestWithdrawalIsTold(t *testing.T) {
 	}
 }
 
-// What counts as lost, however it looks: data that is changed is no claim of who withdraws.
+// An expiry soon after a change of data is no withdrawal: a change alone is no claim.
 func TestExpiryIsNoWithdrawal(t *testing.T) {
 	names := []string{alice, bob, carol}
 	change := func(w *world) {
@@ -144,8 +144,8 @@ func TestExpiryIsNoWithdrawal(t *testing.T) {
 	}
 }
 
-// A live server whose data somebody changes writes it again, in one step, so that no watcher is told
-// of anything and its successor can take the node over. It does not fight for it.
+// A live server whose data somebody changes writes it again, in one step, so that no watcher is
+// told of anything and its successor can take the node over. It does not fight for it.
 func TestDataIsWrittenAgain(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		r := w.register(w.open(), alice)
@@ -202,8 +202,8 @@ func TestDataIsWrittenAgainWithoutDelete(t *testing.T) {
 	})
 }
 
-// The same on a real server: many servers' data is changed, then all their sessions expire, then they
-// withdraw.
+// The same on a real server: many servers' data is changed, then all their sessions expire, then
+// they withdraw.
 func TestDeparturesOnZooKeeper(t *testing.T) {
 	server := zktest.Start(t)
 	tool := clearText(t, server)

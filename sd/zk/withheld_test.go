@@ -196,8 +196,8 @@ func TestPolicyIsMadeWithTheDirectory(t *testing.T) {
 	})
 }
 
-// On the server, which is what decides: the operator steers and does not register, the registrar
-// registers and does not steer, and everybody follows. What is denied names the file.
+// On a real server the operator steers and does not register, the registrar registers and does not
+// steer, and everybody follows. A denial names the file.
 func TestWhoMayRegisterMayNotSteer(t *testing.T) {
 	server := zktest.Start(t)
 	operator, registrar := "operator:one", "registrar:two"
@@ -222,11 +222,11 @@ func TestWhoMayRegisterMayNotSteer(t *testing.T) {
 		t.Cleanup(func() { b.Close() })
 		return b, file
 	}
-	steering, _ := as(operator)
+	byOperator, _ := as(operator)
 	registering, file := as(registrar)
 	anybody, _ := as("")
 	ctx := context.Background()
-	if err := steering.WritePolicy(ctx, drainBob, 0); err != nil {
+	if err := byOperator.WritePolicy(ctx, drainBob, 0); err != nil {
 		t.Fatalf("operator: %v", err)
 	}
 	err := registering.WritePolicy(ctx, "", 1)
@@ -242,20 +242,20 @@ func TestWhoMayRegisterMayNotSteer(t *testing.T) {
 	}
 	r := sdtest.Register(t, registering, alice)
 	sdtest.Eventually(t, 5*time.Second, func() error { return sdtest.Phase(r.State, sd.Registered) })
-	denied := sdtest.Register(t, steering, bob)
+	denied := sdtest.Register(t, byOperator, bob)
 	sdtest.Eventually(t, 5*time.Second, func() error {
 		if err := denied.State().Err; !errors.Is(err, sd.ErrDenied) {
 			return fmt.Errorf("operator registers: want %v, have %v", sd.ErrDenied, err)
 		}
 		return nil
 	})
-	if err := steering.WritePolicy(ctx, withdrawAlice, 1); err != nil {
+	if err := byOperator.WritePolicy(ctx, withdrawAlice, 1); err != nil {
 		t.Fatalf("operator: %v", err)
 	}
 	sdtest.Eventually(t, 5*time.Second, func() error { return sdtest.Phase(r.State, sd.Withheld) })
 }
 
-// Of attributes that change nothing is read or written but what is needed: a claim and one step.
+// Attributes that change take a claim and one step, and nothing else is read or written.
 func TestAttributesChangeInOneStep(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		b := w.open()

@@ -48,8 +48,29 @@ func Dial(f DialFunc) Option { return func(o *options) { o.dial = f } }
 // found to be wrong. The default is nothing.
 func Instruments(m sd.BackendMetrics) Option { return func(o *options) { o.metrics = m } }
 
-// Open is OpenBackend in the form of an entry of sd.Schemes, for the scheme zk.
-func Open(t sd.Target) (sd.Backend, error) { return OpenBackend(t) }
+// Open is OpenBackend in the form of an entry of sd.Schemes, for the scheme zk. With a layout the
+// Backend is no sd.PolicyStore.
+func Open(t sd.Target) (sd.Backend, error) { return Opener()(t) }
+
+// Opener is Open with options.
+func Opener(opts ...Option) func(sd.Target) (sd.Backend, error) {
+	return func(t sd.Target) (sd.Backend, error) {
+		b, err := OpenBackend(t, opts...)
+		if err != nil || b.config.directory.Layout == nil {
+			return b, err
+		}
+		return struct{ discoverer }{b}, nil
+	}
+}
+
+// A discoverer is a Backend without a policy.
+type discoverer interface {
+	sd.Backend
+	sd.Diagnoser
+	sd.Waker
+	Target() sd.Target
+	Stats() Stats
+}
 
 // OpenBackend opens the directory that t names:
 //
@@ -58,9 +79,10 @@ func Open(t sd.Target) (sd.Backend, error) { return OpenBackend(t) }
 // The port is 2181 and the path /go_servers if they are left out. Keys: session-timeout, 10s by
 // default, is asked for (the server grants 2 to 20 of its ticks); watch is auto by default, and
 // persistent or children to force one; policy is on by default, and with off there is none for
-// Watch and Announce, whatever the directory says; tls-ca, tls-cert, tls-key and auth-file are
-// files, none by default, and acl is open by default, or creator: see Security above. A path can
-// hold neither % nor a blank.
+// Watch and Announce, whatever the directory says; layout is curator, serverset or dubbo for a
+// directory that another system writes, see Other layouts above; tls-ca, tls-cert, tls-key and
+// auth-file are files, none by default, and acl is open by default, or creator: see Security above.
+// A path can hold neither % nor a blank.
 //
 // OpenBackend connects in the background and does not wait: it fails only if t is wrong, or a file
 // that it names. Names of hosts are resolved at every dial. The caller must Close the backend.
@@ -120,6 +142,9 @@ func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change))
 // is a conflict. Attributes that change replace the node in one step as well. A registrar that may
 // not read the directory follows no policy, and asks again every half a minute.
 func (b *Backend) Announce(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
+	if l := b.config.directory.Layout; l != nil {
+		return fmt.Errorf("zk: announce %s: layout %v: %w", entry.Instance, l, errReadOnly)
+	}
 	return translate(b.announcer.announce(ctx, entry, told))
 }
 
@@ -134,9 +159,9 @@ func (b *Backend) Close() error {
 }
 
 // Err says why there is nothing to read, as far as is known by now: an error that matches
-// [session.ErrNoSession] while there is no session, and [sd.ErrDenied] if that is the cause; one that
-// matches [sd.ErrNoDirectory] if a Watch has found no directory; otherwise nil. Watch and Announce
-// take a second before they say that there is no session. It is sd.Diagnoser's.
+// [session.ErrNoSession] while there is no session, and [sd.ErrDenied] if that is the cause; one
+// that matches [sd.ErrNoDirectory] if a Watch has found no directory; otherwise nil. Watch and
+// Announce take a second before they say that there is no session. It is sd.Diagnoser's.
 func (b *Backend) Err() error {
 	if err := b.session.Err(); err != nil {
 		return translate(err)
@@ -144,7 +169,8 @@ func (b *Backend) Err() error {
 	return translate(b.directory.Missing())
 }
 
-// Ready implements sd.Waker: what failed for want of a session is worth repeating once there is one.
+// Ready implements sd.Waker: what failed for want of a session is worth repeating once there is
+// one.
 func (b *Backend) Ready(err error) <-chan struct{} {
 	if !errors.Is(err, session.ErrNoSession) && !errors.Is(err, session.ErrDisconnected) {
 		return nil

@@ -21,7 +21,7 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// On a real server, which is what decides about certificates.
+// A real server decides about certificates as the server in memory cannot.
 func TestTLSOnZooKeeper(t *testing.T) {
 	theirs, ours, strange := zktest.MakePEM(t), transporttest.NewAuthority(t), transporttest.NewAuthority(t)
 	server := zktest.Start(t, zktest.TLS(theirs), zktest.Config("ssl.trustStore.location="+bundle(t, theirs.CA, ours.File)))
@@ -104,7 +104,7 @@ func outcome(b *zk.Backend, want []string) error {
 	return nil
 }
 
-// The certificate is all that acl=creator needs. Who comes in clear text is a stranger.
+// The certificate is all that acl=creator needs. Clear text proves nothing, and can only read.
 func TestCertificateACLOnZooKeeper(t *testing.T) {
 	pem := zktest.MakePEM(t)
 	server := zktest.Start(t, zktest.TLS(pem))
@@ -123,9 +123,9 @@ func TestCertificateACLOnZooKeeper(t *testing.T) {
 	case err := <-ended:
 		t.Fatal(err)
 	}
-	stranger := clearText(t, server)
-	strangersOnlyRead(t, stranger, "/go_servers/"+alice)
-	have, _, err := stranger.GetACL("/go_servers/" + alice)
+	visitor := clearText(t, server)
+	visitorsOnlyRead(t, visitor, "/go_servers/"+alice)
+	have, _, err := visitor.GetACL("/go_servers/" + alice)
 	want := []gozk.ACL{
 		{Perms: gozk.PermAll, Scheme: "x509", ID: "CN=" + zktest.ClientName},
 		{Perms: gozk.PermRead, Scheme: "world", ID: "anyone"},
@@ -137,7 +137,7 @@ func TestCertificateACLOnZooKeeper(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) || errors.Is(err, sd.ErrUnconfirmed) {
 		t.Errorf("withdraw: want %v, have %v", context.Canceled, err)
 	}
-	if names, _, err := stranger.Children("/go_servers"); err != nil || len(names) != 0 {
+	if names, _, err := visitor.Children("/go_servers"); err != nil || len(names) != 0 {
 		t.Errorf("children: want none, have %q, error %v", names, err)
 	}
 }
@@ -183,7 +183,7 @@ func TestDigestOnZooKeeper(t *testing.T) {
 			for range 3 {
 				ctx, cancel := context.WithCancel(t.Context())
 				err := b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) {
-					strangersOnlyRead(t, clearText(t, server), "/"+name+"/"+alice)
+					visitorsOnlyRead(t, clearText(t, server), "/"+name+"/"+alice)
 					cancel()
 				})
 				if !errors.Is(err, context.Canceled) || errors.Is(err, sd.ErrUnconfirmed) {

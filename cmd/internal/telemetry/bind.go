@@ -63,7 +63,7 @@ func (e *Exporter) newRegistrar() sd.RegistrarOption {
 // ZK is package zk's entry in sd.Schemes, with instruments. The registry is as for Instancer.
 func (e *Exporter) ZK(registry string) func(sd.Target) (sd.Backend, error) {
 	return func(t sd.Target) (sd.Backend, error) {
-		return zk.OpenBackend(t, zk.Instruments(e.Backend(registry)))
+		return zk.Opener(zk.Instruments(e.Backend(registry)))(t)
 	}
 }
 

@@ -27,8 +27,8 @@ func (o Owner) Claim(data, own []byte, session int64) []byte {
 	return encode(keys)
 }
 
-// IsClaimOf reports whether data is own, or a claim on it as an entry of session, by which a process
-// on the host of o is about to replace or remove it.
+// IsClaimOf reports whether data is own, or a claim on it as an entry of session, by which a
+// process on the host of o is about to replace or remove it.
 func (o Owner) IsClaimOf(data, own []byte, session int64) bool {
 	r, _ := Parse(data) // attributes are compared with all the rest
 	return r.Owner.Boot == o.Boot && r.isFor(session) &&

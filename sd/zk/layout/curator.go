@@ -2,17 +2,18 @@ package layout
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"example.com/daytime/sd/policy"
 )
 
 // Curator is that of Curator's x-discovery (org.apache.curator.x.discovery.ServiceInstance in its
-// JSON), which Spring Cloud, Armeria and others write. An instance that is not enabled, or that
-// Spring Cloud says is not up, is nobody. The metadata of Spring Cloud's payload are tags, but
-// weight and zone, which mean the same here.
+// JSON), which Spring Cloud, Armeria and others write. An instance that is not enabled (which
+// Curator's serializer does not write by default), or whose status in Spring Cloud is not UP, is
+// left out. The metadata of Spring Cloud's payload are tags,
+// except weight and zone, which mean the same here.
 func Curator() Layout { return Layout{"curator", true, readCurator} }
 
 func readCurator(_ string, data []byte) (e policy.Entry, err error) {
@@ -25,7 +26,7 @@ func readCurator(_ string, data []byte) (e policy.Entry, err error) {
 		Payload json.RawMessage `json:"payload"` // anything
 	}
 	if err := json.Unmarshal(data, &d); err != nil {
-		return e, fmt.Errorf("x-discovery: %w", err)
+		return e, fmt.Errorf("want a JSON object: %w", err)
 	}
 	if d.Enabled != nil && !*d.Enabled {
 		return e, fmt.Errorf("%w: not enabled", ErrNobody)
@@ -35,14 +36,12 @@ func readCurator(_ string, data []byte) (e policy.Entry, err error) {
 		port = d.SSLPort
 	}
 	if port == nil {
-		return e, fmt.Errorf("x-discovery: neither port nor sslPort")
+		return e, errors.New("neither port nor sslPort")
 	}
 	if e.Instance, err = instance(d.Address, *port); err != nil {
 		return e, err
 	}
-	if d.Since > 0 {
-		e.Attributes.Since = time.UnixMilli(d.Since).UTC()
-	}
+	e.Attributes.Since = since(d.Since)
 	return e, readPayload(&e.Attributes, d.Payload)
 }
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
-	"time"
+	"strings"
 
 	"example.com/daytime/sd/policy"
 )
@@ -14,26 +14,26 @@ import (
 const maxURL = 16 << 10
 
 // Dubbo is that of Dubbo's providers: the name of a node is the provider's URL, escaped. Its weight
-// is Dubbo's, by default 100 there as here; one that is disabled is nobody. The protocol, and the
-// parameters application, group, version and dubbo.tag, are tags.
+// is Dubbo's, by default 100 there as here; one that is disabled is left out. The protocol, and the
+// parameters application, group, version and dubbo.tag, are tags. Providers of one interface that
+// differ in group or version stand in one directory.
 func Dubbo() Layout { return Layout{"dubbo", false, readProvider} }
 
 func readProvider(name string, _ []byte) (e policy.Entry, err error) {
 	if len(name) > maxURL {
-		return e, fmt.Errorf("provider of %d bytes: want %d at most", len(name), maxURL)
+		return e, fmt.Errorf("URL of %d bytes: want %d at most", len(name), maxURL)
 	}
 	text, err := url.QueryUnescape(name)
 	if err != nil {
-		return e, fmt.Errorf("provider: %w", err)
+		return e, fmt.Errorf("URL: %w", err)
 	}
+	text, rest, _ := strings.Cut(text, "?")
 	u, err := url.Parse(text)
 	if err != nil {
-		return e, fmt.Errorf("provider: %w", withoutText(err))
+		return e, fmt.Errorf("URL: %w", withoutText(err))
 	}
-	query, err := url.ParseQuery(u.RawQuery)
+	query := parameters(rest)
 	switch {
-	case err != nil:
-		return e, fmt.Errorf("provider: %w", err)
 	case isRule(u.Scheme, query):
 		return e, fmt.Errorf("%w: %.64q", ErrNobody, u.Scheme)
 	case query.Get("disabled") == "true", query.Get("enabled") == "false":
@@ -41,13 +41,28 @@ func readProvider(name string, _ []byte) (e policy.Entry, err error) {
 	}
 	port, err := strconv.Atoi(u.Port())
 	if err != nil {
-		return e, fmt.Errorf("provider: no port in %.100q", u.Host)
+		return e, fmt.Errorf("URL: no port in %.100q", u.Host)
 	}
 	if e.Instance, err = instance(u.Hostname(), port); err != nil {
 		return e, err
 	}
 	e.Attributes = providerAttributes(u.Scheme, query)
 	return e, nil
+}
+
+// parameters reads the parameters of a URL. Neither Dubbo nor dubbo-go escapes their values before
+// it escapes the URL as a whole, so that they may hold anything but &: a value that cannot be
+// unescaped stands for itself.
+func parameters(text string) url.Values {
+	all := url.Values{}
+	for pair := range strings.SplitSeq(text, "&") {
+		key, value, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(value); err == nil {
+			value = plain
+		}
+		all.Add(key, value)
+	}
+	return all
 }
 
 // isRule reports whether a URL is no provider's: a rule, or the mark of an empty list.
@@ -61,8 +76,8 @@ func providerAttributes(scheme string, query url.Values) (a policy.Attributes) {
 	if n, err := strconv.Atoi(query.Get("weight")); err == nil {
 		a.Weight = weight(n)
 	}
-	if ms, err := strconv.ParseInt(query.Get("timestamp"), 10, 64); err == nil && ms > 0 {
-		a.Since = time.UnixMilli(ms).UTC()
+	if n, err := strconv.ParseInt(query.Get("timestamp"), 10, 64); err == nil {
+		a.Since = since(n) // Dubbo writes milliseconds, dubbo-go seconds
 	}
 	tag(&a, "protocol", scheme)
 	for _, key := range []string{"application", "group", "version", "dubbo.tag"} {

@@ -7,10 +7,15 @@
 //	serverset   that of the ServerSet                 member_ and a number   JSON of a member
 //	dubbo       /dubbo/INTERFACE/providers            the provider's URL     none is read
 //
-// What it makes of a child is one of three: an instance; nobody, because the child says of itself
-// that it is not to be called, or is there for something else; or an error, which names what is
-// wrong. Host names are errors: an instance is an address. What comes from a registry is untrusted:
-// attributes that are not allowed (see policy.CheckTag and its like) are left out.
+// A child is read as one of three things: an instance; no instance ([ErrNobody]), because it says
+// of itself that it is not to be called (disabled, not enabled, not up, not ALIVE), or is there for
+// another purpose; or an error, which names the part that is wrong. So a server that its owner has
+// disabled is left out of the set, as its own clients do, and not drained. Host names are errors:
+// an instance is an address. Nodes are untrusted: attributes that are not allowed (see
+// policy.CheckTag and its like) are left out, and data over [MaxData] is not read.
+//
+// Rules about servers that stand elsewhere, such as Dubbo's overrides and the vectors of Finagle,
+// are not read.
 package layout
 
 import (
@@ -19,13 +24,17 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
 )
 
-// ErrNobody is of a child that is no server that may be called, and that is right so.
+// ErrNobody is of a child that is no server to be called, by its own word.
 var ErrNobody = errors.New("no server that may be called")
+
+// MaxData bounds the data of a child, in bytes.
+const MaxData = 64 << 10
 
 // A Layout is how a system writes its servers. There are [Curator], [ServerSet] and [Dubbo].
 type Layout struct {
@@ -50,21 +59,26 @@ func (l Layout) String() string { return l.name }
 // NeedsData reports whether the data of a child is read. Where it is not, names carry all.
 func (l Layout) NeedsData() bool { return l.needData }
 
-// Read returns what a child says. The error matches [ErrNobody] if the child is to be passed over;
-// any other says why it cannot be read, and names what is wrong.
-func (l Layout) Read(name string, data []byte) (policy.Entry, error) {
-	e, err := l.read(name, data)
+// Read returns the instance of a child, and its attributes. The error matches [ErrNobody] if the
+// child is to be passed over; any other names the part that cannot be read. It does not repeat
+// name.
+func (l Layout) Read(name string, data []byte) (e policy.Entry, err error) {
+	if len(data) > MaxData {
+		err = fmt.Errorf("data of %d bytes: want %d at most", len(data), MaxData)
+	} else {
+		e, err = l.read(name, data)
+	}
 	if err == nil {
 		err = sd.CheckInstance(e.Instance)
 	}
 	if err != nil {
-		return policy.Entry{}, fmt.Errorf("%s: %.100q: %w", l.name, name, err)
+		return policy.Entry{}, fmt.Errorf("%s: %w", l.name, err)
 	}
-	e.Attributes, _ = e.Attributes.Valid() // what is left out is not of our making
+	e.Attributes, _ = e.Attributes.Valid() // the error is about another program's attributes
 	return e, nil
 }
 
-// instance joins a host and a port as an instance. IPv6 addresses may stand in brackets.
+// instance joins a host and a port. IPv6 addresses may stand in brackets.
 func instance(host string, port int) (string, error) {
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	addr, err := netip.ParseAddr(host)
@@ -77,13 +91,27 @@ func instance(host string, port int) (string, error) {
 	return netip.AddrPortFrom(addr, uint16(port)).String(), nil
 }
 
-// weight is n as a weight; what is out of range is the nearest that is in it.
+// weight is n as a weight, or the nearest one that is allowed.
 func weight(n int) *int {
 	n = min(max(n, 0), policy.MaxWeight)
 	return &n
 }
 
-// tag notes a tag that says something.
+// since is the time at which a node says that it was registered. A number below 10¹¹ is in seconds:
+// those of milliseconds have been above that since 1973.
+func since(n int64) time.Time {
+	const maxSeconds = 100_000_000_000
+	switch {
+	case n <= 0:
+		return time.Time{}
+	case n < maxSeconds:
+		return time.Unix(n, 0).UTC()
+	default:
+		return time.UnixMilli(n).UTC()
+	}
+}
+
+// tag notes a tag that is not empty.
 func tag(a *policy.Attributes, key, value string) {
 	if value == "" {
 		return

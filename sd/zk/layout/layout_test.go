@@ -31,7 +31,7 @@ func Example() {
 	// true
 }
 
-// What stands between an instance and nobody, in the words of each layout.
+// Each layout has its own words for an instance, and for a server that is not to be called.
 func TestRead(t *testing.T) {
 	const spring = `{"name":"time","id":"4d0f","address":"192.0.2.1","port":8897,"sslPort":null,"payload":{` +
 		`"@class":"org.springframework.cloud.zookeeper.discovery.ZookeeperInstance","id":"time","name":"time",` +
@@ -55,18 +55,21 @@ func TestRead(t *testing.T) {
 		{"curator", "4d0f", `{"address":"192.0.2.1"}`, "!port"},
 		{"curator", "4d0f", `{"address":"192.0.2.1","port":70000}`, "!port"},
 		{"curator", "4d0f", `{"address":"0.0.0.0","port":80}`, "!dial"},
-		{"curator", "4d0f", ``, "!x-discovery"},
-		{"curator", "4d0f", `[]`, "!x-discovery"},
+		{"curator", "4d0f", ``, "!JSON object"},
+		{"curator", "4d0f", `[]`, "!JSON object"},
+		{"curator", "4d0f", `{"address":"192.0.2.1","port":80,"payload":"` + strings.Repeat("a", layout.MaxData) + `"}`, "!at most"},
 
 		{"serverset", "member_0000000007", fmt.Sprintf(member, "ALIVE"), "192.0.2.1:8897 100  map[shard:3 version:2.1] since 0"},
 		{"serverset", "member_0000000007", fmt.Sprintf(member, "STARTING"), ""},
 		{"serverset", "vector_0000000001", `{"vector":[{"select":"shard=3","weight":0.5,"priority":1}]}`, ""},
 		{"serverset", "member_0000000007", `{"status":"ALIVE"}`, "!serviceEndpoint"},
 		{"serverset", "member_0000000007", `{"serviceEndpoint":{"host":"h","port":1}}`, "!host"},
-		{"serverset", "member_0000000007", `ALIVE`, "!member"},
+		{"serverset", "member_0000000007", `ALIVE`, "!JSON object"},
 
 		{"dubbo", provider("tri://192.0.2.1:50051/T?timestamp=1700000000123&dubbo.tag=gray&weight=5000"), "",
 			"192.0.2.1:50051 1000  map[dubbo.tag:gray protocol:tri] since 1700000000123"},
+		{"dubbo", provider("tri://192.0.2.1:20000/T?anyhost=true&application=a%2Bb&methods=Now&module=50%;x&timestamp=1700000000&version=1.0;beta"),
+			"", "192.0.2.1:20000 100  map[application:a+b protocol:tri version:1.0;beta] since 1700000000000"}, // dubbo-go's
 		{"dubbo", provider("dubbo://[2001:db8::1]:20880/T?anyhost=true&weight=0"), "",
 			"[2001:db8::1]:20880 0  map[protocol:dubbo] since 0"},
 		{"dubbo", provider("dubbo://192.0.2.1:20880/T?enabled=false"), "", ""},
@@ -74,7 +77,7 @@ func TestRead(t *testing.T) {
 		{"dubbo", provider("empty://192.0.2.1/T?category=providers"), "", ""},
 		{"dubbo", provider("dubbo://192.0.2.1/T"), "", "!port"},
 		{"dubbo", provider("dubbo://time.example.com:20880/T"), "", "!host"},
-		{"dubbo", "%zz", "", "!provider"},
+		{"dubbo", "%zz", "", "!URL"},
 		{"dubbo", strings.Repeat("a", 20_000), "", "!at most"},
 	} {
 		l, err := layout.Parse(test.layout)
@@ -120,8 +123,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Whatever a node holds, what is made of it is an instance with attributes that are allowed, or
-// none.
+// Any name and data are read as an instance with attributes that are allowed, or as none.
 func FuzzRead(f *testing.F) {
 	f.Add("4d0f", []byte(`{"address":"192.0.2.1","port":80,"payload":{"metadata":{"a":"b"}}}`))
 	f.Add("member_1", []byte(`{"serviceEndpoint":{"host":"192.0.2.1","port":80},"status":"ALIVE"}`))

@@ -2,6 +2,7 @@ package layout
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,8 +11,7 @@ import (
 )
 
 // ServerSet is that of Twitter's commons, which Finagle and Aurora write. Only those that are ALIVE
-// may be called. The shard and the metadata are tags. The weights of Finagle's vector_ nodes are
-// about other nodes than their own, and are not read.
+// may be called. The shard and the metadata are tags.
 func ServerSet() Layout { return Layout{"serverset", true, readMember} }
 
 func readMember(name string, data []byte) (e policy.Entry, err error) {
@@ -28,13 +28,13 @@ func readMember(name string, data []byte) (e policy.Entry, err error) {
 		Metadata map[string]string `json:"metadata"`
 	}
 	if err := json.Unmarshal(data, &d); err != nil {
-		return e, fmt.Errorf("member: %w", err)
+		return e, fmt.Errorf("want a JSON object: %w", err)
 	}
 	switch {
 	case d.Status != "" && d.Status != "ALIVE":
 		return e, fmt.Errorf("%w: status %.64q", ErrNobody, d.Status)
 	case d.Endpoint == nil:
-		return e, fmt.Errorf("member: no serviceEndpoint")
+		return e, errors.New("no serviceEndpoint")
 	}
 	if e.Instance, err = instance(d.Endpoint.Host, d.Endpoint.Port); err != nil {
 		return e, err

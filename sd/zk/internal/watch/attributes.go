@@ -18,31 +18,40 @@ const maxGets = 64
 // readChunk is how many nodes are read with one request.
 const readChunk = 500
 
-// An attributes is what a follower knows of what members say of themselves, if that is wanted.
+// An attributes holds the statements of members about themselves, if they are read.
 type attributes struct {
 	said map[string]says
 	due  map[string]struct{} // whose data may be another now
 }
 
-// A says is what one member says.
+// A says is the statement of one member.
 type says struct {
 	policy.Attributes
-	unread bool // it could not be read, or not all of it
+	unread   bool   // it could not be read, or not all of it
+	instance string // in the layout of another system, for which it stands; empty: for none
 }
 
-// readingOf is what a member says after a read, if it said before something before it. A node that
-// has gone says nothing new: its event comes. A claim is about the node, and not about what it says
-// (see node.claim): it is no news of a member.
-func readingOf(r session.Read, before says) (now says, isNews bool) {
+// readRecord is the statement of a member after a read, if it was before before it. A node that has
+// gone says nothing new: its event comes. A claim is about the node, and not about its attributes
+// (see claim in package zk): it is no news of a member.
+func readRecord(r session.Read, before says) (now says, isNews bool) {
 	if errors.Is(r.Err, gozk.ErrNoNode) {
 		return says{}, false
 	}
 	said, err := record.Parse(r.Data)
 	if r.Err != nil || errors.Is(err, record.ErrTooLong) {
-		return says{before.Attributes, true}, true
+		return says{Attributes: before.Attributes, unread: true}, true
 	}
 	claimed := said.Claims != 0 && said.Claims == r.Stat.EphemeralOwner
-	return says{said.Attributes, err != nil}, !claimed
+	return says{Attributes: said.Attributes, unread: err != nil}, !claimed
+}
+
+// readingOf is the statement of a child after a read, in the layout of the directory.
+func (f *follower) readingOf(child string, r session.Read, before says) (now says, isNews bool) {
+	if f.layout != nil {
+		return readLayout(*f.layout, child, r, before)
+	}
+	return readRecord(r, before)
 }
 
 // describe reads what instances say, of those that come up with c and of members, and adds it to c
@@ -61,7 +70,7 @@ func (f *follower) describe(c *sd.Change, names []string) error {
 		}
 		for i, name := range some {
 			before, known := f.said[name]
-			now, isNews := readingOf(reads.of[i], before)
+			now, isNews := f.readingOf(name, reads.of[i], before)
 			if known && isNews && !c.Reset {
 				add(c, name, now, before)
 			}
@@ -78,7 +87,8 @@ func (f *follower) describe(c *sd.Change, names []string) error {
 
 // add adds to c what an instance says, if it is another thing than before.
 func add(c *sd.Change, name string, now, before says) {
-	if !now.Equal(before.Attributes) || before.unread && !now.unread {
+	isNews := !now.Equal(before.Attributes) || now.instance != before.instance
+	if isNews || before.unread && !now.unread {
 		if c.Attributes == nil {
 			c.Attributes = map[string]policy.Attributes{}
 		}
@@ -89,9 +99,9 @@ func add(c *sd.Change, name string, now, before says) {
 	}
 }
 
-// describeList is describe for a whole list, whose parent's Cversion is that much higher than that of
-// the list before. Where lists are all that tells of changes, those who were in the last one are not
-// read again, unless one was replaced: then it has risen by more than names came and went. In a
+// describeList is describe for a whole list, whose parent's Cversion is that much higher than that
+// of the list before. Where lists are all that tells of changes, those who were in the last one are
+// not read again, unless one was replaced: then it has risen by more than names came and went. In a
 // large fleet audits find that.
 func (f *follower) describeList(c *sd.Change, rise int32) error {
 	before := f.said
@@ -166,9 +176,12 @@ func (f *follower) readAhead(names []string) <-chan chunk {
 	return chunks
 }
 
-// readNodes reads the data of children, with one request for several of them. The error is that of
-// the connection, or nil.
+// readNodes reads the data of children, with one request for several of them, and none if their
+// names say all. The error is that of the connection, or nil.
 func (f *follower) readNodes(names []string) ([]session.Read, error) {
+	if f.layout != nil && !f.layout.NeedsData() {
+		return make([]session.Read, len(names)), nil
+	}
 	paths := make([]string, len(names))
 	for i, name := range names {
 		paths[i] = f.parent + "/" + name

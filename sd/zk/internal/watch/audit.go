@@ -62,7 +62,7 @@ func (f *follower) audit() (again bool, err error) {
 	default:
 		again, err = f.auditList(now)
 	}
-	if err == nil && !again && f.want.Attributes {
+	if err == nil && !again && f.describes {
 		err = f.readAgain()
 	}
 	return again, err
@@ -96,7 +96,7 @@ func (f *follower) auditList(now baseline) (again bool, err error) {
 }
 
 func (f *follower) readBaseline() (b baseline, exists bool, err error) {
-	b.lo = f.queue.counted()
+	b.lo = f.queue.counted().children
 	exists, stat, err := f.Exists(f.parent)
 	if err == nil {
 		err = f.Err()
@@ -104,7 +104,7 @@ func (f *follower) readBaseline() (b baseline, exists bool, err error) {
 	if err != nil || !exists {
 		return b, exists, err
 	}
-	b.stat, b.hi = *stat, f.queue.counted()
+	b.stat, b.hi = *stat, f.queue.counted().children
 	return b, exists, nil
 }
 

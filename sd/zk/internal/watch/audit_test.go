@@ -7,8 +7,8 @@ import (
 	"example.com/daytime/sd"
 )
 
-// An audit that comes before the event of a change is no sign of one that was missed; a change whose
-// event does not come is.
+// An audit that comes before the event of a change is no sign of one that was missed; a change
+// whose event does not come is.
 func TestAuditBeforeItsEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, d, on := connected(t, Config{Parent: parent, Mode: Children})

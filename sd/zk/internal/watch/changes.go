@@ -18,7 +18,8 @@ const (
 
 // A changes holds the events of children since the list, as far as their meaning is not certain. A
 // server that withdraws its node, or takes over another, writes into it first, which is called a
-// claim (see node.claim), and deletes it then. A session that expires deletes it without that. So:
+// claim (see claim in package zk), and deletes it then. A session that expires deletes it without
+// that. So:
 //
 //	events of one child                        it
 //	Created                                    is there

@@ -10,8 +10,8 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// What events make of a set that holds alice. Each step is an event of alice, by its first letter,
-// and how long after the list it came, or what else happened then: s the process had been stopped
+// Events are applied to a set that holds alice. Each step is an event of alice, by its first
+// letter, and how long after the list it came, or something else: s the process had been stopped
 // until then, l a list, r the round trip after which nothing more of a takeover comes.
 func TestChanges(t *testing.T) {
 	for steps, want := range map[string]string{
@@ -102,7 +102,7 @@ func told(c sd.Change, set map[string]struct{}) (list []string) {
 	return list
 }
 
-// What is certain is not kept.
+// Children whose events are certain are not kept.
 func TestChangesForget(t *testing.T) {
 	c, set := newChanges(), map[string]struct{}{}
 	c.listed(time.Now().Add(-time.Hour), 0)

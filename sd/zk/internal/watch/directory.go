@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/layout"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -37,6 +38,8 @@ type Config struct {
 	// Repaired is called when an audit has found that an event was missed, under a lock: it must
 	// not block. Nil is none.
 	Repaired func()
+	// Layout is that of another system's children, nil for ours. Those have no policy.
+	Layout *layout.Layout
 }
 
 // A Directory is one znode whose children are the instances. It owns the watch on that path, and
@@ -50,9 +53,10 @@ type Directory struct {
 	mode     Mode
 	noPolicy bool
 	onRepair func()
+	layout   *layout.Layout
 	lists    atomic.Int64
 	repaired atomic.Int64           // how often an audit found something missing
-	missing  atomic.Pointer[string] // the server that said that there is no directory; nil if there is
+	missing  atomic.Pointer[string] // the server that says there is no directory
 	arming   chan struct{}          // capacity 1: the turn to arm the watch
 
 	mu         sync.Mutex
@@ -69,6 +73,7 @@ type Directory struct {
 	refused    time.Time
 }
 
+// New returns a Directory in s, whose events are to be passed on to it. It does no I/O.
 func New(s *session.Session, c Config) *Directory {
 	return &Directory{
 		session: s,
@@ -80,6 +85,7 @@ func New(s *session.Session, c Config) *Directory {
 
 		noPolicy: c.NoPolicy,
 		onRepair: c.Repaired,
+		layout:   c.Layout,
 	}
 }
 
@@ -145,114 +151,6 @@ func (d *Directory) refuses() error {
 		return d.refusal
 	}
 	return nil
-}
-
-// arm sees to it that the events of c are those of a persistent watch on the directory, unless
-// lists are to be used. Broken is closed when one of them was missed.
-func (d *Directory) arm(ctx context.Context, c *session.Conn) (broken <-chan struct{}, err error) {
-	select {
-	case d.arming <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	defer func() { <-d.arming }()
-	if !d.usePersistent(c) {
-		return nil, nil
-	}
-	if broken := d.armedOn(c); broken != nil {
-		return broken, nil
-	}
-	return d.armTree(c)
-}
-
-// armTree arms the persistent watch. The caller has the turn.
-func (d *Directory) armTree(c *session.Conn) (broken <-chan struct{}, err error) {
-	d.mu.Lock()
-	d.tree = c // from here on a one-shot watch would end it
-	d.mu.Unlock()
-	if err := c.AddWatch(d.parent, session.Tree); err != nil {
-		return nil, err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.armed = c
-	return d.broken, nil
-}
-
-// ReadData returns the directory's data, and sees to it that the next change of them makes an event.
-// While there is, or may be, a persistent watch on c that one does. Otherwise a one-shot watch on
-// the data is armed, which no child's coming and going reaches; a persistent watch that is armed
-// after it takes its place.
-func (d *Directory) ReadData(c *session.Conn) ([]byte, *gozk.Stat, error) {
-	select {
-	case d.arming <- struct{}{}:
-	case <-c.Down():
-		return nil, nil, session.ErrDisconnected
-	}
-	defer func() { <-d.arming }()
-	if !d.mayHaveTree(c) {
-		return c.GetOnce(d.parent)
-	}
-	if d.armedOn(c) == nil {
-		if _, err := d.armTree(c); err != nil {
-			return nil, nil, err
-		}
-	}
-	return c.Get(d.parent)
-}
-
-// mayHaveTree reports whether there may be a persistent watch on c, and it is relied on.
-func (d *Directory) mayHaveTree(c *session.Conn) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.tree == c && d.using == Persistent
-}
-
-// usePersistent decides how the directory is watched on c.
-func (d *Directory) usePersistent(c *session.Conn) bool {
-	distrusted := d.mode == Auto && d.repaired.Load() >= maxMissed
-	persistent := d.mode.Persistent(c) && !distrusted
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.using = Children
-	if persistent {
-		d.using = Persistent
-	}
-	return persistent
-}
-
-// armedOn returns the channel that is closed when an event of the watch on c was missed, or nil if
-// there is no watch on c.
-func (d *Directory) armedOn(c *session.Conn) <-chan struct{} {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.armed != c {
-		return nil
-	}
-	return d.broken
-}
-
-// disarm has the watch on c armed again by the next Watch, because it may have been lost. That is
-// no change to it if it was not.
-func (d *Directory) disarm(c *session.Conn) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.armed == c {
-		d.armed = nil
-	}
-}
-
-// missed notes that an event was missed: every follower arms and reads again.
-func (d *Directory) missed() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.repaired.Add(1)
-	if d.onRepair != nil {
-		d.onRepair()
-	}
-	d.armed = nil
-	close(d.broken)
-	d.broken = make(chan struct{})
 }
 
 // Event passes an event on to the followers. It does not block.

@@ -1,16 +1,16 @@
 // Package watch is the Watch of a Backend on ZooKeeper: it follows one directory, the names of its
-// children, what they say of themselves, and the policy. It writes nothing; package zk announces, and
-// opens both.
+// children, what they say of themselves, and the policy. It writes nothing; package zk announces,
+// and opens both.
 //
 //	d := watch.New(s, watch.Config{Parent: "/go_servers", Mode: watch.Auto})
 //	s.Start(d.Event)                                   // s is a session.Session
 //	err := d.Watch(ctx, sd.Want{}, func(c sd.Change) { ... })
 //
-// A [Directory] owns the one watch on its path (directory.go, mode.go), and hands its events to a
-// queue for each Watch under way (queue.go). A follower is one Watch on one Conn, in its caller's
-// goroutine: it lists, turns events into changes (follow.go, changes.go), reads attributes
-// (attributes.go) and the policy (policy.go), and compares what it knows with ZooKeeper now and then
-// (audit.go). What many do at once is spread (jitter.go).
+// A [Directory] owns the one watch on its path (directory.go, arm.go, mode.go), and hands its
+// events to a queue for each Watch under way (queue.go). A follower is one Watch on one Conn, in
+// its caller's goroutine: it lists (follow.go), turns events into changes (events.go, changes.go),
+// reads attributes (attributes.go) and the policy (policy.go), and compares its knowledge with
+// ZooKeeper now and then (audit.go). What many do at once is spread (jitter.go).
 //
 //	event                              unarmed            armed                    listed
 //	Watch begins                       armed, and lists   lists                    -

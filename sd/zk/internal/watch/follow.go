@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"example.com/daytime/sd"
@@ -26,7 +24,7 @@ type follower struct {
 	queue      *queue
 	want       sd.Want
 	emit       func(sd.Change)
-	broken     <-chan struct{} // see directory.arm
+	broken     <-chan struct{} // see Directory.arm
 	persistent bool
 	found      bool // there is a directory
 	listed     time.Time
@@ -35,13 +33,20 @@ type follower struct {
 	auditAt    time.Time
 	base       baseline
 	policy     PolicySchedule
+	describes  bool       // the statements of members are read
+	instances  *instances // for which the children stand in another layout; nil: for themselves
 	attributes
 }
 
 func (d *Directory) newFollower(
 	c *session.Conn, want sd.Want, emit func(sd.Change),
 ) *follower {
-	return &follower{Directory: d, Conn: c, want: want, emit: emit, changes: newChanges()}
+	f := &follower{Directory: d, Conn: c, want: want, emit: emit, changes: newChanges()}
+	f.describes = want.Attributes || d.layout != nil
+	if d.layout != nil {
+		f.instances = newInstances(want.Attributes)
+	}
+	return f
 }
 
 // run follows until ctx is done, or the set cannot be vouched for. The watch is armed before the
@@ -79,7 +84,8 @@ func (f *follower) run(ctx context.Context) error {
 // list reads the children and emits them, if there is a directory.
 func (f *follower) list(ctx context.Context) error {
 	for range maxLists {
-		base := baseline{lo: f.queue.counted(), data: f.queue.countedData()}
+		counts := f.queue.counted()
+		base := baseline{lo: counts.children, data: counts.data}
 		names, stat, err := f.children()
 		switch {
 		case errors.Is(err, gozk.ErrNoNode) && f.found:
@@ -101,8 +107,9 @@ func (f *follower) list(ctx context.Context) error {
 		}
 		f.lists.Add(1)
 		if f.admit(stat, len(names)) {
-			base.stat, base.hi = *stat, f.queue.counted()
-			return f.begin(ctx, names, base, f.queue.last())
+			counts = f.queue.counted()
+			base.stat, base.hi = *stat, counts.children
+			return f.begin(ctx, names, base, counts.events)
 		}
 		if _, err := f.Sync(f.parent); err != nil {
 			return err
@@ -125,7 +132,7 @@ func (f *follower) begin(
 	f.changes.listed(f.listed, last)
 	f.scheduleAudit()
 	c := sd.Change{Reset: true, Up: names}
-	if f.want.Attributes {
+	if f.describes {
 		if err := f.describeList(&c, rise); err != nil {
 			return err
 		}
@@ -133,7 +140,7 @@ func (f *follower) begin(
 	if err := f.addPolicy(ctx, &c, base); err != nil {
 		return err
 	}
-	f.emit(c)
+	f.tell(c)
 	f.set = make(map[string]struct{}, len(names))
 	for _, s := range names {
 		f.set[s] = struct{}{}
@@ -200,103 +207,6 @@ func (f *follower) await(ctx context.Context, clock <-chan time.Time) (again boo
 	default:
 		return f.watchFired(events), f.parentDeleted(events)
 	}
-}
-
-// watchFired reports whether a one-shot watch on the list of children is among the events.
-func (f *follower) watchFired(events []event) bool {
-	return slices.ContainsFunc(events, func(e event) bool {
-		return e.Path == f.parent && e.Type != gozk.EventNodeDataChanged
-	})
-}
-
-// parentDeleted returns an error if events tell that the directory was removed.
-func (f *follower) parentDeleted(events []event) error {
-	for _, e := range events {
-		if e.Path == f.parent && e.Type == gozk.EventNodeDeleted {
-			return errRemoved
-		}
-	}
-	return nil
-}
-
-// applyEvents emits the difference that events make to the set. It reports whether the children
-// must be listed again.
-//
-// ZooKeeper sends the events of one session in the order of its transactions, and the reply to a
-// request after the events of all that came before it. The events here are all since the watch was
-// armed, which is before the list was read, so some of them are in the list already. Applied in
-// their order they end at the truth nevertheless: the last event of a child says whether it exists.
-//
-// One pair of events is held back: a child whose data was changed and which was deleted then. That
-// is the first half of a takeover (see node.replace), whose Created comes with the same
-// transaction, and all of a withdrawal. A round trip tells: its reply comes after that Created, if
-// there is one. Everything else is emitted before, so that nothing waits for the withdrawal of
-// another.
-func (f *follower) applyEvents(events []event) (again bool, err error) {
-	for overflow := false; ; {
-		if err := f.parentDeleted(events); err != nil || overflow {
-			return overflow, err
-		}
-		for _, e := range events {
-			f.changes.add(f.child(e.Path), e)
-		}
-		if err := f.emitChange(f.changes.certain(f.set)); err != nil {
-			return false, err
-		}
-		if len(f.changes.present) == 0 {
-			return false, nil
-		}
-		if _, _, err := f.Exists(f.parent); err != nil {
-			return false, err
-		}
-		if err := f.Err(); err != nil {
-			return false, err
-		}
-		f.changes.resolve()
-		events, overflow = f.queue.drain()
-		for _, e := range events {
-			f.note(e)
-		}
-	}
-}
-
-// note has read what an event may be about: the attributes of a child that was created, also in the
-// place of another, or whose data was changed, and the policy.
-func (f *follower) note(e event) {
-	switch name := f.child(e.Path); {
-	case !f.found:
-	case name != "" && f.want.Attributes && e.Type != gozk.EventNodeDeleted:
-		f.due[strings.Clone(name)] = struct{}{}
-	case e.Path == f.parent && e.Type == gozk.EventNodeDataChanged && f.followsPolicy():
-		if f.queue.countedData() > f.policy.events { // since it was read
-			f.policy.Changed()
-		}
-	}
-}
-
-// emitChange emits a difference, if it is one, and makes it to the set. It adds what those who come
-// say of themselves, and members that may say something else; departures alone do not wait for that.
-func (f *follower) emitChange(c sd.Change) error {
-	for _, s := range c.Down {
-		delete(f.set, s)
-		delete(f.said, s)
-	}
-	for _, s := range c.Up {
-		f.set[s] = struct{}{}
-	}
-	if len(c.Up) == 0 && len(c.Down) > 0 {
-		f.emit(c)
-		c = sd.Change{}
-	}
-	if f.want.Attributes {
-		if err := f.describe(&c, append(f.dueMembers(c.Up), c.Up...)); err != nil {
-			return err
-		}
-	}
-	if len(c.Up)+len(c.Down)+len(c.Attributes)+len(c.Unread) > 0 {
-		f.emit(c)
-	}
-	return nil
 }
 
 // sleep returns after t, or when there is no point in waiting.

@@ -22,8 +22,8 @@ const (
 	maxPolicyRetry = 2 * time.Second
 )
 
-// A PolicySchedule is what a reader knows of the policy, which is the data of the directory. It reads
-// when the list's Stat, an event or an audit says that there is another version:
+// A PolicySchedule is what a reader knows of the policy, which is the data of the directory. It
+// reads when the list's Stat, an event or an audit says that there is another version:
 //
 //	event                          idle             due              failing
 //	NodeDataChanged                due in 0-100 ms  -                due in 0-100 ms
@@ -96,13 +96,16 @@ func (p *PolicySchedule) Failed(now time.Time) (tell bool) {
 	return tell
 }
 
-func (f *follower) followsPolicy() bool { return f.want.Policy && !f.noPolicy }
+func (f *follower) followsPolicy() bool { return f.want.Policy && !f.noPolicy && f.layout == nil }
 
 // addPolicy adds the policy to a Reset, whose list had that Stat. An empty one costs no read. It
 // waits for one that cannot be read, so that no list is told before its policy is known.
 func (f *follower) addPolicy(ctx context.Context, c *sd.Change, base baseline) error {
 	stat := base.stat
 	switch {
+	case f.layout != nil:
+		c.Lacking.Policy = f.want.Policy
+		return nil
 	case f.noPolicy && f.want.Policy:
 		c.Policy = &sd.PolicyText{Version: int64(stat.Version)}
 		return nil
@@ -139,7 +142,7 @@ func (f *follower) addPolicy(ctx context.Context, c *sd.Change, base baseline) e
 // readPolicy reads the policy, nil if it cannot be read. The error is that of the connection. One
 // that is longer than a policy can be is not passed on.
 func (f *follower) readPolicy() (*sd.PolicyText, error) {
-	events := f.queue.countedData()
+	events := f.queue.counted().data
 	data, stat, err := f.ReadData(f.Conn)
 	if down := f.Err(); down != nil {
 		return nil, down
@@ -174,5 +177,5 @@ func (f *follower) auditPolicy(stat *gozk.Stat) (missed bool) {
 	if !f.followsPolicy() || f.policy.told == editionOf(stat) || !f.policy.due.IsZero() {
 		return false
 	}
-	return f.queue.countedData() == f.policy.events
+	return f.queue.counted().data == f.policy.events
 }

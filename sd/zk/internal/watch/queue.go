@@ -22,9 +22,14 @@ type queue struct {
 	mu       sync.Mutex
 	events   []event
 	overflow bool
-	count    int64 // children created or deleted, as far as events tell
-	data     int64 // changes of the directory's own data, likewise
-	number   int64 // of the last event
+	counts   counts
+}
+
+// A counts says what has come in a queue.
+type counts struct {
+	children int64 // created or deleted
+	data     int64 // changes of the directory's own data
+	events   int64
 }
 
 // An event is one of ZooKeeper's, and when it came.
@@ -40,17 +45,17 @@ func newQueue(c *session.Conn) *queue { return &queue{conn: c, news: signal.New(
 func (q *queue) push(e gozk.Event, ofChild bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.number++
+	q.counts.events++
 	if len(q.events) < maxPending {
-		q.events = append(q.events, event{e, time.Now(), q.number})
+		q.events = append(q.events, event{e, time.Now(), q.counts.events})
 	} else {
 		q.overflow = true
 	}
 	if ofChild && (e.Type == gozk.EventNodeCreated || e.Type == gozk.EventNodeDeleted) {
-		q.count++
+		q.counts.children++
 	}
 	if !ofChild && e.Type == gozk.EventNodeDataChanged {
-		q.data++
+		q.counts.data++
 	}
 	q.news.Set()
 }
@@ -64,25 +69,11 @@ func (q *queue) drain() (events []event, overflow bool) {
 	return events, overflow
 }
 
-// counted says how many children were created or deleted, as far as events tell.
-func (q *queue) counted() int64 {
+// counted says what has come by now.
+func (q *queue) counted() counts {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.count
-}
-
-// countedData says how often the directory's own data was changed, as far as events tell.
-func (q *queue) countedData() int64 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.data
-}
-
-// last returns the number of the last event that has come.
-func (q *queue) last() int64 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.number
+	return q.counts
 }
 
 // childName returns the name of the child of parent that path is, or "" if it is none.

@@ -11,8 +11,8 @@ import (
 
 func created(path string) gozk.Event { return gozk.Event{Type: gozk.EventNodeCreated, Path: path} }
 
-// Only what concerns the directory or a child of it is taken, and of the Conn that the queue is
-// for. Children that come or go are counted.
+// Only events of the directory or a child of it are taken, and of the Conn that the queue is for.
+// Children that come or go are counted.
 func TestQueueFilters(t *testing.T) {
 	d := unconnected(t)
 	conn, other := &session.Conn{}, &session.Conn{}
@@ -41,15 +41,15 @@ func TestQueueFilters(t *testing.T) {
 			if taken := want != "" || path == parent; taken != (len(events) == 1) || overflow {
 				t.Errorf("%v of %q: want it taken: %t, have %v", kind, path, taken, events)
 			}
-			if counts = counts && want != ""; counts != (q.counted() == 1) {
-				t.Errorf("%v of %q: want it counted: %t, have %d", kind, path, counts, q.counted())
+			if counts = counts && want != ""; counts != (q.counted().children == 1) {
+				t.Errorf("%v of %q: want it counted: %t, have %d", kind, path, counts, q.counted().children)
 			}
 		}
 	}
 }
 
-// Whoever falls too far behind loses events, hears so once, and starts again; the count is not
-// lost.
+// A reader that falls too far behind loses events, hears so once, and starts again; the count is
+// not lost.
 func TestQueueOverflows(t *testing.T) {
 	q := newQueue(nil)
 	for range maxPending + 5 {
@@ -62,7 +62,7 @@ func TestQueueOverflows(t *testing.T) {
 	if events, overflow := q.drain(); len(events) != 1 || overflow {
 		t.Errorf("afterwards: want 1 and no overflow, have %d, %t", len(events), overflow)
 	}
-	if have := q.counted(); have != maxPending+6 {
+	if have := q.counted().children; have != maxPending+6 {
 		t.Errorf("counted: want %d, have %d", maxPending+6, have)
 	}
 }

@@ -1,0 +1,144 @@
+package watch
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/layout"
+	"example.com/daytime/sd/zk/session"
+	gozk "github.com/go-zookeeper/zk"
+)
+
+// maxShown bounds how much is kept of the name of a child that is left out.
+const maxShown = 100
+
+// readLayout is readRecord for a child in the layout of another system. A child that could be read
+// before, and cannot any more, stays as it was.
+func readLayout(l layout.Layout, child string, r session.Read, before says) (now says, isNews bool) {
+	switch {
+	case errors.Is(r.Err, gozk.ErrNoNode):
+		return says{}, false
+	case r.Err != nil && before.instance != "":
+		before.unread = true
+		return before, true
+	case r.Err != nil:
+		return says{unread: true, instance: leftOut(child, r.Err)}, true
+	}
+	entry, err := l.Read(child, r.Data)
+	switch {
+	case errors.Is(err, layout.ErrNobody):
+		return says{}, true
+	case err != nil:
+		return says{instance: leftOut(child, err)}, true
+	}
+	return says{Attributes: entry.Attributes, instance: entry.Instance}, true
+}
+
+// leftOut is told in the place of an instance for a child that cannot be read. It is none, so that
+// an Instancer leaves it out, counts it, and shows it: the child, and the reason.
+func leftOut(child string, why error) string {
+	return fmt.Sprintf("%s: %v", child[:min(len(child), maxShown)], why)
+}
+
+// An instances turns changes of children into those of the instances that they stand for. Several
+// children may stand for one, as those of a server that was restarted under another id: it is there
+// as long as one of them is, with the attributes of the newest.
+type instances struct {
+	attributes bool                       // which are asked for
+	of         map[string]string          // the instance of each child
+	children   map[string]map[string]says // of each instance
+}
+
+func newInstances(attributes bool) *instances {
+	i := &instances{attributes: attributes}
+	i.clear()
+	return i
+}
+
+func (i *instances) clear() {
+	i.of, i.children = map[string]string{}, map[string]map[string]says{}
+}
+
+// A standing is what is told of an instance.
+type standing struct {
+	says
+	present bool
+}
+
+// standing is that of an instance now.
+func (i *instances) standing(instance string) (s standing) {
+	var newest string
+	for child, said := range i.children[instance] {
+		later := said.Since.Compare(s.Since)
+		if !s.present || later > 0 || later == 0 && child > newest {
+			s, newest = standing{said, true}, child
+		}
+	}
+	return s
+}
+
+// apply takes in a change of children, of which they now say that, and returns the one of
+// instances.
+//
+// The systems whose layouts these are do not claim a node before they remove it, so that a removal
+// cannot be told from an expiry. An instance withdrew if none of its children was removed: then one
+// is still there, and says that it is not to be called, or stands for another instance.
+func (i *instances) apply(c sd.Change, said map[string]says) sd.Change {
+	diff := sd.Change{Reset: c.Reset, Lacking: c.Lacking}
+	if c.Reset {
+		i.clear()
+	}
+	before, lost := map[string]standing{}, map[string]bool{}
+	for _, child := range c.Down {
+		lost[i.of[child]] = true
+		i.replace(child, says{}, before)
+	}
+	for _, child := range slices.Concat(c.Up, slices.Collect(maps.Keys(c.Attributes)), c.Unread) {
+		i.replace(child, said[child], before)
+	}
+	for instance, was := range before {
+		i.compare(&diff, instance, was)
+	}
+	diff.Withdrew = slices.DeleteFunc(slices.Clone(diff.Down), func(s string) bool { return lost[s] })
+	return diff
+}
+
+// replace notes what a child says now, and how the instances that this concerns stood before.
+func (i *instances) replace(child string, now says, before map[string]standing) {
+	was := i.of[child]
+	for _, instance := range []string{was, now.instance} {
+		if _, noted := before[instance]; !noted && instance != "" {
+			before[instance] = i.standing(instance)
+		}
+	}
+	if was != "" {
+		delete(i.of, child)
+		if delete(i.children[was], child); len(i.children[was]) == 0 {
+			delete(i.children, was)
+		}
+	}
+	if now.instance != "" {
+		i.of[child] = now.instance
+		if i.children[now.instance] == nil {
+			i.children[now.instance] = map[string]says{}
+		}
+		i.children[now.instance][child] = now
+	}
+}
+
+// compare adds to diff how an instance that stood so before stands now.
+func (i *instances) compare(diff *sd.Change, instance string, was standing) {
+	now := i.standing(instance)
+	switch {
+	case now.present && !was.present:
+		diff.Up = append(diff.Up, instance)
+	case was.present && !now.present:
+		diff.Down = append(diff.Down, instance)
+	}
+	if now.present && i.attributes {
+		add(diff, instance, now.says, was.says)
+	}
+}

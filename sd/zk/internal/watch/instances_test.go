@@ -1,0 +1,108 @@
+package watch
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/sdtest"
+)
+
+// However children come, go, and change what they stand for, the changes of instances are exact,
+// and the attributes of each are those of its newest child.
+func TestInstances(t *testing.T) {
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		in, said, have := newInstances(true), map[string]says{}, map[string]policy.Attributes{}
+		r := sdtest.NewRecorder()
+		for step := range 50 {
+			c := sd.Change{Reset: step == 0 || random.IntN(20) == 0}
+			for n := range 6 {
+				child := fmt.Sprint("child", n)
+				_, was := said[child]
+				switch now := anyStatement(random); {
+				case c.Reset && was, !c.Reset && !was && random.IntN(3) == 0:
+					c.Up, said[child] = append(c.Up, child), now
+				case !c.Reset && was && random.IntN(4) == 0:
+					c.Down = append(c.Down, child)
+					delete(said, child)
+				case !c.Reset && was && random.IntN(3) == 0:
+					add(&c, child, now, said[child])
+					said[child] = now
+				}
+			}
+			diff := in.apply(c, said)
+			r.Emit(diff)
+			if diff.Reset {
+				clear(have)
+			}
+			for _, instance := range diff.Up {
+				have[instance] = policy.Attributes{}
+			}
+			for _, instance := range diff.Down {
+				delete(have, instance)
+			}
+			for instance, attributes := range diff.Attributes {
+				have[instance] = attributes
+			}
+			if err := r.Err(); err != nil || !agree(have, said) {
+				t.Fatalf("seed %d, step %d: %+v after %+v: want that of %v, have %v, %v", seed, step, diff, c, said, have, err)
+			}
+		}
+	}
+}
+
+// anyStatement is one about one of three instances, or about none.
+func anyStatement(random *rand.Rand) (s says) {
+	if n := random.IntN(4); n > 0 {
+		s.instance = fmt.Sprintf("192.0.2.%d:80", n)
+		s.Zone = fmt.Sprint("zone", random.IntN(3))
+		s.Since = time.Unix(random.Int64N(3), 0)
+	}
+	return s
+}
+
+// agree reports whether have is what children say.
+func agree(have map[string]policy.Attributes, said map[string]says) bool {
+	want := map[string][]says{}
+	for _, s := range said {
+		if s.instance != "" {
+			want[s.instance] = append(want[s.instance], s)
+		}
+	}
+	for instance, all := range want {
+		newest := slices.MaxFunc(all, func(a, b says) int { return a.Since.Compare(b.Since) }).Since
+		attributes, present := have[instance]
+		if !present || !slices.ContainsFunc(all, func(s says) bool { return s.Since.Equal(newest) && s.Equal(attributes) }) {
+			return false
+		}
+	}
+	return len(want) == len(have)
+}
+
+// An instance withdrew if its child is still there and says so, and was lost if that was removed.
+func TestInstancesWithdraw(t *testing.T) {
+	bob := says{instance: bob}
+	for name, test := range map[string]struct {
+		change sd.Change
+		said   map[string]says
+		want   bool
+	}{
+		"disabled":             {sd.Change{Attributes: map[string]policy.Attributes{"a": {}}}, map[string]says{"a": {}}, true},
+		"another instance":     {sd.Change{Attributes: map[string]policy.Attributes{"a": {}}}, map[string]says{"a": bob}, true},
+		"removed":              {sd.Change{Down: []string{"a"}}, nil, false},
+		"removed, as a claim":  {sd.Change{Down: []string{"a"}, Withdrew: []string{"a"}}, nil, false},
+		"removed and replaced": {sd.Change{Down: []string{"a"}, Up: []string{"b"}}, map[string]says{"b": {}}, false},
+	} {
+		in := newInstances(false)
+		in.apply(sd.Change{Reset: true, Up: []string{"a"}}, map[string]says{"a": {instance: alice}})
+		have := in.apply(test.change, test.said)
+		if !slices.Equal(have.Down, []string{alice}) || slices.Contains(have.Withdrew, alice) != test.want {
+			t.Errorf("%s: want %s down, withdrawn: %t, have %+v", name, alice, test.want, have)
+		}
+	}
+}
