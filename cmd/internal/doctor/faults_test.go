@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -13,7 +15,6 @@ import (
 
 	"example.com/daytime/cmd/internal/doctor/report"
 	"example.com/daytime/cmd/internal/shelltest"
-	"example.com/daytime/sd/zk/session"
 	"example.com/daytime/service"
 	"example.com/daytime/transport/transporttest"
 )
@@ -148,11 +149,11 @@ func faults() []fault {
 			w.error("directory", "/prod/go_servers", "there is no such directory")
 		}},
 		{"credentials that may not read", true, func(w *world) {
-			w.setACL(gozk.DigestACL(gozk.PermAll, "ops", "secret"))
+			setACL(w, w.registry.Addr().String(), "/go_servers", gozk.DigestACL(gozk.PermAll, "ops", "secret"))
 			w.error("directory", "/go_servers", "it may not be listed")
 		}},
 		{"nobody may register", true, func(w *world) {
-			w.setACL(gozk.WorldACL(gozk.PermRead))
+			setACL(w, w.registry.Addr().String(), "/go_servers", gozk.WorldACL(gozk.PermRead))
 			w.error("acl", "/go_servers", "nobody may create nodes")
 		}},
 		{"a dead member", false, func(w *world) {
@@ -193,24 +194,6 @@ func faults() []fault {
 }
 
 func port(addr string) string { return strconv.Itoa(int(netip.MustParseAddrPort(addr).Port())) }
-
-// setACL gives the directory another ACL.
-func (w *world) setACL(acl []gozk.ACL) {
-	w.Helper()
-	s, err := session.New(session.Config{Hosts: []string{w.registry.Addr().String()}})
-	if err != nil {
-		w.Fatal(err)
-	}
-	defer s.Close()
-	s.Start(nil)
-	c, err := s.Wait(w.Context())
-	if err == nil {
-		_, err = c.SetACL("/go_servers", acl, -1)
-	}
-	if err != nil {
-		w.Fatal(err)
-	}
-}
 
 // Each fault alone is named with its cause, and nothing else is.
 func TestFaultsAlone(t *testing.T) {
@@ -314,5 +297,42 @@ func TestHealthy(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A thousand servers take seconds, and a fault among them is named.
+func TestThousandServers(t *testing.T) {
+	w := newWorld(t, 0)
+	l, err := net.Listen("tcp4", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { // each address is a server of its own
+				defer conn.Close()
+				fmt.Fprintf(conn, "%v: %s\r\n", conn.LocalAddr(), time.Now().UTC().Format(time.RFC3339))
+				conn.(*net.TCPConn).CloseWrite()
+				io.Copy(io.Discard, conn)
+			}()
+		}
+	}()
+	for i := range 1000 {
+		name := fmt.Sprintf("127.0.%d.%d:%s", 1+i/250, 1+i%250, port(l.Addr().String()))
+		w.enter(name, document(name, "", 0))
+	}
+	dead := transporttest.FreeAddress(t)
+	w.enter(dead, document(dead, "", 0))
+	r := examine(t, w.target)
+	if r.Count(report.Error) != 1 || !has(r, want{report.Error, "answer", dead, "connection refused"}) {
+		t.Errorf("want the dead one alone, have\n%s", problems(r))
+	}
+	if t.Logf("%d servers in %v", r.Servers, r.Took); r.Took > 30*time.Second {
+		t.Errorf("want seconds, have %v", r.Took)
 	}
 }

@@ -34,7 +34,7 @@ type member struct {
 	address string // ip:port
 	wordErr error  // why srvr is not known
 	srvr    words.Server
-	expiry  time.Time // of its certificate
+	cert    *x509.Certificate // nil without TLS
 
 	err     error // why it granted no session
 	granted time.Duration
@@ -132,13 +132,13 @@ func (z *zookeeper) meet(ctx context.Context, m *member) {
 
 // askSrvr asks for version and mode.
 func (z *zookeeper) askSrvr(ctx context.Context, m *member) {
-	text, expiry, err := z.speaker(m).Ask(ctx, "srvr")
+	text, cert, err := z.speaker(m).Ask(ctx, "srvr")
 	if err == nil {
 		m.srvr, err = words.ParseSrvr(text)
 	}
 	m.wordErr = err
-	if !expiry.IsZero() {
-		m.expiry = expiry
+	if cert != nil {
+		m.cert = cert
 	}
 }
 

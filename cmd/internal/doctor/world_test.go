@@ -64,7 +64,14 @@ func enroll(t testing.TB, target string, n int) (addrs []string) {
 		addr := shelltest.Serve(t)
 		addrs = append(addrs, addr)
 		registrar := newRegistrar(t, target, addr)
-		all.Go(registrar.Register)
+		all.Go(func() {
+			registrar.Register()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if err := registrar.Await(ctx); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	all.Wait()
 	return addrs
@@ -95,7 +102,13 @@ func parse(t testing.TB, target string) sd.Target {
 }
 
 // examine is what the doctor says of a target.
-func examine(t testing.TB, target string, options ...transport.ClientOption) report.Report {
+func examine(t testing.TB, target string) report.Report {
+	t.Helper()
+	return examineIn(t, timeout, target)
+}
+
+// examineIn is examine with another bound of each question.
+func examineIn(t testing.TB, timeout time.Duration, target string) report.Report {
 	t.Helper()
 	parsed := parse(t, target)
 	schemes := sd.Schemes{"zk": zk.Open, "fixed": sd.OpenFixed}
@@ -105,7 +118,7 @@ func examine(t testing.TB, target string, options ...transport.ClientOption) rep
 	}
 	defer backend.Close()
 	return Examine(t.Context(), Config{parsed, backend, timeout,
-		append(options, transport.ClientTimeout(timeout))})
+		[]transport.ClientOption{transport.ClientTimeout(timeout)}})
 }
 
 // has reports whether a finding is there.

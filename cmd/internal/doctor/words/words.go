@@ -11,6 +11,7 @@ package words
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -35,14 +36,14 @@ type Speaker struct {
 	Timeout time.Duration
 }
 
-// Ask returns the answer to a word, and when the server's certificate ends, if it has one.
-func (s Speaker) Ask(ctx context.Context, word string) (answer string, expiry time.Time,
-	err error) {
+// Ask returns the answer to a word, and the server's certificate, if it has one.
+func (s Speaker) Ask(ctx context.Context, word string) (
+	answer string, cert *x509.Certificate, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.Address)
 	if err != nil {
-		return "", expiry, err
+		return "", cert, err
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
@@ -50,22 +51,22 @@ func (s Speaker) Ask(ctx context.Context, word string) (answer string, expiry ti
 	if s.TLS != nil {
 		secured := tls.Client(conn, s.TLS)
 		if err := secured.HandshakeContext(ctx); err != nil {
-			return "", expiry, err
+			return "", cert, err
 		}
-		expiry = secured.ConnectionState().PeerCertificates[0].NotAfter
+		cert = secured.ConnectionState().PeerCertificates[0]
 		conn = secured
 	}
 	if _, err := io.WriteString(conn, word); err != nil {
-		return "", expiry, err
+		return "", cert, err
 	}
 	text, err := io.ReadAll(io.LimitReader(conn, maxWord))
 	switch {
 	case strings.Contains(string(text), "not in the whitelist"):
-		return "", expiry, ErrNotListed
+		return "", cert, ErrNotListed
 	case len(text) == 0 && err == nil:
 		err = io.EOF
 	}
-	return string(text), expiry, err
+	return string(text), cert, err
 }
 
 // A Server is what a member says of itself in answer to srvr. The zero value is one that says
