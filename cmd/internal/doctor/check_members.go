@@ -75,8 +75,8 @@ func (z *zookeeper) checkMember(m *member) {
 	}
 }
 
-// endsSoon reports whether a certificate is in the last tenth of its time, or in its last two weeks if
-// that is later. Some are meant to live for a day.
+// endsSoon reports whether a certificate is in the last tenth of its time, or in its last two weeks
+// if that is later. Some are meant to live for a day.
 func endsSoon(c *x509.Certificate, now time.Time) bool {
 	left, whole := c.NotAfter.Sub(now), c.NotAfter.Sub(c.NotBefore)
 	return left < min(renewBefore, whole/10)
@@ -133,8 +133,10 @@ func isTimeout(err error) bool {
 }
 
 // Parts of the text of an error that say nothing beside the subject of a finding.
-var noise = regexp.MustCompile(`(no session|denied|context deadline exceeded|connection lost|zk|session|sd): |` +
-	`(cannot connect: )?dial tcp \S+: (connect: )?|read tcp \S+: |write tcp \S+: |: context deadline exceeded$`)
+var noise = regexp.MustCompile(
+	`(no session|denied|context deadline exceeded|connection lost|zk|session|sd): |` +
+		`(cannot connect: )?dial tcp \S+: (connect: )?|(read|write) tcp \S+: |` +
+		`: context deadline exceeded$`)
 
 // brief is the text of an error in fewer words.
 func brief(err error) string {

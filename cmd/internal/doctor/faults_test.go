@@ -68,7 +68,8 @@ func faults() []fault {
 		}},
 		{"a server of SSH", false, func(w *world) {
 			handle := transporttest.Reply("SSH-2.0-OpenSSH_9.2\r\n")
-			w.error("answer", w.member(transporttest.Serve(w, handle)), "another protocol than daytime: SSH")
+			w.error("answer", w.member(transporttest.Serve(w, handle)),
+				"another protocol than daytime: SSH")
 		}},
 		{"bytes that are no text", false, func(w *world) {
 			handle := transporttest.Reply("\x00\x01\x1b[2J\xff\n")
@@ -126,7 +127,8 @@ func faults() []fault {
 			w.warn("form", name, "weight 5000")
 		}},
 		{"lines of the policy", false, func(w *world) {
-			w.steer("drain 192.0.2.77:1", "drain "+w.fleet[0]+" until=2020-01-01T00:00:00Z", "drian *", "weight * 70000")
+			w.steer("drain 192.0.2.77:1", "drain "+w.fleet[0]+" until=2020-01-01T00:00:00Z",
+				"drian *", "weight * 70000")
 			w.warn("policy", "line 2", "192.0.2.77:1")
 			w.warn("policy", "line 3", "expired")
 			w.error("policy", "line 4, column 1", "drian")
@@ -149,7 +151,8 @@ func faults() []fault {
 			w.error("directory", "/prod/go_servers", "there is no such directory")
 		}},
 		{"credentials that may not read", true, func(w *world) {
-			setACL(w, w.registry.Addr().String(), "/go_servers", gozk.DigestACL(gozk.PermAll, "ops", "secret"))
+			setACL(w, w.registry.Addr().String(), "/go_servers", gozk.DigestACL(gozk.PermAll, "ops",
+				"secret"))
 			w.error("directory", "/go_servers", "it may not be listed")
 		}},
 		{"nobody may register", true, func(w *world) {
@@ -173,12 +176,14 @@ func faults() []fault {
 		}},
 		{"a member of another ensemble", true, func(w *world) {
 			other, _ := shelltest.StartRegistry(w, true)
-			w.target = strings.Replace(w.target, "/go_servers", ","+other.Addr().String()+"/go_servers", 1)
+			w.target = strings.Replace(w.target, "/go_servers",
+				","+other.Addr().String()+"/go_servers", 1)
 			w.error("ensemble", "127.0.0.1", "not of one ensemble")
 		}},
 		{"a session timeout that is not granted", false, func(w *world) {
 			w.target += "?session-timeout=2m"
-			w.warn("session", "127.0.0.1", "a session timeout of 40s is granted, where 2m0s was asked for")
+			w.warn("session", "127.0.0.1", "a session timeout of 40s is granted, where 2m0s was "+
+				"asked for")
 		}},
 		{"a registry that is down", true, func(w *world) {
 			w.registry.Stop()
@@ -210,9 +215,14 @@ func TestFaultsAlone(t *testing.T) {
 			}
 			w.wants = append(w.wants, usual...)
 			for _, finding := range r.Findings {
-				expected := func(w want) bool { return w.severity == finding.Severity && has(only1(finding), w) }
-				if bad := finding.Severity == report.Error || finding.Severity == report.Warning; bad && !anyOf(w.wants, expected) {
-					t.Errorf("want no more than was planted, have %s %s: %s: %s", finding.Severity, finding.Check, finding.Subject, finding.Problem)
+				expected := func(w want) bool {
+					return w.severity == finding.Severity &&
+						has(only1(finding), w)
+				}
+				if bad := finding.Severity == report.Error ||
+					finding.Severity == report.Warning; bad && !anyOf(w.wants, expected) {
+					t.Errorf("want no more than was planted, have %s %s: %s: %s", finding.Severity,
+						finding.Check, finding.Subject, finding.Problem)
 				}
 			}
 		})
@@ -281,7 +291,10 @@ func TestHealthy(t *testing.T) {
 			}))
 			w.member(l.Addr().String())
 		},
-		"a policy": func(w *world) { w.steer("drain "+w.fleet[0], "weight "+w.fleet[1]+" 10", "withdraw 192.0.2.9:1") },
+		"a policy": func(w *world) {
+			w.steer("drain "+w.fleet[0], "weight "+w.fleet[1]+" 10",
+				"withdraw 192.0.2.9:1")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -316,7 +329,8 @@ func TestThousandServers(t *testing.T) {
 			}
 			go func() { // each address is a server of its own
 				defer conn.Close()
-				fmt.Fprintf(conn, "%v: %s\r\n", conn.LocalAddr(), time.Now().UTC().Format(time.RFC3339))
+				fmt.Fprintf(conn, "%v: %s\r\n", conn.LocalAddr(),
+					time.Now().UTC().Format(time.RFC3339))
 				conn.(*net.TCPConn).CloseWrite()
 				io.Copy(io.Discard, conn)
 			}()
@@ -329,7 +343,8 @@ func TestThousandServers(t *testing.T) {
 	dead := transporttest.FreeAddress(t)
 	w.enter(dead, document(dead, "", 0))
 	r := examine(t, w.target)
-	if r.Count(report.Error) != 1 || !has(r, want{report.Error, "answer", dead, "connection refused"}) {
+	if r.Count(report.Error) != 1 || !has(r, want{report.Error, "answer", dead,
+		"connection refused"}) {
 		t.Errorf("want the dead one alone, have\n%s", problems(r))
 	}
 	if t.Logf("%d servers in %v", r.Servers, r.Took); r.Took > 30*time.Second {

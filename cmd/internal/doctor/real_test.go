@@ -31,8 +31,8 @@ func examineWarm(t testing.TB, target string) (r report.Report) {
 	}
 }
 
-// On an ensemble with TLS and rights for its own alone there is nothing to warn of but loopback, and
-// somebody without credentials is told so.
+// On an ensemble with TLS and rights for its own alone there is nothing to warn of but loopback,
+// and somebody without credentials is told so.
 func TestSecureEnsemble(t *testing.T) {
 	pem := zktest.MakePEM(t)
 	ensemble := zktest.StartEnsemble(t, 3, zktest.TLS(pem))
@@ -40,14 +40,16 @@ func TestSecureEnsemble(t *testing.T) {
 	for _, s := range ensemble.Servers() {
 		hosts = append(hosts, s.SecureAddr())
 	}
-	keys := "?acl=creator&tls-ca=" + pem.CA + "&tls-cert=" + pem.ClientCert + "&tls-key=" + pem.ClientKey
+	keys := "?acl=creator&tls-ca=" + pem.CA + "&tls-cert=" + pem.ClientCert + "&tls-key=" +
+		pem.ClientKey
 	target := "zk://" + strings.Join(hosts, ",") + "/go_servers" + keys
 	enroll(t, target, 3)
 	r := examineWarm(t, target)
 	if r.Count(report.Error) != 0 || r.Count(report.Warning) != 1 || !has(r, usual[3]) {
 		t.Errorf("want the warning of loopback alone, have\n%s", problems(r))
 	}
-	for _, want := range []string{"3 members, of one ensemble, 1 leader, 2 followers", "of sessions that are there",
+	for _, want := range []string{"3 members, of one ensemble, 1 leader, 2 followers",
+		"of sessions that are there",
 		"no member is behind", "who may steer (write the policy): x509:CN=zktest-client"} {
 		if !strings.Contains(r.Text(300, true), want) {
 			t.Errorf("want %q in\n%s", want, r.Text(100, true))
@@ -60,10 +62,12 @@ func TestSecureEnsemble(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = examineIn(t, patience, "zk://"+ensemble.Addrs()[0]+"/private?auth-file="+wrong)
-	if want := (want{report.Error, "directory", "/private", "does not allow it to the user of auth-file " + wrong}); !has(r, want) {
+	if want := (want{report.Error, "directory", "/private",
+		"does not allow it to the user of auth-file " + wrong}); !has(r, want) {
 		t.Errorf("want %+v, have\n%s", want, problems(r))
 	}
-	if want := (want{report.Warning, "ensemble", ensemble.Addrs()[0], "names one member of an ensemble alone"}); !has(r, want) {
+	if want := (want{report.Warning, "ensemble", ensemble.Addrs()[0],
+		"names one member of an ensemble alone"}); !has(r, want) {
 		t.Errorf("want %+v, have\n%s", want, problems(r))
 	}
 }
@@ -111,7 +115,8 @@ func TestLaggingObserver(t *testing.T) {
 	late := makeObserver(t, ensemble, servers[3])
 	target := "zk://" + strings.Join(ensemble.Addrs(), ",") + "/go_servers"
 	enroll(t, target, 2)
-	if r := examineWarm(t, target); r.Count(report.Error) != 0 || r.Has("lag") || !strings.Contains(r.Text(300, true), "1 observer") {
+	if r := examineWarm(t, target); r.Count(report.Error) != 0 || r.Has("lag") ||
+		!strings.Contains(r.Text(300, true), "1 observer") {
 		t.Errorf("want the observer well, have\n%s", r.Text(100, true))
 	}
 	for _, p := range late {
@@ -146,7 +151,8 @@ func TestLaggingObserver(t *testing.T) {
 }
 
 // makeObserver has one member observe instead of vote, and hear from the others through proxies.
-func makeObserver(t *testing.T, ensemble *zktest.Ensemble, observer *zktest.Server) (late []*zktest.Proxy) {
+func makeObserver(t *testing.T, ensemble *zktest.Ensemble,
+	observer *zktest.Server) (late []*zktest.Proxy) {
 	t.Helper()
 	ensemble.Kill(t)
 	line := regexp.MustCompile(`(?m)^server\.(\d)=127\.0\.0\.1:(\d+):(\d+)$`)

@@ -124,7 +124,8 @@ func examineIn(t testing.TB, timeout time.Duration, target string) report.Report
 // has reports whether a finding is there.
 func has(r report.Report, w want) bool {
 	return slices.ContainsFunc(r.Findings, func(f report.Finding) bool {
-		return f.Severity == w.severity && f.Check == w.check && strings.Contains(f.Subject, w.subject) &&
+		return f.Severity == w.severity && f.Check == w.check && strings.Contains(f.Subject,
+			w.subject) &&
 			strings.Contains(f.Problem, w.text) && f.Advice != ""
 	})
 }
@@ -135,7 +136,10 @@ func (w *world) expect(s report.Severity, check, subject, text string) {
 }
 
 func (w *world) error(check, subject, text string) { w.expect(report.Error, check, subject, text) }
-func (w *world) warn(check, subject, text string)  { w.expect(report.Warning, check, subject, text) }
+func (w *world) warn(check, subject, text string) {
+	w.expect(report.Warning, check, subject,
+		text)
+}
 
 // strange is the session of those who register without a backend of ours.
 const strange = 0x7777
@@ -152,7 +156,8 @@ func (w *world) enter(name, data string) {
 func document(name, boot string, process int) string {
 	at := netip.MustParseAddrPort(name)
 	host, port := at.Addr().String(), int(at.Port())
-	text, _ := json.Marshal(map[string]any{"host": host, "port": port, "id": name, "name": "go_servers",
+	text, _ := json.Marshal(map[string]any{"host": host, "port": port, "id": name,
+		"name":    "go_servers",
 		"address": host, "serviceType": "DYNAMIC", "registrationTimeUTC": time.Now().UnixMilli(),
 		"serviceEndpoint": map[string]any{"host": host, "port": port},
 		"boot":            boot, "process": process, "start": time.Now().UTC().Format(time.RFC3339)})
@@ -169,7 +174,8 @@ func (*world) boot() string { return host.This().Boot }
 
 // serve runs a server of ours that is registered under another name, or whose clock is wrong.
 func serve(t testing.TB, l net.Listener, name string, options ...service.Option) {
-	server := transport.NewDaytimeServer(endpoint.New(service.New(name, options...)), kitlog.NewNopLogger())
+	server := transport.NewDaytimeServer(endpoint.New(service.New(name, options...)),
+		kitlog.NewNopLogger())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	t.Cleanup(func() {
@@ -206,7 +212,8 @@ func problems(r report.Report) string {
 	var b strings.Builder
 	for _, f := range r.Findings {
 		if f.Severity == report.Error || f.Severity == report.Warning {
-			fmt.Fprintf(&b, "%s %s: %s: %s -> %s\n", f.Severity, f.Check, f.Subject, f.Problem, f.Advice)
+			fmt.Fprintf(&b, "%s %s: %s: %s -> %s\n", f.Severity, f.Check, f.Subject, f.Problem,
+				f.Advice)
 		}
 	}
 	return b.String()
