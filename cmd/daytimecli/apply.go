@@ -56,7 +56,8 @@ func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) 
 		if err := put(stdio.Out, steer.Problems(name, wrong)); err != nil {
 			return quiet(err)
 		}
-		return shell.UsageError("", fmt.Errorf("%s: %s wrong", name, shell.Count(len(wrong), "line")))
+		return shell.UsageError("", fmt.Errorf("%s: %s wrong", name, shell.Count(len(wrong),
+			"line")))
 	}
 	d, err := c.openDesk(cmd.Context(), stdio)
 	if err != nil {

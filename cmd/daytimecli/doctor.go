@@ -66,7 +66,8 @@ func (c *config) examine(ctx context.Context, stdio *shell.Stdio) error {
 	}
 	ctx, stop := stdio.WithReader(ctx)
 	defer stop()
-	report := doctor.Examine(ctx, doctor.Config{Target: target, Backend: backend, Timeout: c.timeout, Client: options})
+	report := doctor.Examine(ctx, doctor.Config{Target: target, Backend: backend,
+		Timeout: c.timeout, Client: options})
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
 	}

@@ -42,7 +42,10 @@ the registry is down, or has fewer servers than --min, the file stays as it is.`
   daytimecli export haproxy --backend daytime -f /etc/haproxy/daytime.cfg \
     --watch --then 'systemctl reload haproxy'`,
 		ValidArgs: formats,
-		Args:      func(_ *cobra.Command, args []string) error { return shell.WantArg(args, "format", formats...) },
+		Args: func(_ *cobra.Command, args []string) error {
+			return shell.WantArg(args,
+				"format", formats...)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			format, err := c.export.format(args[0])
 			if err != nil {
@@ -61,10 +64,14 @@ func (c *config) addExportFlags(flags *pflag.FlagSet) {
 	e := &c.export
 	flags.StringVarP(&e.file, "file", "f", e.file, "`FILE` to write; stdout if it is left out")
 	shell.AddSwitch(flags, &e.watch, "watch", "", "go on until Ctrl-C, and write each change")
-	flags.StringVar(&e.then, "then", e.then, "`command` for sh that runs after the file has changed")
-	flags.Var(shell.Integer(&e.min, 0), "min", "leave the file as it is while fewer servers are registered")
-	flags.StringVar(&e.backend, "backend", e.backend, "`name` of haproxy's backend, for a file of its own")
-	flags.StringVar(&e.parameters, "parameters", e.parameters, "`text` behind each address of haproxy")
+	flags.StringVar(&e.then, "then", e.then, "`command` for sh that runs after the file has "+
+		"changed")
+	flags.Var(shell.Integer(&e.min, 0), "min", "leave the file as it is while fewer servers are "+
+		"registered")
+	flags.StringVar(&e.backend, "backend", e.backend, "`name` of haproxy's backend, for a file of "+
+		"its own")
+	flags.StringVar(&e.parameters, "parameters", e.parameters,
+		"`text` behind each address of haproxy")
 }
 
 // format returns the form that is asked for, and refuses flags that do not go together.
@@ -98,7 +105,8 @@ func (c *config) exportList(ctx context.Context, format export.Format, stdio *sh
 	}
 	defer registry.Close()
 	keeper := export.Keeper{
-		File: export.File{Path: c.export.file, Then: c.export.then}, Format: format, Min: c.export.min,
+		File: export.File{Path: c.export.file,
+			Then: c.export.then}, Format: format, Min: c.export.min,
 		List: registry.servers, Logger: c.newLogger(stdio),
 	}
 	if c.export.watch {
@@ -146,8 +154,9 @@ func (c *config) named(err error) error {
 func (r *registry) servers() []export.Server {
 	var servers []export.Server
 	for _, row := range r.rows() {
-		servers = append(servers, export.Server{Instance: row.Instance, Weight: row.Effective.Weight,
-			Zone: row.Effective.Zone, Tags: row.Attributes.Tags, Drained: row.Effective.Drained})
+		servers = append(servers, export.Server{Instance: row.Instance,
+			Weight: row.Effective.Weight,
+			Zone:   row.Effective.Zone, Tags: row.Attributes.Tags, Drained: row.Effective.Drained})
 	}
 	return servers
 }

@@ -72,7 +72,8 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 
 // plan is when requests begin.
 func (c *config) plan() load.Plan {
-	return load.Plan{Count: c.count, Interval: c.interval, Duration: c.duration, AtOnce: c.concurrency}
+	return load.Plan{Count: c.count, Interval: c.interval, Duration: c.duration,
+		AtOnce: c.concurrency}
 }
 
 // A runner takes the results of the requests.
@@ -186,7 +187,8 @@ func (c *config) retryOptions() []lb.RetryOption {
 	return options
 }
 
-// verdict has a request go elsewhere when a server says more than a time: another one may know better.
+// verdict has a request go elsewhere when a server says more than a time: another one may know
+// better.
 func verdict(_ int, err error) lb.Verdict {
 	if errors.Is(err, transport.ErrTooLong) {
 		return lb.Elsewhere

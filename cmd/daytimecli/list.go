@@ -68,7 +68,8 @@ func (c *config) judge(rows []listing.Row) error {
 	case len(rows) < c.list.min:
 		return fmt.Errorf("%s: %d registered, want %d at least", c.sd, len(rows), c.list.min)
 	case unreachable > 0:
-		return fmt.Errorf("%s: no answer from %d of %s", c.sd, unreachable, shell.Count(len(rows), "server"))
+		return fmt.Errorf("%s: no answer from %d of %s", c.sd, unreachable, shell.Count(len(rows),
+			"server"))
 	}
 	return nil
 }

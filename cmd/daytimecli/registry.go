@@ -60,7 +60,8 @@ func (c *config) open(stdio *shell.Stdio, muted, namesTold bool) (*registry, err
 		states: statelog.New(stdio, !namesTold)}
 	r.logger = kitlog.With(r.states, "sd", c.sd)
 	r.states.Mute(muted)
-	r.Instancer = sd.NewInstancer(backend, r.logger, sd.Snapshot(c.snapshot, target), sd.FollowPolicy(),
+	r.Instancer = sd.NewInstancer(backend, r.logger, sd.Snapshot(c.snapshot, target),
+		sd.FollowPolicy(),
 		c.exporter.Instancer(""))
 	return r, nil
 }
@@ -111,7 +112,8 @@ func (r *registry) tell(s sd.State) {
 	case s.Phase == sd.Live:
 		level.Info(r.logger).Log("msg", statelog.StatePrefix+string(sd.Live))
 	case s.Phase == sd.Stale:
-		level.Warn(r.logger).Log("msg", statelog.StatePrefix+string(sd.Stale)+": "+r.age(s), "err", s.Err)
+		level.Warn(r.logger).Log("msg", statelog.StatePrefix+string(sd.Stale)+": "+r.age(s), "err",
+			s.Err)
 	case s.Err != nil:
 		level.Warn(r.logger).Log("msg", statelog.StatePrefix+string(sd.Unknown), "err", s.Err)
 	}
@@ -137,15 +139,16 @@ func (r *registry) age(stale sd.State) string {
 // maxStrangers is how many names a line shows that are no instances.
 const maxStrangers = 3
 
-// leftOut says how many names are no instances, and shows the first of them. Anybody may have written
-// them.
+// leftOut says how many names are no instances, and shows the first of them. Anybody may have
+// written them.
 func (r *registry) leftOut() string {
 	n, names := r.Rejected(), r.Strangers()
 	shown := make([]string, min(len(names), maxStrangers))
 	for i := range shown {
 		shown[i] = fmt.Sprintf("%.64q", names[i])
 	}
-	text := fmt.Sprintf("left out %s that cannot be dialled: %s", shell.Count(n, "name"), strings.Join(shown, ", "))
+	text := fmt.Sprintf("left out %s that cannot be dialled: %s", shell.Count(n, "name"),
+		strings.Join(shown, ", "))
 	if more := n - len(shown); more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}

@@ -39,21 +39,25 @@ func (z *zookeeper) checkLag(ctx context.Context, best *member) {
 			behind[i] = m.syncsSlowly(ctx)
 		}
 	})
+	z.tellLag(behind, most)
+}
+
+// tellLag tells which members are behind.
+func (z *zookeeper) tellLag(behind []bool, most int64) {
 	const advice = "mend its way to the leader, or take it out of --sd; its clients see an old list"
-	lagging := 0
 	for i, m := range z.members {
 		switch {
 		case !behind[i]:
-			continue
 		case m.srvr.Known():
-			z.Error("lag", m.String(), advice, "the %s is %d changes behind another member, for %v at least",
+			z.Error("lag", m.String(), advice, "the %s is %d changes behind another member, for "+
+				"%v at least",
 				m.srvr.Mode, most-m.srvr.Zxid, maxLag)
 		default:
-			z.Error("lag", m.String(), advice, "it has not caught up with the leader within %v", maxLag)
+			z.Error("lag", m.String(), advice, "it has not caught up with the leader within %v",
+				maxLag)
 		}
-		lagging++
 	}
-	if lagging == 0 {
+	if !z.Has("lag") {
 		z.Fine("lag", z.path, "no member is behind")
 	}
 }
@@ -71,8 +75,9 @@ func (z *zookeeper) makeChange(ctx context.Context, best *member) {
 	extra.session.Close()
 }
 
-// staysBehind reports whether a member has not seen a change by a time. An epoch without a change in
-// it is none (a zxid is epoch<<32 + counter). One that does not answer any more is told elsewhere.
+// staysBehind reports whether a member has not seen a change by a time. An epoch without a change
+// in it is none (a zxid is epoch<<32 + counter). One that does not answer any more is told
+// elsewhere.
 func (z *zookeeper) staysBehind(ctx context.Context, m *member, most int64, until time.Time) bool {
 	for m.srvr.Zxid < most && most&0xffffffff > 0 {
 		if time.Now().After(until) {

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -57,9 +58,9 @@ func (z *zookeeper) checkMember(m *member) {
 			"ZooKeeper %s has neither persistent watches nor multiRead: each change costs each "+
 				"client a list", v)
 	}
-	if left := time.Until(m.expiry); !m.expiry.IsZero() && left < renewBefore {
+	if m.cert != nil && endsSoon(m.cert, time.Now()) {
 		z.Warn("tls", m.String(), "renew it; clients refuse the server from then on",
-			"its certificate ends in %v", left.Round(time.Hour))
+			"its certificate ends in %v", time.Until(m.cert.NotAfter).Round(time.Minute))
 	}
 	asked := z.how.Timeout
 	switch slow := asked / 10; {
@@ -72,6 +73,13 @@ func (z *zookeeper) checkMember(m *member) {
 			"is far away", "a read takes %v, a tenth of the session timeout or more: sessions may "+
 			"expire", probe.Round(m.latency))
 	}
+}
+
+// endsSoon reports whether a certificate is in the last tenth of its time, or in its last two weeks
+// if that is later. Some are meant to live for a day.
+func endsSoon(c *x509.Certificate, now time.Time) bool {
+	left, whole := c.NotAfter.Sub(now), c.NotAfter.Sub(c.NotBefore)
+	return left < min(renewBefore, whole/10)
 }
 
 // describe is a member that serves in a line.
@@ -91,7 +99,7 @@ func (m *member) describe() string {
 // trouble says why a member gives no session, and what to do.
 func (m *member) trouble(timeout time.Duration) (problem, advice string) {
 	const start = "start ZooKeeper there, or correct --sd"
-	switch why := brief(m.err); {
+	switch why := strings.TrimPrefix(brief(m.err), m.String()+": "); {
 	case m.srvr.Idle:
 		return "it answers, and does not serve: it has no quorum, or is about to get one",
 			"start the other members of its ensemble, or mend the network between them"
@@ -125,8 +133,10 @@ func isTimeout(err error) bool {
 }
 
 // Parts of the text of an error that say nothing beside the subject of a finding.
-var noise = regexp.MustCompile(`(no session|denied|context deadline exceeded|connection lost|zk|session|sd): |` +
-	`(cannot connect: )?dial tcp \S+: (connect: )?|read tcp \S+: |write tcp \S+: |: context deadline exceeded$`)
+var noise = regexp.MustCompile(
+	`(no session|denied|context deadline exceeded|connection lost|zk|session|sd): |` +
+		`(cannot connect: )?dial tcp \S+: (connect: )?|(read|write) tcp \S+: |` +
+		`: context deadline exceeded$`)
 
 // brief is the text of an error in fewer words.
 func brief(err error) string {

@@ -70,61 +70,22 @@ func (d *diagnosis) checkAnswer(n *node) {
 	d.Note(severity, "answer", n.name, advice, "%s", problem)
 }
 
-// notDaytime is the advice for an address at which another program answers.
-const notDaytime = "find out which program has the port, and which server claims it; the name may " +
-	"be a leftover"
-
-// diagnose says what the nature of an address means for a registered server, and what to do.
+// diagnose says what the nature of an address means for a registered server, and what to do;
+// nothing if all is well, or nothing is known.
 func (d *diagnosis) diagnose(n *node) (problem, advice string) {
 	switch n.found.Nature {
-	case probe.Refused:
-		return "connection refused: it is listed, and nobody listens there",
-			"start it again; else the name goes when its session expires, and one that stays is " +
-				"to be deleted"
 	case probe.Unreachable:
 		return "there is no way to it from here" + d.familyText(n),
 			"mend the network, or have it advertise an address that its clients can reach"
 	case probe.NoConnect:
-		return fmt.Sprintf("no connection within %v", d.Timeout), "see whether its host is up, " +
-			"and what a firewall drops"
+		return fmt.Sprintf("no connection within %v", d.Timeout),
+			"see whether its host is up, and what a firewall drops"
 	case probe.Silent:
 		return fmt.Sprintf("it accepts connections, and answers nothing within %v: it hangs",
 				d.Timeout),
 			"restart it; look at its goroutines first (--admin, /debug/pprof/)"
-	case probe.Empty:
-		return "it hangs up without an answer", "see its log: a limit (--max-conns), or a proxy " +
-			"without a server behind it"
-	case probe.Reset:
-		return "it resets the connection", "see its log, and what stands between: a proxy or " +
-			"firewall"
-	case probe.HTTP:
-		return "it speaks HTTP, and not daytime", notDaytime
-	case probe.TLS:
-		return "it speaks TLS, and is asked in clear text", "give --tls-ca and --tls-name; else: " +
-			notDaytime
-	case probe.Clear:
-		return "it answers in clear text, where TLS is wanted", "give it --tls-cert and " +
-			"--tls-key, or leave --tls-name out"
-	case probe.Untrusted:
-		return "it does not prove the name of the service", "see its certificate: name, authority " +
-			"and end"
-	case probe.Echo:
-		return "an echo server: it sends back what it gets", notDaytime
-	case probe.Endless:
-		return "it says more than one line can hold", notDaytime
-	case probe.Other:
-		return "it speaks another protocol than daytime", notDaytime
-	case probe.Garbage:
-		return "it answers with bytes that are no text", notDaytime
-	case probe.NoTime:
-		return "it answers with a line in which there is no time", notDaytime
-	case probe.Unclear:
-		return "it tells a time in a form that is not understood, so that its clock is not " +
-			"compared", "use --format of daytimesvc"
-	case probe.Unknown:
-		return "no answer", "see its log"
 	}
-	return "", ""
+	return n.found.Nature.Meaning()
 }
 
 // familyText says that this host has no address of the node's family, if so.

@@ -123,8 +123,8 @@ func readNodes(c *session.Conn, dir string, names []string) ([]read, error) {
 		if isDown(err) {
 			return nil, err
 		}
-		if reads[i] = (read{err: err, data: data}); err == nil {
-			reads[i].owner, reads[i].czxid, reads[i].ctime = stat.EphemeralOwner, stat.Czxid, stat.Ctime
+		if reads[i].err = err; err == nil {
+			reads[i] = read{nil, data, stat.EphemeralOwner, stat.Czxid, stat.Ctime}
 		}
 	}
 	return reads, nil

@@ -1,13 +1,13 @@
 // Package doctor examines a registry and the servers in it, names what is wrong, and says what to
 // do about it. It only reads.
 //
-//	report := doctor.Examine(ctx, doctor.Config{Target: target, Backend: backend, Timeout: 2 * time.Second})
+//	config := doctor.Config{Target: target, Backend: backend, Timeout: 2 * time.Second}
+//	report := doctor.Examine(ctx, config)
 //	fmt.Print(report.Text(80, false))
-//	os.Exit(report.ExitCode(false))
 //
 // What it looks at, by area and check:
 //
-//	registry   member     each address of each host: does it grant sessions, and which version is it
+//	registry   member     each address of each host: its version, and whether it serves
 //	           ensemble   how many there are, whether they know each other, and who leads
 //	           lag        whether one is behind the others
 //	           session    the timeout that is granted, beside the one that is asked for

@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -13,7 +15,6 @@ import (
 
 	"example.com/daytime/cmd/internal/doctor/report"
 	"example.com/daytime/cmd/internal/shelltest"
-	"example.com/daytime/sd/zk/session"
 	"example.com/daytime/service"
 	"example.com/daytime/transport/transporttest"
 )
@@ -67,7 +68,8 @@ func faults() []fault {
 		}},
 		{"a server of SSH", false, func(w *world) {
 			handle := transporttest.Reply("SSH-2.0-OpenSSH_9.2\r\n")
-			w.error("answer", w.member(transporttest.Serve(w, handle)), "another protocol than daytime: SSH")
+			w.error("answer", w.member(transporttest.Serve(w, handle)),
+				"another protocol than daytime: SSH")
 		}},
 		{"bytes that are no text", false, func(w *world) {
 			handle := transporttest.Reply("\x00\x01\x1b[2J\xff\n")
@@ -125,7 +127,8 @@ func faults() []fault {
 			w.warn("form", name, "weight 5000")
 		}},
 		{"lines of the policy", false, func(w *world) {
-			w.steer("drain 192.0.2.77:1", "drain "+w.fleet[0]+" until=2020-01-01T00:00:00Z", "drian *", "weight * 70000")
+			w.steer("drain 192.0.2.77:1", "drain "+w.fleet[0]+" until=2020-01-01T00:00:00Z",
+				"drian *", "weight * 70000")
 			w.warn("policy", "line 2", "192.0.2.77:1")
 			w.warn("policy", "line 3", "expired")
 			w.error("policy", "line 4, column 1", "drian")
@@ -148,11 +151,12 @@ func faults() []fault {
 			w.error("directory", "/prod/go_servers", "there is no such directory")
 		}},
 		{"credentials that may not read", true, func(w *world) {
-			w.setACL(gozk.DigestACL(gozk.PermAll, "ops", "secret"))
+			setACL(w, w.registry.Addr().String(), "/go_servers", gozk.DigestACL(gozk.PermAll, "ops",
+				"secret"))
 			w.error("directory", "/go_servers", "it may not be listed")
 		}},
 		{"nobody may register", true, func(w *world) {
-			w.setACL(gozk.WorldACL(gozk.PermRead))
+			setACL(w, w.registry.Addr().String(), "/go_servers", gozk.WorldACL(gozk.PermRead))
 			w.error("acl", "/go_servers", "nobody may create nodes")
 		}},
 		{"a dead member", false, func(w *world) {
@@ -172,12 +176,14 @@ func faults() []fault {
 		}},
 		{"a member of another ensemble", true, func(w *world) {
 			other, _ := shelltest.StartRegistry(w, true)
-			w.target = strings.Replace(w.target, "/go_servers", ","+other.Addr().String()+"/go_servers", 1)
+			w.target = strings.Replace(w.target, "/go_servers",
+				","+other.Addr().String()+"/go_servers", 1)
 			w.error("ensemble", "127.0.0.1", "not of one ensemble")
 		}},
 		{"a session timeout that is not granted", false, func(w *world) {
 			w.target += "?session-timeout=2m"
-			w.warn("session", "127.0.0.1", "a session timeout of 40s is granted, where 2m0s was asked for")
+			w.warn("session", "127.0.0.1", "a session timeout of 40s is granted, where 2m0s was "+
+				"asked for")
 		}},
 		{"a registry that is down", true, func(w *world) {
 			w.registry.Stop()
@@ -194,24 +200,6 @@ func faults() []fault {
 
 func port(addr string) string { return strconv.Itoa(int(netip.MustParseAddrPort(addr).Port())) }
 
-// setACL gives the directory another ACL.
-func (w *world) setACL(acl []gozk.ACL) {
-	w.Helper()
-	s, err := session.New(session.Config{Hosts: []string{w.registry.Addr().String()}})
-	if err != nil {
-		w.Fatal(err)
-	}
-	defer s.Close()
-	s.Start(nil)
-	c, err := s.Wait(w.Context())
-	if err == nil {
-		_, err = c.SetACL("/go_servers", acl, -1)
-	}
-	if err != nil {
-		w.Fatal(err)
-	}
-}
-
 // Each fault alone is named with its cause, and nothing else is.
 func TestFaultsAlone(t *testing.T) {
 	for _, f := range faults() {
@@ -227,9 +215,14 @@ func TestFaultsAlone(t *testing.T) {
 			}
 			w.wants = append(w.wants, usual...)
 			for _, finding := range r.Findings {
-				expected := func(w want) bool { return w.severity == finding.Severity && has(only1(finding), w) }
-				if bad := finding.Severity == report.Error || finding.Severity == report.Warning; bad && !anyOf(w.wants, expected) {
-					t.Errorf("want no more than was planted, have %s %s: %s: %s", finding.Severity, finding.Check, finding.Subject, finding.Problem)
+				expected := func(w want) bool {
+					return w.severity == finding.Severity &&
+						has(only1(finding), w)
+				}
+				if bad := finding.Severity == report.Error ||
+					finding.Severity == report.Warning; bad && !anyOf(w.wants, expected) {
+					t.Errorf("want no more than was planted, have %s %s: %s: %s", finding.Severity,
+						finding.Check, finding.Subject, finding.Problem)
 				}
 			}
 		})
@@ -298,7 +291,10 @@ func TestHealthy(t *testing.T) {
 			}))
 			w.member(l.Addr().String())
 		},
-		"a policy": func(w *world) { w.steer("drain "+w.fleet[0], "weight "+w.fleet[1]+" 10", "withdraw 192.0.2.9:1") },
+		"a policy": func(w *world) {
+			w.steer("drain "+w.fleet[0], "weight "+w.fleet[1]+" 10",
+				"withdraw 192.0.2.9:1")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -314,5 +310,44 @@ func TestHealthy(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A thousand servers take seconds, and a fault among them is named.
+func TestThousandServers(t *testing.T) {
+	w := newWorld(t, 0)
+	l, err := net.Listen("tcp4", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { // each address is a server of its own
+				defer conn.Close()
+				fmt.Fprintf(conn, "%v: %s\r\n", conn.LocalAddr(),
+					time.Now().UTC().Format(time.RFC3339))
+				conn.(*net.TCPConn).CloseWrite()
+				io.Copy(io.Discard, conn)
+			}()
+		}
+	}()
+	for i := range 1000 {
+		name := fmt.Sprintf("127.0.%d.%d:%s", 1+i/250, 1+i%250, port(l.Addr().String()))
+		w.enter(name, document(name, "", 0))
+	}
+	dead := transporttest.FreeAddress(t)
+	w.enter(dead, document(dead, "", 0))
+	r := examine(t, w.target)
+	if r.Count(report.Error) != 1 || !has(r, want{report.Error, "answer", dead,
+		"connection refused"}) {
+		t.Errorf("want the dead one alone, have\n%s", problems(r))
+	}
+	if t.Logf("%d servers in %v", r.Servers, r.Took); r.Took > 30*time.Second {
+		t.Errorf("want seconds, have %v", r.Took)
 	}
 }

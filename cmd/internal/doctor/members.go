@@ -3,13 +3,11 @@ package doctor
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -34,7 +32,7 @@ type member struct {
 	address string // ip:port
 	wordErr error  // why srvr is not known
 	srvr    words.Server
-	expiry  time.Time // of its certificate
+	cert    *x509.Certificate // nil without TLS
 
 	err     error // why it granted no session
 	granted time.Duration
@@ -132,18 +130,19 @@ func (z *zookeeper) meet(ctx context.Context, m *member) {
 
 // askSrvr asks for version and mode.
 func (z *zookeeper) askSrvr(ctx context.Context, m *member) {
-	text, expiry, err := z.speaker(m).Ask(ctx, "srvr")
+	text, cert, err := z.speaker(m).Ask(ctx, "srvr")
 	if err == nil {
 		m.srvr, err = words.ParseSrvr(text)
 	}
 	m.wordErr = err
-	if !expiry.IsZero() {
-		m.expiry = expiry
+	if cert != nil {
+		m.cert = cert
 	}
 }
 
 func (z *zookeeper) speaker(m *member) words.Speaker {
-	return words.Speaker{Address: m.address, TLS: secureConfig(z.how.TLS, m.host),
+	t := z.how.TLS
+	return words.Speaker{Address: m.address, TLS: words.Secure(t.CA, t.Cert, t.Key, m.host),
 		Timeout: z.Timeout}
 }
 
@@ -209,8 +208,8 @@ func (z *zookeeper) serving() []*member {
 	return slices.DeleteFunc(slices.Clone(z.members), func(m *member) bool { return m.conn == nil })
 }
 
-// best is the member that is read from: one that has seen the most, or, of several ensembles, one in
-// which most are registered.
+// best is the member that is read from: one that has seen the most, or, of several ensembles, one
+// in which most are registered.
 func (z *zookeeper) best() *member {
 	serving := z.serving()
 	if len(serving) == 0 {
@@ -220,23 +219,7 @@ func (z *zookeeper) best() *member {
 		if z.split {
 			return cmp.Compare(a.seen.nodes, b.seen.nodes)
 		}
-		return cmp.Or(cmp.Compare(a.seen.pzxid, b.seen.pzxid), cmp.Compare(a.srvr.Zxid, b.srvr.Zxid))
+		return cmp.Or(cmp.Compare(a.seen.pzxid, b.seen.pzxid), cmp.Compare(a.srvr.Zxid,
+			b.srvr.Zxid))
 	})
-}
-
-// secureConfig is the configuration by which a session would prove and be proved, for questions
-// beside it; nil without TLS.
-func secureConfig(t session.TLS, host string) *tls.Config {
-	name, _, err := net.SplitHostPort(host)
-	if err != nil || t.CA == "" {
-		return nil
-	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool(), ServerName: name}
-	if authority, err := os.ReadFile(t.CA); err == nil { // otherwise nobody is trusted
-		c.RootCAs.AppendCertsFromPEM(authority)
-	}
-	if pair, err := tls.LoadX509KeyPair(t.Cert, t.Key); err == nil {
-		c.Certificates = []tls.Certificate{pair}
-	}
-	return c
 }

@@ -64,7 +64,14 @@ func enroll(t testing.TB, target string, n int) (addrs []string) {
 		addr := shelltest.Serve(t)
 		addrs = append(addrs, addr)
 		registrar := newRegistrar(t, target, addr)
-		all.Go(registrar.Register)
+		all.Go(func() {
+			registrar.Register()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			if err := registrar.Await(ctx); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	all.Wait()
 	return addrs
@@ -95,7 +102,13 @@ func parse(t testing.TB, target string) sd.Target {
 }
 
 // examine is what the doctor says of a target.
-func examine(t testing.TB, target string, options ...transport.ClientOption) report.Report {
+func examine(t testing.TB, target string) report.Report {
+	t.Helper()
+	return examineIn(t, timeout, target)
+}
+
+// examineIn is examine with another bound of each question.
+func examineIn(t testing.TB, timeout time.Duration, target string) report.Report {
 	t.Helper()
 	parsed := parse(t, target)
 	schemes := sd.Schemes{"zk": zk.Open, "fixed": sd.OpenFixed}
@@ -105,13 +118,14 @@ func examine(t testing.TB, target string, options ...transport.ClientOption) rep
 	}
 	defer backend.Close()
 	return Examine(t.Context(), Config{parsed, backend, timeout,
-		append(options, transport.ClientTimeout(timeout))})
+		[]transport.ClientOption{transport.ClientTimeout(timeout)}})
 }
 
 // has reports whether a finding is there.
 func has(r report.Report, w want) bool {
 	return slices.ContainsFunc(r.Findings, func(f report.Finding) bool {
-		return f.Severity == w.severity && f.Check == w.check && strings.Contains(f.Subject, w.subject) &&
+		return f.Severity == w.severity && f.Check == w.check && strings.Contains(f.Subject,
+			w.subject) &&
 			strings.Contains(f.Problem, w.text) && f.Advice != ""
 	})
 }
@@ -122,7 +136,10 @@ func (w *world) expect(s report.Severity, check, subject, text string) {
 }
 
 func (w *world) error(check, subject, text string) { w.expect(report.Error, check, subject, text) }
-func (w *world) warn(check, subject, text string)  { w.expect(report.Warning, check, subject, text) }
+func (w *world) warn(check, subject, text string) {
+	w.expect(report.Warning, check, subject,
+		text)
+}
 
 // strange is the session of those who register without a backend of ours.
 const strange = 0x7777
@@ -139,7 +156,8 @@ func (w *world) enter(name, data string) {
 func document(name, boot string, process int) string {
 	at := netip.MustParseAddrPort(name)
 	host, port := at.Addr().String(), int(at.Port())
-	text, _ := json.Marshal(map[string]any{"host": host, "port": port, "id": name, "name": "go_servers",
+	text, _ := json.Marshal(map[string]any{"host": host, "port": port, "id": name,
+		"name":    "go_servers",
 		"address": host, "serviceType": "DYNAMIC", "registrationTimeUTC": time.Now().UnixMilli(),
 		"serviceEndpoint": map[string]any{"host": host, "port": port},
 		"boot":            boot, "process": process, "start": time.Now().UTC().Format(time.RFC3339)})
@@ -156,7 +174,8 @@ func (*world) boot() string { return host.This().Boot }
 
 // serve runs a server of ours that is registered under another name, or whose clock is wrong.
 func serve(t testing.TB, l net.Listener, name string, options ...service.Option) {
-	server := transport.NewDaytimeServer(endpoint.New(service.New(name, options...)), kitlog.NewNopLogger())
+	server := transport.NewDaytimeServer(endpoint.New(service.New(name, options...)),
+		kitlog.NewNopLogger())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	t.Cleanup(func() {
@@ -193,7 +212,8 @@ func problems(r report.Report) string {
 	var b strings.Builder
 	for _, f := range r.Findings {
 		if f.Severity == report.Error || f.Severity == report.Warning {
-			fmt.Fprintf(&b, "%s %s: %s: %s -> %s\n", f.Severity, f.Check, f.Subject, f.Problem, f.Advice)
+			fmt.Fprintf(&b, "%s %s: %s: %s -> %s\n", f.Severity, f.Check, f.Subject, f.Problem,
+				f.Advice)
 		}
 	}
 	return b.String()

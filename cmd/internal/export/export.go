@@ -27,8 +27,8 @@ type Server struct {
 type Format func(servers []Server) (string, error)
 
 // Prometheus is a document for file_sd_configs
-// (https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config): a group
-// for each server, whose labels are __meta_daytime_zone, __meta_daytime_drained and one
+// (https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config): a
+// group for each server, whose labels are __meta_daytime_zone, __meta_daytime_drained and one
 // __meta_daytime_tag_KEY for each tag, with _ for what a label cannot have. Drained servers are
 // targets like the others: they are still to be watched.
 func Prometheus(servers []Server) (string, error) {
@@ -63,8 +63,8 @@ func labelName(key string) string {
 
 // HAProxy returns a Format of server lines, each with the parameters, such as "check", behind the
 // address. With a name for the backend the section's own line stands before them, so that the text
-// is a file for haproxy -f; without one it is for the middle of a section. A line has a weight where
-// the weights differ; that of a drained server is 0, which lets its connections end.
+// is a file for haproxy -f; without one it is for the middle of a section. A line has a weight
+// where the weights differ; that of a drained server is 0, which lets its connections end.
 func HAProxy(backend, parameters string) Format {
 	return func(servers []Server) (string, error) {
 		var b strings.Builder

@@ -104,12 +104,14 @@ func TestNobody(t *testing.T) {
 }
 
 func TestChecks(t *testing.T) {
-	for name, want := range map[string]bool{"a-B_1.2:3": true, "": false, "a b": false, "a\nb": false, "é": false} {
+	for name, want := range map[string]bool{"a-B_1.2:3": true, "": false, "a b": false,
+		"a\nb": false, "é": false} {
 		if have := CheckName(name) == nil; want != have {
 			t.Errorf("%q: want %v, have %v", name, want, have)
 		}
 	}
-	for text, want := range map[string]bool{"": true, "check inter 1s": true, "check\nserver": false, "check # c": false} {
+	for text, want := range map[string]bool{"": true, "check inter 1s": true,
+		"check\nserver": false, "check # c": false} {
 		if have := CheckParameters(text) == nil; want != have {
 			t.Errorf("%q: want %v, have %v", text, want, have)
 		}
@@ -119,7 +121,8 @@ func TestChecks(t *testing.T) {
 // A file is replaced when its text changes, and the command runs then and not otherwise.
 func TestFile(t *testing.T) {
 	dir := t.TempDir()
-	f := File{filepath.Join(dir, "out"), "cat " + filepath.Join(dir, "out") + " >>" + filepath.Join(dir, "log")}
+	f := File{filepath.Join(dir, "out"), "cat " + filepath.Join(dir, "out") + " >>" +
+		filepath.Join(dir, "log")}
 	for _, step := range []struct {
 		text    string
 		changed bool
@@ -161,13 +164,15 @@ func TestFileErrors(t *testing.T) {
 	if !changed || err == nil || !strings.Contains(err.Error(), "exit status 3: sorry") {
 		t.Errorf("want the file changed and the command's end, have %v, %v", changed, err)
 	}
-	if _, err := (File{Path: t.TempDir() + "/none/out"}).Write(t.Context(), "a"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := (File{Path: t.TempDir() + "/none/out"}).Write(t.Context(), "a"); !errors.Is(err,
+		os.ErrNotExist) {
 		t.Errorf("want no directory, have %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
-	if _, err := (File{path, "sleep 60"}).Write(ctx, "b"); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := (File{path, "sleep 60"}).Write(ctx, "b"); !errors.Is(err,
+		context.DeadlineExceeded) {
 		t.Errorf("want the command ended with the context, have %v", err)
 	}
 	if have := time.Since(begin); have > 5*time.Second {

@@ -82,7 +82,8 @@ func (f File) run(ctx context.Context) error {
 			err = ctx.Err()
 		}
 		said := strings.TrimSpace(output.String())
-		return fmt.Errorf("export: command %q: %w: %s", f.Then, err, said[max(len(said)-maxOutput, 0):])
+		return fmt.Errorf("export: command %q: %w: %s", f.Then, err, said[max(len(said)-maxOutput,
+			0):])
 	}
 	return nil
 }

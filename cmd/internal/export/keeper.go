@@ -50,8 +50,8 @@ func (k Keeper) Write(ctx context.Context) error {
 	return err
 }
 
-// Watch writes the list whenever it has changed, until ctx is done. A write that failed is logged and
-// tried again. Follow calls its argument after each change, and stops when stop is called.
+// Watch writes the list whenever it has changed, until ctx is done. A write that failed is logged
+// and tried again. Follow calls its argument after each change, and stops when stop is called.
 func (k Keeper) Watch(ctx context.Context, follow func(changed func()) (stop func())) {
 	changed := make(chan struct{}, 1)
 	stop := follow(func() {
@@ -61,8 +61,8 @@ func (k Keeper) Watch(ctx context.Context, follow func(changed func()) (stop fun
 		}
 	})
 	defer stop()
-	timer := time.NewTimer(writeRetry) // the first time, there is nothing to write yet, or nothing to do
-	timer.Stop()
+	timer := time.NewTimer(writeRetry)
+	timer.Stop() // there is nothing to write yet
 	for {
 		select {
 		case <-ctx.Done():

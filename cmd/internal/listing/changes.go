@@ -13,8 +13,8 @@ import (
 // stampLayout is RFC 3339 with milliseconds, of one width.
 const stampLayout = "2006-01-02T15:04:05.000Z07:00"
 
-// Changes is a line for each instance that left or joined: text, or an object in JSON. Those that left
-// come first: an address that changes hands leaves before it joins.
+// Changes is a line for each instance that left or joined: text, or an object in JSON. Those that
+// left come first: an address that changes hands leaves before it joins.
 func Changes(form string, now time.Time, c sd.Change) string {
 	var b strings.Builder
 	stamp := now.UTC().Format(stampLayout)

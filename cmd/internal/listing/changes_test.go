@@ -15,9 +15,11 @@ func TestChanges(t *testing.T) {
 	if have := Changes("text", noon, change); want != have {
 		t.Errorf("want %q, have %q", want, have)
 	}
-	want = `{"time":"2026-02-22T12:00:00.005Z","event":"leave","instance":"c","withdrew":true}` + "\n" +
+	want = `{"time":"2026-02-22T12:00:00.005Z","event":"leave","instance":"c","withdrew":true}` +
+		"\n" +
 		`{"time":"2026-02-22T12:00:00.005Z","event":"leave","instance":"d","withdrew":false}` + "\n"
-	if have := Changes("json", noon, sd.Change{Down: change.Down, Withdrew: change.Withdrew}); want != have {
+	if have := Changes("json", noon, sd.Change{Down: change.Down,
+		Withdrew: change.Withdrew}); want != have {
 		t.Errorf("want %q, have %q", want, have)
 	}
 }

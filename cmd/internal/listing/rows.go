@@ -1,5 +1,5 @@
-// Package listing shows who is registered: a line or an object a server, as the policy treats it, and
-// a line for each change.
+// Package listing shows who is registered: a line or an object a server, as the policy treats it,
+// and a line for each change.
 //
 //	rows := listing.Rows(document, entries, time.Now())
 //	text, err := listing.Text(rows, "table", 80)
@@ -61,8 +61,8 @@ func Check(ctx context.Context, rows []Row, options []transport.ClientOption) {
 	}
 }
 
-// Text is a list in one of the forms name, table, wide and json, at most width columns wide; 0 is no
-// limit. An empty list is an empty text.
+// Text is a list in one of the forms name, table, wide and json, at most width columns wide; 0 is
+// no limit. An empty list is an empty text.
 func Text(rows []Row, form string, width int) (string, error) {
 	var b strings.Builder
 	switch {
@@ -184,7 +184,8 @@ func (r Row) json() (string, error) {
 		object.Tags = map[string]string{}
 	}
 	if k := r.Check; k != nil {
-		object.Check = &checkObject{k.Err == nil, shell.ErrorText(k.Err), shell.Milliseconds(k.Took), nil, nil}
+		object.Check = &checkObject{k.Err == nil, shell.ErrorText(k.Err),
+			shell.Milliseconds(k.Took), nil, nil}
 		if k.Clock.Known {
 			offset, bound := shell.Milliseconds(k.Clock.Offset), shell.Milliseconds(k.Clock.Bound)
 			object.Check.OffsetMS, object.Check.BoundMS = &offset, &bound

@@ -45,10 +45,14 @@ func steered(t *testing.T) []Row {
 }
 
 func TestWideList(t *testing.T) {
-	want := "server       weight  zone  drained   until                 by   reason  tags             since\n" +
-		"192.0.2.1:1  50      eu-1  drain     2126-12-01T06:00:00Z  ops  rack 7  a=b,version=2.1  2026-02-22T12:00:00Z\n" +
-		"192.0.2.2:2  100     -     -         -                     -    -       -                -\n" +
-		"192.0.2.3:3  100     -     withdraw  -                     me   -       -                -\n"
+	want := "server       weight  zone  drained   until                 by   reason  tags             " +
+		"since\n" +
+		"192.0.2.1:1  50      eu-1  drain     2126-12-01T06:00:00Z  ops  rack 7  a=b,version=2.1  " +
+		"2026-02-22T12:00:00Z\n" +
+		"192.0.2.2:2  100     -     -         -                     -    -       -                " +
+		"-\n" +
+		"192.0.2.3:3  100     -     withdraw  -                     me   -       -                " +
+		"-\n"
 	if have := shell.Table(tableOf(steered(t), true), 0); want != have {
 		t.Errorf("want\n%s\nhave\n%s", want, have)
 	}

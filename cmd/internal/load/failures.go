@@ -10,8 +10,8 @@ import (
 	"example.com/daytime/cmd/internal/probe"
 )
 
-// kindOf names the reason why a request failed, for a count of failures. The last attempt that ended
-// by itself tells more than the end of the request.
+// kindOf names the reason why a request failed, for a count of failures. The last attempt that
+// ended by itself tells more than the end of the request.
 func kindOf(r Result) string {
 	err := r.Err
 	for _, t := range r.Tries {

@@ -13,8 +13,8 @@ const (
 )
 
 // A latencies counts latencies in buckets whose width grows with them, so that a run may last for
-// weeks. The bucket of n nanoseconds is n itself below 2^9; above that the bits after the first nine
-// are dropped, and each power of two has 2^8 buckets.
+// weeks. The bucket of n nanoseconds is n itself below 2^9; above that the bits after the first
+// nine are dropped, and each power of two has 2^8 buckets.
 type latencies struct {
 	counts [(64-latencyBits)<<latencyBits + 1<<latencyBits]uint64
 	n      uint64
@@ -52,7 +52,8 @@ func (l *latencies) quantile(percent int) time.Duration {
 	return l.max
 }
 
-// A bar is a line of a histogram: how many latencies were not longer, and longer than the bar before.
+// A bar is a line of a histogram: how many latencies were not longer, and longer than the bar
+// before.
 type bar struct {
 	limit time.Duration
 	n     uint64

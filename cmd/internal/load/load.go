@@ -46,7 +46,8 @@ type Result struct {
 // process was stopped for instance, are not made up for. When ctx is done no further request is
 // started, and those under way are given up. The caller must receive until the channel is closed,
 // which is when the goroutines of Run have ended.
-func (p Plan) Run(ctx context.Context, request func(ctx context.Context, seq int) Result) <-chan Result {
+func (p Plan) Run(ctx context.Context, request func(ctx context.Context,
+	seq int) Result) <-chan Result {
 	results := make(chan Result)
 	slots := make(chan struct{}, p.inFlight())
 	starting, stop := context.WithCancel(ctx)

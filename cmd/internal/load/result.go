@@ -29,7 +29,8 @@ func (r Result) JSON() (string, error) {
 		Tries:    []attempt{},
 	}
 	for _, t := range r.Tries {
-		object.Tries = append(object.Tries, attempt{t.Instance, shell.ErrorText(t.Err), shell.Milliseconds(t.Took)})
+		object.Tries = append(object.Tries, attempt{t.Instance, shell.ErrorText(t.Err),
+			shell.Milliseconds(t.Took)})
 	}
 	return shell.JSONLine(object)
 }

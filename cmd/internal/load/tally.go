@@ -30,7 +30,8 @@ type Tally struct {
 
 // NewTally returns an empty one, of a load generator or not: the summary of one says more.
 func NewTally(load bool) *Tally {
-	return &Tally{load: load, begin: time.Now(), byServer: map[string]int{}, byKind: map[string]int{}}
+	return &Tally{load: load, begin: time.Now(), byServer: map[string]int{},
+		byKind: map[string]int{}}
 }
 
 // Add counts a result.
@@ -65,9 +66,9 @@ func (t *Tally) Progress() string {
 		shell.Count(t.answered+t.failed, "request"), t.rate(), t.failed)
 }
 
-// Summary is a line for the run, and a table of the servers that were asked. Latencies of the run are
-// of whole requests, with all that came before the answer. A server's failures are attempts, which
-// another server may have made good. The table is at most width columns wide; 0 is no limit.
+// Summary is a line for the run, and a table of the servers that were asked. Latencies of the run
+// are of whole requests, with all that came before the answer. A server's failures are attempts,
+// which another server may have made good. The table is at most width columns wide; 0 is no limit.
 func (t *Tally) Summary(stats []lb.Stat, width int) string {
 	var b strings.Builder
 	n := t.answered + t.failed + t.givenUp
@@ -83,7 +84,8 @@ func (t *Tally) Summary(stats []lb.Stat, width int) string {
 		fmt.Fprintf(&b, "; %.1f a second", t.rate())
 		if t.answered > 0 {
 			fmt.Fprintf(&b, "\nlatency p50 %v, p90 %v, p99 %v, max %v\n%s", p(50), p(90), p(99),
-				probe.Round(t.latencies.max), strings.TrimSuffix(t.latencies.histogram(width), "\n"))
+				probe.Round(t.latencies.max), strings.TrimSuffix(t.latencies.histogram(width),
+					"\n"))
 		}
 	case t.answered > 0:
 		fmt.Fprintf(&b, "; latency p50 %v, p99 %v", p(50), p(99))

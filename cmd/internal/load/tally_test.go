@@ -56,7 +56,8 @@ func TestRunKeepsItsPlan(t *testing.T) {
 		for range (Plan{Duration: 950 * time.Millisecond, AtOnce: 5}).Run(t.Context(), request) {
 		}
 		if took := time.Since(begin); most != 5 || begun != 50 || took != time.Second {
-			t.Errorf("want 50 requests in a second, 5 at a time, have %d, %d, %v", begun, most, took)
+			t.Errorf("want 50 requests in a second, 5 at a time, have %d, %d, %v", begun, most,
+				took)
 		}
 		begin, begun = time.Now(), 0
 		for range (Plan{Count: 4, Interval: time.Second}).Run(t.Context(), request) {
@@ -69,7 +70,8 @@ func TestRunKeepsItsPlan(t *testing.T) {
 
 // An object is one line that no terminal acts on and has the reply in it, for every reply.
 func FuzzJSON(f *testing.F) {
-	for _, seed := range []string{"", "a:1: noon", "\x1b[2J", "\u009b2J", "\u202e", "\U000e0001", "\xff\n\r", `\u0041"`} {
+	for _, seed := range []string{"", "a:1: noon", "\x1b[2J", "\u009b2J", "\u202e", "\U000e0001",
+		"\xff\n\r", `\u0041"`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, reply string) {
@@ -98,15 +100,18 @@ func TestQuantiles(t *testing.T) {
 	}
 	tally.Add(Result{Err: errors.New("down"), Took: time.Hour})
 	first, table, _ := strings.Cut(tally.Summary([]lb.Stat{
-		{Instance: "a", Requests: 104, Failures: 4, Ejections: 2, Mean: 50 * time.Millisecond, Max: 100 * time.Millisecond},
+		{Instance: "a", Requests: 104, Failures: 4, Ejections: 2, Mean: 50 * time.Millisecond,
+			Max: 100 * time.Millisecond},
 		{Instance: "dead", Requests: 1, Failures: 1},
 		{Instance: "idle"},
 	}, 0), "\n")
-	shelltest.WantText(t, first, "101 requests in ", ": 100 answered, 1 failed; latency p50 50ms, p99 99ms")
+	shelltest.WantText(t, first, "101 requests in ", ": 100 answered, 1 failed; latency p50 50ms, "+
+		"p99 99ms")
 	want := "server  answers   share  failures  ejections  attempt mean  attempt max\n" +
 		"a           100  100.0%         4          2          50ms        100ms\n" +
 		"dead          0    0.0%         1          0             -            -\n"
-	table, failures := strings.TrimPrefix(table, "failures: 1 other\n"), strings.HasPrefix(table, "failures: 1 other\n")
+	table, failures := strings.TrimPrefix(table, "failures: 1 other\n"), strings.HasPrefix(table,
+		"failures: 1 other\n")
 	if !failures {
 		t.Errorf("want the failures by kind, have\n%s", table)
 	}

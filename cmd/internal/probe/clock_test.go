@@ -33,7 +33,8 @@ func TestParseTime(t *testing.T) {
 func TestOffsetIsWithinItsBound(t *testing.T) {
 	begin := time.Date(2026, 2, 22, 12, 0, 0, 123456789, time.UTC)
 	for _, wrong := range []time.Duration{0, time.Hour, -300 * time.Millisecond} {
-		for _, at := range []time.Duration{0, 5 * time.Millisecond, 10 * time.Millisecond} { // of 10 ms
+		for _, at := range []time.Duration{0, 5 * time.Millisecond,
+			10 * time.Millisecond} { // of 10 ms
 			for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05.999999 -0700 MST"} {
 				reply := "192.0.2.1:1: " + begin.Add(at+wrong).Format(layout)
 				c := clockOf(reply, begin, 10*time.Millisecond)

@@ -39,8 +39,9 @@ const (
 	Garbage     Nature = "no text"           // bytes that are no text
 	NoTime      Nature = "no time"           // a line in which no time is
 	Unclear     Nature = "another time form" // a line with a time of day that is not understood
-	Local       Nature = "this host"         // the failure is this host's: it says nothing of the address
-	Unknown     Nature = "unknown"
+	Local       Nature = "this " +
+		"host" // the failure is this host's: it says nothing of the address
+	Unknown Nature = "unknown"
 )
 
 // A Finding is the nature of an address, and what tells it.
@@ -131,7 +132,8 @@ func natureOfError(err error) Finding {
 		errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, context.Canceled):
 		return Finding{Local, reason(err)}
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH),
-		errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.EPERM):
+		errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EINVAL), errors.Is(err,
+			syscall.EPERM):
 		return Finding{Unreachable, reason(err)}
 	case errors.Is(err, syscall.ECONNRESET): // also while it connects
 		return Finding{Nature: Unknown}
@@ -178,7 +180,8 @@ var banners = []struct {
 	prefix, name string
 }{
 	{"SSH-", "SSH"}, {"RFB ", "VNC"}, {"220 ", "SMTP or FTP"}, {"220-", "SMTP or FTP"},
-	{"+OK", "POP3"}, {"* OK", "IMAP"}, {"-ERR", "Redis"}, {"-NOAUTH", "Redis"}, {"ERROR\r", "memcached"},
+	{"+OK", "POP3"}, {"* OK", "IMAP"}, {"-ERR", "Redis"}, {"-NOAUTH", "Redis"}, {"ERROR\r",
+		"memcached"},
 	{"AMQP", "AMQP"}, {"imok", "ZooKeeper"}, {"E\x00\x00\x00", "PostgreSQL"},
 }
 
@@ -264,7 +267,8 @@ func askTLS(ctx context.Context, instance string) (none Finding) {
 	})
 	err = secured.HandshakeContext(ctx)
 	var refused tls.AlertError
-	if err == nil || errors.As(err, &refused) || strings.Contains(err.Error(), "remote error: tls:") {
+	if err == nil || errors.As(err, &refused) || strings.Contains(err.Error(),
+		"remote error: tls:") {
 		return Finding{Nature: TLS}
 	}
 	return none

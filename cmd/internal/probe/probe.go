@@ -18,8 +18,8 @@ import (
 	"example.com/daytime/transport"
 )
 
-// asks is how often each server is asked. The fastest answer counts: the faster it is, the better is
-// the clock known.
+// asks is how often each server is asked. The fastest answer counts: the faster it is, the better
+// is the clock known.
 const asks = 3
 
 // An Answer is what a server says when it is asked.
@@ -33,7 +33,8 @@ type Answer struct {
 
 // All asks every instance, at most so many at a time, and returns the answers in the same order.
 // Each request is bounded by the client's timeout.
-func All(ctx context.Context, instances []string, atOnce int, options ...transport.ClientOption) []Answer {
+func All(ctx context.Context, instances []string, atOnce int,
+	options ...transport.ClientOption) []Answer {
 	answers := make([]Answer, len(instances))
 	Each(len(instances), atOnce, func(i int) { answers[i] = Ask(ctx, instances[i], options...) })
 	return answers

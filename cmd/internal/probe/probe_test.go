@@ -32,7 +32,8 @@ func ExampleAsk() {
 			if err != nil {
 				return
 			}
-			fmt.Fprintf(conn, "%s: %s\r\n", l.Addr(), time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+			fmt.Fprintf(conn, "%s: %s\r\n", l.Addr(),
+				time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
 			conn.(*net.TCPConn).CloseWrite()
 			io.Copy(io.Discard, conn)
 			conn.Close()
@@ -72,9 +73,12 @@ func TestNature(t *testing.T) {
 		handle func(*net.TCPConn)
 		want   Nature
 	}{
-		"our own form":           {transporttest.Reply("192.0.2.1:8897: " + now.Format(time.RFC3339) + "\r\n"), Daytime},
-		"RFC 867":                {transporttest.Reply("Sunday, February 22, 1982 17:37:43-PST\r\n"), Unclear},
-		"NIST":                   {transporttest.Reply("\n60000 26-11-28 06:30:57 00 0 0 500.0 UTC(NIST) * \n"), Unclear},
+		"our own form": {transporttest.Reply("192.0.2.1:8897: " +
+			now.Format(time.RFC3339) + "\r\n"), Daytime},
+		"RFC 867": {transporttest.Reply("Sunday, February 22, 1982 " +
+			"17:37:43-PST\r\n"), Unclear},
+		"NIST": {transporttest.Reply("\n60000 26-11-28 06:30:57 00 0 0 500.0 " +
+			"UTC(NIST) * \n"), Unclear},
 		"our name, another form": {transporttest.Reply("192.0.2.1:8897: noon\r\n"), Unclear},
 		"a line without a time":  {transporttest.Reply("hello\r\n"), NoTime},
 		"bytes":                  {transporttest.Reply("\x00\x01\x02\x1b[31m\xff\n"), Garbage},
@@ -87,7 +91,8 @@ func TestNature(t *testing.T) {
 		"Redis":                  {afterLine("-ERR unknown command\r\n"), Other},
 		"echo":                   {func(conn *net.TCPConn) { io.Copy(conn, conn) }, Echo},
 		"HTTP that waits":        {afterLine("HTTP/1.1 400 Bad Request\r\n\r\n"), HTTP},
-		"HTTP that is quick":     {transporttest.Reply("HTTP/1.1 408 Request Timeout\r\n\r\n"), HTTP},
+		"HTTP that is quick": {transporttest.Reply("HTTP/1.1 408 Request Timeout\r\n\r\n"),
+			HTTP},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if have := look(t, c.handle); have.Nature != c.want {
@@ -107,8 +112,10 @@ func TestNatureOfNobody(t *testing.T) {
 			t.Errorf("%s: want %s, have %+v", addr, want, have)
 		}
 	}
-	noRoute := &transport.Error{Err: fmt.Errorf("%w: %w", transport.ErrConnect, syscall.ENETUNREACH)}
-	if have := Look(t.Context(), "192.0.2.1:1", Answer{Err: noRoute}, time.Second); have.Nature != Unreachable {
+	noRoute := &transport.Error{Err: fmt.Errorf("%w: %w", transport.ErrConnect,
+		syscall.ENETUNREACH)}
+	if have := Look(t.Context(), "192.0.2.1:1", Answer{Err: noRoute},
+		time.Second); have.Nature != Unreachable {
 		t.Errorf("want no way there, have %+v", have)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -149,7 +156,8 @@ func TestNatureForTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	wants := transport.ClientTLS("daytime.example.com", source)
-	clear := transporttest.Serve(t, transporttest.Reply(time.Now().UTC().Format(time.RFC3339)+"\r\n"))
+	clear := transporttest.Serve(t,
+		transporttest.Reply(time.Now().UTC().Format(time.RFC3339)+"\r\n"))
 	if have := lookAt(t, clear, wants); have.Nature != Clear {
 		t.Errorf("want clear text, have %+v", have)
 	}

@@ -67,8 +67,8 @@ func (n *Notice) Explain(err error) error {
 	return fmt.Errorf("%w: %w", err, s.Err)
 }
 
-// Look says, of a set that is not known, that nobody answers yet or that there is no directory. Other
-// reasons are the Instancer's to say.
+// Look says, of a set that is not known, that nobody answers yet or that there is no directory.
+// Other reasons are the Instancer's to say.
 func (n *Notice) Look(s sd.State) bool {
 	if s.Phase != sd.Unknown || s.Err != nil && !errors.Is(s.Err, sd.ErrNoDirectory) {
 		return false

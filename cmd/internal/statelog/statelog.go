@@ -1,5 +1,5 @@
-// Package statelog decides what of the log of a discovery an operator is shown: warnings, and the end of
-// each that was shown.
+// Package statelog decides what of the log of a discovery an operator is shown: warnings, and the
+// end of each that was shown.
 //
 //	states := statelog.New(stdio)
 //	instancer := sd.NewInstancer(backend, states)
@@ -38,8 +38,8 @@ type Log struct {
 	warned bool // that discovery is not live
 }
 
-// New returns a Log that writes to stdio. With names, those that were left out are told; without, the
-// caller tells them.
+// New returns a Log that writes to stdio. With names, those that were left out are told; without,
+// the caller tells them.
 func New(stdio *shell.Stdio, names bool) *Log {
 	if stdio.Level() == "warn" {
 		return &Log{next: stdio.LoggerAt("info"), namesTold: !names}

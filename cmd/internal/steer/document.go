@@ -56,7 +56,8 @@ func ParseNext(name, text string, force bool) (n Next, err error) {
 	case n.Document.IsEmpty():
 		err = errors.New("is empty, which would end the policy; want --force, too")
 	case len(problems) > 0:
-		err = fmt.Errorf("%s wrong: %w", shell.Count(len(problems), "line"), placed(text, problems[0]))
+		err = fmt.Errorf("%s wrong: %w", shell.Count(len(problems), "line"), placed(text,
+			problems[0]))
 	}
 	if err != nil {
 		return n, fmt.Errorf("%s: %w", name, err)
@@ -77,12 +78,14 @@ func placed(text string, p *policy.Problem) error {
 	return trimmed(&moved)
 }
 
-// Edit replaces what is there by n. If n is a copy of a version, it must be the present one: otherwise
-// somebody else's lines would be lost.
+// Edit replaces what is there by n. If n is a copy of a version, it must be the present one:
+// otherwise somebody else's lines would be lost.
 func (n Next) Edit(before policy.Document, version int64, _ time.Time) (policy.Document, error) {
 	if n.isCopy && version != n.version && !before.IsEmpty() {
-		return before, fmt.Errorf("%s is a copy of version %d, and the policy has version %d by now: "+
-			"somebody else wrote it; without the line #version it is replaced", n.name, n.version, version)
+		return before, fmt.Errorf("%s is a copy of version %d, and the policy has version %d by "+
+			"now: "+
+			"somebody else wrote it; without the line #version it is "+
+			"replaced", n.name, n.version, version)
 	}
 	return n.Document, nil
 }

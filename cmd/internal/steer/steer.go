@@ -32,7 +32,8 @@ import (
 )
 
 const (
-	// runTimeout bounds a run: how long others may be faster, or an answer to a write may be missing.
+	// runTimeout bounds a run: how long others may be faster, or an answer to a write may be
+	// missing.
 	runTimeout = 10 * time.Second
 
 	// maxPause is the longest wait before the policy is read again after a write that was lost.
@@ -203,7 +204,8 @@ func (r *run) plan(text string, version int64) (Outcome, error) {
 	if after.String() != before.String() {
 		after, _ = after.Prune(now)
 	}
-	o := Outcome{Before: before, After: after, Version: version, Fleet: whole(r.Fleet(), before, now)}
+	o := Outcome{Before: before, After: after, Version: version, Fleet: whole(r.Fleet(), before,
+		now)}
 	o.Impact = policy.Compare(before.Compile(now), after.Compile(now), o.Fleet)
 	if o.Impact.Refused && !r.Force && !r.DryRun {
 		return o, fmt.Errorf("%w: this leaves %.1f%% of the weight; want half of it, or --force",

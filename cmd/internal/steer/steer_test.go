@@ -113,7 +113,8 @@ func TestRefusesToLeaveLessThanHalf(t *testing.T) {
 	wantPolicy(t, store, two)
 
 	desk.DryRun = true
-	if outcome, err = desk.Do(t.Context(), drain(t, "192.0.2.3")); err != nil || !outcome.Impact.Refused {
+	if outcome, err = desk.Do(t.Context(), drain(t, "192.0.2.3")); err != nil ||
+		!outcome.Impact.Refused {
 		t.Errorf("want the dry run to tell it, have %+v, %v", outcome.Impact, err)
 	}
 	wantPolicy(t, store, two)
@@ -135,12 +136,14 @@ func TestWithdrawnOnesCount(t *testing.T) {
 	if !errors.Is(err, steer.ErrRefused) || outcome.Impact.Instances != 4 {
 		t.Errorf("want it refused, have %+v, %v", outcome.Impact, err)
 	}
-	outcome, err = desk.Do(t.Context(), func(before policy.Document, _ int64, _ time.Time) (policy.Document, error) {
+	outcome, err = desk.Do(t.Context(), func(before policy.Document, _ int64,
+		_ time.Time) (policy.Document, error) {
 		s, err := policy.ParseSelector("192.0.2.3:8897")
 		after, _ := before.Remove(s, policy.Withdraw)
 		return after, err
 	})
-	if want := "  192.0.2.3:8897: withdrawn -> undrained\nleaves 75.0% of the weight\n"; err != nil || !strings.HasSuffix(outcome.String(), want) {
+	if want := "  192.0.2.3:8897: withdrawn -> undrained\nleaves 75.0% of the " +
+		"weight\n"; err != nil || !strings.HasSuffix(outcome.String(), want) {
 		t.Errorf("want %q, have %q, %v", want, outcome, err)
 	}
 }
@@ -149,7 +152,8 @@ func TestWhatIsNoPolicyIsReplacedByForceAlone(t *testing.T) {
 	registry := mem.NewRegistry()
 	registry.SetPolicy("a stranger's")
 	desk := steer.Desk{Store: open(t, registry), Fleet: fleet(4)}
-	if _, err := desk.Do(t.Context(), drain(t, "192.0.2.1")); !errors.Is(err, policy.ErrUnreadable) {
+	if _, err := desk.Do(t.Context(), drain(t, "192.0.2.1")); !errors.Is(err,
+		policy.ErrUnreadable) {
 		t.Errorf("want it refused, have %v", err)
 	}
 	wantPolicy(t, desk.Store, "a stranger's")
@@ -200,8 +204,8 @@ func (s *faultyStore) ReadPolicy(ctx context.Context) (string, int64, error) {
 
 var errCut = errors.New("connection lost")
 
-// A write whose answer was lost is looked at again: it stands, perhaps under another one's, or it is
-// made again.
+// A write whose answer was lost is looked at again: it stands, perhaps under another one's, or it
+// is made again.
 func TestAnswerIsLost(t *testing.T) {
 	for _, test := range []struct {
 		name, after string // after: the policy that is there when it is read again; empty: as it is
@@ -211,7 +215,8 @@ func TestAnswerIsLost(t *testing.T) {
 	}{
 		{"it stands", "", true, drain, header + "drain 192.0.2.9\ndrain 192.0.2.1\n"},
 		{"it is lost", "", false, drain, header + "drain 192.0.2.9\ndrain 192.0.2.1\n"},
-		{"somebody wrote after it", header + "drain 192.0.2.9\ndrain 192.0.2.1\ndrain 192.0.2.2\n", true, drain,
+		{"somebody wrote after it", header + "drain 192.0.2.9\ndrain 192.0.2.1\ndrain 192.0.2.2\n",
+			true, drain,
 			header + "drain 192.0.2.9\ndrain 192.0.2.1\ndrain 192.0.2.2\n"},
 		{"somebody wrote instead", header + "drain 192.0.2.2\n", false, drain,
 			header + "drain 192.0.2.2\ndrain 192.0.2.1\n"},
@@ -259,7 +264,8 @@ func TestGivesUp(t *testing.T) {
 				store := &faultyStore{PolicyStore: open(t, mem.NewRegistry())}
 				store.write = func(context.Context, string, int64) error { return test.write }
 				begin := time.Now()
-				outcome, err := steer.Desk{Store: store, Fleet: fleet(4)}.Do(t.Context(), drain(t, "192.0.2.1"))
+				outcome, err := steer.Desk{Store: store, Fleet: fleet(4)}.Do(t.Context(), drain(t,
+					"192.0.2.1"))
 				if !errors.Is(err, test.want) || !errors.Is(err, test.write) || outcome.Written {
 					t.Errorf("want %v, have %+v, %v", test.want, outcome, err)
 				}
@@ -274,7 +280,8 @@ func TestGivesUp(t *testing.T) {
 // A registry that cannot be read ends the run at once, and the timeout bounds each request.
 func TestCannotBeRead(t *testing.T) {
 	store := &faultyStore{PolicyStore: open(t, mem.NewRegistry()), read: errCut}
-	if _, err := (steer.Desk{Store: store, Fleet: fleet(4)}).Do(t.Context(), drain(t, "*")); !errors.Is(err, errCut) {
+	if _, err := (steer.Desk{Store: store, Fleet: fleet(4)}).Do(t.Context(), drain(t,
+		"*")); !errors.Is(err, errCut) {
 		t.Errorf("want %v, have %v", errCut, err)
 	}
 	synctest.Test(t, func(t *testing.T) {
@@ -286,7 +293,8 @@ func TestCannotBeRead(t *testing.T) {
 			return ctx.Err()
 		}
 		desk := steer.Desk{Store: store, Fleet: fleet(4), Timeout: time.Second}
-		if _, err := desk.Do(t.Context(), drain(t, "192.0.2.1")); !errors.Is(err, steer.ErrUnsure) || asked < 9 {
+		if _, err := desk.Do(t.Context(), drain(t, "192.0.2.1")); !errors.Is(err,
+			steer.ErrUnsure) || asked < 9 {
 			t.Errorf("want %v after many requests, have %v after %d", steer.ErrUnsure, err, asked)
 		}
 	})
@@ -296,7 +304,8 @@ func TestCannotBeRead(t *testing.T) {
 func TestEditFails(t *testing.T) {
 	wrong := errors.New("wrong")
 	desk := steer.Desk{Store: open(t, mem.NewRegistry()), Fleet: fleet(1)}
-	_, err := desk.Do(t.Context(), func(policy.Document, int64, time.Time) (policy.Document, error) {
+	_, err := desk.Do(t.Context(), func(policy.Document, int64, time.Time) (policy.Document,
+		error) {
 		return policy.Document{}, wrong
 	})
 	if err != wrong {

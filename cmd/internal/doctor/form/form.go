@@ -1,6 +1,6 @@
-// Package form reads the data of a server's node as other programs read it, and not as it is written:
-// whether Curator, ServerSet and Nerve find the server by it, which attributes are believed, and
-// which process it belongs to. Data is untrusted; Parse takes any.
+// Package form reads the data of a server's node as other programs read it, and not as it is
+// written: whether Curator, ServerSet and Nerve find the server by it, which attributes are
+// believed, and which process it belongs to. Data is untrusted; Parse takes any.
 package form
 
 import (
@@ -23,7 +23,7 @@ const maxSize = 64 << 10
 type Form struct {
 	Empty     bool
 	Wrong     string   // why it is no document at all
-	Missing   []string // keys that other programs want
+	Missing   []string // keys that other programs want, in order
 	Elsewhere string   // another address than the node's name, in one of the keys
 	Unknown   error    // attributes that are not believed
 
@@ -74,10 +74,13 @@ func Parse(name string, data []byte) (f Form) {
 	}
 	f.Boot, f.Process, f.Start = d.Boot, d.Process, d.Start
 	f.Attributes, f.Unknown = d.attributes()
-	for key, lacking := range map[string]bool{"host": d.Host == nil, "port": d.Port == nil,
-		"id": d.ID == nil, "address": d.Address == nil, "serviceEndpoint": d.Endpoint == nil} {
-		if lacking {
-			f.Missing = append(f.Missing, key)
+	for _, key := range []struct {
+		name    string
+		lacking bool
+	}{{"address", d.Address == nil}, {"host", d.Host == nil}, {"id", d.ID == nil},
+		{"port", d.Port == nil}, {"serviceEndpoint", d.Endpoint == nil}} {
+		if key.lacking {
+			f.Missing = append(f.Missing, key.name)
 		}
 	}
 	f.Elsewhere = d.elsewhere(name)
@@ -121,20 +124,38 @@ func (d document) elsewhere(name string) string {
 func (d document) attributes() (policy.Attributes, error) {
 	var a policy.Attributes
 	var wrong []error
-	read := func(key string, raw *json.RawMessage, into any) {
-		if raw == nil {
-			return
-		}
-		if err := json.Unmarshal(*raw, into); err != nil {
-			wrong = append(wrong, fmt.Errorf("%s %.40q: want another kind of value", key, *raw))
-		}
+	refuse := func(key string, raw *json.RawMessage) {
+		wrong = append(wrong, fmt.Errorf("%s %.40q: want another kind of value", key, *raw))
 	}
-	read("weight", d.Weight, &a.Weight)
-	read("zone", d.Zone, &a.Zone)
-	read("tags", d.Tags, &a.Tags)
+	if weight, ok := read[int](d.Weight); ok {
+		a.Weight = weight
+	} else {
+		refuse("weight", d.Weight)
+	}
+	if zone, ok := read[string](d.Zone); !ok {
+		refuse("zone", d.Zone)
+	} else if zone != nil {
+		a.Zone = *zone
+	}
+	if tags, ok := read[map[string]string](d.Tags); !ok {
+		refuse("tags", d.Tags)
+	} else if tags != nil {
+		a.Tags = *tags
+	}
 	if d.Since > 0 {
 		a.Since = time.UnixMilli(d.Since)
 	}
 	a, err := a.Valid()
 	return a, errors.Join(append(wrong, err)...)
+}
+
+// read reads a value, nil if there is none; not ok is a value of another kind.
+func read[T any](raw *json.RawMessage) (value *T, ok bool) {
+	if raw == nil {
+		return nil, true
+	}
+	if err := json.Unmarshal(*raw, &value); err != nil {
+		return nil, false
+	}
+	return value, true
 }

@@ -63,7 +63,7 @@ type Finding struct {
 	Registry string   `json:"registry"` // the target
 	Area     area     `json:"area"`     // registry, directory or servers
 	Check    string   `json:"check"`    // such as clock
-	Subject  string   `json:"subject"`  // what it is about: an address, a name, a path; may be empty
+	Subject  string   `json:"subject"`  // an address, a name, a path; may be empty
 	Problem  string   `json:"problem"`  // what is so, and why it matters
 	Advice   string   `json:"advice"`   // what to do; empty where nothing is to be done
 }

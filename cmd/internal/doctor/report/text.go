@@ -48,7 +48,8 @@ func (r Report) summary() string {
 		verdict = "not healthy"
 	}
 	return fmt.Sprintf("%s: %s, %s; %s, in %v", verdict, shell.Count(r.Count(Error), "error"),
-		shell.Count(r.Count(Warning), "warning"), shell.Count(r.Servers, "server"), probe.Round(r.Took))
+		shell.Count(r.Count(Warning), "warning"), shell.Count(r.Servers,
+			"server"), probe.Round(r.Took))
 }
 
 // groups are the findings of an area; those that are alike in all but subject and details stand
@@ -141,12 +142,12 @@ func (p *page) write(head, text string) {
 		if begun {
 			line, used = line+" ", used+1
 		}
-		for ; used+n > p.width &&
-			n > p.width-len(indent); n = utf8.RuneCountInString(word) { // a word that fits in no line
+		for used+n > p.width && n > p.width-len(indent) { // a word that fits in no line
 			runes := []rune(word)
 			cut := p.width - used
 			p.WriteString(line + string(runes[:cut]) + "\n")
 			line, used, word = indent, len(indent), string(runes[cut:])
+			n = len(runes) - cut
 		}
 		line, used, begun = line+word, used+n, true
 	}

@@ -2,7 +2,8 @@
 // of a connection, answered with text for people. A ZooKeeper answers those that its configuration
 // lists (4lw.commands.whitelist), by default srvr alone.
 //
-//	text, _, err := words.Speaker{Address: "192.0.2.1:2181", Timeout: time.Second}.Ask(ctx, "srvr")
+//	speaker := words.Speaker{Address: "192.0.2.1:2181", Timeout: time.Second}
+//	text, _, err := speaker.Ask(ctx, "srvr")
 //	server, err := words.ParseSrvr(text)
 //
 // Format: https://zookeeper.apache.org/doc/r3.8.4/zookeeperAdmin.html#sc_4lw
@@ -11,10 +12,12 @@ package words
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -24,8 +27,7 @@ import (
 // ephemeral node.
 const maxWord = 64 << 20
 
-// ErrNotListed: the server does not answer this word (4lw.commands.whitelist; by default it answers
-// srvr alone).
+// ErrNotListed is of a word that the server does not answer: by default it answers srvr alone.
 var ErrNotListed = errors.New("not in 4lw.commands.whitelist")
 
 // A Speaker asks one address of a ZooKeeper.
@@ -35,14 +37,14 @@ type Speaker struct {
 	Timeout time.Duration
 }
 
-// Ask returns the answer to a word, and when the server's certificate ends, if it has one.
-func (s Speaker) Ask(ctx context.Context, word string) (answer string, expiry time.Time,
-	err error) {
+// Ask returns the answer to a word, and the server's certificate, if it has one.
+func (s Speaker) Ask(ctx context.Context, word string) (
+	answer string, cert *x509.Certificate, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.Address)
 	if err != nil {
-		return "", expiry, err
+		return "", cert, err
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
@@ -50,22 +52,40 @@ func (s Speaker) Ask(ctx context.Context, word string) (answer string, expiry ti
 	if s.TLS != nil {
 		secured := tls.Client(conn, s.TLS)
 		if err := secured.HandshakeContext(ctx); err != nil {
-			return "", expiry, err
+			return "", cert, err
 		}
-		expiry = secured.ConnectionState().PeerCertificates[0].NotAfter
+		cert = secured.ConnectionState().PeerCertificates[0]
 		conn = secured
 	}
 	if _, err := io.WriteString(conn, word); err != nil {
-		return "", expiry, err
+		return "", cert, err
 	}
 	text, err := io.ReadAll(io.LimitReader(conn, maxWord))
 	switch {
 	case strings.Contains(string(text), "not in the whitelist"):
-		return "", expiry, ErrNotListed
+		return "", cert, ErrNotListed
 	case len(text) == 0 && err == nil:
 		err = io.EOF
 	}
-	return string(text), expiry, err
+	return string(text), cert, err
+}
+
+// Secure is the configuration of a Speaker that trusts the authorities in the file ca, and shows
+// the certificate in cert, if there is one, to a server that proves the name in host, a host:port.
+// It is nil without ca. Files that cannot be read leave nobody trusted, and nothing shown.
+func Secure(ca, cert, key, host string) *tls.Config {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil || ca == "" {
+		return nil
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool(), ServerName: name}
+	if authority, err := os.ReadFile(ca); err == nil {
+		c.RootCAs.AppendCertsFromPEM(authority)
+	}
+	if pair, err := tls.LoadX509KeyPair(cert, key); err == nil {
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c
 }
 
 // A Server is what a member says of itself in answer to srvr. The zero value is one that says
