@@ -6,6 +6,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/mem"
+	"github.com/go-kit/kit/metrics"
 	kitsd "github.com/go-kit/kit/sd"
 	kitlog "github.com/go-kit/log"
 )
@@ -36,6 +37,30 @@ func ExampleInstancer() {
 	// [192.0.2.1:8897]
 	// [192.0.2.1:8897 192.0.2.2:8897]
 	// live
+}
+
+// A printed is a gauge that prints what it is set to.
+type printed string
+
+func (p printed) With(labels ...string) metrics.Gauge { return p }
+func (p printed) Set(value float64)                   { fmt.Println(p, value) }
+func (p printed) Add(delta float64)                   { fmt.Println(p, "+", delta) }
+
+// Instruments are go-kit's: those of its package metrics/prometheus fit, for example.
+func ExampleInstancerInstruments() {
+	registry := mem.NewRegistry()
+	registry.Put("192.0.2.1:8897")
+	backend := registry.Open()
+	defer backend.Close()
+
+	instancer := sd.NewInstancer(backend, kitlog.NewNopLogger(),
+		sd.InstancerInstruments(sd.InstancerMetrics{Instances: printed("sd_instances")}))
+	fmt.Println(instancer.Await(context.Background()))
+	instancer.Stop()
+	// Unordered output:
+	// sd_instances 0
+	// sd_instances 1
+	// <nil>
 }
 
 // Differences cost the change, and not the size of the set.

@@ -12,8 +12,8 @@ import (
 //
 // The hash is equal on all clients that have the same set: one that differs for longer than a
 // change takes is blind. It is a whole number below 2^52, the sum modulo 2^52 of a number for each
-// name, and so needs no order: FNV-1a in 64 bits; then x ^= x>>30, x *= 0xbf58476d1ce4e5b9, x ^= x>>27,
-// x *= 0x94d049bb133111eb, x ^= x>>31 in 64 bits, modulo 2^52, and 1 if that is 0. The policy is
+// name, and so needs no order: FNV-1a in 64 bits; then x ^= x>>30, x *= 0xbf58476d1ce4e5b9,
+// x ^= x>>27, x *= 0x94d049bb133111eb, x ^= x>>31, modulo 2^52, and 1 if that is 0. The policy is
 // not in it.
 type InstancerMetrics struct {
 	Instances metrics.Gauge // drained ones included: sd_instances

@@ -20,6 +20,9 @@ func buckets() []float64 {
 // Instancer is the option of an Instancer: of the only one and of the union of several, whose
 // registry is "", or of the one of several that is called registry.
 func (e *Exporter) Instancer(registry string) sd.InstancerOption {
+	if e == nil {
+		return func(*sd.Instancer) {}
+	}
 	of := func(name, help string, labels ...string) metrics.Gauge {
 		return e.gaugeOf(registry, name, help, labels...)
 	}

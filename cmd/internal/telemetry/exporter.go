@@ -25,13 +25,19 @@ type Exporter struct {
 // New returns an Exporter with the metrics of the process, of the Go runtime and of the build:
 // build_info, which is 1, has the labels program, version and commit.
 func New(program string) *Exporter {
-	e := &Exporter{registry: prometheus.NewRegistry()}
-	e.registrar = sync.OnceValue(e.newRegistrar)
+	e := newExporter()
 	e.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		newBuildInfo(program),
 	)
+	return e
+}
+
+// newExporter returns one without metrics.
+func newExporter() *Exporter {
+	e := &Exporter{registry: prometheus.NewRegistry()}
+	e.registrar = sync.OnceValue(e.newRegistrar)
 	return e
 }
 

@@ -78,7 +78,7 @@ func TestPrometheusFindsTheBlindClient(t *testing.T) {
 	}
 	blind := targets[clients/2]
 	p := startPrometheus(t, program, targets)
-	p.eventually(t, 30*time.Second, fmt.Sprintf("%d clients, one hash", clients), func() error {
+	p.eventually(t, time.Minute, fmt.Sprintf("%d clients, one hash", clients), func() error {
 		want := []string{"1", fmt.Sprint(clients)}
 		return sameStrings(want, p.query(`count(count_values("hash", sd_set_hash))`,
 			`count(sd_set_hash > 0)`))
@@ -105,7 +105,7 @@ func TestPrometheusFindsTheBlindClient(t *testing.T) {
 // outlives the test, so that a connection that is silent is not given up.
 func startClient(t *testing.T, zooKeeper string) (target string) {
 	t.Helper()
-	e := New("client")
+	e := newExporter() // without what all fifty have in common: one process
 	directory, err := sd.ParseTarget("zk://" + zooKeeper + "/go_servers?session-timeout=5m")
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ type prometheusServer struct {
 	client  http.Client
 }
 
-// startPrometheus scrapes targets every two seconds.
+// startPrometheus scrapes targets every three seconds.
 func startPrometheus(t *testing.T, program string, targets []string) *prometheusServer {
 	t.Helper()
 	rules, err := filepath.Abs("rules.yml")
@@ -140,7 +140,7 @@ func startPrometheus(t *testing.T, program string, targets []string) *prometheus
 	dir := t.TempDir()
 	config := filepath.Join(dir, "prometheus.yml")
 	list, _ := json.Marshal(targets)
-	text := fmt.Sprintf(`global: {scrape_interval: 2s, evaluation_interval: 2s}
+	text := fmt.Sprintf(`global: {scrape_interval: 3s, evaluation_interval: 3s}
 rule_files: [%q]
 scrape_configs:
 - job_name: clients
