@@ -12,9 +12,10 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// A policyReader is what the announcer knows of the policy. It is read before the first node is created
-// on each Conn, and when it has changed: by a watch on the directory's data alone, or by that of a
-// Watch on the same Backend (see watch.Directory.ReadData). Only the announcer's goroutine uses it.
+// A policyReader is what the announcer knows of the policy. It is read before the first node is
+// created on each Conn, and when it has changed: by a watch on the directory's data alone, or by that
+// of a Watch on the same Backend (see watch.Directory.ReadData). Only the announcer's goroutine uses
+// it.
 type policyReader struct {
 	watch.PolicySchedule
 	gate   sd.Gate       // of the last policy that was readable
@@ -23,8 +24,10 @@ type policyReader struct {
 	auditAt time.Time // when to look at the directory again; zero: at once
 }
 
-// readPolicy has the policy known on c, as far as it can be. It reports whether a node may be created by
-// what is known, and when to be called again, if nothing happens before; the zero time is never.
+// readPolicy has the policy known on c, as far as it can be. It reports whether a node may be created
+// by what is known, and when to be called again, if nothing happens before; the zero time is never.
+// What changed while there was nothing to register is read before there is: a node that is withdrawn
+// does not appear at all.
 //
 // A directory that is missing has no policy, and no watch that tells of one. So it is made first,
 // if there is to be a node in it.
@@ -53,7 +56,7 @@ func (a *announcer) readPolicy(c *session.Conn) (ready bool, again time.Time) {
 	case errors.Is(err, gozk.ErrNoNode):
 		p.PolicySchedule, p.readOn = watch.PolicySchedule{}, nil
 		_ = p.gate.Read("")
-	case errors.Is(err, gozk.ErrNoAuth): // not for this registrar to follow, as long as the ACL says so
+	case errors.Is(err, gozk.ErrNoAuth): // not for this registrar to follow, as the ACL is
 		p.Denied()
 		p.readOn = c
 		return true, p.Due()
@@ -121,8 +124,8 @@ func (a *announcer) withheld(e *entry) (why error) {
 	return why
 }
 
-// withhold sees to it that there is no node of ours, and none that a predecessor left, and tells why.
-// A node that is another's is left alone.
+// withhold sees to it that there is no node of ours, and none of a predecessor's, and tells why. A
+// node that is another's is left alone.
 func (a *announcer) withhold(c *session.Conn, e *entry, d desired, why error) {
 	err := a.erase(c, e, d)
 	switch {
