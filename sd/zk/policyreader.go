@@ -13,9 +13,9 @@ import (
 )
 
 // A policyReader is what the announcer knows of the policy. It is read before the first node is
-// created on each Conn, and when it has changed: by a watch on the directory's data alone, or by that
-// of a Watch on the same Backend (see watch.Directory.ReadData). Only the announcer's goroutine uses
-// it.
+// created on each Conn, and when it has changed: by a watch on the directory's data alone, or by
+// that of a Watch on the same Backend (see watch.Directory.ReadData). Only the announcer's
+// goroutine uses it.
 type policyReader struct {
 	watch.PolicySchedule
 	gate   sd.Gate       // of the last policy that was readable
@@ -24,10 +24,10 @@ type policyReader struct {
 	auditAt time.Time // when to look at the directory again; zero: at once
 }
 
-// readPolicy has the policy known on c, as far as it can be. It reports whether a node may be created
-// by what is known, and when to be called again, if nothing happens before; the zero time is never.
-// What changed while there was nothing to register is read before there is: a node that is withdrawn
-// does not appear at all.
+// readPolicy has the policy known on c, as far as it can be. It reports whether a node may be
+// created by what is known, and when to be called again, if nothing happens before; the zero time
+// is never. What changed while there was nothing to register is read before there is: a node that
+// is withdrawn does not appear at all.
 //
 // A directory that is missing has no policy, and no watch that tells of one. So it is made first,
 // if there is to be a node in it.

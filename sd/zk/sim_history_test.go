@@ -14,8 +14,8 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// A history is what the clients of one directory called, and what they were told, as operations that
-// overlap. Each is an effect that came about between a call and a return.
+// A history is what the clients of one directory called, and what they were told, as operations
+// that overlap. Each is an effect that came about between a call and a return.
 type history struct {
 	sim   *simulation
 	clock atomic.Int64 // counts calls and returns

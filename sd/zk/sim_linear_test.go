@@ -14,13 +14,13 @@ import (
 const (
 	// historySlow is how slow links are each way while a history is recorded.
 	historySlow = 200 * time.Millisecond
-	// policyDelay is how long a registrar may not have heard of a policy that was written: an event, a
-	// read, and the time over which reads are spread.
+	// policyDelay is how long a registrar may not have heard of a policy that was written: an
+	// event, a read, and the time over which reads are spread.
 	policyDelay = time.Second
 )
 
-// recorded are the kinds of steps of which a history is recorded: nothing that loses an event, has a
-// server lag, or keeps a process away for as long as its session lasts.
+// recorded are the kinds of steps of which a history is recorded: nothing that loses an event, has
+// a server lag, or keeps a process away for as long as its session lasts.
 func recorded() []kind {
 	return []kind{
 		ofServer(10, "register", func(h *history, s *slot, name string) effect[tenancy] {

@@ -2,9 +2,9 @@ package zk_test
 
 import "github.com/anishathalye/porcupine"
 
-// The model of a directory: for each name, and for the policy, a state, and effects on it. An effect
-// is all that one operation does, at one moment between its call and its return: the states that may
-// follow, or none if what was told cannot have been so.
+// The model of a directory: for each name, and for the policy, a state, and effects on it. An
+// effect is all that one operation does, at one moment between its call and its return: the states
+// that may follow, or none if what was told cannot have been so.
 type effect[S comparable] func(S) []S
 
 // A tenancy is the state of one name.

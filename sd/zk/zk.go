@@ -116,8 +116,8 @@ func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change))
 
 // Announce implements sd.Backend. The node is ephemeral, and owned by the session of b. A node that
 // a predecessor left behind, a process on this host with the same address or an earlier session of
-// this one, is taken over in one step, or removed if the policy withholds the instance; any other is a
-// conflict. Attributes that change replace the node in one step as well. A registrar that may
+// this one, is taken over in one step, or removed if the policy withholds the instance; any other
+// is a conflict. Attributes that change replace the node in one step as well. A registrar that may
 // not read the directory follows no policy, and asks again every half a minute.
 func (b *Backend) Announce(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
 	return translate(b.announcer.announce(ctx, entry, told))
@@ -134,9 +134,9 @@ func (b *Backend) Close() error {
 }
 
 // Err says why there is nothing to read, as far as is known by now: an error that matches
-// [session.ErrNoSession] while there is no session, and [sd.ErrDenied] if that is the cause; one that
-// matches [sd.ErrNoDirectory] if a Watch has found no directory; otherwise nil. Watch and Announce
-// take a second before they say that there is no session. It is sd.Diagnoser's.
+// [session.ErrNoSession] while there is no session, and [sd.ErrDenied] if that is the cause; one
+// that matches [sd.ErrNoDirectory] if a Watch has found no directory; otherwise nil. Watch and
+// Announce take a second before they say that there is no session. It is sd.Diagnoser's.
 func (b *Backend) Err() error {
 	if err := b.session.Err(); err != nil {
 		return translate(err)
@@ -144,7 +144,8 @@ func (b *Backend) Err() error {
 	return translate(b.directory.Missing())
 }
 
-// Ready implements sd.Waker: what failed for want of a session is worth repeating once there is one.
+// Ready implements sd.Waker: what failed for want of a session is worth repeating once there is
+// one.
 func (b *Backend) Ready(err error) <-chan struct{} {
 	if !errors.Is(err, session.ErrNoSession) && !errors.Is(err, session.ErrDisconnected) {
 		return nil

@@ -22,8 +22,8 @@ const (
 	maxPolicyRetry = 2 * time.Second
 )
 
-// A PolicySchedule is what a reader knows of the policy, which is the data of the directory. It reads
-// when the list's Stat, an event or an audit says that there is another version:
+// A PolicySchedule is what a reader knows of the policy, which is the data of the directory. It
+// reads when the list's Stat, an event or an audit says that there is another version:
 //
 //	event                          idle             due              failing
 //	NodeDataChanged                due in 0-100 ms  -                due in 0-100 ms
@@ -75,8 +75,8 @@ func (p *PolicySchedule) Read(stat *gozk.Stat, events int64) {
 	*p = PolicySchedule{known: true, told: editionOf(stat), events: events}
 }
 
-// Denied notes that the policy may not be read. When an ACL changes no event tells of that, so it is
-// due again with the next audit.
+// Denied notes that the policy may not be read. When an ACL changes no event tells of that, so it
+// is due again with the next audit.
 func (p *PolicySchedule) Denied() {
 	now := time.Now()
 	*p = PolicySchedule{failing: now, due: now.Add(UntilAudit())}
