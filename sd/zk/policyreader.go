@@ -25,7 +25,8 @@ type policyReader struct {
 
 // readPolicy has the policy known on c, as far as it can be. It reports whether a node may be
 // created by what is known, and when to be called again, if nothing happens before; the zero time
-// is never.
+// is never. What changed while there was nothing to register is read before there is: a node that
+// is withdrawn does not appear at all.
 //
 // A directory that is missing has no policy, and no watch that tells of one. So it is made first,
 // if there is to be a node in it.
@@ -62,7 +63,7 @@ func (a *announcer) learnPolicy(
 	case errors.Is(err, gozk.ErrNoNode):
 		p.PolicySchedule, p.readOn = watch.PolicySchedule{}, nil
 		_ = p.gate.Read("")
-	case errors.Is(err, gozk.ErrNoAuth): // not for this registrar to follow, as long as the ACL says so
+	case errors.Is(err, gozk.ErrNoAuth): // not for this registrar to follow, as the ACL is
 		p.Denied()
 		p.readOn = c
 		return true, p.Due()
@@ -130,8 +131,8 @@ func (a *announcer) withheld(e *entry) (why error) {
 	return why
 }
 
-// withhold sees to it that there is no node of ours, and none that a predecessor left, and tells why.
-// A node that is another's is left alone.
+// withhold sees to it that there is no node of ours, and none of a predecessor's, and tells why. A
+// node that is another's is left alone.
 func (a *announcer) withhold(c *session.Conn, e *entry, d desired, why error) {
 	err := a.erase(c, e, d)
 	switch {

@@ -164,8 +164,8 @@ func (a *announcer) remove(c *session.Conn, e *entry) {
 	}
 }
 
-// erase removes the node if it is ours, as long as d is the desired state. One that is withheld takes
-// a predecessor's node away as well, which would be called until its session has ended.
+// erase removes the node if it is ours, as long as d is the desired state. To withhold an instance
+// is to remove a predecessor's node as well, which would be called until its session has ended.
 func (a *announcer) erase(c *session.Conn, e *entry, d desired) error {
 	if e.inDoubt { // this server may not have heard yet of what another one was asked for
 		if _, err := c.Sync(e.path); err != nil {

@@ -56,8 +56,12 @@ func (sim *simulation) writePolicy(text string) {
 // withheld reports whether the policy, as it is in the directory, withholds name.
 func (sim *simulation) withheld(name string) bool {
 	data, _, _ := sim.server.Get("/go_servers")
+	return policyWithholds(string(data), name)
+}
+
+func policyWithholds(document, name string) bool {
 	var g sd.Gate
-	if err := g.Read(string(data)); err != nil {
+	if err := g.Read(document); err != nil {
 		return false
 	}
 	_, why := g.Withheld(policy.Entry{Instance: name}, time.Now())

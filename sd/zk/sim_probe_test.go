@@ -115,8 +115,8 @@ func (sim *simulation) probeWithheld(s *slot) {
 	}
 }
 
-// hasNoNode returns an error unless the server in s is withheld, and each of its nodes has taken one
-// turn since it had taken so many.
+// hasNoNode returns an error unless the server in s is withheld, and each of its nodes has taken
+// one turn since it had taken so many.
 func (sim *simulation) hasNoNode(s *slot, turns map[string]int) error {
 	names, err := sim.server.Children("/go_servers")
 	if err != nil {

@@ -140,7 +140,11 @@ func (sim *simulation) start(s *slot) {
 	if sim.bug != nil {
 		backend = sim.bug(sim, p, backend)
 	}
-	backend = sim.overhear(p, backend)
+	if sim.history != nil {
+		backend = sim.history.record(p, backend)
+	} else {
+		backend = sim.overhear(p, backend)
+	}
 	for _, instance := range s.instances {
 		r, err := sd.NewRegistrar(backend, instance, log.With(sim.logger, "process", s.name))
 		if err != nil {

@@ -48,6 +48,9 @@ func (sim *simulation) deregister(p *program, name string) {
 	}
 	allowed := sim.allowed[name]
 	sim.mu.Unlock()
+	if sim.history != nil {
+		sim.history.leaves(p, name)
+	}
 	r := p.registrars[name]
 	r.Deregister()
 	s := r.State()

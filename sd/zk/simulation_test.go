@@ -18,10 +18,11 @@ import (
 )
 
 var (
-	simSeeds = flag.Int("sim.seeds", 200, "how many seeds TestSimulation runs")
-	simFrom  = flag.Uint64("sim.from", 1, "the first of them")
-	simSeed  = flag.Uint64("sim.seed", 0, "run this seed alone, -sim.runs times")
-	simRuns  = flag.Int("sim.runs", 50, "how often -sim.seed is run: it fixes the schedule, not the interleaving")
+	simSeeds     = flag.Int("sim.seeds", 200, "how many seeds TestSimulation runs")
+	simFrom      = flag.Uint64("sim.from", 1, "the first of them")
+	simHistories = flag.Int("sim.histories", 40, "how many seeds TestHistoriesAreLinearizable records")
+	simSeed      = flag.Uint64("sim.seed", 0, "run this seed alone, -sim.runs times")
+	simRuns      = flag.Int("sim.runs", 50, "how often -sim.seed is run: it fixes the schedule, not the interleaving")
 )
 
 // TestSimulation puts servers and clients through random schedules of faults and changes, and
@@ -54,6 +55,9 @@ type setting struct {
 	kinds []kind // of steps
 	bug   bug    // nil: none
 	calm  bool   // no probes but to wait
+
+	recorded bool // a history is
+	blind    bool // operators write a policy whatever its version is: another bug
 }
 
 // A simulation is one directory, the processes around it, and what ought to be true of them. Its
@@ -65,6 +69,7 @@ type simulation struct {
 	seed     uint64
 	server   *zkdev.Server
 	observer *observer
+	history  *history // nil: none is recorded
 	logger   log.Logger
 	began    time.Time
 	timeout  time.Duration // of sessions
@@ -132,6 +137,9 @@ func newSimulation(t *testing.T, seed uint64, where setting) *simulation {
 	sim.timeout = time.Duration(4+2*sim.random.IntN(2)) * time.Second
 	sim.observer = &observer{server: sim.server, history: map[string][]turn{}, writes: map[string][]time.Time{}}
 	sim.slots = sim.layout()
+	if where.recorded {
+		sim.history = newHistory(sim)
+	}
 	return sim
 }
 

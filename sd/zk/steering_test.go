@@ -16,8 +16,8 @@ import (
 
 const audited = 37 * time.Second // auditInterval, a fifth, and a little
 
-// remake deletes the directory with all that is in it, and makes another, whose policy has a version
-// of 1 if there is one: the version that the first policy of the old directory had.
+// remake deletes the directory with all that is in it, and makes another, whose policy has a
+// version of 1 if there is one: the version that the first policy of the old directory had.
 func (w *world) remake(document string) {
 	names, _ := w.Children("/go_servers")
 	for _, name := range names {
@@ -61,8 +61,9 @@ func TestPolicyEndsWithItsDirectory(t *testing.T) {
 	}
 }
 
-// Of a directory that is made again between a change of its children and the list for that, no event
-// tells where lists are all that does: the policy that comes with the list is that of the new one.
+// Of a directory that is made again between a change of its children and the list for that, no
+// event tells where lists are all that does: the policy that comes with the list is that of the new
+// one.
 func TestListOfAnotherDirectoryHasItsPolicy(t *testing.T) {
 	inWorld(t, "zk://zookeeper.example.com?watch=children", func(w *world) {
 		s := newShared(w.t, w.memory)
@@ -95,8 +96,8 @@ func TestDeniedPolicyIsReadAgain(t *testing.T) {
 	})
 }
 
-// A registrar that has nothing to register does not read what is written meanwhile. It does before it
-// registers again, however soon that is.
+// A registrar that has nothing to register does not read what is written meanwhile. It does before
+// it registers again, however soon that is.
 func TestPolicyOfMeanwhileIsRead(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
 		r := w.register(w.open(), alice)
@@ -143,8 +144,8 @@ func TestFailedRepairsDoNotCount(t *testing.T) {
 	})
 }
 
-// A server that is killed, and started again while a line withdraws it, takes its predecessor's node
-// away, and to watchers that is a withdrawal. A stranger's it leaves alone.
+// A server that is killed, and started again while a line withdraws it, takes its predecessor's
+// node away, and to watchers that is a withdrawal. A stranger's it leaves alone.
 func TestWithheldTakesItsStaleNodeAway(t *testing.T) {
 	for name, c := range map[string]struct {
 		stale, gone bool

@@ -25,7 +25,8 @@ func (n *node) eraseStale(c *session.Conn, stat *gozk.Stat, wanted func() bool) 
 	return n.displace(c, stat, func(data []byte) error { return n.remove(c, stat, data, wanted) })
 }
 
-// displace calls do, which removes or replaces the node, with its data if that is another process's.
+// displace calls do, which removes or replaces the node, with the data that another process left in
+// it or with none.
 func (n *node) displace(c *session.Conn, stat *gozk.Stat, do func(data []byte) error) error {
 	ours := n.owned(stat.EphemeralOwner)
 	err := n.ifAllowed(c, stat, func() error {

@@ -138,7 +138,7 @@ func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change))
 
 // Announce implements sd.Backend. The node is ephemeral, and owned by the session of b. A node that
 // a predecessor left behind, a process on this host with the same address or an earlier session of
-// this one, is taken over in one step, or removed while the policy withholds the instance; any other
+// this one, is taken over in one step, or removed if the policy withholds the instance; any other
 // is a conflict. Attributes that change replace the node in one step as well. A registrar that may
 // not read the directory follows no policy, and asks again every half a minute.
 func (b *Backend) Announce(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {

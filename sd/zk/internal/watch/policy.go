@@ -54,8 +54,8 @@ func (p *PolicySchedule) Due() time.Time { return p.due }
 // Lacking reports whether a policy that cannot be read was told of.
 func (p *PolicySchedule) Lacking() bool { return p.lacking }
 
-// Differs reports whether the policy of stat, nil if the directory is gone, is another one than that
-// which is known.
+// Differs reports whether the policy of stat, nil if the directory is gone, is another one than is
+// known.
 func (p *PolicySchedule) Differs(stat *gozk.Stat) bool {
 	return p.known && (stat == nil || p.told != editionOf(stat))
 }
@@ -75,8 +75,8 @@ func (p *PolicySchedule) Read(stat *gozk.Stat, events int64) {
 	*p = PolicySchedule{known: true, told: editionOf(stat), events: events}
 }
 
-// Denied notes that the policy may not be read. An ACL changes, and no event tells of that: so it is
-// due with the next audit.
+// Denied notes that the policy may not be read. When an ACL changes no event tells of that, so it
+// is due again with the next audit.
 func (p *PolicySchedule) Denied() {
 	now := time.Now()
 	*p = PolicySchedule{failing: now, due: now.Add(UntilAudit())}

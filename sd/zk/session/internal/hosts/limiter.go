@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	// dialInterval is the time between two dials in the long run, and a jitter of up to 8 % later: a
-	// server that is back is found within 0.54 s.
+	// dialInterval is the time between two dials in the long run, and a jitter of up to 8 % later:
+	// a server that is back is found within 0.54 s.
 	dialInterval = 500 * time.Millisecond
 	// deniedPause is the time between two dials while only a person can mend the reason.
 	deniedPause = 10 * time.Second
-	// maxBorrowed is how many dials may be ahead of their time: the one that a probe's session calls
-	// for, and the one after the answer to it, that the old session has expired.
+	// maxBorrowed is how many dials may be ahead of their time: the one that a probe's session
+	// calls for, and the one after the answer to it, that the old session has expired.
 	maxBorrowed = 2
 )
 
