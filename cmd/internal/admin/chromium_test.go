@@ -264,20 +264,21 @@ func (p *tab) eventually(expression string) {
 	p.t.Errorf("want %s before long", expression)
 }
 
-// wantTables wants a screen reader to be told of tables, whatever the style makes of them.
+// wantTables wants a screen reader to be told of every cell of every table, whatever the style makes
+// of them.
 func (p *tab) wantTables() {
 	p.t.Helper()
-	var tree struct {
-		Nodes []struct{ Role struct{ Value string } }
-	}
+	var tree struct{ Nodes []struct{ Role struct{ Value string } } }
 	p.must(p.call(p.session, "Accessibility.getFullAXTree", nil, &tree))
 	roles := map[string]int{}
 	for _, n := range tree.Nodes {
 		roles[n.Role.Value]++
 	}
-	for _, role := range []string{"table", "caption", "row", "columnheader", "rowheader", "cell"} {
-		if roles[role] == 0 && roles[strings.ToUpper(role[:1])+role[1:]] == 0 {
-			p.t.Errorf("want a %s, have %v", role, roles)
+	for role, selector := range map[string]string{"table": "table", "caption": "caption", "row": "tr",
+		"columnheader": "thead th", "rowheader": "tbody th"} {
+		want := p.eval("document.querySelectorAll('" + selector + "').length")
+		if have := float64(roles[role]); want != have {
+			p.t.Errorf("want %v of %s, have %v", want, role, have)
 		}
 	}
 }

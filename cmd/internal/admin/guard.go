@@ -99,7 +99,7 @@ func local(next http.Handler) http.Handler {
 		case err != nil || !peer.Addr().Unmap().IsLoopback():
 			http.Error(w, "profiles are for peers on loopback", http.StatusForbidden)
 		case site == "cross-site" || site == "same-site":
-			http.Error(w, "profiles are not for other sites", http.StatusForbidden)
+			http.Error(w, "profiles are not for other sites: enter the address by hand", http.StatusForbidden)
 		default:
 			w.Header().Set("Content-Security-Policy", ownPolicy+"; style-src 'unsafe-inline'")
 			next.ServeHTTP(w, r)

@@ -40,6 +40,10 @@ type Directory struct {
 	Follow func() (_ *sd.Instancer, stop func())
 }
 
+// serves reports whether v is of a process that serves, as one is that has not said so yet. A client
+// serves nobody, and is never ready for that.
+func (v View) serves() bool { return v.Listeners != nil || v.Members == nil }
+
 func (v View) listeners() []Listener {
 	if v.Listeners == nil {
 		return nil
