@@ -268,7 +268,9 @@ func (p *tab) eventually(expression string) {
 // of them.
 func (p *tab) wantTables() {
 	p.t.Helper()
-	var tree struct{ Nodes []struct{ Role struct{ Value string } } }
+	var tree struct {
+		Nodes []struct{ Role struct{ Value string } }
+	}
 	p.must(p.call(p.session, "Accessibility.getFullAXTree", nil, &tree))
 	roles := map[string]int{}
 	for _, n := range tree.Nodes {
