@@ -46,6 +46,6 @@
 //
 // admin.go is the server and its life; guard.go decides who is answered; health.go has /livez and
 // /readyz; view.go is what a program has shown, and follow.go follows its directories; page.go
-// answers with sections, which are made in status.go, fleet.go and pool.go, in the words of words.go,
-// and rendered by page.html, page.css and page.js.
+// answers with sections, which are made in status.go, fleet.go and pool.go, in the words of
+// words.go, and rendered by page.html, page.css and page.js.
 package admin
