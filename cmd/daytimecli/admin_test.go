@@ -12,14 +12,16 @@ import (
 	"example.com/daytime/transport/transporttest"
 )
 
-// The pool of a client as it sees its members: one answers, and nobody is at the address of another.
+// The pool of a client as it sees its members: one answers, and nobody is at the address of
+// another.
 func TestAdmin(t *testing.T) {
 	registry, url := shelltest.StartRegistry(t, true)
 	live, dead := shelltest.Serve(t), transporttest.FreeAddress(t)
 	shelltest.Enter(t, registry, live, dead)
 	addr := transporttest.FreeAddress(t)
 	p := start(t, "get", "--admin", addr, "--sd", url, "-n", "0", "-i", "5ms", "-o", "none")
-	client := &http.Client{Timeout: shelltest.Bound, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: shelltest.Bound,
+		Transport: &http.Transport{DisableKeepAlives: true}}
 	want := func(path string, code int, texts ...string) {
 		t.Helper()
 		shelltest.Eventually(t, func() error {
@@ -40,11 +42,13 @@ func TestAdmin(t *testing.T) {
 			return nil
 		})
 	}
-	want("/", 200, "<title>ready · daytimecli on ", `id="pool-`+live+`"`, `id="pool-`+dead+`"`, ">ejected<",
+	want("/", 200, "<title>ready · daytimecli on ", `id="pool-`+live+`"`, `id="pool-`+dead+`"`,
+		">ejected<",
 		"refused: ", ">1 of 2 ready<", `id="fleet0-`+live+`"`, ">2 servers<", ">live<")
 	want("/livez", 200, "alive\n")
 	want("/readyz", 404)
-	want("/metrics", 200, `lb_members{state="ejected"} 1`, `sd_state{phase="live",registry=""} 1`, "sd_set_hash{")
+	want("/metrics", 200, `lb_members{state="ejected"} 1`, `sd_state{phase="live",registry=""} 1`,
+		"sd_set_hash{")
 	want("/debug/pprof/", 200, "goroutine")
 	p.Interrupt(nil)
 	p.Finish(t, shell.ExitOK)
@@ -53,8 +57,10 @@ func TestAdmin(t *testing.T) {
 func TestWrongAdmin(t *testing.T) {
 	taken := shelltest.Listen(t)
 	defer taken.Close()
-	_, stderr := try(t, shell.ExitFailure, "--admin", taken.Addr().String(), "--sd", "fixed://127.0.0.1:1", "-n", "1")
-	shelltest.WantText(t, stderr, "--admin "+taken.Addr().String()+": listen tcp ", "address already in use")
+	_, stderr := try(t, shell.ExitFailure, "--admin", taken.Addr().String(), "--sd",
+		"fixed://127.0.0.1:1", "-n", "1")
+	shelltest.WantText(t, stderr, "--admin "+taken.Addr().String()+": listen tcp ",
+		"address already in use")
 	_, stderr = try(t, shell.ExitUsage, "--admin", "9867", "-n", "1")
 	shelltest.WantText(t, stderr, `--admin "9867": address "9867": want host:port`)
 }

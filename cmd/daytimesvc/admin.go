@@ -11,8 +11,8 @@ import (
 	"example.com/daytime/sd"
 )
 
-// startAdmin answers an operator at --admin, if that is given. It is the first to begin and the last
-// to end, so that somebody who asks is always told where the program stands.
+// startAdmin answers an operator at --admin, if that is given. It is the first to begin and the
+// last to end, so that somebody who asks is always told where the program stands.
 func (c *config) startAdmin(
 	ctx context.Context, metrics http.Handler, logger kitlog.Logger,
 ) (*admin.Server, error) {
@@ -45,8 +45,8 @@ func (c *config) view(servers []*server) admin.View {
 	return v
 }
 
-// follow follows a registry over a session of its own, with which all that is watched ends. The page
-// says what the log and the metrics of a client would.
+// follow follows a registry over a session of its own, with which all that is watched ends. The
+// page says what the log and the metrics of a client would.
 func follow(target string) (_ *sd.Instancer, stop func()) {
 	backend, err := schemes(nil)("").Open(target)
 	if err != nil { // a file that it names has gone since the start

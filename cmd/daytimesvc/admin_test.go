@@ -20,7 +20,8 @@ import (
 
 // operatorOf returns what asks the operator's listener at addr: the code and the text at a path.
 func operatorOf(t *testing.T, addr string) func(path string) (int, string) {
-	client := &http.Client{Timeout: shelltest.Bound, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: shelltest.Bound,
+		Transport: &http.Transport{DisableKeepAlives: true}}
 	return func(path string) (int, string) {
 		t.Helper()
 		r, err := client.Get("http://" + addr + path)
@@ -56,7 +57,8 @@ func wantAt(t *testing.T, ask func(string) (int, string), path string, code int,
 func TestAdmin(t *testing.T) {
 	_, url := shelltest.StartRegistry(t, true)
 	addr := transporttest.FreeAddress(t)
-	p := start(t, "--admin", addr, "--sd", url, "--listen", "127.0.0.1:0,127.0.0.1:0", "--zone", "eu-1a",
+	p := start(t, "--admin", addr, "--sd", url, "--listen", "127.0.0.1:0,127.0.0.1:0", "--zone",
+		"eu-1a",
 		"--tag", "version=2.1", "--drain", "1s")
 	addrs := addresses(t, p, 2)
 	p.Stderr.Await(t, "msg=registered", 2)
@@ -65,11 +67,14 @@ func TestAdmin(t *testing.T) {
 		t.Error(err)
 	}
 	wantAt(t, ask, "/livez", 200, "alive\n")
-	wantAt(t, ask, "/readyz", 200, "ready\n", addrs[0]+" registered since ", addrs[1]+" registered since ", " in "+url)
-	wantAt(t, ask, "/metrics", 200, `sd_registration_state{phase="registered"} 2`, "rpc_server_call_duration_seconds_count 1")
+	wantAt(t, ask, "/readyz", 200, "ready\n", addrs[0]+" registered since ",
+		addrs[1]+" registered since ", " in "+url)
+	wantAt(t, ask, "/metrics", 200, `sd_registration_state{phase="registered"} 2`,
+		"rpc_server_call_duration_seconds_count 1")
 	wantAt(t, ask, "/debug/pprof/goroutine?debug=1", 200, "goroutine profile: ")
 	wantAt(t, ask, "/nothing", 404, "404 page not found")
-	wantAt(t, ask, "/", 200, "<title>ready · daytimesvc on ", "Servers of this process", addrs[0], addrs[1],
+	wantAt(t, ask, "/", 200, "<title>ready · daytimesvc on ", "Servers of this process", addrs[0],
+		addrs[1],
 		">eu-1a<", "version=2.1", ">2 of 2<", ">2 servers")
 
 	p.Interrupt(errors.New("asked to"))
@@ -98,7 +103,8 @@ func TestNoAdmin(t *testing.T) {
 // A server that registers nowhere is ready as well, and shows no fleet.
 func TestAdminOfAFixedList(t *testing.T) {
 	addr := transporttest.FreeAddress(t)
-	p := start(t, "--admin", addr, "--sd", "fixed://127.0.0.1:1", "--listen", "127.0.0.1:0", "--drain", "0s")
+	p := start(t, "--admin", addr, "--sd", "fixed://127.0.0.1:1", "--listen", "127.0.0.1:0",
+		"--drain", "0s")
 	ask := operatorOf(t, addr)
 	wantAt(t, ask, "/readyz", 200, "ready\n")
 	wantAt(t, ask, "/", 200, addresses(t, p, 1)[0], ">nowhere<")
@@ -127,7 +133,8 @@ func TestWrongAdmin(t *testing.T) {
 		{"", shell.ExitUsage, `--admin "": address "": want host:port`},
 		{"http://127.0.0.1:9867", shell.ExitUsage, `want host:port`},
 		{"127.0.0.1:http", shell.ExitUsage, `want host:port`},
-		{taken.Addr().String(), shell.ExitFailure, "--admin " + taken.Addr().String() + ": listen tcp " +
+		{taken.Addr().String(), shell.ExitFailure, "--admin " + taken.Addr().String() +
+			": listen tcp " +
 			taken.Addr().String() + ": bind: address already in use"},
 		{free, shell.ExitFailure, "address already in use"}, // by --listen
 	} {
@@ -163,7 +170,8 @@ func sinceLost(t *testing.T, ask func(string) (int, string)) (time.Time, string)
 // when, as /metrics does.
 func testRegistryDown(t *testing.T, url string, stop, restart func()) {
 	addr := transporttest.FreeAddress(t)
-	p := start(t, "--admin", addr, "--sd", url+"?session-timeout=2s", "--listen", "127.0.0.1:0", "--drain", "0s")
+	p := start(t, "--admin", addr, "--sd", url+"?session-timeout=2s", "--listen", "127.0.0.1:0",
+		"--drain", "0s")
 	instance := addresses(t, p, 1)[0]
 	p.Stderr.Await(t, "msg=registered", 1)
 	ask := operatorOf(t, addr)

@@ -20,7 +20,7 @@ const (
 	maxHeaderBytes = 16 << 10
 	maxConns       = 128 // open at a time; more wait in the kernel's queue
 	readTimeout    = 5 * time.Second
-	writeTimeout   = 30 * time.Second // of a page for a slow phone; profiles get their own time in addition
+	writeTimeout   = 30 * time.Second // a page for a slow phone; profiles have more
 	idleTimeout    = 20 * time.Second
 	closeTimeout   = 500 * time.Millisecond
 )
@@ -50,9 +50,9 @@ type Server struct {
 	closeOnce sync.Once
 }
 
-// Start listens on addr, a host:port, and answers from then on, until Close. With an error, which is
-// net's and names the address, nothing was begun. The end of ctx is the withdrawal of the process,
-// which /readyz tells, and ends nothing here.
+// Start listens on addr, a host:port, and answers from then on, until Close. With an error, which
+// is net's and names the address, nothing was begun. The end of ctx is the withdrawal of the
+// process, which /readyz tells, and ends nothing here.
 func Start(ctx context.Context, addr string, c Config) (*Server, error) {
 	s := newServer(ctx, addr, c)
 	if err := s.listen(ctx, addr); err != nil {
@@ -143,8 +143,8 @@ func (s *Server) SetServing() {
 	}
 }
 
-// SetWithdrawing has /readyz say 503 from now on, as the end of the context that Start was given does,
-// and begins to end what follows directories, which takes its time where a registry is down.
+// SetWithdrawing has /readyz say 503 from now on, as the end of the context that Start was given
+// does, and begins to end what follows directories, which takes its time where a registry is down.
 func (s *Server) SetWithdrawing() {
 	if s != nil {
 		s.stage.Store(withdrawing)

@@ -4,7 +4,9 @@
 //	server, err := admin.Start(ctx, "127.0.0.1:9867", admin.Config{Program: "daytimesvc"})
 //	defer server.Close()          // last of all
 //	defer server.Show(view)()     // once there is a registry, and until it is closed
-//	server.SetServing()           // ctx's end is the withdrawal
+//	server.SetServing()
+//	…
+//	server.SetWithdrawing()       // as the end of ctx does
 //
 // # Paths
 //
@@ -28,8 +30,9 @@
 // shown as escapes.
 //
 // A directory is followed from the first view until a minute after the last one, by one Instancer
-// for all viewers: ten thousand servers are not ten thousand more watchers. The first view waits 1 s
-// at most for the registry's first answer.
+// for all viewers: ten thousand servers are not ten thousand more watchers. That Instancer has a
+// Backend of its own, because a watch ends no earlier than its session. The first view waits 1 s at
+// most for the registry's first answer.
 //
 // # Whom it answers
 //
@@ -43,6 +46,6 @@
 //
 // admin.go is the server and its life; guard.go decides who is answered; health.go has /livez and
 // /readyz; view.go is what a program has shown, and follow.go follows its directories; page.go
-// answers with sections, which are made in status.go, fleet.go and pool.go, in the words of words.go,
-// and rendered by page.html, page.css and page.js.
+// answers with sections, which are made in status.go, fleet.go and pool.go, in the words of
+// words.go, and rendered by page.html, page.css and page.js.
 package admin

@@ -76,7 +76,9 @@ func newFleetPart(l look, mine map[string]bool, now time.Time) *fleetPart {
 	}
 	compiled := steering.Document.Compile(now)
 	zones := map[string]bool{}
-	slices.SortFunc(entries, func(a, b policy.Entry) int { return compareInstances(a.Instance, b.Instance) })
+	slices.SortFunc(entries, func(a, b policy.Entry) int {
+		return compareInstances(a.Instance, b.Instance)
+	})
 	for _, e := range entries {
 		row := newFleetRow(e, compiled)
 		row.Mine = mine[e.Instance]
@@ -151,7 +153,9 @@ func deciding(compiled *policy.Policy, e policy.Entry, verb policy.Verb) *drain 
 
 // notices are sentences about what is wrong with a directory.
 func notices(i *sd.Instancer, tally policy.Tally, steering sd.PolicyState) (notices []string) {
-	note := func(format string, args ...any) { notices = append(notices, fmt.Sprintf(format, args...)) }
+	note := func(format string, args ...any) {
+		notices = append(notices, fmt.Sprintf(format, args...))
+	}
 	if steering.Err != nil {
 		note("The policy is not followed, and the one before it is: %s", clipError(steering.Err))
 	}
@@ -190,7 +194,8 @@ func (p *fleetPart) check(d policy.Document, fleet []policy.Entry, now time.Time
 		}
 		line := problem{State: problemMark(x.Kind), Line: x.Line, Cause: clip(x.Cause)}
 		if x.Kind == policy.Unmatched && withdraws[x.Line] {
-			line.State, line.Cause = idle("nobody there"), "the servers that match it have withdrawn, or are gone"
+			line.State = idle("nobody there")
+			line.Cause = "the servers that match it have withdrawn, or are gone"
 		}
 		if x.Line > 0 && x.Line <= len(lines) {
 			line.Text = clip(lines[x.Line-1])

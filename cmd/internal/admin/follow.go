@@ -83,8 +83,8 @@ func (f *follower) release() (stop func()) {
 	return stop
 }
 
-// close ends the following for good, and waits for it. Later looks see what was there last. It may be
-// called again, also beside itself.
+// close ends the following for good, and waits for it. Later looks see what was there last. It may
+// be called again, also beside itself.
 func (f *follower) close() {
 	f.mu.Lock()
 	f.closed = true

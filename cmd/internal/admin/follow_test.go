@@ -51,7 +51,8 @@ func TestNobodyWatchesWhoIsNotLookedAt(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Hour)
-		for _, path := range []string{"/livez", "/readyz", "/metrics", "/debug/pprof/", "/favicon.ico", "/x"} {
+		for _, path := range []string{"/livez", "/readyz", "/metrics", "/debug/pprof/",
+			"/favicon.ico", "/x"} {
 			ask(s, "GET", path)
 		}
 		want("before", 0, 0)
@@ -98,7 +99,8 @@ func TestTheFirstViewWaits(t *testing.T) {
 			}
 			return text
 		}
-		wantText(t, view(time.Second), "unknown", "The registry cannot be read: ", "no quorum", "!"+address(1))
+		wantText(t, view(time.Second), "unknown", "The registry cannot be read: ", "no quorum",
+			"!"+address(1))
 		wantText(t, view(0), "unknown")
 		registry.Fail(nil)
 		time.Sleep(time.Minute / 2)
@@ -120,12 +122,14 @@ func (silent) Watch(ctx context.Context, _ sd.Want, _ func(sd.Change)) error {
 func TestARegistryThatDoesNotAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer(t.Context(), ":9867", Config{})
-		defer s.Show(View{Directories: []Directory{{Registry: "zk://a", Follow: func() (*sd.Instancer, func()) {
-			i := sd.NewInstancer(silent{}, kitlog.NewNopLogger())
-			return i, i.Stop
-		}}}})()
+		defer s.Show(View{Directories: []Directory{{Registry: "zk://a",
+			Follow: func() (*sd.Instancer, func()) {
+				i := sd.NewInstancer(silent{}, kitlog.NewNopLogger())
+				return i, i.Stop
+			}}}})()
 		begun := time.Now()
-		wantText(t, body(t, ask(s, "GET", "/"), 200), "The registry has not answered yet.", "not known yet")
+		wantText(t, body(t, ask(s, "GET", "/"), 200), "The registry has not answered yet.",
+			"not known yet")
 		if have := time.Since(begun); have != time.Second {
 			t.Errorf("want a wait of 1 s, have %v", have)
 		}

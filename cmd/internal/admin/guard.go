@@ -56,7 +56,8 @@ func (g guard) knows(header string) bool {
 		return true
 	}
 	for _, name := range g.names {
-		if name != "" && (host == name || name == "localhost" && strings.HasSuffix(host, ".localhost")) {
+		if name != "" && (host == name || name == "localhost" && strings.HasSuffix(host,
+			".localhost")) {
 			return true
 		}
 	}
@@ -67,7 +68,8 @@ func (g guard) knows(header string) bool {
 func (g guard) named(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !g.knows(r.Host) {
-			http.Error(w, fmt.Sprintf("host %.100q: want an address, localhost, the name of this host, "+
+			http.Error(w, fmt.Sprintf("host %.100q: want an address, localhost, the name of this "+
+				"host, "+
 				"or the name in --admin", r.Host), http.StatusMisdirectedRequest)
 			return
 		}
@@ -99,7 +101,8 @@ func local(next http.Handler) http.Handler {
 		case err != nil || !peer.Addr().Unmap().IsLoopback():
 			http.Error(w, "profiles are for peers on loopback", http.StatusForbidden)
 		case site == "cross-site" || site == "same-site":
-			http.Error(w, "profiles are not for other sites", http.StatusForbidden)
+			http.Error(w, "profiles are not for other sites: enter the address by hand",
+				http.StatusForbidden)
 		default:
 			w.Header().Set("Content-Security-Policy", ownPolicy+"; style-src 'unsafe-inline'")
 			next.ServeHTTP(w, r)

@@ -32,7 +32,8 @@ func TestProfilesAreForLoopback(t *testing.T) {
 		{"127.0.0.1:4711", "Sec-Fetch-Site", "same-site", 403},
 	} {
 		for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline",
-			"/debug/pprof/symbol", "/debug/pprof/profile?seconds=x", "/debug/pprof/trace?seconds=x"} {
+			"/debug/pprof/symbol", "/debug/pprof/profile?seconds=x",
+			"/debug/pprof/trace?seconds=x"} {
 			if test.code == 200 && path[len(path)-1] == 'x' {
 				continue // which would take its time
 			}
@@ -50,17 +51,21 @@ func TestNames(t *testing.T) {
 	s := newServer(t.Context(), "admin.example.com:9867", Config{})
 	for host, known := range map[string]bool{
 		"127.0.0.1:9867": true, "192.0.2.1": true, "[2001:db8::1]:9867": true, "[::1]": true,
-		"localhost:9867": true, "LOCALHOST": true, "daytime.localhost:1": true, strings.ToUpper(s.host) + ":9867": true,
-		"admin.example.com:9867": true, "admin.example.com.:9867": true, "": true,
-		"evil.example:9867": false, "127.0.0.1.evil.example": false, "localhost.evil.example": false,
-		s.host + ".evil.example": false, "notlocalhost": false, ":9867": false, "[]:1": false, "a b": false,
+		"localhost:9867": true, "LOCALHOST": true, "daytime.localhost:1": true,
+		strings.ToUpper(s.host) + ":9867": true,
+		"admin.example.com:9867":          true, "admin.example.com.:9867": true, "": true,
+		"evil.example:9867": false, "127.0.0.1.evil.example": false,
+		"localhost.evil.example": false,
+		s.host + ".evil.example": false, "notlocalhost": false, ":9867": false, "[]:1": false,
+		"a b": false,
 	} {
 		for path, code := range map[string]int{"/": 421, "/sections": 421, "/debug/pprof/": 421,
 			"/livez": 200, "/readyz": 503} {
 			if known && code == 421 {
 				code = 200
 			}
-			if r := ask(s, "GET", path, func(r *http.Request) { r.Host = host }); r.StatusCode != code {
+			if r := ask(s, "GET", path,
+				func(r *http.Request) { r.Host = host }); r.StatusCode != code {
 				t.Errorf("%q, %s: want %d, have %s", host, path, code, r.Status)
 			}
 		}

@@ -41,8 +41,8 @@ func (s *Server) livez(w http.ResponseWriter, r *http.Request) {
 // readyz says whether the process serves, and reports its registrations, which do not decide it.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	view := s.shown.Load().view
-	if view.Listeners == nil && view.Members != nil {
-		http.NotFound(w, r) // a client serves nobody
+	if !view.serves() {
+		http.NotFound(w, r)
 		return
 	}
 	status, code := s.status(), http.StatusServiceUnavailable

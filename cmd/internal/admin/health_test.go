@@ -52,11 +52,13 @@ func TestReadyzJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(body(t, r, 200)), &have); err != nil {
 		t.Fatal(err)
 	}
-	if have.Status != "ready" || len(have.Registrations) != 3 || have.Registrations[1].Phase != "lost" ||
+	if have.Status != "ready" || len(have.Registrations) != 3 ||
+		have.Registrations[1].Phase != "lost" ||
 		have.Registrations[1].Error == "" || have.Registrations[1].Since == "" {
 		t.Errorf("have %+v", have)
 	}
-	text := body(t, ask(newServer(t.Context(), "", Config{}), "GET", "/readyz", header("Accept", "application/json")), 503)
+	text := body(t, ask(newServer(t.Context(), "", Config{}), "GET", "/readyz", header("Accept",
+		"application/json")), 503)
 	if want := `{"status":"starting","registrations":[]}` + "\n"; text != want {
 		t.Errorf("want %s, have %s", want, text)
 	}
@@ -112,24 +114,32 @@ func TestMethodsAndPaths(t *testing.T) {
 		method, target string
 		code           int
 	}{
-		{"GET", "/livez", 200}, {"HEAD", "/livez", 200}, {"POST", "/livez", 405}, {"PUT", "/readyz", 405},
-		{"DELETE", "/", 405}, {"POST", "/sections", 405}, {"GET", "/metrics", 404}, {"GET", "/livez/", 404},
-		{"GET", "/index.html", 404}, {"GET", "/favicon.ico", 204}, {"GET", "/", 200}, {"HEAD", "/", 200},
-		{"GET", "/sections", 200}, {"GET", "/debug/pprof/", 200}, {"GET", "/debug/pprof/goroutine?debug=1", 200},
-		{"GET", "/debug/pprof/nothing", 404}, {"POST", "/debug/pprof/", 405}, {"POST", "/debug/pprof/symbol", 200},
+		{"GET", "/livez", 200}, {"HEAD", "/livez", 200}, {"POST", "/livez", 405}, {"PUT",
+			"/readyz", 405},
+		{"DELETE", "/", 405}, {"POST", "/sections", 405}, {"GET", "/metrics", 404}, {"GET",
+			"/livez/", 404},
+		{"GET", "/index.html", 404}, {"GET", "/favicon.ico", 204}, {"GET", "/", 200}, {"HEAD",
+			"/", 200},
+		{"GET", "/sections", 200}, {"GET", "/debug/pprof/", 200}, {"GET",
+			"/debug/pprof/goroutine?debug=1", 200},
+		{"GET", "/debug/pprof/nothing", 404}, {"POST", "/debug/pprof/", 405}, {"POST",
+			"/debug/pprof/symbol", 200},
 	} {
 		r := ask(s, test.method, test.target)
 		if r.StatusCode != test.code {
 			t.Errorf("%s %s: want %d, have %s", test.method, test.target, test.code, r.Status)
 		}
-		if kind := r.Header.Get("Content-Type"); test.code >= 400 && kind != "text/plain; charset=utf-8" {
+		if kind := r.Header.Get("Content-Type"); test.code >= 400 &&
+			kind != "text/plain; charset=utf-8" {
 			t.Errorf("%s %s: want plain text, have %q", test.method, test.target, kind)
 		}
-		if r.Header.Get("X-Content-Type-Options") != "nosniff" || r.Header.Get("Referrer-Policy") != "no-referrer" ||
+		if r.Header.Get("X-Content-Type-Options") != "nosniff" ||
+			r.Header.Get("Referrer-Policy") != "no-referrer" ||
 			r.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s %s: have the headers %v", test.method, test.target, r.Header)
 		}
-		wantText(t, r.Header.Get("Content-Security-Policy"), "default-src 'none'", "frame-ancestors 'none'")
+		wantText(t, r.Header.Get("Content-Security-Policy"), "default-src 'none'",
+			"frame-ancestors 'none'")
 	}
 }
 

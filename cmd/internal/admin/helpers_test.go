@@ -39,8 +39,9 @@ func newFleet(n int) *mem.Registry {
 		registry.PutEntry(address(i), policy.Attributes{
 			Weight: &weight,
 			Zone:   fmt.Sprintf("eu-1%c", 'a'+i%3),
-			Tags:   map[string]string{"version": fmt.Sprintf("2.%d", i%2), "rack": fmt.Sprint(i % 40)},
-			Since:  time.Now().Add(-time.Duration(i*i+3) * time.Minute),
+			Tags: map[string]string{"version": fmt.Sprintf("2.%d", i%2),
+				"rack": fmt.Sprint(i % 40)},
+			Since: time.Now().Add(-time.Duration(i*i+3) * time.Minute),
 		})
 	}
 	return registry
@@ -50,7 +51,8 @@ func newFleet(n int) *mem.Registry {
 func aPolicy() string {
 	in := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339) }
 	return policy.Header + "\n" +
-		"drain " + address(1) + " until=" + in(3*time.Hour) + ` by=ops reason="rack 7 is moved"` + "\n" +
+		"drain " + address(1) + " until=" + in(3*time.Hour) + ` by=ops reason="rack 7 is moved"` +
+		"\n" +
 		"withdraw " + address(2) + ` by=ann` + "\n" +
 		"weight zone=eu-1a 80\n" +
 		"drain 203.0.113.7:8897 by=ops\n" +
@@ -90,14 +92,17 @@ func members() []lb.Stat {
 	return []lb.Stat{
 		{Instance: address(0), State: "listed", Requests: 4012, Failures: 2, InFlight: 3,
 			Mean: 1340 * time.Microsecond, Max: 88 * time.Millisecond},
-		{Instance: address(1), State: "ejected", Requests: 12, Failures: 9, Ejections: 4, Failing: true,
-			Until: now.Add(14 * time.Second), Cause: "refused",
+		{Instance: address(1), State: "ejected", Requests: 12, Failures: 9, Ejections: 4,
+			Failing: true,
+			Until:   now.Add(14 * time.Second), Cause: "refused",
 			Err: fmt.Errorf("dial tcp %s: connect: %w", address(1), syscall.ECONNREFUSED)},
-		{Instance: address(2), State: "drained", Requests: 377, Mean: 900 * time.Microsecond, Max: time.Millisecond},
+		{Instance: address(2), State: "drained", Requests: 377, Mean: 900 * time.Microsecond,
+			Max: time.Millisecond},
 		{Instance: address(3), State: "reserve", Requests: 90, Mean: 2 * time.Millisecond,
 			Max: 3 * time.Millisecond, Until: now.Add(33 * time.Second)},
 		{Instance: address(4), State: "listed", Warming: true, Until: now.Add(6 * time.Second)},
-		{Instance: address(5), State: "listed", Failing: true, Requests: 5, Failures: 1, Max: 2200 * time.Millisecond,
+		{Instance: address(5), State: "listed", Failing: true, Requests: 5, Failures: 1,
+			Max:  2200 * time.Millisecond,
 			Mean: time.Second},
 		{Instance: address(6), State: "pending"},
 		{Instance: address(7), State: "gone", Requests: 3},

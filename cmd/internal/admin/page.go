@@ -85,7 +85,7 @@ type document struct {
 	Script   template.JS
 	Status   string // for the title
 	Sections []section
-	Rows     int // of all tables
+	Links    []string // to the other paths
 }
 
 // servePage answers with the whole page.
@@ -96,10 +96,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	d := document{Program: s.config.Program, Host: s.host, Now: now, Reload: reloadSeconds,
 		Version: s.page.version, Style: s.page.style, Script: s.page.script,
-		Sections: s.sections(shown.view, looks, now)}
-	for _, section := range d.Sections {
-		d.Rows += section.rows()
-	}
+		Sections: s.sections(shown.view, looks, now), Links: s.links(shown.view)}
 	d.Status = d.Sections[0].Status.State.Word
 	w.Header().Set("Content-Security-Policy", s.page.policy)
 	s.render(w, r, "page", d)
@@ -168,16 +165,16 @@ func hashOf(s section) string {
 	return digest(text)
 }
 
-// rows is how many rows of tables s has.
-func (s section) rows() int {
-	switch {
-	case s.Pool != nil:
-		return len(s.Pool.Rows)
-	case s.Fleet != nil:
-		return len(s.Fleet.Rows)
-	default:
-		return 0
+// links are the paths that a person may look at, relative to the page.
+func (s *Server) links(view View) []string {
+	links := []string{"livez"}
+	if view.serves() {
+		links = append(links, "readyz")
 	}
+	if s.config.Metrics != nil {
+		links = append(links, "metrics")
+	}
+	return append(links, "debug/pprof/")
 }
 
 // render answers with a template, compressed if the peer takes that.

@@ -97,6 +97,7 @@
 			const theirs = parts.getElementById(id);
 			if (mine && theirs) morph(mine, theirs);
 			else if (theirs) mine = document.importNode(theirs, true);
+			if (!mine) continue;
 			if (before ? before.nextElementSibling !== mine : main.firstElementChild !== mine) {
 				before ? before.after(mine) : main.prepend(mine);
 			}

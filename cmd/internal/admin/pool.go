@@ -45,7 +45,9 @@ func newPoolPart(stats []lb.Stat) *poolPart {
 		}
 		p.Rows = append(p.Rows, row)
 	}
-	slices.SortFunc(p.Rows, func(a, b memberRow) int { return compareInstances(a.Instance, b.Instance) })
+	slices.SortFunc(p.Rows, func(a, b memberRow) int {
+		return compareInstances(a.Instance, b.Instance)
+	})
 	return p
 }
 

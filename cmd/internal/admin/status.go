@@ -8,9 +8,10 @@ import (
 
 // A statusPart is the first section: how the process is, in a word and some facts.
 type statusPart struct {
-	State    mark
-	Facts    []fact
-	Sentence string // all that in a sentence, for a screen reader, to which it is read when it changes
+	State mark
+	Facts []fact
+	// all that in a sentence, for a screen reader, to which it is read when it changes
+	Sentence string
 }
 
 // A fact is a line of the status.

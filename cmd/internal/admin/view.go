@@ -34,11 +34,15 @@ type Registration struct {
 // A Directory is what can be followed of a registry.
 type Directory struct {
 	Registry string // its target
-	// Follow begins to follow it, with [sd.FollowPolicy], and does not block. Stop returns when that
-	// has ended, and leaves nothing behind: a watch lasts as long as its session, so that a Backend of
-	// its own is opened here, and closed there.
+	// Follow begins to follow it, with [sd.FollowPolicy], and does not block. Stop returns when
+	// that has ended, and leaves nothing behind: a watch lasts as long as its session, so that a
+	// Backend of its own is opened here, and closed there.
 	Follow func() (_ *sd.Instancer, stop func())
 }
+
+// serves reports whether v is of a process that serves, as one is that has not said so yet. A
+// client serves nobody, and is never ready for that.
+func (v View) serves() bool { return v.Listeners != nil || v.Members == nil }
 
 func (v View) listeners() []Listener {
 	if v.Listeners == nil {

@@ -42,9 +42,11 @@ func TestServerInZooKeeper(t *testing.T) {
 		defer s.Show(View{
 			Listeners: func() []Listener {
 				return []Listener{{Instance: address(0), Addr: address(0),
-					Registrations: []Registration{{"zk://192.0.2.250/go_servers", registrar.State()}}}}
+					Registrations: []Registration{{"zk://192.0.2.250/go_servers",
+						registrar.State()}}}}
 			},
-			Directories: []Directory{{"zk://192.0.2.250/go_servers", func() (*sd.Instancer, func()) {
+			Directories: []Directory{{"zk://192.0.2.250/go_servers", func() (*sd.Instancer,
+				func()) {
 				backend := open()
 				i := sd.NewInstancer(backend, kitlog.NewNopLogger(), sd.FollowPolicy())
 				return i, func() { i.Stop(); backend.Close() }
@@ -62,7 +64,7 @@ func TestServerInZooKeeper(t *testing.T) {
 		wantText(t, body(t, ask(s, "GET", "/readyz"), 200), address(0)+" registered since ")
 		wantText(t, body(t, ask(s, "GET", "/"), 200), ">live<", ">1 server<", ">1 of 1<")
 		if during := watches(); during <= before {
-			t.Errorf("want the directory watched while somebody looks, have %d watches, %d before", during, before)
+			t.Errorf("want more than the %d watches while somebody looks, have %d", before, during)
 		}
 		time.Sleep(59 * time.Second)
 		if during := watches(); during <= before {
@@ -79,11 +81,13 @@ func TestServerInZooKeeper(t *testing.T) {
 			time.Sleep(time.Second)
 			text := body(t, ask(s, "GET", "/readyz"), 200)
 			if time.Since(down) > 10*time.Second {
-				wantText(t, text, "ready\n", address(0)+" lost since "+registrar.State().Since.UTC().Format(time.RFC3339))
+				wantText(t, text, "ready\n",
+					address(0)+" lost since "+registrar.State().Since.UTC().Format(time.RFC3339))
 			}
 		}
 		if since := registrar.State().Since.Sub(down); since > 10*time.Second {
-			t.Errorf("want it lost since the session's timeout, have it %v after the end of ZooKeeper", since)
+			t.Errorf("want it lost since the session's timeout, have it %v after the end of "+
+				"ZooKeeper", since)
 		}
 		wantText(t, body(t, ask(s, "GET", "/"), 200), ">ready<", ">lost<", ">unknown<", ">0 of 1<")
 		if err := zookeeper.Restart(); err != nil {
