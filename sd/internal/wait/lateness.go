@@ -8,6 +8,7 @@ import (
 const (
 	nap    = 10 * time.Millisecond // between two looks at the clock
 	recent = 5 * time.Second       // what Recent remembers at least
+	excess = time.Minute           // for what comes late
 )
 
 // A Lateness measures by how much the machine wakes a sleeper too late. A test that bounds a time
@@ -63,4 +64,22 @@ func (l *Lateness) Stop() time.Duration {
 	close(l.quit)
 	<-l.done
 	return l.Worst()
+}
+
+// Until is the package's Until with a minute more where the machine was later than tolerated of late:
+// the limit says nothing then, and whether what is awaited comes at all does.
+func (l *Lateness) Until(
+	limit, tolerated time.Duration, check func() error,
+) (took time.Duration, err error) {
+	begun := time.Now()
+	for {
+		_, err = Until(Every, check)
+		most := limit
+		if l.Recent() > tolerated {
+			most += excess
+		}
+		if took = time.Since(begun); err == nil || took > most {
+			return took, err
+		}
+	}
 }

@@ -112,3 +112,18 @@ func TestLateness(t *testing.T) {
 		}
 	})
 }
+
+// A machine that is not late gets no more time than the limit.
+func TestLatenessUntil(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := wait.StartLateness()
+		defer l.Stop()
+		took, err := l.Until(time.Second, time.Millisecond, after(time.Hour))
+		if !errors.Is(err, errNotYet) || took < time.Second || took > time.Second+5*wait.Every {
+			t.Errorf("want %v after 1 s, have %v after %v", errNotYet, err, took)
+		}
+		if took, err := l.Until(time.Second, 0, after(time.Second/2)); err != nil || took > time.Second {
+			t.Errorf("want it in half a second, have %v after %v", err, took)
+		}
+	})
+}

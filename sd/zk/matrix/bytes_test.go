@@ -10,7 +10,6 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 
 	"example.com/daytime/sd"
-	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zktest"
 )
 
@@ -77,7 +76,7 @@ func (c cutCase) try(r *rig, proxy *zktest.Proxy, worker int) (time.Duration, er
 		return 0, err
 	}
 	defer l.end()
-	_, err = wait.Until(sessionTimeout+2*time.Second, func() error {
+	_, err = r.until(sessionTimeout+2*time.Second, func() error {
 		return l.registeredAndSeen(r, "/bytes", instance)
 	})
 	took := time.Since(begun)
@@ -85,7 +84,7 @@ func (c cutCase) try(r *rig, proxy *zktest.Proxy, worker int) (time.Duration, er
 		return took, fmt.Errorf("%w; %v; %v", err, l.registrar.State(), l.view.State())
 	}
 	l.registrar.Deregister()
-	_, err = wait.Until(sessionTimeout, func() error { return l.gone(r, "/bytes", instance) })
+	_, err = r.until(sessionTimeout, func() error { return l.gone(r, "/bytes", instance) })
 	return took, err
 }
 

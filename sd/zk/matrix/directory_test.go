@@ -11,7 +11,6 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 
 	"example.com/daytime/sd"
-	"example.com/daytime/sd/internal/wait"
 )
 
 // directoryRows are what people do to the registry's contents.
@@ -47,7 +46,7 @@ func directoryRows(t *testing.T, r *rig) {
 // since servers come back at once.
 func (r *row) replaceDirectory(more ...any) {
 	r.Helper()
-	wait.For(r, 5*time.Second, func() error {
+	r.await(r, 5*time.Second, func() error {
 		names, err := r.rig.children(r.directory)
 		var all []any
 		for _, name := range names {
@@ -73,7 +72,7 @@ func garbageRow(f *fleet) {
 		r.inBatches(names, func(path string) any {
 			return &gozk.CreateRequest{Path: path, Acl: gozk.WorldACL(gozk.PermAll)}
 		})
-		r.converged = wait.For(r, 5*time.Second, func() error {
+		r.converged = r.await(r, 5*time.Second, func() error {
 			for i, c := range r.clients {
 				if have := c.view.Rejected(); have < len(names) {
 					return fmt.Errorf("client %d: want %d names rejected, have %d", i, len(names), have)

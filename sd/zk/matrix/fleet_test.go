@@ -13,7 +13,6 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 
 	"example.com/daytime/sd"
-	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/zktest"
@@ -184,7 +183,7 @@ func (f *fleet) without(instance string) []string {
 // agree returns how long it took until every client's list was want.
 func (f *fleet) agree(bound time.Duration, want ...string) time.Duration {
 	f.Helper()
-	return wait.For(f, bound, func() error {
+	return f.await(f, bound, func() error {
 		for i, c := range f.clients {
 			if err := c.view.Is(want...); err != nil {
 				return fmt.Errorf("client %d: %w; %v", i, err, c.view.State())
@@ -198,7 +197,7 @@ func (f *fleet) agree(bound time.Duration, want ...string) time.Duration {
 // present session.
 func (f *fleet) owned(bound time.Duration) time.Duration {
 	f.Helper()
-	return wait.For(f, bound, func() error {
+	return f.await(f, bound, func() error {
 		for _, s := range f.servers {
 			there, stat, err := f.admin.Exists(f.directory + "/" + s.instance)
 			switch session := s.backend.Stats().Session; {
@@ -230,7 +229,7 @@ func (f *fleet) backends() (list []*zk.Backend) {
 // accepts.
 func (f *fleet) connected(bound time.Duration, ok func(server string) bool) time.Duration {
 	f.Helper()
-	return wait.For(f, bound, func() error {
+	return f.await(f, bound, func() error {
 		for i, b := range f.backends() {
 			if s := b.Stats(); s.Session == 0 || !ok(s.Server) {
 				return fmt.Errorf("backend %d has session 0x%x on %q", i, s.Session, s.Server)
@@ -276,16 +275,23 @@ func (f *fleet) heal() { f.each((*zktest.Proxy).Heal) }
 // put makes a node in the directory that is no server of the fleet.
 func (f *fleet) put(name string) {
 	f.Helper()
-	_, err := f.admin.Create(f.directory+"/"+name, nil, 0, gozk.WorldACL(gozk.PermAll))
-	if err != nil {
-		f.Fatalf("create %s: %v", name, err)
-	}
+	f.await(f, 5*time.Second, func() error {
+		_, err := f.admin.Create(f.directory+"/"+name, nil, 0, gozk.WorldACL(gozk.PermAll))
+		if errors.Is(err, gozk.ErrNodeExists) { // by an attempt that was not answered
+			err = nil
+		}
+		return err
+	})
 }
 
 // remove deletes a node of the directory.
 func (f *fleet) remove(name string) {
 	f.Helper()
-	if err := f.admin.Delete(f.directory+"/"+name, -1); err != nil && !errors.Is(err, gozk.ErrNoNode) {
-		f.Fatalf("delete %s: %v", name, err)
-	}
+	f.await(f, 5*time.Second, func() error {
+		err := f.admin.Delete(f.directory+"/"+name, -1)
+		if errors.Is(err, gozk.ErrNoNode) {
+			err = nil
+		}
+		return err
+	})
 }

@@ -94,7 +94,7 @@ func livesRow(t *testing.T, r *rig) {
 	took := time.Since(begun)
 	settled(t, before)
 	after := currentUsage()
-	if _, err := wait.Until(sessionTimeout, func() error {
+	if _, err := r.until(sessionTimeout, func() error {
 		if have := r.held(t); have != held {
 			return fmt.Errorf("want ZooKeeper to hold %+v again, have %+v", held, have)
 		}

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zktest"
 )
 
@@ -55,7 +54,7 @@ func writeErrorRow(f *fleet) {
 			t.breakNext(3)
 		}
 		r.each((*zktest.Proxy).Reset)
-		r.converged = wait.For(r, 5*time.Second, func() error {
+		r.converged = r.await(r, 5*time.Second, func() error {
 			for _, t := range r.taps {
 				if t.mayBreak() {
 					return errors.New("not yet reconnected three times")

@@ -12,7 +12,6 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 
 	"example.com/daytime/sd"
-	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zktest"
 	"example.com/daytime/transport/transporttest"
 )
@@ -113,7 +112,7 @@ func startRows(t *testing.T, r *rig) {
 			r.Error("want an error without a snapshot")
 		}
 		r.heal()
-		r.converged = wait.For(r, 5*time.Second,
+		r.converged = r.await(r, 5*time.Second,
 			func() error { return without.ask(100 * time.Millisecond) })
 		r.owned(back)
 	})

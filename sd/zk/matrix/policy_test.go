@@ -18,9 +18,6 @@ const (
 	version2Share = 0.2
 	// fewestCalls are those by which a share is judged.
 	fewestCalls = 200
-	// latestPick is how late a machine may wake a sleeper while it is told who was picked: later, and
-	// all servers have been silent for the time of a call.
-	latestPick = 300 * time.Millisecond
 )
 
 // versionOf is the tag of server i in a steered fleet.
@@ -104,8 +101,8 @@ func (r *row) steeredWell(c count) {
 		r.note("policy gone")
 		return
 	}
-	if n := c.begun[r.drainedName]; n > 0 && r.late <= latestPick {
-		r.Errorf("%s: want %s, which is drained, not called, have %d attempts", r.id, r.drainedName, n)
+	if n := c.begun[r.drainedName]; n > 0 {
+		r.judge("%s: want %s, which is drained, not called, have %d attempts", r.id, r.drainedName, n)
 	}
 	r.share(c)
 }
@@ -128,7 +125,7 @@ func (r *row) share(c count) {
 	bound := 4*math.Sqrt(version2Share*(1-version2Share)/n) + float64(c.failedAttempts())/n
 	r.note("share %.3f", have)
 	if math.Abs(have-version2Share) > bound {
-		r.Errorf("%s: want %.2f ± %.3f of the calls at version 2, have %.3f of %d",
+		r.judge("%s: want %.2f ± %.3f of the calls at version 2, have %.3f of %d",
 			r.id, version2Share, bound, have, answers)
 	}
 }

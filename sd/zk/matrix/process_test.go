@@ -7,8 +7,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"example.com/daytime/sd/internal/wait"
 )
 
 // removal is when a server that died has left every list: its session's end, which ZooKeeper rounds
@@ -71,7 +69,7 @@ func (r *row) neverLost(s *sampler, ghosts []ghost) {
 	for _, g := range ghosts {
 		at, err := s.takenOver(g.child.instance, g.owner, g.child.started)
 		if err != nil {
-			r.Errorf("%s: %s: %v", r.id, g.child.instance, err)
+			r.judge("%s: %s: %v", r.id, g.child.instance, err)
 			continue
 		}
 		took := at.Sub(g.child.started)
@@ -106,7 +104,7 @@ func (r *row) killAtRandom(s *sampler) {
 	hold(sessionTimeout + tick)
 	for _, g := range ghosts {
 		if at, err := s.takenOver(g.child.instance, g.owner, g.child.started); err != nil {
-			r.Errorf("%s: %s: %v", r.id, g.child.instance, err)
+			r.judge("%s: %s: %v", r.id, g.child.instance, err)
 		} else {
 			r.sampled(s, g.child.instance, at)
 		}
@@ -121,7 +119,7 @@ func (r *row) killAtRandom(s *sampler) {
 // comes.
 func (r *row) succeeded(s *sampler, ghosts []ghost) time.Duration {
 	r.Helper()
-	return wait.For(r, removal, func() error {
+	return r.await(r, removal, func() error {
 		for _, g := range ghosts {
 			if _, err := s.takenOver(g.child.instance, g.owner, g.child.started); err != nil {
 				return fmt.Errorf("%s: %w", g.child.instance, err)
@@ -136,7 +134,7 @@ func (r *row) ownerOf(s *sampler, i int) int64 {
 	r.Helper()
 	owner, err := s.owner(r.children[i].instance)
 	if err != nil {
-		r.Errorf("%s: %s: %v", r.id, r.children[i].instance, err)
+		r.judge("%s: %s: %v", r.id, r.children[i].instance, err)
 	}
 	return owner
 }
@@ -145,7 +143,7 @@ func (r *row) ownerOf(s *sampler, i int) int64 {
 func (r *row) sampled(s *sampler, instance string, from time.Time) {
 	r.Helper()
 	if n, gone := s.missing(instance, from, time.Now()); gone > 0 || n == 0 {
-		r.Errorf("%s: want %s registered in every sample, have %d of %d without", r.id, instance, gone, n)
+		r.judge("%s: want %s registered in every sample, have %d of %d without", r.id, instance, gone, n)
 	}
 }
 

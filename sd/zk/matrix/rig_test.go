@@ -26,6 +26,10 @@ const (
 
 	// slack is what a busy machine may add to any bound.
 	slack = time.Second
+	// lateBound is how late the machine may wake a sleeper in a row that is judged by its clock. A
+	// session of 2 s is lost after 1.3 s without a ping that comes in time, and a call fails after 2
+	// s, in which several processes wait for each other.
+	lateBound = sessionTimeout / 10
 )
 
 // A rig is an ensemble, and another program that is connected to it directly.
@@ -34,13 +38,36 @@ type rig struct {
 	report  *report
 	admin   *gozk.Conn
 	steered bool // fleets have a policy
+	machine *wait.Lateness
 }
 
 func newRig(t testing.TB, report *report) *rig {
 	t.Helper()
-	r := &rig{Ensemble: zktest.StartEnsemble(t, 3), report: report}
+	r := newRigOn(t, zktest.StartEnsemble(t, 3), report)
 	r.connect(t)
 	return r
+}
+
+// newRigOn returns a rig that is not connected yet.
+func newRigOn(t testing.TB, e *zktest.Ensemble, report *report) *rig {
+	r := &rig{Ensemble: e, report: report, machine: wait.StartLateness()}
+	t.Cleanup(func() { r.machine.Stop() })
+	return r
+}
+
+// until waits for a check, longer than its limit if the machine is late.
+func (r *rig) until(limit time.Duration, check func() error) (took time.Duration, err error) {
+	return r.machine.Until(limit, lateBound, check)
+}
+
+// await is until that ends the test if what it waits for does not come.
+func (r *rig) await(t testing.TB, limit time.Duration, check func() error) time.Duration {
+	t.Helper()
+	took, err := r.until(limit, check)
+	if err != nil {
+		t.Fatalf("after %v: %v", took, err)
+	}
+	return took
 }
 
 // connect gives the other program a new session. It needs one after the data was wiped:

@@ -81,8 +81,8 @@ func slowDiskRow(t *testing.T, report *report) {
 	if err != nil || os.Geteuid() != 0 {
 		t.Skip("needs strace and root")
 	}
-	r := &rig{Ensemble: zktest.StartEnsemble(t, 3, zktest.Config("forceSync=yes", "syncLimit=40")),
-		report: report}
+	slow := zktest.Config("forceSync=yes", "syncLimit=40")
+	r := newRigOn(t, zktest.StartEnsemble(t, 3, slow), report)
 	r.connect(t)
 	f := newFleet(t, r, "slow", plan{timeout: 6 * time.Second}) // a new session waits for two commits
 	f.row("F31", "each fsync of ZooKeeper takes 2 s, for 10 s", func(r *row) {
@@ -115,7 +115,7 @@ func fullDiskRow(t *testing.T, report *report) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
-	r := &rig{Ensemble: zktest.StartEnsemble(t, 3), report: report}
+	r := newRigOn(t, zktest.StartEnsemble(t, 3), report)
 	r.Wipe(t)
 	for _, s := range r.Servers() {
 		smallDisk(t, s)

@@ -44,7 +44,8 @@ func TestSteering(t *testing.T) {
 	s.withdraw()
 	s.share()
 	s.operators()
-	s.wantNoneFailed("in the whole")
+	s.wantNoneFailed("in the end")
+	s.plain.wantNoneFailed(s)
 	s.Logf("load average %s, late %v", loadAverage(), s.lateness.Worst())
 }
 
