@@ -37,7 +37,7 @@ func (r *row) hang(hung []*zktest.Proxy) {
 		p.Hang()
 		bad[p.Addr()] = true
 	}
-	r.converged = r.reset(sessionTimeout, func(server string) bool { return !bad[server] }, hung...)
+	r.converged = r.reset(sessionTimeout+slack, func(server string) bool { return !bad[server] }, hung...)
 	hold(time.Second)
 	r.noExpiry()
 	r.quiet()

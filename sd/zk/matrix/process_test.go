@@ -129,10 +129,14 @@ func (r *row) succeeded(s *sampler, ghosts []ghost) time.Duration {
 	})
 }
 
-// ownerOf is the session of server i.
-func (r *row) ownerOf(s *sampler, i int) int64 {
+// ownerOf is the session of server i. It waits for the sampler, whose latest look may be older than
+// the registration that clients know of.
+func (r *row) ownerOf(s *sampler, i int) (owner int64) {
 	r.Helper()
-	owner, err := s.owner(r.children[i].instance)
+	_, err := r.until(slack, func() (err error) {
+		owner, err = s.owner(r.children[i].instance)
+		return err
+	})
 	if err != nil {
 		r.judge("%s: %s: %v", r.id, r.children[i].instance, err)
 	}
