@@ -28,11 +28,11 @@
 // every client's list is the truth. Dials is the most that any one session made; lists is the sum
 // over all clients.
 //
-// Late is by how much the machine woke a sleeper too late. A session of 2 s, and a call that has 2 s,
-// need one that wakes its processes in time. With more than 0.2 s waits are a minute longer, and what
-// a clock decides (requests that failed, sessions that expired, lists that were short) is noted as
-// not judged; that all come to the truth, and that nothing is lost that must not be, is wanted all
-// the same.
+// Late is by how much the machine woke a sleeper too late. A session of 2 s, and a call that has 2
+// s, need one that wakes its processes in time. With more than 0.2 s waits are a minute longer, and
+// what a clock decides (requests that failed, sessions that expired, lists that were short) is
+// noted as not judged; that all come to the truth, and that nothing is lost that must not be, is
+// wanted all the same.
 //
 // # Soak
 //

@@ -37,7 +37,8 @@ func (r *row) hang(hung []*zktest.Proxy) {
 		p.Hang()
 		bad[p.Addr()] = true
 	}
-	r.converged = r.reset(sessionTimeout+slack, func(server string) bool { return !bad[server] }, hung...)
+	good := func(server string) bool { return !bad[server] }
+	r.converged = r.reset(sessionTimeout+slack, good, hung...)
 	hold(time.Second)
 	r.noExpiry()
 	r.quiet()

@@ -61,7 +61,7 @@ func (r *row) judge(format string, args ...any) {
 		return
 	}
 	r.note("not judged")
-	r.Logf("not judged, the machine was %v late: "+format, append([]any{r.sleeper.Worst()}, args...)...)
+	r.Logf("not judged, the machine was %v late: %s", r.sleeper.Worst(), fmt.Sprintf(format, args...))
 }
 
 // dialled returns the dials of each session.

@@ -32,8 +32,8 @@ const (
 	slowStart      = 10 * time.Second       // of a Pool, by default
 )
 
-// TestSteering has an operator steer a fleet under load, with the program that is made for it. At its
-// full size it makes a thousand requests a second.
+// TestSteering has an operator steer a fleet under load, with the program that is made for it. At
+// its full size it makes a thousand requests a second.
 func TestSteering(t *testing.T) {
 	if !*runSteering {
 		t.Skip("takes a minute and a half: needs -steering")

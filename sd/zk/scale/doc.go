@@ -20,7 +20,7 @@
 // back, twice as many until all are not told in time. Without flags it is small, and wants what
 // does not depend on the clock. Its full size takes an hour, 20 GB and 20,000 descriptors:
 //
-//	GOGC=20 go test -run Grow -v -timeout 3h ./sd/zk/scale -grow.instances 100000 \
+//	GOGC=10 GOMEMLIMIT=18GiB go test -run Grow -v -timeout 3h ./sd/zk/scale -grow.instances 100000 \
 //		-grow.clients 1000 -grow.restarts 1000 -grow.expire 10000 -grow.expire-most 40000 \
 //		-grow.timeout 10s -grow.bound 5m
 //
