@@ -49,6 +49,17 @@ func (f *fleet) ofMembers() {
 		f.cluster.Thaw(f.T)
 		return f.agreed(15 * time.Second)
 	})
+	f.ofMinorities()
+	f.row("data wiped", func() time.Duration {
+		f.cluster.Wipe(f.T)
+		f.cluster.Restart(f.T)
+		return f.agreed(15 * time.Second)
+	})
+	f.row("compacted after each of many changes", f.compact)
+}
+
+// ofMinorities are the faults of one member, which holds clients and answers them.
+func (f *fleet) ofMinorities() {
 	f.row("one frozen for three ttl", func() time.Duration {
 		m := f.cluster.Leader(f.T)
 		m.Freeze(f.T)
@@ -68,12 +79,6 @@ func (f *fleet) ofMembers() {
 		f.agreed(20 * time.Second)
 		return took
 	})
-	f.row("data wiped", func() time.Duration {
-		f.cluster.Wipe(f.T)
-		f.cluster.Restart(f.T)
-		return f.agreed(15 * time.Second)
-	})
-	f.row("compacted after each of many changes", f.compact)
 }
 
 // compact takes the history away from under every watch.

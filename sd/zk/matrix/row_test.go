@@ -108,7 +108,7 @@ func (f *fleet) listed() (n int64) {
 	return n
 }
 
-// finish checks what holds for every row, and reports it.
+// finish reports a row, and checks what holds for every one.
 func (r *row) finish() {
 	r.Helper()
 	c := r.tally.swap()
@@ -137,7 +137,12 @@ func (r *row) finish() {
 	r.report.add(r.line)
 	r.Logf("%s %s: %d of %d requests failed, converged %v, late %v, load average %s",
 		r.id, r.fault, r.failed, r.requests, r.converged, r.late, loadAverage())
+	r.always(c)
+}
 
+// always is what holds for every fault.
+func (r *row) always(c count) {
+	r.Helper()
 	for i, c := range r.clients {
 		if err := c.view.Err(); err != nil {
 			r.Errorf("%s: client %d: %v", r.id, i, err)
