@@ -2,11 +2,8 @@ package matrix
 
 import (
 	"cmp"
-	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
-	"testing"
 	"time"
 )
 
@@ -223,74 +220,5 @@ func (p *soakPlan) edit(at time.Duration) {
 		p.do(at, "weight", p.IntN(soakServers), p.IntN(4)*100)
 	case 5:
 		p.do(at, "share", 5+p.IntN(50))
-	}
-}
-
-// Whatever the seed, enough servers are well at any time, and what is begun is ended before a quiet
-// phase; and a journal of the steps is read as the same.
-func TestSoakPlan(t *testing.T) {
-	for seed := range uint64(200) {
-		steps := planSoak(seed, 5*time.Minute)
-		var journal strings.Builder
-		journal.WriteString("# a comment\n")
-		for _, s := range steps {
-			fmt.Fprintln(&journal, s)
-		}
-		read, err := parseJournal(strings.NewReader(journal.String()))
-		if err != nil || fmt.Sprint(read) != fmt.Sprint(steps) {
-			t.Fatalf("seed %d: want what was written read, have %v", seed, err)
-		}
-		checkPlan(t, seed, steps)
-	}
-}
-
-// checkPlan plays steps on a world of states, apart from how they were made.
-func checkPlan(t *testing.T, seed uint64, steps []step) {
-	t.Helper()
-	down, stopped, drained, broken := map[int]bool{}, map[int]bool{}, map[int]bool{}, 0
-	last := time.Duration(0)
-	for _, s := range steps {
-		if s.at < last {
-			t.Fatalf("seed %d: %v comes after %v", seed, s, last)
-		}
-		last = s.at
-		switch s.verb {
-		case "kill", "terminate":
-			if down[s.numbers[0]] || stopped[s.numbers[0]] {
-				t.Errorf("seed %d: %v: it does not run", seed, s)
-			}
-			down[s.numbers[0]] = true
-		case "start":
-			delete(down, s.numbers[0])
-		case "stop":
-			stopped[s.numbers[0]] = true
-		case "continue":
-			delete(stopped, s.numbers[0])
-		case "drain", "withdraw":
-			drained[s.numbers[0]] = true
-		case "undrain":
-			delete(drained, s.numbers[0])
-		case "zk-wipe":
-			clear(drained)
-			broken++
-		case "zk-kill", "zk-stop", "zk-kill-all", "zk-stop-all":
-			broken++
-		case "zk-start", "zk-continue", "zk-start-all", "zk-continue-all":
-			broken--
-		case "quiet":
-			if broken != 0 || len(stopped) > 0 {
-				t.Errorf("seed %d: %v: %d faults of ZooKeeper, %v stopped", seed, s, broken, stopped)
-			}
-		}
-		bad := 0
-		for i := range soakServers {
-			if down[i] || stopped[i] || drained[i] {
-				bad++
-			}
-		}
-		if soakServers-bad < wellServers || len(stopped) > maxStopped || broken > 1 {
-			t.Errorf("seed %d: %v: %d servers are not well, %v stopped, %d faults of ZooKeeper",
-				seed, s, bad, stopped, broken)
-		}
 	}
 }
