@@ -46,6 +46,7 @@ func Flag(value *URLs) pflag.Value {
 // A Registry is one that is open.
 type Registry struct {
 	URL     string // as it was given
+	Label   string // in metrics; nothing for the only one
 	Target  sd.Target
 	Backend sd.Backend
 }
@@ -70,17 +71,14 @@ func Open(urls URLs, schemes func(label string) sd.Schemes) (all Registries, err
 	return all, nil
 }
 
-func open(url string, labelled bool, schemes func(label string) sd.Schemes) (r Registry, err error) {
-	label := ""
-	if t, err := sd.ParseTarget(url); err == nil && labelled {
-		t.Keys = nil
-		label = t.String()
-	}
+func open(
+	url string, labelled bool, schemes func(label string) sd.Schemes,
+) (r Registry, err error) {
 	r.URL = url
-	if r.Backend, err = schemes(label).Open(url); err != nil {
-		return r, err
+	if r.Target, err = sd.ParseTarget(url); err == nil && labelled {
+		r.Label = withoutKeys(r.Target)
 	}
-	if r.Target, err = sd.ParseTarget(url); err != nil {
+	if r.Backend, err = schemes(r.Label).Open(url); err != nil {
 		return r, err
 	}
 	if b, ok := r.Backend.(interface{ Target() sd.Target }); ok {
@@ -89,6 +87,12 @@ func open(url string, labelled bool, schemes func(label string) sd.Schemes) (r R
 		r.Target.Keys = keys
 	}
 	return r, nil
+}
+
+// withoutKeys is a target that tells no files, nor anything else but where it is.
+func withoutKeys(t sd.Target) string {
+	t.Keys = nil
+	return t.String()
 }
 
 // checkLast refuses the last one if it is one of the others.
@@ -112,12 +116,4 @@ func (all Registries) Close() {
 		closing.Go(func() { r.Backend.Close() })
 	}
 	closing.Wait()
-}
-
-// URLs are those of all.
-func (all Registries) URLs() (urls URLs) {
-	for _, r := range all {
-		urls = append(urls, r.URL)
-	}
-	return urls
 }
