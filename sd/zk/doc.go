@@ -39,7 +39,8 @@
 // time, 64 of them at once. A policy is seen through the watch that the directory has already: a
 // change of it is one event and one read for each reader, within 100 ms of each other, and a
 // directory without data costs no read. An Announce reads the policy before it creates its node, on
-// each connection, and removes the node while a line withdraws it.
+// each connection, and removes the node while a line withdraws it: its own, and the one that it left
+// behind if it was killed. A policy is that of one directory: it ends with it.
 //
 // Where lists are all that tells of changes, the policy has a one-shot watch; the attributes of
 // joins are read, and those of all others by audits, and in a fleet of up to 1,000 also when the

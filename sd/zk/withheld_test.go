@@ -144,28 +144,32 @@ func TestAnnouncerHearsOfNoMember(t *testing.T) {
 
 // A takeover with other attributes changes those, and the name does not leave.
 func TestTakeoverWithOtherAttributes(t *testing.T) {
-	inWorld(t, anywhere, func(w *world) {
-		s := newShared(w.t, w.memory)
-		s.watch()
-		b := w.open()
-		stop := s.in(func(ctx context.Context) {
-			b.Announce(ctx, sd.Entry{Instance: alice, Attributes: weighing(5)}, func(sd.Status) {})
-		})
-		s.saysWeight(alice, 5)
-		w.HoldEphemerals() // as after a crash
-		w.Expire(w.owner(alice))
-		wait.Pass(5 * time.Second) // the first Announce reports the loss
-		stop()
-		s.recorder.Mark()
-		next := w.open()
-		defer s.in(func(ctx context.Context) {
-			next.Announce(ctx, sd.Entry{Instance: alice, Attributes: weighing(6)}, func(sd.Status) {})
-		})()
-		s.saysWeight(alice, 6)
-		if s.recorder.Smallest() != 1 {
-			t.Error("the name has left")
-		}
+	for _, mode := range []string{"persistent", "children"} {
+		t.Run(mode, func(t *testing.T) { inWorld(t, anywhere+"&watch="+mode, takeOverWithOtherAttributes) })
+	}
+}
+
+func takeOverWithOtherAttributes(w *world) {
+	s := newShared(w.t, w.memory)
+	s.watch()
+	b := w.open()
+	stop := s.in(func(ctx context.Context) {
+		b.Announce(ctx, sd.Entry{Instance: alice, Attributes: weighing(5)}, func(sd.Status) {})
 	})
+	s.saysWeight(alice, 5)
+	w.HoldEphemerals() // as after a crash
+	w.Expire(w.owner(alice))
+	wait.Pass(5 * time.Second) // the first Announce reports the loss
+	stop()
+	s.recorder.Mark()
+	next := w.open()
+	defer s.in(func(ctx context.Context) {
+		next.Announce(ctx, sd.Entry{Instance: alice, Attributes: weighing(6)}, func(sd.Status) {})
+	})()
+	s.saysWeight(alice, 6)
+	if s.recorder.Smallest() != 1 {
+		w.t.Error("the name has left")
+	}
 }
 
 func weighing(n int) policy.Attributes { return policy.Attributes{Weight: &n} }

@@ -32,8 +32,8 @@ type Limiter struct {
 	mu      sync.Mutex
 	burst   float64 // how many servers there are
 	part    float64 // of a token
-	tokens  float64 // those that waiting dials have taken are among them
-	waiting float64 // dials
+	tokens  float64 // below 0, so many are owed
+	waiting float64 // dials, whose the next tokens are
 	last    time.Time
 }
 
