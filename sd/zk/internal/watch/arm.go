@@ -30,7 +30,7 @@ func (d *Directory) armTree(c *session.Conn) (broken <-chan struct{}, err error)
 	d.mu.Lock()
 	d.tree = c // from here on a one-shot watch would end it
 	d.mu.Unlock()
-	if err := c.AddWatch(d.parent, session.Tree); err != nil {
+	if err := c.AddWatch(d.Parent, session.Tree); err != nil {
 		return nil, err
 	}
 	d.mu.Lock()
@@ -51,14 +51,14 @@ func (d *Directory) ReadData(c *session.Conn) ([]byte, *gozk.Stat, error) {
 	}
 	defer func() { <-d.arming }()
 	if !d.mayHaveTree(c) {
-		return c.GetOnce(d.parent)
+		return c.GetOnce(d.Parent)
 	}
 	if d.armedOn(c) == nil {
 		if _, err := d.armTree(c); err != nil {
 			return nil, nil, err
 		}
 	}
-	return c.Get(d.parent)
+	return c.Get(d.Parent)
 }
 
 // mayHaveTree reports whether there may be a persistent watch on c, and it is relied on.
@@ -70,8 +70,8 @@ func (d *Directory) mayHaveTree(c *session.Conn) bool {
 
 // usePersistent decides how the directory is watched on c.
 func (d *Directory) usePersistent(c *session.Conn) bool {
-	distrusted := d.mode == Auto && d.repaired.Load() >= maxMissed
-	persistent := d.mode.Persistent(c) && !distrusted
+	distrusted := d.Mode == Auto && d.repaired.Load() >= maxMissed
+	persistent := d.Mode.Persistent(c) && !distrusted
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.using = Children
@@ -107,8 +107,8 @@ func (d *Directory) missed() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.repaired.Add(1)
-	if d.onRepair != nil {
-		d.onRepair()
+	if d.Repaired != nil {
+		d.Repaired()
 	}
 	d.armed = nil
 	close(d.broken)

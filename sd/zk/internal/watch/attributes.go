@@ -48,8 +48,8 @@ func readRecord(r session.Read, before says) (now says, isNews bool) {
 
 // readingOf is the statement of a child after a read, in the layout of the directory.
 func (f *follower) readingOf(child string, r session.Read, before says) (now says, isNews bool) {
-	if f.layout != nil {
-		return readLayout(*f.layout, child, r, before)
+	if f.Layout != nil {
+		return readLayout(*f.Layout, child, r, before)
 	}
 	return readRecord(r, before)
 }
@@ -179,12 +179,12 @@ func (f *follower) readAhead(names []string) <-chan chunk {
 // readNodes reads the data of children, with one request for several of them, and none if their
 // names say all. The error is that of the connection, or nil.
 func (f *follower) readNodes(names []string) ([]session.Read, error) {
-	if f.layout != nil && !f.layout.NeedsData() {
+	if f.Layout != nil && !f.Layout.NeedsData() {
 		return make([]session.Read, len(names)), nil
 	}
 	paths := make([]string, len(names))
 	for i, name := range names {
-		paths[i] = f.parent + "/" + name
+		paths[i] = f.Parent + "/" + name
 	}
 	reads, err := f.MultiRead(paths)
 	if errors.Is(err, session.ErrNoMultiRead) {

@@ -97,7 +97,7 @@ func (f *follower) auditList(now baseline) (again bool, err error) {
 
 func (f *follower) readBaseline() (b baseline, exists bool, err error) {
 	b.lo = f.queue.counted().children
-	exists, stat, err := f.Exists(f.parent)
+	exists, stat, err := f.Exists(f.Parent)
 	if err == nil {
 		err = f.Err()
 	}

@@ -48,12 +48,8 @@ type Config struct {
 // is one persistent watch on a Conn, and its events go to every follower, which is one Watch under
 // way. The followers share their knowledge of the directory as well.
 type Directory struct {
+	Config
 	session  *session.Session
-	parent   string
-	mode     Mode
-	noPolicy bool
-	onRepair func()
-	layout   *layout.Layout
 	lists    atomic.Int64
 	repaired atomic.Int64           // how often an audit found something missing
 	missing  atomic.Pointer[string] // the server that says there is no directory
@@ -77,15 +73,10 @@ type Directory struct {
 func New(s *session.Session, c Config) *Directory {
 	return &Directory{
 		session: s,
-		parent:  c.Parent,
-		mode:    c.Mode,
+		Config:  c,
 		arming:  make(chan struct{}, 1),
 		queues:  map[*queue]struct{}{},
 		broken:  make(chan struct{}),
-
-		noPolicy: c.NoPolicy,
-		onRepair: c.Repaired,
-		layout:   c.Layout,
 	}
 }
 
@@ -98,7 +89,7 @@ func (d *Directory) Watch(ctx context.Context, want sd.Want, emit func(sd.Change
 	case <-ctx.Done():
 		return ctx.Err()
 	default:
-		return fmt.Errorf("zk: watch %s: %w", d.parent, err)
+		return fmt.Errorf("zk: watch %s: %w", d.Parent, err)
 	}
 }
 
@@ -119,7 +110,7 @@ func (d *Directory) follow(ctx context.Context, want sd.Want, emit func(sd.Chang
 	if why := c.Err(); why != nil && !errors.Is(err, session.ErrNoAddWatch) {
 		err = why
 	}
-	err = d.mode.Explain(err)
+	err = d.Mode.Explain(err)
 	if errors.Is(err, session.ErrTooLong) { // it will be again, until a person mends it
 		d.refuse(err)
 	}
@@ -134,7 +125,7 @@ func (d *Directory) Missing() error {
 		return nil
 	}
 	return fmt.Errorf("%w %s in the ZooKeeper at %s (connected); nobody has registered there",
-		ErrMissing, d.parent, *server)
+		ErrMissing, d.Parent, *server)
 }
 
 // refuse asks for no list for 10 to 30 s, and has err returned instead.
@@ -155,20 +146,20 @@ func (d *Directory) refuses() error {
 
 // Event passes an event on to the followers. It does not block.
 func (d *Directory) Event(c *session.Conn, e gozk.Event) {
-	if e.Path != d.parent && d.child(e.Path) == "" {
+	if e.Path != d.Parent && d.child(e.Path) == "" {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for q := range d.queues {
 		if q.conn == c {
-			q.push(e, e.Path != d.parent)
+			q.push(e, e.Path != d.Parent)
 		}
 	}
 }
 
 // child returns the name of the child that path is, or "" if it is none.
-func (d *Directory) child(path string) string { return childName(d.parent, path) }
+func (d *Directory) child(path string) string { return childName(d.Parent, path) }
 
 // subscribe returns a queue of the events of c from now on.
 func (d *Directory) subscribe(c *session.Conn) *queue {

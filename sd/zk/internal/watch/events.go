@@ -11,14 +11,14 @@ import (
 // watchFired reports whether a one-shot watch on the list of children is among the events.
 func (f *follower) watchFired(events []event) bool {
 	return slices.ContainsFunc(events, func(e event) bool {
-		return e.Path == f.parent && e.Type != gozk.EventNodeDataChanged
+		return e.Path == f.Parent && e.Type != gozk.EventNodeDataChanged
 	})
 }
 
 // parentDeleted returns an error if events tell that the directory was removed.
 func (f *follower) parentDeleted(events []event) error {
 	for _, e := range events {
-		if e.Path == f.parent && e.Type == gozk.EventNodeDeleted {
+		if e.Path == f.Parent && e.Type == gozk.EventNodeDeleted {
 			return errRemoved
 		}
 	}
@@ -52,7 +52,7 @@ func (f *follower) applyEvents(events []event) (again bool, err error) {
 		if len(f.changes.present) == 0 {
 			return false, nil
 		}
-		if _, _, err := f.Exists(f.parent); err != nil {
+		if _, _, err := f.Exists(f.Parent); err != nil {
 			return false, err
 		}
 		if err := f.Err(); err != nil {
@@ -73,7 +73,7 @@ func (f *follower) note(e event) {
 	case !f.found:
 	case name != "" && f.describes && e.Type != gozk.EventNodeDeleted:
 		f.due[strings.Clone(name)] = struct{}{}
-	case e.Path == f.parent && e.Type == gozk.EventNodeDataChanged && f.followsPolicy():
+	case e.Path == f.Parent && e.Type == gozk.EventNodeDataChanged && f.followsPolicy():
 		if f.queue.counted().data > f.policy.events { // since it was read
 			f.policy.Changed()
 		}

@@ -42,8 +42,8 @@ func (d *Directory) newFollower(
 	c *session.Conn, want sd.Want, emit func(sd.Change),
 ) *follower {
 	f := &follower{Directory: d, Conn: c, want: want, emit: emit, changes: newChanges()}
-	f.describes = want.Attributes || d.layout != nil
-	if d.layout != nil {
+	f.describes = want.Attributes || d.Layout != nil
+	if d.Layout != nil {
 		f.instances = newInstances(want.Attributes)
 	}
 	return f
@@ -111,7 +111,7 @@ func (f *follower) list(ctx context.Context) error {
 			base.stat, base.hi = *stat, counts.children
 			return f.begin(ctx, names, base, counts.events)
 		}
-		if _, err := f.Sync(f.parent); err != nil {
+		if _, err := f.Sync(f.Parent); err != nil {
 			return err
 		}
 	}
@@ -151,9 +151,9 @@ func (f *follower) begin(
 // children lists, and watches for the next change where nothing else does.
 func (f *follower) children() ([]string, *gozk.Stat, error) {
 	if f.persistent {
-		return f.Children(f.parent)
+		return f.Children(f.Parent)
 	}
-	return f.ChildrenOnce(f.parent)
+	return f.ChildrenOnce(f.Parent)
 }
 
 // awaitParent watches for the creation of the parent where nothing else does. It reports whether it
@@ -162,7 +162,7 @@ func (f *follower) awaitParent() (exists bool, err error) {
 	if f.persistent {
 		return false, nil
 	}
-	exists, _, err = f.ExistsOnce(f.parent)
+	exists, _, err = f.ExistsOnce(f.Parent)
 	return exists, err
 }
 

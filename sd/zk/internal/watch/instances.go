@@ -12,8 +12,12 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// maxShown bounds how much is kept of the name of a child that is left out.
-const maxShown = 100
+// maxName and maxLeftOut bound how much is kept of a child that is left out, in bytes: its name,
+// and that with the reason.
+const (
+	maxName    = 100
+	maxLeftOut = 300
+)
 
 // readLayout is readRecord for a child in the layout of another system. A child that could be read
 // before, and cannot any more, stays as it was.
@@ -40,7 +44,8 @@ func readLayout(l layout.Layout, child string, r session.Read, before says) (now
 // leftOut is told in the place of an instance for a child that cannot be read. It is none, so that
 // an Instancer leaves it out, counts it, and shows it: the child, and the reason.
 func leftOut(child string, why error) string {
-	return fmt.Sprintf("%s: %v", child[:min(len(child), maxShown)], why)
+	text := fmt.Sprintf("%s: %v", child[:min(len(child), maxName)], why)
+	return text[:min(len(text), maxLeftOut)]
 }
 
 // An instances turns changes of children into those of the instances that they stand for. Several

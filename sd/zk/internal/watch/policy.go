@@ -96,21 +96,21 @@ func (p *PolicySchedule) Failed(now time.Time) (tell bool) {
 	return tell
 }
 
-func (f *follower) followsPolicy() bool { return f.want.Policy && !f.noPolicy && f.layout == nil }
+func (f *follower) followsPolicy() bool { return f.want.Policy && !f.NoPolicy && f.Layout == nil }
 
 // addPolicy adds the policy to a Reset, whose list had that Stat. An empty one costs no read. It
 // waits for one that cannot be read, so that no list is told before its policy is known.
 func (f *follower) addPolicy(ctx context.Context, c *sd.Change, base baseline) error {
 	stat := base.stat
 	switch {
-	case f.layout != nil:
+	case f.Layout != nil:
 		c.Lacking.Policy = f.want.Policy
 		return nil
-	case f.noPolicy && f.want.Policy:
+	case f.NoPolicy && f.want.Policy:
 		c.Policy = &sd.PolicyText{Version: int64(stat.Version)}
 		return nil
 	case !f.want.Policy:
-		c.Ignored = stat.DataLength > 0 && !f.noPolicy
+		c.Ignored = stat.DataLength > 0 && !f.NoPolicy
 		return nil
 	case f.policy.known && f.policy.told == editionOf(&stat):
 		return nil
