@@ -208,11 +208,12 @@ func TestSlowRouteOfItsOwnAccusesNobody(t *testing.T) {
 	for _, every := range []time.Duration{50 * time.Millisecond, 5 * time.Second} {
 		for _, idempotent := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
-				f := newFleet(3)
+				f := newFleet(4)
 				r := new(registry)
 				p := NewPool(r, slowRoute(f, 800*time.Millisecond), nopLogger())
 				defer p.Close()
 				r.reset(names(3)...)
+				time.AfterFunc(20*time.Second, func() { r.up(names(4)[3]) }) // it has answered nobody
 				fast, slow := Retry(p, NewRandom()), Retry(p, NewRandom())
 				drive(t.Context(), fast, 20, time.Millisecond).wantNoFailure(t)
 				ctx := WithIdempotent(t.Context(), idempotent)

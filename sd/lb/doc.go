@@ -73,10 +73,13 @@
 //	silent      | had no answer to the end of the     | if the member has answered no other call
 //	            | call                                | meanwhile, and another one answers (1)
 //	outlived    | took longer than its share, and     | if the member has answered no other call
-//	            | another member answered first       | meanwhile
+//	            | than another member's answer (2)    | meanwhile
 //
-// (1) A call of the same [Retry] since the member's latest answer, and this call if it was asked as
-// well. A member that has never answered is not compared.
+// (1) A call of the same [Retry] since the member's latest answer, or ever if it has given none;
+// and this call, if it was asked as well and had as much time as an answer usually takes.
+//
+// (2) One that began later and is cancelled after less time than the answer took might have been as
+// fast.
 //
 // # What a pick costs
 //

@@ -24,17 +24,17 @@ const (
 	refused                     // nothing listens there
 	unreachable                 // no connection, or one that ended without an answer
 	silent                      // no answer to the end of the call
-	outlived                    // its share passed, and another attempt answered first
+	outlived                    // its share passed, and another attempt answered in less time
 	evidences                   // their number
 )
 
 // weigh returns the evidence that the end of an attempt with ctx gives.
-func (a *attempt) weigh(ctx context.Context, err error, took time.Duration) evidence {
+func (a *attempt) weigh(ctx context.Context, err error, took int64) evidence {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return refused
 	case errors.Is(ctx.Err(), context.Canceled):
-		if context.Cause(ctx) == errOutrun && a.share > 0 && took >= a.share {
+		if a.race != nil && a.race.isWon(took) && took >= int64(a.share) {
 			return outlived
 		}
 		return noEvidence
@@ -102,17 +102,16 @@ func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
 // isExcused reports whether silence says nothing about a's member.
 //
 // A member that has answered another call meanwhile, or as long before as the attempt took, is slow
-// for some requests. What several members were asked, and none of them answers, is slow everywhere,
-// unless the member has never answered any. And when the caller was impatient and gave the attempt
-// less time than usual, only a member that has answered no call for a while is to blame.
+// for some requests. What nobody answers is slow everywhere. And when the caller was impatient and
+// gave the attempt less time than usual, only a member that has answered no call for a while is to
+// blame.
 func (p *Pool) isExcused(a *attempt, e evidence, now int64, err error) bool {
-	if answeredAt := a.member.answeredAt.Load(); answeredAt > 0 {
-		if answeredAt > 2*a.start-now { // start, less the time that it took
-			return true
-		}
-		if e == silent && !unsent(err) && a.isSlowEverywhere(answeredAt) {
-			return true
-		}
+	answeredAt := a.member.answeredAt.Load()
+	if answeredAt > 0 && answeredAt > 2*a.start-now { // start, less the time that it took
+		return true
+	}
+	if e == silent && !unsent(err) && a.isSlowEverywhere(answeredAt, now) {
+		return true
 	}
 	since := a.member.failingSince.Load()
 	if since == 0 { // it has answered while this goroutine was on its way here
@@ -122,12 +121,16 @@ func (p *Pool) isExcused(a *attempt, e evidence, now int64, err error) bool {
 	return brief && now-since < p.config.minEjection
 }
 
-// isSlowEverywhere reports whether nothing says that another member would have answered: of those
-// that were asked beside a's none did, or since its latest answer there has been none to any call
-// through the same Retry.
-func (a *attempt) isSlowEverywhere(answeredAt int64) bool {
-	return a.race != nil && a.race.isUnanswered() ||
-		a.route != nil && a.route.answeredAt.Load() <= answeredAt
+// isSlowEverywhere reports whether nothing says that another member would have answered: since the
+// latest answer of a's member, or ever if it has given none, there has been none to any call through
+// the same Retry; or none of those that were asked beside it did. The latter says nothing about a
+// member that has never answered: of many that hang, those beside it are likely to.
+func (a *attempt) isSlowEverywhere(answeredAt, now int64) bool {
+	if a.route == nil {
+		return false
+	}
+	return a.route.answeredAt.Load() <= answeredAt ||
+		answeredAt > 0 && a.race != nil && a.race.isUnanswered(now, a.route.took.Load())
 }
 
 // countFailure reports whether m has failed maxFailures times in a row. Attempts that run side by

@@ -31,6 +31,7 @@ type attempt struct {
 // A route is what is known of the calls through one Retry, which are often of one kind.
 type route struct {
 	answeredAt atomic.Int64 // when the latest answer came, on the Pool's clock
+	took       atomic.Int64 // and after how long
 }
 
 // invoke makes the attempt, on whose member a call has been begun, and draws the conclusions.
@@ -53,17 +54,18 @@ func (p *Pool) finish(ctx context.Context, a *attempt, err error) {
 		p.recordSuccess(m, now)
 		if a.route != nil {
 			a.route.answeredAt.Store(now)
+			a.route.took.Store(took)
 		}
 		m.latency.observe(now, float64(took))
 	case errors.Is(ctx.Err(), context.Canceled):
-		e := a.weigh(ctx, err, time.Duration(took))
+		e := a.weigh(ctx, err, took)
 		p.meters.attempts[cmp.Or(e, outcomeCancelled)].add(1)
 		if m.failures.Load() == 0 && float64(took) > m.latency.value(now) {
 			m.latency.observe(now, float64(took)) // an answer would have taken longer
 		}
 		p.recordFailure(a, e, now, err)
 	default:
-		e := a.weigh(ctx, err, time.Duration(took))
+		e := a.weigh(ctx, err, took)
 		p.meters.attempts[e].add(1)
 		m.history.failures.Add(1)
 		p.recordFailure(a, e, now, err)

@@ -14,13 +14,15 @@ type race struct {
 	request any
 	results chan result
 	over    chan struct{} // closed when no result is wanted any more
-	running int
+	begun   int           // attempts
+	running int           // of these
+	probing bool          // the latest is a probe
 	share   *time.Timer
 	hedge   *time.Timer
 
 	// These two are shared with the attempts.
-	attempts atomic.Int32
-	answered atomic.Bool
+	second atomic.Int64 // when the second attempt began, on the Pool's clock; 0 if none did
+	took   atomic.Int64 // how long the attempt took that has answered; 0 if none has
 }
 
 // A result is how an attempt of a race ended.
@@ -55,7 +57,7 @@ func (r *retrier) race(ctx context.Context, c *call, request any) (any, error) {
 		case <-x.hedge.C:
 			r.begin(x, c, r.hedge(ctx, c))
 		case <-x.share.C:
-			r.begin(x, c, r.another(ctx, c, false))
+			r.begin(x, c, r.another(ctx, c, x.probing)) // a probe costs the call no budget
 			x.share.Reset(c.share)
 		case end := <-x.results:
 			x.running--
@@ -75,10 +77,23 @@ func (r *retrier) begin(x *race, c *call, a attempt) {
 		return
 	}
 	a.race = x
-	x.attempts.Add(1)
+	if x.begun++; x.begun == 2 {
+		x.second.Store(r.pool.now())
+	}
 	x.running++
-	x.share.Reset(c.share)
+	x.probing = a.probe
+	x.share.Reset(r.patience(c, a))
 	go r.run(x, a)
+}
+
+// patience is the time after which another attempt begins beside a: its share, and for a probe less
+// if answers have taken so long of late that the other one might come too late.
+func (r *retrier) patience(c *call, a attempt) time.Duration {
+	if !a.probe {
+		return c.share
+	}
+	usual := time.Duration(r.route.took.Load())
+	return min(c.share, max(time.Until(c.deadline)-2*usual, 0))
 }
 
 // conclude takes in the end of an attempt, and reports whether the call is done with it. If it is
@@ -113,29 +128,39 @@ func (r *retrier) run(x *race, a attempt) {
 	ctx := x.ctx
 	if a.probe {
 		var cancel context.CancelFunc
-		ctx, cancel = outliving(ctx)
+		ctx, cancel = x.outliving()
 		defer cancel()
 	}
 	begun := time.Now()
 	end.response, end.err = r.pool.invoke(ctx, a, x.request)
 	if end.err == nil {
-		x.answered.Store(true)
+		x.took.Store(int64(max(time.Since(begun), 1)))
 	}
 	if r.hedger != nil && (end.err == nil || ctx.Err() != nil) {
 		r.hedger.latencies.add(time.Since(begun)) // or at least so long, if it was cancelled
 	}
 }
 
-// isUnanswered reports whether several members were asked and none has answered.
-func (x *race) isUnanswered() bool { return x.attempts.Load() > 1 && !x.answered.Load() }
+// isWon reports whether an attempt has answered, in no more than that time.
+func (x *race) isWon(within int64) bool {
+	took := x.took.Load()
+	return took > 0 && took <= within
+}
 
-// outliving returns a context that ends with ctx, but not when ctx ends because another attempt has
+// isUnanswered reports whether no attempt has answered, though a second one has had time: the usual
+// one for an answer at least.
+func (x *race) isUnanswered(now, usual int64) bool {
+	second := x.second.Load()
+	return second > 0 && now-second >= usual && x.took.Load() == 0
+}
+
+// outliving returns a context that ends with the call's, but not because another attempt has
 // answered.
-func outliving(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, _ := ctx.Deadline()
-	own, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
-	stop := context.AfterFunc(ctx, func() {
-		if context.Cause(ctx) != errOutrun {
+func (x *race) outliving() (context.Context, context.CancelFunc) {
+	deadline, _ := x.ctx.Deadline()
+	own, cancel := context.WithDeadline(context.WithoutCancel(x.ctx), deadline)
+	stop := context.AfterFunc(x.ctx, func() {
+		if x.took.Load() == 0 && x.ctx.Err() == context.Canceled { // own has the same deadline
 			cancel()
 		}
 	})

@@ -152,16 +152,17 @@ func genSelector() *rapid.Generator[string] {
 
 func genLine() *rapid.Generator[string] {
 	return rapid.Custom(func(t *rapid.T) string {
-		verb := rapid.SampledFrom([]string{"zone", "drain", "withdraw", "share", "weight",
-			"#"}).Draw(t, "verb")
+		verb := rapid.SampledFrom([]string{"zone", "drain", "withdraw", "share", "share",
+			"weight", "#"}).Draw(t, "verb")
 		text := verb + " " + genSelector().Draw(t, "selector")
 		switch verb {
 		case "zone":
 			cidrs := rapid.SliceOfN(genCIDR(), 1, 3).Draw(t, "cidrs")
 			text = "zone " + rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "zone") + " " +
 				strings.Join(cidrs, " ")
-		case "share":
-			text += fmt.Sprintf(" %d%%", rapid.IntRange(0, 100).Draw(t, "percent"))
+		case "share": // of few selectors and small, so that lines replace each other
+			of := rapid.SampledFrom([]string{"v=1", "v=2", "zone=a"}).Draw(t, "of")
+			text = fmt.Sprintf("share %s %d%%", of, rapid.IntRange(0, 60).Draw(t, "percent"))
 		case "weight":
 			text += fmt.Sprintf(" %d", rapid.IntRange(0, 3).Draw(t, "weight"))
 		}

@@ -1,0 +1,301 @@
+package lb
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
+	"pgregory.net/rapid"
+)
+
+// A modelMember is what the model knows of an instance.
+type modelMember struct {
+	effective policy.Effective
+	listed    bool // or in reserve
+	failing   bool
+}
+
+// A model tells in the plainest way which part of the calls each instance gets: it knows no lists,
+// no classes and no snapshots, and adds everything up again for each question.
+type model struct {
+	members map[string]*modelMember
+	failing map[string]bool // of those that left
+	sides   []policy.Side
+}
+
+// open are those of the first rank in which there is one, with the weights that they are drawn by.
+func (m *model) open() map[string]int {
+	listed, reserve := 0, 0
+	for _, member := range m.members {
+		if member.listed && !member.effective.Drained {
+			listed++
+		}
+		if !member.listed && !member.failing {
+			reserve++
+		}
+	}
+	ranks := []func(*modelMember) bool{
+		func(i *modelMember) bool {
+			return !i.failing && !i.effective.Drained && (i.listed || listed < reserve)
+		},
+		func(i *modelMember) bool { return !i.failing && !i.listed },
+		func(i *modelMember) bool { return !i.failing && i.effective.Drained },
+		func(i *modelMember) bool { return i.failing },
+	}
+	for _, isOpen := range ranks {
+		weighted, idle := map[string]int{}, map[string]int{}
+		for name, member := range m.members {
+			switch {
+			case !isOpen(member):
+			case member.effective.Weight > 0:
+				weighted[name] = member.effective.Weight
+			default:
+				idle[name] = 1
+			}
+		}
+		if len(weighted) > 0 {
+			return weighted
+		}
+		if len(idle) > 0 {
+			return idle
+		}
+	}
+	return nil
+}
+
+// parts is the part of the calls that each instance gets of a picker that keeps to a zone, "" if to
+// none.
+func (m *model) parts(zone string) map[string]float64 {
+	parts, open := map[string]float64{}, m.open()
+	sides := slices.Clone(m.sides)
+	if len(sides) < 2 {
+		sides = []policy.Side{{Share: 1}}
+	}
+	bySide := make([]map[string]int, len(sides))
+	for i := range sides {
+		bySide[i] = map[string]int{}
+	}
+	for name, weight := range open {
+		side := m.members[name].effective.Side
+		if side >= len(sides) {
+			side = 0
+		}
+		bySide[side][name] = weight
+	}
+	of := policy.Split(sides, func(i int) bool { return len(bySide[i]) == 0 })
+	for i, members := range bySide {
+		for name, part := range m.within(members, zone) {
+			parts[name] = of[i] * part
+		}
+	}
+	return parts
+}
+
+// within divides the calls of a side.
+func (m *model) within(members map[string]int, zone string) map[string]float64 {
+	zones := map[string]bool{}
+	for _, member := range m.members {
+		if member.listed {
+			zones[member.effective.Zone] = true
+		}
+	}
+	inside, total := 0, 0
+	for name, weight := range members {
+		total += weight
+		if m.members[name].effective.Zone == zone {
+			inside += weight
+		}
+	}
+	local := min(1, spill*float64(inside)*float64(len(zones))/float64(total))
+	if inside == total {
+		local = 1
+	}
+	parts := map[string]float64{}
+	for name, weight := range members {
+		switch isInside := m.members[name].effective.Zone == zone; {
+		case zone == "":
+			parts[name] = float64(weight) / float64(total)
+		case isInside:
+			parts[name] = local * float64(weight) / float64(inside)
+		default:
+			parts[name] = (1 - local) * float64(weight) / float64(total-inside)
+		}
+	}
+	return parts
+}
+
+// A world is a Pool and the model of it, which take the same steps.
+type world struct {
+	model
+	pool     *Pool
+	registry *registry
+	fleet    fleet
+}
+
+func newWorld() *world {
+	w := &world{
+		model:    model{members: map[string]*modelMember{}, failing: map[string]bool{}},
+		registry: new(registry), fleet: newFleet(8),
+	}
+	w.pool = NewPool(w.registry, w.fleet.factory, nopLogger(),
+		Reserve(time.Hour), SlowStart(0), Ejection(time.Hour, time.Hour))
+	w.registry.reset()
+	return w
+}
+
+func genEffective() *rapid.Generator[policy.Effective] {
+	return rapid.Custom(func(t *rapid.T) policy.Effective {
+		weights := []int{0, 3, 4, 100, 100, 100, 120, 128, 1000} // some are of one class
+		return policy.Effective{
+			Weight:  rapid.SampledFrom(weights).Draw(t, "weight"),
+			Zone:    rapid.SampledFrom([]string{"", "", "a", "b"}).Draw(t, "zone"),
+			Drained: rapid.IntRange(0, 3).Draw(t, "drained") == 0,
+			Side:    rapid.SampledFrom([]int{0, 0, 0, 1, 2}).Draw(t, "side"),
+		}
+	})
+}
+
+// step does one thing to the world: an instance comes, changes, leaves or fails, or the shares do.
+func (w *world) step(t *rapid.T) {
+	name := rapid.SampledFrom(names(8)).Draw(t, "instance")
+	m, known := w.members[name]
+	switch rapid.IntRange(0, 9).Draw(t, "what") {
+	case 0, 1, 2:
+		w.list(name, genEffective().Draw(t, "effective"))
+	case 3:
+		if known && m.listed {
+			e := m.effective
+			e.Weight = genEffective().Draw(t, "effective").Weight
+			w.list(name, e)
+		}
+	case 4:
+		w.registry.down(name)
+		if known && m.effective.Drained && m.listed {
+			w.forget(name)
+		} else if known {
+			m.listed = false
+		}
+	case 5:
+		w.registry.withdraw(name)
+		w.forget(name)
+	case 6:
+		sides := []policy.Side{{}, {}, {}}[:rapid.SampledFrom([]int{1, 2, 3}).Draw(t, "sides")]
+		for i := range sides {
+			sides[i].Share = rapid.IntRange(0, 100).Draw(t, "share")
+		}
+		w.sides = sides
+		w.registry.fn(sd.Change{Sides: sides})
+	default:
+		w.settle()
+		if known && m.listed {
+			m.failing = rapid.Bool().Draw(t, "fails")
+			w.fleet[name].fail(map[bool]error{true: errReset}[m.failing])
+			member := w.pool.members[name]
+			member.begin()
+			w.pool.invoke(context.Background(), attempt{member: member}, 1)
+		}
+	}
+}
+
+func (w *world) list(name string, e policy.Effective) {
+	w.registry.fn(sd.Change{Up: []string{name}, Effective: map[string]policy.Effective{name: e}})
+	m := w.members[name]
+	if m == nil {
+		m = &modelMember{failing: w.failing[name]}
+		w.members[name] = m
+	}
+	m.listed, m.effective = true, e
+}
+
+func (w *world) forget(name string) {
+	if m := w.members[name]; m != nil {
+		w.failing[name] = m.failing
+		delete(w.members, name)
+	}
+}
+
+// settle returns when all changes were taken in.
+func (w *world) settle() {
+	for range 2 {
+		w.registry.down("nobody")
+	}
+}
+
+// count makes picks, each for a key of its own. No member is known to be faster than another.
+func (w *world) count(picker Picker, picks int) map[string]int {
+	for _, m := range w.pool.members {
+		m.latency.forget()
+	}
+	s, counts := w.pool.snapshot.Load(), map[string]int{}
+	for i := range picks {
+		ctx := WithKey(context.Background(), fmt.Sprint(i))
+		if m := picker.Pick(ctx, s.side(ctx, picker, nil), nil); m != nil {
+			counts[m.instance]++
+		}
+	}
+	return counts
+}
+
+// outlier returns an instance that did not get its part of the picks, within four standard
+// deviations and, as small parts have no normal distribution, three picks; or within ten picks if
+// it is to come in turn.
+func outlier(parts map[string]float64, counts map[string]int, picks int, inTurn bool) string {
+	for _, name := range names(8) {
+		want := float64(picks) * parts[name]
+		within := 4*math.Sqrt(want*(1-parts[name])) + 3
+		if inTurn {
+			within = 10
+		}
+		if want == 0 {
+			within = 0
+		}
+		if have := float64(counts[name]); math.Abs(have-want) > within {
+			return fmt.Sprintf("%s: want %.0f ± %.0f, have %.0f", name, want, within, have)
+		}
+	}
+	return ""
+}
+
+// check compares what each picker picks with what the model says.
+func (w *world) check(t *rapid.T) {
+	const picks = 2000
+	w.settle()
+	for _, zone := range []string{"", "a"} {
+		parts := w.parts(zone)
+		for _, name := range PickerNames() {
+			picker, _ := ParsePicker(name)
+			picker = Local(zone, picker)
+			inTurn := name == "roundrobin" && zone == "" && len(w.sides) < 2
+			bad := outlier(parts, w.count(picker, picks), picks, inTurn)
+			if bad != "" {
+				bad = outlier(parts, w.count(picker, 10*picks), 10*picks, inTurn) // or it was chance
+			}
+			if bad != "" {
+				for instance, m := range w.members {
+					t.Logf("%s: %+v", instance, *m)
+				}
+				t.Fatalf("%s, zone %q, sides %v: %s", name, zone, w.sides, bad)
+			}
+		}
+	}
+}
+
+// Whatever comes, changes, fails and leaves, each picker gives each instance the part of the calls
+// that the model says.
+func TestPicksAreTheModels(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld()
+		defer w.pool.Close()
+		for i := range 60 {
+			w.step(t)
+			if i%6 == 5 {
+				w.check(t)
+			}
+		}
+	})
+}
