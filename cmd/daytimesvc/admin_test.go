@@ -90,6 +90,24 @@ func TestAdmin(t *testing.T) {
 	}
 }
 
+// Each registry has its registrations, and its fleet.
+func TestAdminOfSeveralRegistries(t *testing.T) {
+	_, first := shelltest.StartRegistry(t, true)
+	second, away := shelltest.StartRegistry(t, true)
+	second.Close()
+	addr := transporttest.FreeAddress(t)
+	p := start(t, "--admin", addr, "--sd", first, "--sd", away, "--listen", "127.0.0.1:0",
+		"--drain", "0s")
+	instance := addresses(t, p, 1)[0]
+	ask := operatorOf(t, addr)
+	wantAt(t, ask, "/readyz", 200, "ready\n", instance+" registered since ", " in "+first+"\n",
+		instance+" registering since ", " in "+away+": ")
+	wantAt(t, ask, "/", 200, "Fleet in "+first+"<", "Fleet in "+away+"<", ">1 of 2<",
+		`id="fleet0-`+instance+`"`, ">live<", ">unknown<")
+	p.Interrupt(nil)
+	p.Finish(t, shell.ExitOK)
+}
+
 // Without --admin nothing listens but the servers.
 func TestNoAdmin(t *testing.T) {
 	p := start(t, "--sd", "fixed://127.0.0.1:1", "--listen", "127.0.0.1:0", "--drain", "0s")
@@ -159,7 +177,9 @@ func sinceLost(t *testing.T, ask func(string) (int, string)) (time.Time, string)
 		t.Fatal(err)
 	}
 	_, text = ask("/metrics")
-	m = regexp.MustCompile(`sd_registration_state_since_timestamp_seconds\{phase="lost"\} (\S+)`).FindStringSubmatch(text)
+	metric := regexp.MustCompile(
+		`sd_registration_state_since_timestamp_seconds\{phase="lost"\} (\S+)`)
+	m = metric.FindStringSubmatch(text)
 	if m == nil {
 		t.Fatalf("want since when it is lost, have %s", text)
 	}

@@ -73,7 +73,10 @@ func memberMark(s lb.Stat) mark {
 
 func (p *poolPart) fact() fact {
 	state := good(count(p.Ready) + " of " + count(len(p.Rows)) + " ready")
-	if p.Ready < len(p.Rows) {
+	switch {
+	case len(p.Rows) == 0:
+		state = idle("empty")
+	case p.Ready < len(p.Rows):
 		state.Tone, state.Sign = "warn", "▲"
 	}
 	return fact{Label: "Pool", State: &state}
