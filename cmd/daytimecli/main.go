@@ -170,7 +170,8 @@ func newList(c *config, stdio *shell.Stdio) *cobra.Command {
 for the registry, and ends with 1 if there is no answer. With --snapshot it then
 prints the list of the file, says on stderr how old that is, and ends with 1 all
 the same: only 0 means that these are the servers. Names that cannot be dialled
-are left out, and counted on stderr; a list of nothing else ends with 1.
+are left out, and counted on stderr; a list of nothing else ends with 1. Where
+there is no list, -o json prints an object whose one key, error, says why.
 
 With --check each server is asked, up to --timeout: whether it answers, in which
 time, and how far its clock is from this host's, with the bound of that error.

@@ -30,6 +30,7 @@ type registry struct {
 	snapshot string
 	logger   kitlog.Logger // of its messages for the operator: see package statelog
 	states   *statelog.Log
+	opened   time.Time
 }
 
 // schemes are the kinds of registry that the program knows, which report to e.
@@ -56,7 +57,7 @@ func (c *config) open(stdio *shell.Stdio, muted, namesTold bool) (*registry, err
 	if b, ok := backend.(interface{ Target() sd.Target }); ok {
 		target = b.Target() // in full, which the snapshot is known by
 	}
-	r := &registry{backend: backend, target: target, snapshot: c.snapshot,
+	r := &registry{backend: backend, target: target, snapshot: c.snapshot, opened: time.Now(),
 		states: statelog.New(stdio, !namesTold)}
 	r.logger = kitlog.With(r.states, "sd", c.sd)
 	r.states.Mute(muted)
@@ -132,6 +133,9 @@ func (r *registry) age(stale sd.State) string {
 	old := time.Since(stale.Since).Round(time.Second)
 	if r.snapshot == "" {
 		return fmt.Sprintf("the list is %v old", old) // the registry went away just now
+	}
+	if !stale.Since.Before(r.opened) { // the file is from the future, and says nothing of its age
+		return fmt.Sprintf("the list is from %s, of unknown age", r.snapshot)
 	}
 	return fmt.Sprintf("the list is from %s, %v old", r.snapshot, old)
 }
