@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
 )
 
 // completeTimeout is how long a person who has typed a tab waits for the registry.
@@ -60,16 +62,64 @@ func (c *config) completeTarget(cmd *cobra.Command, _ []string, text string) (
 }
 
 // liveInstances returns who is registered, as far as the registry says so in time.
-func (c *config) liveInstances(ctx context.Context) []string {
+func (c *config) liveInstances(ctx context.Context) (instances []string) {
+	entries, _ := c.liveEntries(ctx)
+	for _, e := range entries {
+		instances = append(instances, e.Instance)
+	}
+	return instances
+}
+
+// liveEntries returns who is registered, with attributes, and the policy.
+func (c *config) liveEntries(ctx context.Context) ([]policy.Entry, policy.Document) {
 	backend, err := schemes(nil).Open(c.sd)
 	if err != nil {
-		return nil
+		return nil, policy.Document{}
 	}
 	defer backend.Close()
-	instancer := sd.NewInstancer(backend, kitlog.NewNopLogger())
+	instancer := sd.NewInstancer(backend, kitlog.NewNopLogger(), sd.FollowPolicy())
 	defer instancer.Stop()
 	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
 	defer cancel()
 	instancer.Await(ctx)
-	return instancer.Instances()
+	return instancer.Entries(), instancer.Policy().Document
+}
+
+// completeInstance completes an ip:port with who is registered.
+func (c *config) completeInstance(cmd *cobra.Command, args []string, _ string) (
+	[]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return c.liveInstances(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeZone completes --zone with the zones of who is registered.
+func (c *config) completeZone(cmd *cobra.Command, _ []string, _ string) (
+	[]string, cobra.ShellCompDirective) {
+	var zones []string
+	for _, s := range c.selectors(cmd.Context()) {
+		if zone, found := strings.CutPrefix(s, "zone="); found {
+			zones = append(zones, zone)
+		}
+	}
+	return zones, cobra.ShellCompDirectiveNoFileComp
+}
+
+// selectors are those that select somebody who is registered: addresses, then zones and tags.
+func (c *config) selectors(ctx context.Context) (selectors []string) {
+	entries, document := c.liveEntries(ctx)
+	compiled := document.Compile(time.Now())
+	var shared []string
+	for _, e := range entries {
+		selectors = append(selectors, e.Instance)
+		if zone := compiled.Effective(e).Zone; zone != "" {
+			shared = append(shared, "zone="+zone)
+		}
+		for key, value := range e.Attributes.Tags {
+			shared = append(shared, key+"="+value)
+		}
+	}
+	slices.Sort(shared)
+	return append(selectors, slices.Compact(shared)...)
 }

@@ -23,7 +23,7 @@ func newExplain(c *config, stdio *shell.Stdio) *cobra.Command {
 of them decide, and what they come to. One that is not registered, for instance
 because the policy withdraws it, is taken for one that says nothing.`,
 		Args:              wantArgs("ip:port"),
-		ValidArgsFunction: c.completeSelector,
+		ValidArgsFunction: c.completeInstance,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := sd.CheckInstance(args[0]); err != nil {
 				return shell.UsageError("", trimmed(err, "sd: "))

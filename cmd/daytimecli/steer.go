@@ -239,11 +239,11 @@ func (c *config) undrain(ctx context.Context, s policy.Selector, stdio *shell.St
 	return nil
 }
 
-// completeSelector completes SEL with who is registered.
+// completeSelector completes SEL with the addresses, zones and tags of who is registered.
 func (c *config) completeSelector(cmd *cobra.Command, args []string, _ string) (
 	[]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return c.liveInstances(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
+	return c.selectors(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
 }
