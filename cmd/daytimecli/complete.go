@@ -9,6 +9,7 @@ import (
 	kitlog "github.com/go-kit/log"
 	"github.com/spf13/cobra"
 
+	"example.com/daytime/cmd/internal/listing"
 	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
@@ -62,23 +63,68 @@ func (c *config) completeTarget(cmd *cobra.Command, _ []string, text string) (
 }
 
 // liveInstances returns who is registered, as far as the registries say so in time.
-func (c *config) liveInstances(ctx context.Context) []string {
+func (c *config) liveInstances(ctx context.Context) (instances []string) {
+	for _, row := range c.liveRows(ctx) {
+		instances = append(instances, row.Instance)
+	}
+	return instances
+}
+
+// liveRows returns who is registered, as list shows them.
+func (c *config) liveRows(ctx context.Context) []listing.Row {
 	urls := slices.Compact(slices.Sorted(slices.Values(c.sd))) // cobra reads the flags more than once
 	registries, err := registry.Open(urls, schemes(nil))
 	if err != nil {
 		return nil
 	}
 	defer registries.Close()
-	var parts []sd.Part
+	var d discovery
 	for _, r := range registries {
-		instancer := sd.NewInstancer(r.Backend, kitlog.NewNopLogger())
-		defer instancer.Stop()
-		parts = append(parts, sd.Part{Name: r.URL, Instancer: instancer})
+		d.Instancer = sd.NewInstancer(r.Backend, kitlog.NewNopLogger(), sd.FollowPolicy())
+		defer d.Instancer.Stop()
+		d.parts = append(d.parts, &part{Registry: r, Instancer: d.Instancer})
 	}
-	union := sd.Join(parts, kitlog.NewNopLogger())
-	defer union.Stop()
 	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
 	defer cancel()
-	union.Await(ctx)
-	return union.Instances()
+	for _, p := range d.parts {
+		p.Await(ctx)
+	}
+	return d.rows()
+}
+
+// completeInstance completes an ip:port with who is registered.
+func (c *config) completeInstance(cmd *cobra.Command, args []string, _ string) (
+	[]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return c.liveInstances(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeZone completes --zone with the zones of who is registered.
+func (c *config) completeZone(cmd *cobra.Command, _ []string, _ string) (
+	[]string, cobra.ShellCompDirective) {
+	var zones []string
+	for _, s := range c.selectors(cmd.Context()) {
+		if zone, found := strings.CutPrefix(s, "zone="); found {
+			zones = append(zones, zone)
+		}
+	}
+	return zones, cobra.ShellCompDirectiveNoFileComp
+}
+
+// selectors are those that select somebody who is registered: addresses, then zones and tags.
+func (c *config) selectors(ctx context.Context) (selectors []string) {
+	var shared []string
+	for _, row := range c.liveRows(ctx) {
+		selectors = append(selectors, row.Instance)
+		if row.Effective.Zone != "" {
+			shared = append(shared, "zone="+row.Effective.Zone)
+		}
+		for key, value := range row.Attributes.Tags {
+			shared = append(shared, key+"="+value)
+		}
+	}
+	slices.Sort(shared)
+	return append(selectors, slices.Compact(shared)...)
 }

@@ -379,12 +379,15 @@ func TestNoEditIsLost(t *testing.T) {
 	}
 }
 
-// SEL is completed with who is registered.
+// SEL is completed with all that selects somebody who is registered, an address with those alone.
 func TestCompletesSelectors(t *testing.T) {
 	f := startFleet(t, 2)
-	for _, verb := range []string{"drain", "undrain", "weight", "withdraw", "explain"} {
+	const addresses = "192.0.2.1:8897\n192.0.2.2:8897\n"
+	for verb, want := range map[string]string{"drain": addresses + "version=2\nzone=a\n:4\n",
+		"undrain": addresses + "version=2\nzone=a\n:4\n", "weight": addresses + "version=2\nzone=a\n:4\n",
+		"withdraw": addresses + "version=2\nzone=a\n:4\n", "explain": addresses + ":4\n"} {
 		stdout, _ := try(t, shell.ExitOK, "__complete", "--sd", f.url, verb, "192")
-		if want := "192.0.2.1:8897\n192.0.2.2:8897\n:4\n"; stdout != want {
+		if stdout != want {
 			t.Errorf("%s: want %q, have %q", verb, want, stdout)
 		}
 	}
