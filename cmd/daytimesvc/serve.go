@@ -158,7 +158,8 @@ func (c *config) instances(listeners []net.Listener) []string {
 // newServers wires each listener to a service of its own, which answers with the name that it is
 // registered under.
 func newServers(c config, listeners []net.Listener, instances []string,
-	registries registry.Registries, stdio *shell.Stdio, exporter *telemetry.Exporter) (servers []*server, err error) {
+	registries registry.Registries, stdio *shell.Stdio, exporter *telemetry.Exporter,
+) (servers []*server, err error) {
 	layout, err := service.ParseFormat(c.format)
 	if err != nil {
 		return nil, err

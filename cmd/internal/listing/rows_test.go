@@ -87,13 +87,15 @@ func TestMerged(t *testing.T) {
 		return d
 	}
 	rows := Merged([]Source{
-		{"one", parse("weight * 7\n"), []policy.Entry{{Instance: "192.0.2.2:2"}, {Instance: "192.0.2.3:3"}}},
+		{"one", parse("weight * 7\n"), []policy.Entry{{Instance: "192.0.2.2:2"},
+			{Instance: "192.0.2.3:3"}}},
 		{"two", parse("drain 192.0.2.2 by=ops\n"), []policy.Entry{{Instance: "192.0.2.1:1"},
 			{Instance: "192.0.2.2:2", Attributes: policy.Attributes{Zone: "b"}}}},
 	}, now)
 	have := ""
 	for _, r := range rows {
-		have += fmt.Sprintln(r.Instance, r.Effective.Weight, r.Effective.Zone, r.drained(), r.Drain.By, r.Registries)
+		have += fmt.Sprintln(r.Instance, r.Effective.Weight, r.Effective.Zone, r.drained(),
+			r.Drain.By, r.Registries)
 	}
 	want := "192.0.2.1:1 100    [two]\n192.0.2.2:2 7  drain ops [one two]\n192.0.2.3:3 7    [one]\n"
 	if want != have {
