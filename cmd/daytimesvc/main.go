@@ -7,12 +7,12 @@
 //
 // main.go has the flags; addresses.go checks the addresses, and refuses those that could not be
 // registered or dialled; admin.go answers an operator; registry.go has the registries, and what is
-// said there of a server beside its address; systemd.go takes over sockets from systemd; serve.go is
-// the life of the program: the function serve in a straight line from the listeners to the shutdown,
-// whose order is what makes a restart lose no request. The rest, which is not about the time, is in
-// cmd/internal: registry opens what --sd names, and shell is what any program needs. Of the tests,
-// serve_test.go runs the program on a registry in memory, and e2e_test.go runs the built programs on
-// a real ZooKeeper.
+// said there of a server beside its address; systemd.go takes over sockets from systemd; serve.go
+// is the life of the program: the function serve in a straight line from the listeners to the
+// shutdown, whose order is what makes a restart lose no request. The rest, which is not about the
+// time, is in cmd/internal: registry opens what --sd names, and shell is what any program needs. Of
+// the tests, serve_test.go runs the program on a registry in memory, and e2e_test.go runs the built
+// programs on a real ZooKeeper.
 package main
 
 import (

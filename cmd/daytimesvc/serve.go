@@ -225,8 +225,8 @@ func (c *config) serverOptions(
 	return slices.Clip(append(options, transport.ServerTLS(source))), nil
 }
 
-// Handle logs an error of the transport, as its error handler. Too many connections are no failure of
-// this program.
+// Handle logs an error of the transport, as its error handler. Too many connections are no failure
+// of this program.
 func (s *server) Handle(_ context.Context, err error) {
 	if errors.Is(err, transport.ErrMaxConns) || errors.Is(err, transport.ErrMaxConnsPerIP) {
 		level.Warn(s.logger).Log("msg", "turned away", "err", err)
