@@ -82,31 +82,31 @@ func TestJoin(t *testing.T) {
 // When a union begins, and with what.
 func TestJoinBegins(t *testing.T) {
 	for name, test := range map[string]struct {
-		answers [2]time.Duration // of the parts; 0: never
-		at      time.Duration    // when the union begins; 0: never
-		first   []string         // its first set
+		answers [2]int   // after so many ms, of the parts; 0: never
+		at      int      // ms, when the union begins; 0: never
+		first   []string // its first set
 	}{
-		"all answer":                     {[2]time.Duration{100 * time.Millisecond, 300 * time.Millisecond}, 300 * time.Millisecond, []string{alice, bob}},
-		"one is late":                    {[2]time.Duration{100 * time.Millisecond, 5 * time.Second}, time.Second, []string{alice}},
-		"one never answers":              {[2]time.Duration{0, 100 * time.Millisecond}, time.Second, []string{bob}},
-		"all are late, and one is later": {[2]time.Duration{4 * time.Second, 3 * time.Second}, 3 * time.Second, []string{bob}},
+		"all answer":                     {[2]int{100, 300}, 300, []string{alice, bob}},
+		"one is late":                    {[2]int{100, 5000}, 1000, []string{alice}},
+		"one never answers":              {[2]int{0, 100}, 1000, []string{bob}},
+		"all are late, and one is later": {[2]int{4000, 3000}, 3000, []string{bob}},
 		"none answers":                   {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b, i := join(t)
 				begin := time.Now()
-				var at time.Duration
+				var at int
 				var sets [][]string
 				stop := i.Follow(func(c sd.Change) {
 					if c.Reset {
-						at = time.Since(begin)
+						at = int(time.Since(begin).Milliseconds())
 						sets = append(sets, slices.Sorted(slices.Values(c.Up)))
 					}
 				})
 				defer stop()
 				for n, s := range []*source{a, b} {
-					if d := test.answers[n]; d > 0 {
+					if d := time.Duration(test.answers[n]) * time.Millisecond; d > 0 {
 						time.AfterFunc(d, func() { s.changes <- reset([]string{alice, bob}[n]) })
 					}
 				}

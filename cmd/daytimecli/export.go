@@ -150,8 +150,9 @@ func (c *config) named(err error) error {
 func (d *discovery) servers() []export.Server {
 	var servers []export.Server
 	for _, row := range d.rows() {
-		servers = append(servers, export.Server{Instance: row.Instance, Weight: row.Effective.Weight,
-			Zone: row.Effective.Zone, Tags: row.Attributes.Tags, Drained: row.Effective.Drained})
+		servers = append(servers, export.Server{Instance: row.Instance,
+			Weight: row.Effective.Weight,
+			Zone:   row.Effective.Zone, Tags: row.Attributes.Tags, Drained: row.Effective.Drained})
 	}
 	return servers
 }

@@ -29,7 +29,8 @@ func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 		"`FILE` with the authority of the servers' certificates, in PEM; with --tls-name, speak TLS")
 	flags.StringVar(&c.tlsName, "tls-name", c.tlsName,
 		"`name` of the service, which each server must prove")
-	flags.StringVar(&c.tls.Cert, "tls-cert", c.tls.Cert, "`FILE` with a certificate to show to servers")
+	flags.StringVar(&c.tls.Cert, "tls-cert", c.tls.Cert,
+		"`FILE` with a certificate to show to servers")
 	flags.StringVar(&c.tls.Key, "tls-key", c.tls.Key, "`FILE` with its key")
 	stdio.AddFlags(flags, "nothing but errors on stderr: no warnings, no summary")
 }

@@ -44,7 +44,8 @@ func TestListWhileOneOfSeveralRegistriesIsDown(t *testing.T) {
 	one, first := shelltest.StartRegistry(t, true)
 	shelltest.Enter(t, one, "192.0.2.1:1")
 	down := "zk://" + transporttest.FreeAddress(t)
-	stdout, stderr := try(t, shell.ExitFailure, "list", "--sd", down, "--sd", first, "--timeout", "1500ms")
+	stdout, stderr := try(t, shell.ExitFailure,
+		"list", "--sd", down, "--sd", first, "--timeout", "1500ms")
 	if want := "192.0.2.1:1\n"; stdout != want {
 		t.Errorf("want %q, have %q", want, stdout)
 	}
@@ -100,25 +101,28 @@ func TestWatchTellsWhichRegistryHasNoDirectory(t *testing.T) {
 // A command writes to each registry that has a policy and answers, and names each result.
 func TestSteerSeveralRegistries(t *testing.T) {
 	one, two := startFleet(t, 3), startFleet(t, 3)
-	stdout, _ := try(t, shell.ExitOK, "drain", "192.0.2.1", "--by", "me", "--sd", one.url, "--sd", two.url)
+	drain := []string{"drain", "192.0.2.1", "--by", "me", "--sd", one.url, "--sd", two.url}
+	stdout, _ := try(t, shell.ExitOK, drain...)
 	shelltest.WantText(t, stdout, "registry   "+one.url+"\n", "registry   "+two.url+"\n")
 	for _, f := range []fleet{one, two} {
 		f.wantPolicy(t, "drain 192.0.2.1 by=me")
 	}
 
 	one.write(t, policy.Header+"\ndrain 192.0.2.2 by=me\n")
-	stdout, stderr := try(t, shell.ExitFailure, "drain", "192.0.2.1", "--by", "me", "--sd", one.url, "--sd", two.url)
+	stdout, stderr := try(t, shell.ExitFailure, drain...)
 	shelltest.WantText(t, stdout, "registry   "+two.url+"\nnothing to change\n")
 	shelltest.WantText(t, stderr, one.url+": refused: this leaves 33.3% of the weight")
 	one.wantPolicy(t, "drain 192.0.2.2 by=me")
 
 	down := "zk://" + transporttest.FreeAddress(t)
-	stdout, stderr = try(t, shell.ExitFailure, "undrain", "192.0.2.1", "--sd", down, "--sd", two.url, "--timeout", "1500ms")
+	stdout, stderr = try(t, shell.ExitFailure,
+		"undrain", "192.0.2.1", "--sd", down, "--sd", two.url, "--timeout", "1500ms")
 	shelltest.WantText(t, stdout, "registry   "+two.url+"\n", "192.0.2.1")
 	shelltest.WantText(t, stderr, down+": cannot be read: ")
 	two.wantPolicy(t)
 
-	_, stderr = try(t, shell.ExitOK, "weight", "192.0.2.1", "50", "--by", "me", "--sd", "fixed://192.0.2.1:8897", "--sd", two.url)
+	_, stderr = try(t, shell.ExitOK, "weight", "192.0.2.1", "50", "--by", "me",
+		"--sd", "fixed://192.0.2.1:8897", "--sd", two.url)
 	shelltest.WantText(t, stderr, "sd=fixed://192.0.2.1:8897", "left out: this registry has no policy")
 	two.wantPolicy(t, "weight 192.0.2.1 50 by=me")
 }
@@ -127,8 +131,10 @@ func TestSteerSeveralRegistries(t *testing.T) {
 func TestPolicyOfSeveralRegistries(t *testing.T) {
 	one, two := startFleet(t, 1), startFleet(t, 1)
 	for _, args := range []string{"policy get", "policy edit"} {
-		_, stderr := try(t, shell.ExitUsage, append(strings.Fields(args), "--sd", one.url, "--sd", two.url)...)
-		shelltest.WantText(t, stderr, "each registry has a policy of its own; want one --sd, such as --sd "+one.url)
+		_, stderr := try(t, shell.ExitUsage,
+			append(strings.Fields(args), "--sd", one.url, "--sd", two.url)...)
+		shelltest.WantText(t, stderr,
+			"each registry has a policy of its own; want one --sd, such as --sd "+one.url)
 	}
 	file := filepath.Join(t.TempDir(), "policy")
 	for text, want := range map[string]int{
@@ -150,7 +156,8 @@ func TestExplainSeveralRegistries(t *testing.T) {
 	one.write(t, policy.Header+"\nweight * 50\n")
 	two.write(t, policy.Header+"\ndrain * by=ops\n")
 	stdout, _ := try(t, shell.ExitOK, "explain", "192.0.2.1:8897", "--sd", one.url, "--sd", two.url)
-	shelltest.WantText(t, stdout, "registry   "+one.url+"\ninstance   192.0.2.1:8897\n", "weight     50\n",
+	shelltest.WantText(t, stdout,
+		"registry   "+one.url+"\ninstance   192.0.2.1:8897\n", "weight     50\n",
 		"registry   "+two.url+"\ninstance   192.0.2.1:8897\n", "drained    yes\n",
 		"together   weight 50, zone a, drained\n")
 }
@@ -158,7 +165,8 @@ func TestExplainSeveralRegistries(t *testing.T) {
 // Each registry has a file of its own, and a start without any begins with all of them.
 func TestSnapshotsOfSeveralRegistries(t *testing.T) {
 	a, b := newOutage(t), newOutage(t)
-	args := []string{"list", "--sd", a.url, "--sd", b.url, "--snapshot", a.file, "--snapshot", b.file, "--timeout", "1500ms"}
+	args := []string{"list", "--sd", a.url, "--sd", b.url,
+		"--snapshot", a.file, "--snapshot", b.file, "--timeout", "1500ms"}
 	stdout, stderr := try(t, shell.ExitFailure, args...)
 	for _, o := range []outage{a, b} {
 		shelltest.WantText(t, stdout, o.servers...)

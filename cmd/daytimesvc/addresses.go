@@ -54,7 +54,9 @@ func isWildcard(s string) bool {
 
 // checkLoopback refuses to register a loopback address in a registry that is not on loopback:
 // clients on other hosts would dial themselves. Where --advertise says it outright it warns.
-func (c *config) checkLoopback(ctx context.Context, instances []string, logger kitlog.Logger) error {
+func (c *config) checkLoopback(
+	ctx context.Context, instances []string, logger kitlog.Logger,
+) error {
 	local := slices.DeleteFunc(slices.Clone(instances), func(s string) bool { return !isLoopback(s) })
 	remote := slices.IndexFunc(c.sd, func(url string) bool { return isElsewhere(ctx, url) })
 	if len(local) == 0 || c.dev || !c.registers() || remote < 0 {

@@ -1,15 +1,17 @@
 // Command daytimesvc serves the time on one or more addresses and keeps each of them registered.
 //
-// It wires the server side together: a service.Service in an endpoint.Set behind a transport.Server,
-// and for each of them an sd.Registrar, which keeps the registration up through faults of the
-// registry. Any program that registers itself does so in the same order.
+// It wires the server side together: a service.Service in an endpoint.Set behind a
+// transport.Server, and for each of them an sd.Registrar in each registry, which keeps the
+// registration up through faults of that. Any program that registers itself does so in the same
+// order.
 //
 // main.go has the flags; addresses.go checks the addresses, and refuses those that could not be
-// registered or dialled; admin.go answers an operator; registry.go has the registries, and what is said there of a server beside
-// its address; systemd.go takes over sockets from systemd; serve.go is the life of the program: the
-// function serve in a straight line from the listeners to the shutdown, whose order is what makes a
-// restart lose no request. The rest, which is not about the time, is in cmd/internal/shell. Of the
-// tests, serve_test.go runs the program on a registry in memory, and e2e_test.go runs the built
+// registered or dialled; admin.go answers an operator; registry.go has the registries, and what is
+// said there of a server beside its address; systemd.go takes over sockets from systemd; serve.go
+// is the life of the program: the function serve in a straight line from the listeners to the
+// shutdown, whose order is what makes a restart lose no request. The rest, which is not about the
+// time, is in cmd/internal: registry opens what --sd names, and shell is what any program needs. Of
+// the tests, serve_test.go runs the program on a registry in memory, and e2e_test.go runs the built
 // programs on a real ZooKeeper.
 package main
 

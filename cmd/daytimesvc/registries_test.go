@@ -18,7 +18,8 @@ import (
 func TestSeveralRegistries(t *testing.T) {
 	one, first := shelltest.StartRegistry(t, false)
 	two, second := shelltest.StartRegistry(t, false)
-	p := start(t, "--sd", first, "--sd", second, "--listen", "127.0.0.1:0,127.0.0.1:0", "--drain", "0s")
+	p := start(t, "--sd", first, "--sd", second, "--drain", "0s",
+		"--listen", "127.0.0.1:0,127.0.0.1:0")
 	addrs := addresses(t, p, 2)
 	shelltest.Registered(t, one, addrs...)
 	shelltest.Registered(t, two, addrs...)
@@ -43,7 +44,9 @@ func TestSeveralRegistries(t *testing.T) {
 func TestSeveralRegistriesFromTheEnvironment(t *testing.T) {
 	one, first := shelltest.StartRegistry(t, false)
 	two, second := shelltest.StartRegistry(t, false)
-	inEnvironment := func(ctx context.Context, args []string, _ shell.Lookup, stdout, stderr io.Writer) int {
+	inEnvironment := func(
+		ctx context.Context, args []string, _ shell.Lookup, stdout, stderr io.Writer,
+	) int {
 		lookup := func(name string) (string, bool) { return first + "  " + second, name == "DAYTIME_SD" }
 		return run(ctx, args, lookup, stdout, stderr)
 	}
@@ -55,8 +58,8 @@ func TestSeveralRegistriesFromTheEnvironment(t *testing.T) {
 	p.Finish(t, shell.ExitOK)
 }
 
-// A registry that is away at the start or at the end delays the other by nothing, and the program by
-// no more than it would alone; it is registered in when it comes.
+// A registry that is away at the start or at the end delays the other by nothing, and the program
+// by no more than it would alone; it is registered in when it comes.
 func TestOneOfSeveralRegistriesIsAway(t *testing.T) {
 	one, first := shelltest.StartRegistry(t, false)
 	away := transporttest.FreeAddress(t)
@@ -77,5 +80,6 @@ func TestOneOfSeveralRegistriesIsAway(t *testing.T) {
 	p.Interrupt(nil)
 	_, stderr := p.Finish(t, shell.ExitOK)
 	shelltest.Registered(t, one)
-	shelltest.WantText(t, stderr, "sd="+first+" level=info instance="+addrs[0]+" msg=withdrawn\n", "withdrawal not confirmed")
+	shelltest.WantText(t, stderr,
+		"sd="+first+" level=info instance="+addrs[0]+" msg=withdrawn\n", "withdrawal not confirmed")
 }

@@ -158,7 +158,8 @@ func (c *config) instances(listeners []net.Listener) []string {
 // newServers wires each listener to a service of its own, which answers with the name that it is
 // registered under.
 func newServers(c config, listeners []net.Listener, instances []string,
-	registries registry.Registries, stdio *shell.Stdio, exporter *telemetry.Exporter) (servers []*server, err error) {
+	registries registry.Registries, stdio *shell.Stdio, exporter *telemetry.Exporter,
+) (servers []*server, err error) {
 	layout, err := service.ParseFormat(c.format)
 	if err != nil {
 		return nil, err
@@ -224,8 +225,8 @@ func (c *config) serverOptions(
 	return slices.Clip(append(options, transport.ServerTLS(source))), nil
 }
 
-// Handle logs an error of the transport, as its error handler. Too many connections are no failure of
-// this program.
+// Handle logs an error of the transport, as its error handler. Too many connections are no failure
+// of this program.
 func (s *server) Handle(_ context.Context, err error) {
 	if errors.Is(err, transport.ErrMaxConns) || errors.Is(err, transport.ErrMaxConnsPerIP) {
 		level.Warn(s.logger).Log("msg", "turned away", "err", err)

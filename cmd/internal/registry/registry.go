@@ -58,7 +58,7 @@ type Registries []Registry
 // registry is called in metrics: nothing if it is the only one. The error is of a wrong command.
 func Open(urls URLs, schemes func(label string) sd.Schemes) (all Registries, err error) {
 	for _, url := range urls {
-		r, err := open(url, len(urls) > 1, schemes)
+		r, err := open(url, all.label(url, len(urls)), schemes)
 		if err == nil {
 			all = append(all, r)
 			err = all.checkLast()
@@ -71,14 +71,27 @@ func Open(urls URLs, schemes func(label string) sd.Schemes) (all Registries, err
 	return all, nil
 }
 
-func open(
-	url string, labelled bool, schemes func(label string) sd.Schemes,
-) (r Registry, err error) {
-	r.URL = url
-	if r.Target, err = sd.ParseTarget(url); err == nil && labelled {
-		r.Label = withoutKeys(r.Target)
+// label is what the next of n registries is called: nothing if it is the only one, its target
+// without keys, or with them if these are what tells it from another.
+func (all Registries) label(url string, n int) string {
+	t, err := sd.ParseTarget(url)
+	if n == 1 || err != nil {
+		return ""
 	}
-	if r.Backend, err = schemes(r.Label).Open(url); err != nil {
+	t.Keys = nil
+	label := t.String()
+	if slices.ContainsFunc(all, func(r Registry) bool { return r.Label == label }) {
+		return url
+	}
+	return label
+}
+
+func open(url, label string, schemes func(label string) sd.Schemes) (r Registry, err error) {
+	r.URL, r.Label = url, label
+	if r.Backend, err = schemes(label).Open(url); err != nil {
+		return r, err
+	}
+	if r.Target, err = sd.ParseTarget(url); err != nil {
 		return r, err
 	}
 	if b, ok := r.Backend.(interface{ Target() sd.Target }); ok {
@@ -87,12 +100,6 @@ func open(
 		r.Target.Keys = keys
 	}
 	return r, nil
-}
-
-// withoutKeys is a target that tells no files, nor anything else but where it is.
-func withoutKeys(t sd.Target) string {
-	t.Keys = nil
-	return t.String()
 }
 
 // checkLast refuses the last one if it is one of the others.

@@ -100,37 +100,46 @@ func TestEachOnce(t *testing.T) {
 		{"file:///a", "file:///b", false},
 		{"fixed://192.0.2.1:1", "fixed://192.0.2.1:1,192.0.2.2:2", false},
 	} {
-		for _, urls := range []registry.URLs{{test.a, test.b}, {test.b, test.a}, {"file:///first", test.b, test.a}} {
+		orders := []registry.URLs{
+			{test.a, test.b}, {test.b, test.a}, {"file:///first", test.b, test.a},
+		}
+		for _, urls := range orders {
 			registries, err := registry.Open(urls, schemes)
 			registries.Close()
 			if (err != nil) != test.same {
 				t.Errorf("%v: want them the same: %v; have %v", urls, test.same, err)
 			}
-			if err != nil && (!strings.Contains(err.Error(), urls[len(urls)-1]) || !strings.Contains(err.Error(), "once")) {
+			if err != nil && !(strings.Contains(err.Error(), urls[len(urls)-1]) &&
+				strings.Contains(err.Error(), "once")) {
 				t.Errorf("%v: want the second one named, and what is wanted, have %v", urls, err)
 			}
 		}
 	}
 }
 
-// One that cannot be opened is the whole command's error, and the others are closed. Each has a name
-// in metrics, unless it is the only one.
+// One that cannot be opened is the whole command's error, and the others are closed. Each has a
+// name in metrics, unless it is the only one.
 func TestOpen(t *testing.T) {
 	var labels []string
 	noting := func(label string) sd.Schemes {
 		labels = append(labels, label)
 		return schemes(label)
 	}
-	if _, err := registry.Open(registry.URLs{"zk://192.0.2.1", "zk://192.0.2.2?no-key=1"}, noting); err == nil ||
+	wrong := registry.URLs{"zk://192.0.2.1", "zk://192.0.2.2?no-key=1"}
+	if _, err := registry.Open(wrong, noting); err == nil ||
 		!strings.Contains(err.Error(), "192.0.2.2") {
 		t.Errorf("want the wrong one named, have %v", err)
 	}
-	registries, err := registry.Open(registry.URLs{"fixed://192.0.2.1:1"}, noting)
-	if err != nil {
-		t.Fatal(err)
+	for _, urls := range []registry.URLs{{"fixed://192.0.2.1:1"},
+		{"dns:///a.example.com?port=1", "dns:///a.example.com?port=2"}} {
+		registries, err := registry.Open(urls, noting)
+		if err != nil {
+			t.Fatal(err)
+		}
+		registries.Close()
 	}
-	registries.Close()
-	want := []string{"zk://192.0.2.1", "zk://192.0.2.2", ""}
+	want := []string{"zk://192.0.2.1", "zk://192.0.2.2", "", "dns:///a.example.com",
+		"dns:///a.example.com?port=2"}
 	if !slices.Equal(want, labels) {
 		t.Errorf("want %q, have %q", want, labels)
 	}

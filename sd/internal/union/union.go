@@ -53,8 +53,8 @@ func New(parts int) *Union {
 	return &Union{parts: make([]part, parts), split: parts, touched: map[string]touch{}}
 }
 
-// Take takes in what a part tells: its whole set as a Reset, which is the first that it tells, or an
-// exact difference, with the effective values if it has any. A difference to nothing is nothing.
+// Take takes in what a part tells: its whole set as a Reset, which is the first that it tells, or
+// an exact difference, with the effective values if it has any. A difference to nothing is nothing.
 func (u *Union) Take(n int, c fanout.Change) {
 	p := &u.parts[n]
 	switch {
