@@ -90,7 +90,7 @@ func add(c *sd.Change, name string, now, before says) {
 	isNews := !now.Equal(before.Attributes) || now.instance != before.instance
 	if isNews || before.unread && !now.unread {
 		if c.Attributes == nil {
-			c.Attributes = map[string]policy.Attributes{}
+			c.Attributes = make(map[string]policy.Attributes, len(c.Up))
 		}
 		c.Attributes[name] = now.Attributes
 	}

@@ -52,20 +52,12 @@ func leftOut(child string, why error) string {
 // children may stand for one, as those of a server that was restarted under another id: it is there
 // as long as one of them is, with the attributes of the newest.
 type instances struct {
-	attributes bool                       // which are asked for
-	of         map[string]string          // the instance of each child
-	children   map[string]map[string]says // of each instance
+	attributes bool                // which are asked for
+	said       map[string]says     // of each child that stands for an instance
+	children   map[string][]string // of each instance
 }
 
-func newInstances(attributes bool) *instances {
-	i := &instances{attributes: attributes}
-	i.clear()
-	return i
-}
-
-func (i *instances) clear() {
-	i.of, i.children = map[string]string{}, map[string]map[string]says{}
-}
+func newInstances(attributes bool) *instances { return &instances{attributes: attributes} }
 
 // A standing is what is told of an instance.
 type standing struct {
@@ -76,7 +68,8 @@ type standing struct {
 // standing is that of an instance now.
 func (i *instances) standing(instance string) (s standing) {
 	var newest string
-	for child, said := range i.children[instance] {
+	for _, child := range i.children[instance] {
+		said := i.said[child]
 		later := said.Since.Compare(s.Since)
 		if !s.present || later > 0 || later == 0 && child > newest {
 			s, newest = standing{said, true}, child
@@ -85,8 +78,7 @@ func (i *instances) standing(instance string) (s standing) {
 	return s
 }
 
-// apply takes in a change of children, of which they now say that, and returns the one of
-// instances.
+// apply takes in a change of children, of which they now say that, and returns the one of instances.
 //
 // The systems whose layouts these are do not claim a node before they remove it, so that a removal
 // cannot be told from an expiry. An instance withdrew if none of its children was removed: then one
@@ -94,11 +86,12 @@ func (i *instances) standing(instance string) (s standing) {
 func (i *instances) apply(c sd.Change, said map[string]says) sd.Change {
 	diff := sd.Change{Reset: c.Reset, Lacking: c.Lacking}
 	if c.Reset {
-		i.clear()
+		i.list(&diff, c.Up, said)
+		return diff
 	}
 	before, lost := map[string]standing{}, map[string]bool{}
 	for _, child := range c.Down {
-		lost[i.of[child]] = true
+		lost[i.said[child].instance] = true
 		i.replace(child, says{}, before)
 	}
 	for _, child := range slices.Concat(c.Up, slices.Collect(maps.Keys(c.Attributes)), c.Unread) {
@@ -111,27 +104,43 @@ func (i *instances) apply(c sd.Change, said map[string]says) sd.Change {
 	return diff
 }
 
+// list takes in all children, and adds the instances for which they stand to diff.
+func (i *instances) list(diff *sd.Change, children []string, said map[string]says) {
+	i.said = make(map[string]says, len(children))
+	i.children = make(map[string][]string, len(children))
+	for _, child := range children {
+		i.put(child, said[child])
+	}
+	diff.Up = make([]string, 0, len(i.children))
+	for instance := range i.children {
+		i.compare(diff, instance, standing{})
+	}
+}
+
+// put notes a child that stands for an instance.
+func (i *instances) put(child string, now says) {
+	if now.instance != "" {
+		i.said[child] = now
+		i.children[now.instance] = append(i.children[now.instance], child)
+	}
+}
+
 // replace notes what a child says now, and how the instances that this concerns stood before.
 func (i *instances) replace(child string, now says, before map[string]standing) {
-	was := i.of[child]
+	was := i.said[child].instance
 	for _, instance := range []string{was, now.instance} {
 		if _, noted := before[instance]; !noted && instance != "" {
 			before[instance] = i.standing(instance)
 		}
 	}
 	if was != "" {
-		delete(i.of, child)
-		if delete(i.children[was], child); len(i.children[was]) == 0 {
+		delete(i.said, child)
+		others := slices.DeleteFunc(i.children[was], func(s string) bool { return s == child })
+		if i.children[was] = others; len(others) == 0 {
 			delete(i.children, was)
 		}
 	}
-	if now.instance != "" {
-		i.of[child] = now.instance
-		if i.children[now.instance] == nil {
-			i.children[now.instance] = map[string]says{}
-		}
-		i.children[now.instance][child] = now
-	}
+	i.put(child, now)
 }
 
 // compare adds to diff how an instance that stood so before stands now.

@@ -106,3 +106,25 @@ func TestInstancesWithdraw(t *testing.T) {
 		}
 	}
 }
+
+// The first list of a directory in another layout, and one change of it.
+func BenchmarkInstances(b *testing.B) {
+	said, list := map[string]says{}, sd.Change{Reset: true}
+	for n := range 10_000 {
+		child := fmt.Sprint("child", n)
+		said[child] = says{instance: fmt.Sprintf("192.0.2.%d:%d", n%200+1, 1000+n)}
+		list.Up = append(list.Up, child)
+	}
+	in := newInstances(true)
+	b.Run("list", func(b *testing.B) {
+		for b.Loop() {
+			in.apply(list, said)
+		}
+	})
+	b.Run("change", func(b *testing.B) {
+		for b.Loop() {
+			in.apply(sd.Change{Down: list.Up[:1]}, said)
+			in.apply(sd.Change{Up: list.Up[:1]}, said)
+		}
+	})
+}
