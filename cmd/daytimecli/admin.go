@@ -24,9 +24,13 @@ func (c *config) startAdmin(ctx context.Context, logger kitlog.Logger) (*admin.S
 	return s, nil
 }
 
-// view is what the operator is shown: the pool as it sees its members, and the list that it follows
-// anyway.
-func (c *config) view(pool *lb.Pool, r *registry) admin.View {
-	return admin.View{Members: pool.Stats, Directories: []admin.Directory{{Registry: c.sd,
-		Follow: func() (*sd.Instancer, func()) { return r.Instancer, func() {} }}}}
+// view is what the operator is shown: the pool as it sees its members, and the lists that it
+// follows anyway.
+func (c *config) view(pool *lb.Pool, d *discovery) admin.View {
+	v := admin.View{Members: pool.Stats}
+	for _, p := range d.parts {
+		v.Directories = append(v.Directories, admin.Directory{Registry: p.URL,
+			Follow: func() (*sd.Instancer, func()) { return p.Instancer, func() {} }})
+	}
+	return v
 }

@@ -25,18 +25,31 @@ func (c *config) applyFile(cmd *cobra.Command, name string, stdio *shell.Stdio) 
 	if err != nil {
 		return shell.UsageError("", err)
 	}
+	if next.IsCopy() {
+		if err := c.wantOneRegistry("a FILE with a line #version is a copy of one policy"); err != nil {
+			return err
+		}
+	}
 	return c.apply(cmd.Context(), next, stdio)
+}
+
+// wantOneRegistry is the error of a command that is about one policy.
+func (c *config) wantOneRegistry(why string) error {
+	if len(c.sd) == 1 {
+		return nil
+	}
+	return shell.UsageError("sd",
+		fmt.Errorf("%q: %s; want one --sd, such as --sd %s", c.sd.String(), why, c.sd[0]))
 }
 
 // apply replaces the policy.
 func (c *config) apply(ctx context.Context, n steer.Next, stdio *shell.Stdio) error {
-	d, err := c.openDesk(ctx, stdio)
+	ds, err := c.openDesks(ctx, stdio)
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	_, err = d.do(ctx, n.Edit)
-	return err
+	defer ds.Close()
+	return ds.do(ctx, n.Edit, func(*desk, steer.Outcome) error { return nil })
 }
 
 // checkFile says what is wrong with a file.
@@ -59,16 +72,21 @@ func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) 
 		return shell.UsageError("", fmt.Errorf("%s: %s wrong", name, shell.Count(len(wrong),
 			"line")))
 	}
-	d, err := c.openDesk(cmd.Context(), stdio)
+	ds, err := c.openDesks(cmd.Context(), stdio)
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	for _, p := range document.Check(d.Fleet(), time.Now()) {
-		d.warn(fmt.Sprintf("%s: %v", name, trimmed(p, "policy: ")))
+	defer ds.Close()
+	for _, d := range ds.all {
+		for _, p := range document.Check(d.Fleet(), time.Now()) {
+			d.warn(fmt.Sprintf("%s: %v", name, trimmed(p, "policy: ")))
+		}
 	}
 	text = fmt.Sprintf("%s: %s, none wrong\n", name, shell.Count(len(document.Rules()), "rule"))
-	return quiet(put(stdio.Out, text))
+	if err := put(stdio.Out, text); err != nil {
+		return quiet(err)
+	}
+	return shell.InOneLine(ds.failed...)
 }
 
 // editPolicy has the operator edit the policy, and applies it.

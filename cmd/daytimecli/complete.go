@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	kitlog "github.com/go-kit/log"
 	"github.com/spf13/cobra"
 
+	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
 )
@@ -59,17 +61,24 @@ func (c *config) completeTarget(cmd *cobra.Command, _ []string, text string) (
 	return targets, cobra.ShellCompDirectiveNoFileComp
 }
 
-// liveInstances returns who is registered, as far as the registry says so in time.
+// liveInstances returns who is registered, as far as the registries say so in time.
 func (c *config) liveInstances(ctx context.Context) []string {
-	backend, err := schemes(nil).Open(c.sd)
+	urls := slices.Compact(slices.Sorted(slices.Values(c.sd))) // cobra reads the flags more than once
+	registries, err := registry.Open(urls, schemes(nil))
 	if err != nil {
 		return nil
 	}
-	defer backend.Close()
-	instancer := sd.NewInstancer(backend, kitlog.NewNopLogger())
-	defer instancer.Stop()
+	defer registries.Close()
+	var parts []sd.Part
+	for _, r := range registries {
+		instancer := sd.NewInstancer(r.Backend, kitlog.NewNopLogger())
+		defer instancer.Stop()
+		parts = append(parts, sd.Part{Name: r.URL, Instancer: instancer})
+	}
+	union := sd.Join(parts, kitlog.NewNopLogger())
+	defer union.Stop()
 	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
 	defer cancel()
-	instancer.Await(ctx)
-	return instancer.Instances()
+	union.Await(ctx)
+	return union.Instances()
 }

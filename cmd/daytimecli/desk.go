@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/go-kit/log/level"
 
+	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/statelog"
 	"example.com/daytime/cmd/internal/steer"
@@ -19,53 +21,130 @@ import (
 // withPolicy names the schemes whose registries have a policy, for messages.
 const withPolicy = "zk:// or etcd://"
 
-// A desk is where the operator of this command works.
+// A desk is where the operator of this command works on one registry.
 type desk struct {
 	steer.Desk
-	registry *registry
-	stdio    *shell.Stdio
+	*part
+	stdio *shell.Stdio
 }
 
-// openDesk opens a registry that has a policy, and waits c.timeout at most for who is registered.
-func (c *config) openDesk(ctx context.Context, stdio *shell.Stdio) (*desk, error) {
+// Desks are those of all registries that have a policy.
+type desks struct {
+	discovery *discovery
+	all       []*desk
+	failed    []error // of the registries that do not answer
+	stdio     *shell.Stdio
+}
+
+// openDesks opens the registries, and waits c.timeout at most for who is registered. Of several one
+// may do; the error is that none does.
+func (c *config) openDesks(ctx context.Context, stdio *shell.Stdio) (*desks, error) {
 	now := *c
-	now.snapshot = "" // who was registered once is not who is affected
-	r, err := now.open(stdio, true, true)
+	now.snapshot = nil // who was registered once is not who is affected
+	d, err := now.open(stdio, true, true)
 	if err != nil {
 		return nil, err
 	}
-	store, err := storeOf(r.backend, c.sd)
+	ds := &desks{discovery: d, stdio: stdio}
+	stores, err := d.stores()
+	if err == nil {
+		d.settle(ctx, c.timeout) // which each part tells for itself
+		for i, p := range d.parts {
+			ds.add(p, stores[i], c)
+		}
+		if len(ds.all) == 0 {
+			err = shell.InOneLine(ds.failed...)
+		}
+	}
 	if err != nil {
-		r.Close()
+		d.Close()
 		return nil, err
 	}
-	state := r.settle(ctx, c.timeout)
-	if state.Phase != sd.Live && !errors.Is(state.Err, sd.ErrNoDirectory) {
-		r.Close()
-		return nil, fmt.Errorf("%s: %s", c.sd, statelog.Why(state))
+	return ds, nil
+}
+
+// stores are the policies of the registries, nil for one that has none. If all have none it is the
+// error of a wrong command.
+func (d *discovery) stores() ([]sd.PolicyStore, error) {
+	var stores []sd.PolicyStore
+	var lacking []error
+	for _, p := range d.parts {
+		store, err := storeOf(p.Registry)
+		stores = append(stores, store)
+		if err != nil {
+			lacking = append(lacking, err)
+		}
 	}
-	return &desk{steer.Desk{Store: store, Fleet: r.Entries, Timeout: c.timeout,
-		DryRun: c.steer.dryRun, Force: c.steer.force}, r, stdio}, nil
+	if len(lacking) == len(d.parts) {
+		return nil, lacking[0]
+	}
+	for i, p := range d.parts {
+		if stores[i] == nil {
+			level.Warn(p.logger).Log("msg", "left out: "+sd.ErrNoPolicy.Error())
+		}
+	}
+	return stores, nil
 }
 
 // storeOf returns the policy of a registry, or the error of a wrong command if that has none.
-func storeOf(backend sd.Backend, target string) (sd.PolicyStore, error) {
-	store, err := sd.PolicyOf(backend)
+func storeOf(r registry.Registry) (sd.PolicyStore, error) {
+	store, err := sd.PolicyOf(r.Backend)
 	if err != nil {
-		err = fmt.Errorf("%q: %w; want %s", target, sd.ErrNoPolicy, withPolicy)
+		err = fmt.Errorf("%q: %w; want %s", r.URL, sd.ErrNoPolicy, withPolicy)
 		return nil, shell.UsageError("sd", err)
 	}
 	return store, nil
 }
 
-func (d *desk) Close() { d.registry.Close() }
+// add adds the desk of a registry, unless it has no policy or does not answer.
+func (ds *desks) add(p *part, store sd.PolicyStore, c *config) {
+	state := p.State()
+	switch {
+	case store == nil:
+	case state.Phase != sd.Live && !errors.Is(state.Err, sd.ErrNoDirectory):
+		ds.failed = append(ds.failed, fmt.Errorf("%s: %s", p.URL, statelog.Why(state)))
+	default:
+		ds.all = append(ds.all, &desk{steer.Desk{Store: store, Fleet: p.Entries, Timeout: c.timeout,
+			DryRun: c.steer.dryRun, Force: c.steer.force}, p, ds.stdio})
+	}
+}
+
+func (ds *desks) Close() { ds.discovery.Close() }
 
 // warn logs a warning about the registry.
-func (d *desk) warn(message string) { level.Warn(d.registry.logger).Log("msg", message) }
+func (d *desk) warn(message string) { level.Warn(d.logger).Log("msg", message) }
 
-// do carries an edit out, and prints what it has done.
-func (d *desk) do(ctx context.Context, edit steer.Edit) (steer.Outcome, error) {
-	outcome, err := d.Do(ctx, edit)
+// do carries an edit out in every registry, side by side, and prints what it has done in each. Then
+// is called for those where it went well. The error names those where it did not.
+func (ds *desks) do(
+	ctx context.Context, edit steer.Edit, then func(*desk, steer.Outcome) error,
+) error {
+	outcomes, errs := make([]steer.Outcome, len(ds.all)), make([]error, len(ds.all))
+	var running sync.WaitGroup
+	for i, d := range ds.all {
+		running.Go(func() { outcomes[i], errs[i] = d.Do(ctx, edit) })
+	}
+	running.Wait()
+	for i, d := range ds.all {
+		text := d.told(outcomes[i], errs[i])
+		if len(ds.discovery.parts) > 1 && text != "" {
+			text = "registry   " + d.Label + "\n" + text
+		}
+		failed := put(ds.stdio.Out, text)
+		switch {
+		case errs[i] != nil:
+			errs[i] = fmt.Errorf("%s: %w", d.URL, errs[i])
+		case failed != nil:
+			return quiet(failed)
+		default:
+			errs[i] = then(d, outcomes[i])
+		}
+	}
+	return shell.InOneLine(append(ds.failed, errs...)...)
+}
+
+// told is what an edit has done, ready to print.
+func (d *desk) told(outcome steer.Outcome, err error) string {
 	text := outcome.String()
 	switch {
 	case err != nil:
@@ -76,13 +155,7 @@ func (d *desk) do(ctx context.Context, edit steer.Edit) (steer.Outcome, error) {
 	case d.DryRun:
 		text += "dry run, nothing is written\n"
 	}
-	if err != nil {
-		err = fmt.Errorf("%v: %w", d.registry.target, err)
-	}
-	if failed := put(d.stdio.Out, text); err == nil && text != "" {
-		err = quiet(failed)
-	}
-	return outcome, err
+	return text
 }
 
 // warnUnmatched warns of a SEL that matches nobody.

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"example.com/daytime/cmd/internal/doctor"
 	"example.com/daytime/cmd/internal/doctor/report"
+	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
-	"example.com/daytime/sd"
 )
 
 // A doctorConfig has the values of the flags of doctor.
@@ -49,38 +50,45 @@ it then ends with 1. What could not be checked is told as well.`,
 	return cmd
 }
 
-// examine examines the registry and prints what was found.
+// examine examines the registries, side by side, and prints what was found.
 func (c *config) examine(ctx context.Context, stdio *shell.Stdio) error {
 	options, err := c.clientOptions()
 	if err != nil {
 		return err
 	}
-	backend, err := schemes(nil).Open(c.sd)
+	registries, err := registry.Open(c.sd, schemes(nil))
 	if err != nil {
-		return shell.UsageError("sd", err)
+		return err
 	}
-	defer backend.Close()
-	target, err := sd.ParseTarget(c.sd)
-	if err != nil {
-		return shell.UsageError("sd", err)
-	}
+	defer registries.Close()
 	ctx, stop := stdio.WithReader(ctx)
 	defer stop()
-	report := doctor.Examine(ctx, doctor.Config{Target: target, Backend: backend,
-		Timeout: c.timeout, Client: options})
+	reports := make([]report.Report, len(registries))
+	var examining sync.WaitGroup
+	for i, r := range registries {
+		examining.Go(func() {
+			reports[i] = doctor.Examine(ctx, doctor.Config{Target: r.Target, Backend: r.Backend,
+				Timeout: c.timeout, Client: options})
+		})
+	}
+	examining.Wait()
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
-	text := report.Text(stdio.OutWidth(), c.doctor.verbose)
-	if c.doctor.output == "json" {
-		if text, err = c.findings(report); err != nil {
-			return err
+	failed := false
+	for _, r := range reports {
+		text := r.Text(stdio.OutWidth(), c.doctor.verbose)
+		if c.doctor.output == "json" {
+			if text, err = c.findings(r); err != nil {
+				return err
+			}
 		}
+		if err := put(stdio.Out, text); err != nil {
+			return quiet(err)
+		}
+		failed = failed || r.Failed(c.doctor.strict)
 	}
-	if err := put(stdio.Out, text); err != nil {
-		return quiet(err)
-	}
-	if report.Failed(c.doctor.strict) {
+	if failed {
 		return shell.ErrReported
 	}
 	return nil

@@ -1,16 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-kit/log/level"
 	"github.com/spf13/cobra"
 
+	"example.com/daytime/cmd/internal/listing"
 	"example.com/daytime/cmd/internal/shell"
-	"example.com/daytime/cmd/internal/statelog"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
 )
@@ -21,7 +23,8 @@ func newExplain(c *config, stdio *shell.Stdio) *cobra.Command {
 		Short: "Print what the policy makes of a server, and why",
 		Long: `Print what a server says of itself, the lines of the policy that match it, which
 of them decide, and what they come to. One that is not registered, for instance
-because the policy withdraws it, is taken for one that says nothing.`,
+because the policy withdraws it, is taken for one that says nothing. With
+several registries each is explained, and what it comes to for a client of all.`,
 		Args:              wantArgs("ip:port"),
 		ValidArgsFunction: c.completeSelector,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -33,33 +36,62 @@ because the policy withdraws it, is taken for one that says nothing.`,
 	}
 }
 
-// explain prints how the policy treats an instance.
+// explain prints how the policy treats an instance, for each of several registries.
 func (c *config) explain(ctx context.Context, instance string, stdio *shell.Stdio) error {
 	registry, err := c.open(stdio, true, true)
 	if err != nil {
 		return err
 	}
 	defer registry.Close()
-	state := registry.settle(ctx, c.timeout)
-	if state.Phase == sd.Unknown {
-		return fmt.Errorf("%s: %s", c.sd, statelog.Why(state))
+	if err := registry.settle(ctx, c.timeout); err != nil {
+		return err
 	}
-	entries, p := registry.Entries(), registry.Policy()
+	unconfirmed := registry.unconfirmed()
+	var b strings.Builder
+	for _, p := range registry.parts {
+		if p.State().Phase == sd.Unknown { // which unconfirmed says
+			continue
+		}
+		if len(registry.parts) > 1 {
+			fmt.Fprintf(&b, "registry   %s\n", p.Label)
+		}
+		b.WriteString(p.explain(instance).String())
+	}
+	if all := registry.rows(); len(registry.parts) > 1 {
+		for _, r := range all {
+			if r.Instance == instance {
+				fmt.Fprintf(&b, "together   %s\n", together(r))
+			}
+		}
+	}
+	if err := put(stdio.Out, b.String()); err != nil {
+		return quiet(err)
+	}
+	return unconfirmed
+}
+
+// explain explains how the policy of one registry treats an instance.
+func (p *part) explain(instance string) policy.Explanation {
+	entries, followed := p.Entries(), p.Policy()
 	entry := policy.Entry{Instance: instance}
 	n := slices.IndexFunc(entries, func(e policy.Entry) bool { return e.Instance == instance })
 	if n >= 0 {
 		entry = entries[n]
 	} else {
-		level.Warn(registry.logger).Log("msg", instance+" is not registered")
+		level.Warn(p.logger).Log("msg", instance+" is not registered")
 	}
-	if p.Err != nil {
-		level.Warn(registry.logger).Log("msg", "this is the last policy that could be read", "err", p.Err)
+	if followed.Err != nil {
+		level.Warn(p.logger).Log("msg", "this is the last policy that could be read", "err", followed.Err)
 	}
-	if err := put(stdio.Out, p.Document.Explain(entry, time.Now()).String()); err != nil {
-		return quiet(err)
+	return followed.Document.Explain(entry, time.Now())
+}
+
+// together is what clients of several registries make of a server.
+func together(r listing.Row) string {
+	drained := "not drained"
+	if r.Effective.Drained {
+		drained = "drained"
 	}
-	if state.Phase == sd.Stale {
-		return fmt.Errorf("%s: no answer; %s: %w", c.sd, registry.age(state), state.Err)
-	}
-	return nil
+	return fmt.Sprintf("weight %d, zone %s, %s", r.Effective.Weight,
+		cmp.Or(r.Effective.Zone, "none"), drained)
 }

@@ -10,7 +10,6 @@ import (
 
 	"example.com/daytime/cmd/internal/export"
 	"example.com/daytime/cmd/internal/shell"
-	"example.com/daytime/cmd/internal/statelog"
 	"example.com/daytime/sd"
 )
 
@@ -116,17 +115,14 @@ func (c *config) exportList(ctx context.Context, format export.Format, stdio *sh
 		})
 		return nil
 	}
-	state := registry.settle(ctx, c.timeout)
-	if state.Phase == sd.Unknown {
-		return fmt.Errorf("%s: %s", c.sd, statelog.Why(state))
+	if err := registry.settle(ctx, c.timeout); err != nil {
+		return err
 	}
+	unconfirmed := registry.unconfirmed()
 	if err := c.exportOnce(ctx, keeper, stdio); err != nil {
 		return err
 	}
-	if state.Phase == sd.Stale {
-		return fmt.Errorf("%s: no answer; %s: %w", c.sd, registry.age(state), state.Err)
-	}
-	return nil
+	return unconfirmed
 }
 
 // exportOnce writes the list to its file, or to stdout.
@@ -151,9 +147,9 @@ func (c *config) named(err error) error {
 }
 
 // servers are all servers, as they are exported.
-func (r *registry) servers() []export.Server {
+func (d *discovery) servers() []export.Server {
 	var servers []export.Server
-	for _, row := range r.rows() {
+	for _, row := range d.rows() {
 		servers = append(servers, export.Server{Instance: row.Instance,
 			Weight: row.Effective.Weight,
 			Zone:   row.Effective.Zone, Tags: row.Attributes.Tags, Drained: row.Effective.Drained})

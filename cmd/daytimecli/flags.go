@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"example.com/daytime/cmd/internal/admin"
+	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd/lb"
 	"example.com/daytime/sd/policy"
@@ -17,10 +18,10 @@ import (
 // addFlags adds the flags of all commands.
 func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 	flags.SortFlags = false
-	flags.StringVar(&c.sd, "sd", c.sd,
-		"`URL` of the registry; fixed://ip:port,... is a list without one")
-	flags.StringVar(&c.snapshot, "snapshot", c.snapshot,
-		"`FILE` that keeps the list, for a start without the registry; one for each --sd")
+	flags.Var(registry.Flag(&c.sd), "sd",
+		"the registry, or one of several if it is repeated; fixed://ip:port,... is a list without one")
+	flags.Var(filesFlag{&c.snapshot}, "snapshot",
+		"keeps the list, for a start without the registry; one for each --sd, in the same order")
 	flags.Var(shell.Duration(&c.timeout, time.Millisecond), "timeout",
 		"bound of a whole request, or of list's wait; a server that is silent for a third of it "+
 			"(half with one retry) is joined by a second one")
@@ -31,6 +32,26 @@ func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 	flags.StringVar(&c.tls.Cert, "tls-cert", c.tls.Cert, "`FILE` with a certificate to show to servers")
 	flags.StringVar(&c.tls.Key, "tls-key", c.tls.Key, "`FILE` with its key")
 	stdio.AddFlags(flags, "nothing but errors on stderr: no warnings, no summary")
+}
+
+// Files are the values of --snapshot.
+type files []string
+
+// A filesFlag is --snapshot. One that is given again adds to those before.
+type filesFlag struct{ *files }
+
+func (f filesFlag) Type() string { return "FILE" }
+
+func (f filesFlag) String() string {
+	if f.files == nil {
+		return ""
+	}
+	return strings.Join(*f.files, " ")
+}
+
+func (f filesFlag) Set(text string) error {
+	*f.files = append(*f.files, text)
+	return nil
 }
 
 // addGetFlags adds those of get.

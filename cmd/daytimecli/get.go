@@ -45,7 +45,7 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	}
 	defer operator.Close()
 	options = append(options, c.exporter.Client())
-	registry, err := c.open(stdio, c.snapshot != "", false)
+	registry, err := c.open(stdio, c.hasSnapshot(), false)
 	if err != nil {
 		return err
 	}
@@ -53,11 +53,11 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	ctx, stop := stdio.WithReader(ctx)
 	defer stop()
 	registry.begin(ctx)
-	notice := statelog.NewNotice(registry, registry.states, registry.logger)
+	notice := statelog.NewNotice(registry, registry, registry.logger)
 	defer notice.Stop()
 	logger := c.newLogger(stdio)
 	factory := transport.Factory(options...)
-	pool := lb.NewPool(registry, factory, kitlog.With(statelog.Members(stdio), "sd", c.sd),
+	pool := lb.NewPool(registry, factory, kitlog.With(statelog.Members(stdio), "sd", c.sd.String()),
 		c.exporter.Pool())
 	defer pool.Close()
 	defer operator.Show(c.view(pool, registry))()

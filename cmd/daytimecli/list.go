@@ -25,10 +25,10 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 		return err
 	}
 	defer registry.Close()
-	state := registry.settle(ctx, c.timeout)
-	if state.Phase == sd.Unknown {
-		return fmt.Errorf("%s: %s", c.sd, statelog.Why(state))
+	if err := registry.settle(ctx, c.timeout); err != nil {
+		return err
 	}
+	unconfirmed := registry.unconfirmed() // before the list is read: what comes later is no harm
 	rows := registry.rows()
 	if len(rows) == 0 && registry.Rejected() > 0 {
 		return fmt.Errorf("%s: nobody is registered: %s", c.sd, registry.leftOut())
@@ -50,8 +50,8 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	case registry.Rejected() > 0:
 		level.Warn(logger).Log("msg", registry.leftOut())
 	}
-	if state.Phase == sd.Stale {
-		return fmt.Errorf("%s: no answer; %s: %w", c.sd, registry.age(state), state.Err)
+	if unconfirmed != nil {
+		return unconfirmed
 	}
 	return c.judge(rows)
 }
@@ -76,7 +76,7 @@ func (c *config) judge(rows []listing.Row) error {
 
 // watch prints changes until ctx is done.
 func watch(ctx context.Context, c *config, stdio *shell.Stdio) error {
-	registry, err := c.open(stdio, c.snapshot != "", false)
+	registry, err := c.open(stdio, c.hasSnapshot(), false)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func watch(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	ctx, cancel := stdio.WithReader(ctx)
 	defer cancel()
 	registry.begin(ctx)
-	notice := statelog.NewNotice(registry, registry.states, registry.logger)
+	notice := statelog.NewNotice(registry, registry, registry.logger)
 	defer notice.Stop()
 	output := c.changes
 	broken := make(chan error, 1) // holds the first error
@@ -106,12 +106,22 @@ func watch(ctx context.Context, c *config, stdio *shell.Stdio) error {
 		case err := <-broken:
 			return quiet(err)
 		case <-late.C:
-			notice.Look(registry.State())
+			if registry.late == nil { // which tells it of each
+				notice.Look(registry.State())
+			}
 		}
 	}
 }
 
-// rows is the whole set, sorted, as the policy treats it now.
-func (r *registry) rows() []listing.Row {
-	return listing.Rows(r.Policy().Document, r.Entries(), time.Now())
+// rows is the whole set, sorted, as the policies treat it now.
+func (d *discovery) rows() []listing.Row {
+	if len(d.parts) == 1 {
+		return listing.Rows(d.Policy().Document, d.Entries(), time.Now())
+	}
+	var sources []listing.Source
+	for _, p := range d.parts {
+		sources = append(sources, listing.Source{Registry: p.Label, Document: p.Policy().Document,
+			Entries: p.Entries()})
+	}
+	return listing.Merged(sources, time.Now())
 }

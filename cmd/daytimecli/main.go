@@ -7,7 +7,7 @@
 // does.
 //
 // The files, in the order in which to read them: main.go has the commands and flags.go their flags;
-// registry.go opens the registry, with the list that --snapshot keeps for a start without it; get.go
+// discovery.go opens the registry, with the list that --snapshot keeps for a start without it; get.go
 // is the wiring and the requests, output.go what becomes of a reply; list.go has list and watch;
 // steer.go has the commands that change lines of the policy, policy.go and apply.go those about the
 // whole of it, desk.go what they have in common, and explain.go what it makes of a server; doctor.go
@@ -29,6 +29,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/telemetry"
 	"example.com/daytime/sd/lb"
@@ -47,8 +48,8 @@ func run(ctx context.Context, args []string, lookup shell.Lookup, stdout, stderr
 
 // A config has the values of the flags.
 type config struct {
-	sd       string
-	snapshot string
+	sd       registry.URLs
+	snapshot files // of each of sd; none for none
 	timeout  time.Duration
 	tls      transport.TLSFiles
 	tlsName  string              // of the service; empty is plain text
@@ -78,7 +79,7 @@ type config struct {
 
 func defaults() *config {
 	return &config{
-		sd:       "zk://127.0.0.1:2181/go_servers",
+		sd:       registry.URLs{"zk://127.0.0.1:2181/go_servers"},
 		timeout:  2 * time.Second,
 		list:     listConfig{output: "name"},
 		changes:  "text",
@@ -111,8 +112,11 @@ With --snapshot FILE the last list is kept in FILE. A start while the registry
 is down then waits 1.5 s for it, says how old the list is, and goes on with
 that.
 
+With several --sd the servers of all are one list, each server once: a fleet
+that moves from one registry to another is registered in both for a time.
+
 Each flag can also be set in the environment: --log-level as DAYTIME_LOG_LEVEL.
-A flag wins over its variable.`,
+A flag wins over its variable. DAYTIME_SD may hold several, with blanks between.`,
 		Example: `  daytimecli -n 5
   daytimecli -n 0 -i 50ms --balance ewma -o json
   daytimecli --sd fixed://192.0.2.1:8897 -n 1
@@ -169,8 +173,10 @@ func newList(c *config, stdio *shell.Stdio) *cobra.Command {
 		Long: `Print the registered servers, sorted, one on a line. It waits up to --timeout
 for the registry, and ends with 1 if there is no answer. With --snapshot it then
 prints the list of the file, says on stderr how old that is, and ends with 1 all
-the same: only 0 means that these are the servers. Names that cannot be dialled
-are left out, and counted on stderr; a list of nothing else ends with 1.
+the same: only 0 means that these are the servers. With several registries each
+must answer for that; -o wide and json tell which of them know a server. Names
+that cannot be dialled are left out, and counted on stderr; a list of nothing
+else ends with 1.
 
 With --check each server is asked, up to --timeout: whether it answers, in which
 time, and how far its clock is from this host's, with the bound of that error.

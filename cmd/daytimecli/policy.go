@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
@@ -49,7 +50,8 @@ func (c *config) newPolicyGet(stdio *shell.Stdio) *cobra.Command {
 		Use:   "get",
 		Short: "Print the policy",
 		Long: `Print the policy, with its version in a line #version N for policy apply. What
-is no policy is printed as it is, and ends with 1.`,
+is no policy is printed as it is, and ends with 1. It is about one registry, as
+is edit.`,
 		Args: shell.FlagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.getPolicy(cmd.Context(), stdio) },
 	}
@@ -101,21 +103,24 @@ func (c *config) getPolicy(ctx context.Context, stdio *shell.Stdio) error {
 	return nil
 }
 
-// readPolicy reads what stands in the place of the policy.
+// readPolicy reads what stands in the place of the policy, of one registry.
 func (c *config) readPolicy(ctx context.Context) (text string, version int64, err error) {
-	backend, err := schemes(nil).Open(c.sd)
-	if err != nil {
-		return "", 0, shell.UsageError("sd", err)
+	if err := c.wantOneRegistry("each registry has a policy of its own"); err != nil {
+		return "", 0, err
 	}
-	defer backend.Close()
-	store, err := storeOf(backend, c.sd)
+	registries, err := registry.Open(c.sd, schemes(nil))
+	if err != nil {
+		return "", 0, err
+	}
+	defer registries.Close()
+	store, err := storeOf(registries[0])
 	if err != nil {
 		return "", 0, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	text, version, err = store.ReadPolicy(ctx)
-	if d, ok := backend.(sd.Diagnoser); ok && err != nil {
+	if d, ok := store.(sd.Diagnoser); ok && err != nil {
 		err = cmp.Or(d.Err(), err)
 	}
 	if err != nil {

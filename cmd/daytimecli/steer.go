@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/steer"
 	"example.com/daytime/sd/policy"
 )
 
@@ -54,7 +55,8 @@ const writing = `
 
 It prints the difference to the policy and what that means for the servers. It
 ends with 1 if the registry cannot be reached, if others write at the same time
-for 10 s, or if fewer than half of the weight would be left, unless --force.`
+for 10 s, or if fewer than half of the weight would be left, unless --force.
+With several registries it writes to each, and ends with 1 if one fails.`
 
 func newDrain(c *config, stdio *shell.Stdio) *cobra.Command {
 	cmd := c.newRule(policy.Drain, stdio, "drain SEL")
@@ -172,20 +174,18 @@ func operator() string {
 
 // setRule sets a line of the policy.
 func (c *config) setRule(ctx context.Context, rule policy.Rule, stdio *shell.Stdio) error {
-	d, err := c.openDesk(ctx, stdio)
+	ds, err := c.openDesks(ctx, stdio)
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer ds.Close()
 	set := func(before policy.Document, _ int64, now time.Time) (policy.Document, error) {
 		return before.Set(rule, now)
 	}
-	outcome, err := d.do(ctx, set)
-	if err != nil {
-		return err
-	}
-	d.warnUnmatched(outcome, rule.Selector)
-	return nil
+	return ds.do(ctx, set, func(d *desk, o steer.Outcome) error {
+		d.warnUnmatched(o, rule.Selector)
+		return nil
+	})
 }
 
 func newUndrain(c *config, stdio *shell.Stdio) *cobra.Command {
@@ -210,18 +210,20 @@ line still drains what SEL selects it says which, and ends with 1.` + selectors 
 
 // undrain removes the lines with a selector that drain.
 func (c *config) undrain(ctx context.Context, s policy.Selector, stdio *shell.Stdio) error {
-	d, err := c.openDesk(ctx, stdio)
+	ds, err := c.openDesks(ctx, stdio)
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	o, err := d.do(ctx, func(before policy.Document, _ int64, _ time.Time) (policy.Document, error) {
+	defer ds.Close()
+	remove := func(before policy.Document, _ int64, _ time.Time) (policy.Document, error) {
 		after, _ := before.Remove(s, policy.Drain, policy.Withdraw)
 		return after, nil
-	})
-	if err != nil {
-		return err
 	}
+	return ds.do(ctx, remove, func(d *desk, o steer.Outcome) error { return d.stillDrained(o, s) })
+}
+
+// stillDrained is the error of an undrain that leaves lines which drain the same.
+func (d *desk) stillDrained(o steer.Outcome, s policy.Selector) error {
 	still := o.After.StillDrained(s, o.Fleet, time.Now())
 	var lines []string
 	for _, r := range still {
@@ -229,8 +231,8 @@ func (c *config) undrain(ctx context.Context, s policy.Selector, stdio *shell.St
 	}
 	message := fmt.Sprintf("%v is still drained, by %s", s, strings.Join(lines, "; "))
 	switch {
-	case len(still) > 0 && !c.steer.dryRun:
-		return fmt.Errorf("%s: %s", c.sd, message)
+	case len(still) > 0 && !d.DryRun:
+		return fmt.Errorf("%s: %s", d.URL, message)
 	case len(still) > 0:
 		d.warn(message)
 	case !o.Changed():

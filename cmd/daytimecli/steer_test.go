@@ -31,7 +31,7 @@ type fleet struct {
 func startFleet(t testing.TB, n int) fleet {
 	t.Helper()
 	_, url := shelltest.StartRegistry(t, true)
-	backend, err := schemes(nil).Open(url)
+	backend, err := schemes(nil)("").Open(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,7 +350,7 @@ func TestNoEditIsLost(t *testing.T) {
 	f := startFleet(t, 1)
 	var operators sync.WaitGroup
 	for o := range 2 {
-		backend, err := schemes(nil).Open(f.url)
+		backend, err := schemes(nil)("").Open(f.url)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,6 +29,43 @@ type Row struct {
 	Effective policy.Effective
 	Drain     policy.Rule   // that drains it, if one does
 	Check     *probe.Answer // nil if it was not asked
+
+	Registries []string // that list it, if several were asked
+}
+
+// A Source is what one registry says.
+type Source struct {
+	Registry string
+	Document policy.Document // its policy
+	Entries  []policy.Entry
+}
+
+// Merged are the rows of several registries, as sd.Join joins them: each server once, with the
+// attributes of the first that has it, and drained if one drains it.
+func Merged(sources []Source, now time.Time) (rows []Row) {
+	at := map[string]int{}
+	for _, s := range sources {
+		for _, r := range Rows(s.Document, s.Entries, now) {
+			i, known := at[r.Instance]
+			if !known {
+				i = len(rows)
+				at[r.Instance] = i
+				rows = append(rows, r)
+			}
+			rows[i].add(r, s.Registry)
+		}
+	}
+	slices.SortFunc(rows, func(a, b Row) int { return strings.Compare(a.Instance, b.Instance) })
+	return rows
+}
+
+// add takes in what another registry says of the same server.
+func (r *Row) add(other Row, registry string) {
+	if !r.Effective.Drained {
+		r.Drain = other.Drain
+	}
+	r.Effective = r.Effective.Beside(other.Effective)
+	r.Registries = append(r.Registries, registry)
 }
 
 // Rows are entries as a policy treats them at now.
@@ -98,6 +135,9 @@ func tableOf(rows []Row, wide bool) (columns []shell.Column) {
 	add("weight", 2, func(r Row) string { return strconv.Itoa(r.Effective.Weight) })
 	add("zone", 3, func(r Row) string { return r.Effective.Zone })
 	add("drained", 1, Row.drained)
+	if wide && len(rows[0].Registries) > 0 {
+		add("registries", 2, func(r Row) string { return strings.Join(r.Registries, " ") })
+	}
 	if wide {
 		add("until", 6, func(r Row) string { return stamp(r.Drain.Until) })
 		add("by", 5, func(r Row) string { return r.Drain.By })
@@ -145,7 +185,8 @@ func tagsText(tags map[string]string) string {
 	return strings.Join(parts, ",")
 }
 
-// rowObject is a row in JSON. Every key is always there, check with --check.
+// rowObject is a row in JSON. Every key is always there, check with --check, registries with
+// several.
 type rowObject struct {
 	Instance        string            `json:"instance"`
 	Weight          int               `json:"weight"`           // of its own
@@ -156,6 +197,7 @@ type rowObject struct {
 	Drained         bool              `json:"drained"`
 	Reason          string            `json:"reason"`
 	Until           string            `json:"until"`
+	Registries      []string          `json:"registries,omitempty"` // that list it, of several
 	Check           *checkObject      `json:"check,omitempty"`
 }
 
@@ -179,6 +221,7 @@ func (r Row) json() (string, error) {
 		Drained:         r.Effective.Drained,
 		Reason:          r.Drain.Reason,
 		Until:           stamp(r.Drain.Until),
+		Registries:      r.Registries,
 	}
 	if object.Tags == nil {
 		object.Tags = map[string]string{}

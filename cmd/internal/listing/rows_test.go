@@ -75,3 +75,28 @@ func TestListObjects(t *testing.T) {
 		}
 	}
 }
+
+// Of several registries each server is listed once, as a client of all sees it.
+func TestMerged(t *testing.T) {
+	now := time.Now()
+	parse := func(lines string) policy.Document {
+		d, err := policy.Parse("#daytime-policy 1\n" + lines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	rows := Merged([]Source{
+		{"one", parse("weight * 7\n"), []policy.Entry{{Instance: "192.0.2.2:2"}, {Instance: "192.0.2.3:3"}}},
+		{"two", parse("drain 192.0.2.2 by=ops\n"), []policy.Entry{{Instance: "192.0.2.1:1"},
+			{Instance: "192.0.2.2:2", Attributes: policy.Attributes{Zone: "b"}}}},
+	}, now)
+	have := ""
+	for _, r := range rows {
+		have += fmt.Sprintln(r.Instance, r.Effective.Weight, r.Effective.Zone, r.drained(), r.Drain.By, r.Registries)
+	}
+	want := "192.0.2.1:1 100    [two]\n192.0.2.2:2 7  drain ops [one two]\n192.0.2.3:3 7    [one]\n"
+	if want != have {
+		t.Errorf("want\n%s\nhave\n%s", want, have)
+	}
+}

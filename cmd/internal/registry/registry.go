@@ -46,6 +46,7 @@ func Flag(value *URLs) pflag.Value {
 // A Registry is one that is open.
 type Registry struct {
 	URL     string // as it was given
+	Label   string // in metrics; nothing for the only one
 	Target  sd.Target
 	Backend sd.Backend
 }
@@ -57,7 +58,7 @@ type Registries []Registry
 // registry is called in metrics: nothing if it is the only one. The error is of a wrong command.
 func Open(urls URLs, schemes func(label string) sd.Schemes) (all Registries, err error) {
 	for _, url := range urls {
-		r, err := open(url, len(urls) > 1, schemes)
+		r, err := open(url, all.label(url, len(urls)), schemes)
 		if err == nil {
 			all = append(all, r)
 			err = all.checkLast()
@@ -70,13 +71,23 @@ func Open(urls URLs, schemes func(label string) sd.Schemes) (all Registries, err
 	return all, nil
 }
 
-func open(url string, labelled bool, schemes func(label string) sd.Schemes) (r Registry, err error) {
-	label := ""
-	if t, err := sd.ParseTarget(url); err == nil && labelled {
-		t.Keys = nil
-		label = t.String()
+// label is what the next of n registries is called: nothing if it is the only one, its target
+// without keys, or with them if these are what tells it from another.
+func (all Registries) label(url string, n int) string {
+	t, err := sd.ParseTarget(url)
+	if n == 1 || err != nil {
+		return ""
 	}
-	r.URL = url
+	t.Keys = nil
+	label := t.String()
+	if slices.ContainsFunc(all, func(r Registry) bool { return r.Label == label }) {
+		return url
+	}
+	return label
+}
+
+func open(url, label string, schemes func(label string) sd.Schemes) (r Registry, err error) {
+	r.URL, r.Label = url, label
 	if r.Backend, err = schemes(label).Open(url); err != nil {
 		return r, err
 	}
@@ -112,12 +123,4 @@ func (all Registries) Close() {
 		closing.Go(func() { r.Backend.Close() })
 	}
 	closing.Wait()
-}
-
-// URLs are those of all.
-func (all Registries) URLs() (urls URLs) {
-	for _, r := range all {
-		urls = append(urls, r.URL)
-	}
-	return urls
 }

@@ -125,12 +125,16 @@ func TestOpen(t *testing.T) {
 		!strings.Contains(err.Error(), "192.0.2.2") {
 		t.Errorf("want the wrong one named, have %v", err)
 	}
-	registries, err := registry.Open(registry.URLs{"fixed://192.0.2.1:1"}, noting)
-	if err != nil {
-		t.Fatal(err)
+	for _, urls := range []registry.URLs{{"fixed://192.0.2.1:1"},
+		{"dns:///a.example.com?port=1", "dns:///a.example.com?port=2"}} {
+		registries, err := registry.Open(urls, noting)
+		if err != nil {
+			t.Fatal(err)
+		}
+		registries.Close()
 	}
-	registries.Close()
-	want := []string{"zk://192.0.2.1", "zk://192.0.2.2", ""}
+	want := []string{"zk://192.0.2.1", "zk://192.0.2.2", "", "dns:///a.example.com",
+		"dns:///a.example.com?port=2"}
 	if !slices.Equal(want, labels) {
 		t.Errorf("want %q, have %q", want, labels)
 	}

@@ -170,3 +170,23 @@ func TestHelpWithoutReader(t *testing.T) {
 		t.Errorf("want exit code 0, have %d", have)
 	}
 }
+
+// Several errors are one line, and each is found.
+func TestInOneLine(t *testing.T) {
+	one, two := errors.New("one"), UsageError("sd", errors.New("two"))
+	for _, test := range []struct {
+		errs []error
+		want string
+	}{{nil, ""}, {[]error{nil, one, nil}, "one"}, {[]error{one, nil, two}, "one; two"}} {
+		err := InOneLine(test.errs...)
+		have := ErrorText(err)
+		if test.want != have {
+			t.Errorf("want %q, have %q", test.want, have)
+		}
+		for _, want := range test.errs {
+			if want != nil && !errors.Is(err, want) {
+				t.Errorf("want %v in it, have %v", want, err)
+			}
+		}
+	}
+}

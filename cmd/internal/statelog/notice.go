@@ -22,7 +22,7 @@ const (
 // That a registry does not answer is the Instancer's to say.
 type Notice struct {
 	source Source
-	states *Log
+	states Warner
 	logger kitlog.Logger
 	stop   func() // ends the subscription
 
@@ -36,8 +36,11 @@ type Source interface {
 	State() sd.State
 }
 
+// A Warner has told that discovery is not live, or not: a Log.
+type Warner interface{ HasWarned() bool }
+
 // NewNotice returns a Notice about a source, whose own log is states. The caller must Stop it.
-func NewNotice(source Source, states *Log, logger kitlog.Logger) *Notice {
+func NewNotice(source Source, states Warner, logger kitlog.Logger) *Notice {
 	n := &Notice{source: source, states: states, logger: logger, said: somebody}
 	registered := 0
 	n.stop = source.Follow(func(c sd.Change) {

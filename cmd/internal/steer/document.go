@@ -78,6 +78,9 @@ func placed(text string, p *policy.Problem) error {
 	return trimmed(&moved)
 }
 
+// IsCopy reports whether n is a copy of a version of a policy.
+func (n Next) IsCopy() bool { return n.isCopy }
+
 // Edit replaces what is there by n. If n is a copy of a version, it must be the present one:
 // otherwise somebody else's lines would be lost.
 func (n Next) Edit(before policy.Document, version int64, _ time.Time) (policy.Document, error) {

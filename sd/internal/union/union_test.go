@@ -233,3 +233,37 @@ func ExampleUnion() {
 	// Output:
 	// 2 [192.0.2.2:13] []
 }
+
+// What one change costs in a union of two parts with the same 10,000 instances.
+func BenchmarkChange(b *testing.B) {
+	names := make([]string, 10_000)
+	for n := range names {
+		names[n] = fmt.Sprintf("10.0.%d.%d:13", n>>8, n&255)
+	}
+	u := union.New(2)
+	u.Take(0, fanout.Change{Reset: true, Up: names})
+	u.Take(1, fanout.Change{Reset: true, Up: names})
+	u.Flush()
+	b.ReportAllocs()
+	for n := 0; b.Loop(); n++ {
+		name := names[n%len(names) : n%len(names)+1]
+		u.Take(0, fanout.Change{Down: name})
+		u.Flush()
+		u.Take(0, fanout.Change{Up: name})
+		u.Flush()
+	}
+}
+
+// What the beginning of that union costs.
+func BenchmarkBegin(b *testing.B) {
+	names := make([]string, 10_000)
+	for n := range names {
+		names[n] = fmt.Sprintf("10.0.%d.%d:13", n>>8, n&255)
+	}
+	for b.Loop() {
+		u := union.New(2)
+		u.Take(0, fanout.Change{Reset: true, Up: names})
+		u.Take(1, fanout.Change{Reset: true, Up: names})
+		u.Flush()
+	}
+}
