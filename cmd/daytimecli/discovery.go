@@ -41,6 +41,7 @@ type part struct {
 	snapshot string
 	states   *statelog.Log
 	logger   kitlog.Logger // over states
+	opened   time.Time
 }
 
 // schemes are the kinds of registry that the program knows, which report to e under a label.
@@ -66,7 +67,8 @@ func (c *config) open(stdio *shell.Stdio, muted, namesTold bool) (*discovery, er
 	d := &discovery{}
 	var parts []sd.Part
 	for i, r := range registries {
-		p := &part{Registry: r, snapshot: files[i], states: statelog.New(stdio, !namesTold)}
+		p := &part{Registry: r, snapshot: files[i], opened: time.Now(),
+			states: statelog.New(stdio, !namesTold)}
 		p.logger = kitlog.With(p.states, "sd", r.URL)
 		p.states.Mute(muted)
 		p.Instancer = sd.NewInstancer(r.Backend, p.logger, sd.Snapshot(p.snapshot, r.Target),
@@ -253,6 +255,9 @@ func (p *part) age(stale sd.State) string {
 	old := time.Since(stale.Since).Round(time.Second)
 	if p.snapshot == "" {
 		return fmt.Sprintf("the list is %v old", old) // the registry went away just now
+	}
+	if !stale.Since.Before(p.opened) { // the file is from the future, and says nothing of its age
+		return fmt.Sprintf("the list is from %s, of unknown age", p.snapshot)
 	}
 	return fmt.Sprintf("the list is from %s, %v old", p.snapshot, old)
 }

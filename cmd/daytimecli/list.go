@@ -26,12 +26,13 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	}
 	defer registry.Close()
 	if err := registry.settle(ctx, c.timeout); err != nil {
-		return err
+		return c.withoutList(stdio, err)
 	}
 	unconfirmed := registry.unconfirmed() // before the list is read: what comes later is no harm
 	rows := registry.rows()
 	if len(rows) == 0 && registry.Rejected() > 0 {
-		return fmt.Errorf("%s: nobody is registered: %s", c.sd, registry.leftOut())
+		return c.withoutList(stdio,
+			fmt.Errorf("%s: nobody is registered: %s", c.sd, registry.leftOut()))
 	}
 	if c.list.check {
 		listing.Check(ctx, rows, options)
@@ -54,6 +55,24 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 		return unconfirmed
 	}
 	return c.judge(rows)
+}
+
+// withoutList returns why there is no list. In JSON it is an object on stdout, too: a program that
+// finds nothing there would take nobody for registered.
+func (c *config) withoutList(stdio *shell.Stdio, why error) error {
+	if c.list.output != "json" {
+		return why
+	}
+	line, err := shell.JSONLine(struct {
+		Error string `json:"error"`
+	}{why.Error()})
+	if err == nil {
+		err = put(stdio.Out, line)
+	}
+	if quiet(err) != nil {
+		return err
+	}
+	return why
 }
 
 // judge is the error of a list that has not what --min and --check want.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -112,6 +113,21 @@ func TestWatchSaysThatNobodyIsThere(t *testing.T) {
 	p.Stderr.Await(t, statelog.Nobody, 1)
 	p.Interrupt(nil)
 	if stdout, _ := p.Finish(t, shell.ExitOK); stdout != "" {
+		t.Errorf("want nothing, have %q", stdout)
+	}
+}
+
+// A program that reads objects is told why there are none.
+func TestListObjectsOfNoList(t *testing.T) {
+	_, url := shelltest.StartRegistry(t, false)
+	stdout, stderr := try(t, shell.ExitFailure, "list", "-o", "json", "--sd", url)
+	var have map[string]string
+	if err := json.Unmarshal([]byte(stdout), &have); err != nil || len(have) != 1 ||
+		!strings.Contains(have["error"], "there is no directory /go_servers") {
+		t.Errorf("want the reason alone, have %q, %v", stdout, err)
+	}
+	shelltest.WantText(t, stderr, "there is no directory /go_servers")
+	if stdout, _ = try(t, shell.ExitFailure, "list", "-o", "table", "--sd", url); stdout != "" {
 		t.Errorf("want nothing, have %q", stdout)
 	}
 }

@@ -181,3 +181,14 @@ func TestSnapshotWhileTheRegistryAnswers(t *testing.T) {
 		}
 	}
 }
+
+// A file from the future says nothing of its age, and neither does the command.
+func TestSnapshotFromTheFuture(t *testing.T) {
+	o := newOutage(t)
+	o.age(t, -time.Hour)
+	stdout, stderr := try(t, shell.ExitFailure, "list", "--sd", o.url, "--snapshot", o.file)
+	if stdout != o.list() || strings.Contains(stderr, "s old") {
+		t.Errorf("want the list without an age, have %q and %q", stdout, stderr)
+	}
+	shelltest.WantText(t, stderr, "the list is from "+o.file+", of unknown age")
+}
