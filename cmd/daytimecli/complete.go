@@ -63,22 +63,73 @@ func (c *config) completeTarget(cmd *cobra.Command, _ []string, text string) (
 
 // liveInstances returns who is registered, as far as the registries say so in time.
 func (c *config) liveInstances(ctx context.Context) []string {
+	instances, _ := c.live(ctx)
+	return instances
+}
+
+// live returns who is registered, and the zones and tags that select some of them, as far as the
+// registries say so in time.
+func (c *config) live(ctx context.Context) (instances, shared []string) {
 	urls := slices.Compact(slices.Sorted(slices.Values(c.sd))) // cobra reads the flags more than once
 	registries, err := registry.Open(urls, schemes(nil))
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	defer registries.Close()
-	var parts []sd.Part
+	var parts []*sd.Instancer
 	for _, r := range registries {
-		instancer := sd.NewInstancer(r.Backend, kitlog.NewNopLogger())
-		defer instancer.Stop()
-		parts = append(parts, sd.Part{Name: r.URL, Instancer: instancer})
+		part := sd.NewInstancer(r.Backend, kitlog.NewNopLogger(), sd.FollowPolicy())
+		defer part.Stop()
+		parts = append(parts, part)
 	}
-	union := sd.Join(parts, kitlog.NewNopLogger())
-	defer union.Stop()
 	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
 	defer cancel()
-	union.Await(ctx)
-	return union.Instances()
+	for _, part := range parts {
+		part.Await(ctx)
+		compiled := part.Policy().Document.Compile(time.Now())
+		for _, e := range part.Entries() {
+			instances = append(instances, e.Instance)
+			if zone := compiled.Effective(e).Zone; zone != "" {
+				shared = append(shared, "zone="+zone)
+			}
+			for key, value := range e.Attributes.Tags {
+				shared = append(shared, key+"="+value)
+			}
+		}
+	}
+	slices.Sort(instances)
+	slices.Sort(shared)
+	return slices.Compact(instances), slices.Compact(shared)
+}
+
+// completeInstance completes an ip:port with who is registered.
+func (c *config) completeInstance(cmd *cobra.Command, args []string, _ string) (
+	[]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return c.liveInstances(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeSelector completes SEL with the addresses, zones and tags of who is registered.
+func (c *config) completeSelector(cmd *cobra.Command, args []string, _ string) (
+	[]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	instances, shared := c.live(cmd.Context())
+	return append(instances, shared...), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeZone completes --zone with the zones of who is registered.
+func (c *config) completeZone(cmd *cobra.Command, _ []string, _ string) (
+	[]string, cobra.ShellCompDirective) {
+	_, shared := c.live(cmd.Context())
+	var zones []string
+	for _, s := range shared {
+		if zone, found := strings.CutPrefix(s, "zone="); found {
+			zones = append(zones, zone)
+		}
+	}
+	return zones, cobra.ShellCompDirectiveNoFileComp
 }

@@ -74,3 +74,26 @@ func TestCompletionScripts(t *testing.T) {
 		})
 	}
 }
+
+// A selector is completed with addresses, zones and tags, and --zone with zones.
+func TestSelectorCompletions(t *testing.T) {
+	registry, url := shelltest.StartRegistry(t, true)
+	shelltest.Enter(t, registry, "192.0.2.1:1")
+	const data = `{"zone":"eu-1","tags":{"version":"2.1"}}`
+	if err := registry.Create("/go_servers/192.0.2.2:2", []byte(data), 0); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{
+		"drain":      "192.0.2.1:1 192.0.2.2:2 version=2.1 zone=eu-1",
+		"weight *":   "",
+		"explain":    "192.0.2.1:1 192.0.2.2:2",
+		"get --zone": "eu-1",
+	} {
+		stdout, _ := try(t, shell.ExitOK,
+			append(append([]string{"__completeNoDesc", "--sd", url}, strings.Fields(args)...), "")...)
+		lines := strings.Fields(stdout)
+		if have := strings.Join(lines[:len(lines)-1], " "); want != have { // the last is a directive
+			t.Errorf("%s: want %q, have %q", args, want, have)
+		}
+	}
+}

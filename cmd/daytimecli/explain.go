@@ -26,7 +26,7 @@ of them decide, and what they come to. One that is not registered, for instance
 because the policy withdraws it, is taken for one that says nothing. With
 several registries each is explained, and what it comes to for a client of all.`,
 		Args:              wantArgs("ip:port"),
-		ValidArgsFunction: c.completeSelector,
+		ValidArgsFunction: c.completeInstance,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := sd.CheckInstance(args[0]); err != nil {
 				return shell.UsageError("", trimmed(err, "sd: "))

@@ -147,6 +147,7 @@ func newGet(c *config, stdio *shell.Stdio) *cobra.Command {
 // makeGet gives cmd, which is get or the root, the flags and the work of get.
 func (c *config) makeGet(cmd *cobra.Command, stdio *shell.Stdio) {
 	c.addGetFlags(cmd.Flags())
+	cmd.RegisterFlagCompletionFunc("zone", c.completeZone) // fails for an unknown flag
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c.completeGet(cmd.Flags().Changed)
 		if c.balance == "hash" && c.hashKey == "" {

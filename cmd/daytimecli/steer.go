@@ -240,12 +240,3 @@ func (d *desk) stillDrained(o steer.Outcome, s policy.Selector) error {
 	}
 	return nil
 }
-
-// completeSelector completes SEL with who is registered.
-func (c *config) completeSelector(cmd *cobra.Command, args []string, _ string) (
-	[]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	return c.liveInstances(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
-}
