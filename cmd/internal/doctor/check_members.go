@@ -134,7 +134,7 @@ func isTimeout(err error) bool {
 
 // Parts of the text of an error that say nothing beside the subject of a finding.
 var noise = regexp.MustCompile(
-	`(no session|denied|context deadline exceeded|connection lost|zk|session|sd): |` +
+	`(no session|denied|context deadline exceeded|connection lost|zk|etcd|dns|file|session|sd): |` +
 		`(cannot connect: )?dial tcp \S+: (connect: )?|(read|write) tcp \S+: |` +
 		`: context deadline exceeded$`)
 

@@ -192,8 +192,12 @@ func (d *diagnosis) checkAddresses(registryLocal bool) {
 		}
 	}
 	if len(local) > 0 {
+		where := "on loopback"
+		if _, dialled := defaultPort(d.Target.Scheme); dialled {
+			where += ", as the registry is"
+		}
 		d.Warn("address", some(local), "for more than a trial, listen on an address of the host",
-			"on loopback, as the registry is: nobody on another host can call them")
+			"%s: nobody on another host can call them", where)
 	}
 	if !d.Has("address") {
 		d.Fine("address", d.Registry, "all addresses can be dialled from other hosts")

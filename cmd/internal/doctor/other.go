@@ -19,8 +19,17 @@ import (
 	"example.com/daytime/sd"
 )
 
-// defaultPorts are those of registries that are dialled, where a target names none.
-var defaultPorts = map[string]string{"zk": "2181", "etcd": "2379"}
+// defaultPort is the port of a registry that is dialled, where a target names none; not ok is one
+// that is not dialled.
+func defaultPort(scheme string) (port string, ok bool) {
+	switch scheme {
+	case "zk":
+		return "2181", true
+	case "etcd":
+		return "2379", true
+	}
+	return "", false
+}
 
 // other examines a registry of which only what its Backend tells is known.
 func (d *diagnosis) other(ctx context.Context) {
@@ -60,12 +69,11 @@ func (d *diagnosis) other(ctx context.Context) {
 
 // unread tells why a registry cannot be read.
 func (d *diagnosis) unread(state sd.State) {
-	problem, advice := fmt.Sprintf("no answer within %v",
-		d.Timeout), "see whether it is there, or raise --timeout"
+	problem := fmt.Sprintf("no answer within %v", d.Timeout)
+	advice := "see whether it is there, or raise --timeout"
 	switch {
 	case errors.Is(state.Err, sd.ErrNoDirectory):
-		problem, advice = brief(state.Err), "start a server, which makes it, or correct the path "+
-			"in --sd"
+		problem, advice = brief(state.Err), "correct --sd, or make what it names"
 	case errors.Is(state.Err, sd.ErrDenied):
 		problem, advice = "it may not be read: "+brief(state.Err), "correct the credentials in --sd"
 	case state.Err != nil:
@@ -78,7 +86,7 @@ func (d *diagnosis) unread(state sd.State) {
 // dialHosts dials each address of each host of a registry that has any, and reports whether all of
 // them are on loopback. A list without a registry is as local as its reader.
 func (d *diagnosis) dialHosts(ctx context.Context) (local bool) {
-	port, dialled := defaultPorts[d.Target.Scheme]
+	port, dialled := defaultPort(d.Target.Scheme)
 	if !dialled {
 		d.Unchecked("member", d.Target.Scheme+":// has no members that are dialled")
 		return true

@@ -244,7 +244,7 @@ func converse(ctx context.Context, instance, text string) (none Finding) {
 	}
 	buffer := make([]byte, maxBanner)
 	n, _ := io.ReadAtLeast(conn, buffer, 8)
-	if n == 0 {
+	if len(bytes.TrimSpace(buffer[:n])) == 0 { // nothing, or blank lines
 		return none
 	}
 	f := natureOfBanner(buffer[:n])

@@ -84,6 +84,7 @@ func TestNature(t *testing.T) {
 		"bytes":                  {transporttest.Reply("\x00\x01\x02\x1b[31m\xff\n"), Garbage},
 		"silent":                 {transporttest.Silent, Silent},
 		"empty":                  {transporttest.Reply(""), Empty},
+		"blank lines":            {transporttest.Reply("\r\n \r\n"), Empty},
 		"reset":                  {transporttest.Reset, Reset},
 		"endless":                {transporttest.Reply(fmt.Sprintf("%0500d", 7)), Endless},
 		"SSH":                    {transporttest.Reply("SSH-2.0-OpenSSH_9.2\r\n"), Other},

@@ -101,7 +101,7 @@ func (p *page) group(g []Finding, all bool) {
 	}
 	for _, f := range shown {
 		text := f.Problem
-		if f.Subject != "" && f.Severity != OK || f.Check == "member" {
+		if f.Subject != "" && (f.Severity != OK || f.Check == "member") {
 			text = f.Subject + ": " + text
 		}
 		if len(f.Check) >= checkW {
