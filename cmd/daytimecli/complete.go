@@ -9,7 +9,6 @@ import (
 	kitlog "github.com/go-kit/log"
 	"github.com/spf13/cobra"
 
-	"example.com/daytime/cmd/internal/listing"
 	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
@@ -63,33 +62,44 @@ func (c *config) completeTarget(cmd *cobra.Command, _ []string, text string) (
 }
 
 // liveInstances returns who is registered, as far as the registries say so in time.
-func (c *config) liveInstances(ctx context.Context) (instances []string) {
-	for _, row := range c.liveRows(ctx) {
-		instances = append(instances, row.Instance)
-	}
+func (c *config) liveInstances(ctx context.Context) []string {
+	instances, _ := c.live(ctx)
 	return instances
 }
 
-// liveRows returns who is registered, as list shows them.
-func (c *config) liveRows(ctx context.Context) []listing.Row {
+// live returns who is registered, and the zones and tags that select some of them, as far as the
+// registries say so in time.
+func (c *config) live(ctx context.Context) (instances, shared []string) {
 	urls := slices.Compact(slices.Sorted(slices.Values(c.sd))) // cobra reads the flags more than once
 	registries, err := registry.Open(urls, schemes(nil))
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	defer registries.Close()
-	var d discovery
+	var parts []*sd.Instancer
 	for _, r := range registries {
-		d.Instancer = sd.NewInstancer(r.Backend, kitlog.NewNopLogger(), sd.FollowPolicy())
-		defer d.Instancer.Stop()
-		d.parts = append(d.parts, &part{Registry: r, Instancer: d.Instancer})
+		part := sd.NewInstancer(r.Backend, kitlog.NewNopLogger(), sd.FollowPolicy())
+		defer part.Stop()
+		parts = append(parts, part)
 	}
 	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
 	defer cancel()
-	for _, p := range d.parts {
-		p.Await(ctx)
+	for _, part := range parts {
+		part.Await(ctx)
+		compiled := part.Policy().Document.Compile(time.Now())
+		for _, e := range part.Entries() {
+			instances = append(instances, e.Instance)
+			if zone := compiled.Effective(e).Zone; zone != "" {
+				shared = append(shared, "zone="+zone)
+			}
+			for key, value := range e.Attributes.Tags {
+				shared = append(shared, key+"="+value)
+			}
+		}
 	}
-	return d.rows()
+	slices.Sort(instances)
+	slices.Sort(shared)
+	return slices.Compact(instances), slices.Compact(shared)
 }
 
 // completeInstance completes an ip:port with who is registered.
@@ -101,30 +111,25 @@ func (c *config) completeInstance(cmd *cobra.Command, args []string, _ string) (
 	return c.liveInstances(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeSelector completes SEL with the addresses, zones and tags of who is registered.
+func (c *config) completeSelector(cmd *cobra.Command, args []string, _ string) (
+	[]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	instances, shared := c.live(cmd.Context())
+	return append(instances, shared...), cobra.ShellCompDirectiveNoFileComp
+}
+
 // completeZone completes --zone with the zones of who is registered.
 func (c *config) completeZone(cmd *cobra.Command, _ []string, _ string) (
 	[]string, cobra.ShellCompDirective) {
+	_, shared := c.live(cmd.Context())
 	var zones []string
-	for _, s := range c.selectors(cmd.Context()) {
+	for _, s := range shared {
 		if zone, found := strings.CutPrefix(s, "zone="); found {
 			zones = append(zones, zone)
 		}
 	}
 	return zones, cobra.ShellCompDirectiveNoFileComp
-}
-
-// selectors are those that select somebody who is registered: addresses, then zones and tags.
-func (c *config) selectors(ctx context.Context) (selectors []string) {
-	var shared []string
-	for _, row := range c.liveRows(ctx) {
-		selectors = append(selectors, row.Instance)
-		if row.Effective.Zone != "" {
-			shared = append(shared, "zone="+row.Effective.Zone)
-		}
-		for key, value := range row.Attributes.Tags {
-			shared = append(shared, key+"="+value)
-		}
-	}
-	slices.Sort(shared)
-	return append(selectors, slices.Compact(shared)...)
 }

@@ -67,8 +67,8 @@ func (c *config) open(stdio *shell.Stdio, muted, namesTold bool) (*discovery, er
 	d := &discovery{}
 	var parts []sd.Part
 	for i, r := range registries {
-		p := &part{Registry: r, snapshot: files[i], states: statelog.New(stdio, !namesTold),
-			opened: time.Now()}
+		p := &part{Registry: r, snapshot: files[i], opened: time.Now(),
+			states: statelog.New(stdio, !namesTold)}
 		p.logger = kitlog.With(p.states, "sd", r.URL)
 		p.states.Mute(muted)
 		p.Instancer = sd.NewInstancer(r.Backend, p.logger, sd.Snapshot(p.snapshot, r.Target),

@@ -178,7 +178,7 @@ prints the list of the file, says on stderr how old that is, and ends with 1 all
 the same: only 0 means that these are the servers. With several registries each
 must answer for that; -o wide and json tell which of them know a server. Names
 that cannot be dialled are left out, and counted on stderr; a list of nothing
-else ends with 1. Where there is no list, -o json prints an object whose one
+else ends with 1. Where there is no list, -o json prints an object whose only
 key, error, says why.
 
 With --check each server is asked, up to --timeout: whether it answers, in which

@@ -240,12 +240,3 @@ func (d *desk) stillDrained(o steer.Outcome, s policy.Selector) error {
 	}
 	return nil
 }
-
-// completeSelector completes SEL with the addresses, zones and tags of who is registered.
-func (c *config) completeSelector(cmd *cobra.Command, args []string, _ string) (
-	[]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	return c.selectors(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
-}
