@@ -197,7 +197,7 @@ func (s *Session) judgeProbe(timeout time.Duration) time.Duration {
 func (s *Session) adopt(up *Conn) {
 	s.mu.Lock()
 	old := s.current
-	s.current, s.probe = s.probe, nil
+	s.current, s.probe, s.hurried = s.probe, nil, nil
 	s.generation++
 	s.mu.Unlock()
 	s.publish(up)
@@ -214,7 +214,7 @@ func (s *Session) restart() {
 	next := newHandle(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current = next
+	s.current, s.unwanted = next, nil
 }
 
 func (s *Session) isUnwanted(up *Conn) bool {
@@ -226,7 +226,7 @@ func (s *Session) isUnwanted(up *Conn) bool {
 func (s *Session) dropProbe() {
 	if s.probe != nil {
 		s.probe.close()
-		s.probe = nil
+		s.probe, s.hurried = nil, nil
 	}
 }
 

@@ -118,6 +118,9 @@ func TestAdoption(t *testing.T) {
 					<-old.ctx.Done()
 				}
 				k.dropProbe()
+				if k.hurried != nil {
+					t.Error("want nothing kept of a probe that has ended, have its Conn")
+				}
 				k.current.close()
 			})
 		})
