@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -36,7 +37,8 @@ one.
 With --watch the file is written anew after each change, at most once a second,
 until Ctrl-C. It is replaced as a whole, and only if its text changes; the
 command of --then, such as a reload, runs after that, for 30 s at most. While
-the registry is down, or has fewer servers than --min, the file stays as it is.`,
+the registry is down, or has fewer servers than --min, the file stays as it is;
+of several registries each must have answered once.`,
 		Example: `  daytimecli export prometheus --watch -f /etc/prometheus/daytime.json
   daytimecli export haproxy --backend daytime -f /etc/haproxy/daytime.cfg \
     --watch --then 'systemctl reload haproxy'`,
@@ -110,19 +112,45 @@ func (c *config) exportList(ctx context.Context, format export.Format, stdio *sh
 	}
 	if c.export.watch {
 		registry.begin(ctx)
-		keeper.Watch(ctx, func(changed func()) (stop func()) {
-			return registry.Follow(func(sd.Change) { changed() })
-		})
+		keeper.Watch(ctx, registry.followWhole)
 		return nil
 	}
 	if err := registry.settle(ctx, c.timeout); err != nil {
 		return err
 	}
 	unconfirmed := registry.unconfirmed()
+	if !registry.isWhole() {
+		return fmt.Errorf("%w; nothing is written", unconfirmed)
+	}
 	if err := c.exportOnce(ctx, keeper, stdio); err != nil {
 		return err
 	}
 	return unconfirmed
+}
+
+// isWhole reports whether the list of every registry is known: a file without those of one would
+// take them from whoever reads it.
+func (d *discovery) isWhole() bool {
+	return !slices.ContainsFunc(d.parts,
+		func(p *part) bool { return p.State().Phase == sd.Unknown })
+}
+
+// followWhole calls changed after each change, once the list of every registry is known.
+func (d *discovery) followWhole(changed func()) (stop func()) {
+	tell := func() {
+		if d.isWhole() {
+			changed()
+		}
+	}
+	stopFollow := d.Follow(func(sd.Change) { tell() })
+	if len(d.parts) == 1 {
+		return stopFollow
+	}
+	stopStates := d.States(func(sd.State) { tell() }) // an empty list is no change of that of all
+	return func() {
+		stopFollow()
+		stopStates()
+	}
 }
 
 // exportOnce writes the list to its file, or to stdout.

@@ -10,6 +10,7 @@ import (
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/zk/zkdev"
 	"example.com/daytime/transport/transporttest"
 )
 
@@ -160,6 +161,36 @@ func TestExplainSeveralRegistries(t *testing.T) {
 		"registry   "+one.url+"\ninstance   192.0.2.1:8897\n", "weight     50\n",
 		"registry   "+two.url+"\ninstance   192.0.2.1:8897\n", "drained    yes\n",
 		"together   weight 50, zone a, drained\n")
+}
+
+// A file is not written before every registry has answered: it would be without the servers of one.
+func TestExportOfSeveralRegistries(t *testing.T) {
+	one, first := shelltest.StartRegistry(t, true)
+	shelltest.Enter(t, one, "192.0.2.1:1")
+	away := transporttest.FreeAddress(t)
+	second := "zk://" + away + "/go_servers"
+	file := filepath.Join(t.TempDir(), "out")
+	args := []string{"export", "prometheus", "--sd", first, "--sd", second, "-f", file}
+	_, stderr := try(t, shell.ExitFailure, append(args, "--timeout", "1500ms")...)
+	shelltest.WantText(t, stderr, second+": cannot be read", "nothing is written")
+	p := start(t, append(args, "--watch", "--log-level", "info")...)
+	p.Stderr.Await(t, "sd="+second+` level=warn msg="discovery unknown`, 1)
+	time.Sleep(1200 * time.Millisecond) // longer than a union waits
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("want no file yet, have %v", err)
+	}
+	two, err := zkdev.Start(away)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer two.Close()
+	shelltest.Enter(t, two)
+	p.Stderr.Await(t, "msg=written", 1)
+	if have, err := os.ReadFile(file); string(have) != targetsOf("192.0.2.1:1") || err != nil {
+		t.Errorf("want the servers of both, have %s, %v", have, err)
+	}
+	p.Interrupt(nil)
+	p.Finish(t, shell.ExitOK)
 }
 
 // Each registry has a file of its own, and a start without any begins with all of them.

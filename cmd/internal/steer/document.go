@@ -86,7 +86,8 @@ func (n Next) IsCopy() bool { return n.isCopy }
 func (n Next) Edit(before policy.Document, version int64, _ time.Time) (policy.Document, error) {
 	if n.isCopy && version != n.version && !before.IsEmpty() {
 		return before, fmt.Errorf("%s is a copy of version %d, and the policy has version %d "+
-			"by now: somebody else wrote it; without the line #version it is replaced", n.name, n.version, version)
+			"by now: somebody else wrote it; without the line #version it is replaced",
+			n.name, n.version, version)
 	}
 	return n.Document, nil
 }
