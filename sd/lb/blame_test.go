@@ -78,7 +78,7 @@ func TestImpatientCallersFindOutWhoHangs(t *testing.T) {
 	})
 }
 
-// Whoever failed for a moment is asked again about when its time apart is over, whatever picks.
+// Each picker asks a member that failed for a moment again, about when its time apart is over.
 func TestEveryPickerProbes(t *testing.T) {
 	for _, name := range PickerNames() {
 		synctest.Test(t, func(t *testing.T) {

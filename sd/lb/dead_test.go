@@ -125,7 +125,7 @@ func TestTheFirstToReturnIsNotLeftAlone(t *testing.T) {
 	})
 }
 
-// What withdrew gets no call any more, whatever its number; what is lost stays in reserve.
+// Instances that withdrew get no call any more, however many; those that are lost stay in reserve.
 func TestWithdrawnInstancesAreGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(5)

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	kitlog "github.com/go-kit/log"
 )
 
 // hit makes n calls on instance alone, as picks would that land there.
@@ -249,7 +247,7 @@ func TestFailureAfterClose(t *testing.T) {
 	})
 }
 
-// Whatever happens in whatever order, each member is in the partition that it belongs to.
+// In any order of events each member is in the partition that it belongs to.
 func TestEveryMemberIsInItsPartition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(5)
@@ -279,28 +277,6 @@ func TestEveryMemberIsInItsPartition(t *testing.T) {
 			if have := p.listed; listedMembers != have {
 				t.Fatalf("step %d: listed: want %d, have %d", i, listedMembers, have)
 			}
-		}
-	})
-}
-
-func TestEjectionIsLogged(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var lines []string
-		logger := kitlog.LoggerFunc(func(kv ...any) error {
-			lines = append(lines, fmt.Sprint(kv...))
-			return nil
-		})
-		f := newFleet(4)
-		r := new(registry)
-		p := NewPool(r, f.factory, logger)
-		defer p.Close()
-		r.reset(names(4)...)
-		synctest.Wait()
-		f[names(4)[0]].fail(errRefused)
-		hit(t, p, names(4)[0], 5)
-		synctest.Wait()
-		if want, have := 1, len(lines); want != have {
-			t.Errorf("five failures, one ejection: want %d line, have %q", want, lines)
 		}
 	})
 }

@@ -9,7 +9,7 @@ import (
 	kitlb "github.com/go-kit/kit/sd/lb"
 )
 
-// What errors.Is finds in the error of a call, beside the causes of its attempts.
+// The errors that errors.Is finds in the error of a call, beside the causes of its attempts.
 var (
 	ErrClosed = errors.New("pool closed")            // the Pool was closed
 	ErrBudget = errors.New("retry budget exhausted") // too many retries of late: see Budget

@@ -68,7 +68,7 @@ func TestErrorOfManyAttempts(t *testing.T) {
 	}
 }
 
-// Whoever gave the context a cause of his own finds the context's error as well.
+// With a cause of the context's own, the error matches the context's error as well.
 func TestCauseBesideTheContextsError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, r := start(newFleet(1), Reserve(0))

@@ -85,8 +85,8 @@ const (
 // A latencyAverage loses half its weight each halving: at time t the average of an observation x
 // made at time t0 is x * 2^-((t-t0)/halving).
 //
-// What is stored is the logarithm of that, and without its dependence on t: log2(x) + t0/halving.
-// The average at t is 2^(stored - t/halving). So the stored value does not change while nothing is
+// The stored value is the logarithm of that, without its dependence on t: log2(x) + t0/halving. The
+// average at t is 2^(stored - t/halving). So the stored value does not change while nothing is
 // observed, and of two members the one with the lower stored value has the lower average at any t:
 // picks compare these, without a clock and without an exponential.
 type latencyAverage struct {

@@ -122,7 +122,7 @@ func (p *Pool) isExcused(a *attempt, e evidence, now int64, err error) bool {
 }
 
 // isSlowEverywhere reports whether nothing says that another member would have answered: since the
-// latest answer of a's member, or ever if it has given none, there has been none to any call through
+// latest answer of a's member, or ever if it has given none, there has been none to a call through
 // the same Retry; or none of those that were asked beside it did. The latter says nothing about a
 // member that has never answered: of many that hang, those beside it are likely to.
 func (a *attempt) isSlowEverywhere(answeredAt, now int64) bool {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"example.com/daytime/sd/lb/internal/latency"
 )
 
 // erratic makes one call in n of s take late instead.
@@ -99,41 +101,6 @@ func TestHedgedAttemptsThatFail(t *testing.T) {
 	})
 }
 
-func TestLatenciesKnowTheirQuantile(t *testing.T) {
-	var l latencies
-	if want, have := time.Minute, l.late(time.Minute); want != have {
-		t.Errorf("without observations: want %v, have %v", want, have)
-	}
-	for i := range 1000 {
-		l.add(time.Duration(i) * time.Millisecond)
-	}
-	if have := l.late(time.Minute); have < 950*time.Millisecond || have > 1070*time.Millisecond {
-		t.Errorf("of 0 to 999 ms: want 950 ms and an eighth at most, have %v", have)
-	}
-	for range 5 * maxLatencies {
-		l.add(time.Millisecond)
-	}
-	if have := l.late(time.Minute); have > 2*time.Millisecond {
-		t.Errorf("the past must fade: want about 1 ms, have %v", have)
-	}
-}
-
-func FuzzBucket(f *testing.F) {
-	for _, d := range []int64{0, 1, 7, 8, 9, 15, 16, 1e6, 1e9, 1<<62 + 1} {
-		f.Add(d)
-	}
-	f.Fuzz(func(t *testing.T, n int64) {
-		d := max(time.Duration(n), 0)
-		i := bucket(d)
-		if i < 0 || i >= len(latencies{}.buckets) {
-			t.Fatalf("%v: bucket %d", d, i)
-		}
-		if end := upperEnd(i); d < 1<<61 && (end <= d || end > max(d, octaveSteps)*9/8+1) {
-			t.Fatalf("%v: want an upper end within an eighth, have %v", d, end)
-		}
-	})
-}
-
 // A panic of an endpoint reaches the caller, who can recover, as it does without hedging.
 func TestHedgedPanicReachesTheCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -155,7 +122,7 @@ func TestHedgeCountsAsAnAttempt(t *testing.T) {
 		p, _ := start(f)
 		defer p.Close()
 		call := Retry(p, NewRandom(), Hedge(0.1), Attempts(1))
-		drive(t.Context(), call, 2*minLatencies, 5*time.Millisecond).wantNoFailure(t)
+		drive(t.Context(), call, 2*latency.MinCount, 5*time.Millisecond).wantNoFailure(t)
 		for _, s := range f {
 			s.latency = 100 * time.Millisecond
 		}
@@ -172,7 +139,7 @@ func TestNoHedgeBeforeLatenciesAreKnown(t *testing.T) {
 		p, _ := start(f)
 		defer p.Close()
 		call := Retry(p, NewRandom(), Hedge(1), Shares(1))
-		ask(t, call, minLatencies/2)
+		ask(t, call, latency.MinCount/2)
 		for _, s := range f {
 			s.fail(errEndless)
 		}

@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -44,5 +45,27 @@ func TestStalledLogHoldsNothingUp(t *testing.T) {
 			t.Errorf("lines begun: want the one that hangs, have %d", have)
 		}
 		close(stalled)
+	})
+}
+
+func TestEjectionIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lines []string
+		logger := kitlog.LoggerFunc(func(kv ...any) error {
+			lines = append(lines, fmt.Sprint(kv...))
+			return nil
+		})
+		f := newFleet(4)
+		r := new(registry)
+		p := NewPool(r, f.factory, logger)
+		defer p.Close()
+		r.reset(names(4)...)
+		synctest.Wait()
+		f[names(4)[0]].fail(errRefused)
+		hit(t, p, names(4)[0], 5)
+		synctest.Wait()
+		if want, have := 1, len(lines); want != have {
+			t.Errorf("five failures, one ejection: want %d line, have %q", want, lines)
+		}
 	})
 }

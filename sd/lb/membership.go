@@ -27,7 +27,7 @@ func (p *Pool) apply(c sd.Change) {
 		p.set++
 	}
 	if c.Reset || c.Sides != nil {
-		p.setShares(c.Sides)
+		p.setSides(c.Sides)
 	}
 	added := p.add(c.Up, c.Effective)
 	p.change(c.Effective)
@@ -54,9 +54,9 @@ func (p *Pool) change(effective map[string]policy.Effective) {
 	}
 }
 
-// setShares takes over the sides and their parts of the calls. The caller holds mu.
-func (p *Pool) setShares(sides []policy.Side) {
-	p.shares = slices.Clone(sides)
+// setSides takes over the sides and their parts of the calls. The caller holds mu.
+func (p *Pool) setSides(sides []policy.Side) {
+	p.sides = slices.Clone(sides)
 	p.changed = true
 }
 

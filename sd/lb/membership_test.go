@@ -256,7 +256,7 @@ func TestFactoryThatGivesNothing(t *testing.T) {
 	})
 }
 
-// Who was failing when it left, and was given up, begins with a probe when it returns.
+// A member that was failing when it left, and was given up, begins with a probe when it returns.
 func TestFailuresOutliveTheReserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(4)

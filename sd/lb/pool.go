@@ -46,7 +46,7 @@ type Pool struct {
 	listed   int                // members that are listed and not drained, whatever their health
 	zones    map[string]int     // listed members of each zone
 	merged   map[*Member]string // the zones of members that have none for that reason, see maxZones
-	shares   []policy.Side
+	sides    []policy.Side      // of the policy
 	breaker  breaker
 	journal  journal
 	states   [memberStates]int // members in each
@@ -283,7 +283,7 @@ func (p *Pool) publish() {
 	}
 	inReserve := p.tiers[reserved].n
 	few := p.listed < inReserve // fewer than half of listed and reserve together
-	s := newSnapshot(lists, few && p.breaker.trusts(p.now()), p.shares, len(p.zones))
+	s := newSnapshot(lists, few && p.breaker.trusts(p.now()), p.sides, len(p.zones))
 	s.closed = p.closed
 	p.breakerMoved.Store(p.breaker.failures > 0 && inReserve > 0)
 	close(p.snapshot.Swap(s).superseded)

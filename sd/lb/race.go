@@ -137,7 +137,7 @@ func (r *retrier) run(x *race, a attempt) {
 		x.took.Store(int64(max(time.Since(begun), 1)))
 	}
 	if r.hedger != nil && (end.err == nil || ctx.Err() != nil) {
-		r.hedger.latencies.add(time.Since(begun)) // or at least so long, if it was cancelled
+		r.hedger.latencies.Add(time.Since(begun)) // or at least so long, if it was cancelled
 	}
 }
 

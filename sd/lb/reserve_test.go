@@ -185,7 +185,7 @@ func TestChurnDoesNotPoisonTheReserve(t *testing.T) {
 	})
 }
 
-// What goes wrong on this side, or with the request, says nothing about who is in reserve.
+// Failures of this side, or of the request, say nothing about a member in reserve.
 func TestReserveOutlivesErrorsThatAreNotItsOwn(t *testing.T) {
 	for _, failure := range []error{syscall.EMFILE, syscall.ENETUNREACH, errors.New("bad request")} {
 		synctest.Test(t, func(t *testing.T) {

@@ -7,8 +7,12 @@ import (
 	"syscall"
 	"time"
 
+	"example.com/daytime/sd/lb/internal/budget"
 	kitendpoint "github.com/go-kit/kit/endpoint"
 )
+
+// budgetSeconds is how many seconds' worth a retry budget may save.
+const budgetSeconds = 10
 
 // Retry returns an endpoint that calls members of p as picker chooses, until one of them answers.
 //
@@ -47,7 +51,7 @@ func Retry(p *Pool, picker Picker, options ...RetryOption) kitendpoint.Endpoint 
 	if n := r.config.attempts; n > 0 {
 		r.config.shares = min(r.config.shares, n)
 	}
-	r.budget = newBudget(r.config.ratio, r.config.perSecond, budgetSeconds)
+	r.budget = budget.New(r.config.ratio, r.config.perSecond, budgetSeconds)
 	if r.config.hedge > 0 {
 		r.hedger = newHedger(r.config.hedge)
 	}
@@ -58,7 +62,7 @@ type retrier struct {
 	pool   *Pool
 	picker Picker
 	config retryConfig
-	budget *budget
+	budget *budget.Budget
 	hedger *hedger // nil unless asked for
 	route  route
 }
@@ -123,15 +127,15 @@ func (r *retrier) newCall(ctx context.Context) *call {
 
 // deposit counts a call in the budgets.
 func (r *retrier) deposit() {
-	r.budget.deposit()
+	r.budget.Deposit()
 	if r.hedger != nil {
-		r.hedger.budget.deposit()
+		r.hedger.budget.Deposit()
 	}
 }
 
 // withdraw asks the budget for an attempt.
 func (r *retrier) withdraw() bool {
-	if r.budget.withdraw() {
+	if r.budget.Withdraw() {
 		return true
 	}
 	r.pool.meters.exhausted.add(1)

@@ -13,7 +13,8 @@ import (
 	kitlog "github.com/go-kit/log"
 )
 
-// Who leaves and returns while calls are in flight is the same member, also without a reserve.
+// An instance that leaves and returns while calls are in flight is the same member, also without a
+// reserve.
 func TestCallsInFlightOutliveAnAbsence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(2)

@@ -56,9 +56,9 @@ func (r *RoundRobin) turn(v *view) *Member {
 	}
 }
 
-// A fork divides turns between two groups of lists. Turn n goes to the first if n*first, of which
-// the integer part counts, goes up with it: so each group has its turns at even distances, and knows
-// by n alone how many it had before. (Such sequences of two symbols are Sturmian words.)
+// A fork divides turns between two groups of lists. Turn n goes to the first if the integer part of
+// n*first goes up with it: so each group has its turns at even distances, and knows by n alone how
+// many it had before. (Such sequences of two symbols are Sturmian words.)
 type fork struct {
 	first uint64 // the first group's part of the turns, of 1<<64
 	next  [2]int // another fork, or the complement of a list

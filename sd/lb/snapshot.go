@@ -40,7 +40,7 @@ type side struct {
 // open beside those that answer if reserveOpen; where nobody is in a rank the next one is open in
 // its place.
 func newSnapshot(
-	lists [ranks]ranked, reserveOpen bool, shares []policy.Side, zones int,
+	lists [ranks]ranked, reserveOpen bool, sides []policy.Side, zones int,
 ) *Snapshot {
 	failing := lists[failed].with(lists[probing])
 	order := [...]ranked{lists[ready], lists[reserved], lists[drained], failing}
@@ -56,8 +56,8 @@ func newSnapshot(
 		v := newView(probes)
 		s.probes = &v
 	}
-	if len(shares) > 1 {
-		s.sides = splitSides(s.lists, shares, zones)
+	if len(sides) > 1 {
+		s.sides = splitSides(s.lists, sides, zones)
 	}
 	return s
 }
@@ -87,16 +87,16 @@ func (r ranked) with(more ranked) ranked {
 }
 
 // splitSides returns the sides of lists that are not empty, with the part of the calls for each.
-func splitSides(lists []list, shares []policy.Side, zones int) (sides []side) {
-	bySide := make([][]list, len(shares))
+func splitSides(lists []list, of []policy.Side, zones int) (sides []side) {
+	bySide := make([][]list, len(of))
 	for _, l := range lists {
 		i := l.cell.side
-		if i < 0 || i >= len(shares) {
+		if i < 0 || i >= len(of) {
 			i = 0
 		}
 		bySide[i] = append(bySide[i], l)
 	}
-	parts := policy.Split(shares, func(i int) bool { return len(bySide[i]) == 0 })
+	parts := policy.Split(of, func(i int) bool { return len(bySide[i]) == 0 })
 	until := 0.0
 	for i, l := range bySide {
 		if len(l) == 0 {
@@ -128,7 +128,7 @@ func (s *Snapshot) side(ctx context.Context, picker Picker, hasFailed []*Member)
 	return s.sampleSide(ctx, picker, hasFailed)
 }
 
-// sampleSide returns a side: by the call's key if the picker goes by keys, by chance otherwise, and,
+// sampleSide returns a side: by the call's key if the picker goes by keys, by chance otherwise; and
 // when members have failed in this call, one on which none has.
 func (s *Snapshot) sampleSide(ctx context.Context, picker Picker, hasFailed []*Member) *Snapshot {
 	sides := s.sides

@@ -7,5 +7,5 @@
 // place of a sync (multiread.go). [Authenticate] makes credentials part of the handshake
 // (credentials.go).
 //
-// What a server sends is untrusted: a frame that cannot be right closes the connection.
+// Servers are not trusted: a frame that cannot be right closes the connection.
 package wire

@@ -1,4 +1,5 @@
-package lb
+// Package budget bounds the further attempts of all calls together.
+package budget
 
 import (
 	"math"
@@ -6,13 +7,10 @@ import (
 	"time"
 )
 
-// budgetSeconds is how many seconds' worth a retry budget may save.
-const budgetSeconds = 10
-
-// A budget bounds the further attempts of all calls together, so that they cannot multiply an
+// A Budget bounds the further attempts of all calls together, so that they cannot multiply an
 // outage: over any time, a ratio of the calls, plus some for each second, plus the savings, which
 // are seconds' worth of both at most. It is Finagle's, with a token bucket.
-type budget struct {
+type Budget struct {
 	ratio, perSecond, seconds float64
 
 	mu     sync.Mutex
@@ -21,15 +19,16 @@ type budget struct {
 	at     time.Time // when tokens and calls were right
 }
 
-func newBudget(ratio, perSecond, seconds float64) *budget {
-	return &budget{
+// New returns a Budget with its savings: so many seconds' worth.
+func New(ratio, perSecond, seconds float64) *Budget {
+	return &Budget{
 		ratio: ratio, perSecond: perSecond, seconds: seconds,
 		tokens: seconds * perSecond, at: time.Now(),
 	}
 }
 
-// deposit counts a call.
-func (b *budget) deposit() {
+// Deposit counts a call.
+func (b *Budget) Deposit() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.refill()
@@ -37,8 +36,8 @@ func (b *budget) deposit() {
 	b.tokens = min(b.tokens+b.ratio, b.limit())
 }
 
-// withdraw asks for a retry.
-func (b *budget) withdraw() bool {
+// Withdraw asks for a further attempt. It does not block.
+func (b *Budget) Withdraw() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.refill()
@@ -50,7 +49,7 @@ func (b *budget) withdraw() bool {
 }
 
 // refill adds the tokens of the time that has passed. The caller holds mu.
-func (b *budget) refill() {
+func (b *Budget) refill() {
 	now := time.Now()
 	passed := now.Sub(b.at).Seconds()
 	if b.seconds > 0 {
@@ -61,7 +60,7 @@ func (b *budget) refill() {
 }
 
 // limit allows one retry at least, or a small ratio alone could never save up for any.
-func (b *budget) limit() float64 {
+func (b *Budget) limit() float64 {
 	if b.seconds == 0 {
 		return 1
 	}
