@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"example.com/daytime/cmd/internal/discovery"
 	"example.com/daytime/cmd/internal/export"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
@@ -106,19 +107,19 @@ func (c *config) exportList(ctx context.Context, format export.Format, stdio *sh
 	keeper := export.Keeper{
 		File: export.File{Path: c.export.file,
 			Then: c.export.then}, Format: format, Min: c.export.min,
-		List: registry.servers, Logger: c.newLogger(stdio),
+		List: func() []export.Server { return servers(registry) }, Logger: c.newLogger(stdio),
 	}
 	if c.export.watch {
-		registry.begin(ctx)
+		registry.Begin(ctx)
 		keeper.Watch(ctx, func(changed func()) (stop func()) {
 			return registry.Follow(func(sd.Change) { changed() })
 		})
 		return nil
 	}
-	if err := registry.settle(ctx, c.timeout); err != nil {
+	if err := registry.Settle(ctx, c.timeout); err != nil {
 		return err
 	}
-	unconfirmed := registry.unconfirmed()
+	unconfirmed := registry.Unconfirmed()
 	if err := c.exportOnce(ctx, keeper, stdio); err != nil {
 		return err
 	}
@@ -147,9 +148,9 @@ func (c *config) named(err error) error {
 }
 
 // servers are all servers, as they are exported.
-func (d *discovery) servers() []export.Server {
+func servers(d *discovery.Discovery) []export.Server {
 	var servers []export.Server
-	for _, row := range d.rows() {
+	for _, row := range d.Rows() {
 		servers = append(servers, export.Server{Instance: row.Instance,
 			Weight: row.Effective.Weight,
 			Zone:   row.Effective.Zone, Tags: row.Attributes.Tags, Drained: row.Effective.Drained})
