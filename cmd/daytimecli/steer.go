@@ -1,12 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/user"
 	"strconv"
 	"strings"
 	"time"
@@ -38,9 +35,11 @@ func (c *config) addSteerFlags(flags *pflag.FlagSet) {
 func (c *config) addRuleFlags(flags *pflag.FlagSet) {
 	c.addSteerFlags(flags)
 	flags.StringVar(&c.steer.until, "until", c.steer.until,
-		"`time` in RFC 3339 or duration from now, such as 2h, after which the line is without effect")
+		"`time` in RFC 3339 or duration from now, such as 2h, after which the line is without "+
+			"effect")
 	flags.StringVar(&c.steer.reason, "reason", c.steer.reason, "`text` for who reads the line")
-	flags.StringVar(&c.steer.by, "by", c.steer.by, "`name` of who writes it; yours if it is left out")
+	flags.StringVar(&c.steer.by, "by", c.steer.by, "`name` of who writes it; yours if it is left "+
+		"out")
 }
 
 // selectors explains SEL in the help of a command.
@@ -112,7 +111,8 @@ func wantArgs(names ...string) cobra.PositionalArgs {
 		if len(args) == len(names) {
 			return nil
 		}
-		return shell.UsageError("", fmt.Errorf("%q: want %s %s", strings.Join(args, " "), cmd.Name(),
+		return shell.UsageError("", fmt.Errorf("%q: want %s %s", strings.Join(args, " "),
+			cmd.Name(),
 			strings.Join(names, " ")))
 	}
 }
@@ -126,7 +126,8 @@ func (c *config) rule(verb policy.Verb, args []string, now time.Time) (r policy.
 	if verb == policy.Weight {
 		r.Weight, err = strconv.Atoi(args[1])
 		if err != nil || policy.CheckWeight(r.Weight) != nil {
-			return r, shell.UsageError("", fmt.Errorf("weight %q: want a whole number, 0 to %d", args[1],
+			return r, shell.UsageError("", fmt.Errorf("weight %q: want a whole number, 0 to %d",
+				args[1],
 				policy.MaxWeight))
 		}
 	}
@@ -136,7 +137,7 @@ func (c *config) rule(verb policy.Verb, args []string, now time.Time) (r policy.
 		}
 	}
 	if r.By == "" {
-		r.By = operator()
+		r.By = steer.Operator()
 	}
 	if _, err = (policy.Document{}).Set(r, now); err != nil {
 		return r, shell.UsageError("", fmt.Errorf("%v: %w", r, trimmed(err, "policy: ")))
@@ -156,20 +157,6 @@ func selector(text string) (policy.Selector, error) {
 // trimmed is err without a beginning that its reader knows.
 func trimmed(err error, prefix string) error {
 	return errors.New(strings.TrimPrefix(err.Error(), prefix))
-}
-
-// operator is the name of the user, or nothing if it has none that can stand in a line.
-func operator() string {
-	name := os.Getenv("SUDO_USER")
-	if u, err := user.Current(); err == nil {
-		name = cmp.Or(name, u.Username)
-	}
-	rule := policy.Rule{Verb: policy.Drain, By: name}
-	rule.Selector, _ = policy.ParseSelector("*")
-	if _, err := (policy.Document{}).Set(rule, time.Now()); err != nil {
-		return ""
-	}
-	return name
 }
 
 // setRule sets a line of the policy.

@@ -26,8 +26,7 @@ const (
 type oracle struct {
 	lateness *wait.Lateness
 	calls    atomic.Int64
-	paused   atomic.Bool
-	running  sync.WaitGroup // calls
+	calling  sync.RWMutex // is read-locked by each call that is under way
 
 	mu         sync.Mutex
 	drained    map[string]time.Time // since when the registry says so

@@ -37,10 +37,9 @@ func (s *soak) quiet() {
 	}
 	took := time.Since(began)
 	s.worst = max(s.worst, took)
-	s.paused.Store(true)
-	s.running.Wait()
+	s.calling.Lock()
 	have := s.footprint()
-	s.paused.Store(false)
+	s.calling.Unlock()
 	s.note("quiet: the truth is known after %v, late %v; %v", short(took), short(s.lateness.Recent()),
 		have)
 	if s.first == nil {

@@ -143,7 +143,6 @@ func (s *soak) load() {
 	s.Cleanup(func() {
 		cancel()
 		drivers.Wait()
-		s.running.Wait()
 	})
 	for _, c := range s.clients {
 		drivers.Go(func() {
@@ -157,8 +156,11 @@ func (s *soak) load() {
 				case <-ctx.Done():
 					return
 				case <-ticker.C:
-					if !s.paused.Load() {
-						s.running.Go(func() { c.ask(n) })
+					if s.calling.TryRLock() {
+						drivers.Go(func() {
+							defer s.calling.RUnlock()
+							c.ask(n)
+						})
 					}
 				}
 			}
