@@ -383,12 +383,16 @@ func TestNoEditIsLost(t *testing.T) {
 func TestCompletesSelectors(t *testing.T) {
 	f := startFleet(t, 2)
 	const addresses = "192.0.2.1:8897\n192.0.2.2:8897\n"
-	for verb, want := range map[string]string{"drain": addresses + "version=2\nzone=a\n:4\n",
-		"undrain": addresses + "version=2\nzone=a\n:4\n", "weight": addresses + "version=2\nzone=a\n:4\n",
-		"withdraw": addresses + "version=2\nzone=a\n:4\n", "explain": addresses + ":4\n"} {
-		stdout, _ := try(t, shell.ExitOK, "__complete", "--sd", f.url, verb, "192")
-		if stdout != want {
-			t.Errorf("%s: want %q, have %q", verb, want, stdout)
+	for _, verb := range []string{"drain", "undrain", "weight", "withdraw", "explain"} {
+		all := addresses + "version=2\nzone=a\n:4\n"
+		if verb == "explain" {
+			all = addresses + ":4\n"
+		}
+		for text, want := range map[string]string{"": all, "192": addresses + ":4\n"} {
+			stdout, _ := try(t, shell.ExitOK, "__complete", "--sd", f.url, verb, text)
+			if stdout != want {
+				t.Errorf("%s %q: want %q, have %q", verb, text, want, stdout)
+			}
 		}
 	}
 }
