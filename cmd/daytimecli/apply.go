@@ -26,7 +26,8 @@ func (c *config) applyFile(cmd *cobra.Command, name string, stdio *shell.Stdio) 
 		return shell.UsageError("", err)
 	}
 	if next.IsCopy() {
-		if err := c.wantOneRegistry("a FILE with a line #version is a copy of one policy"); err != nil {
+		if err := c.wantOneRegistry("a FILE with a line #version is a copy of one " +
+			"policy"); err != nil {
 			return err
 		}
 	}

@@ -112,13 +112,15 @@ func (c *config) completeInstance(cmd *cobra.Command, args []string, _ string) (
 }
 
 // completeSelector completes SEL with the addresses, zones and tags of who is registered.
-func (c *config) completeSelector(cmd *cobra.Command, args []string, _ string) (
+func (c *config) completeSelector(cmd *cobra.Command, args []string, text string) (
 	[]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	instances, shared := c.live(cmd.Context())
-	return append(instances, shared...), cobra.ShellCompDirectiveNoFileComp
+	others := func(s string) bool { return !strings.HasPrefix(s, text) }
+	return slices.DeleteFunc(append(instances, shared...),
+		others), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeZone completes --zone with the zones of who is registered.

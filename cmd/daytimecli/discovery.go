@@ -102,7 +102,8 @@ func (c *config) snapshots(registries registry.Registries) ([]string, error) {
 	case len(files) == 0:
 		return make([]string, len(registries)), nil
 	case len(files) != len(registries):
-		return nil, fmt.Errorf("%q: %s for %d registries; want one for each --sd, in the same order",
+		return nil, fmt.Errorf("%q: %s for %d registries; want one for each --sd, in the same "+
+			"order",
 			strings.Join(files, " "), shell.Count(len(files), "file"), len(registries))
 	}
 	for i, file := range files {
@@ -189,7 +190,8 @@ func (p *part) tell(s sd.State) {
 	case s.Phase == sd.Live:
 		level.Info(p.logger).Log("msg", statelog.StatePrefix+string(sd.Live))
 	case s.Phase == sd.Stale:
-		level.Warn(p.logger).Log("msg", statelog.StatePrefix+string(sd.Stale)+": "+p.age(s), "err", s.Err)
+		level.Warn(p.logger).Log("msg", statelog.StatePrefix+string(sd.Stale)+": "+p.age(s), "err",
+			s.Err)
 	case s.Err != nil:
 		level.Warn(p.logger).Log("msg", statelog.StatePrefix+string(sd.Unknown), "err", s.Err)
 	}

@@ -75,6 +75,11 @@ func (c *config) examine(ctx context.Context, stdio *shell.Stdio) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
+	return c.printReports(stdio, reports)
+}
+
+// printReports prints what was found, and fails if that is wrong.
+func (c *config) printReports(stdio *shell.Stdio, reports []report.Report) (err error) {
 	failed := false
 	for _, r := range reports {
 		text := r.Text(stdio.OutWidth(), c.doctor.verbose)

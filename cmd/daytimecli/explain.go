@@ -81,7 +81,8 @@ func (p *part) explain(instance string) policy.Explanation {
 		level.Warn(p.logger).Log("msg", instance+" is not registered")
 	}
 	if followed.Err != nil {
-		level.Warn(p.logger).Log("msg", "this is the last policy that could be read", "err", followed.Err)
+		level.Warn(p.logger).Log("msg", "this is the last policy that could be read", "err",
+			followed.Err)
 	}
 	return followed.Document.Explain(entry, time.Now())
 }

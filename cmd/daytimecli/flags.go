@@ -19,14 +19,16 @@ import (
 func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 	flags.SortFlags = false
 	flags.Var(registry.Flag(&c.sd), "sd",
-		"the registry, or one of several if it is repeated; fixed://ip:port,... is a list without one")
+		"the registry, or one of several if it is repeated; fixed://ip:port,... is a list without "+
+			"one")
 	flags.Var(filesFlag{&c.snapshot}, "snapshot",
 		"keeps the list, for a start without the registry; one for each --sd, in the same order")
 	flags.Var(shell.Duration(&c.timeout, time.Millisecond), "timeout",
 		"bound of a whole request, or of list's wait; a server that is silent for a third of it "+
 			"(half with one retry) is joined by a second one")
 	flags.StringVar(&c.tls.CA, "tls-ca", c.tls.CA,
-		"`FILE` with the authority of the servers' certificates, in PEM; with --tls-name, speak TLS")
+		"`FILE` with the authority of the servers' certificates, in PEM; with --tls-name, speak "+
+			"TLS")
 	flags.StringVar(&c.tlsName, "tls-name", c.tlsName,
 		"`name` of the service, which each server must prove")
 	flags.StringVar(&c.tls.Cert, "tls-cert", c.tls.Cert,
@@ -81,7 +83,8 @@ func (c *config) addGetFlags(flags *pflag.FlagSet) {
 	shell.AddSwitch(flags, &c.hedge, "hedge", "",
 		"ask a second server, too, when the first is slower than usual")
 	flags.Var(shell.Value(&c.admin, "host:port", admin.ParseAddr), "admin",
-		"host:port: where to answer an operator over HTTP while get runs: a page of the pool at /, "+
+		"host:port: where to answer an operator over HTTP while get runs: a page of the pool at "+
+			"/, "+
 			"/livez, /metrics and /debug/pprof/; nowhere if it is left out")
 }
 

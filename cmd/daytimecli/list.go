@@ -44,17 +44,22 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	if err := put(stdio.Out, text); err != nil {
 		return quiet(err)
 	}
-	logger := c.newLogger(stdio)
-	switch {
-	case len(rows) == 0:
-		level.Warn(logger).Log("msg", statelog.Nobody)
-	case registry.Rejected() > 0:
-		level.Warn(logger).Log("msg", registry.leftOut())
-	}
+	c.warnOfList(stdio, registry, len(rows))
 	if unconfirmed != nil {
 		return unconfirmed
 	}
 	return c.judge(rows)
+}
+
+// warnOfList tells of a list that nobody is on, or that names were left out of.
+func (c *config) warnOfList(stdio *shell.Stdio, registry *discovery, servers int) {
+	logger := c.newLogger(stdio)
+	switch {
+	case servers == 0:
+		level.Warn(logger).Log("msg", statelog.Nobody)
+	case registry.Rejected() > 0:
+		level.Warn(logger).Log("msg", registry.leftOut())
+	}
 }
 
 // withoutList returns why there is no list. In JSON it is an object on stdout, too: a program that

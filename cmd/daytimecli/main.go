@@ -7,7 +7,7 @@
 // does.
 //
 // The files, in the order in which to read them: main.go has the commands and flags.go their flags;
-// discovery.go opens the registries, with the lists that --snapshot keeps for a start without them;
+// discovery.go opens the registry, with the list that --snapshot keeps for a start without it;
 // get.go is the wiring and the requests, output.go what becomes of a reply; list.go has list and
 // watch; steer.go has the commands that change lines of the policy, policy.go and apply.go those
 // about the whole of it, desk.go what they have in common, and explain.go what it makes of a

@@ -39,7 +39,9 @@ the policy, unless --force.` + writing,
 		Example: `  daytimecli policy get >FILE
   daytimecli policy apply FILE`,
 		Args: wantArgs("FILE"),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.applyFile(cmd, args[0], stdio) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.applyFile(cmd, args[0], stdio)
+		},
 	}
 	cmd.AddCommand(c.newPolicyGet(stdio), apply, c.newPolicyEdit(stdio), c.newPolicyCheck(stdio))
 	return cmd
@@ -53,7 +55,9 @@ func (c *config) newPolicyGet(stdio *shell.Stdio) *cobra.Command {
 is no policy is printed as it is, and ends with 1. It is about one registry, as
 is edit.`,
 		Args: shell.FlagsOnly,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.getPolicy(cmd.Context(), stdio) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.getPolicy(cmd.Context(), stdio)
+		},
 	}
 }
 
@@ -65,7 +69,9 @@ func (c *config) newPolicyEdit(stdio *shell.Stdio) *cobra.Command {
 be applied, for instance because somebody else wrote meanwhile, the edited file
 is kept, and named.` + writing,
 		Args: shell.FlagsOnly,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.editPolicy(cmd.Context(), stdio) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.editPolicy(cmd.Context(), stdio)
+		},
 	}
 }
 
@@ -77,7 +83,9 @@ func (c *config) newPolicyCheck(stdio *shell.Stdio) *cobra.Command {
 It ends with 2 if a line is wrong. Lines that have expired and lines that match
 nobody who is registered are told as well, and are not wrong.`,
 		Args: wantArgs("FILE"),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.checkFile(cmd, args[0], stdio) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.checkFile(cmd, args[0], stdio)
+		},
 	}
 }
 

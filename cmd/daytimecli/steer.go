@@ -38,9 +38,11 @@ func (c *config) addSteerFlags(flags *pflag.FlagSet) {
 func (c *config) addRuleFlags(flags *pflag.FlagSet) {
 	c.addSteerFlags(flags)
 	flags.StringVar(&c.steer.until, "until", c.steer.until,
-		"`time` in RFC 3339 or duration from now, such as 2h, after which the line is without effect")
+		"`time` in RFC 3339 or duration from now, such as 2h, after which the line is without "+
+			"effect")
 	flags.StringVar(&c.steer.reason, "reason", c.steer.reason, "`text` for who reads the line")
-	flags.StringVar(&c.steer.by, "by", c.steer.by, "`name` of who writes it; yours if it is left out")
+	flags.StringVar(&c.steer.by, "by", c.steer.by, "`name` of who writes it; yours if it is left "+
+		"out")
 }
 
 // selectors explains SEL in the help of a command.
@@ -112,7 +114,8 @@ func wantArgs(names ...string) cobra.PositionalArgs {
 		if len(args) == len(names) {
 			return nil
 		}
-		return shell.UsageError("", fmt.Errorf("%q: want %s %s", strings.Join(args, " "), cmd.Name(),
+		return shell.UsageError("", fmt.Errorf("%q: want %s %s", strings.Join(args, " "),
+			cmd.Name(),
 			strings.Join(names, " ")))
 	}
 }
@@ -126,7 +129,8 @@ func (c *config) rule(verb policy.Verb, args []string, now time.Time) (r policy.
 	if verb == policy.Weight {
 		r.Weight, err = strconv.Atoi(args[1])
 		if err != nil || policy.CheckWeight(r.Weight) != nil {
-			return r, shell.UsageError("", fmt.Errorf("weight %q: want a whole number, 0 to %d", args[1],
+			return r, shell.UsageError("", fmt.Errorf("weight %q: want a whole number, 0 to %d",
+				args[1],
 				policy.MaxWeight))
 		}
 	}
