@@ -7,6 +7,7 @@ import (
 	kitlog "github.com/go-kit/log"
 
 	"example.com/daytime/cmd/internal/admin"
+	"example.com/daytime/cmd/internal/discovery"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/lb"
 )
@@ -26,9 +27,9 @@ func (c *config) startAdmin(ctx context.Context, logger kitlog.Logger) (*admin.S
 
 // view is what the operator is shown: the pool as it sees its members, and the lists that it
 // follows anyway.
-func (c *config) view(pool *lb.Pool, d *discovery) admin.View {
+func (c *config) view(pool *lb.Pool, d *discovery.Discovery) admin.View {
 	v := admin.View{Members: pool.Stats}
-	for _, p := range d.parts {
+	for _, p := range d.Parts {
 		v.Directories = append(v.Directories, admin.Directory{Registry: p.URL,
 			Follow: func() (*sd.Instancer, func()) { return p.Instancer, func() {} }})
 	}

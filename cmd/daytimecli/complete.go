@@ -6,12 +6,10 @@ import (
 	"strings"
 	"time"
 
-	kitlog "github.com/go-kit/log"
 	"github.com/spf13/cobra"
 
-	"example.com/daytime/cmd/internal/registry"
+	"example.com/daytime/cmd/internal/discovery"
 	"example.com/daytime/cmd/internal/shell"
-	"example.com/daytime/sd"
 )
 
 // completeTimeout is how long a person who has typed a tab waits for the registry.
@@ -67,39 +65,12 @@ func (c *config) liveInstances(ctx context.Context) []string {
 	return instances
 }
 
-// live returns who is registered, and the zones and tags that select some of them, as far as the
-// registries say so in time.
+// live returns who is registered, and the zones and tags that select some of them.
 func (c *config) live(ctx context.Context) (instances, shared []string) {
 	urls := slices.Compact(slices.Sorted(slices.Values(c.sd))) // cobra reads the flags more than once
-	registries, err := registry.Open(urls, schemes(nil))
-	if err != nil {
-		return nil, nil
-	}
-	defer registries.Close()
-	var parts []*sd.Instancer
-	for _, r := range registries {
-		part := sd.NewInstancer(r.Backend, kitlog.NewNopLogger(), sd.FollowPolicy())
-		defer part.Stop()
-		parts = append(parts, part)
-	}
 	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
 	defer cancel()
-	for _, part := range parts {
-		part.Await(ctx)
-		compiled := part.Policy().Document.Compile(time.Now())
-		for _, e := range part.Entries() {
-			instances = append(instances, e.Instance)
-			if zone := compiled.Effective(e).Zone; zone != "" {
-				shared = append(shared, "zone="+zone)
-			}
-			for key, value := range e.Attributes.Tags {
-				shared = append(shared, key+"="+value)
-			}
-		}
-	}
-	slices.Sort(instances)
-	slices.Sort(shared)
-	return slices.Compact(instances), slices.Compact(shared)
+	return discovery.Live(ctx, urls, schemes(nil))
 }
 
 // completeInstance completes an ip:port with who is registered.

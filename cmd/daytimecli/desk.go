@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-kit/log/level"
 
+	"example.com/daytime/cmd/internal/discovery"
 	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/statelog"
@@ -24,13 +25,13 @@ const withPolicy = "zk:// or etcd://"
 // A desk is where the operator of this command works on one registry.
 type desk struct {
 	steer.Desk
-	*part
+	*discovery.Part
 	stdio *shell.Stdio
 }
 
 // Desks are those of all registries that have a policy.
 type desks struct {
-	discovery *discovery
+	discovery *discovery.Discovery
 	all       []*desk
 	failed    []error // of the registries that do not answer
 	stdio     *shell.Stdio
@@ -46,10 +47,10 @@ func (c *config) openDesks(ctx context.Context, stdio *shell.Stdio) (*desks, err
 		return nil, err
 	}
 	ds := &desks{discovery: d, stdio: stdio}
-	stores, err := d.stores()
+	stores, err := stores(d)
 	if err == nil {
-		d.settle(ctx, c.timeout) // which each part tells for itself
-		for i, p := range d.parts {
+		d.Settle(ctx, c.timeout) // which each part tells for itself
+		for i, p := range d.Parts {
 			ds.add(p, stores[i], c)
 		}
 		if len(ds.all) == 0 {
@@ -65,22 +66,22 @@ func (c *config) openDesks(ctx context.Context, stdio *shell.Stdio) (*desks, err
 
 // stores are the policies of the registries, nil for one that has none. If all have none it is the
 // error of a wrong command.
-func (d *discovery) stores() ([]sd.PolicyStore, error) {
+func stores(d *discovery.Discovery) ([]sd.PolicyStore, error) {
 	var stores []sd.PolicyStore
 	var lacking []error
-	for _, p := range d.parts {
+	for _, p := range d.Parts {
 		store, err := storeOf(p.Registry)
 		stores = append(stores, store)
 		if err != nil {
 			lacking = append(lacking, err)
 		}
 	}
-	if len(lacking) == len(d.parts) {
+	if len(lacking) == len(d.Parts) {
 		return nil, lacking[0]
 	}
-	for i, p := range d.parts {
+	for i, p := range d.Parts {
 		if stores[i] == nil {
-			level.Warn(p.logger).Log("msg", "left out: "+sd.ErrNoPolicy.Error())
+			level.Warn(p.Logger).Log("msg", "left out: "+sd.ErrNoPolicy.Error())
 		}
 	}
 	return stores, nil
@@ -97,7 +98,7 @@ func storeOf(r registry.Registry) (sd.PolicyStore, error) {
 }
 
 // add adds the desk of a registry, unless it has no policy or does not answer.
-func (ds *desks) add(p *part, store sd.PolicyStore, c *config) {
+func (ds *desks) add(p *discovery.Part, store sd.PolicyStore, c *config) {
 	state := p.State()
 	switch {
 	case store == nil:
@@ -112,7 +113,7 @@ func (ds *desks) add(p *part, store sd.PolicyStore, c *config) {
 func (ds *desks) Close() { ds.discovery.Close() }
 
 // warn logs a warning about the registry.
-func (d *desk) warn(message string) { level.Warn(d.logger).Log("msg", message) }
+func (d *desk) warn(message string) { level.Warn(d.Logger).Log("msg", message) }
 
 // do carries an edit out in every registry, side by side, and prints what it has done in each. Then
 // is called for those where it went well. The error names those where it did not.
@@ -127,7 +128,7 @@ func (ds *desks) do(
 	running.Wait()
 	for i, d := range ds.all {
 		text := d.told(outcomes[i], errs[i])
-		if len(ds.discovery.parts) > 1 && text != "" {
+		if len(ds.discovery.Parts) > 1 && text != "" {
 			text = "registry   " + d.Label + "\n" + text
 		}
 		failed := put(ds.stdio.Out, text)

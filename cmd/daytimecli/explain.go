@@ -4,17 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 
-	"github.com/go-kit/log/level"
 	"github.com/spf13/cobra"
 
 	"example.com/daytime/cmd/internal/listing"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
-	"example.com/daytime/sd/policy"
 )
 
 func newExplain(c *config, stdio *shell.Stdio) *cobra.Command {
@@ -43,21 +39,21 @@ func (c *config) explain(ctx context.Context, instance string, stdio *shell.Stdi
 		return err
 	}
 	defer registry.Close()
-	if err := registry.settle(ctx, c.timeout); err != nil {
+	if err := registry.Settle(ctx, c.timeout); err != nil {
 		return err
 	}
-	unconfirmed := registry.unconfirmed()
+	unconfirmed := registry.Unconfirmed()
 	var b strings.Builder
-	for _, p := range registry.parts {
+	for _, p := range registry.Parts {
 		if p.State().Phase == sd.Unknown { // which unconfirmed says
 			continue
 		}
-		if len(registry.parts) > 1 {
+		if len(registry.Parts) > 1 {
 			fmt.Fprintf(&b, "registry   %s\n", p.Label)
 		}
-		b.WriteString(p.explain(instance).String())
+		b.WriteString(p.Explain(instance).String())
 	}
-	if all := registry.rows(); len(registry.parts) > 1 {
+	if all := registry.Rows(); len(registry.Parts) > 1 {
 		for _, r := range all {
 			if r.Instance == instance {
 				fmt.Fprintf(&b, "together   %s\n", together(r))
@@ -68,23 +64,6 @@ func (c *config) explain(ctx context.Context, instance string, stdio *shell.Stdi
 		return quiet(err)
 	}
 	return unconfirmed
-}
-
-// explain explains how the policy of one registry treats an instance.
-func (p *part) explain(instance string) policy.Explanation {
-	entries, followed := p.Entries(), p.Policy()
-	entry := policy.Entry{Instance: instance}
-	n := slices.IndexFunc(entries, func(e policy.Entry) bool { return e.Instance == instance })
-	if n >= 0 {
-		entry = entries[n]
-	} else {
-		level.Warn(p.logger).Log("msg", instance+" is not registered")
-	}
-	if followed.Err != nil {
-		level.Warn(p.logger).Log("msg", "this is the last policy that could be read", "err",
-			followed.Err)
-	}
-	return followed.Document.Explain(entry, time.Now())
 }
 
 // together is what clients of several registries make of a server.

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"example.com/daytime/cmd/internal/discovery"
 	"example.com/daytime/cmd/internal/export"
 	"example.com/daytime/cmd/internal/shell"
-	"example.com/daytime/sd"
 )
 
 // An exportConfig has the values of the flags of export.
@@ -108,49 +107,24 @@ func (c *config) exportList(ctx context.Context, format export.Format, stdio *sh
 	keeper := export.Keeper{
 		File: export.File{Path: c.export.file,
 			Then: c.export.then}, Format: format, Min: c.export.min,
-		List: registry.servers, Logger: c.newLogger(stdio),
+		List: func() []export.Server { return servers(registry) }, Logger: c.newLogger(stdio),
 	}
 	if c.export.watch {
-		registry.begin(ctx)
-		keeper.Watch(ctx, registry.followWhole)
+		registry.Begin(ctx)
+		keeper.Watch(ctx, registry.FollowWhole)
 		return nil
 	}
-	if err := registry.settle(ctx, c.timeout); err != nil {
+	if err := registry.Settle(ctx, c.timeout); err != nil {
 		return err
 	}
-	unconfirmed := registry.unconfirmed()
-	if !registry.isWhole() {
+	unconfirmed := registry.Unconfirmed()
+	if !registry.IsWhole() {
 		return fmt.Errorf("%w; nothing is written", unconfirmed)
 	}
 	if err := c.exportOnce(ctx, keeper, stdio); err != nil {
 		return err
 	}
 	return unconfirmed
-}
-
-// isWhole reports whether the list of every registry is known: a file without those of one would
-// take them from whoever reads it.
-func (d *discovery) isWhole() bool {
-	return !slices.ContainsFunc(d.parts,
-		func(p *part) bool { return p.State().Phase == sd.Unknown })
-}
-
-// followWhole calls changed after each change, once the list of every registry is known.
-func (d *discovery) followWhole(changed func()) (stop func()) {
-	tell := func() {
-		if d.isWhole() {
-			changed()
-		}
-	}
-	stopFollow := d.Follow(func(sd.Change) { tell() })
-	if len(d.parts) == 1 {
-		return stopFollow
-	}
-	stopStates := d.States(func(sd.State) { tell() }) // an empty list is no change of that of all
-	return func() {
-		stopFollow()
-		stopStates()
-	}
 }
 
 // exportOnce writes the list to its file, or to stdout.
@@ -175,9 +149,9 @@ func (c *config) named(err error) error {
 }
 
 // servers are all servers, as they are exported.
-func (d *discovery) servers() []export.Server {
+func servers(d *discovery.Discovery) []export.Server {
 	var servers []export.Server
-	for _, row := range d.rows() {
+	for _, row := range d.Rows() {
 		servers = append(servers, export.Server{Instance: row.Instance,
 			Weight: row.Effective.Weight,
 			Zone:   row.Effective.Zone, Tags: row.Attributes.Tags, Drained: row.Effective.Drained})

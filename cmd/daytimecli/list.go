@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-kit/log/level"
 
+	"example.com/daytime/cmd/internal/discovery"
 	"example.com/daytime/cmd/internal/listing"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/statelog"
@@ -25,14 +26,14 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 		return err
 	}
 	defer registry.Close()
-	if err := registry.settle(ctx, c.timeout); err != nil {
+	if err := registry.Settle(ctx, c.timeout); err != nil {
 		return c.withoutList(stdio, err)
 	}
-	unconfirmed := registry.unconfirmed() // before the list is read: what comes later is no harm
-	rows := registry.rows()
+	unconfirmed := registry.Unconfirmed() // before the list is read: what comes later is no harm
+	rows := registry.Rows()
 	if len(rows) == 0 && registry.Rejected() > 0 {
 		return c.withoutList(stdio,
-			fmt.Errorf("%s: nobody is registered: %s", c.sd, registry.leftOut()))
+			fmt.Errorf("%s: nobody is registered: %s", c.sd, registry.LeftOut()))
 	}
 	if c.list.check {
 		listing.Check(ctx, rows, options)
@@ -52,13 +53,13 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 }
 
 // warnOfList tells of a list that nobody is on, or that names were left out of.
-func (c *config) warnOfList(stdio *shell.Stdio, registry *discovery, servers int) {
+func (c *config) warnOfList(stdio *shell.Stdio, registry *discovery.Discovery, servers int) {
 	logger := c.newLogger(stdio)
 	switch {
 	case servers == 0:
 		level.Warn(logger).Log("msg", statelog.Nobody)
 	case registry.Rejected() > 0:
-		level.Warn(logger).Log("msg", registry.leftOut())
+		level.Warn(logger).Log("msg", registry.LeftOut())
 	}
 }
 
@@ -107,8 +108,8 @@ func watch(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	defer registry.Close()
 	ctx, cancel := stdio.WithReader(ctx)
 	defer cancel()
-	registry.begin(ctx)
-	notice := statelog.NewNotice(registry, registry, registry.logger)
+	registry.Begin(ctx)
+	notice := statelog.NewNotice(registry, registry, registry.Logger)
 	defer notice.Stop()
 	output := c.changes
 	broken := make(chan error, 1) // holds the first error
@@ -130,22 +131,9 @@ func watch(ctx context.Context, c *config, stdio *shell.Stdio) error {
 		case err := <-broken:
 			return quiet(err)
 		case <-late.C:
-			if registry.late == nil { // which tells it of each
+			if !registry.TellsSilent() {
 				notice.Look(registry.State())
 			}
 		}
 	}
-}
-
-// rows is the whole set, sorted, as the policies treat it now.
-func (d *discovery) rows() []listing.Row {
-	if len(d.parts) == 1 {
-		return listing.Rows(d.Policy().Document, d.Entries(), time.Now())
-	}
-	var sources []listing.Source
-	for _, p := range d.parts {
-		sources = append(sources, listing.Source{Registry: p.Label, Document: p.Policy().Document,
-			Entries: p.Entries()})
-	}
-	return listing.Merged(sources, time.Now())
 }

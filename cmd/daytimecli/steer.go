@@ -1,12 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/user"
 	"strconv"
 	"strings"
 	"time"
@@ -140,7 +137,7 @@ func (c *config) rule(verb policy.Verb, args []string, now time.Time) (r policy.
 		}
 	}
 	if r.By == "" {
-		r.By = operator()
+		r.By = steer.Operator()
 	}
 	if _, err = (policy.Document{}).Set(r, now); err != nil {
 		return r, shell.UsageError("", fmt.Errorf("%v: %w", r, trimmed(err, "policy: ")))
@@ -160,20 +157,6 @@ func selector(text string) (policy.Selector, error) {
 // trimmed is err without a beginning that its reader knows.
 func trimmed(err error, prefix string) error {
 	return errors.New(strings.TrimPrefix(err.Error(), prefix))
-}
-
-// operator is the name of the user, or nothing if it has none that can stand in a line.
-func operator() string {
-	name := os.Getenv("SUDO_USER")
-	if u, err := user.Current(); err == nil {
-		name = cmp.Or(name, u.Username)
-	}
-	rule := policy.Rule{Verb: policy.Drain, By: name}
-	rule.Selector, _ = policy.ParseSelector("*")
-	if _, err := (policy.Document{}).Set(rule, time.Now()); err != nil {
-		return ""
-	}
-	return name
 }
 
 // setRule sets a line of the policy.
