@@ -379,16 +379,21 @@ func TestNoEditIsLost(t *testing.T) {
 	}
 }
 
-// SEL is completed with all that selects somebody who is registered, an address with those alone.
+// SEL is completed with the addresses, tags and zones of who is registered, as far as they begin like
+// what is typed.
 func TestCompletesSelectors(t *testing.T) {
 	f := startFleet(t, 2)
-	const addresses = "192.0.2.1:8897\n192.0.2.2:8897\n"
-	for verb, want := range map[string]string{"drain": addresses + "version=2\nzone=a\n:4\n",
-		"undrain": addresses + "version=2\nzone=a\n:4\n", "weight": addresses + "version=2\nzone=a\n:4\n",
-		"withdraw": addresses + "version=2\nzone=a\n:4\n", "explain": addresses + ":4\n"} {
-		stdout, _ := try(t, shell.ExitOK, "__complete", "--sd", f.url, verb, "192")
-		if stdout != want {
-			t.Errorf("%s: want %q, have %q", verb, want, stdout)
+	for _, test := range []struct{ verbs, text, want string }{
+		{"drain undrain weight withdraw explain", "192", "192.0.2.1:8897 192.0.2.2:8897 :4"},
+		{"drain undrain weight withdraw", "", "192.0.2.1:8897 192.0.2.2:8897 version=2 zone=a :4"},
+		{"drain", "zone=", "zone=a :4"},
+		{"explain", "", "192.0.2.1:8897 192.0.2.2:8897 :4"},
+	} {
+		for _, verb := range strings.Fields(test.verbs) {
+			stdout, _ := try(t, shell.ExitOK, "__complete", "--sd", f.url, verb, test.text)
+			if have := strings.Join(strings.Fields(stdout), " "); have != test.want {
+				t.Errorf("%s %s: want %q, have %q", verb, test.text, test.want, have)
+			}
 		}
 	}
 }
