@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -207,31 +206,6 @@ func (d *Discovery) Unconfirmed() error {
 		all = append(all, p.Unconfirmed())
 	}
 	return shell.InOneLine(all...)
-}
-
-// IsWhole reports whether the list of every registry is known. A file that is made without that of
-// one would take its servers from whoever reads it.
-func (d *Discovery) IsWhole() bool {
-	return !slices.ContainsFunc(d.Parts,
-		func(p *Part) bool { return p.State().Phase == sd.Unknown })
-}
-
-// FollowWhole calls changed after each change, once the list of every registry is known.
-func (d *Discovery) FollowWhole(changed func()) (stop func()) {
-	tell := func() {
-		if d.IsWhole() {
-			changed()
-		}
-	}
-	stopFollow := d.Follow(func(sd.Change) { tell() })
-	if len(d.Parts) == 1 {
-		return stopFollow
-	}
-	stopStates := d.States(func(sd.State) { tell() }) // an empty list is no change of that of all
-	return func() {
-		stopFollow()
-		stopStates()
-	}
 }
 
 // maxStrangers is how many names a line shows that are no instances.

@@ -43,3 +43,28 @@ func Live(ctx context.Context, urls []string, schemes func(label string) sd.Sche
 	slices.Sort(shared)
 	return slices.Compact(instances), slices.Compact(shared)
 }
+
+// IsWhole reports whether the list of every registry is known: a file without those of one would
+// take them from whoever reads it.
+func (d *Discovery) IsWhole() bool {
+	return !slices.ContainsFunc(d.Parts,
+		func(p *Part) bool { return p.State().Phase == sd.Unknown })
+}
+
+// FollowWhole calls changed after each change, once the list of every registry is known.
+func (d *Discovery) FollowWhole(changed func()) (stop func()) {
+	tell := func() {
+		if d.IsWhole() {
+			changed()
+		}
+	}
+	stopFollow := d.Follow(func(sd.Change) { tell() })
+	if len(d.Parts) == 1 {
+		return stopFollow
+	}
+	stopStates := d.States(func(sd.State) { tell() }) // an empty list is no change of that of all
+	return func() {
+		stopFollow()
+		stopStates()
+	}
+}
