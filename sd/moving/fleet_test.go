@@ -31,6 +31,7 @@ const (
 	drainTime   = 300 * time.Millisecond // that a server goes on serving after its withdrawal
 	readyBound  = 3 * time.Second        // for a client that is to take the place of another
 	agreeBound  = 60 * time.Second
+	maxRush     = 100 * time.Millisecond
 )
 
 // A fleet is servers, and clients that call them at a steady rate.
@@ -39,6 +40,8 @@ type fleet struct {
 	instances []string
 	servers   []*server
 	clients   []*seat
+
+	lateness *wait.Lateness // of the step under way
 
 	mu     sync.Mutex
 	steady map[string]bool // servers that no list may lose
@@ -53,11 +56,10 @@ type fleet struct {
 // newFleet starts a fleet that is registered in one registry.
 func newFleet(t *testing.T, url string) *fleet {
 	t.Helper()
-	f := &fleet{T: t, steady: map[string]bool{}}
+	f := &fleet{T: t, steady: map[string]bool{}, lateness: wait.StartLateness()}
 	for range *serverCount {
-		f.instances = append(f.instances, transporttest.FreeAddress(t))
-	}
-	for _, instance := range f.instances {
+		instance := transporttest.FreeAddress(t)
+		f.instances = append(f.instances, instance)
 		f.servers = append(f.servers, f.serve(instance, url))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -73,6 +75,7 @@ func newFleet(t *testing.T, url string) *fleet {
 }
 
 func (f *fleet) close() {
+	f.lateness.Stop()
 	f.stop()
 	f.load.Wait()
 	f.mu.Lock()
@@ -85,17 +88,16 @@ func (f *fleet) close() {
 }
 
 // call makes requests until ctx is done, at the seat's part of the rate whatever becomes of those
-// before, and waits for the last.
+// before, and waits for the last. What the machine was late for is made up for, up to 100 ms: more
+// would be a rush that no user makes.
 func (f *fleet) call(ctx context.Context, s *seat) {
 	var calls sync.WaitGroup
 	defer calls.Wait()
-	ticker := time.NewTicker(time.Second * clientCount / time.Duration(*rate))
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
+	interval := time.Second * clientCount / time.Duration(*rate)
+	for due := time.Now(); ctx.Err() == nil; due = due.Add(interval) {
+		time.Sleep(time.Until(due))
+		if now := time.Now(); now.Sub(due) > maxRush {
+			due = now
 		}
 		calls.Go(func() {
 			f.asked.Add(1)
@@ -171,10 +173,13 @@ func (f *fleet) agree(step string) {
 		f.steady[instance] = true
 	}
 	f.mu.Unlock()
-	f.Logf("step %-26s %6d requests, %d failed, agreed after %v", step, f.asked.Load(),
-		f.failed.Load(), took.Round(time.Millisecond))
+	late := f.lateness.Stop().Round(time.Millisecond)
+	f.lateness = wait.StartLateness()
+	f.Logf("step %-26s %6d requests, %d failed, agreed after %v, machine late by %v", step,
+		f.asked.Load(), f.failed.Load(), took.Round(time.Millisecond), late)
 	if n := f.failed.Load(); n > 0 {
-		f.Fatalf("step %s: %d requests failed, the first: %v", step, n, *f.why.Load())
+		f.Fatalf("step %s: %d requests failed while the machine was late by %v, the first: %v", step,
+			n, late, *f.why.Load())
 	}
 }
 
