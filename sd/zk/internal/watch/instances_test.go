@@ -49,9 +49,12 @@ func TestInstances(t *testing.T) {
 			for instance, attributes := range diff.Attributes {
 				have[instance] = attributes
 			}
-			if err := r.Err(); err != nil || !agree(have, said) {
-				t.Fatalf("seed %d, step %d: %+v after %+v: want that of %v, have %v, %v", seed, step, diff, c, said, have, err)
+			if !agree(have, said) {
+				t.Fatalf("seed %d, step %d: %+v after %+v: want that of %v, have %v", seed, step, diff, c, said, have)
 			}
+		}
+		if err := r.Err(); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
 		}
 	}
 }
