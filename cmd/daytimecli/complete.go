@@ -67,7 +67,8 @@ func (c *config) liveInstances(ctx context.Context) []string {
 
 // live returns who is registered, and the zones and tags that select some of them.
 func (c *config) live(ctx context.Context) (instances, shared []string) {
-	urls := slices.Compact(slices.Sorted(slices.Values(c.sd))) // cobra reads the flags more than once
+	// cobra reads the flags more than once.
+	urls := slices.Compact(slices.Sorted(slices.Values(c.sd)))
 	ctx, cancel := context.WithTimeout(ctx, completeTimeout)
 	defer cancel()
 	return discovery.Live(ctx, urls, schemes(nil))

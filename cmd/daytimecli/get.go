@@ -27,12 +27,9 @@ const (
 
 // get asks for the time c.count times, over one session with the registry.
 func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
-	picker, err := lb.ParsePicker(c.balance)
+	picker, err := c.picker()
 	if err != nil {
-		return shell.UsageError("balance", err)
-	}
-	if c.zone != "" {
-		picker = lb.Local(c.zone, picker)
+		return err
 	}
 	options, err := c.clientOptions()
 	if err != nil {
@@ -68,6 +65,18 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	r := &runner{c, stdio, logger, notice, pool, load.NewTally(c.concurrency > 0), cancel}
 	r.take(ctx, c.plan().Run(ctx, a.request))
 	return r.conclude(context.Cause(ctx))
+}
+
+// picker is how a server is picked.
+func (c *config) picker() (lb.Picker, error) {
+	picker, err := lb.ParsePicker(c.balance)
+	if err != nil {
+		return nil, shell.UsageError("balance", err)
+	}
+	if c.zone != "" {
+		picker = lb.Local(c.zone, picker)
+	}
+	return picker, nil
 }
 
 // plan is when requests begin.
