@@ -158,15 +158,22 @@ func BenchmarkCold(b *testing.B) {
 	}
 }
 
-// BenchmarkCall is a call through Retry whose endpoint answers at once.
+// BenchmarkCall is a call through Retry whose endpoint answers at once, with and without instruments,
+// whose own cost is not counted.
 func BenchmarkCall(b *testing.B) {
-	r := new(registry)
-	p := NewPool(r, nop, kitlog.NewNopLogger())
-	r.reset(names(10)...)
-	wait.True(b, "the members wanted", func() bool { return p.snapshot.Load().Len() == 10 })
-	call := Retry(p, NewRandom())
-	b.ReportAllocs()
-	for b.Loop() {
-		call(context.Background(), nil)
+	kept := Instruments(Metrics{Attempts: silentCounter{}, CallDuration: silentHistogram{}})
+	for name, options := range map[string][]PoolOption{"plain": nil, "metrics": {kept}} {
+		b.Run(name, func(b *testing.B) {
+			r := new(registry)
+			p := NewPool(r, nop, kitlog.NewNopLogger(), options...)
+			defer p.Close()
+			r.reset(names(10)...)
+			wait.True(b, "the members wanted", func() bool { return p.snapshot.Load().Len() == 10 })
+			call := Retry(p, NewRandom())
+			b.ReportAllocs()
+			for b.Loop() {
+				call(context.Background(), nil)
+			}
+		})
 	}
 }

@@ -22,7 +22,7 @@ func inZones(zones ...string) func(i int) policy.Effective {
 func TestLocal(t *testing.T) {
 	for _, name := range PickerNames() {
 		synctest.Test(t, func(t *testing.T) {
-			const n, calls = 30, 8_000
+			const n, picks = 30, 8_000
 			f := newFleet(n)
 			p, r := start(f, Ejection(time.Hour, time.Hour))
 			defer p.Close()
@@ -32,20 +32,15 @@ func TestLocal(t *testing.T) {
 			inner, _ := ParsePicker(name)
 			picker := Local("a", inner)
 			for gone := 0; gone <= 10; gone++ {
-				before := f.calls()
-				call := keyed(p.picking(picker))
-				for i := range calls {
-					call(t.Context(), i)
-				}
-				local := int64(0)
-				for instance, calls := range f.since(before) {
-					if p.members[instance].zone == "a" {
-						local += calls
+				s, local := p.snapshot.Load(), 0
+				for i := range picks {
+					if picker.Pick(WithKey(t.Context(), fmt.Sprint(i)), s, nil).zone == "a" {
+						local++
 					}
 				}
 				left := float64(10 - gone)
 				want := min(1, 1.4*left/((left+20)/3))
-				if have := float64(local) / calls; math.Abs(want-have) > 0.03 {
+				if have := float64(local) / picks; math.Abs(want-have) > 0.03 {
 					t.Errorf("%s, %v of 10 left: want %.3f of the calls, have %.3f", name, left, want, have)
 				}
 				if gone == 10 {
