@@ -409,3 +409,15 @@ func TestSteerWithoutAnAnswer(t *testing.T) {
 		}
 	}
 }
+
+// A client whose target says policy=off treats every server alike.
+func TestPolicyOff(t *testing.T) {
+	f := startFleet(t, 2)
+	f.try(t, shell.ExitOK, "drain", "192.0.2.1")
+	stdout, _ := f.try(t, shell.ExitOK, "list", "-o", "json")
+	shelltest.WantText(t, stdout, `"drained":true`)
+	stdout, _ = try(t, shell.ExitOK, "list", "-o", "json", "--sd", f.url+"?policy=off")
+	if strings.Contains(stdout, `"drained":true`) || strings.Count(stdout, "\n") != 2 {
+		t.Errorf("want two servers that are not drained, have\n%s", stdout)
+	}
+}

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,10 +21,10 @@ import (
 	"example.com/daytime/transport/transporttest"
 )
 
-// blocks returns the texts in README.md that are marked as of that language.
+// blocks returns the texts of cmd/README.md that are marked as of that language.
 func blocks(t *testing.T, language string) (texts []string) {
 	t.Helper()
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,8 +44,8 @@ func value(t *testing.T, unit, key string) string {
 	return match[1]
 }
 
-// The unit files of README.md are ones that systemd accepts, and their command serves on the socket.
-func TestUnitsOfREADME(t *testing.T) {
+// The unit files of the page are ones that systemd accepts, and their command serves on the socket.
+func TestUnitsOfPage(t *testing.T) {
 	units := blocks(t, "ini")
 	if len(units) != 2 {
 		t.Fatalf("want a socket and a service, have %d units", len(units))
@@ -81,6 +82,14 @@ func TestUnitsOfREADME(t *testing.T) {
 	p.SignalAndExit(t, syscall.SIGTERM, shell.ExitOK)
 }
 
+// A probe asks over HTTP.
+type probe struct {
+	HTTPGet struct {
+		Path string
+		Port int
+	} `yaml:"httpGet"`
+}
+
 // A container of the manifest, as far as it is the program's.
 type container struct {
 	Command, Args []string
@@ -88,17 +97,16 @@ type container struct {
 	Ports         []struct {
 		ContainerPort int `yaml:"containerPort"`
 	}
-	ReadinessProbe struct {
-		TCPSocket struct{ Port int } `yaml:"tcpSocket"`
-	} `yaml:"readinessProbe"`
-	Lifecycle struct {
+	LivenessProbe  probe `yaml:"livenessProbe"`
+	ReadinessProbe probe `yaml:"readinessProbe"`
+	Lifecycle      struct {
 		PreStop struct{ Exec struct{ Command []string } } `yaml:"preStop"`
 	}
 }
 
-// The manifest of README.md is a Deployment whose commands work: with the address of a pod and a
+// The manifest of the page is a Deployment whose commands work: with the address of a pod and a
 // Secret, the program registers and answers, and it ends in time.
-func TestManifestOfREADME(t *testing.T) {
+func TestManifestOfPage(t *testing.T) {
 	var manifest struct {
 		Kind string
 		Spec struct {
@@ -129,9 +137,9 @@ func TestManifestOfREADME(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("user:password"), 0o440); err != nil { // its defaultMode
 		t.Fatal(err)
 	}
-	addr := transporttest.FreeAddress(t)
+	addr, admin := transporttest.FreeAddress(t), transporttest.FreeAddress(t)
 	_, port, _ := net.SplitHostPort(addr)
-	replace := strings.NewReplacer("$(POD_IP)", "127.0.0.1", "8897", port,
+	replace := strings.NewReplacer("$(POD_IP)", "127.0.0.1", "8897", port, "=:9867", "="+admin,
 		"zk://zk1.example.com,zk2.example.com/go_servers", url, "/etc/daytime/auth", secret)
 	args := c.Command[1:]
 	for _, arg := range c.Args {
@@ -142,8 +150,19 @@ func TestManifestOfREADME(t *testing.T) {
 	if reply, err := shelltest.Ask(t.Context(), addr); !strings.HasPrefix(reply, addr) || err != nil {
 		t.Errorf("want an answer with the pod's address, have %q, %v", reply, err)
 	}
-	if c.ReadinessProbe.TCPSocket.Port != c.Ports[0].ContainerPort || c.Env[0].Name != "POD_IP" {
-		t.Errorf("want a probe of the port that is served, and the address, have %+v", c)
+	for _, probe := range []probe{c.LivenessProbe, c.ReadinessProbe} {
+		response, err := http.Get("http://" + admin + probe.HTTPGet.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusOK || probe.HTTPGet.Port != c.Ports[1].ContainerPort {
+			t.Errorf("want a probe that is answered, have %+v: %s", probe, response.Status)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+	if c.Ports[0].ContainerPort != 8897 || c.Env[0].Name != "POD_IP" {
+		t.Errorf("want the port that is served, and the address, have %+v", c)
 	}
 	stop := c.Lifecycle.PreStop.Exec.Command
 	if _, err := exec.LookPath(stop[0]); err != nil {

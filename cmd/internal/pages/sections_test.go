@@ -1,0 +1,328 @@
+//go:build unix
+
+package pages
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	kitlog "github.com/go-kit/log"
+
+	"example.com/daytime/cmd/internal/shelltest"
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/etcd/etcdtest"
+	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/zk"
+	"example.com/daytime/sd/zk/zkdev"
+	"example.com/daytime/sd/zk/zktest"
+	"example.com/daytime/transport/transporttest"
+)
+
+// quickStart runs the blocks that a newcomer begins with, by the programs that go run would make: a
+// server in one terminal, and what follows in another. go test is this test, among others.
+func quickStart(s *stage, b Block) {
+	s.Helper()
+	if !strings.Contains(b.Text, "--dev") {
+		s.startRegistry()
+	}
+	script, wants := "set -e -x\n", ""
+	for line := range strings.Lines(b.Text) {
+		command, shown, _ := strings.Cut(strings.TrimSpace(line), "#")
+		switch name, isRun := strings.CutPrefix(command, "go run ./cmd/"); {
+		case isRun && strings.HasPrefix(name, "daytimesvc "):
+			begun := strings.TrimSpace(name) + " 2>svc.log &\n"
+			script += begun + registered(begun)
+		case isRun:
+			script += name + "\n"
+		case strings.HasPrefix(command, "go test ./..."):
+		case strings.HasPrefix(command, zkCli) && zkCliIsThere(s):
+			wants = strings.TrimSpace(shown)
+			script += command + ` 2>zk.log | grep '^\[' | sed 's/[][,]//g' | xargs -n 1 | sort | xargs | sed 's/.*/[&]/; s/ /, /g'` + "\n"
+		case !strings.HasPrefix(command, zkCli):
+			s.Errorf("line %d: no way is known to run %q", b.Line, command)
+		}
+	}
+	out, err := s.bash(s.here(script))
+	out = s.there(out)
+	if replies := regexp.MustCompile(`(?m)^127\.0\.0\.1:889[789]: \d`).FindAllString(out, -1); err != nil ||
+		len(replies) != 5 || !strings.Contains(out, wants) {
+		s.Errorf("line %d: want five replies, and %q, have %v\n%s\n%s", b.Line, wants, err, out, s.logs())
+	}
+}
+
+// drawing is not for a machine.
+func drawing(s *stage, b Block) {
+	s.Helper()
+	if !strings.Contains(b.Text, "►") {
+		s.Errorf("line %d: want a drawing here", b.Line)
+	}
+}
+
+// zkCliIsThere reports whether ZooKeeper's shell is installed. It has to be with
+// REQUIRE_ZOOKEEPER=1.
+func zkCliIsThere(t testing.TB) bool {
+	t.Helper()
+	_, err := os.Stat(zkCli)
+	if err != nil && os.Getenv("REQUIRE_ZOOKEEPER") == "1" {
+		t.Fatalf("%v (REQUIRE_ZOOKEEPER=1; apt-get install zookeeper)", err)
+	}
+	return err == nil
+}
+
+func needsZkCli(t *testing.T, _ *stage) {
+	t.Helper()
+	if !zkCliIsThere(t) {
+		t.Skipf("no %s here; apt-get install zookeeper", zkCli)
+	}
+}
+
+// fleet registers eight servers, which nobody calls, in a registry of their own.
+func fleet(s *stage) {
+	s.Helper()
+	s.startRegistry()
+	backend, err := sd.Schemes{"zk": zk.Open}.Open(s.here("zk://127.0.0.1:2181/go_servers"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { backend.Close() })
+	attributes := policy.Attributes{Tags: map[string]string{"version": "2.1"}}
+	for i := range 8 {
+		registrar, err := sd.NewRegistrar(backend, fmt.Sprintf("192.0.2.%d:%s", i+1, s.swaps["8897"]),
+			kitlog.NewNopLogger(), sd.Attributes(attributes))
+		if err != nil {
+			s.Fatal(err)
+		}
+		registrar.Register()
+		s.Cleanup(registrar.Deregister)
+		attributes = policy.Attributes{}
+	}
+}
+
+// steering runs the commands on a fleet. They leave what they say.
+func steering(s *stage, b Block) {
+	s.Helper()
+	fleet(s)
+	defer s.freePort("2181") // for the block that follows
+	s.script(b)
+	have, err := s.bash("daytimecli policy get")
+	want := "weight version=2.1 10 by=ops\n"
+	if err != nil || !strings.HasSuffix(have, want) {
+		s.Errorf("line %d: want the policy to end with\n%s\nhave\n%s", b.Line, want, have)
+	}
+}
+
+// backup runs the commands where there is a policy.
+func backup(s *stage, b Block) {
+	s.Helper()
+	fleet(s)
+	if out, err := s.bash("daytimecli drain 192.0.2.4"); err != nil {
+		s.Fatalf("%v\n%s", err, out)
+	}
+	s.script(b)
+}
+
+// elsewhere is what a test of daytimesvc is about: it has the parts to run a unit and a container.
+func elsewhere(s *stage, b Block) {
+	s.Helper()
+	if !strings.Contains(read(s, "cmd/daytimesvc/pages_test.go"), `blocks(t, "`+b.Language+`")`) {
+		s.Errorf("line %d: no test of daytimesvc takes it", b.Line)
+	}
+}
+
+// systemctl wants root and a systemd that runs: what the commands name is on the page.
+func systemctl(s *stage, b Block) {
+	s.Helper()
+	units := read(s, "cmd/README.md")
+	for _, unit := range regexp.MustCompile(`\S+\.(service|socket)`).FindAllString(b.Text, -1) {
+		if !strings.Contains(units, "# /etc/systemd/system/"+unit+"\n") {
+			s.Errorf("line %d: there is no unit %s", b.Line, unit)
+		}
+	}
+	s.Log("not run: systemctl changes the machine; systemd's own check of the units is in cmd/daytimesvc")
+}
+
+// kubectl wants a cluster: the Secret is made without one, and the file is that of the page.
+func kubectl(s *stage, b Block) {
+	s.Helper()
+	page := read(s, "cmd/README.md")
+	for line := range strings.Lines(b.Text) {
+		fields := strings.Fields(line)
+		switch fields[1] {
+		case "apply":
+			if !strings.Contains(page, "```yaml\n# "+fields[3]+"\n") {
+				s.Errorf("line %d: there is no %s", b.Line, fields[3])
+			}
+			s.Log("not run: kubectl apply wants a cluster; the container's commands are run in cmd/daytimesvc")
+		case "create":
+			if !strings.Contains(page, "secretName: "+fields[4]+",") {
+				s.Errorf("line %d: nobody uses the secret %s", b.Line, fields[4])
+			}
+			if _, err := exec.LookPath("kubectl"); err != nil {
+				s.Logf("not run: %v", err)
+				break
+			}
+			out, err := s.bash(strings.TrimSpace(line) + " --dry-run=client -o yaml")
+			if err != nil || !strings.Contains(out, "  auth: ") {
+				s.Errorf("line %d: %v\n%s", b.Line, err, out)
+			}
+		default:
+			s.Errorf("line %d: no way is known to run %q", b.Line, line)
+		}
+	}
+}
+
+// serveOne has a server at the port 8897.
+func serveOne(t *testing.T, s *stage) {
+	l, err := net.Listen("tcp", "127.0.0.1:"+s.swaps["8897"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	shelltest.ServeListener(t, l)
+}
+
+// nginx runs with the file that is shown.
+func nginx(s *stage, b Block) {
+	s.Helper()
+	program := transporttest.Program(s, "nginx", "nginx")
+	if _, err := os.Stat("/usr/share/nginx/modules/ngx_stream_module.so"); err != nil {
+		s.Skipf("%v; apt-get install libnginx-mod-stream", err)
+	}
+	conf := s.write("nginx.conf", s.here(b.Text))
+	cmd := exec.Command(program, "-c", conf, "-e", "stderr", "-g", "daemon off; pid "+s.dir+"/pid;")
+	shelltest.LaunchCommand(s, cmd)
+	shelltest.Eventually(s, func() error {
+		nc, err := net.Dial("tcp", s.here("127.0.0.1:8896"))
+		if err == nil {
+			nc.Close()
+		}
+		return err
+	})
+}
+
+// layouts runs the commands on directories as their systems write them.
+func layouts(s *stage, b Block) {
+	s.Helper()
+	registry := s.startRegistry()
+	for path, data := range map[string]string{
+		"/services/time/7f3c": `{"name":"time","id":"7f3c","address":"192.0.2.1","port":8897}`,
+		"/discovery/prod/time/member_0000000007": `{"serviceEndpoint":{"host":"192.0.2.1","port":8897},` +
+			`"additionalEndpoints":{},"status":"ALIVE"}`,
+		"/dubbo/org.example.Time/providers/" +
+			url.QueryEscape("dubbo://192.0.2.1:8897/org.example.Time?application=time"): "",
+	} {
+		create(s, registry, path, data)
+	}
+	s.script(b)
+	listed, _ := s.bash(strings.ReplaceAll(s.here(b.Text), "-o wide", "-o name"))
+	if want, have := strings.Count(b.Text, "\n"), strings.Count(listed, "192.0.2.1:8897\n"); want != have {
+		s.Errorf("line %d: want %d lists of one server, have\n%s", b.Line, want, listed)
+	}
+}
+
+// create makes a node, and those above it.
+func create(t testing.TB, registry *zkdev.Server, path, data string) {
+	t.Helper()
+	for i := 1; i < len(path); i++ {
+		if path[i] == '/' {
+			registry.Create(path[:i], nil, 0) // another path may have made it
+		}
+	}
+	if err := registry.Create(path, []byte(data), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// zooKeeperWithTLS runs a real one, with the lines that are shown.
+func zooKeeperWithTLS(s *stage, b Block) {
+	s.Helper()
+	lines := strings.Split(strings.ReplaceAll(s.here(strings.TrimSpace(b.Text)), "/etc/zookeeper", s.dir), "\n")
+	zktest.Start(s, zktest.Config(lines[1:]...))
+}
+
+// bothRegistries has a ZooKeeper and an etcd.
+func bothRegistries(t *testing.T, s *stage) {
+	t.Helper()
+	_, s.swaps["2379"], _ = net.SplitHostPort(etcdtest.Start(t).Addr())
+}
+
+// The page of alerts has each of the rules, and no other.
+func TestAlerts(t *testing.T) {
+	rules := regexp.MustCompile(`(?m)^  - alert: (\w+)$`).FindAllStringSubmatch(
+		read(t, "cmd/internal/telemetry/rules.yml"), -1)
+	page := read(t, "cmd/OPERATIONS.md")
+	for _, rule := range rules {
+		if !strings.Contains(page, "\n| `"+rule[1]+"` |") {
+			t.Errorf("want a row for %s", rule[1])
+		}
+	}
+	if want, have := len(rules), len(regexp.MustCompile("(?m)^\\| `[A-Z]\\w+` \\|").FindAllString(page, -1)); want != have {
+		t.Errorf("want %d rows, have %d", want, have)
+	}
+}
+
+// The table of metrics has each that is shown, and no other.
+func TestMetrics(t *testing.T) {
+	shown, told := map[string]bool{}, map[string]bool{}
+	histogram := strings.NewReplacer("_bucket", "", "_sum", "", "_count", "")
+	for line := range strings.Lines(read(t, "cmd/internal/telemetry/testdata/series.txt")) {
+		name, _, _ := strings.Cut(strings.TrimSpace(line), "{")
+		if strings.Contains(name, "seconds") {
+			name = histogram.Replace(name)
+		}
+		shown[name] = true
+	}
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z][a-z_]+)` \\|").FindAllStringSubmatch(
+		read(t, "cmd/OPERATIONS.md"), -1) {
+		told[row[1]] = true
+	}
+	delete(told, "build_info")
+	for name := range shown {
+		if !told[name] {
+			t.Errorf("want %s on the page", name)
+		}
+	}
+	for name := range told {
+		if !shown[name] {
+			t.Errorf("%s is not shown by a program", name)
+		}
+	}
+}
+
+// Links of the pages lead to files, and to headings, that are there.
+func TestLinks(t *testing.T) {
+	for _, page := range pages(t) {
+		for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(read(t, page), -1) {
+			if strings.Contains(link[1], "://") {
+				continue
+			}
+			file, heading, _ := strings.Cut(link[1], "#")
+			path := page
+			if file != "" {
+				path = filepath.Join(filepath.Dir(page), file)
+			}
+			if _, err := os.Stat(filepath.Join(root, path)); err != nil {
+				t.Errorf("%s: %v", page, err)
+			} else if heading != "" && !hasHeading(read(t, path), heading) {
+				t.Errorf("%s: %s has no heading %s", page, path, heading)
+			}
+		}
+	}
+}
+
+// hasHeading reports whether a link to that heading leads anywhere on a page.
+func hasHeading(page, link string) bool {
+	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
+		anchor := strings.ReplaceAll(strings.ToLower(heading[1]), " ", "-")
+		if regexp.MustCompile(`[^a-z0-9-]`).ReplaceAllString(anchor, "") == link {
+			return true
+		}
+	}
+	return false
+}
