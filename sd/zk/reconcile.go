@@ -88,7 +88,7 @@ func (a *announcer) reconcile(c *session.Conn, e *entry, d desired) {
 		return
 	}
 	switch why := a.withheld(e); {
-	case d == create && !a.ready:
+	case !a.ready && (d == create || d == withhold && why == nil):
 		e.due = a.policy.Due()
 	case why != nil:
 		a.withhold(c, e, d, why)
