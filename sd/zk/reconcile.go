@@ -89,7 +89,7 @@ func (a *announcer) reconcile(c *session.Conn, e *entry, d desired) {
 	}
 	switch why := a.withheld(e); {
 	case !a.ready && (d == create || d == withhold && why == nil):
-		e.due = a.policy.Due()
+		e.reconciledOn, e.due = nil, a.policy.Due() // or when it is known by then
 	case why != nil:
 		a.withhold(c, e, d, why)
 	case d == withhold && a.turn(e, withhold, create), d == create:
