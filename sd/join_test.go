@@ -372,6 +372,9 @@ func TestJoinInstruments(t *testing.T) {
 		same(t, "instances", 2, instances.value)
 		same(t, "version", 1, version.value)
 		same(t, "since", float64(i.State().Since.UnixMicro())/1e6, since.value)
+		r.SetPolicy("#daytime-policy 1\ndrain *\n# which treats everybody as before\n")
+		pass(time.Second)
+		same(t, "version", 2, version.value)
 	})
 }
 

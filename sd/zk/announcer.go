@@ -87,9 +87,9 @@ type report struct {
 // A work is the state of reconciling.
 type work struct {
 	node         node
-	reconciledOn *session.Conn
-	due          time.Time // when to reconcile again, if nothing happens
-	inDoubt      bool      // a change may be under way whose reply was lost
+	reconciledOn *session.Conn // nil: nowhere yet
+	due          time.Time     // when to reconcile again, if nothing happens
+	inDoubt      bool          // a change may be under way whose reply was lost
 }
 
 func newAnnouncer(s *session.Session, c config, d *watch.Directory) *announcer {

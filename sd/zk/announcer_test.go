@@ -283,3 +283,19 @@ func isOurs(data []byte, session int64) bool {
 	r, _ := record.Parse(data)
 	return r.IsPredecessor(record.Self(), alice, session)
 }
+
+// What began after it was seen whether the policy is wanted has it read at the next opportunity, and
+// not when the next audit of one that is denied is due.
+func TestCreateWaitsForNoAuditOfADeniedPolicy(t *testing.T) {
+	a := &announcer{entries: map[string]*entry{}}
+	a.policy.Denied()
+	c, e := new(session.Conn), new(entry)
+	e.desired, e.pending = create, true
+	if _, due := a.isDue(e, c); !due {
+		t.Fatal("want it due at once")
+	}
+	a.reconcile(c, e, create) // the policy is not known: nothing was wanted when it was looked at
+	if _, due := a.isDue(e, c); !due {
+		t.Errorf("want it due once the policy is known, have it wait %v", time.Until(e.due))
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -348,6 +349,28 @@ func TestUnreadablePolicyIsLacking(t *testing.T) {
 		}
 		w.FailAll(zkdev.OpGetData, zkdev.OK)
 		s.shows(drainBob, alice)
+	})
+}
+
+// A policy that is longer than one may be is read once, and told as what it is.
+func TestPolicyThatIsTooLong(t *testing.T) {
+	inWorld(t, "zk://zookeeper.example.com", func(w *world) {
+		i := sdtest.View(w.t, w.open(), sd.FollowPolicy())
+		w.phase(i.State, time.Second, sd.Live)
+		w.SetData("/go_servers", []byte(policy.Header+strings.Repeat("\n", policy.MaxSize)))
+		w.eventually(time.Second, func() error {
+			if err := i.Policy().Err; !errors.Is(err, policy.ErrUnreadable) {
+				return fmt.Errorf("want %v, have %v", policy.ErrUnreadable, err)
+			}
+			return nil
+		})
+		before := w.Requests(zkdev.OpGetData)
+		wait.Pass(20 * time.Second)
+		if have := w.Requests(zkdev.OpGetData) - before; have > 0 {
+			t.Errorf("reads in 20 s: want none, have %d", have)
+		}
+		w.SetData("/go_servers", []byte(drainBob))
+		w.eventually(time.Second, func() error { return i.Policy().Err })
 	})
 }
 

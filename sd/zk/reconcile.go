@@ -88,8 +88,8 @@ func (a *announcer) reconcile(c *session.Conn, e *entry, d desired) {
 		return
 	}
 	switch why := a.withheld(e); {
-	case d == create && !a.ready:
-		e.due = a.policy.Due()
+	case !a.ready && (d == create || d == withhold && why == nil):
+		e.reconciledOn, e.due = nil, a.policy.Due() // or when it is known by then
 	case why != nil:
 		a.withhold(c, e, d, why)
 	case d == withhold && a.turn(e, withhold, create), d == create:

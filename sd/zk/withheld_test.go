@@ -104,6 +104,34 @@ func TestWithheldExpires(t *testing.T) {
 	})
 }
 
+// A line that is prolonged in the moment in which it expires withholds still: nothing is registered
+// while there is a policy that was not read.
+func TestWithheldIsProlonged(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		v := w.view(w.open())
+		r := w.register(w.open(), alice)
+		w.shows(v, time.Second, alice)
+		until := time.Now().Add(time.Minute).UTC().Truncate(time.Second)
+		w.SetData("/go_servers", fmt.Appendf(nil, "%s\nwithdraw %s until=%s\n", policy.Header, alice,
+			until.Format(time.RFC3339)))
+		w.phase(r.State, 200*time.Millisecond, sd.Withheld)
+		w.shows(v, time.Second)
+		emits := v.Emits()
+		wait.Pass(time.Until(until) - 10*time.Millisecond)
+		w.FailAll(zkdev.OpGetData, zkdev.MarshallingError) // for longer than readers spread
+		w.SetData("/go_servers", []byte(withdrawAlice))
+		wait.Pass(time.Second)
+		w.FailAll(zkdev.OpGetData, zkdev.OK)
+		wait.Pass(time.Second)
+		if err := sdtest.Phase(r.State, sd.Withheld); err != nil {
+			t.Error(err)
+		}
+		if have := v.Emits(); have != emits {
+			t.Errorf("prolonged: want nothing to come up, have %d changes", have-emits)
+		}
+	})
+}
+
 // With policy=off nothing is withheld, and a Watch is told of no policy.
 func TestPolicyOff(t *testing.T) {
 	inWorld(t, anywhere+"&policy=off", func(w *world) {

@@ -65,14 +65,11 @@ func (z *zookeeper) checkListeners() {
 			"two processes claim one address: process %d has registered it, and process %d "+
 				"listens there", n.form.Process, slices.Min(pids))
 	}
-	if len(listening) > 0 {
-		for addr, pids := range listening {
-			if len(pids) > 1 && z.find(addr.String()) != nil {
-				slices.Sort(pids)
-				z.Error("process", addr.String(), "stop one of them",
-					"two processes listen on one address (SO_REUSEPORT): "+
-						"%s", strings.Trim(fmt.Sprint(pids), "[]"))
-			}
+	for addr := range listening {
+		if pids := listening.Rivals(addr); len(pids) > 0 && z.find(addr.String()) != nil {
+			z.Error("process", addr.String(), "stop one of them",
+				"two processes listen on one address (SO_REUSEPORT): "+
+					"%s", strings.Trim(fmt.Sprint(pids), "[]"))
 		}
 	}
 }

@@ -12,7 +12,8 @@ import (
 
 const (
 	writePause = time.Second     // at least, between two writes
-	writeRetry = 5 * time.Second // after a write that failed
+	writeRetry = 5 * time.Second // after a write, or a command, that failed
+	lookPause  = 10 * time.Second
 )
 
 // ErrTooFew is why a list is not written that Keeper.Min does not allow.
@@ -39,19 +40,33 @@ func (k Keeper) Text() (text string, servers int, err error) {
 
 // Write writes the list as it is now.
 func (k Keeper) Write(ctx context.Context) error {
-	text, servers, err := k.Text()
-	if err != nil {
-		return err
-	}
-	changed, err := k.File.Write(ctx, text)
-	if changed {
-		level.Info(k.Logger).Log("msg", "written", "file", k.File.Path, "servers", servers)
-	}
+	_, err := k.write(ctx, false)
 	return err
 }
 
-// Watch writes the list whenever it has changed, until ctx is done. A write that failed is logged
-// and tried again. Follow calls its argument after each change, and stops when stop is called.
+// write writes the list as it is now, and runs the command if the file has changed, or if it has
+// not and the command is due. It reports whether the command is due again, because it has failed.
+func (k Keeper) write(ctx context.Context, due bool) (dueAgain bool, err error) {
+	text, servers, err := k.Text()
+	if err != nil {
+		return due, err
+	}
+	changed, err := k.File.Write(ctx, text)
+	switch {
+	case changed:
+		level.Info(k.Logger).Log("msg", "written", "file", k.File.Path, "servers", servers)
+		return err != nil, err
+	case err == nil && due:
+		err = k.File.run(ctx)
+		return err != nil, err
+	}
+	return due, err
+}
+
+// Watch writes the list whenever it has changed, until ctx is done. A write or a command that
+// failed is logged and tried again. Follow calls its argument after each change, and stops when
+// stop is called. What no change tells of, such as another tag of a server, is looked for every
+// 10 s after the first one.
 func (k Keeper) Watch(ctx context.Context, follow func(changed func()) (stop func())) {
 	changed := make(chan struct{}, 1)
 	stop := follow(func() {
@@ -63,19 +78,24 @@ func (k Keeper) Watch(ctx context.Context, follow func(changed func()) (stop fun
 	defer stop()
 	timer := time.NewTimer(writeRetry)
 	timer.Stop() // there is nothing to write yet
-	for {
+	for due := false; ; {
+		isNews := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
+			isNews = true
 		case <-timer.C:
 		}
-		timer.Stop()
-		if err := k.Write(ctx); err != nil && ctx.Err() == nil {
+		var err error
+		due, err = k.write(ctx, due)
+		tooFew := errors.Is(err, ErrTooFew)
+		if err != nil && ctx.Err() == nil && (isNews || !tooFew) {
 			level.Warn(k.Logger).Log("msg", "not exported", "err", err)
-			if !errors.Is(err, ErrTooFew) {
-				timer.Reset(writeRetry)
-			}
+		}
+		timer.Reset(lookPause)
+		if err != nil && !tooFew {
+			timer.Reset(writeRetry)
 		}
 		pause(ctx, writePause)
 	}

@@ -5,12 +5,13 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"slices"
 	"testing"
 )
 
 func ExampleListeners_At() {
-	all := Listeners{netip.MustParseAddrPort("[::]:8897"): {7}}
+	all := Listeners{netip.MustParseAddrPort("[::]:8897"): {{7}}}
 	fmt.Println(all.At(netip.MustParseAddrPort("192.0.2.1:8897")))
 	// Output: [7]
 }
@@ -36,6 +37,62 @@ func TestListening(t *testing.T) {
 	if h := This(); h.Boot == "" || !slices.Contains(h.Addresses,
 		netip.MustParseAddr("127.0.0.1")) {
 		t.Errorf("have %+v", h)
+	}
+}
+
+// A socket that two processes hold, as systemd and a service that it has handed it to, has no rival.
+// Of two sockets the one may get what was meant for the other.
+func TestRivals(t *testing.T) {
+	at := netip.MustParseAddrPort("192.0.2.1:8897")
+	for _, test := range []struct {
+		sockets [][]int
+		want    []int
+	}{
+		{nil, nil},
+		{[][]int{{7}}, nil},
+		{[][]int{{1, 7}}, nil},
+		{[][]int{{7}, {7}}, nil},
+		{[][]int{{8}, {7}}, []int{7, 8}},
+		{[][]int{{1, 7}, {8}}, []int{1, 8}},
+	} {
+		if have := (Listeners{at: test.sockets}).Rivals(at); !slices.Equal(test.want, have) {
+			t.Errorf("%v: want %v, have %v", test.sockets, test.want, have)
+		}
+	}
+}
+
+// One that was handed over is one socket.
+func TestHandedOver(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	child := exec.Command("cat")
+	child.ExtraFiles = []*os.File{f}
+	in, err := child.StdinPipe() // its end is that of the child
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer child.Wait()
+	defer in.Close()
+	at := netip.MustParseAddrPort(l.Addr().String())
+	all := Listening()
+	want := []int{os.Getpid(), child.Process.Pid}
+	slices.Sort(want)
+	if have := slices.Sorted(slices.Values(all.At(at))); !slices.Equal(want, have) {
+		t.Errorf("processes: want %v, have %v", want, have)
+	}
+	if have := all.Rivals(at); have != nil {
+		t.Errorf("rivals: want none, have %v", have)
 	}
 }
 

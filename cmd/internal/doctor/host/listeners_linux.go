@@ -13,7 +13,8 @@ import (
 )
 
 // Listening reads who listens on which address of this host, from /proc/net/tcp and the descriptors
-// of the processes that this user may look at (proc(5)).
+// of the processes that this user may look at (proc(5)). A socket that was handed over, by systemd
+// for instance, is one of several processes.
 func Listening() Listeners {
 	sockets := map[string]netip.AddrPort{}
 	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
@@ -27,7 +28,7 @@ func Listening() Listeners {
 			}
 		}
 	}
-	found := Listeners{}
+	holders := map[string][]int{}
 	links, _ := filepath.Glob("/proc/[0-9]*/fd/*") // its pattern is right
 	for _, link := range links {
 		target, err := os.Readlink(link)
@@ -35,11 +36,16 @@ func Listening() Listeners {
 		if err != nil || !isSocket {
 			continue
 		}
-		addr, known := sockets[strings.TrimSuffix(inode, "]")]
+		inode = strings.TrimSuffix(inode, "]")
+		_, known := sockets[inode]
 		pid, err := strconv.Atoi(strings.Split(link, "/")[2])
-		if known && err == nil && !slices.Contains(found[addr], pid) {
-			found[addr] = append(found[addr], pid)
+		if known && err == nil && !slices.Contains(holders[inode], pid) {
+			holders[inode] = append(holders[inode], pid)
 		}
+	}
+	found := Listeners{}
+	for inode, pids := range holders {
+		found[sockets[inode]] = append(found[sockets[inode]], pids)
 	}
 	return found
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -28,18 +29,37 @@ func This() (h Host) {
 	return h
 }
 
-// Listeners map the addresses of this host to the processes that listen there, as far as this
-// process may see.
-type Listeners map[netip.AddrPort][]int
+// Listeners map the addresses of this host to the sockets that listen there, and these to the
+// processes that hold them, as far as this process may see.
+type Listeners map[netip.AddrPort][][]int
 
 // At returns the processes that get the connections to an address: those that listen there, or else
 // on all addresses.
 func (l Listeners) At(addr netip.AddrPort) []int {
-	if pids := l[addr]; len(pids) > 0 {
-		return pids
+	sockets := l[addr]
+	for _, all := range []netip.Addr{netip.IPv6Unspecified(), netip.IPv4Unspecified()} {
+		if len(sockets) == 0 {
+			sockets = l[netip.AddrPortFrom(all, addr.Port())]
+		}
 	}
-	if pids := l[netip.AddrPortFrom(netip.IPv6Unspecified(), addr.Port())]; len(pids) > 0 {
-		return pids
+	return slices.Concat(sockets...)
+}
+
+// Rivals returns a process for each socket that listens on just that address, if these are of
+// several processes that hold none in common. Connections go to either by chance (SO_REUSEPORT).
+func (l Listeners) Rivals(addr netip.AddrPort) (pids []int) {
+	sockets := l[addr]
+	for i, holders := range sockets {
+		for _, other := range sockets[:i] {
+			if slices.ContainsFunc(holders, func(p int) bool { return slices.Contains(other, p) }) {
+				return nil
+			}
+		}
+		pids = append(pids, slices.Min(holders))
 	}
-	return l[netip.AddrPortFrom(netip.IPv4Unspecified(), addr.Port())]
+	if len(pids) < 2 {
+		return nil
+	}
+	slices.Sort(pids)
+	return pids
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
-	"example.com/daytime/sd/policy"
 	gozk "github.com/go-zookeeper/zk"
 )
 
@@ -140,14 +139,14 @@ func (f *follower) addPolicy(ctx context.Context, c *sd.Change, base baseline) e
 }
 
 // readPolicy reads the policy, nil if it cannot be read. The error is that of the connection. One
-// that is longer than a policy can be is not passed on.
+// that is no policy, or longer than one can be, is passed on: its reader says so, once.
 func (f *follower) readPolicy() (*sd.PolicyText, error) {
 	events := f.queue.counted().data
 	data, stat, err := f.ReadData(f.Conn)
 	if down := f.Err(); down != nil {
 		return nil, down
 	}
-	if err != nil || len(data) > policy.MaxSize {
+	if err != nil {
 		return nil, nil
 	}
 	f.policy.Read(stat, events)
