@@ -14,10 +14,12 @@ type habit struct {
 
 // habits are applied in their order: a time holds what looks like a duration.
 func habits() []habit {
+	time := `\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?`
+	zone := `(Z|[-+]\d{2}:\d{2}| [-+]\d{4} \w+)?`
 	return []habit{
-		{regexp.MustCompile(`\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z| \+0000 UTC| [-+]\d{4} \w+|[-+]\d{2}:\d{2})?`),
-			"TIME"},
-		{regexp.MustCompile(`[-+±]?\b\d+(\.\d+)?(ns|µs|ms|s|m|h)(\d+(\.\d+)?(m|s))*\b`), "DURATION"},
+		{regexp.MustCompile(time + zone), "TIME"},
+		{regexp.MustCompile(`[-+±]?\b\d+(\.\d+)?(ns|µs|ms|s|m|h)(\d+(\.\d+)?(m|s))*\b`),
+			"DURATION"},
 		{regexp.MustCompile(`\b\d+(\.\d+)? a second\b`), "RATE"},
 		{regexp.MustCompile(`[ \t]+`), " "},
 		{regexp.MustCompile(`-{3,}`), "---"},
