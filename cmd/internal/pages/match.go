@@ -27,8 +27,8 @@ func habits() []habit {
 }
 
 // Match compares the output that a page shows with the one that came, but for times, durations,
-// rates and the width of blanks. In want, … stands for any text within a line, and for any lines where it is
-// alone on one. The error shows both.
+// rates and the width of blanks. In want, … stands for any text within a line, and for any lines
+// where it is alone on one. The error shows both.
 func Match(want, have string) error {
 	var pattern strings.Builder
 	pattern.WriteString(`^`)
