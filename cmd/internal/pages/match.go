@@ -14,10 +14,12 @@ type habit struct {
 
 // habits are applied in their order: a time holds what looks like a duration.
 func habits() []habit {
+	time := `\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?`
+	zone := `(Z|[-+]\d{2}:\d{2}| [-+]\d{4} \w+)?`
 	return []habit{
-		{regexp.MustCompile(`\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z| \+0000 UTC| [-+]\d{4} \w+|[-+]\d{2}:\d{2})?`),
-			"TIME"},
-		{regexp.MustCompile(`[-+±]?\b\d+(\.\d+)?(ns|µs|ms|s|m|h)(\d+(\.\d+)?(m|s))*\b`), "DURATION"},
+		{regexp.MustCompile(time + zone), "TIME"},
+		{regexp.MustCompile(`[-+±]?\b\d+(\.\d+)?(ns|µs|ms|s|m|h)(\d+(\.\d+)?(m|s))*\b`),
+			"DURATION"},
 		{regexp.MustCompile(`\b\d+(\.\d+)? a second\b`), "RATE"},
 		{regexp.MustCompile(`[ \t]+`), " "},
 		{regexp.MustCompile(`-{3,}`), "---"},
@@ -25,8 +27,8 @@ func habits() []habit {
 }
 
 // Match compares the output that a page shows with the one that came, but for times, durations,
-// rates and the width of blanks. In want, … stands for any text within a line, and for any lines where it is
-// alone on one. The error shows both.
+// rates and the width of blanks. In want, … stands for any text within a line, and for any lines
+// where it is alone on one. The error shows both.
 func Match(want, have string) error {
 	var pattern strings.Builder
 	pattern.WriteString(`^`)

@@ -50,7 +50,7 @@ func file(s *stage, b Block) string {
 	line, _, _ := strings.Cut(b.Text, "\n")
 	name, found := strings.CutPrefix(line, "// ")
 	if !found || !strings.HasSuffix(name, ".go") {
-		s.Fatalf("line %d: want a program that begins with // and the name of its file, have %q", b.Line, line)
+		s.Fatalf("line %d: want // and the name of the file as the first line, have %q", b.Line, line)
 	}
 	return name
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func Example() {
-	page := strings.ReplaceAll("# Clocks\n\n'''console\n$ date -u +%F\n2026-11-28\n'''\n", "'''", "```")
+	page := "# Clocks\n\n```console\n$ date -u +%F\n2026-11-28\n```\n"
 	for _, block := range Blocks(page) {
 		fmt.Println(block.Section, block.Language, block.Line)
 		for _, command := range Commands(block.Text) {

@@ -19,53 +19,63 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // A runner runs one block. It fails the stage's test if the page is wrong.
 type runner func(*stage, Block)
 
-// A section is how the blocks of one section are run, in their order, by language.
-type section struct {
-	dev    bool                         // the commands have a registry of their own (--dev)
-	set    func(t *testing.T, s *stage) // sets the stage, if there is more to it
-	blocks map[string]runner
+// A way is how the blocks of one section are run, in their order.
+type way struct {
+	set    func(*testing.T, *stage) // sets the stage, if there is more to it
+	blocks blocks
 }
 
+// blocks has a runner for each language.
+type blocks map[string]runner
+
 // plan has every section that shows a block.
-func plan() map[string]section {
+func plan() map[string]way {
 	transcript, script := (*stage).transcript, (*stage).script
-	return map[string]section{
-		"README.md: daytime":      {true, nil, map[string]runner{"": quickStart}},
-		"README.md: How it works": {false, nil, map[string]runner{"": drawing}},
-		"README.md: Measured":     {false, nil, map[string]runner{"": goTests}},
-		"README.md: Tests":        {false, nil, map[string]runner{"": goTests}},
+	library, unit := asModule("sd/README.md"), asModule("sd/TESTING.md")
+	return map[string]way{
+		"README.md: daytime":      {nil, blocks{"": quickStart}},
+		"README.md: How it works": {nil, blocks{"": drawing}},
+		"README.md: Measured":     {nil, blocks{"": goTests}},
+		"README.md: Tests":        {nil, blocks{"": goTests}},
 
-		"sd/README.md: In your own service": {false, nil, map[string]runner{"sh": module}},
-		"sd/README.md: A server":            {false, nil, map[string]runner{"go": inModule}},
-		"sd/README.md: A client": {false, asModule("sd/README.md"), map[string]runner{
-			"go": inModule, "console": transcript}},
-		"sd/README.md: Where it stands": {false, asModule("sd/README.md"), map[string]runner{
-			"go": program, "text": output}},
-		"sd/README.md: Several registries": {false, asModule("sd/README.md"), map[string]runner{
-			"go": program, "text": output}},
+		"sd/README.md: In your own service": {nil, blocks{"sh": module}},
+		"sd/README.md: A server":            {nil, blocks{"go": inModule}},
+		"sd/README.md: A client": {inRegistry(library),
+			blocks{"go": inModule, "console": transcript}},
+		"sd/README.md: Where it stands":    {library, blocks{"go": program, "text": output}},
+		"sd/README.md: Several registries": {library, blocks{"go": program, "text": output}},
 
-		"sd/TESTING.md: A unit test": {false, asModule("sd/TESTING.md"), map[string]runner{"go": tests}},
-		"sd/TESTING.md: A ZooKeeper in the test's process": {false, asModule("sd/TESTING.md"),
-			map[string]runner{"go": tests}},
-		"sd/TESTING.md: A real ZooKeeper": {false, asModule("sd/TESTING.md"), map[string]runner{"go": tests}},
+		"sd/TESTING.md: A unit test":                       {unit, blocks{"go": tests}},
+		"sd/TESTING.md: A ZooKeeper in the test's process": {unit, blocks{"go": tests}},
+		"sd/TESTING.md: A real ZooKeeper":                  {unit, blocks{"go": tests}},
 
-		"cmd/README.md: The two programs": {true, nil, map[string]runner{"console": transcript}},
-		"cmd/README.md: Steering a fleet": {true, nil, map[string]runner{"sh": steering, "console": transcript}},
-		"cmd/README.md: A look inside":    {true, nil, map[string]runner{"console": transcript}},
-		"cmd/README.md: systemd":          {false, nil, map[string]runner{"ini": elsewhere, "sh": systemctl}},
-		"cmd/README.md: Kubernetes":       {false, nil, map[string]runner{"yaml": elsewhere, "sh": kubectl}},
-		"cmd/README.md: Behind a proxy": {false, serveOne, map[string]runner{
-			"nginx": nginx, "console": transcript}},
-		"cmd/README.md: Directories of other systems": {false, nil, map[string]runner{"sh": layouts}},
+		"cmd/README.md: The two programs": {nil, blocks{"console": transcript}},
+		"cmd/README.md: Steering a fleet": {nil, blocks{"sh": steering, "console": transcript}},
+		"cmd/README.md: A look inside":    {nil, blocks{"console": transcript}},
+		"cmd/README.md: systemd":          {nil, blocks{"ini": elsewhere, "sh": systemctl}},
+		"cmd/README.md: Kubernetes":       {nil, blocks{"yaml": elsewhere, "sh": kubectl}},
+		"cmd/README.md: Behind a proxy": {serveOne,
+			blocks{"nginx": nginx, "console": transcript}},
+		"cmd/README.md: Directories of other systems": {nil, blocks{"sh": layouts}},
 
-		"cmd/OPERATIONS.md: What to alert on":   {false, nil, map[string]runner{"": goTests}},
-		"cmd/OPERATIONS.md: Something is wrong": {true, nil, map[string]runner{"console": transcript}},
-		"cmd/OPERATIONS.md: Rights":             {false, needsZkCli, map[string]runner{"console": transcript}},
-		"cmd/OPERATIONS.md: TLS": {true, nil, map[string]runner{
-			"console": transcript, "properties": zooKeeperWithTLS}},
-		"cmd/OPERATIONS.md: Backup":                     {false, nil, map[string]runner{"sh": backup}},
-		"cmd/OPERATIONS.md: Capacity":                   {false, nil, map[string]runner{"": goTests}},
-		"cmd/OPERATIONS.md: Moving to another registry": {false, bothRegistries, map[string]runner{"bash": script}},
+		"cmd/OPERATIONS.md: What to alert on":   {nil, blocks{"": goTests}},
+		"cmd/OPERATIONS.md: Something is wrong": {nil, blocks{"console": transcript}},
+		"cmd/OPERATIONS.md: Rights":             {inRegistry(needsZkCli), blocks{"console": transcript}},
+		"cmd/OPERATIONS.md: TLS": {nil,
+			blocks{"console": transcript, "properties": zooKeeperWithTLS}},
+		"cmd/OPERATIONS.md: Backup":   {nil, blocks{"sh": backup}},
+		"cmd/OPERATIONS.md: Capacity": {nil, blocks{"": goTests}},
+		"cmd/OPERATIONS.md: Moving to another registry": {inRegistry(bothRegistries),
+			blocks{"bash": script}},
+	}
+}
+
+// inRegistry starts a registry at the port 2181, where no program of the section has one.
+func inRegistry(set func(*testing.T, *stage)) func(*testing.T, *stage) {
+	return func(t *testing.T, s *stage) {
+		t.Helper()
+		s.startRegistry()
+		set(t, s)
 	}
 }
 
@@ -101,21 +111,25 @@ func TestPages(t *testing.T) {
 	bin := shelltest.Build(t)
 	sections := plan()
 	for _, page := range pages(t) {
-		blocks := Blocks(read(t, page))
-		for len(blocks) > 0 {
-			name := page + ": " + blocks[0].Section
-			n := slices.IndexFunc(blocks, func(b Block) bool { return b.Section != blocks[0].Section })
+		rest := Blocks(read(t, page))
+		for len(rest) > 0 {
+			first := rest[0]
+			name := page + ": " + first.Section
+			n := slices.IndexFunc(rest, func(b Block) bool { return b.Section != first.Section })
 			if n < 0 {
-				n = len(blocks)
+				n = len(rest)
 			}
 			run, found := sections[name]
 			if !found {
-				t.Errorf("%s:%d: no way is known to run a block of the section %q", page, blocks[0].Line, blocks[0].Section)
+				t.Errorf("%s:%d: no way is known to run a block of %q", page, first.Line, first.Section)
 			}
 			delete(sections, name)
-			ours := blocks[:n]
-			t.Run(name, func(t *testing.T) { run.run(t, bin, ours) })
-			blocks = blocks[n:]
+			ours := rest[:n]
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				run.run(t, bin, ours)
+			})
+			rest = rest[n:]
 		}
 	}
 	for name := range sections {
@@ -124,13 +138,13 @@ func TestPages(t *testing.T) {
 }
 
 // run sets the stage, and runs the blocks.
-func (p section) run(t *testing.T, bin string, blocks []Block) {
-	s := newStage(t, bin, p.dev)
-	if p.set != nil {
-		p.set(t, s)
+func (w way) run(t *testing.T, bin string, shown []Block) {
+	s := newStage(t, bin)
+	if w.set != nil {
+		w.set(t, s)
 	}
-	for _, b := range blocks {
-		runs, found := p.blocks[b.Language]
+	for _, b := range shown {
+		runs, found := w.blocks[b.Language]
 		if !found {
 			t.Errorf("line %d: no way is known to run a block marked %q here", b.Line, b.Language)
 			continue

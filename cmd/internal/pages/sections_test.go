@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -24,6 +23,9 @@ import (
 	"example.com/daytime/sd/zk/zktest"
 	"example.com/daytime/transport/transporttest"
 )
+
+// sorted is a filter: ZooKeeper promises no order of a list.
+const sorted = `grep '^\[' | tr -d '[],' | xargs -n 1 | sort | xargs | sed 's/.*/[&]/; s/ /, /g'`
 
 // quickStart runs the blocks that a newcomer begins with, by the programs that go run would make: a
 // server in one terminal, and what follows in another. go test is this test, among others.
@@ -44,15 +46,15 @@ func quickStart(s *stage, b Block) {
 		case strings.HasPrefix(command, "go test ./..."):
 		case strings.HasPrefix(command, zkCli) && zkCliIsThere(s):
 			wants = strings.TrimSpace(shown)
-			script += command + ` 2>zk.log | grep '^\[' | sed 's/[][,]//g' | xargs -n 1 | sort | xargs | sed 's/.*/[&]/; s/ /, /g'` + "\n"
+			script += command + " 2>zk.log | " + sorted + "\n"
 		case !strings.HasPrefix(command, zkCli):
 			s.Errorf("line %d: no way is known to run %q", b.Line, command)
 		}
 	}
 	out, err := s.bash(s.here(script))
 	out = s.there(out)
-	if replies := regexp.MustCompile(`(?m)^127\.0\.0\.1:889[789]: \d`).FindAllString(out, -1); err != nil ||
-		len(replies) != 5 || !strings.Contains(out, wants) {
+	replies := regexp.MustCompile(`(?m)^127\.0\.0\.1:889[789]: \d`).FindAllString(out, -1)
+	if err != nil || len(replies) != 5 || !strings.Contains(out, wants) {
 		s.Errorf("line %d: want five replies, and %q, have %v\n%s\n%s", b.Line, wants, err, out, s.logs())
 	}
 }
@@ -145,7 +147,7 @@ func systemctl(s *stage, b Block) {
 			s.Errorf("line %d: there is no unit %s", b.Line, unit)
 		}
 	}
-	s.Log("not run: systemctl changes the machine; systemd's own check of the units is in cmd/daytimesvc")
+	s.Log("not run: systemctl changes the machine; cmd/daytimesvc has systemd check the units")
 }
 
 // kubectl wants a cluster: the Secret is made without one, and the file is that of the page.
@@ -159,7 +161,7 @@ func kubectl(s *stage, b Block) {
 			if !strings.Contains(page, "```yaml\n# "+fields[3]+"\n") {
 				s.Errorf("line %d: there is no %s", b.Line, fields[3])
 			}
-			s.Log("not run: kubectl apply wants a cluster; the container's commands are run in cmd/daytimesvc")
+			s.Log("not run: kubectl apply wants a cluster; cmd/daytimesvc runs what is in the container")
 		case "create":
 			if !strings.Contains(page, "secretName: "+fields[4]+",") {
 				s.Errorf("line %d: nobody uses the secret %s", b.Line, fields[4])
@@ -221,7 +223,8 @@ func layouts(s *stage, b Block) {
 	}
 	s.script(b)
 	listed, _ := s.bash(strings.ReplaceAll(s.here(b.Text), "-o wide", "-o name"))
-	if want, have := strings.Count(b.Text, "\n"), strings.Count(listed, "192.0.2.1:8897\n"); want != have {
+	want, have := strings.Count(b.Text, "\n"), strings.Count(listed, "192.0.2.1:8897\n")
+	if want != have {
 		s.Errorf("line %d: want %d lists of one server, have\n%s", b.Line, want, listed)
 	}
 }
@@ -242,87 +245,12 @@ func create(t testing.TB, registry *zkdev.Server, path, data string) {
 // zooKeeperWithTLS runs a real one, with the lines that are shown.
 func zooKeeperWithTLS(s *stage, b Block) {
 	s.Helper()
-	lines := strings.Split(strings.ReplaceAll(s.here(strings.TrimSpace(b.Text)), "/etc/zookeeper", s.dir), "\n")
-	zktest.Start(s, zktest.Config(lines[1:]...))
+	text := strings.ReplaceAll(s.here(strings.TrimSpace(b.Text)), "/etc/zookeeper", s.dir)
+	zktest.Start(s, zktest.Config(strings.Split(text, "\n")[1:]...))
 }
 
 // bothRegistries has a ZooKeeper and an etcd.
 func bothRegistries(t *testing.T, s *stage) {
 	t.Helper()
 	_, s.swaps["2379"], _ = net.SplitHostPort(etcdtest.Start(t).Addr())
-}
-
-// The page of alerts has each of the rules, and no other.
-func TestAlerts(t *testing.T) {
-	rules := regexp.MustCompile(`(?m)^  - alert: (\w+)$`).FindAllStringSubmatch(
-		read(t, "cmd/internal/telemetry/rules.yml"), -1)
-	page := read(t, "cmd/OPERATIONS.md")
-	for _, rule := range rules {
-		if !strings.Contains(page, "\n| `"+rule[1]+"` |") {
-			t.Errorf("want a row for %s", rule[1])
-		}
-	}
-	if want, have := len(rules), len(regexp.MustCompile("(?m)^\\| `[A-Z]\\w+` \\|").FindAllString(page, -1)); want != have {
-		t.Errorf("want %d rows, have %d", want, have)
-	}
-}
-
-// The table of metrics has each that is shown, and no other.
-func TestMetrics(t *testing.T) {
-	shown, told := map[string]bool{}, map[string]bool{}
-	histogram := strings.NewReplacer("_bucket", "", "_sum", "", "_count", "")
-	for line := range strings.Lines(read(t, "cmd/internal/telemetry/testdata/series.txt")) {
-		name, _, _ := strings.Cut(strings.TrimSpace(line), "{")
-		if strings.Contains(name, "seconds") {
-			name = histogram.Replace(name)
-		}
-		shown[name] = true
-	}
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z][a-z_]+)` \\|").FindAllStringSubmatch(
-		read(t, "cmd/OPERATIONS.md"), -1) {
-		told[row[1]] = true
-	}
-	delete(told, "build_info")
-	for name := range shown {
-		if !told[name] {
-			t.Errorf("want %s on the page", name)
-		}
-	}
-	for name := range told {
-		if !shown[name] {
-			t.Errorf("%s is not shown by a program", name)
-		}
-	}
-}
-
-// Links of the pages lead to files, and to headings, that are there.
-func TestLinks(t *testing.T) {
-	for _, page := range pages(t) {
-		for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(read(t, page), -1) {
-			if strings.Contains(link[1], "://") {
-				continue
-			}
-			file, heading, _ := strings.Cut(link[1], "#")
-			path := page
-			if file != "" {
-				path = filepath.Join(filepath.Dir(page), file)
-			}
-			if _, err := os.Stat(filepath.Join(root, path)); err != nil {
-				t.Errorf("%s: %v", page, err)
-			} else if heading != "" && !hasHeading(read(t, path), heading) {
-				t.Errorf("%s: %s has no heading %s", page, path, heading)
-			}
-		}
-	}
-}
-
-// hasHeading reports whether a link to that heading leads anywhere on a page.
-func hasHeading(page, link string) bool {
-	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
-		anchor := strings.ReplaceAll(strings.ToLower(heading[1]), " ", "-")
-		if regexp.MustCompile(`[^a-z0-9-]`).ReplaceAllString(anchor, "") == link {
-			return true
-		}
-	}
-	return false
 }

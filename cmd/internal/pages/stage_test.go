@@ -43,23 +43,20 @@ type stage struct {
 	swaps    map[string]string // what stands on the page, and what stands for it here
 }
 
-// newStage makes one. The registry at the port 2181 is started unless dev says that a program has
-// one of its own.
-func newStage(t *testing.T, bin string, dev bool) *stage {
+// newStage makes one. Nobody is at the ports yet.
+func newStage(t *testing.T, bin string) *stage {
 	t.Helper()
 	s := &stage{T: t, bin: bin, dir: t.TempDir(), swaps: map[string]string{}}
 	for i, own := range freePorts(t, len(ports)) {
 		s.swaps[ports[i]] = own
 	}
 	own := func(port string) string { return "127.0.0.1:" + s.swaps[port] }
-	s.env = append(os.Environ(), "PATH="+bin+":"+filepath.Dir(zkCli)+":/usr/sbin:"+os.Getenv("PATH"),
+	path := strings.Join([]string{bin, filepath.Dir(zkCli), "/usr/sbin", os.Getenv("PATH")}, ":")
+	s.env = append(os.Environ(), "PATH="+path,
 		"DAYTIME_BY=ops", "DAYTIME_TIMEOUT=10s",
 		"DAYTIME_LISTEN="+own("8897")+","+own("8898")+","+own("8899"),
 		"TMPDIR="+t.TempDir(), "HOME="+s.dir, "GORACE=atexit_sleep_ms=1")
 	s.registryAt(s.swaps["2181"])
-	if !dev {
-		s.startRegistry()
-	}
 	return s
 }
 
@@ -79,7 +76,9 @@ func freePorts(t testing.TB, n int) (free []string) {
 		_, port, _ := net.SplitHostPort(transporttest.FreeAddress(t))
 		free = append(free, port)
 	}
-	slices.SortFunc(free, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
+	slices.SortFunc(free, func(a, b string) int {
+		return cmp.Or(len(a)-len(b), strings.Compare(a, b))
+	})
 	return free
 }
 
@@ -209,8 +208,10 @@ func registered(command string) string {
 	if strings.Contains(command, "daytimesvc") {
 		servers = 3
 	}
-	return fmt.Sprintf(`for _ in {1..600}; do [ "$(cat %s 2>&1 | grep -c registered)" -lt %d ] || break; sleep 0.1; done`+"\n",
-		log[1], servers)
+	return fmt.Sprintf(`for _ in {1..600}; do
+		[ "$(cat %s 2>&1 | grep -c registered)" -lt %d ] || break
+		sleep 0.1
+	done`+"\n", log[1], servers)
 }
 
 // logs is what the programs of the stage have written beside their output.
