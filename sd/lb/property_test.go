@@ -129,14 +129,14 @@ func (w *world) count(picker Picker, picks int) map[string]int {
 }
 
 // outlier returns an instance that did not get its part of the picks, within four standard
-// deviations and, as small parts have no normal distribution, three picks; or within ten picks if
+// deviations and, as small parts have no normal distribution, three picks; or within thirty picks if
 // it is to come in turn.
 func outlier(parts map[string]float64, counts map[string]int, picks int, inTurn bool) string {
 	for _, name := range names(8) {
 		want := float64(picks) * parts[name]
 		within := 4*math.Sqrt(want*(1-parts[name])) + 3
 		if inTurn {
-			within = 10
+			within = 30
 		}
 		if want == 0 {
 			within = 0
