@@ -81,8 +81,9 @@ func (i *instances) standing(instance string) (s standing) {
 // apply takes in a change of children, of which they now say that, and returns the one of instances.
 //
 // The systems whose layouts these are do not claim a node before they remove it, so that a removal
-// cannot be told from an expiry. An instance withdrew if none of its children was removed: then one
-// is still there, and says that it is not to be called, or stands for another instance.
+// cannot be told from an expiry. An instance withdrew if none of its children was removed, or cannot
+// be read any more: then one is still there, and says that it is not to be called, or stands for
+// another instance.
 func (i *instances) apply(c sd.Change, said map[string]says) sd.Change {
 	diff := sd.Change{Reset: c.Reset, Lacking: c.Lacking}
 	if c.Reset {
@@ -95,6 +96,9 @@ func (i *instances) apply(c sd.Change, said map[string]says) sd.Change {
 		i.replace(child, says{}, before)
 	}
 	for _, child := range slices.Concat(c.Up, slices.Collect(maps.Keys(c.Attributes)), c.Unread) {
+		if now := said[child].instance; now != "" && sd.CheckInstance(now) != nil { // see leftOut
+			lost[i.said[child].instance] = true
+		}
 		i.replace(child, said[child], before)
 	}
 	for instance, was := range before {

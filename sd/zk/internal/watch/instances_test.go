@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -95,8 +96,10 @@ func TestInstancesWithdraw(t *testing.T) {
 		said   map[string]says
 		want   bool
 	}{
-		"disabled":             {sd.Change{Attributes: map[string]policy.Attributes{"a": {}}}, map[string]says{"a": {}}, true},
-		"another instance":     {sd.Change{Attributes: map[string]policy.Attributes{"a": {}}}, map[string]says{"a": bob}, true},
+		"disabled":         {sd.Change{Attributes: map[string]policy.Attributes{"a": {}}}, map[string]says{"a": {}}, true},
+		"another instance": {sd.Change{Attributes: map[string]policy.Attributes{"a": {}}}, map[string]says{"a": bob}, true},
+		"not readable now": {sd.Change{Attributes: map[string]policy.Attributes{"a": {}}},
+			map[string]says{"a": {instance: leftOut("a", errors.New("no JSON"))}}, false},
 		"removed":              {sd.Change{Down: []string{"a"}}, nil, false},
 		"removed, as a claim":  {sd.Change{Down: []string{"a"}, Withdrew: []string{"a"}}, nil, false},
 		"removed and replaced": {sd.Change{Down: []string{"a"}, Up: []string{"b"}}, map[string]says{"b": {}}, false},
