@@ -34,6 +34,13 @@ func TestStrangers(t *testing.T) {
 	if want := []string{"a", "b", "c"}; !slices.Equal(want, s.Names) || s.Count != 6 {
 		t.Errorf("want %q of 6, have %q of %d", want, s.Names, s.Count)
 	}
+	long := instance.Strangers{}
+	for range 3 { // as when a list is read again
+		long.Add([]string{strings.Repeat("e", 1<<10)})
+	}
+	if len(long.Names) != 1 || long.Count != 3 {
+		t.Errorf("want one name that was left out 3 times, have %q, %d", long.Names, long.Count)
+	}
 	if kept[0] != "b" {
 		t.Errorf("want a slice that was handed out left as it is, have %q", kept)
 	}

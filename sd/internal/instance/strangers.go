@@ -75,11 +75,11 @@ func (s *Strangers) Join(other Strangers) {
 }
 
 func (s *Strangers) keep(name string) {
+	name = name[:min(len(name), maxStranger)]
 	at, found := slices.BinarySearch(s.Names, name)
 	if found || at == maxStrangers {
 		return
 	}
-	names := slices.Insert(slices.Clone(s.Names), at,
-		strings.Clone(name[:min(len(name), maxStranger)]))
+	names := slices.Insert(slices.Clone(s.Names), at, strings.Clone(name))
 	s.Names = names[:min(len(names), maxStrangers)]
 }
