@@ -57,8 +57,8 @@ func New() *Fanout {
 }
 
 // Apply takes c in, with its Evaluation, which is nil if nobody asked for one, and tells every
-// subscriber. Readers are also woken when it tells of the policy alone, whose version they may want.
-// Index must follow.
+// subscriber. Readers are also woken when it tells of the policy alone, whose version they may
+// want. Index must follow.
 func (f *Fanout) Apply(c Change, x *Evaluation) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -40,7 +40,7 @@ func TestListening(t *testing.T) {
 	}
 }
 
-// A socket that two processes hold, as systemd and a service that it has handed it to, has no rival.
+// A socket that two processes hold, as systemd and a service that got it from there, has no rival.
 // Of two sockets the one may get what was meant for the other.
 func TestRivals(t *testing.T) {
 	at := netip.MustParseAddrPort("192.0.2.1:8897")
