@@ -55,6 +55,20 @@ func TestSinceIsOfTheLongest(t *testing.T) {
 	want("the first is back", 2, 3, 1, 13)
 }
 
+// A phase that only a Backend knows is none that is shown.
+func TestAnotherPhase(t *testing.T) {
+	var b board.Board
+	all := NewRegistrations(RegistrarMetrics{State: b.Gauge("state")}, "up")
+	var x Registration
+	for _, step := range []struct {
+		phase string
+		up    float64
+	}{{"up", 1}, {"sideways", 0}, {"sideways", 0}, {"up", 1}} {
+		all.Move(&x, step.phase, time.Now())
+		b.Want(t, step.phase, map[string]float64{"state{phase=up}": step.up})
+	}
+}
+
 // Half a second is not lost in the form that Prometheus wants.
 func TestSeconds(t *testing.T) {
 	if want, have := 1e9+.5, seconds(time.Unix(1e9, 5e8)); want != have {

@@ -45,7 +45,8 @@ func NewRegistrations(m RegistrarMetrics, phases ...string) *Registrations {
 	return r
 }
 
-// Move has x in a phase, since a time, and in no other.
+// Move has x in a phase, since a time, and in no other. One that is not among those of
+// NewRegistrations is not counted: a Backend may tell any.
 func (r *Registrations) Move(x *Registration, name string, since time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -53,7 +54,9 @@ func (r *Registrations) Move(x *Registration, name string, since time.Time) {
 		x.phase.since.Remove(x.place)
 		x.phase.show()
 	}
-	x.phase = r.phases[name]
+	if x.phase = r.phases[name]; x.phase == nil {
+		return
+	}
 	x.place = x.phase.since.PushBack(since)
 	x.phase.show()
 }
