@@ -81,7 +81,8 @@ func (v *view) addFork(from, to int) int {
 	at := len(v.forks)
 	part, _ := bits.Div64(first, 0, all)
 	v.forks = append(v.forks, fork{first: part})
-	v.forks[at].next = [2]int{v.addFork(from, middle), v.addFork(middle, to)}
+	next := [2]int{v.addFork(from, middle), v.addFork(middle, to)}
+	v.forks[at].next = next // only now: the calls append to forks
 	return at
 }
 
