@@ -190,10 +190,12 @@ func (r *registration) countTakeovers() int {
 	return len(r.takeovers)
 }
 
-// wrote reports whether this process wrote an entry.
+// wrote reports whether this process wrote an entry. In containers the number of a process is that
+// of others as well.
 func (r *registration) wrote(found *mvccpb.KeyValue) bool {
 	other, _ := record.Parse(found.Value)
-	return other.Owner.Process == r.backend.owner.Process
+	own := r.backend.owner
+	return other.Owner.Process == own.Process && other.Owner.Start.Unix() == own.Start.Unix()
 }
 
 func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }

@@ -10,7 +10,7 @@ import (
 type Owner struct {
 	Boot    string // boot id of its host: another boot or machine is another host; "": unknown
 	Process int
-	Start   time.Time // of the process, or of its backend; for people: nothing is decided by it
+	Start   time.Time // of the process, or of its backend; nothing but a count is decided by it
 }
 
 // Self describes this process. It reads the boot id, which is known on Linux.
