@@ -132,9 +132,10 @@ func TestPagesAgreeWithHelp(t *testing.T) {
 	}
 }
 
-// The table of packages has each that others may import, and each path that it names is there.
+// The table of packages has each that others may import, each path that it names is there, and each
+// package uses only what stands above it, or beside it.
 func TestPackages(t *testing.T) {
-	list := exec.Command("go", "list", "./...")
+	list := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...")
 	list.Dir = root
 	out, err := list.Output()
 	if err != nil {
@@ -142,16 +143,30 @@ func TestPackages(t *testing.T) {
 	}
 	_, table, _ := strings.Cut(read(t, "README.md"), "| package |")
 	table, _, _ = strings.Cut(table, "\n\n")
-	for name := range strings.Lines(string(out)) {
-		name = strings.TrimPrefix(strings.TrimSpace(name), "example.com/daytime/")
-		if !strings.Contains(name, "internal") && !strings.Contains(table, "`"+name+"`") {
-			t.Errorf("want %s in the table", name)
+	paths := regexp.MustCompile("`((?:service|endpoint|transport|sd|cmd)(?:/[a-z]+)*)`")
+	rows := map[string]int{}
+	for i, row := range strings.Split(table, "\n") {
+		for _, path := range paths.FindAllStringSubmatch(row, -1) {
+			rows[path[1]] = i
+			if _, err := os.Stat(filepath.Join(root, path[1])); err != nil {
+				t.Error(err)
+			}
 		}
 	}
-	paths := regexp.MustCompile("`((?:service|endpoint|transport|sd|cmd)(?:/[a-z]+)*)`")
-	for _, path := range paths.FindAllStringSubmatch(table, -1) {
-		if _, err := os.Stat(filepath.Join(root, path[1])); err != nil {
-			t.Error(err)
+	const module = "example.com/daytime/"
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(strings.ReplaceAll(line, module, ""))
+		if strings.Contains(fields[0], "internal") {
+			continue
+		}
+		own, found := rows[fields[0]]
+		if !found {
+			t.Errorf("want %s in the table", fields[0])
+		}
+		for _, used := range fields[1:] {
+			if row := rows[used]; row > own {
+				t.Errorf("%s uses %s, which stands below it", fields[0], used)
+			}
 		}
 	}
 }
