@@ -77,7 +77,8 @@ func TestSuccessBetweenFailuresPreventsEjection(t *testing.T) {
 			f[victim].fail(nil)
 			hit(t, p, victim, 1)
 		}
-		want := Stat{Instance: victim, State: "listed", Requests: 30, Failures: 20}
+		want := Stat{Instance: victim, State: "listed", Requests: 30, Failures: 20,
+			SetAside: 10}
 		if have := stat(p, victim); want != have {
 			t.Errorf("want %+v, have %+v", want, have)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	kitlb "github.com/go-kit/kit/sd/lb"
 )
@@ -101,6 +102,21 @@ func (e attemptError) Error() string {
 }
 
 func (e attemptError) Unwrap() error { return e.cause }
+
+// An outlivedError is an attempt that was cancelled because another one answered, after it had been
+// silent for longer than its share. What its end was is the canceller's doing, and is left out of
+// the text.
+type outlivedError struct {
+	silentFor time.Duration
+	cause     error
+}
+
+func (e *outlivedError) Error() string {
+	return fmt.Sprintf("silent for %v, another server answered first",
+		e.silentFor.Round(time.Millisecond))
+}
+
+func (e *outlivedError) Unwrap() error { return e.cause }
 
 // failed takes down that a ended with err.
 func (c *call) failed(a attempt, err error) {

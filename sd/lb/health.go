@@ -158,6 +158,9 @@ func (p *Pool) dropReserve(m *Member, now int64) (dropped []*Member) {
 func (p *Pool) setHealth(m *Member, to health) {
 	if (m.health == answering) != (to == answering) {
 		m.latency.forget()
+		if m.health == answering {
+			m.history.setAside.Add(1)
+		}
 	}
 	m.health = to
 	p.place(m)

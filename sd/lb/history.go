@@ -10,8 +10,9 @@ import (
 // A history holds the counts of an instance. It outlives the Member: an instance that returns goes
 // on with its own.
 type history struct {
-	requests, failures, ejected, answers atomic.Uint64
-	total, longest                       atomic.Int64 // latency of the answers, in nanoseconds
+	requests, failures, outlived, answers atomic.Uint64
+	ejected, setAside                     atomic.Uint64
+	total, longest                        atomic.Int64 // latency of the answers, in nanoseconds
 
 	// The rest are the Member's own when it left.
 	member       *Member // itself, if it left with calls in flight
@@ -85,7 +86,9 @@ type Stat struct {
 	State     string // pending (no endpoint yet), listed, ejected, drained, reserve or gone
 	Requests  uint64 // attempts that were sent to it
 	Failures  uint64 // of these; attempts that were cancelled are not counted
-	Ejections uint64
+	Outlived  uint64 // of these, cancelled: silent for their share, when another one answered
+	SetAside  uint64 // how often it failed after an answer, so that probes alone went to it
+	Ejections uint64 // how often even these waited
 	InFlight  int
 	Mean, Max time.Duration // latency of the attempts that succeeded
 
@@ -124,6 +127,8 @@ func (h *history) stat(instance, state string, inFlight int) Stat {
 		State:     state,
 		Requests:  h.requests.Load(),
 		Failures:  h.failures.Load(),
+		Outlived:  h.outlived.Load(),
+		SetAside:  h.setAside.Load(),
 		Ejections: h.ejected.Load(),
 		InFlight:  inFlight,
 		Max:       time.Duration(h.longest.Load()),

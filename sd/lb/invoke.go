@@ -60,6 +60,10 @@ func (p *Pool) finish(ctx context.Context, a *attempt, err error) {
 	case errors.Is(ctx.Err(), context.Canceled):
 		e := a.weigh(ctx, err, took)
 		p.meters.attempts[cmp.Or(e, outcomeCancelled)].add(1)
+		if e == outlived {
+			m.history.outlived.Add(1)
+			err = &outlivedError{time.Duration(took), err}
+		}
 		if m.failures.Load() == 0 && float64(took) > m.latency.value(now) {
 			m.latency.observe(now, float64(took)) // an answer would have taken longer
 		}

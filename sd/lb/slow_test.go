@@ -2,9 +2,13 @@ package lb
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	kitlog "github.com/go-kit/log"
 )
 
 // Servers that are slow are healthy: as long as they answer within the Timeout, each call is one
@@ -129,6 +133,41 @@ func TestHungServerIsFoundOut(t *testing.T) {
 		}
 		if have := stat(p, hung); have.Ejections == 0 || have.Requests > 20 {
 			t.Errorf("want it ejected after 20 requests at most, have %+v", have)
+		}
+	})
+}
+
+// The attempts that another server's answer ended are counted, and the log says why the server was
+// set aside: that it was silent, and not that it was cancelled.
+func TestOutlivedAttemptsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(3)
+		hung := names(3)[1]
+		f[hung].fail(errEndless)
+		var lines []string
+		r := new(registry)
+		p := NewPool(r, f.factory, kitlog.LoggerFunc(func(kv ...any) error {
+			lines = append(lines, fmt.Sprint(kv...))
+			return nil
+		}))
+		defer p.Close()
+		r.reset(names(3)...)
+		drive(t.Context(), Retry(p, NewRandom(), Idempotent()), 200, 5*time.Millisecond).
+			wantNoFailure(t)
+		synctest.Wait()
+		have := stat(p, hung)
+		if have.Outlived == 0 || have.Outlived+have.Failures+uint64(have.InFlight) != have.Requests ||
+			have.SetAside != 1 {
+			t.Errorf("want every attempt counted, and set aside once, have %+v", have)
+		}
+		want := "silent for 667ms, another server answered first"
+		if len(lines) != 1 || !strings.Contains(lines[0], want) {
+			t.Errorf("want one line with %q, have %q", want, lines)
+		}
+		for _, name := range names(3) {
+			if s := stat(p, name); name != hung && (s.Outlived > 0 || s.SetAside > 0) {
+				t.Errorf("want nothing against one that answers, have %+v", s)
+			}
 		}
 	})
 }

@@ -68,7 +68,7 @@ func (t *Tally) Progress() string {
 
 // Summary is a line for the run, and a table of the servers that were asked. Latencies of the run
 // are of whole requests, with all that came before the answer. A server's failures are attempts,
-// which another server may have made good. The table is at most width columns wide; 0 is no limit.
+// which another server may have made good, or answered first. The table is at most width columns wide; 0 is no limit.
 func (t *Tally) Summary(stats []lb.Stat, width int) string {
 	var b strings.Builder
 	n := t.answered + t.failed + t.givenUp
@@ -106,7 +106,7 @@ func (t *Tally) table(stats []lb.Stat, width int) string {
 	}
 	if len(stats) > maxServers {
 		slices.SortStableFunc(stats, func(a, b lb.Stat) int {
-			return cmp.Or(cmp.Compare(b.Failures, a.Failures),
+			return cmp.Or(cmp.Compare(failuresOf(b), failuresOf(a)),
 				cmp.Compare(t.byServer[b.Instance], t.byServer[a.Instance]))
 		})
 	}
@@ -122,9 +122,9 @@ func (t *Tally) table(stats []lb.Stat, width int) string {
 		{Head: "answers",
 			Cells: cells(func(s lb.Stat) string { return strconv.Itoa(t.byServer[s.Instance]) })},
 		{Head: "share", Spare: 2, Cells: cells(t.share)},
-		{Head: "failures", Cells: cells(func(s lb.Stat) string { return fmt.Sprint(s.Failures) })},
-		{Head: "ejections", Spare: 1,
-			Cells: cells(func(s lb.Stat) string { return fmt.Sprint(s.Ejections) })},
+		{Head: "failures", Cells: cells(func(s lb.Stat) string { return fmt.Sprint(failuresOf(s)) })},
+		{Head: "set aside", Spare: 1,
+			Cells: cells(func(s lb.Stat) string { return fmt.Sprint(s.SetAside) })},
 		{Head: "attempt mean", Short: "mean", Spare: 3,
 			Cells: cells(func(s lb.Stat) string { return Latency(s.Mean) })},
 		{Head: "attempt max", Short: "max", Spare: 4,
@@ -141,11 +141,15 @@ func (t *Tally) rest(stats []lb.Stat) string {
 	answers, failures := 0, 0
 	for _, s := range stats {
 		answers += t.byServer[s.Instance]
-		failures += int(s.Failures)
+		failures += int(failuresOf(s))
 	}
 	return fmt.Sprintf("%d more: %s, %s\n",
 		len(stats), shell.Count(answers, "answer"), shell.Count(failures, "failure"))
 }
+
+// failuresOf counts the attempts at a server that came to nothing by its own doing. One that another
+// server overtook in time was only cancelled, and is none.
+func failuresOf(s lb.Stat) uint64 { return s.Failures + s.Outlived }
 
 func (t *Tally) share(s lb.Stat) string {
 	return fmt.Sprintf("%.1f%%", 100*float64(t.byServer[s.Instance])/float64(max(t.answered, 1)))

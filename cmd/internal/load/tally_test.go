@@ -100,14 +100,14 @@ func TestQuantiles(t *testing.T) {
 	}
 	tally.Add(Result{Err: errors.New("down"), Took: time.Hour})
 	first, table, _ := strings.Cut(tally.Summary([]lb.Stat{
-		{Instance: "a", Requests: 104, Failures: 4, Ejections: 2, Mean: 50 * time.Millisecond,
+		{Instance: "a", Requests: 104, Failures: 3, Outlived: 1, SetAside: 2, Mean: 50 * time.Millisecond,
 			Max: 100 * time.Millisecond},
 		{Instance: "dead", Requests: 1, Failures: 1},
 		{Instance: "idle"},
 	}, 0), "\n")
 	shelltest.WantText(t, first, "101 requests in ", ": 100 answered, 1 failed; latency p50 50ms, "+
 		"p99 99ms")
-	want := "server  answers   share  failures  ejections  attempt mean  attempt max\n" +
+	want := "server  answers   share  failures  set aside  attempt mean  attempt max\n" +
 		"a           100  100.0%         4          2          50ms        100ms\n" +
 		"dead          0    0.0%         1          0             -            -\n"
 	table, failures := strings.TrimPrefix(table, "failures: 1 other\n"), strings.HasPrefix(table,
