@@ -25,7 +25,7 @@ func newPolicy(c *config, stdio *shell.Stdio) *cobra.Command {
 		},
 		RunE: func(*cobra.Command, []string) error { return nil }, // an argument is a command below
 	}
-	c.addSteerFlags(cmd.PersistentFlags())
+	c.addSteerFlags(cmd.PersistentFlags(), forced)
 	apply := &cobra.Command{
 		Use:   "apply FILE",
 		Short: "Replace the policy by a file",

@@ -241,3 +241,17 @@ func TestSeveralRegistriesBeginInASecond(t *testing.T) {
 	}
 	p.Exit(t)
 }
+
+// A registry without a policy has none that could be read.
+func TestExplainWithoutAPolicy(t *testing.T) {
+	for _, args := range [][]string{nil, {"--log-level", "info"}} {
+		_, stderr := try(t, shell.ExitOK, append(args, "explain", "192.0.2.1:8897", "--sd",
+			"fixed://192.0.2.1:8897")...)
+		if strings.Contains(stderr, "could be read") || strings.Contains(stderr, "level=warn") {
+			t.Errorf("%q: want no warning, have %q", args, stderr)
+		}
+		if args != nil {
+			shelltest.WantText(t, stderr, "level=info", "this registry has no policy")
+		}
+	}
+}

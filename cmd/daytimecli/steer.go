@@ -22,18 +22,20 @@ type steerConfig struct {
 	dryRun, force     bool
 }
 
-// addSteerFlags adds those of every command that writes.
-func (c *config) addSteerFlags(flags *pflag.FlagSet) {
+// forced explains --force of a command that may take servers away.
+const forced = "also if fewer than half of the weight are left, and over what is no policy"
+
+// addSteerFlags adds those of every command that writes. Force explains --force.
+func (c *config) addSteerFlags(flags *pflag.FlagSet, force string) {
 	flags.SortFlags = false
 	shell.AddSwitch(flags, &c.steer.dryRun, "dry-run", "",
 		"print who is affected and what share of the traffic that is, and write nothing")
-	shell.AddSwitch(flags, &c.steer.force, "force", "",
-		"also if fewer than half of the weight are left, and over what is no policy")
+	shell.AddSwitch(flags, &c.steer.force, "force", "", force)
 }
 
 // addRuleFlags adds those of a command that writes a line.
 func (c *config) addRuleFlags(flags *pflag.FlagSet) {
-	c.addSteerFlags(flags)
+	c.addSteerFlags(flags, forced)
 	flags.StringVar(&c.steer.until, "until", c.steer.until,
 		"`time` in RFC 3339 or duration from now, such as 2h, after which the line is without "+
 			"effect")
@@ -46,10 +48,13 @@ func (c *config) addRuleFlags(flags *pflag.FlagSet) {
 const selectors = `
 
 SEL is an ip:port, an ip, a network such as 192.0.2.0/24, zone=NAME, a tag such
-as version=2.1, or * for all. One that matches nobody now is accepted with a
+as version=2.1, or * for all.`
+
+// joining explains a SEL of nobody in the help of a command that takes servers away.
+const joining = ` One that matches nobody now is accepted with a
 warning: it holds for who joins.`
 
-// writing explains in the help of a command what all have in common that write.
+// writing explains in the help of a command what all have in common that may take servers away.
 const writing = `
 
 It prints the difference to the policy and what that means for the servers. It
@@ -62,7 +67,8 @@ func newDrain(c *config, stdio *shell.Stdio) *cobra.Command {
 	cmd.Short = "Have clients call servers no more"
 	cmd.Long = `Have clients call servers no more, while one that is not drained answers. What
 they have begun they finish. It holds, also for a server that restarts, until
-undrain or --until. A line with the same SEL is replaced.` + selectors + writing
+undrain or --until. A drain line with the same SEL is replaced.` + selectors +
+		joining + writing
 	cmd.Example = `  daytimecli drain 192.0.2.10:8897 --until 2h --reason "rack 7"
   daytimecli drain zone=eu-1b --dry-run`
 	return cmd
@@ -73,7 +79,7 @@ func newWithdraw(c *config, stdio *shell.Stdio) *cobra.Command {
 	cmd.Short = "Have servers leave the registry, and serve on"
 	cmd.Long = `Have servers leave the registry and go on serving, so that clients which know no
 policy obey as well. It holds, also for a server that restarts, until undrain or
---until.` + selectors + writing
+--until.` + selectors + joining + writing
 	return cmd
 }
 
@@ -82,7 +88,14 @@ func newWeight(c *config, stdio *shell.Stdio) *cobra.Command {
 	cmd.Short = "Give servers more calls or fewer"
 	cmd.Long = fmt.Sprintf(`Give servers another weight, in the place of their own: 0 to %d, and %d for
 who says none. At 0 one is not called while another of more weight can be.`,
-		policy.MaxWeight, policy.DefaultWeight) + selectors + writing
+		policy.MaxWeight, policy.DefaultWeight) + selectors + ` Where it matches nobody now, servers that join
+later get the weight, and a warning says so.
+
+It prints the difference to the policy and what that means for the servers. It
+ends with 1 if the registry cannot be reached, if others write at the same time
+for 10 s, or if the weights of all would come to less than half of what they
+were, unless --force. With several registries it writes to each, and ends with 1
+if one fails.`
 	cmd.Example = `  daytimecli weight version=2.1 10`
 	return cmd
 }
@@ -180,7 +193,13 @@ func newUndrain(c *config, stdio *shell.Stdio) *cobra.Command {
 		Use:   "undrain SEL",
 		Short: "Undo drain and withdraw",
 		Long: `Undo drain and withdraw: it removes the lines with exactly that SEL. If another
-line still drains what SEL selects it says which, and ends with 1.` + selectors + writing,
+line still drains what SEL selects it says which, and ends with 1. Where no line
+has that SEL a warning says so.` + selectors + `
+
+It prints the difference to the policy and what that means for the servers. It
+ends with 1 if the registry cannot be reached, or if others write at the same
+time for 10 s. With several registries it writes to each, and ends with 1 if one
+fails.`,
 		Args:              wantArgs("SEL"),
 		ValidArgsFunction: c.completeSelector,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -191,7 +210,8 @@ line still drains what SEL selects it says which, and ends with 1.` + selectors 
 			return c.undrain(cmd.Context(), s, stdio)
 		},
 	}
-	c.addSteerFlags(cmd.Flags())
+	c.addSteerFlags(cmd.Flags(), "also where shares give those that return the calls of more than "+
+		"half of the weight, and over what is no policy")
 	return cmd
 }
 

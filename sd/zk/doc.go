@@ -104,10 +104,11 @@
 // Whoever may write to the directory itself can empty a fleet with one line of a policy. That right
 // (w) is not the one to register (c and d), so give it to operators alone:
 //
-//	setAcl /prod/go_servers digest:operator:…:w,digest:registrar:…:cd,world:anyone:r
+//	setAcl /prod/go_servers digest:operator:…:wa,digest:server:…:cd,world:anyone:r
 //
 // Then registrars register and cannot steer, operators steer and cannot register, and everybody
-// follows. A target with policy=off ignores all policy: the emergency exit.
+// follows. If no entry had an a, nobody but ZooKeeper's superuser could change the ACL any more. A
+// target with policy=off ignores all policy: the emergency exit.
 //
 // Let everybody read every node: a persistent watch tells nothing of a node that its owner may not
 // read, so that it is found by audits, half a minute late; a directory in which that happens twice

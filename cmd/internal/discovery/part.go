@@ -91,7 +91,10 @@ func (p *Part) Explain(instance string) policy.Explanation {
 	} else {
 		level.Warn(p.Logger).Log("msg", instance+" is not registered")
 	}
-	if followed.Err != nil {
+	switch _, err := sd.PolicyOf(p.Backend); {
+	case err != nil: // there is none to be read, and none that could be read before
+		level.Info(p.Logger).Log("msg", "this registry has no policy")
+	case followed.Err != nil:
 		level.Warn(p.Logger).Log("msg", "this is the last policy that could be read", "err",
 			followed.Err)
 	}

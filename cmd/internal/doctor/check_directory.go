@@ -110,8 +110,8 @@ func (z *zookeeper) checkACL() {
 			open |= a.perms
 		}
 	}
-	const advice = "setAcl with rights for your own registrars and operators alone, such as " +
-		"digest:operator:...:w, digest:registrar:...:cd, world:anyone:r"
+	const advice = "setAcl with rights for your own servers and operators alone, such as " +
+		"digest:operator:...:wa, digest:server:...:cd, world:anyone:r"
 	if may := rightsText(open &^ permRead); may != "" {
 		z.Warn("acl", d.path, advice, "%s", "anybody may "+may)
 	} else {
@@ -119,6 +119,10 @@ func (z *zookeeper) checkACL() {
 	}
 	if all&permCreate == 0 {
 		z.Error("acl", d.path, advice, "nobody may create nodes, so that no server can register")
+	}
+	if all&permAdmin == 0 {
+		z.Warn("acl", d.path, "have ZooKeeper's superuser setAcl with a for your operators, such as "+
+			"digest:operator:...:wa", "nobody may change the ACL any more, ZooKeeper's superuser apart")
 	}
 	if open&permRead == 0 {
 		z.Warn("acl", d.path, "add world:anyone:r", "not everybody may read it: clients without "+

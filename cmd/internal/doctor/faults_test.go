@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -158,6 +159,14 @@ func faults() []fault {
 		{"nobody may register", true, func(w *world) {
 			setACL(w, w.registry.Addr().String(), "/go_servers", gozk.WorldACL(gozk.PermRead))
 			w.error("acl", "/go_servers", "nobody may create nodes")
+			w.warn("acl", "/go_servers", "nobody may change the ACL any more")
+		}},
+		{"nobody may change the ACL", true, func(w *world) {
+			setACL(w, w.registry.Addr().String(), "/go_servers", append(gozk.DigestACL(
+				gozk.PermWrite, "operator", "secret"), append(gozk.DigestACL(
+				gozk.PermCreate|gozk.PermDelete, "server", "secret"),
+				gozk.WorldACL(gozk.PermRead)...)...))
+			w.warn("acl", "/go_servers", "nobody may change the ACL any more")
 		}},
 		{"a dead member", false, func(w *world) {
 			dead := transporttest.FreeAddress(w)
@@ -349,5 +358,23 @@ func TestThousandServers(t *testing.T) {
 	}
 	if t.Logf("%d servers in %v", r.Servers, r.Took); r.Took > 30*time.Second {
 		t.Errorf("want seconds, have %v", r.Took)
+	}
+}
+
+// An ACL that follows the advice is well, and can be changed again.
+func TestAdviceOnTheACL(t *testing.T) {
+	w := newWorld(t, 1)
+	r := examine(t, w.target)
+	i := slices.IndexFunc(r.Findings, func(f report.Finding) bool { return f.Check == "acl" })
+	const advised = "digest:operator:...:wa, digest:server:...:cd, world:anyone:r"
+	if i < 0 || !strings.HasSuffix(r.Findings[i].Advice, advised) {
+		t.Fatalf("want %q advised, have %+v", advised, r.Findings)
+	}
+	acl := gozk.DigestACL(gozk.PermWrite|gozk.PermAdmin, "operator", "secret")
+	acl = append(acl, gozk.DigestACL(gozk.PermCreate|gozk.PermDelete, "server", "secret")...)
+	setACL(t, w.registry.Addr().String(), "/go_servers", append(acl,
+		gozk.WorldACL(gozk.PermRead)...))
+	if r := examine(t, w.target); r.Has("acl") {
+		t.Errorf("want nothing about the ACL, have\n%s", problems(r))
 	}
 }
