@@ -18,9 +18,12 @@ func newExplain(c *config, stdio *shell.Stdio) *cobra.Command {
 		Use:   "explain ip:port",
 		Short: "Print what the policy makes of a server, and why",
 		Long: `Print what a server says of itself, the lines of the policy that match it, which
-of them decide, and what they come to. One that is not registered, for instance
-because the policy withdraws it, is taken for one that says nothing. With
-several registries each is explained, and what it comes to for a client of all.`,
+of them decide, and what they come to. Of one that is not registered, for
+instance because the policy withdraws it, weight, zone and tags are not known:
+lines by address decide all the same, and what depends on another is printed as
+unknown, with that line. A warning says that it is not registered, and the exit
+code is 0. With several registries each is explained, and what it comes to for a
+client of all.`,
 		Args:              wantArgs("ip:port"),
 		ValidArgsFunction: c.completeInstance,
 		RunE: func(cmd *cobra.Command, args []string) error {

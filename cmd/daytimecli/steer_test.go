@@ -340,7 +340,9 @@ func TestExplain(t *testing.T) {
 		t.Errorf("want nothing on stderr, have %q", stderr)
 	}
 	stdout, stderr = f.try(t, shell.ExitOK, "explain", "192.0.2.3:8897")
-	shelltest.WantText(t, stdout, "instance   192.0.2.3:8897\n", "weight     100\n")
+	shelltest.WantText(t, stdout, "instance   192.0.2.3:8897\n",
+		"own        not registered: weight, zone and tags are not known\n",
+		"weight     unknown: line 2 would, of a server that matches: weight zone=a 50\n")
 	shelltest.WantText(t, stderr, "192.0.2.3:8897 is not registered")
 }
 

@@ -15,6 +15,9 @@ type Explanation struct {
 	Effective Effective
 	Side      Side    // that it belongs to; the rest has no selector
 	Matches   []Match // in the order of the document
+	Absent    bool    // it is not registered: what it says of itself is not known
+
+	unknown [numVerbs]bool // what depends on that
 }
 
 // A Match is a line that selects the instance.
@@ -32,11 +35,12 @@ const (
 	Overridden             // a later one decides
 	Lapsed                 // it has expired
 	LeftOut                // it is wrong: shares add up to more than 100 %
+	Possible               // it would decide if it matched, which is not known
 )
 
 // String is the role in a word.
 func (r Role) String() string {
-	return [...]string{"decides", "overridden", "expired", "wrong"}[r]
+	return [...]string{"decides", "overridden", "expired", "wrong", "possible"}[r]
 }
 
 // Explain returns how the document treats an instance at now. Unlike [Policy.Effective] it scans
@@ -69,7 +73,11 @@ func (d Document) Explain(e Entry, now time.Time) Explanation {
 func (x Explanation) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "instance   %s\n", visible(x.Entry.Instance))
-	fmt.Fprintf(&b, "own        %s\n", x.Entry.Attributes)
+	own := x.Entry.Attributes.String()
+	if x.Absent {
+		own = "not registered: weight, zone and tags are not known"
+	}
+	fmt.Fprintf(&b, "own        %s\n", own)
 	side := "the rest"
 	if x.Side.Selector != (Selector{}) {
 		side = x.Side.Selector.String()
@@ -83,9 +91,16 @@ func (x Explanation) String() string {
 	}
 	for v := range Verb(numVerbs) {
 		name := [numVerbs]string{"zone", "drained", "withdrawn", "share", "weight"}[v]
+		if x.unknown[v] {
+			values[v] = x.absentValue(v)
+		}
 		fmt.Fprintf(&b, "%-10s %s\n", name, values[v])
 		for _, m := range x.Matches {
-			if m.Rule.Verb == v {
+			switch {
+			case m.Rule.Verb != v || m.Role == Possible:
+			case m.Role == Decides && x.unknown[v]:
+				fmt.Fprintf(&b, "           line %d decides otherwise: %v\n", m.Rule.Line, m.Rule)
+			default:
 				fmt.Fprintf(&b, "           line %d %s: %v\n", m.Rule.Line, m.Role, m.Rule)
 			}
 		}

@@ -53,6 +53,67 @@ weight     100
 	}
 }
 
+// Of an instance that is not registered nothing is made up.
+func TestExplainAbsent(t *testing.T) {
+	const own = "own        not registered: weight, zone and tags are not known\n"
+	for _, test := range []struct {
+		name  string
+		lines []string
+		want  string
+	}{
+		{"no line", nil, `zone       unknown: the server's own
+drained    no
+withdrawn  no
+share      100% for the rest
+weight     unknown: the server's own
+`},
+		{"withdrawn by zone", []string{"withdraw zone=b by=root"}, `zone       unknown: the server's own
+drained    unknown: line 2 would, of a server that matches: withdraw zone=b by=root
+withdrawn  unknown: line 2 would, of a server that matches: withdraw zone=b by=root
+share      100% for the rest
+weight     unknown: the server's own
+`},
+		{"a zone of the policy's", []string{"zone a 192.0.2.0/24", "withdraw zone=b", "drain zone=a"}, `zone       a
+           line 2 decides: zone a 192.0.2.0/24
+drained    yes
+           line 4 decides: drain zone=a
+withdrawn  no
+share      100% for the rest
+weight     unknown: the server's own
+`},
+		{"by address", []string{"withdraw 192.0.2.1:8897", "drain v=2", "weight v=2 5",
+			"weight 192.0.2.0/24 7", "share v=2 10%", "share * 20%"}, `zone       unknown: the server's own
+drained    yes
+withdrawn  yes
+           line 2 decides: withdraw 192.0.2.1:8897
+share      20% for *
+           line 7 decides: share * 20%
+weight     7
+           line 5 decides: weight 192.0.2.0/24 7
+`},
+		{"drained, and perhaps withdrawn", []string{"withdraw v=2", "drain *"},
+			`zone       unknown: the server's own
+drained    yes
+           line 3 decides: drain *
+withdrawn  unknown: line 2 would, of a server that matches: withdraw v=2
+share      100% for the rest
+weight     unknown: the server's own
+`},
+		{"by tag after all", []string{"weight * 7", "weight v=2 5", "weight v=3 6", "share v=2 10%",
+			"drain v=2 until=2026-12-01T05:00:00Z"}, `zone       unknown: the server's own
+drained    no
+withdrawn  no
+share      unknown: line 5 would, of a server that matches: share v=2 10%
+weight     unknown: line 3 would, of a server that matches: weight v=2 5
+           line 4 would, of a server that matches: weight v=3 6
+           line 2 decides otherwise: weight * 7
+`},
+	} {
+		have := document(t, test.lines...).ExplainAbsent(alice, now).String()
+		equal(t, test.name, "instance   192.0.2.1:8897\n"+own+test.want, have)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	d := document(t,
 		"drain 192.0.2.1:8897", "drain 192.0.2.1:8898", "drain 192.0.2.2", "drain 192.0.2.3",

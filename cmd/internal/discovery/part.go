@@ -98,5 +98,8 @@ func (p *Part) Explain(instance string) policy.Explanation {
 		level.Warn(p.Logger).Log("msg", "this is the last policy that could be read", "err",
 			followed.Err)
 	}
+	if n < 0 {
+		return followed.Document.ExplainAbsent(instance, time.Now())
+	}
 	return followed.Document.Explain(entry, time.Now())
 }
