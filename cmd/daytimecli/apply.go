@@ -80,7 +80,12 @@ func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) 
 	defer ds.Close()
 	for _, d := range ds.all {
 		for _, p := range document.Check(d.Fleet(), time.Now()) {
-			d.warn(fmt.Sprintf("%s: %v", name, trimmed(p, "policy: ")))
+			message := fmt.Sprintf("%s: %v", name, trimmed(p, "policy: "))
+			hidden := steer.Withdrawals(d.Policy().Document, time.Now())
+			if p.Kind == policy.Unmatched && len(hidden) > 0 {
+				message += "; withdrawn servers are not registered: " + steer.Lines(hidden)
+			}
+			d.warn(message)
 		}
 	}
 	text = fmt.Sprintf("%s: %s, none wrong\n", name, shell.Count(len(document.Rules()), "rule"))

@@ -163,6 +163,10 @@ func (d *desk) told(outcome steer.Outcome, err error) string {
 func (d *desk) warnUnmatched(o steer.Outcome, s policy.Selector) {
 	compiled := o.After.Compile(time.Now())
 	if !slices.ContainsFunc(o.Fleet, func(e policy.Entry) bool { return compiled.Matches(s, e) }) {
-		d.warn(fmt.Sprintf("%v matches nobody who is registered now", s))
+		message := fmt.Sprintf("%v matches nobody who is registered now", s)
+		if len(o.Uncounted) > 0 {
+			message += "; withdrawn servers are not registered: " + steer.Lines(o.Uncounted)
+		}
+		d.warn(message)
 	}
 }

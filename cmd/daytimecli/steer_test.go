@@ -330,6 +330,25 @@ func TestPolicyEdit(t *testing.T) {
 	}
 }
 
+// What is withdrawn by zone or tag has left every count, and the command says so.
+func TestSaysWhoIsNotCounted(t *testing.T) {
+	f := startFleet(t, 2)
+	f.write(t, policy.Header+"\nwithdraw zone=b\n")
+	stdout, _ := f.try(t, shell.ExitOK, "undrain", "zone=b", "--dry-run")
+	shelltest.WantText(t, stdout, "affects 0 of 2 instances",
+		"withdrawn servers are not registered, and not counted: line 2 withdraw zone=b\n")
+	_, stderr := f.try(t, shell.ExitOK, "drain", "zone=b", "--dry-run")
+	shelltest.WantText(t, stderr, "zone=b matches nobody who is registered now; "+
+		"withdrawn servers are not registered: line 2 withdraw zone=b")
+	file := filepath.Join(t.TempDir(), "policy")
+	if err := os.WriteFile(file, []byte(policy.Header+"\ndrain zone=b\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, stderr = f.try(t, shell.ExitOK, "policy", "check", file)
+	shelltest.WantText(t, stderr, "line 2, column 1: no instance matches this line; "+
+		"withdrawn servers are not registered: line 2 withdraw zone=b")
+}
+
 func TestExplain(t *testing.T) {
 	f := startFleet(t, 2)
 	f.write(t, policy.Header+"\nweight zone=a 50\nweight version=2 20\nzone b 192.0.2.2/32\n")

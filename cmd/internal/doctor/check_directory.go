@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/steer"
 	"example.com/daytime/sd/policy"
 	"example.com/daytime/sd/zk/session"
 )
@@ -204,6 +205,10 @@ func (d *diagnosis) checkPolicy(subject, text string, version int64) {
 		fleet = append(fleet, n.entry())
 	}
 	lines := strings.Split(text, "\n")
+	for _, r := range steer.Withdrawals(document, now) {
+		d.Fine("policy", fmt.Sprintf("line %d", r.Line), "in force: %v; withdrawn servers are not "+
+			"registered, and not counted", r)
+	}
 	for _, p := range document.Check(fleet, now) {
 		d.checkLine(document, lines, p)
 	}
@@ -274,6 +279,9 @@ func (d *diagnosis) checkLine(document policy.Document, lines []string, p *polic
 	case policy.Unmatched:
 		if i >= 0 && rules[i].Verb == policy.Withdraw {
 			return
+		}
+		if w := steer.Withdrawals(document, time.Now()); len(w) > 0 {
+			text += ", unless it is withdrawn, by " + steer.Lines(w)
 		}
 		d.Warn("policy", at, "see whether its selector is spelt right: daytimecli list -o wide",
 			"%s", p.Cause+text)

@@ -378,3 +378,26 @@ func TestAdviceOnTheACL(t *testing.T) {
 		t.Errorf("want nothing about the ACL, have\n%s", problems(r))
 	}
 }
+
+// The lines that withdraw are told, and that one that matches nobody may be about withdrawn servers.
+func TestWithdrawnServers(t *testing.T) {
+	w := newWorld(t, 2)
+	w.steer("withdraw zone=b by=root", "drain zone=b", "withdraw v=2 until=2020-01-01T00:00:00Z")
+	r := examine(t, w.target)
+	told := []string{}
+	for _, f := range r.Findings {
+		if f.Severity == report.OK && strings.HasPrefix(f.Problem, "in force: ") {
+			told = append(told, f.Subject+": "+f.Problem)
+		}
+	}
+	wantTold := "line 2: in force: withdraw zone=b by=root; withdrawn servers are not registered, " +
+		"and not counted"
+	if strings.Join(told, "\n") != wantTold {
+		t.Errorf("want %q told, have %q", wantTold, told)
+	}
+	unmatched := want{report.Warning, "policy", "line 3",
+		"unless it is withdrawn, by line 2 withdraw zone=b"}
+	if !has(r, unmatched) {
+		t.Errorf("want %+v, have\n%s", unmatched, problems(r))
+	}
+}

@@ -71,19 +71,24 @@ type Outcome struct {
 	Version       int64          // of Before
 	Fleet         []policy.Entry // that Impact is about, with those that a line withdraws by name
 	Impact        policy.Impact
+	Uncounted     []policy.Rule // of Before: they withdraw servers that Fleet may lack
 	Written       bool
 }
 
 // Changed reports whether After is another document than Before.
 func (o Outcome) Changed() bool { return o.Before.String() != o.After.String() }
 
-// String is the difference, a line each, and what it means for the fleet; nothing if there is no
-// difference.
+// String is the difference, a line each, what it means for the fleet, and which lines may hide
+// servers from that; nothing if there is no difference.
 func (o Outcome) String() string {
 	if !o.Changed() {
 		return ""
 	}
-	return policy.Diff(o.Before, o.After) + o.Impact.String()
+	text := policy.Diff(o.Before, o.After) + o.Impact.String()
+	if uncounted := Uncounted(o.Uncounted); uncounted != "" {
+		text += uncounted + "\n"
+	}
+	return text
 }
 
 // Do carries an edit out. It waits for the registry, 10 s at most. With an error the Outcome is
@@ -205,7 +210,7 @@ func (r *run) plan(text string, version int64) (Outcome, error) {
 		after, _ = after.Prune(now)
 	}
 	o := Outcome{Before: before, After: after, Version: version, Fleet: whole(r.Fleet(), before,
-		now)}
+		now), Uncounted: uncounted(before, now)}
 	o.Impact = policy.Compare(before.Compile(now), after.Compile(now), o.Fleet)
 	if o.Impact.Refused && !r.Force && !r.DryRun {
 		return o, fmt.Errorf("%w: this leaves %.1f%% of the weight; want half of it, or --force",
@@ -219,9 +224,9 @@ func (r *run) plan(text string, version int64) (Outcome, error) {
 // other could be withdrawn. What they say of themselves is not known.
 func whole(listed []policy.Entry, d policy.Document, now time.Time) []policy.Entry {
 	var missing []policy.Entry
-	for _, r := range d.Rules() {
+	for _, r := range Withdrawals(d, now) {
 		name := r.Selector.String()
-		if r.Verb != policy.Withdraw || r.Expired(now) || sd.CheckInstance(name) != nil {
+		if sd.CheckInstance(name) != nil {
 			continue
 		}
 		isIt := func(e policy.Entry) bool { return e.Instance == name }

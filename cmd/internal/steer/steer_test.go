@@ -148,6 +148,28 @@ func TestWithdrawnOnesCount(t *testing.T) {
 	}
 }
 
+// Those that are withdrawn by another selector are in no count, and it is said.
+func TestUncountedOnesAreTold(t *testing.T) {
+	const told = "withdrawn servers are not registered, and not counted: "
+	for _, test := range []struct{ policy, want string }{
+		{"withdraw zone=b by=root", told + "line 2 withdraw zone=b\n"},
+		{"withdraw * until=2020-01-01T00:00:00Z\nwithdraw 192.0.2.3:8897\nweight * 5", ""},
+		{"withdraw 192.0.2.9\nwithdraw v=2\nwithdraw 192.0.2.9:1\nwithdraw v=3\nwithdraw v=4\n" +
+			"withdraw 198.51.100.0/24",
+			told + "line 2 withdraw 192.0.2.9, line 3 withdraw v=2, line 5 withdraw v=3, and 2 " +
+				"more lines\n"},
+	} {
+		registry := mem.NewRegistry()
+		registry.SetPolicy(header + test.policy + "\n")
+		desk := steer.Desk{Store: open(t, registry), Fleet: fleet(4), DryRun: true}
+		outcome, err := desk.Do(t.Context(), drain(t, "192.0.2.1"))
+		_, have, _ := strings.Cut(outcome.String(), "of the weight\n")
+		if have != test.want || err != nil {
+			t.Errorf("%q: want %q, have %q, %v", test.policy, test.want, have, err)
+		}
+	}
+}
+
 func TestWhatIsNoPolicyIsReplacedByForceAlone(t *testing.T) {
 	registry := mem.NewRegistry()
 	registry.SetPolicy("a stranger's")
