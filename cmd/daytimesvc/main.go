@@ -6,7 +6,7 @@
 // order.
 //
 // main.go has the flags; addresses.go checks the addresses, and refuses those that could not be
-// registered or dialled; admin.go answers an operator; registry.go has the registries, and what is
+// registered or dialled; dev.go has the registry of --dev; admin.go answers an operator; registry.go has the registries, and what is
 // said there of a server beside its address; systemd.go takes over sockets from systemd; serve.go
 // is the life of the program: the function serve in a straight line from the listeners to the
 // shutdown, whose order is what makes a restart lose no request. The rest, which is not about the
@@ -181,7 +181,10 @@ func (c *config) check() error {
 			return err
 		}
 	}
-	return c.checkRegistries()
+	if err := c.checkRegistries(); err != nil {
+		return err
+	}
+	return checkTargets(c.sd)
 }
 
 // checkTLS refuses files for TLS of which others are missing.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -101,6 +102,36 @@ func TestWrongCommands(t *testing.T) {
 			t.Errorf("%q: want %q and nothing else, have %q and %q", test.args, want, hint, stdout)
 		}
 	}
+}
+
+// A wrong command is told as one, whatever else is wrong: also when its ports are taken.
+func TestWrongCommandWithPortsTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	taken := l.Addr().String()
+	for _, test := range []struct{ args, want string }{
+		{"--sd localhost:2181", `--sd `},
+		{"--sd zk://127.0.0.1:1/a?watch=x", `--sd `},
+		{"--sd zk://127.0.0.1:1/a?auth-file=/no/such", `--sd `},
+		{"--sd zk://127.0.0.1:1 --sd etcd://127.0.0.1:1/a?x=y", `--sd `},
+		{"--sd zk://127.0.0.1:1 --sd zk://127.0.0.1:1/go_servers", `--sd `},
+		{"--dev --sd zk://" + taken + "/a?session-timeout=x", `--sd `},
+		{"--dev --sd zk://" + taken + "/a?auth-file=/no/such", `--sd `},
+		{"--sd zk://192.0.2.1/a", `--listen `},
+		{"--sd fixed://127.0.0.1:1 --tls-cert /no/such --tls-key /no/such", `--tls-cert `},
+		{"--sd fixed://127.0.0.1:1 --admin nowhere", `--admin `},
+	} {
+		args := append(strings.Fields(test.args), "--listen", taken)
+		_, stderr := try(t, shell.ExitUsage, args...)
+		if want := "daytimesvc: " + test.want; !strings.HasPrefix(stderr, want) {
+			t.Errorf("%q: want %q, have %q", test.args, want, stderr)
+		}
+	}
+	_, stderr := try(t, shell.ExitFailure, "--sd", "fixed://127.0.0.1:1", "--listen", taken)
+	shelltest.WantText(t, stderr, "address already in use")
 }
 
 func TestDevAddress(t *testing.T) {
