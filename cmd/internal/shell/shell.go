@@ -49,8 +49,9 @@ type Lookup = func(name string) (value string, found bool)
 
 // A usageError is a fault of a flag, or of the command as a whole.
 type usageError struct {
-	flag string // its name, or nothing
-	err  error
+	flag    string // its name, or nothing
+	err     error
+	content bool // of a file: --help is no help
 }
 
 func (e usageError) Error() string { return e.err.Error() }
@@ -58,7 +59,11 @@ func (e usageError) Unwrap() error { return e.err }
 
 // UsageError returns an error that ends the program with ExitUsage: err is about the flag of that
 // name, or, if the name is empty, about the command as a whole.
-func UsageError(flag string, err error) error { return usageError{flag, err} }
+func UsageError(flag string, err error) error { return usageError{flag: flag, err: err} }
+
+// FileError is UsageError about a file that is an argument, or about what is in it: the command was
+// right, so that nobody is sent to its --help.
+func FileError(err error) error { return usageError{err: err, content: true} }
 
 // FlagsOnly is a cobra.PositionalArgs for a command that takes no arguments.
 func FlagsOnly(cmd *cobra.Command, args []string) error {
@@ -101,7 +106,10 @@ func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []stri
 	case errors.Is(err, ErrReported):
 		return ExitFailure
 	case errors.As(err, &usage):
-		stdio.refuse(root.Name(), origin(cmd.Flags(), usage.flag)+err.Error(), cmd.CommandPath())
+		stdio.refuse(root.Name(), origin(cmd.Flags(), usage.flag)+err.Error())
+		if !usage.content {
+			stdio.Print(fmt.Sprintf("Try '%s --help'.\n", cmd.CommandPath()))
+		}
 		return ExitUsage
 	default:
 		level.Error(stdio.Logger()).Log("msg", err)
@@ -110,12 +118,12 @@ func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []stri
 }
 
 // refuse explains a usageError. It is for a person, whatever the form of the log.
-func (s *Stdio) refuse(program, reason, path string) {
+func (s *Stdio) refuse(program, reason string) {
 	prefix := program
 	if s.words() {
 		prefix = "error"
 	}
-	s.Print(fmt.Sprintf("%s: %s\nTry '%s --help'.\n", prefix, text(reason), path))
+	s.Print(fmt.Sprintf("%s: %s\n", prefix, text(reason)))
 }
 
 // flagError turns an error of pflag into a usageError.
