@@ -41,9 +41,15 @@ func main() {
 	os.Exit(run(shell.UntilSignal(), os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }
 
+// clientFlags are those of daytimecli alone, for which the environment may be, too.
+const clientFlags = "backend balance by check concurrency count dry-run duration file force " +
+	"hash-key hedge interval min output parameters reason request retries snapshot strict then " +
+	"timeout tls-ca tls-name until verbose watch"
+
 // run is the program without its process. The end of ctx is the first signal.
 func run(ctx context.Context, args []string, lookup shell.Lookup, stdout, stderr io.Writer) int {
 	stdio := shell.NewStdio(ctx, stdout, stderr, "info")
+	stdio.OtherFlags = strings.Fields(clientFlags)
 	return shell.Execute(ctx, newCommand(stdio), stdio, args, lookup)
 }
 

@@ -74,7 +74,8 @@ func FlagsOnly(cmd *cobra.Command, args []string) error {
 }
 
 // Execute runs root with args, without the name of the program, and returns the exit code. Flags
-// that args do not set are set from the environment, in which lookup looks. An error is one line on
+// that args do not set are set from the environment, in which lookup looks; a variable there that
+// is of no flag is a warning. An error is one line on
 // stderr, in the form that --log-format asks for. A wrong command is answered with what is wrong,
 // not with the help text.
 func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []string, lookup Lookup) int {
@@ -88,7 +89,11 @@ func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []stri
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages", wrapped))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		return fromEnvironment(cmd.Flags(), lookup)
+		err := fromEnvironment(cmd.Flags(), lookup)
+		if err == nil {
+			warnUnknown(root, stdio, stdio.OtherFlags, lookup)
+		}
+		return err
 	}
 	root.Version = version()
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
@@ -140,7 +145,7 @@ func flagError(err error) error {
 // A variable that is empty counts, since some flags may be.
 func fromEnvironment(flags *pflag.FlagSet, lookup Lookup) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
-		name := "DAYTIME_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		name := variableOf(f.Name)
 		text, found := lookup(name)
 		if f.Changed || f.Name == "help" || f.Name == "version" || !found || err != nil {
 			return
