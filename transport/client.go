@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	kitendpoint "github.com/go-kit/kit/endpoint"
@@ -104,7 +105,19 @@ func (x *call) run(request any) (any, error) {
 	if config != nil {
 		return x.exchangeOverTLS(config, text)
 	}
-	return x.exchange(text, &reply{conn: conn, ctx: x.ctx})
+	reply := &reply{conn: conn, ctx: x.ctx}
+	response, err := x.exchange(text, reply)
+	if !reply.begun && hungUp(err) {
+		err = fmt.Errorf("%w, or it wants TLS", err)
+	}
+	return response, err
+}
+
+// hungUp reports whether err is of a reply that was ended by the server. One that speaks TLS, and is
+// asked in clear text, often ends it without a byte.
+func hungUp(err error) bool {
+	return errors.Is(err, ErrNoReply) &&
+		(errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET))
 }
 
 // encode returns the bytes of the request, none when there is no encoder.

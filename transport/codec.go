@@ -40,9 +40,9 @@ type quietReader interface {
 // plainest servers send none. If r is the reader of a client's [DecodeFunc], it is also complete
 // when no byte comes for a second: some of those servers do not hang up either.
 //
-// It fails with ErrNoReply when nothing printable comes before the end, with ErrTooLong when more
-// than MaxLine bytes come in all, and with the reader's own error when that is a deadline or
-// another failure. It never holds more than a line.
+// It fails with ErrNoReply when nothing printable comes before the end, or a TLS alert alone, with
+// ErrTooLong when more than MaxLine bytes come in all, and with the reader's own error when that is
+// a deadline or another failure. It never holds more than a line.
 func ReadLine(r io.Reader) (string, error) {
 	text := make([]byte, 0, MaxLine+1) // one byte more than fits tells a line that is too long
 	begun := false
@@ -56,7 +56,7 @@ func ReadLine(r io.Reader) (string, error) {
 		case len(text) > MaxLine:
 			return "", fmt.Errorf("%w: over %d bytes", ErrTooLong, MaxLine)
 		case err != nil:
-			return cutOff(line, len(text), err)
+			return cutOff(line, text, err)
 		case n == 0:
 			empty++
 		}
@@ -91,12 +91,30 @@ func hasText(line []byte) bool { return bytes.ContainsFunc(line, visible) }
 // visible reports whether r makes an answer of a line.
 func visible(r rune) bool { return r != ' ' && !unprintable(r) }
 
-// cutOff decides whether line, which err ended before a line end came, is an answer; n bytes came
-// in all. A deadline is no answer, even after half a line: that server has stalled.
-func cutOff(line []byte, n int, err error) (string, error) {
+// errAlert says what an alert in reply to clear text means.
+var errAlert = errors.New("a TLS alert: it speaks TLS, and is asked in clear text")
+
+// isAlert reports whether text is an alert record in clear text, and nothing else: type 21, the
+// version of the record layer, the length 2, the level, which is 1 or 2, and what is wrong, often a
+// printable byte (RFC 8446 §5.1 and §6). That is how a server of TLS refuses what is no handshake.
+func isAlert(text []byte) bool {
+	return len(text) == 7 && bytes.HasPrefix(text, []byte{21, 3}) && text[2] <= 4 &&
+		text[3] == 0 && text[4] == 2 && (text[5] == 1 || text[5] == 2)
+}
+
+// cutOff decides whether line, which err ended before a line end came, is an answer; text is all
+// that came. A deadline is no answer, even after half a line: that server has stalled. Neither is
+// the alert of a server that speaks TLS.
+func cutOff(line, text []byte, err error) (string, error) {
+	n := len(text)
 	ended := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || err == errQuiet
 	begun := hasText(line)
 	switch {
+	case isAlert(text):
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return "", fmt.Errorf("%w: %w: %w", ErrNoReply, errAlert, err)
 	case ended && begun:
 		return trimLine(line), nil
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -14,6 +14,7 @@ type reply struct {
 	conn  net.Conn
 	ctx   context.Context
 	timed bool // there is a deadline of readQuiet
+	begun bool // a byte has come
 }
 
 var _ quietReader = (*reply)(nil)
@@ -30,7 +31,9 @@ func (r *reply) Read(p []byte) (int, error) {
 		r.timed = false
 		r.setReadDeadline(time.Time{})
 	}
-	return r.conn.Read(p)
+	n, err := r.conn.Read(p)
+	r.begun = r.begun || n > 0
+	return n, err
 }
 
 // readQuiet waits for quietTimeout at most.

@@ -478,3 +478,13 @@ func clientHello(t *testing.T) []byte {
 	server.Close()
 	return hello[:n]
 }
+
+// A client in clear text of a server that speaks TLS is told so, or that it may be.
+func TestClearTextToTLS(t *testing.T) {
+	server := start(t, say("now"), newAuthority(t).serverTLS())
+	_, err := call(t.Context(), server.addr)
+	wantIs(t, err, transport.ErrNoReply)
+	if err != nil && !strings.Contains(err.Error(), "TLS") {
+		t.Errorf("want a word of TLS, have %v", err)
+	}
+}

@@ -19,11 +19,11 @@ import (
 func (c *config) applyFile(cmd *cobra.Command, name string, stdio *shell.Stdio) error {
 	text, err := steer.ReadFile(cmd.InOrStdin(), name)
 	if err != nil {
-		return shell.UsageError("", err)
+		return shell.FileError(err)
 	}
 	next, err := steer.ParseNext(name, text, c.steer.force)
 	if err != nil {
-		return shell.UsageError("", err)
+		return shell.FileError(err)
 	}
 	if next.IsCopy() {
 		if err := c.wantOneRegistry("a FILE with a line #version is a copy of one " +
@@ -57,20 +57,20 @@ func (c *config) apply(ctx context.Context, n steer.Next, stdio *shell.Stdio) er
 func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) error {
 	text, err := steer.ReadFile(cmd.InOrStdin(), name)
 	if err != nil {
-		return shell.UsageError("", err)
+		return shell.FileError(err)
 	}
 	document, err := policy.Parse(text)
 	if err == nil {
 		_, _, _, err = document.CutVersion()
 	}
 	if err != nil {
-		return shell.UsageError("", fmt.Errorf("%s: %w", name, trimmed(err, "policy: ")))
+		return shell.FileError(fmt.Errorf("%s: %w", name, trimmed(err, "policy: ")))
 	}
 	if wrong := document.Problems(time.Now()); len(wrong) > 0 {
 		if err := put(stdio.Out, steer.Problems(name, wrong)); err != nil {
 			return quiet(err)
 		}
-		return shell.UsageError("", fmt.Errorf("%s: %s wrong", name, shell.Count(len(wrong),
+		return shell.FileError(fmt.Errorf("%s: %s wrong", name, shell.Count(len(wrong),
 			"line")))
 	}
 	ds, err := c.openDesks(cmd.Context(), stdio)
@@ -119,7 +119,7 @@ func (c *config) editPolicy(ctx context.Context, stdio *shell.Stdio) error {
 		if n, err = steer.ParseNext(name, edited, c.steer.force); err == nil {
 			err = c.apply(ctx, n, stdio)
 		} else {
-			err = shell.UsageError("", err)
+			err = shell.FileError(err)
 		}
 	} else if err == nil {
 		err = quiet(put(stdio.Out, "nothing to change\n"))

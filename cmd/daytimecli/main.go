@@ -41,9 +41,14 @@ func main() {
 	os.Exit(run(shell.UntilSignal(), os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }
 
+// serverFlags are those of daytimesvc alone, for which the environment may be, too.
+const serverFlags = "advertise anonymous dev drain format listen max-conns max-conns-per-ip tag " +
+	"tls-client-ca weight"
+
 // run is the program without its process. The end of ctx is the first signal.
 func run(ctx context.Context, args []string, lookup shell.Lookup, stdout, stderr io.Writer) int {
 	stdio := shell.NewStdio(ctx, stdout, stderr, "warn")
+	stdio.OtherFlags = strings.Fields(serverFlags)
 	return shell.Execute(ctx, newCommand(stdio), stdio, args, lookup)
 }
 

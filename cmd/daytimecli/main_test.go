@@ -164,3 +164,18 @@ func TestEnvironment(t *testing.T) {
 		})
 	}
 }
+
+// A variable with a slip is told; one of the other program is none.
+func TestVariableWithASlip(t *testing.T) {
+	t.Setenv("DAYTIME_WIEGHT", "3")
+	t.Setenv("DAYTIME_LISTEN", "127.0.0.1:1")
+	var stdout, stderr strings.Builder
+	args := []string{"list", "--sd", "fixed://127.0.0.1:1"}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	run(ctx, args, os.LookupEnv, &stdout, &stderr)
+	shelltest.WantText(t, stderr.String(), "DAYTIME_WIEGHT sets nothing; did you mean DAYTIME_WEIGHT?")
+	if n := strings.Count(stderr.String(), "sets nothing"); n != 1 {
+		t.Errorf("want one warning, have %q", stderr.String())
+	}
+}

@@ -6,7 +6,7 @@
 // order.
 //
 // main.go has the flags; addresses.go checks the addresses, and refuses those that could not be
-// registered or dialled; admin.go answers an operator; registry.go has the registries, and what is
+// registered or dialled; dev.go has the registry of --dev; admin.go answers an operator; registry.go has the registries, and what is
 // said there of a server beside its address; systemd.go takes over sockets from systemd; serve.go
 // is the life of the program: the function serve in a straight line from the listeners to the
 // shutdown, whose order is what makes a restart lose no request. The rest, which is not about the
@@ -41,9 +41,15 @@ func main() {
 	os.Exit(run(shell.UntilSignal(), os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr))
 }
 
+// clientFlags are those of daytimecli alone, for which the environment may be, too.
+const clientFlags = "backend balance by check concurrency count dry-run duration file force " +
+	"hash-key hedge interval min output parameters reason request retries snapshot strict then " +
+	"timeout tls-ca tls-name until verbose watch"
+
 // run is the program without its process. The end of ctx is the first signal.
 func run(ctx context.Context, args []string, lookup shell.Lookup, stdout, stderr io.Writer) int {
 	stdio := shell.NewStdio(ctx, stdout, stderr, "info")
+	stdio.OtherFlags = strings.Fields(clientFlags)
 	return shell.Execute(ctx, newCommand(stdio), stdio, args, lookup)
 }
 
@@ -181,7 +187,10 @@ func (c *config) check() error {
 			return err
 		}
 	}
-	return c.checkRegistries()
+	if err := c.checkRegistries(); err != nil {
+		return err
+	}
+	return checkTargets(c.sd)
 }
 
 // checkTLS refuses files for TLS of which others are missing.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -103,6 +104,36 @@ func TestWrongCommands(t *testing.T) {
 	}
 }
 
+// A wrong command is told as one, whatever else is wrong: also when its ports are taken.
+func TestWrongCommandWithPortsTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	taken := l.Addr().String()
+	for _, test := range []struct{ args, want string }{
+		{"--sd localhost:2181", `--sd `},
+		{"--sd zk://127.0.0.1:1/a?watch=x", `--sd `},
+		{"--sd zk://127.0.0.1:1/a?auth-file=/no/such", `--sd `},
+		{"--sd zk://127.0.0.1:1 --sd etcd://127.0.0.1:1/a?x=y", `--sd `},
+		{"--sd zk://127.0.0.1:1 --sd zk://127.0.0.1:1/go_servers", `--sd `},
+		{"--dev --sd zk://" + taken + "/a?session-timeout=x", `--sd `},
+		{"--dev --sd zk://" + taken + "/a?auth-file=/no/such", `--sd `},
+		{"--sd zk://192.0.2.1/a", `--listen `},
+		{"--sd fixed://127.0.0.1:1 --tls-cert /no/such --tls-key /no/such", `--tls-cert `},
+		{"--sd fixed://127.0.0.1:1 --admin nowhere", `--admin `},
+	} {
+		args := append(strings.Fields(test.args), "--listen", taken)
+		_, stderr := try(t, shell.ExitUsage, args...)
+		if want := "daytimesvc: " + test.want; !strings.HasPrefix(stderr, want) {
+			t.Errorf("%q: want %q, have %q", test.args, want, stderr)
+		}
+	}
+	_, stderr := try(t, shell.ExitFailure, "--sd", "fixed://127.0.0.1:1", "--listen", taken)
+	shelltest.WantText(t, stderr, "address already in use")
+}
+
 func TestDevAddress(t *testing.T) {
 	for target, want := range map[string]string{
 		"zk://127.0.0.1":                 "127.0.0.1:2181",
@@ -135,4 +166,19 @@ func FuzzList(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A variable with a slip is told; one of the other program is none.
+func TestVariableWithASlip(t *testing.T) {
+	t.Setenv("DAYTIME_WIEGHT", "3")
+	t.Setenv("DAYTIME_COUNT", "127.0.0.1:1")
+	var stdout, stderr strings.Builder
+	args := []string{"--sd", "fixed://127.0.0.1:1", "--listen", "127.0.0.1:0"}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	run(ctx, args, os.LookupEnv, &stdout, &stderr)
+	shelltest.WantText(t, stderr.String(), "DAYTIME_WIEGHT sets nothing; did you mean DAYTIME_WEIGHT?")
+	if n := strings.Count(stderr.String(), "sets nothing"); n != 1 {
+		t.Errorf("want one warning, have %q", stderr.String())
+	}
 }

@@ -9,12 +9,15 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/telemetry"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/dns"
+	"example.com/daytime/sd/etcd"
 	"example.com/daytime/sd/file"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/zk"
 )
 
 // schemes are the kinds of registry that the program knows, which report to e under a label.
@@ -50,6 +53,32 @@ func (c *config) checkRegistries() error {
 	}
 	return nil
 }
+
+// checkTargets refuses what registry.Open would refuse, and connects to nothing.
+func checkTargets(urls registry.URLs) error {
+	checking := func(check func(sd.Target) (sd.Target, error)) func(sd.Target) (sd.Backend, error) {
+		return func(t sd.Target) (sd.Backend, error) {
+			full, err := check(t)
+			return checkedTarget{target: full}, err
+		}
+	}
+	all, err := registry.Open(urls, func(string) sd.Schemes {
+		s := schemes(nil)("")
+		s["zk"], s["etcd"] = checking(zk.CheckTarget), checking(etcd.CheckTarget)
+		return s
+	})
+	all.Close()
+	return err
+}
+
+// A checkedTarget stands for a registry that is not opened.
+type checkedTarget struct {
+	sd.Backend // none
+	target     sd.Target
+}
+
+func (b checkedTarget) Target() sd.Target { return b.target }
+func (b checkedTarget) Close() error      { return nil }
 
 // errReadOnly: see checkRegistries.
 var errReadOnly = errors.New("this registry can be read, and takes no registration")

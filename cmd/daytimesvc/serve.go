@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -23,7 +21,6 @@ import (
 	"example.com/daytime/cmd/internal/telemetry"
 	"example.com/daytime/endpoint"
 	"example.com/daytime/sd"
-	"example.com/daytime/sd/zk/zkdev"
 	"example.com/daytime/service"
 	"example.com/daytime/transport"
 )
@@ -34,21 +31,31 @@ import (
 const finishTimeout = 5 * time.Second
 
 // serve is the life of the program: it opens everything, waits for the end of ctx, and closes in
-// the one order that loses no request (live). Nothing is registered before every listener is bound.
+// the one order that loses no request (live). What may be a wrong command is found before a port is
+// taken, as far as it can be, and nothing is registered before every listener is bound.
 func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
-	logger := stdio.Logger()
-	listeners, err := c.inherited, error(nil)
+	logger, exporter := stdio.Logger(), telemetry.New("daytimesvc")
+	listeners := c.inherited
+	defer func() { closeAll(listeners) }()
+	options, err := c.serverOptions(len(c.listen), exporter)
+	if err != nil {
+		return err
+	}
+	instances, known := c.plannedInstances()
+	if known {
+		if err := c.checkLoopback(ctx, instances, logger); err != nil {
+			return err
+		}
+	}
 	if len(listeners) == 0 {
 		listeners, err = listen(ctx, c.listen)
 	}
-	defer func() { closeAll(listeners) }()
 	if ctx.Err() != nil { // while a name was looked up: there is nothing to undo
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	exporter := telemetry.New("daytimesvc")
 	operator, err := c.startAdmin(ctx, exporter.Handler(), logger)
 	if err != nil {
 		return err
@@ -64,11 +71,13 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 		return err
 	}
 	defer registries.Close()
-	instances := c.instances(listeners)
-	if err := c.checkLoopback(ctx, instances, logger); err != nil {
-		return err
+	if !known {
+		instances = c.instances(listeners)
+		if err := c.checkLoopback(ctx, instances, logger); err != nil {
+			return err
+		}
 	}
-	servers, err := newServers(c, listeners, instances, registries, stdio, exporter)
+	servers, err := newServers(c, listeners, instances, registries, stdio, options, exporter)
 	if err != nil {
 		return err
 	}
@@ -143,6 +152,22 @@ func registrations(servers []*server) (all []registration) {
 	return all
 }
 
+// plannedInstances is what instances will return, if that is known before there is a listener: if
+// no name is to be looked up, and no port to be chosen.
+func (c *config) plannedInstances() (instances []string, known bool) {
+	if len(c.advertise) > 0 {
+		return c.advertise, true
+	}
+	for _, addr := range c.listen {
+		ap, err := netip.ParseAddrPort(addr)
+		if err != nil || ap.Port() == 0 {
+			return nil, false
+		}
+		instances = append(instances, ap.String())
+	}
+	return instances, true
+}
+
 // instances returns the name under which each listener is registered.
 func (c *config) instances(listeners []net.Listener) []string {
 	if len(c.advertise) > 0 {
@@ -158,7 +183,8 @@ func (c *config) instances(listeners []net.Listener) []string {
 // newServers wires each listener to a service of its own, which answers with the name that it is
 // registered under.
 func newServers(c config, listeners []net.Listener, instances []string,
-	registries registry.Registries, stdio *shell.Stdio, exporter *telemetry.Exporter,
+	registries registry.Registries, stdio *shell.Stdio, serving []transport.ServerOption,
+	exporter *telemetry.Exporter,
 ) (servers []*server, err error) {
 	layout, err := service.ParseFormat(c.format)
 	if err != nil {
@@ -167,10 +193,6 @@ func newServers(c config, listeners []net.Listener, instances []string,
 	options := []service.Option{service.Format(layout)}
 	if c.anonymous {
 		options = append(options, service.Anonymous())
-	}
-	serving, err := c.serverOptions(len(listeners), exporter)
-	if err != nil {
-		return nil, err
 	}
 	for i, l := range listeners {
 		s := &server{instance: instances[i], listener: l,
@@ -270,50 +292,4 @@ func closeAll(listeners []net.Listener) {
 	for _, l := range listeners {
 		l.Close()
 	}
-}
-
-// startDev starts the development registry, if it is asked for, at the address where the first
-// target has a ZooKeeper.
-func startDev(c config, logger kitlog.Logger) (io.Closer, error) {
-	if !c.dev {
-		return io.NopCloser(nil), nil
-	}
-	addr, err := devAddress(c.sd[0])
-	if err != nil {
-		return nil, err
-	}
-	dev, err := zkdev.Start(addr)
-	if err != nil {
-		return nil, fmt.Errorf("--dev: %w; to use a ZooKeeper that runs there, leave --dev out", err)
-	}
-	level.Warn(logger).Log("listen", addr,
-		"msg", "ZooKeeper for development in this process: not for production, nothing is kept")
-	return dev, nil
-}
-
-// devAddress is where a development registry for target is to listen: on this host only, since it
-// asks nobody for a password, and at one address, since it is no ensemble.
-func devAddress(target string) (string, error) {
-	t, err := sd.ParseTarget(target)
-	if err != nil {
-		return "", shell.UsageError("sd", err)
-	}
-	var host sd.Host // a file has none
-	if len(t.Hosts) == 1 {
-		host = t.Hosts[0]
-	}
-	ip, _ := netip.ParseAddr(host.Name)
-	if t.Scheme != "zk" || len(t.Hosts) != 1 || host.Name != "localhost" && !ip.IsLoopback() {
-		return "", shell.UsageError("sd", fmt.Errorf("%q: --dev wants one ZooKeeper on a loopback "+
-			"address, such as zk://127.0.0.1:2181/go_servers", target))
-	}
-	if t.Keys["tls-ca"] != "" {
-		err := fmt.Errorf("%q: the ZooKeeper of --dev speaks no TLS", target)
-		return "", shell.UsageError("sd", err)
-	}
-	port := host.Port
-	if port == 0 {
-		port = 2181
-	}
-	return net.JoinHostPort(host.Name, strconv.Itoa(int(port))), nil
 }

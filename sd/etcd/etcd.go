@@ -72,12 +72,9 @@ func Open(t sd.Target) (sd.Backend, error) { return OpenBackend(t) }
 // OpenBackend connects in the background and does not wait: it fails only if t is wrong, or a file
 // that it names. The caller must Close the backend.
 func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
-	c, err := parseConfig(t)
+	c, err := checkedConfig(t)
 	if err != nil {
 		return nil, err
-	}
-	if err := c.CheckFiles(); err != nil {
-		return nil, fmt.Errorf("etcd: open %s: %w", t, err)
 	}
 	o := options{dial: (&net.Dialer{}).DialContext}
 	for _, option := range opts {
@@ -94,8 +91,32 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 
 // Target is where b is, in full: with the port and the prefix that may be left out, and without
 // keys. Two targets of one registry that share a host are so known by it (see [sd.Snapshot]).
-func (b *Backend) Target() sd.Target {
-	return sd.Target{Scheme: "etcd", Hosts: slices.Clone(b.config.Hosts), Path: b.config.Key}
+func (b *Backend) Target() sd.Target { return b.config.target() }
+
+// CheckTarget fails as OpenBackend would, and connects to nothing. It returns t in full, as
+// [Backend.Target] has it.
+func CheckTarget(t sd.Target) (full sd.Target, err error) {
+	c, err := checkedConfig(t)
+	if err != nil {
+		return sd.Target{}, err
+	}
+	return c.target(), nil
+}
+
+// checkedConfig is what t says, with files that can be used.
+func checkedConfig(t sd.Target) (config, error) {
+	c, err := parseConfig(t)
+	if err != nil {
+		return config{}, err
+	}
+	if err := c.CheckFiles(); err != nil {
+		return config{}, fmt.Errorf("etcd: open %s: %w", t, err)
+	}
+	return c, nil
+}
+
+func (c *config) target() sd.Target {
+	return sd.Target{Scheme: "etcd", Hosts: slices.Clone(c.Hosts), Path: c.Key}
 }
 
 // Watch implements sd.Backend. The entries' values come with the events, so that a withdrawal is

@@ -45,39 +45,38 @@ type callError struct {
 	attempts []error // attemptErrors
 }
 
-// Error tells the end of the call and, for each instance, the number of attempts that failed and
-// the error of the last.
+// Error tells the end of the call, the number of attempts if some instance had several, and the
+// last error of each instance. Those of one instance often differ in local ports alone.
 func (e *callError) Error() string {
 	var instances []string // in the order of their first failure
-	failed := map[string][]error{}
+	last := map[string]error{}
 	for _, err := range e.attempts {
 		instance := err.(attemptError).instance
-		if failed[instance] == nil {
+		if last[instance] == nil {
 			instances = append(instances, instance)
 		}
-		failed[instance] = append(failed[instance], err)
+		last[instance] = err
 	}
 	var parts []string
 	if e.end != nil {
 		parts = append(parts, e.end.Error())
 	}
+	count := ""
+	switch n := len(e.attempts); {
+	case n == len(instances): // one each
+	case len(instances) == 1:
+		count = fmt.Sprintf("%d attempts, the last: ", n)
+	default:
+		count = fmt.Sprintf("%d attempts, the last of each: ", n)
+	}
 	for _, instance := range instances[:min(len(instances), maxNamed)] {
-		parts = append(parts, summary(failed[instance]))
+		parts = append(parts, count+last[instance].Error())
+		count = ""
 	}
 	if more := len(instances) - maxNamed; more > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more instances", more))
 	}
 	return "lb: " + strings.Join(parts, "; ")
-}
-
-// summary tells the failures of one instance for a person. Their texts often differ in local ports
-// alone.
-func summary(errs []error) string {
-	last := errs[len(errs)-1].Error()
-	if len(errs) == 1 {
-		return last
-	}
-	return fmt.Sprintf("%d attempts, the last: %s", len(errs), last)
 }
 
 func (e *callError) Unwrap() []error {

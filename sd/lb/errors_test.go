@@ -37,8 +37,10 @@ func TestErrorTellsEachInstanceOnce(t *testing.T) {
 				"a:1: connection refused"},
 		{"again and again",
 			failure(errAttempts, "a:1", reset, "b:1", reset, "a:1", reset, "a:1", refused),
-			"lb: no attempts left; 3 attempts, the last: a:1: connection refused; " +
+			"lb: no attempts left; 4 attempts, the last of each: a:1: connection refused; " +
 				"b:1: connection reset by peer"},
+		{"one again", failure(errAttempts, "a:1", reset, "a:1", refused),
+			"lb: no attempts left; 2 attempts, the last: a:1: connection refused"},
 		{"named by the cause", failure(errAttempts, "a:1", named),
 			"lb: no attempts left; dial a:1: connection refused"},
 	} {

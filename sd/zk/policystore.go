@@ -50,8 +50,7 @@ func (b *Backend) WritePolicy(ctx context.Context, document string, version int6
 		case errors.Is(err, gozk.ErrBadVersion), errors.Is(err, gozk.ErrNoNode):
 			return sd.ErrOutdated
 		case errors.Is(err, gozk.ErrNoAuth):
-			return fmt.Errorf("%w: it takes the right to write to the directory: %s",
-				err, b.config.whoWrites())
+			return &deniedWrite{b.config.whoWrites(), err}
 		}
 		return err
 	})
@@ -66,12 +65,29 @@ func (b *Backend) setPolicy(c *session.Conn, document string, version int32) err
 	return err
 }
 
-// whoWrites says by which credentials a write was denied.
+// A deniedWrite is a policy that the ACL of the directory does not allow to be written. Its text
+// says so once, for an operator: those of ZooKeeper's error and of package session are left out.
+type deniedWrite struct {
+	text  string
+	cause error
+}
+
+func (e *deniedWrite) Error() string   { return e.text }
+func (e *deniedWrite) Unwrap() []error { return []error{sd.ErrDenied, e.cause} }
+
+// whoWrites says who it was that may not write.
 func (c *config) whoWrites() string {
-	if c.session.AuthFile == "" {
-		return "want auth-file=FILE with the credentials of an operator"
+	path := c.directory.Parent
+	switch {
+	case c.session.AuthFile != "":
+		return fmt.Sprintf("the user in %s has no right to write to %s, which a policy takes",
+			c.session.AuthFile, path)
+	case c.session.TLS.Cert != "":
+		return fmt.Sprintf("the bearer of %s has no right to write to %s, which a policy takes; "+
+			"want auth-file=FILE with an operator's user:password", c.session.TLS.Cert, path)
 	}
-	return fmt.Sprintf("the credentials of auth-file=%s do not have it", c.session.AuthFile)
+	return fmt.Sprintf("nobody without credentials has the right to write to %s, which a policy "+
+		"takes; want auth-file=FILE with an operator's user:password", path)
 }
 
 // ask makes a request, and stops waiting for its reply when ctx is done. A request takes no ctx, so

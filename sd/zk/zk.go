@@ -87,12 +87,9 @@ type discoverer interface {
 // OpenBackend connects in the background and does not wait: it fails only if t is wrong, or a file
 // that it names. Names of hosts are resolved at every dial. The caller must Close the backend.
 func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
-	c, err := parseConfig(t)
+	c, err := checkedConfig(t)
 	if err != nil {
 		return nil, err
-	}
-	if err := c.session.Check(); err != nil {
-		return nil, fmt.Errorf("zk: open %s: %w", t, err)
 	}
 	var o options
 	for _, option := range opts {
@@ -114,6 +111,28 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 	})
 	go b.announcer.run(ctx)
 	return b, nil
+}
+
+// CheckTarget fails as OpenBackend would, and connects to nothing. It returns t in full, as
+// [Backend.Target] has it.
+func CheckTarget(t sd.Target) (full sd.Target, err error) {
+	c, err := checkedConfig(t)
+	if err != nil {
+		return sd.Target{}, err
+	}
+	return c.target(t), nil
+}
+
+// checkedConfig is what t says, with files that can be used.
+func checkedConfig(t sd.Target) (config, error) {
+	c, err := parseConfig(t)
+	if err != nil {
+		return config{}, err
+	}
+	if err := c.session.Check(); err != nil {
+		return config{}, fmt.Errorf("zk: open %s: %w", t, err)
+	}
+	return c, nil
 }
 
 // SessionOf returns what OpenBackend makes of t: how its session connects, and the path of the

@@ -49,8 +49,9 @@ type Lookup = func(name string) (value string, found bool)
 
 // A usageError is a fault of a flag, or of the command as a whole.
 type usageError struct {
-	flag string // its name, or nothing
-	err  error
+	flag    string // its name, or nothing
+	err     error
+	content bool // of a file: --help is no help
 }
 
 func (e usageError) Error() string { return e.err.Error() }
@@ -58,7 +59,11 @@ func (e usageError) Unwrap() error { return e.err }
 
 // UsageError returns an error that ends the program with ExitUsage: err is about the flag of that
 // name, or, if the name is empty, about the command as a whole.
-func UsageError(flag string, err error) error { return usageError{flag, err} }
+func UsageError(flag string, err error) error { return usageError{flag: flag, err: err} }
+
+// FileError is UsageError about a file that is an argument, or about what is in it: the command was
+// right, so that nobody is sent to its --help.
+func FileError(err error) error { return usageError{err: err, content: true} }
 
 // FlagsOnly is a cobra.PositionalArgs for a command that takes no arguments.
 func FlagsOnly(cmd *cobra.Command, args []string) error {
@@ -69,7 +74,8 @@ func FlagsOnly(cmd *cobra.Command, args []string) error {
 }
 
 // Execute runs root with args, without the name of the program, and returns the exit code. Flags
-// that args do not set are set from the environment, in which lookup looks. An error is one line on
+// that args do not set are set from the environment, in which lookup looks; a variable there that
+// is of no flag is a warning. An error is one line on
 // stderr, in the form that --log-format asks for. A wrong command is answered with what is wrong,
 // not with the help text.
 func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []string, lookup Lookup) int {
@@ -83,7 +89,11 @@ func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []stri
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages", wrapped))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		return fromEnvironment(cmd.Flags(), lookup)
+		err := fromEnvironment(cmd.Flags(), lookup)
+		if err == nil {
+			warnUnknown(root, stdio, stdio.OtherFlags, lookup)
+		}
+		return err
 	}
 	root.Version = version()
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
@@ -101,7 +111,10 @@ func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []stri
 	case errors.Is(err, ErrReported):
 		return ExitFailure
 	case errors.As(err, &usage):
-		stdio.refuse(root.Name(), origin(cmd.Flags(), usage.flag)+err.Error(), cmd.CommandPath())
+		stdio.refuse(root.Name(), origin(cmd.Flags(), usage.flag)+err.Error())
+		if !usage.content {
+			stdio.Print(fmt.Sprintf("Try '%s --help'.\n", cmd.CommandPath()))
+		}
 		return ExitUsage
 	default:
 		level.Error(stdio.Logger()).Log("msg", err)
@@ -110,12 +123,12 @@ func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []stri
 }
 
 // refuse explains a usageError. It is for a person, whatever the form of the log.
-func (s *Stdio) refuse(program, reason, path string) {
+func (s *Stdio) refuse(program, reason string) {
 	prefix := program
 	if s.words() {
 		prefix = "error"
 	}
-	s.Print(fmt.Sprintf("%s: %s\nTry '%s --help'.\n", prefix, text(reason), path))
+	s.Print(fmt.Sprintf("%s: %s\n", prefix, text(reason)))
 }
 
 // flagError turns an error of pflag into a usageError.
@@ -132,7 +145,7 @@ func flagError(err error) error {
 // A variable that is empty counts, since some flags may be.
 func fromEnvironment(flags *pflag.FlagSet, lookup Lookup) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
-		name := "DAYTIME_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		name := variableOf(f.Name)
 		text, found := lookup(name)
 		if f.Changed || f.Name == "help" || f.Name == "version" || !found || err != nil {
 			return

@@ -67,6 +67,7 @@ func TestExitCodes(t *testing.T) {
 		{ErrReported, ExitFailure, ""},
 		{errors.New("boom"), ExitFailure, "level=error msg=boom\n"},
 		{UsageError("", errors.New("boom")), ExitUsage, "p: boom\nTry 'p --help'.\n"},
+		{FileError(errors.New("boom")), ExitUsage, "p: boom\n"},
 		{UsageError("wait", errors.New("boom")), ExitUsage, "p: --wait boom\nTry 'p --help'.\n"},
 		{fmt.Errorf("deep: %w", UsageError("wait", errors.New("boom"))), ExitUsage, "p: --wait deep: boom\nTry 'p --help'.\n"},
 	} {

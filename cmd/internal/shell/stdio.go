@@ -29,6 +29,10 @@ var ErrStalled = errors.New("nobody reads it")
 type Stdio struct {
 	Out io.Writer
 
+	// OtherFlags are those of the programs that share the environment, whose variables are no
+	// mistake.
+	OtherFlags []string
+
 	stderr io.Writer
 	format string // auto, words, logfmt or json
 	level  string // least level that is logged
