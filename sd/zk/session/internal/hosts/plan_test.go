@@ -183,7 +183,8 @@ func TestResolvedTargets(t *testing.T) {
 			{"has none left", names{}, all},
 			{"has another", names{addresses: []string{"192.0.2.3"}}, []string{"192.0.2.9:2181", "zk.example.com/192.0.2.3:2181"}},
 		} {
-			*dns = step.now // no lookup is under way
+			synctest.Wait() // no lookup is under way
+			*dns = step.now
 			round()
 			if have := round(); !slices.Equal(have, step.want) {
 				t.Errorf("the name server %s: want %q, have %q", step.does, step.want, have)
