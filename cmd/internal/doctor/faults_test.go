@@ -379,7 +379,8 @@ func TestAdviceOnTheACL(t *testing.T) {
 	}
 }
 
-// The lines that withdraw are told, and that one that matches nobody may be about withdrawn servers.
+// The lines that withdraw are told, and that one which matches nobody may be about withdrawn
+// servers.
 func TestWithdrawnServers(t *testing.T) {
 	w := newWorld(t, 2)
 	w.steer("withdraw zone=b by=root", "drain zone=b", "withdraw v=2 until=2020-01-01T00:00:00Z")
