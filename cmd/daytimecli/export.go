@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
+	"github.com/go-kit/log/level"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"example.com/daytime/cmd/internal/discovery"
 	"example.com/daytime/cmd/internal/export"
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/sd/policy"
 )
 
 // An exportConfig has the values of the flags of export.
@@ -31,7 +35,7 @@ func newExport(c *config, stdio *shell.Stdio) *cobra.Command {
 		Long: `Write the servers in the form of another program: prometheus is a document for
 file_sd_configs, with zone and tags as labels __meta_daytime_..., haproxy has
 the server lines of a backend, with weights where they differ, 0 for a drained
-one.
+one; a share line is not expressed.
 
 With --watch the file is written anew after each change, at most once a second,
 until Ctrl-C. It is replaced as a whole, and only if its text changes; the
@@ -51,7 +55,7 @@ of several registries each must have answered once.`,
 			if err != nil {
 				return err
 			}
-			return c.exportList(cmd.Context(), format, stdio)
+			return c.exportList(cmd.Context(), format, args[0] == "haproxy", stdio)
 		},
 	}
 	c.addExportFlags(cmd.Flags())
@@ -97,8 +101,11 @@ func (e exportConfig) format(name string) (export.Format, error) {
 	return export.HAProxy(e.backend, e.parameters), nil
 }
 
-// exportList writes the list once, or with --watch until ctx is done.
-func (c *config) exportList(ctx context.Context, format export.Format, stdio *shell.Stdio) error {
+// exportList writes the list once, or with --watch until ctx is done. With weighted the form has
+// weights, which do not express a share.
+func (c *config) exportList(
+	ctx context.Context, format export.Format, weighted bool, stdio *shell.Stdio,
+) error {
 	registry, err := c.open(stdio, !c.export.watch, false)
 	if err != nil {
 		return err
@@ -108,6 +115,9 @@ func (c *config) exportList(ctx context.Context, format export.Format, stdio *sh
 		File: export.File{Path: c.export.file,
 			Then: c.export.then}, Format: format, Min: c.export.min,
 		List: func() []export.Server { return servers(registry) }, Logger: c.newLogger(stdio),
+	}
+	if weighted {
+		keeper.Loss = newShareNotice(registry).look
 	}
 	if c.export.watch {
 		registry.Begin(ctx)
@@ -157,4 +167,31 @@ func servers(d *discovery.Discovery) []export.Server {
 			Zone:   row.Effective.Zone, Tags: row.Attributes.Tags, Drained: row.Effective.Drained})
 	}
 	return servers
+}
+
+// A shareNotice warns of the share lines of policies, once for each version of each. One goroutine
+// uses it.
+type shareNotice struct {
+	parts []*discovery.Part
+	told  map[*discovery.Part]int64 // versions
+}
+
+func newShareNotice(d *discovery.Discovery) *shareNotice {
+	return &shareNotice{d.Parts, map[*discovery.Part]int64{}}
+}
+
+func (n *shareNotice) look() {
+	for _, p := range n.parts {
+		followed := p.Policy()
+		now := time.Now()
+		at := slices.IndexFunc(followed.Document.Rules(), func(r policy.Rule) bool {
+			return r.Verb == policy.Share && !r.Expired(now)
+		})
+		if told, ok := n.told[p]; at < 0 || ok && told == followed.Version {
+			continue
+		}
+		n.told[p] = followed.Version
+		level.Warn(p.Logger).Log("msg", "a share line is not expressed: the weights are without it",
+			"line", followed.Document.Rules()[at])
+	}
 }

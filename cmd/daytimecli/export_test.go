@@ -13,6 +13,7 @@ import (
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
+	"example.com/daytime/sd/policy"
 	"example.com/daytime/transport/transporttest"
 )
 
@@ -175,4 +176,31 @@ func TestExportToPrometheus(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// A share has no form in HAProxy's weights, which is told: once for each policy with one.
+func TestExportTellsOfAShare(t *testing.T) {
+	const told = "a share line is not expressed"
+	f := startFleet(t, 2)
+	_, stderr := f.try(t, shell.ExitOK, "export", "haproxy")
+	if stderr != "" {
+		t.Errorf("without a share: want nothing, have %q", stderr)
+	}
+	f.write(t, policy.Header+"\nshare 192.0.2.1 10%\n")
+	_, stderr = f.try(t, shell.ExitOK, "export", "haproxy")
+	if n := strings.Count(stderr, told); n != 1 || !strings.Contains(stderr, "share 192.0.2.1 10%") {
+		t.Errorf("want one warning with the line, have %q", stderr)
+	}
+	if _, stderr = f.try(t, shell.ExitOK, "export", "prometheus"); stderr != "" {
+		t.Errorf("prometheus: want nothing, have %q", stderr)
+	}
+	file := filepath.Join(t.TempDir(), "out")
+	p := start(t, "export", "haproxy", "--sd", f.url, "-f", file, "--watch")
+	p.Stderr.Await(t, told, 1)
+	f.write(t, policy.Header+"\nshare 192.0.2.1 20%\ndrain 192.0.2.2\n")
+	p.Stderr.Await(t, told, 2)
+	p.Interrupt(nil)
+	if _, stderr := p.Finish(t, shell.ExitOK); strings.Count(stderr, told) != 2 {
+		t.Errorf("want a warning for each policy, have %q", stderr)
+	}
 }

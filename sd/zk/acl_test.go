@@ -307,3 +307,27 @@ func TestWithdrawnThoughAllowedMeanwhile(t *testing.T) {
 		}
 	})
 }
+
+// A policy that the ACL does not allow to be written is told in one sentence, which names who may
+// not, and where.
+func TestDeniedPolicyIsToldOnce(t *testing.T) {
+	file := secretFile(t, secret)
+	for query, want := range map[string]string{
+		"?auth-file=" + file: "zk: write policy /go_servers: the user in " + file +
+			" has no right to write to /go_servers, which a policy takes",
+		"": "zk: write policy /go_servers: nobody without credentials has the right to write to " +
+			"/go_servers, which a policy takes; want auth-file=FILE with an operator's user:password",
+	} {
+		inWorld(t, "zk://zookeeper.example.com/go_servers"+query, func(w *world) {
+			admin := w.visitor("admin:admin")
+			acl := slices.Concat(gozk.AuthACL(gozk.PermAll), gozk.WorldACL(gozk.PermRead))
+			if _, err := admin.SetACL("/go_servers", acl, -1); err != nil {
+				w.t.Fatal(err)
+			}
+			err := w.open().WritePolicy(w.t.Context(), withdrawAlice, 0)
+			if !errors.Is(err, sd.ErrDenied) || !errors.Is(err, gozk.ErrNoAuth) || err.Error() != want {
+				w.t.Errorf("want %v and %q, have %v", sd.ErrDenied, want, err)
+			}
+		})
+	}
+}

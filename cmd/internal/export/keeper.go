@@ -25,6 +25,7 @@ type Keeper struct {
 	Format Format
 	Min    int             // while fewer are listed the file stays as it is
 	List   func() []Server // who is registered now
+	Loss   func()          // if not nil, tells what of the policy the form does not express
 	Logger kitlog.Logger
 }
 
@@ -33,6 +34,9 @@ func (k Keeper) Text() (text string, servers int, err error) {
 	list := k.List()
 	if have := len(list); have < k.Min {
 		return "", have, fmt.Errorf("%d registered, want %d: %w", have, k.Min, ErrTooFew)
+	}
+	if k.Loss != nil {
+		k.Loss()
 	}
 	text, err = k.Format(list)
 	return text, len(list), err
