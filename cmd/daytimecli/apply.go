@@ -81,9 +81,8 @@ func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) 
 	for _, d := range ds.all {
 		for _, p := range document.Check(d.Fleet(), time.Now()) {
 			message := fmt.Sprintf("%s: %v", name, trimmed(p, "policy: "))
-			hidden := steer.Withdrawals(d.Policy().Document, time.Now())
-			if p.Kind == policy.Unmatched && len(hidden) > 0 {
-				message += "; withdrawn servers are not registered: " + steer.Lines(hidden)
+			if p.Kind == policy.Unmatched {
+				message += steer.Hint(steer.Withdrawals(d.Policy().Document, time.Now()))
 			}
 			d.warn(message)
 		}

@@ -163,10 +163,7 @@ func (d *desk) told(outcome steer.Outcome, err error) string {
 func (d *desk) warnUnmatched(o steer.Outcome, s policy.Selector) {
 	compiled := o.After.Compile(time.Now())
 	if !slices.ContainsFunc(o.Fleet, func(e policy.Entry) bool { return compiled.Matches(s, e) }) {
-		message := fmt.Sprintf("%v matches nobody who is registered now", s)
-		if len(o.Uncounted) > 0 {
-			message += "; withdrawn servers are not registered: " + steer.Lines(o.Uncounted)
-		}
-		d.warn(message)
+		d.warn(fmt.Sprintf("%v matches nobody who is registered now%s", s,
+			steer.Hint(o.Uncounted)))
 	}
 }

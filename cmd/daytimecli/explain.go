@@ -1,14 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"example.com/daytime/cmd/internal/listing"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
 )
@@ -59,7 +57,7 @@ func (c *config) explain(ctx context.Context, instance string, stdio *shell.Stdi
 	if all := registry.Rows(); len(registry.Parts) > 1 {
 		for _, r := range all {
 			if r.Instance == instance {
-				fmt.Fprintf(&b, "together   %s\n", together(r))
+				fmt.Fprintf(&b, "together   %s\n", r.Together())
 			}
 		}
 	}
@@ -67,14 +65,4 @@ func (c *config) explain(ctx context.Context, instance string, stdio *shell.Stdi
 		return quiet(err)
 	}
 	return unconfirmed
-}
-
-// together is what clients of several registries make of a server.
-func together(r listing.Row) string {
-	drained := "not drained"
-	if r.Effective.Drained {
-		drained = "drained"
-	}
-	return fmt.Sprintf("weight %d, zone %s, %s", r.Effective.Weight,
-		cmp.Or(r.Effective.Zone, "none"), drained)
 }

@@ -4,15 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/cmd/internal/steer"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
-	"example.com/daytime/transport"
 )
 
 // newPolicy returns the commands about the policy as a whole.
@@ -100,7 +99,7 @@ func (c *config) getPolicy(ctx context.Context, stdio *shell.Stdio) error {
 		text = document.WithVersion(version).String()
 	}
 	if stdio.OutWidth() > 0 { // a terminal, which would act on what a stranger wrote
-		text = printableLines(text)
+		text = steer.Printable(text)
 	}
 	if err := put(stdio.Out, text); err != nil {
 		return quiet(err)
@@ -135,17 +134,4 @@ func (c *config) readPolicy(ctx context.Context) (text string, version int64, er
 		return "", 0, fmt.Errorf("%s: %w", c.sd, err)
 	}
 	return text, version, nil
-}
-
-// printableLines is text with escapes for what a terminal would act on.
-func printableLines(text string) string {
-	lines := strings.SplitAfter(text, "\n")
-	for i, line := range lines {
-		content, ended := strings.CutSuffix(line, "\n")
-		lines[i] = transport.Printable(content)
-		if ended {
-			lines[i] += "\n"
-		}
-	}
-	return strings.Join(lines, "")
 }

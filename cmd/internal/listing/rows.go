@@ -10,6 +10,7 @@ package listing
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -235,4 +236,14 @@ func (r Row) json() (string, error) {
 		}
 	}
 	return shell.JSONLine(object)
+}
+
+// Together is what clients of several registries make of a server, in words.
+func (r Row) Together() string {
+	drained := "not drained"
+	if r.Effective.Drained {
+		drained = "drained"
+	}
+	return fmt.Sprintf("weight %d, zone %s, %s", r.Effective.Weight,
+		cmp.Or(r.Effective.Zone, "none"), drained)
 }

@@ -101,6 +101,19 @@ func Problems(name string, problems []*policy.Problem) string {
 	return b.String()
 }
 
+// Printable is text with escapes for what a terminal would act on.
+func Printable(text string) string {
+	lines := strings.SplitAfter(text, "\n")
+	for i, line := range lines {
+		content, ended := strings.CutSuffix(line, "\n")
+		lines[i] = transport.Printable(content)
+		if ended {
+			lines[i] += "\n"
+		}
+	}
+	return strings.Join(lines, "")
+}
+
 // EditText has $EDITOR, which may have arguments, edit text in a file of that name.
 func EditText(name, text string) (string, error) {
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {

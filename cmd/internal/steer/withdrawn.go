@@ -56,3 +56,12 @@ func Uncounted(rules []policy.Rule) string {
 	}
 	return "withdrawn servers are not registered, and not counted: " + Lines(rules)
 }
+
+// Hint ends a message about a selector that matches nobody who is registered: with the lines that
+// may have withdrawn them, or with nothing.
+func Hint(rules []policy.Rule) string {
+	if len(rules) == 0 {
+		return ""
+	}
+	return "; withdrawn servers are not registered: " + Lines(rules)
+}
