@@ -66,11 +66,12 @@ func (s *Session) handle() *handle {
 	return s.current
 }
 
-// Owned reports whether the session id is, or was, this one's: one of the last 100.
+// Owned reports whether the session id is, or was, this one's: one of the last 100. It is false for
+// 0, the owner of a permanent node.
 func (s *Session) Owned(id int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Contains(s.ownedIDs, id)
+	return id != 0 && slices.Contains(s.ownedIDs, id)
 }
 
 // Renew has the session of c ended, and with it its nodes, and another begun. It does not wait.

@@ -254,7 +254,14 @@ func (g *Guard) Close() error {
 	return g.Conn.Close()
 }
 
-func (g *Guard) settle(h Handshake) { g.once.Do(func() { g.onHandshake(h) }) }
+// settle tells how the handshake ended, once, and reports whether this is how.
+func (g *Guard) settle(h Handshake) (isFirst bool) {
+	g.once.Do(func() {
+		isFirst = true
+		g.onHandshake(h)
+	})
+	return isFirst
+}
 
 // checkFrame looks at the beginning of one frame: all of it, or frameHead bytes.
 func (g *Guard) checkFrame(size int, head []byte) error {
@@ -275,6 +282,8 @@ func (g *Guard) checkFrame(size int, head []byte) error {
 	}
 	g.greeted = true
 	g.Requests.begin(h.Timeout)
-	g.settle(h)
+	if !g.settle(h) { // it was closed meanwhile, and has been told to have failed
+		return net.ErrClosed
+	}
 	return nil
 }

@@ -266,3 +266,17 @@ func BenchmarkGuardRead(b *testing.B) {
 		}
 	}
 }
+
+// A handshake that has been told to have failed, because it was closed, has not succeeded beside
+// that, even if the reply had come: there would be a session whose id nobody knows.
+func TestClosedBesideTheReply(t *testing.T) {
+	g := NewGuard(&stream{pieces: [][]byte{connectReply(time.Second, 7)}}, time.Minute, func(h Handshake) {
+		if h.Err == nil {
+			t.Errorf("want an error, have %+v", h)
+		}
+	})
+	g.Close()
+	if n, err := g.Read(make([]byte, 4)); err == nil {
+		t.Errorf("want no reply, have %d bytes", n)
+	}
+}
