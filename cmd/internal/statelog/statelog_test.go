@@ -3,7 +3,7 @@ package statelog
 import (
 	"context"
 	"fmt"
-	"os"
+	"io"
 	"strings"
 	"testing"
 
@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // That discovery is live is news only after a warning.
 func Example() {
-	stdio := shell.NewStdio(context.Background(), nil, os.Stdout, "warn")
+	stdio := shell.NewStdio(context.Background(), nil, io.Discard, "warn")
 	log := New(stdio, true)
 	for _, phase := range []string{"live", "stale", "live"} {
 		severity := level.Info
