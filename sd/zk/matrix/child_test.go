@@ -113,7 +113,8 @@ func launchChild(output *buffer, role, target, instance string, env ...string) (
 	c := &child{instance: instance, cmd: exec.Command(os.Args[0]), output: output,
 		ended: make(chan struct{})}
 	c.cmd.Env = append(os.Environ(), roleVariable+"="+role, targetVariable+"="+target,
-		instanceVariable+"="+instance)
+		instanceVariable+"="+instance,
+		"GORACE=atexit_sleep_ms=1") // the race detector has a program that ends wait for 1 s
 	c.cmd.Env = append(c.cmd.Env, env...)
 	c.cmd.Stdout, c.cmd.Stderr = c.output, c.output
 	var err error
