@@ -92,6 +92,7 @@ type Stat struct {
 	InFlight  int
 	Mean, Max time.Duration // latency of the attempts that succeeded
 
+	Drained bool      // by the policy, whatever State says beside it
 	Failing bool      // its latest attempts failed
 	Warming bool      // in slow start
 	Until   time.Time // the end of the ejection, of the reserve, or of slow start; zero for none
@@ -141,6 +142,7 @@ func (h *history) stat(instance, state string, inFlight int) Stat {
 
 // describe adds where m stands to its counts. The caller holds mu.
 func (p *Pool) describe(s *Stat, m *Member) {
+	s.Drained = m.drained
 	s.Failing = m.health != answering
 	s.Warming = m.warming.Load() && s.State == "listed"
 	until := int64(0)

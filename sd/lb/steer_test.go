@@ -71,6 +71,27 @@ func TestDrainedGetNoCalls(t *testing.T) {
 	})
 }
 
+// A server that is drained while it is ejected is told to be both.
+func TestStatOfOneThatIsDrainedAndEjected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(3)
+		p, r := start(f)
+		defer p.Close()
+		victim := names(3)[0]
+		f[victim].fail(errRefused)
+		hit(t, p, victim, 1)
+		for _, drained := range []bool{false, true} {
+			if drained {
+				drain(r, 3, victim)
+			}
+			synctest.Wait()
+			if have := stat(p, victim); have.State != "ejected" || have.Drained != drained {
+				t.Errorf("want it ejected, and drained %v, have %+v", drained, have)
+			}
+		}
+	})
+}
+
 // Draining more than half does not open the reserve: what is drained is not counted.
 func TestDrainedAreNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -3,10 +3,12 @@ package matrix
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/lb"
 	"example.com/daytime/sd/policy"
 )
 
@@ -47,7 +49,8 @@ func (f *fleet) policyText() string {
 // drained is the index of the drained server, which is the last of those there were first.
 func (f *fleet) drained() int { return min(drainedServer, len(f.instances())-1) }
 
-// steer puts the policy in force, if it is not, and waits until every client follows it.
+// steer puts the policy in force, if it is not, and waits until every client follows it, and its pool
+// does, which hears of it after the client.
 func (f *fleet) steer() {
 	f.Helper()
 	text := f.policyText()
@@ -64,10 +67,19 @@ func (f *fleet) steer() {
 				return fmt.Errorf("client %d: want %q followed, have %q, %d drained, %v",
 					i, text, have.Document, have.Tally.Drained, have.Err)
 			}
+			if !c.hasDrained(f.instances()[f.drained()]) {
+				return fmt.Errorf("pool of client %d: want the server drained there, too", i)
+			}
 		}
 		return nil
 	})
 	f.drainedName = f.instances()[f.drained()]
+}
+
+// hasDrained reports whether the pool of a client knows that an instance is drained.
+func (c *client) hasDrained(instance string) bool {
+	return slices.ContainsFunc(c.pool.Stats(),
+		func(s lb.Stat) bool { return s.Instance == instance && s.Drained })
 }
 
 // clientOptions are those of the clients.
