@@ -9,6 +9,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/etcd/internal/cluster"
+	"example.com/daytime/sd/internal/backoff"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -146,9 +147,9 @@ func (b *Backend) withdrawLate(r *registration) {
 			case err == nil:
 				return
 			case errors.Is(err, sd.ErrDenied):
-				pause(ctx, deniedPause)
+				backoff.WaitFor(ctx.Done(), deniedPause)
 			default:
-				pause(ctx, latePause)
+				backoff.WaitFor(ctx.Done(), latePause)
 			}
 		}
 	})
@@ -217,13 +218,4 @@ func (r *registration) leave(ctx context.Context, n *cluster.Conn) error {
 	}
 	r.holding, r.since = holding{}, time.Time{}
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

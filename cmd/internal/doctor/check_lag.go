@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"example.com/daytime/cmd/internal/probe"
+	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd/zk/session"
 )
 
@@ -83,10 +84,8 @@ func (z *zookeeper) staysBehind(ctx context.Context, m *member, most int64, unti
 		if time.Now().After(until) {
 			return true
 		}
-		select {
-		case <-ctx.Done():
+		if !shell.Sleep(ctx, lagPoll) {
 			return false
-		case <-time.After(lagPoll):
 		}
 		if z.askSrvr(ctx, m); m.wordErr != nil || m.srvr.Idle {
 			return false

@@ -14,6 +14,7 @@ import (
 
 	"example.com/daytime/cmd/internal/doctor/words"
 	"example.com/daytime/cmd/internal/probe"
+	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd/zk/session"
 )
 
@@ -167,10 +168,8 @@ func (m *member) await(ctx context.Context, timeout time.Duration) (err error) {
 		case err == nil, ctx.Err() != nil, errors.Is(err, session.ErrDenied):
 			return err
 		}
-		select { // Wait may return at once, because it is known that there is no session
-		case <-ctx.Done():
-		case <-time.After(20 * time.Millisecond):
-		}
+		// Wait may return at once, because it is known that there is no session.
+		shell.Sleep(ctx, 20*time.Millisecond)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 
 	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
+
+	"example.com/daytime/cmd/internal/shell"
 )
 
 const (
@@ -101,16 +103,6 @@ func (k Keeper) Watch(ctx context.Context, follow func(changed func()) (stop fun
 		if err != nil && !tooFew {
 			timer.Reset(writeRetry)
 		}
-		pause(ctx, writePause)
-	}
-}
-
-// pause returns after d, or when ctx is done.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+		shell.Sleep(ctx, writePause)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd/lb"
 	"example.com/daytime/transport"
 )
@@ -50,7 +51,7 @@ func (p Plan) Run(ctx context.Context, request func(ctx context.Context,
 	seq int) Result) <-chan Result {
 	results := make(chan Result)
 	slots := make(chan struct{}, p.inFlight())
-	starting, stop := context.WithCancel(ctx)
+	starting, stop := ctx, context.CancelFunc(func() {})
 	if p.Duration > 0 {
 		starting, stop = context.WithTimeout(ctx, p.Duration)
 	}
@@ -60,7 +61,7 @@ func (p Plan) Run(ctx context.Context, request func(ctx context.Context,
 		var requests sync.WaitGroup
 		defer requests.Wait()
 		next := time.Now()
-		for seq := 1; (p.Count == 0 || seq <= p.Count) && waitUntil(starting, next); seq++ {
+		for seq := 1; (p.Count == 0 || seq <= p.Count) && shell.Sleep(starting, time.Until(next)); seq++ {
 			select {
 			case slots <- struct{}{}:
 			case <-starting.Done():
@@ -93,15 +94,4 @@ func latest(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// waitUntil waits for a time, and reports whether it came before the end of ctx.
-func waitUntil(ctx context.Context, t time.Time) bool {
-	timer := time.NewTimer(time.Until(t))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return ctx.Err() == nil
 }

@@ -27,6 +27,7 @@ import (
 	"slices"
 	"time"
 
+	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
 )
@@ -102,9 +103,7 @@ func (d Desk) Do(ctx context.Context, edit Edit) (Outcome, error) {
 		if done, err := r.attempt(ctx); done {
 			return r.outcome, err
 		}
-		select {
-		case <-time.After(rand.N(maxPause)):
-		case <-ctx.Done():
+		if !shell.Sleep(ctx, rand.N(maxPause)) {
 			return r.outcome, r.giveUp()
 		}
 	}

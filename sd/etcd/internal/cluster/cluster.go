@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/backoff"
 )
 
 const (
@@ -77,7 +78,7 @@ func (k *Cluster) run() {
 		k.held, k.last, k.tried = time.Now(), n.address, 0
 		k.set(nil, context.Cause(n.ctx))
 		n.close()
-		k.pause(rand.N(minPause)) // many clients have lost the same member
+		backoff.WaitFor(k.ctx.Done(), rand.N(minPause)) // many clients have lost the same member
 	}
 	k.set(nil, sd.ErrClosed)
 }
@@ -137,16 +138,7 @@ func (k *Cluster) rest(err error) {
 	if errors.Is(err, sd.ErrDenied) {
 		d = deniedPause
 	}
-	k.pause(d/2 + rand.N(d/2))
-}
-
-func (k *Cluster) pause(d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-k.ctx.Done():
-	}
+	backoff.WaitFor(k.ctx.Done(), d/2+rand.N(d/2))
 }
 
 func (k *Cluster) set(n *Conn, err error) {
