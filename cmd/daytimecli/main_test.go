@@ -186,3 +186,8 @@ func TestVariableWithASlip(t *testing.T) {
 		t.Errorf("want one warning, have %q", stderr.String())
 	}
 }
+
+// A variable of daytimesvc is no mistake here.
+func TestServerFlags(t *testing.T) {
+	shelltest.WantOtherFlags(t, "../daytimesvc", strings.Fields(serverFlags))
+}

@@ -182,3 +182,8 @@ func TestVariableWithASlip(t *testing.T) {
 		t.Errorf("want one warning, have %q", stderr.String())
 	}
 }
+
+// A variable of daytimecli is no mistake here.
+func TestClientFlags(t *testing.T) {
+	shelltest.WantOtherFlags(t, "../daytimecli", strings.Fields(clientFlags))
+}
