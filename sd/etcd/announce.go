@@ -130,15 +130,13 @@ func (a *announcement) tell(ctx context.Context, p sd.Phase, why error) {
 	a.told(a.status)
 }
 
-// withhold takes the entry away, if there is one, and waits until the policy may say something
-// else.
+// withhold takes the entry away, if there is one, also a predecessor's, and waits until the policy
+// may say something else.
 func (a *announcement) withhold(
 	ctx context.Context, n *cluster.Conn, s *cluster.Stream, again <-chan time.Time, why error,
 ) error {
-	if a.lease != 0 {
-		if err := a.leave(ctx, n); err != nil {
-			return err
-		}
+	if err := a.erase(ctx, n); err != nil {
+		return err
 	}
 	a.tell(ctx, sd.Withheld, why)
 	ask := time.NewTicker(a.backend.config.Patience())

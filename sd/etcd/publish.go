@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,18 +24,25 @@ const (
 // publish makes sure that the entry exists and has our lease, and then that there is a directory:
 // in the other order there would be one without servers for a moment.
 func (a *announcement) publish(ctx context.Context, n *cluster.Conn) error {
-	err := a.publishEntry(ctx, n)
+	err := a.acquire(ctx, n, true)
 	if err == nil {
 		a.createParent(ctx, n)
 	}
 	return err
 }
 
-func (a *announcement) publishEntry(ctx context.Context, n *cluster.Conn) error {
+// acquire puts an entry with our lease in the place of what is there, if that may be replaced. The
+// place of nothing is filled only if creates.
+func (a *announcement) acquire(ctx context.Context, n *cluster.Conn, creates bool) error {
 	for range publishTries {
 		found, err := a.get(ctx, n)
-		if err == nil && found != nil {
+		switch {
+		case err != nil:
+			return err
+		case found != nil:
 			err = a.mayReplace(found)
+		case !creates:
+			return nil
 		}
 		if err == nil {
 			err = a.ensureLease(ctx, n)
@@ -52,6 +60,21 @@ func (a *announcement) publishEntry(ctx context.Context, n *cluster.Conn) error 
 		}
 	}
 	return errChanged
+}
+
+// erase takes the entry away, if it is ours. One that a predecessor left is acquired before, and so
+// leaves as one that withdraws. Anybody else's stays.
+func (a *announcement) erase(ctx context.Context, n *cluster.Conn) error {
+	if a.lease == 0 {
+		err := a.acquire(ctx, n, false)
+		if errors.Is(err, sd.ErrConflict) || err == nil && a.lease == 0 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return a.leave(ctx, n)
 }
 
 // createParent makes the directory's own key, if it is missing: with it an empty directory is a
