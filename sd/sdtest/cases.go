@@ -14,7 +14,8 @@ import (
 
 // Cases returns the rules of the contract, in the order of its sentences.
 func Cases() []Case {
-	return slices.Concat(watchCases(), announceCases(), withdrewCases(), policyCases())
+	return slices.Concat(watchCases(), announceCases(), registrarCases(), withdrewCases(),
+		attributeCases(), policyCases())
 }
 
 func watchCases() []Case {
