@@ -23,10 +23,10 @@ import (
 	"github.com/go-kit/log"
 )
 
-// How soon a server is registered again after an outage: the median, and the worst of 20.
+// How soon a server is registered again after an outage.
 const (
 	maxMedian = 300 * time.Millisecond
-	maxWorst  = 600 * time.Millisecond // of 20
+	maxWorst  = 600 * time.Millisecond
 	// maxDialsASecond is what a client may dial in an outage, after a first round at once.
 	maxDialsASecond = 2
 )
@@ -81,11 +81,11 @@ func TestBackAtOnce(t *testing.T) {
 			}
 		}
 		slices.Sort(took)
-		median, worst, last := took[len(took)/2], took[len(took)*19/20], took[len(took)-1]
-		t.Logf("%s: median %v, 19 of 20 within %v, worst %v of %d", sample, median, worst, last, len(took))
-		if median > maxMedian || worst > maxWorst || last > 2*maxWorst {
-			t.Errorf("%s: want a median of %v, %v for 19 of 20 and %v for all, have %v, %v and %v",
-				sample, maxMedian, maxWorst, 2*maxWorst, median, worst, last)
+		median, worst := took[len(took)/2], took[len(took)-1]
+		t.Logf("%s: median %v, worst %v of %d", sample, median, worst, len(took))
+		if median > maxMedian || worst > maxWorst {
+			t.Errorf("%s: want a median of %v and at worst %v, have %v and %v",
+				sample, maxMedian, maxWorst, median, worst)
 		}
 	}
 }

@@ -130,15 +130,18 @@ func (h *handle) hurry(server string) {
 	h.urgent.set()
 }
 
-// retry is hurry, and gives up a handshake that is under way: since it began, the server has
+// retry is hurry, and gives up a handshake that was under way before: since it began, the server has
 // granted a session to the probe, and this it has lost.
 func (h *handle) retry(server string) {
-	h.hurry(server)
 	h.mu.Lock()
-	shaking := h.shaking
+	var before *wire.Guard
+	if h.shaking {
+		before = h.guard
+	}
 	h.mu.Unlock()
-	if shaking {
-		h.closeGuard()
+	h.hurry(server) // from here on h.guard may be that of the hurried dial
+	if before != nil {
+		before.Close()
 	}
 }
 
