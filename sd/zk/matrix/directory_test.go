@@ -39,7 +39,6 @@ func directoryRows(t *testing.T, r *rig) {
 		r.converged = r.owned(2*time.Second + slack)
 		r.agree(slack, r.instances()...)
 	})
-	garbageRow(f)
 }
 
 // replaceDirectory deletes the directory with everything in it, and does more, in one transaction,
@@ -61,8 +60,10 @@ func (r *row) replaceDirectory(more ...any) {
 // garbageCount is how many nodes garbageRow makes that are no instances.
 const garbageCount = 10_000
 
-// garbageRow is F28.
-func garbageRow(f *fleet) {
+// garbageRow is F28. It keeps the clients and the ensemble so busy that no other fleet is to be
+// judged meanwhile.
+func garbageRow(t *testing.T, r *rig) {
+	f := newFleet(t, r, "garbage", plan{})
 	f.row("F28", fmt.Sprintf("%d nodes of garbage, and hostile names", garbageCount), func(r *row) {
 		names := hostileNames()
 		for n := range garbageCount {

@@ -5,7 +5,7 @@ import (
 )
 
 // TestMatrix runs the rows. Those that break only a fleet of their own run side by side, on one
-// ensemble; then come those that break the ensemble, one after the other.
+// ensemble; then come, one after the other, those that load or break the ensemble.
 func TestMatrix(t *testing.T) {
 	if !*runMatrix {
 		t.Skip("takes a minute and a half: needs -matrix")
@@ -31,6 +31,7 @@ func TestSteeredMatrix(t *testing.T) {
 		aside(t, "directory", func(t *testing.T) { directoryRows(t, r) })
 		aside(t, "calls", func(t *testing.T) { callRows(t, r) })
 	})
+	t.Run("garbage", func(t *testing.T) { garbageRow(t, r) })
 	t.Run("ensemble", func(t *testing.T) { outageRows(newFleet(t, r, "ensemble", plan{})) })
 	t.Logf("load average %s\n%s", loadAverage(), r.report.table())
 }
@@ -38,6 +39,8 @@ func TestSteeredMatrix(t *testing.T) {
 func runRows(t *testing.T, r *rig) {
 	before := currentUsage()
 	t.Run("servers", func(t *testing.T) { serverRows(t, r) })
+	settled(t, before)
+	t.Run("garbage", func(t *testing.T) { garbageRow(t, r) })
 	settled(t, before)
 	t.Run("leader", func(t *testing.T) { leaderRow(t, r) })
 	settled(t, before)

@@ -62,8 +62,8 @@ func (r *row) killAll(s *sampler, pause time.Duration) (ghosts []ghost) {
 	return ghosts
 }
 
-// neverLost wants each ghost taken over within a second of the start of its successor, or one
-// handshake more, and the node there from then on.
+// neverLost wants each ghost taken over within a second of the start of its successor, and the node
+// there from then on.
 func (r *row) neverLost(s *sampler, ghosts []ghost) {
 	r.Helper()
 	for _, g := range ghosts {
@@ -74,8 +74,7 @@ func (r *row) neverLost(s *sampler, ghosts []ghost) {
 		}
 		took := at.Sub(g.child.started)
 		r.converged = max(r.converged, took)
-		// A member whose disk stands still leaves the first handshake without an answer.
-		r.atMost("taken over", took, time.Second+sessionTimeout/3)
+		r.atMost("taken over", took, time.Second)
 		r.sampled(s, g.child.instance, g.child.started)
 	}
 }
