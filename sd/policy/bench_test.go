@@ -39,8 +39,9 @@ func largePolicy() string {
 
 // largeFleet is n instances with a zone and two tags.
 func largeFleet(n int) []policy.Entry {
-	fleet := instances(n)
+	fleet := make([]policy.Entry, n)
 	for i := range fleet {
+		fleet[i].Instance = fmt.Sprintf("10.%d.%d.%d:8897", i>>16, i>>8&255, i&255)
 		fleet[i].Attributes = policy.Attributes{Weight: new(50), Zone: fmt.Sprintf("z%d", i%5),
 			Tags: map[string]string{"version": fmt.Sprint(i % 7), "build": fmt.Sprint(i % 300)}}
 	}
@@ -92,11 +93,11 @@ func BenchmarkCompile(b *testing.B) {
 	}
 }
 
-// What a command needs to print who is affected.
-func BenchmarkCompare(b *testing.B) {
+// What a command needs to tell who is affected.
+func BenchmarkTraffic(b *testing.B) {
 	p, fleet := parse(b, largePolicy()).Compile(now), largeFleet(100_000)
 	for b.Loop() {
-		policy.Compare(nil, p, fleet)
+		p.Traffic(p.EffectiveAll(fleet))
 	}
 }
 

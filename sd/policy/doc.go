@@ -66,5 +66,5 @@
 //
 // A reader compiles a [Document] into a [Policy], looks instances up in it with [Policy.Effective],
 // and compiles again when a rule expires ([Policy.NextExpiry]). A writer edits with [Document.Set]
-// and [Document.Remove], shows [Diff] and [Compare], and writes [Document.String].
+// and [Document.Remove], shows [Diff] and what package impact tells, and writes [Document.String].
 package policy

@@ -83,6 +83,15 @@ type Side struct {
 	Selector Selector // zero for the rest
 }
 
+// String is like "10% of version=2", or "90% of the rest".
+func (s Side) String() string {
+	whose := "the rest"
+	if s.Selector != (Selector{}) {
+		whose = s.Selector.String()
+	}
+	return formatShare(s.Share) + " of " + whose
+}
+
 // Sides are what the calls are split between. The first is the rest, to which those belong that
 // no share line matches; without share lines it is the only one.
 func (p *Policy) Sides() []Side {

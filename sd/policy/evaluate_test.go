@@ -164,7 +164,8 @@ func TestTraffic(t *testing.T) {
 		{"no weight, all drained", []string{"weight * 0", "drain *"}, []float64{1. / 3, 1. / 3,
 			1. / 3}, true, false},
 	} {
-		have, tally := document(t, test.lines...).Compile(now).Traffic(entries)
+		p := document(t, test.lines...).Compile(now)
+		have, tally := p.Traffic(p.EffectiveAll(entries))
 		for i := range have {
 			if math.Abs(have[i]-test.want[i]) > 1e-9 {
 				t.Errorf("%s: want %v, have %v", test.name, test.want, have)
@@ -179,7 +180,7 @@ func TestTally(t *testing.T) {
 	p := document(t, "withdraw 192.0.2.1", "drain 192.0.2.2", "weight v=2 0").Compile(now)
 	entries := []policy.Entry{entry(alice, ""), entry(bob, ""), entry(carol, "v=2"),
 		entry("192.0.2.9:1", "")}
-	_, tally := p.Traffic(entries)
+	_, tally := p.Traffic(p.EffectiveAll(entries))
 	equal(t, "tally", policy.Tally{Instances: 4, Drained: 2, Withdrawn: 1, Weighted: 1}, tally)
 	for _, e := range entries {
 		tally.Remove(p.Effective(e))

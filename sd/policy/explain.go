@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -83,7 +84,7 @@ func (x Explanation) String() string {
 		side = x.Side.Selector.String()
 	}
 	values := [numVerbs]string{
-		Zone:     visible(orNone(x.Effective.Zone)),
+		Zone:     visible(cmp.Or(x.Effective.Zone, "none")),
 		Drain:    yesNo(x.Effective.Drained),
 		Withdraw: yesNo(x.Effective.Withdrawn),
 		Share:    formatShare(x.Side.Share) + " for " + side,
@@ -118,7 +119,7 @@ func yesNo(b bool) string {
 // String tells the attributes in one line.
 func (a Attributes) String() string {
 	weight := "weight " + strconv.Itoa(a.EffectiveWeight())
-	words := []string{weight, "zone " + visible(orNone(a.Zone))}
+	words := []string{weight, "zone " + visible(cmp.Or(a.Zone, "none"))}
 	for key, value := range a.Tags {
 		words = append(words, visible(key+"="+value))
 	}
@@ -127,11 +128,4 @@ func (a Attributes) String() string {
 		words = append(words, "since "+a.Since.UTC().Format(time.RFC3339))
 	}
 	return strings.Join(words, ", ")
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
 }

@@ -297,7 +297,8 @@ func TestTrafficIsTheModels(t *testing.T) {
 		text := genDocument().Draw(t, "document")
 		fleet := rapid.SliceOfN(genEntry(), 1, 8).Draw(t, "fleet")
 		d, _ := policy.Parse(text)
-		have, _ := d.Compile(now).Traffic(fleet)
+		p := d.Compile(now)
+		have, _ := p.Traffic(p.EffectiveAll(fleet))
 		m := newModel(text)
 		var verdicts []verdict
 		for _, e := range fleet {

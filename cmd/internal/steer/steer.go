@@ -30,6 +30,7 @@ import (
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/policy/impact"
 )
 
 const (
@@ -71,7 +72,7 @@ type Outcome struct {
 	Before, After policy.Document
 	Version       int64          // of Before
 	Fleet         []policy.Entry // that Impact is about, with those that a line withdraws by name
-	Impact        policy.Impact
+	Impact        impact.Report
 	Uncounted     []policy.Rule // of Before: they withdraw servers that Fleet may lack
 	Written       bool
 }
@@ -210,7 +211,7 @@ func (r *run) plan(text string, version int64) (Outcome, error) {
 	}
 	o := Outcome{Before: before, After: after, Version: version, Fleet: whole(r.Fleet(), before,
 		now), Uncounted: uncounted(before, now)}
-	o.Impact = policy.Compare(before.Compile(now), after.Compile(now), o.Fleet)
+	o.Impact = impact.Compare(before.Compile(now), after.Compile(now), o.Fleet)
 	if o.Impact.Refused && !r.Force && !r.DryRun {
 		return o, fmt.Errorf("%w: this leaves %.1f%% of the weight; want half of it, or --force",
 			ErrRefused, 100*o.Impact.Left)

@@ -1,12 +1,40 @@
-package policy_test
+package impact_test
 
 import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/policy/impact"
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// now is nothing to rules without an end.
+var now = time.Time{}
+
+// compiled are lines below a header.
+func compiled(t *testing.T, lines ...string) *policy.Policy {
+	t.Helper()
+	d, err := policy.Parse(policy.Header + "\n" + strings.Join(lines, "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := d.Problems(now); len(p) > 0 {
+		t.Fatal(p)
+	}
+	return d.Compile(now)
+}
+
+func equal[T comparable](t *testing.T, what string, want, have T) {
+	t.Helper()
+	if want != have {
+		t.Errorf("%s:\nwant %v\nhave %v", what, want, have)
+	}
+}
 
 // instances returns n of them.
 func instances(n int) []policy.Entry {
@@ -55,19 +83,18 @@ func TestRefused(t *testing.T) {
 			[]string{"weight * 0", "drain 10.0.0.0/31", "drain 10.0.0.2"}, 0.25, true},
 		{"a zone", nil, []string{"zone a 10.0.0.0/8"}, 1, false},
 	} {
-		have := policy.Compare(document(t, test.before...).Compile(now), document(t,
-			test.after...).Compile(now), instances(4))
+		have := impact.Compare(compiled(t, test.before...), compiled(t, test.after...), instances(4))
 		equal(t, test.name+": left", test.left, have.Left)
 		equal(t, test.name+": refused", test.refused, have.Refused)
 	}
-	have := policy.Compare(nil, document(t, "drain *").Compile(now), nil)
+	have := impact.Compare(nil, compiled(t, "drain *"), nil)
 	equal(t, "nobody there", false, have.Refused)
 }
 
 func TestImpact(t *testing.T) {
-	after := document(t, "drain 10.0.0.0", "weight 10.0.0.1 50", "zone a 10.0.0.0/31",
+	after := compiled(t, "drain 10.0.0.0", "weight 10.0.0.1 50", "zone a 10.0.0.0/31",
 		"share 10.0.0.2 10%", "drain v=1")
-	have := policy.Compare(nil, after.Compile(now), instances(4))
+	have := impact.Compare(nil, after, instances(4))
 	equal(t, "affected", 3, len(have.Affected))
 	equal(t, "printed", `affects 3 of 4 instances, which get 75.0% of the calls, and 40.0% after
   10.0.0.0:8897: undrained -> drained, zone none -> a
@@ -76,11 +103,11 @@ func TestImpact(t *testing.T) {
 leaves 62.5% of the weight
 `, have.String())
 
-	back := policy.Compare(after.Compile(now), nil, instances(4))
+	back := impact.Compare(after, nil, instances(4))
 	equal(t, "what it is undone to", "drained -> undrained, zone a -> none",
 		back.Affected[0].Changes)
 
-	all := policy.Compare(nil, document(t, "withdraw *").Compile(now), instances(30)).String()
+	all := impact.Compare(nil, compiled(t, "withdraw *"), instances(30)).String()
 	for _, want := range []string{"10.0.0.19:8897: undrained -> withdrawn\n  and 10 more\n",
 		"drains are suspended"} {
 		if !strings.Contains(all, want) {
