@@ -1,16 +1,11 @@
 package record
 
-import (
-	"bytes"
-	"strconv"
-)
-
 // scan reads a document in the form in which Encode writes it, if everything in it is right: a
 // Watch reads one for each instance, and encoding/json takes several times as long. It reports
 // false for every other document, which may be right as well. Its result is that of parseAny.
 func scan(data []byte) (r Record, ok bool) {
-	s := scanner{rest: data}
-	if !s.object(func(key []byte) bool { return s.member(&r, key) }) || len(s.rest) > 0 {
+	s := scanner{data: data}
+	if !s.object(func(key []byte) bool { return s.member(&r, key) }) || s.at < len(data) {
 		return Record{}, false
 	}
 	_, err := r.Attributes.Valid()
@@ -69,27 +64,41 @@ func (s *scanner) tags(v *map[string]string) bool {
 // maxDepth bounds the objects within each other that a scanner takes.
 const maxDepth = 8
 
-// A scanner takes JSON without blanks from rest: objects, strings of printable ASCII without an
+// A scanner takes JSON without blanks from data: objects, strings of printable ASCII without an
 // escape, integers of up to 18 digits, and literals. Its methods report whether that is next.
 type scanner struct {
-	rest  []byte
+	data  []byte
+	at    int // of what is next
 	depth int
 }
 
+// is takes one character.
+func (s *scanner) is(c byte) bool {
+	if s.at == len(s.data) || s.data[s.at] != c {
+		return false
+	}
+	s.at++
+	return true
+}
+
 func (s *scanner) literal(text string) bool {
-	rest, ok := bytes.CutPrefix(s.rest, []byte(text))
-	s.rest = rest
-	return ok
+	end := s.at + len(text)
+	if end > len(s.data) || string(s.data[s.at:end]) != text {
+		return false
+	}
+	s.at = end
+	return true
 }
 
 func (s *scanner) text() (text []byte, ok bool) {
-	if !s.literal(`"`) {
+	if !s.is('"') {
 		return nil, false
 	}
-	for i, c := range s.rest {
+	for i, c := range s.data[s.at:] {
 		switch {
 		case c == '"':
-			text, s.rest = s.rest[:i], s.rest[i+1:]
+			text = s.data[s.at : s.at+i]
+			s.at += i + 1
 			return text, true
 		case c < ' ' || c > '~' || c == '\\':
 			return nil, false
@@ -105,37 +114,42 @@ func (s *scanner) string(v *string) bool {
 }
 
 func (s *scanner) integer(v *int64) bool {
-	const maxDigits = 18
-	n := len(s.rest) - len(bytes.TrimLeft(s.rest, "-0123456789"))
-	digits := bytes.TrimPrefix(s.rest[:n], []byte("-"))
-	if len(digits) > maxDigits || len(digits) > 1 && digits[0] == '0' {
-		return false
+	const maxDigits = 18 // fit in
+	negative := s.is('-')
+	begin, n := s.at, int64(0)
+	for s.at < len(s.data) && s.data[s.at] >= '0' && s.data[s.at] <= '9' {
+		if s.at-begin == maxDigits {
+			return false
+		}
+		n = 10*n + int64(s.data[s.at]-'0')
+		s.at++
 	}
-	var err error
-	*v, err = strconv.ParseInt(string(s.rest[:n]), 10, 64)
-	s.rest = s.rest[n:]
-	return err == nil
+	if *v = n; negative {
+		*v = -n
+	}
+	digits := s.at - begin
+	return digits == 1 || digits > 1 && s.data[begin] != '0'
 }
 
 // object takes an object, by calling member for each key to take the value.
 func (s *scanner) object(member func(key []byte) bool) bool {
 	s.depth++
 	defer func() { s.depth-- }()
-	if s.depth > maxDepth || !s.literal("{") {
+	if s.depth > maxDepth || !s.is('{') {
 		return false
 	}
-	if s.literal("}") {
+	if s.is('}') {
 		return true
 	}
 	for {
 		key, ok := s.text()
-		if !ok || !s.literal(":") || !member(key) {
+		if !ok || !s.is(':') || !member(key) {
 			return false
 		}
-		if s.literal("}") {
+		if s.is('}') {
 			return true
 		}
-		if !s.literal(",") {
+		if !s.is(',') {
 			return false
 		}
 	}
@@ -143,11 +157,11 @@ func (s *scanner) object(member func(key []byte) bool) bool {
 
 // skip takes any value that a scanner can take.
 func (s *scanner) skip() bool {
-	if len(s.rest) == 0 {
+	if s.at == len(s.data) {
 		return false
 	}
 	var n int64
-	switch s.rest[0] {
+	switch s.data[s.at] {
 	case '{':
 		return s.object(func([]byte) bool { return s.skip() })
 	case '"':
