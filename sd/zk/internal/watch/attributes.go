@@ -124,12 +124,15 @@ func (f *follower) describeList(c *sd.Change, rise int32) error {
 	return f.describe(c, joined)
 }
 
-// dueMembers takes out the members whose data may be another now. Those that are about to go, or to
-// be replaced, are not among them: another event comes.
+// dueMembers takes out the members whose data may be another now, up aside, whose data is read
+// anyway. Those that are about to go, or to be replaced, are not among them: another event comes.
 func (f *follower) dueMembers(up []string) (names []string) {
+	for _, name := range up {
+		delete(f.due, name)
+	}
 	for name := range f.due {
 		_, member := f.set[name]
-		if _, leaving := f.changes.present[name]; member && !leaving && !slices.Contains(up, name) {
+		if _, leaving := f.changes.present[name]; member && !leaving {
 			names = append(names, name)
 		}
 	}
