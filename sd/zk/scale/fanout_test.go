@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	viewers    = 2000 // sessions that watch
-	fanChanges = 20   // one after the other
+	viewers       = 2000            // sessions that watch
+	viewerTimeout = 5 * time.Minute // of these; none of them pings
+	fanChanges    = 20              // one after the other
 )
 
 // A viewer is the least that a watcher can be: a session with a persistent watch, which counts
@@ -27,7 +28,7 @@ func openViewer(addr, path string) (*viewer, error) {
 	}
 	v := &viewer{conn}
 	const opAddWatch, recursive = 106, 1
-	login := binary.BigEndian.AppendUint32(make([]byte, 12), uint32(sessionTimeout.Milliseconds()))
+	login := binary.BigEndian.AppendUint32(make([]byte, 12), uint32(viewerTimeout.Milliseconds()))
 	login = binary.BigEndian.AppendUint32(append(login, make([]byte, 8)...), 16)
 	login = append(login, make([]byte, 16)...)
 	watch := binary.BigEndian.AppendUint32([]byte{0, 0, 0, 1}, opAddWatch)

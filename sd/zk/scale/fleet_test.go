@@ -42,7 +42,8 @@ type fleet struct {
 // it is measured.
 func newFleet(tb testing.TB, n int) *fleet {
 	tb.Setenv("_JAVA_OPTIONS", "-Xmx1g")
-	server := zktest.Start(tb, zktest.Config("snapCount=100000000"))
+	server := zktest.Start(tb, zktest.Config("snapCount=100000000",
+		fmt.Sprintf("maxSessionTimeout=%d", viewerTimeout.Milliseconds())))
 	return &fleet{server: server, conn: connect(tb, server.Addr()), n: n}
 }
 
