@@ -17,6 +17,10 @@ const maxURL = 16 << 10
 // is Dubbo's, by default 100 there as here; one that is disabled is left out. The protocol, and the
 // parameters application, group, version and dubbo.tag, are tags. Providers of one interface that
 // differ in group or version stand in one directory.
+//
+// Since 3.3.1 dubbo-go writes weight=0 for a provider whose weight nobody set. It is read as it
+// stands, as dubbo-go's own clients do: where all say 0 calls are spread evenly, but beside servers
+// of more weight, such as those of an older dubbo-go, one of weight 0 gets none.
 func Dubbo() Layout { return Layout{"dubbo", false, readProvider} }
 
 func readProvider(name string, _ []byte) (e policy.Entry, err error) {
@@ -50,14 +54,15 @@ func readProvider(name string, _ []byte) (e policy.Entry, err error) {
 	return e, nil
 }
 
-// parameters reads the parameters of a URL. Neither Dubbo nor dubbo-go escapes their values before
-// it escapes the URL as a whole, so that they may hold anything but &: a value that cannot be
-// unescaped stands for itself.
+// parameters reads the parameters of a URL. Neither Dubbo nor dubbo-go since 1.5.4 escapes their
+// values before it escapes the URL as a whole, so that they may hold anything but &. Older versions
+// of dubbo-go escape them: of such a value %XX is read, but + stays, which is more often part of a
+// version such as 2.1+5 than a blank. A value that cannot be unescaped stands for itself.
 func parameters(text string) url.Values {
 	all := url.Values{}
 	for pair := range strings.SplitSeq(text, "&") {
 		key, value, _ := strings.Cut(pair, "=")
-		if plain, err := url.QueryUnescape(value); err == nil {
+		if plain, err := url.PathUnescape(value); err == nil {
 			value = plain
 		}
 		all.Add(key, value)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
 	"example.com/daytime/sd/zk/layout"
 	"go.uber.org/goleak"
 )
@@ -91,15 +92,20 @@ func TestRead(t *testing.T) {
 		case err != nil:
 			have = "!" + err.Error()
 		default:
-			since := e.Attributes.Since.UnixMilli()
-			have = fmt.Sprintf("%s %d %s %v since %d", e.Instance, e.Attributes.EffectiveWeight(),
-				e.Attributes.Zone, e.Attributes.Tags, max(since, 0))
+			have = text(e)
 		}
 		if want, isError := strings.CutPrefix(test.want, "!"); isError &&
 			!(strings.HasPrefix(have, "!") && strings.Contains(have, want)) || !isError && have != test.want {
 			t.Errorf("%s %.80q %s: want %q, have %q", test.layout, test.name, test.data, test.want, have)
 		}
 	}
+}
+
+// text is all that was read of a child.
+func text(e policy.Entry) string {
+	a := e.Attributes
+	return fmt.Sprintf("%s %d %s %v since %d", e.Instance, a.EffectiveWeight(), a.Zone, a.Tags,
+		max(a.Since.UnixMilli(), 0))
 }
 
 func provider(text string) string { return url.QueryEscape(text) }
