@@ -86,8 +86,8 @@ func (f *follower) auditEvents(now baseline) (again bool, err error) {
 // auditList compares the parent with the list. Its one-shot watch may have fired meanwhile: an
 // event comes before the reply that knows of its change.
 func (f *follower) auditList(now baseline) (again bool, err error) {
-	if events, overflow := f.queue.drain(); overflow || f.watchFired(events) {
-		return true, f.parentDeleted(events)
+	if again, err = f.takeEvents(); again || err != nil {
+		return again, err
 	}
 	if now.stat.Cversion != f.base.stat.Cversion {
 		return false, f.missedEvent()

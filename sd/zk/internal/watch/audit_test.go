@@ -33,3 +33,21 @@ func TestAuditBeforeItsEvent(t *testing.T) {
 		}
 	})
 }
+
+// What an audit finds in the queue is taken in by it: also that the policy has changed, where the
+// one-shot watch that told so does not tell again.
+func TestAuditTakesInAPolicyEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, d, on := connected(t, Config{Parent: parent, Mode: Children})
+		f := d.newFollower(on, sd.Want{Policy: true}, func(sd.Change) {})
+		f.queue = f.subscribe(on)
+		if err := f.list(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		l.SetData(parent, []byte("#daytime-policy 1\ndrain *\n"))
+		synctest.Wait() // its event is queued
+		if again, err := f.audit(); again || err != nil || !f.policy.Outdated() {
+			t.Errorf("want the policy to be read, have %t, %v, outdated %t", again, err, f.policy.Outdated())
+		}
+	})
+}

@@ -3,6 +3,7 @@ package watch
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"example.com/daytime/sd"
 	gozk "github.com/go-zookeeper/zk"
@@ -25,8 +26,24 @@ func (f *follower) parentDeleted(events []event) error {
 	return nil
 }
 
-// applyEvents emits the difference that events make to the set. It reports whether the children
-// must be listed again.
+// takeEvents takes in what has come. It reports whether the children must be listed again.
+func (f *follower) takeEvents() (again bool, err error) {
+	f.changes.running(time.Now())
+	events, overflow := f.queue.drain()
+	for _, e := range events {
+		f.note(e)
+	}
+	switch {
+	case !f.found || overflow:
+		return true, nil
+	case f.persistent:
+		return false, f.applyEvents(events)
+	default:
+		return f.watchFired(events), f.parentDeleted(events)
+	}
+}
+
+// applyEvents emits the difference that events make to the set.
 //
 // ZooKeeper sends the events of one session in the order of its transactions, and the reply to a
 // request after the events of all that came before it. The events here are all since the watch was
@@ -36,34 +53,27 @@ func (f *follower) parentDeleted(events []event) error {
 // One pair of events is held back: a child whose data was changed and which was deleted then. That
 // is the first half of a takeover (see replace in package zk), whose Created comes with the same
 // transaction, and all of a withdrawal. A round trip tells: its reply comes after that Created, if
-// there is one. Everything else is emitted before, so that nothing waits for the withdrawal of
-// another.
-func (f *follower) applyEvents(events []event) (again bool, err error) {
-	for overflow := false; ; {
-		if err := f.parentDeleted(events); err != nil || overflow {
-			return overflow, err
-		}
-		for _, e := range events {
-			f.changes.add(f.child(e.Path), e)
-		}
-		if err := f.emitChange(f.changes.certain(f.set)); err != nil {
-			return false, err
-		}
-		if len(f.changes.present) == 0 {
-			return false, nil
-		}
-		if _, _, err := f.Exists(f.Parent); err != nil {
-			return false, err
-		}
-		if err := f.Err(); err != nil {
-			return false, err
-		}
-		f.changes.resolve()
-		events, overflow = f.queue.drain()
-		for _, e := range events {
-			f.note(e)
-		}
+// there is one, so that both are in the queue when it is taken in next. Everything else is emitted
+// before, so that nothing waits for the withdrawal of another.
+func (f *follower) applyEvents(events []event) error {
+	if err := f.parentDeleted(events); err != nil {
+		return err
 	}
+	for _, e := range events {
+		f.changes.add(f.child(e.Path), e)
+	}
+	if err := f.emitChange(f.changes.certain(f.set)); err != nil || !f.changes.isHolding() {
+		return err
+	}
+	if _, _, err := f.Exists(f.Parent); err != nil {
+		return err
+	}
+	if err := f.Err(); err != nil {
+		return err
+	}
+	f.changes.resolve()
+	f.queue.news.Set()
+	return nil
 }
 
 // note has read what an event may be about: the attributes of a child that was created, also in the

@@ -193,19 +193,7 @@ func (f *follower) await(ctx context.Context, clock <-chan time.Time) (again boo
 	case <-due:
 		return false, f.tellPolicy()
 	case <-f.queue.news:
-	}
-	f.changes.running(time.Now())
-	events, overflow := f.queue.drain()
-	for _, e := range events {
-		f.note(e)
-	}
-	switch {
-	case !f.found || overflow:
-		return true, nil
-	case f.persistent:
-		return f.applyEvents(events)
-	default:
-		return f.watchFired(events), f.parentDeleted(events)
+		return f.takeEvents()
 	}
 }
 
