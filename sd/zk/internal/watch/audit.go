@@ -97,9 +97,9 @@ func (f *follower) auditList(now baseline) (again bool, err error) {
 
 func (f *follower) readBaseline() (b baseline, exists bool, err error) {
 	b.lo = f.queue.counted().children
-	exists, stat, err := f.Exists(f.Parent)
+	exists, stat, err := f.conn.Exists(f.dir.Parent)
 	if err == nil {
-		err = f.Err()
+		err = f.conn.Err()
 	}
 	if err != nil || !exists {
 		return b, exists, err
@@ -110,6 +110,6 @@ func (f *follower) readBaseline() (b baseline, exists bool, err error) {
 
 // missedEvent notes that an event was missed, and returns that as an error.
 func (f *follower) missedEvent() error {
-	f.missed()
+	f.dir.missed()
 	return errMissed
 }
