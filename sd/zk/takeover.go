@@ -103,7 +103,9 @@ func (n *node) claim(c *session.Conn, stat *gozk.Stat, data []byte) (*gozk.Stat,
 
 // claimAndReplace puts a node of this session in the place of the one that stat describes, if that
 // is wanted once it is claimed. Delete and Create are one transaction, so that nobody lists a gap.
-func (n *node) claimAndReplace(c *session.Conn, stat *gozk.Stat, data []byte, wanted func() bool) error {
+func (n *node) claimAndReplace(
+	c *session.Conn, stat *gozk.Stat, data []byte, wanted func() bool,
+) error {
 	claimed, err := n.claim(c, stat, data)
 	if err != nil {
 		return err
@@ -138,7 +140,9 @@ func (n *node) deleteOwn(c *session.Conn, stat *gozk.Stat, wanted func() bool) e
 }
 
 // claimAndDelete is deleteOwn without a look at what is allowed.
-func (n *node) claimAndDelete(c *session.Conn, stat *gozk.Stat, data []byte, wanted func() bool) error {
+func (n *node) claimAndDelete(
+	c *session.Conn, stat *gozk.Stat, data []byte, wanted func() bool,
+) error {
 	claimed, err := n.claim(c, stat, data)
 	if err != nil {
 		return err

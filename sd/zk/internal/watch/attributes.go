@@ -47,7 +47,9 @@ func readRecord(r session.Read, before statement) (now statement, isNews bool) {
 }
 
 // readingOf is the statement of a child after a read, in the layout of the directory.
-func (f *follower) readingOf(child string, r session.Read, before statement) (now statement, isNews bool) {
+func (f *follower) readingOf(
+	child string, r session.Read, before statement,
+) (now statement, isNews bool) {
 	if f.dir.Layout != nil {
 		return readLayout(*f.dir.Layout, child, r, before)
 	}

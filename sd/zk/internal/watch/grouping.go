@@ -21,7 +21,9 @@ const (
 
 // readLayout is readRecord for a child in the layout of another system. A child that could be read
 // before, and cannot any more, stays as it was.
-func readLayout(l layout.Layout, child string, r session.Read, before statement) (now statement, isNews bool) {
+func readLayout(
+	l layout.Layout, child string, r session.Read, before statement,
+) (now statement, isNews bool) {
 	switch {
 	case errors.Is(r.Err, gozk.ErrNoNode):
 		return statement{}, false
