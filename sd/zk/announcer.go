@@ -36,10 +36,10 @@ const (
 	remove                  // it is to be gone, if it is ours
 )
 
-// An announcer makes all changes that a backend makes in ZooKeeper, one after the other, in one
-// goroutine. It holds the desired state of each node and reconciles the node with it, whenever the
-// session changes, the node's watch fires, or an audit is due. So it does not matter which reply
-// got lost. The package comment has the table of states.
+// An announcer makes all changes of instances' nodes that a backend makes in ZooKeeper, one after
+// the other, in one goroutine. It holds the desired state of each node and reconciles the node with
+// it, whenever the session changes, the node's watch fires, or an audit is due. So it does not
+// matter which reply got lost. The package comment has the table of states.
 type announcer struct {
 	session *session.Session
 	newNode func(instance string) node
@@ -52,9 +52,9 @@ type announcer struct {
 	noPolicy  bool             // it is not followed
 
 	// Of the goroutine alone.
-	herd   herd
-	policy policyReader
-	ready  bool // the policy is known, as far as it can be
+	herd        herd
+	policy      policyReader
+	policyKnown bool // as far as it can be
 
 	mu            sync.Mutex
 	entries       map[string]*entry // by path
@@ -63,9 +63,9 @@ type announcer struct {
 
 // An entry is one node that is, or was, to be registered.
 type entry struct {
-	order        // guarded by the announcer's lock
-	work         // of the announcer's goroutine alone
-	path  string // of the node
+	order           // guarded by the announcer's lock; reports is received from without it
+	progress        // of the announcer's goroutine alone
+	path     string // of the node
 }
 
 // An order is set by the callers of Announce.
@@ -84,8 +84,8 @@ type report struct {
 	err    error
 }
 
-// A work is the state of reconciling.
-type work struct {
+// A progress is how far reconciling has come.
+type progress struct {
 	node         node
 	reconciledOn *session.Conn // nil: nowhere yet
 	due          time.Time     // when to reconcile again, if nothing happens
@@ -131,7 +131,7 @@ func (a *announcer) begin(of sd.Entry) (*entry, error) {
 	path := a.parent + "/" + of.Instance
 	e := a.entries[path]
 	if e == nil {
-		e = &entry{path: path, work: work{node: a.newNode(of.Instance)}}
+		e = &entry{path: path, progress: progress{node: a.newNode(of.Instance)}}
 		a.entries[path] = e
 	}
 	if e.busy {
@@ -159,9 +159,17 @@ func (a *announcer) hold(
 	var last sd.Status
 	outage := time.NewTimer(waitTimeout)
 	defer outage.Stop()
+	type standing struct {
+		session <-chan struct{} // closed when another Conn, or none, is up
+		phase   sd.Phase
+	}
+	var bounded standing
 	for {
 		c, changed := a.session.Conn()
-		a.boundOutage(outage, c, last.Phase)
+		if now := (standing{changed, last.Phase}); now != bounded { // and not whatever else woke us
+			a.boundOutage(outage, c, last.Phase)
+			bounded = now
+		}
 		select {
 		case <-ctx.Done():
 			return nil

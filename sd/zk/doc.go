@@ -121,6 +121,39 @@
 //
 // Not here: SASL, keys with a passphrase, revocation lists.
 //
+// # States of a registration
+//
+// The announcer holds the desired state of each node, and compares the node with it whenever the
+// session or the policy changes, the node's watch fires, or an audit is due:
+//
+//	event                        ignore   create             keep           withhold   remove
+//	Announce begins              create   -                  -              -          create
+//	the policy withdraws it      -        withhold; told     (deleted)      -          -
+//	the policy does not          -        -                  -              create     -
+//	other attributes             -        -                  (replaced)     -          -
+//	the node is there and ours   -        keep; told         -              (deleted)  (deleted)
+//	a predecessor's is there     -        (replaced)         -              (deleted)  ignore; confirmed
+//	the node is another's        -        ignore; returned   ignore; lost   -          ignore; confirmed
+//	the node is gone             -        (created)          ignore; lost   -          ignore; confirmed
+//	it must wait (see below)     -        again by then      -              -          -
+//	its removal is denied        -        ignore; returned   -              again      a new session, or unconfirmed
+//	any other error              -        ignore; returned   again in 1 s   again      again in 1 s
+//	Announce's ctx is done       -        remove             remove         remove     -
+//
+// A node that the policy withdraws is withheld, and that is told, once it is deleted, also if a
+// predecessor left it. A node waits until the policy is known on its connection, and for its turn
+// while many register at once. Where the ACLs deny a removal a new session takes the place of this
+// one, if it has no other node; otherwise the node stays as long as that one does.
+//
+// # Reading the package
+//
+// Package session holds the session with ZooKeeper, and knows nothing of what is here. Package
+// internal/watch is Watch; the methods of Backend give its errors and those of session the words of
+// package sd (errors.go). An announcer is Announce: it holds desired states and reconciles nodes
+// with them (announcer.go, reconcile.go), as far as the policy lets it (policyreader.go), and not all of a
+// fleet at once (herd.go); a node is written to in conditional steps only (node.go, takeover.go),
+// and its data is package record's. Operators write the policy (policystore.go).
+//
 // # Scale
 //
 // A change is one event of about 60 bytes to each client, whatever the size of the directory, and
@@ -154,33 +187,4 @@
 // consumers of a process; adds ZooKeeper observers; gives each service, zone or tenant a directory
 // of its own, so that clients see only changes that concern them; and raises the session timeout,
 // so that short outages do not become mass expiries.
-//
-// # States of a registration
-//
-// The announcer holds the desired state of each node, and compares the node with it whenever the
-// session or the policy changes, the node's watch fires, or an audit is due:
-//
-//	event                        ignore   create             keep           withhold   remove
-//	Announce begins              create   -                  -              -          create
-//	the policy withdraws it      -        withhold; told     (deleted)      -          -
-//	the policy does not          -        -                  -              create     -
-//	other attributes             -        -                  (replaced)     -          -
-//	the node is there and ours   -        keep; told         -              (deleted)  (deleted)
-//	a predecessor's is there     -        (replaced)         -              (deleted)  ignore; confirmed
-//	the node is another's        -        ignore; returned   ignore; lost   -          ignore; confirmed
-//	the node is gone             -        (created)          ignore; lost   -          ignore; confirmed
-//	any other error              -        ignore; returned   again in 1 s   -          again in 1 s
-//	Announce's ctx is done       -        remove             remove         remove     -
-//
-// A node that the policy withdraws is withheld, and that is told, once it is deleted, also if a
-// predecessor left it.
-//
-// # Reading the package
-//
-// Package session holds the session with ZooKeeper, and knows nothing of what is here. Package
-// internal/watch is Watch; its errors and those of session get the words of package sd in one place
-// (errors.go). An announcer is Announce: it holds desired states and reconciles nodes with them
-// (announcer.go, reconcile.go), as far as the policy lets it (policyreader.go), and not all of a
-// fleet at once (herd.go); a node is written to in conditional steps only (node.go, takeover.go),
-// and its data is package record's. Operators write the policy (policystore.go).
 package zk

@@ -51,7 +51,7 @@ type markedError struct {
 func (e *markedError) Unwrap() []error { return []error{e.mark, e.error} }
 
 // translate gives the errors of packages session and watch, and of ZooKeeper, the marks of package
-// sd. It is applied in one place: to the errors that a Backend returns.
+// sd. The methods of Backend apply it to what they return.
 func translate(err error) error {
 	switch {
 	case errors.Is(err, sd.ErrClosed), errors.Is(err, sd.ErrDenied):
@@ -70,8 +70,8 @@ func translate(err error) error {
 	return err
 }
 
-// changed turns the errors of somebody else's change into errChanged.
-func changed(err error) error {
+// asChanged turns the errors of somebody else's change into errChanged.
+func asChanged(err error) error {
 	for _, known := range []error{gozk.ErrNoNode, gozk.ErrNodeExists, gozk.ErrBadVersion} {
 		if errors.Is(err, known) {
 			return errChanged

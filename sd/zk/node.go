@@ -36,8 +36,8 @@ type node struct {
 	since     time.Time     // when it was registered first; zero after it was withdrawn
 	written   incarnation   // whose data is known to be ours
 	denied    denial
-	takeovers times // from other processes
-	repairs   times // of the data
+	takeovers lastMinute // from other processes
+	repairs   lastMinute // of the data
 }
 
 // An incarnation is one node at one version.
@@ -46,12 +46,12 @@ type incarnation struct {
 	version int32
 }
 
-// A times counts what happened in the last minute.
-type times []time.Time
+// A lastMinute counts what happened in it.
+type lastMinute []time.Time
 
-func (t *times) add() { *t = append(*t, time.Now()) }
+func (t *lastMinute) add() { *t = append(*t, time.Now()) }
 
-func (t *times) count() int {
+func (t *lastMinute) count() int {
 	isOld := func(at time.Time) bool { return time.Since(at) > time.Minute }
 	*t = slices.DeleteFunc(*t, isOld)
 	return len(*t)
@@ -130,7 +130,7 @@ func (n *node) verifyData(c *session.Conn, wanted func() bool) error {
 	data, stat, err := c.Get(n.path)
 	switch {
 	case err != nil:
-		return changed(err)
+		return asChanged(err)
 	case stat.EphemeralOwner != c.Session:
 		return errChanged
 	}
@@ -174,7 +174,7 @@ func (n *node) wrote(attributes policy.Attributes, at incarnation) {
 // change, while data that is changed and a session that expires soon after look like a withdrawal.
 // Where the ACLs forbid it the data alone is written.
 func (n *node) rewrite(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
-	err := n.ifAllowed(c, stat, func() error { return n.replace(c, stat, nil, wanted) })
+	err := n.ifAllowed(c, stat, func() error { return n.claimAndReplace(c, stat, nil, wanted) })
 	if !errors.Is(err, gozk.ErrNoAuth) {
 		return err
 	}
@@ -186,7 +186,7 @@ func (n *node) rewrite(c *session.Conn, stat *gozk.Stat, wanted func() bool) err
 	if err == nil {
 		n.wrote(n.attributes, incarnation{stat.Czxid, stat.Version})
 	}
-	return changed(err)
+	return asChanged(err)
 }
 
 // document is the data that the node is to have.
@@ -210,7 +210,7 @@ func (n *node) create(c *session.Conn) error {
 		n.wrote(n.attributes, incarnation{}) // version 0
 	}
 	if !errors.Is(err, gozk.ErrNoNode) {
-		return changed(err)
+		return asChanged(err)
 	}
 	if err := createPath(c, n.parent, n.acl); err != nil {
 		return err

@@ -17,8 +17,10 @@ import (
 // Watch on the same Backend (see watch.Directory.ReadData). Only the announcer's goroutine uses it.
 type policyReader struct {
 	watch.PolicySchedule
-	gate   sd.Gate       // of the last policy that was readable
-	readOn *session.Conn // where that was, and where its changes make events; nil: nowhere
+	gate sd.Gate // of the last policy that was readable
+	// readOn is where that was, and where its changes make events. Nil: it was never read, or
+	// failed to be where it was tried last.
+	readOn *session.Conn
 
 	auditAt time.Time // when to look at the directory again; zero: at once
 }
@@ -30,7 +32,7 @@ type policyReader struct {
 //
 // A directory that is missing has no policy, and no watch that tells of one. So it is made first,
 // if there is to be a node in it.
-func (a *announcer) readPolicy(c *session.Conn) (ready bool, again time.Time) {
+func (a *announcer) readPolicy(c *session.Conn) (known bool, again time.Time) {
 	p := &a.policy
 	if a.takeChanged() {
 		p.Changed()
@@ -40,7 +42,9 @@ func (a *announcer) readPolicy(c *session.Conn) (ready bool, again time.Time) {
 		return a.noPolicy, time.Time{}
 	}
 	here, due := p.readOn == c, p.Due()
-	if here && due.IsZero() || (here || p.readOn == nil) && time.Now().Before(due) {
+	idle := here && due.IsZero()
+	waiting := time.Now().Before(due) && (here || p.readOn == nil) // what failed elsewhere may succeed
+	if idle || waiting {
 		return here && !p.Outdated(), due
 	}
 	data, stat, err := a.directory.ReadData(c)
@@ -55,7 +59,7 @@ func (a *announcer) readPolicy(c *session.Conn) (ready bool, again time.Time) {
 // learnPolicy takes in the result of a read on c. It returns what readPolicy does.
 func (a *announcer) learnPolicy(
 	c *session.Conn, data []byte, stat *gozk.Stat, err error,
-) (ready bool, again time.Time) {
+) (known bool, again time.Time) {
 	p := &a.policy
 	switch {
 	case c.Err() != nil:
@@ -75,7 +79,7 @@ func (a *announcer) learnPolicy(
 		p.readOn = c
 		return true, p.Due()
 	default:
-		p.Read(stat, 0)
+		p.Learned(stat, 0)
 		p.readOn = c
 		a.herd.size, p.auditAt = int(stat.NumChildren), time.Now().Add(watch.UntilAudit())
 		_ = p.gate.Read(string(data)) // an unreadable one is told by a Watch, and the last stays
@@ -134,7 +138,7 @@ func (a *announcer) withheld(e *entry) (why error) {
 // withhold sees to it that there is no node of ours, and none of a predecessor's, and tells why. A
 // node that is another's is left alone.
 func (a *announcer) withhold(c *session.Conn, e *entry, d desired, why error) {
-	err := a.erase(c, e, d)
+	err := a.deleteNode(c, e, d)
 	switch {
 	case err == nil, errors.Is(err, sd.ErrConflict):
 		e.node.since = time.Time{}

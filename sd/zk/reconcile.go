@@ -41,8 +41,8 @@ func (a *announcer) run(ctx context.Context) {
 // reconcileAll reconciles each node that is due, and returns when the next one is.
 func (a *announcer) reconcileAll(c *session.Conn) time.Duration {
 	next := watch.AuditInterval
-	ready, again := a.readPolicy(c)
-	a.ready = ready
+	known, again := a.readPolicy(c)
+	a.policyKnown = known
 	if !again.IsZero() {
 		next = min(next, time.Until(again))
 	}
@@ -87,12 +87,18 @@ func (a *announcer) reconcile(c *session.Conn, e *entry, d desired) {
 		a.remove(c, e)
 		return
 	}
-	switch why := a.withheld(e); {
-	case !a.ready && (d == create || d == withhold && why == nil):
-		e.reconciledOn, e.due = nil, a.policy.Due() // or when it is known by then
+	why := a.withheld(e)
+	if !a.policyKnown && (d == create || d == withhold && why == nil) {
+		e.reconciledOn, e.due = nil, a.policy.Due() // or as soon as it is known
+		return
+	}
+	if d == withhold && why == nil && a.turn(e, withhold, create) {
+		d = create
+	}
+	switch {
 	case why != nil:
 		a.withhold(c, e, d, why)
-	case d == withhold && a.turn(e, withhold, create), d == create:
+	case d == create:
 		a.create(c, e)
 	case d == keep:
 		a.keep(c, e)
@@ -149,7 +155,7 @@ func (a *announcer) keep(c *session.Conn, e *entry) {
 
 // remove removes the node if it is ours.
 func (a *announcer) remove(c *session.Conn, e *entry) {
-	err := a.erase(c, e, remove)
+	err := a.deleteNode(c, e, remove)
 	switch {
 	case err == nil, errors.Is(err, errForeign):
 		e.node.since = time.Time{}
@@ -164,19 +170,20 @@ func (a *announcer) remove(c *session.Conn, e *entry) {
 	}
 }
 
-// erase removes the node if it is ours, as long as d is the desired state. To withhold an instance
-// is to remove a predecessor's node as well, which would be called until its session has ended.
-func (a *announcer) erase(c *session.Conn, e *entry, d desired) error {
+// deleteNode removes the node if it is ours, as long as d is the desired state. To withhold an
+// instance is to remove a predecessor's node as well, which would be called until its session has
+// ended.
+func (a *announcer) deleteNode(c *session.Conn, e *entry, d desired) error {
 	if e.inDoubt { // this server may not have heard yet of what another one was asked for
 		if _, err := c.Sync(e.path); err != nil {
 			return err
 		}
 		e.inDoubt = false
 	}
-	return a.try(func() error { return a.tryRemove(c, e, d) })
+	return a.try(func() error { return a.tryDelete(c, e, d) })
 }
 
-func (a *announcer) tryRemove(c *session.Conn, e *entry, d desired) error {
+func (a *announcer) tryDelete(c *session.Conn, e *entry, d desired) error {
 	exists, stat, err := c.Exists(e.path)
 	wanted := func() bool { return a.wants(e, d) }
 	switch {
@@ -185,11 +192,11 @@ func (a *announcer) tryRemove(c *session.Conn, e *entry, d desired) error {
 	case !exists:
 		return nil
 	case a.session.Owned(stat.EphemeralOwner):
-		return e.node.erase(c, stat, wanted)
+		return e.node.deleteOwn(c, stat, wanted)
 	case d == remove:
 		return errForeign
 	default:
-		return e.node.eraseStale(c, stat, wanted)
+		return e.node.deleteStale(c, stat, wanted)
 	}
 }
 

@@ -1,9 +1,11 @@
 package zk_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -312,4 +314,24 @@ func TestMassExpiryIsSpread(t *testing.T) {
 			})
 		})
 	}
+}
+
+// That attributes change now and then does not put off that a server which is cut off knows it.
+func TestLostWhileAttributesChange(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		r := w.register(w.open(), alice)
+		w.Refuse(true)
+		w.Disconnect()
+		ctx, cancel := context.WithCancel(w.t.Context())
+		var changing sync.WaitGroup
+		defer changing.Wait()
+		defer cancel()
+		changing.Go(func() {
+			for n := 1; ctx.Err() == nil; n++ {
+				r.SetAttributes(weighing(n % 1000))
+				time.Sleep(700 * time.Millisecond)
+			}
+		})
+		w.phase(r.State, 30*time.Second, sd.Lost)
+	})
 }

@@ -17,12 +17,16 @@ const maxTakeovers = 3
 // process of ours has left. Any other is a conflict, and so is one that the ACLs do not let us
 // remove: that ends with its session.
 func (n *node) takeOver(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
-	return n.displace(c, stat, func(data []byte) error { return n.replace(c, stat, data, wanted) })
+	return n.displace(c, stat, func(data []byte) error {
+		return n.claimAndReplace(c, stat, data, wanted)
+	})
 }
 
-// eraseStale removes a stale node, by the rules of takeOver.
-func (n *node) eraseStale(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
-	return n.displace(c, stat, func(data []byte) error { return n.remove(c, stat, data, wanted) })
+// deleteStale removes a stale node, by the rules of takeOver.
+func (n *node) deleteStale(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
+	return n.displace(c, stat, func(data []byte) error {
+		return n.claimAndDelete(c, stat, data, wanted)
+	})
 }
 
 // displace calls do, which removes or replaces the node, with the data that another process left in
@@ -55,7 +59,7 @@ func (n *node) readStale(c *session.Conn, stat *gozk.Stat) ([]byte, error) {
 	data, now, err := c.Get(n.path)
 	switch {
 	case err != nil:
-		return nil, changed(err)
+		return nil, asChanged(err)
 	case now.Czxid != stat.Czxid:
 		return nil, errChanged
 	case now.EphemeralOwner == 0:
@@ -89,7 +93,7 @@ func (n *node) claim(c *session.Conn, stat *gozk.Stat, data []byte) (*gozk.Stat,
 	data = n.owner.Claim(data, n.document(), stat.EphemeralOwner)
 	claimed, err := c.Set(n.path, data, stat.Version)
 	if err != nil {
-		return nil, changed(err)
+		return nil, asChanged(err)
 	}
 	if claimed.EphemeralOwner != stat.EphemeralOwner {
 		return nil, errChanged
@@ -97,9 +101,11 @@ func (n *node) claim(c *session.Conn, stat *gozk.Stat, data []byte) (*gozk.Stat,
 	return claimed, nil
 }
 
-// replace puts a node of this session in the place of the one that stat describes, if that is
-// wanted once it is claimed. Delete and Create are one transaction, so that nobody lists a gap.
-func (n *node) replace(c *session.Conn, stat *gozk.Stat, data []byte, wanted func() bool) error {
+// claimAndReplace puts a node of this session in the place of the one that stat describes, if that
+// is wanted once it is claimed. Delete and Create are one transaction, so that nobody lists a gap.
+func (n *node) claimAndReplace(
+	c *session.Conn, stat *gozk.Stat, data []byte, wanted func() bool,
+) error {
 	claimed, err := n.claim(c, stat, data)
 	if err != nil {
 		return err
@@ -124,16 +130,19 @@ func (n *node) replace(c *session.Conn, stat *gozk.Stat, data []byte, wanted fun
 	if err == nil {
 		n.wrote(n.attributes, incarnation{}) // version 0
 	}
-	return changed(err)
+	return asChanged(err)
 }
 
-// erase removes the node that stat describes, if that is wanted once it is claimed.
-func (n *node) erase(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
-	return n.ifAllowed(c, stat, func() error { return n.remove(c, stat, nil, wanted) })
+// deleteOwn removes the node of this backend that stat describes, if that is wanted once it is
+// claimed.
+func (n *node) deleteOwn(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
+	return n.ifAllowed(c, stat, func() error { return n.claimAndDelete(c, stat, nil, wanted) })
 }
 
-// remove is erase without a look at what is allowed.
-func (n *node) remove(c *session.Conn, stat *gozk.Stat, data []byte, wanted func() bool) error {
+// claimAndDelete is deleteOwn without a look at what is allowed.
+func (n *node) claimAndDelete(
+	c *session.Conn, stat *gozk.Stat, data []byte, wanted func() bool,
+) error {
 	claimed, err := n.claim(c, stat, data)
 	if err != nil {
 		return err
@@ -141,7 +150,7 @@ func (n *node) remove(c *session.Conn, stat *gozk.Stat, data []byte, wanted func
 	if !wanted() {
 		return errRevoked
 	}
-	return changed(c.Delete(n.path, claimed.Version))
+	return asChanged(c.Delete(n.path, claimed.Version))
 }
 
 // ifAllowed calls do, which removes the node. After a denial it is not tried again before somebody

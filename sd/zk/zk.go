@@ -159,7 +159,8 @@ func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change))
 // a predecessor left behind, a process on this host with the same address or an earlier session of
 // this one, is taken over in one step, or removed if the policy withholds the instance; any other
 // is a conflict. Attributes that change replace the node in one step as well. A registrar that may
-// not read the directory follows no policy, and asks again every half a minute.
+// not read the directory keeps to the last policy that it could read, and asks again every half a
+// minute.
 func (b *Backend) Announce(ctx context.Context, entry sd.Entry, told func(sd.Status)) error {
 	if l := b.config.directory.Layout; l != nil {
 		return fmt.Errorf("zk: announce %s: layout %v: %w", entry.Instance, l, errReadOnly)

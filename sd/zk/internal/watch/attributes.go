@@ -18,38 +18,40 @@ const maxGets = 64
 // readChunk is how many nodes are read with one request.
 const readChunk = 500
 
-// An attributes holds the statements of members about themselves, if they are read.
-type attributes struct {
-	said map[string]says
-	due  map[string]struct{} // whose data may be another now
+// Statements are those of members about themselves, if they are read.
+type statements struct {
+	said   map[string]statement
+	toRead map[string]struct{} // whose data may be another now
 }
 
-// A says is the statement of one member.
-type says struct {
+// A statement is what one member says of itself.
+type statement struct {
 	policy.Attributes
 	unread   bool   // it could not be read, or not all of it
 	instance string // in the layout of another system, for which it stands; empty: for none
 }
 
-// readRecord is the statement of a member after a read, if it was before before it. A node that has
-// gone says nothing new: its event comes. A claim is about the node, and not about its attributes
-// (see claim in package zk): it is no news of a member.
-func readRecord(r session.Read, before says) (now says, isNews bool) {
+// readRecord is the statement of a member after a read, and before is the one until then. A node
+// that has gone says nothing new: its event comes. A claim is about the node, and not about its
+// attributes (see claim in package zk): it is no news of a member.
+func readRecord(r session.Read, before statement) (now statement, isNews bool) {
 	if errors.Is(r.Err, gozk.ErrNoNode) {
-		return says{}, false
+		return statement{}, false
 	}
 	said, err := record.Parse(r.Data)
 	if r.Err != nil || errors.Is(err, record.ErrTooLong) {
-		return says{Attributes: before.Attributes, unread: true}, true
+		return statement{Attributes: before.Attributes, unread: true}, true
 	}
 	claimed := said.Claims != 0 && said.Claims == r.Stat.EphemeralOwner
-	return says{Attributes: said.Attributes, unread: err != nil}, !claimed
+	return statement{Attributes: said.Attributes, unread: err != nil}, !claimed
 }
 
 // readingOf is the statement of a child after a read, in the layout of the directory.
-func (f *follower) readingOf(child string, r session.Read, before says) (now says, isNews bool) {
-	if f.Layout != nil {
-		return readLayout(*f.Layout, child, r, before)
+func (f *follower) readingOf(
+	child string, r session.Read, before statement,
+) (now statement, isNews bool) {
+	if f.dir.Layout != nil {
+		return readLayout(*f.dir.Layout, child, r, before)
 	}
 	return readRecord(r, before)
 }
@@ -80,13 +82,13 @@ func (f *follower) describe(c *sd.Change, names []string) error {
 		}
 	}
 	for _, name := range c.Up {
-		add(c, name, f.said[name], says{})
+		add(c, name, f.said[name], statement{})
 	}
 	return nil
 }
 
 // add adds to c what an instance says, if it is another thing than before.
-func add(c *sd.Change, name string, now, before says) {
+func add(c *sd.Change, name string, now, before statement) {
 	isNews := !now.Equal(before.Attributes) || now.instance != before.instance
 	if isNews || before.unread && !now.unread {
 		if c.Attributes == nil {
@@ -105,7 +107,7 @@ func add(c *sd.Change, name string, now, before says) {
 // large fleet audits find that.
 func (f *follower) describeList(c *sd.Change, rise int32) error {
 	before := f.said
-	f.attributes = attributes{make(map[string]says, len(c.Up)), map[string]struct{}{}}
+	f.statements = statements{make(map[string]statement, len(c.Up)), map[string]struct{}{}}
 	if f.persistent || before == nil {
 		return f.describe(c, c.Up)
 	}
@@ -124,19 +126,19 @@ func (f *follower) describeList(c *sd.Change, rise int32) error {
 	return f.describe(c, joined)
 }
 
-// dueMembers takes out the members whose data may be another now, up aside, whose data is read
+// membersToRead takes out the members whose data may be another now, up aside, whose data is read
 // anyway. Those that are about to go, or to be replaced, are not among them: another event comes.
-func (f *follower) dueMembers(up []string) (names []string) {
+func (f *follower) membersToRead(up []string) (names []string) {
 	for _, name := range up {
-		delete(f.due, name)
+		delete(f.toRead, name)
 	}
-	for name := range f.due {
+	for name := range f.toRead {
 		_, member := f.set[name]
 		if _, leaving := f.changes.present[name]; member && !leaving {
 			names = append(names, name)
 		}
 	}
-	clear(f.due)
+	clear(f.toRead)
 	return names
 }
 
@@ -145,7 +147,7 @@ func (f *follower) dueMembers(up []string) (names []string) {
 func (f *follower) readAgain() error {
 	for name, s := range f.said {
 		if s.unread || !f.persistent {
-			f.due[name] = struct{}{}
+			f.toRead[name] = struct{}{}
 		}
 	}
 	return f.emitChange(sd.Change{})
@@ -182,18 +184,18 @@ func (f *follower) readAhead(names []string) <-chan chunk {
 // readNodes reads the data of children, with one request for several of them, and none if their
 // names say all. The error is that of the connection, or nil.
 func (f *follower) readNodes(names []string) ([]session.Read, error) {
-	if f.Layout != nil && !f.Layout.NeedsData() {
+	if f.dir.Layout != nil && !f.dir.Layout.NeedsData() {
 		return make([]session.Read, len(names)), nil
 	}
 	paths := make([]string, len(names))
 	for i, name := range names {
-		paths[i] = f.Parent + "/" + name
+		paths[i] = f.dir.Parent + "/" + name
 	}
-	reads, err := f.MultiRead(paths)
+	reads, err := f.conn.MultiRead(paths)
 	if errors.Is(err, session.ErrNoMultiRead) {
-		reads, err = getEach(f.Conn, paths), nil
+		reads, err = getEach(f.conn, paths), nil
 	}
-	if down := f.Err(); down != nil {
+	if down := f.conn.Err(); down != nil {
 		return nil, down
 	}
 	if err != nil { // and not of one node: none of them is known

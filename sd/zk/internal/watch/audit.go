@@ -86,8 +86,8 @@ func (f *follower) auditEvents(now baseline) (again bool, err error) {
 // auditList compares the parent with the list. Its one-shot watch may have fired meanwhile: an
 // event comes before the reply that knows of its change.
 func (f *follower) auditList(now baseline) (again bool, err error) {
-	if events, overflow := f.queue.drain(); overflow || f.watchFired(events) {
-		return true, f.parentDeleted(events)
+	if again, err = f.takeEvents(); again || err != nil {
+		return again, err
 	}
 	if now.stat.Cversion != f.base.stat.Cversion {
 		return false, f.missedEvent()
@@ -97,9 +97,9 @@ func (f *follower) auditList(now baseline) (again bool, err error) {
 
 func (f *follower) readBaseline() (b baseline, exists bool, err error) {
 	b.lo = f.queue.counted().children
-	exists, stat, err := f.Exists(f.Parent)
+	exists, stat, err := f.conn.Exists(f.dir.Parent)
 	if err == nil {
-		err = f.Err()
+		err = f.conn.Err()
 	}
 	if err != nil || !exists {
 		return b, exists, err
@@ -110,6 +110,6 @@ func (f *follower) readBaseline() (b baseline, exists bool, err error) {
 
 // missedEvent notes that an event was missed, and returns that as an error.
 func (f *follower) missedEvent() error {
-	f.missed()
+	f.dir.missed()
 	return errMissed
 }

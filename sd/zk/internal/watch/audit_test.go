@@ -13,14 +13,14 @@ func TestAuditBeforeItsEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, d, on := connected(t, Config{Parent: parent, Mode: Children})
 		f := d.newFollower(on, sd.Want{}, func(sd.Change) {})
-		f.queue = f.subscribe(on)
+		f.queue = f.dir.subscribe(on)
 		if err := f.list(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		l.Create(parent+"/"+alice, nil, 0)
 		synctest.Wait() // its event is queued
-		if again, err := f.audit(); !again || err != nil || f.repaired.Load() != 0 {
-			t.Errorf("want another list and nothing repaired, have %t, %v, %d", again, err, f.repaired.Load())
+		if again, err := f.audit(); !again || err != nil || f.dir.repaired.Load() != 0 {
+			t.Errorf("want another list and nothing repaired, have %t, %v, %d", again, err, f.dir.repaired.Load())
 		}
 		if err := f.list(t.Context()); err != nil {
 			t.Fatal(err)
@@ -28,8 +28,26 @@ func TestAuditBeforeItsEvent(t *testing.T) {
 		l.ForgetWatches()
 		l.Create(parent+"/"+bob, nil, 0)
 		synctest.Wait()
-		if _, err := f.audit(); err != errMissed || f.repaired.Load() != 1 {
-			t.Errorf("want %v, counted, have %v, %d", errMissed, err, f.repaired.Load())
+		if _, err := f.audit(); err != errMissed || f.dir.repaired.Load() != 1 {
+			t.Errorf("want %v, counted, have %v, %d", errMissed, err, f.dir.repaired.Load())
+		}
+	})
+}
+
+// What an audit finds in the queue is taken in by it: also that the policy has changed, where the
+// one-shot watch that told so does not tell again.
+func TestAuditTakesInAPolicyEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, d, on := connected(t, Config{Parent: parent, Mode: Children})
+		f := d.newFollower(on, sd.Want{Policy: true}, func(sd.Change) {})
+		f.queue = f.dir.subscribe(on)
+		if err := f.list(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		l.SetData(parent, []byte("#daytime-policy 1\ndrain *\n"))
+		synctest.Wait() // its event is queued
+		if again, err := f.audit(); again || err != nil || !f.policy.Outdated() {
+			t.Errorf("want the policy to be read, have %t, %v, outdated %t", again, err, f.policy.Outdated())
 		}
 	})
 }

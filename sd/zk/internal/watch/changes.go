@@ -126,6 +126,9 @@ func (c *changes) certain(set map[string]struct{}) (diff sd.Change) {
 	return diff
 }
 
+// isHolding reports whether something is held back, after certain.
+func (c *changes) isHolding() bool { return len(c.present) > 0 }
+
 // resolve notes that every event of the takeovers that were waited for has come.
 func (c *changes) resolve() {
 	for name := range c.present {

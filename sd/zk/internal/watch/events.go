@@ -3,6 +3,7 @@ package watch
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"example.com/daytime/sd"
 	gozk "github.com/go-zookeeper/zk"
@@ -11,22 +12,38 @@ import (
 // watchFired reports whether a one-shot watch on the list of children is among the events.
 func (f *follower) watchFired(events []event) bool {
 	return slices.ContainsFunc(events, func(e event) bool {
-		return e.Path == f.Parent && e.Type != gozk.EventNodeDataChanged
+		return e.Path == f.dir.Parent && e.Type != gozk.EventNodeDataChanged
 	})
 }
 
 // parentDeleted returns an error if events tell that the directory was removed.
 func (f *follower) parentDeleted(events []event) error {
 	for _, e := range events {
-		if e.Path == f.Parent && e.Type == gozk.EventNodeDeleted {
+		if e.Path == f.dir.Parent && e.Type == gozk.EventNodeDeleted {
 			return errRemoved
 		}
 	}
 	return nil
 }
 
-// applyEvents emits the difference that events make to the set. It reports whether the children
-// must be listed again.
+// takeEvents takes in what has come. It reports whether the children must be listed again.
+func (f *follower) takeEvents() (again bool, err error) {
+	f.changes.running(time.Now())
+	events, overflow := f.queue.drain()
+	for _, e := range events {
+		f.note(e)
+	}
+	switch {
+	case !f.found || overflow:
+		return true, nil
+	case f.persistent:
+		return false, f.applyEvents(events)
+	default:
+		return f.watchFired(events), f.parentDeleted(events)
+	}
+}
+
+// applyEvents emits the difference that events make to the set.
 //
 // ZooKeeper sends the events of one session in the order of its transactions, and the reply to a
 // request after the events of all that came before it. The events here are all since the watch was
@@ -34,46 +51,39 @@ func (f *follower) parentDeleted(events []event) error {
 // their order they end at the truth nevertheless: the last event of a child says whether it exists.
 //
 // One pair of events is held back: a child whose data was changed and which was deleted then. That
-// is the first half of a takeover (see replace in package zk), whose Created comes with the same
-// transaction, and all of a withdrawal. A round trip tells: its reply comes after that Created, if
-// there is one. Everything else is emitted before, so that nothing waits for the withdrawal of
-// another.
-func (f *follower) applyEvents(events []event) (again bool, err error) {
-	for overflow := false; ; {
-		if err := f.parentDeleted(events); err != nil || overflow {
-			return overflow, err
-		}
-		for _, e := range events {
-			f.changes.add(f.child(e.Path), e)
-		}
-		if err := f.emitChange(f.changes.certain(f.set)); err != nil {
-			return false, err
-		}
-		if len(f.changes.present) == 0 {
-			return false, nil
-		}
-		if _, _, err := f.Exists(f.Parent); err != nil {
-			return false, err
-		}
-		if err := f.Err(); err != nil {
-			return false, err
-		}
-		f.changes.resolve()
-		events, overflow = f.queue.drain()
-		for _, e := range events {
-			f.note(e)
-		}
+// is the first half of a takeover (see claimAndReplace in package zk), whose Created comes with the
+// same transaction, and all of a withdrawal. A round trip tells: its reply comes after that
+// Created, if there is one, so that both are in the queue when it is taken in next. Everything else
+// is emitted before, so that nothing waits for the withdrawal of another.
+func (f *follower) applyEvents(events []event) error {
+	if err := f.parentDeleted(events); err != nil {
+		return err
 	}
+	for _, e := range events {
+		f.changes.add(f.dir.child(e.Path), e)
+	}
+	if err := f.emitChange(f.changes.certain(f.set)); err != nil || !f.changes.isHolding() {
+		return err
+	}
+	if _, _, err := f.conn.Exists(f.dir.Parent); err != nil {
+		return err
+	}
+	if err := f.conn.Err(); err != nil {
+		return err
+	}
+	f.changes.resolve()
+	f.queue.news.Set()
+	return nil
 }
 
 // note has read what an event may be about: the attributes of a child that was created, also in the
 // place of another, or whose data was changed, and the policy.
 func (f *follower) note(e event) {
-	switch name := f.child(e.Path); {
+	switch name := f.dir.child(e.Path); {
 	case !f.found:
 	case name != "" && f.describes && e.Type != gozk.EventNodeDeleted:
-		f.due[strings.Clone(name)] = struct{}{}
-	case e.Path == f.Parent && e.Type == gozk.EventNodeDataChanged && f.followsPolicy():
+		f.toRead[strings.Clone(name)] = struct{}{}
+	case e.Path == f.dir.Parent && e.Type == gozk.EventNodeDataChanged && f.followsPolicy():
 		if f.queue.counted().data > f.policy.events { // since it was read
 			f.policy.Changed()
 		}
@@ -107,7 +117,7 @@ func (f *follower) emitChange(c sd.Change) error {
 		c = sd.Change{}
 	}
 	if f.describes {
-		if err := f.describe(&c, append(f.dueMembers(c.Up), c.Up...)); err != nil {
+		if err := f.describe(&c, append(f.membersToRead(c.Up), c.Up...)); err != nil {
 			return err
 		}
 	}

@@ -19,8 +19,8 @@ const (
 // A follower follows a directory on one Conn, for one Watch and in its goroutine: it lists, and
 // then turns events into changes. It ends when the set cannot be vouched for.
 type follower struct {
-	*Directory
-	*session.Conn
+	dir        *Directory
+	conn       *session.Conn
 	queue      *queue
 	want       sd.Want
 	emit       func(sd.Change)
@@ -33,18 +33,18 @@ type follower struct {
 	auditAt    time.Time
 	base       baseline
 	policy     PolicySchedule
-	describes  bool       // the statements of members are read
-	instances  *instances // for which the children stand in another layout; nil: for themselves
-	attributes
+	describes  bool      // the statements of members are read
+	instances  *grouping // for which the children stand in another layout; nil: for themselves
+	statements
 }
 
 func (d *Directory) newFollower(
 	c *session.Conn, want sd.Want, emit func(sd.Change),
 ) *follower {
-	f := &follower{Directory: d, Conn: c, want: want, emit: emit, changes: newChanges()}
+	f := &follower{dir: d, conn: c, want: want, emit: emit, changes: newChanges()}
 	f.describes = want.Attributes || d.Layout != nil
 	if d.Layout != nil {
-		f.instances = newInstances(want.Attributes)
+		f.instances = newGrouping(want.Attributes)
 	}
 	return f
 }
@@ -52,10 +52,10 @@ func (d *Directory) newFollower(
 // run follows until ctx is done, or the set cannot be vouched for. The watch is armed before the
 // list, so that no change falls between them.
 func (f *follower) run(ctx context.Context) error {
-	f.sleep(ctx, Jitter(f.lastSize()))
-	f.queue = f.subscribe(f.Conn)
-	defer f.unsubscribe(f.queue)
-	broken, err := f.arm(ctx, f.Conn)
+	f.sleep(ctx, Jitter(f.dir.lastSize()))
+	f.queue = f.dir.subscribe(f.conn)
+	defer f.dir.unsubscribe(f.queue)
+	broken, err := f.dir.arm(ctx, f.conn)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (f *follower) list(ctx context.Context) error {
 		case errors.Is(err, gozk.ErrNoNode):
 			exists, err := f.awaitParent()
 			if err == nil && !exists {
-				f.missing.Store(&f.Server)
+				f.dir.missing.Store(&f.conn.Server)
 			}
 			if err != nil || !exists {
 				return err
@@ -102,20 +102,20 @@ func (f *follower) list(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		if err := f.Err(); err != nil {
+		if err := f.conn.Err(); err != nil {
 			return err
 		}
-		f.lists.Add(1)
-		if f.admit(stat, len(names)) {
+		f.dir.lists.Add(1)
+		if f.dir.admit(stat, len(names)) {
 			counts = f.queue.counted()
 			base.stat, base.hi = *stat, counts.children
 			return f.begin(ctx, names, base, counts.events)
 		}
-		if _, err := f.Sync(f.Parent); err != nil {
+		if _, err := f.conn.Sync(f.dir.Parent); err != nil {
 			return err
 		}
 	}
-	return fmt.Errorf("%s: %w", f.Server, errOutdated)
+	return fmt.Errorf("%s: %w", f.conn.Server, errOutdated)
 }
 
 // begin emits a list. It is passed on as it came, and the set is made after that: walking the names
@@ -123,7 +123,7 @@ func (f *follower) list(ctx context.Context) error {
 func (f *follower) begin(
 	ctx context.Context, names []string, base baseline, last int64,
 ) error {
-	f.missing.Store(nil)
+	f.dir.missing.Store(nil)
 	rise := base.stat.Cversion - f.base.stat.Cversion
 	if base.stat.Czxid != f.base.stat.Czxid { // another directory, of which nothing is known
 		f.said, f.policy = nil, PolicySchedule{}
@@ -151,9 +151,9 @@ func (f *follower) begin(
 // children lists, and watches for the next change where nothing else does.
 func (f *follower) children() ([]string, *gozk.Stat, error) {
 	if f.persistent {
-		return f.Children(f.Parent)
+		return f.conn.Children(f.dir.Parent)
 	}
-	return f.ChildrenOnce(f.Parent)
+	return f.conn.ChildrenOnce(f.dir.Parent)
 }
 
 // awaitParent watches for the creation of the parent where nothing else does. It reports whether it
@@ -162,7 +162,7 @@ func (f *follower) awaitParent() (exists bool, err error) {
 	if f.persistent {
 		return false, nil
 	}
-	exists, _, err = f.ExistsOnce(f.Parent)
+	exists, _, err = f.conn.ExistsOnce(f.dir.Parent)
 	return exists, err
 }
 
@@ -180,7 +180,7 @@ func (f *follower) await(ctx context.Context, clock <-chan time.Time) (again boo
 	select {
 	case <-ctx.Done():
 		return false, ctx.Err()
-	case <-f.Down():
+	case <-f.conn.Down():
 		return false, session.ErrDisconnected
 	case <-f.broken:
 		return false, errMissed
@@ -193,19 +193,7 @@ func (f *follower) await(ctx context.Context, clock <-chan time.Time) (again boo
 	case <-due:
 		return false, f.tellPolicy()
 	case <-f.queue.news:
-	}
-	f.changes.running(time.Now())
-	events, overflow := f.queue.drain()
-	for _, e := range events {
-		f.note(e)
-	}
-	switch {
-	case !f.found || overflow:
-		return true, nil
-	case f.persistent:
-		return f.applyEvents(events)
-	default:
-		return f.watchFired(events), f.parentDeleted(events)
+		return f.takeEvents()
 	}
 }
 
@@ -215,7 +203,7 @@ func (f *follower) sleep(ctx context.Context, t time.Duration) {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-	case <-f.Down():
+	case <-f.conn.Down():
 	case <-timer.C:
 	}
 }

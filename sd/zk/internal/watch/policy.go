@@ -27,7 +27,9 @@ const (
 //	event                          idle             due              failing
 //	NodeDataChanged                due in 0-100 ms  -                due in 0-100 ms
 //	read, of another version       -                told; idle       told; idle
+//	read, of the same version      -                idle             idle; told if it was Lacking
 //	not readable                   -                failing          again; Lacking after 2 s
+//	denied to a registrar          -                again in 30 s    again in 30 s
 type PolicySchedule struct {
 	known  bool    // the edition is the one that was told last
 	told   edition // of the directory's data
@@ -69,8 +71,8 @@ func (p *PolicySchedule) Changed() {
 	}
 }
 
-// Read notes that the policy of that Stat is known.
-func (p *PolicySchedule) Read(stat *gozk.Stat, events int64) {
+// Learned notes that the policy of that Stat is known.
+func (p *PolicySchedule) Learned(stat *gozk.Stat, events int64) {
 	*p = PolicySchedule{known: true, told: editionOf(stat), events: events}
 }
 
@@ -95,29 +97,31 @@ func (p *PolicySchedule) Failed(now time.Time) (tell bool) {
 	return tell
 }
 
-func (f *follower) followsPolicy() bool { return f.want.Policy && !f.NoPolicy && f.Layout == nil }
+func (f *follower) followsPolicy() bool {
+	return f.want.Policy && !f.dir.NoPolicy && f.dir.Layout == nil
+}
 
 // addPolicy adds the policy to a Reset, whose list had that Stat. An empty one costs no read. It
 // waits for one that cannot be read, so that no list is told before its policy is known.
 func (f *follower) addPolicy(ctx context.Context, c *sd.Change, base baseline) error {
 	stat := base.stat
 	switch {
-	case f.Layout != nil:
+	case f.dir.Layout != nil:
 		c.Lacking.Policy = f.want.Policy
 		return nil
-	case f.NoPolicy && f.want.Policy:
+	case f.dir.NoPolicy && f.want.Policy:
 		c.Policy = &sd.PolicyText{Version: int64(stat.Version)}
 		return nil
 	case !f.want.Policy:
-		c.Ignored = stat.DataLength > 0 && !f.NoPolicy
+		c.Ignored = stat.DataLength > 0 && !f.dir.NoPolicy
 		return nil
 	case f.policy.known && f.policy.told == editionOf(&stat):
 		return nil
-	case f.policy.known: // and an event or an audit says so, too
+	case f.policy.known: // a Reset without it: it is read within 100 ms, as after an event
 		f.policy.Changed()
 		return nil
 	case stat.DataLength == 0 && f.persistent:
-		f.policy.Read(&stat, base.data)
+		f.policy.Learned(&stat, base.data)
 		c.Policy = &sd.PolicyText{Version: int64(stat.Version)}
 		return nil
 	}
@@ -142,14 +146,14 @@ func (f *follower) addPolicy(ctx context.Context, c *sd.Change, base baseline) e
 // that is no policy, or longer than one can be, is passed on: its reader says so, once.
 func (f *follower) readPolicy() (*sd.PolicyText, error) {
 	events := f.queue.counted().data
-	data, stat, err := f.ReadData(f.Conn)
-	if down := f.Err(); down != nil {
+	data, stat, err := f.dir.ReadData(f.conn)
+	if down := f.conn.Err(); down != nil {
 		return nil, down
 	}
 	if err != nil {
 		return nil, nil
 	}
-	f.policy.Read(stat, events)
+	f.policy.Learned(stat, events)
 	return &sd.PolicyText{Document: string(data), Version: int64(stat.Version)}, nil
 }
 

@@ -25,7 +25,7 @@ type queue struct {
 	counts   counts
 }
 
-// A counts says what has come in a queue.
+// Counts are what has come in a queue.
 type counts struct {
 	children int64 // created or deleted
 	data     int64 // changes of the directory's own data

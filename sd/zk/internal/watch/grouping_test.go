@@ -18,7 +18,7 @@ import (
 func TestInstances(t *testing.T) {
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 0))
-		in, said, have := newInstances(true), map[string]says{}, map[string]policy.Attributes{}
+		in, said, have := newGrouping(true), map[string]statement{}, map[string]policy.Attributes{}
 		r := sdtest.NewRecorder()
 		for step := range 50 {
 			c := sd.Change{Reset: step == 0 || random.IntN(20) == 0}
@@ -61,7 +61,7 @@ func TestInstances(t *testing.T) {
 }
 
 // anyStatement is one about one of three instances, or about none.
-func anyStatement(random *rand.Rand) (s says) {
+func anyStatement(random *rand.Rand) (s statement) {
 	if n := random.IntN(4); n > 0 {
 		s.instance = fmt.Sprintf("192.0.2.%d:80", n)
 		s.Zone = fmt.Sprint("zone", random.IntN(3))
@@ -71,17 +71,17 @@ func anyStatement(random *rand.Rand) (s says) {
 }
 
 // agree reports whether have is what children say.
-func agree(have map[string]policy.Attributes, said map[string]says) bool {
-	want := map[string][]says{}
+func agree(have map[string]policy.Attributes, said map[string]statement) bool {
+	want := map[string][]statement{}
 	for _, s := range said {
 		if s.instance != "" {
 			want[s.instance] = append(want[s.instance], s)
 		}
 	}
 	for instance, all := range want {
-		newest := slices.MaxFunc(all, func(a, b says) int { return a.Since.Compare(b.Since) }).Since
+		newest := slices.MaxFunc(all, func(a, b statement) int { return a.Since.Compare(b.Since) }).Since
 		attributes, present := have[instance]
-		if !present || !slices.ContainsFunc(all, func(s says) bool { return s.Since.Equal(newest) && s.Equal(attributes) }) {
+		if !present || !slices.ContainsFunc(all, func(s statement) bool { return s.Since.Equal(newest) && s.Equal(attributes) }) {
 			return false
 		}
 	}
@@ -90,22 +90,22 @@ func agree(have map[string]policy.Attributes, said map[string]says) bool {
 
 // An instance withdrew if its child is still there and says so, and was lost if that was removed.
 func TestInstancesWithdraw(t *testing.T) {
-	bob := says{instance: bob}
+	bob := statement{instance: bob}
 	for name, test := range map[string]struct {
 		change sd.Change
-		said   map[string]says
+		said   map[string]statement
 		want   bool
 	}{
-		"disabled":         {sd.Change{Attributes: map[string]policy.Attributes{"a": {}}}, map[string]says{"a": {}}, true},
-		"another instance": {sd.Change{Attributes: map[string]policy.Attributes{"a": {}}}, map[string]says{"a": bob}, true},
+		"disabled":         {sd.Change{Attributes: map[string]policy.Attributes{"a": {}}}, map[string]statement{"a": {}}, true},
+		"another instance": {sd.Change{Attributes: map[string]policy.Attributes{"a": {}}}, map[string]statement{"a": bob}, true},
 		"not readable now": {sd.Change{Attributes: map[string]policy.Attributes{"a": {}}},
-			map[string]says{"a": {instance: leftOut("a", errors.New("no JSON"))}}, false},
+			map[string]statement{"a": {instance: leftOut("a", errors.New("no JSON"))}}, false},
 		"removed":              {sd.Change{Down: []string{"a"}}, nil, false},
 		"removed, as a claim":  {sd.Change{Down: []string{"a"}, Withdrew: []string{"a"}}, nil, false},
-		"removed and replaced": {sd.Change{Down: []string{"a"}, Up: []string{"b"}}, map[string]says{"b": {}}, false},
+		"removed and replaced": {sd.Change{Down: []string{"a"}, Up: []string{"b"}}, map[string]statement{"b": {}}, false},
 	} {
-		in := newInstances(false)
-		in.apply(sd.Change{Reset: true, Up: []string{"a"}}, map[string]says{"a": {instance: alice}})
+		in := newGrouping(false)
+		in.apply(sd.Change{Reset: true, Up: []string{"a"}}, map[string]statement{"a": {instance: alice}})
 		have := in.apply(test.change, test.said)
 		if !slices.Equal(have.Down, []string{alice}) || slices.Contains(have.Withdrew, alice) != test.want {
 			t.Errorf("%s: want %s down, withdrawn: %t, have %+v", name, alice, test.want, have)
@@ -115,13 +115,13 @@ func TestInstancesWithdraw(t *testing.T) {
 
 // The first list of a directory in another layout, and one change of it.
 func BenchmarkInstances(b *testing.B) {
-	said, list := map[string]says{}, sd.Change{Reset: true}
+	said, list := map[string]statement{}, sd.Change{Reset: true}
 	for n := range 10_000 {
 		child := fmt.Sprint("child", n)
-		said[child] = says{instance: fmt.Sprintf("192.0.2.%d:%d", n%200+1, 1000+n)}
+		said[child] = statement{instance: fmt.Sprintf("192.0.2.%d:%d", n%200+1, 1000+n)}
 		list.Up = append(list.Up, child)
 	}
-	in := newInstances(true)
+	in := newGrouping(true)
 	b.Run("list", func(b *testing.B) {
 		for b.Loop() {
 			in.apply(list, said)

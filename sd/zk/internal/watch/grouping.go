@@ -21,24 +21,26 @@ const (
 
 // readLayout is readRecord for a child in the layout of another system. A child that could be read
 // before, and cannot any more, stays as it was.
-func readLayout(l layout.Layout, child string, r session.Read, before says) (now says, isNews bool) {
+func readLayout(
+	l layout.Layout, child string, r session.Read, before statement,
+) (now statement, isNews bool) {
 	switch {
 	case errors.Is(r.Err, gozk.ErrNoNode):
-		return says{}, false
+		return statement{}, false
 	case r.Err != nil && before.instance != "":
 		before.unread = true
 		return before, true
 	case r.Err != nil:
-		return says{unread: true, instance: leftOut(child, r.Err)}, true
+		return statement{unread: true, instance: leftOut(child, r.Err)}, true
 	}
 	entry, err := l.Read(child, r.Data)
 	switch {
 	case errors.Is(err, layout.ErrNobody):
-		return says{}, true
+		return statement{}, true
 	case err != nil:
-		return says{instance: leftOut(child, err)}, true
+		return statement{instance: leftOut(child, err)}, true
 	}
-	return says{Attributes: entry.Attributes, instance: entry.Instance}, true
+	return statement{Attributes: entry.Attributes, instance: entry.Instance}, true
 }
 
 // leftOut is told in the place of an instance for a child that cannot be read. It is none, so that
@@ -48,25 +50,25 @@ func leftOut(child string, why error) string {
 	return text[:min(len(text), maxLeftOut)]
 }
 
-// An instances turns changes of children into those of the instances that they stand for. Several
+// A grouping turns changes of children into those of the instances that they stand for. Several
 // children may stand for one, as those of a server that was restarted under another id: it is there
 // as long as one of them is, with the attributes of the newest.
-type instances struct {
-	attributes bool                // which are asked for
-	said       map[string]says     // of each child that stands for an instance
-	children   map[string][]string // of each instance
+type grouping struct {
+	attributes bool                 // which are asked for
+	said       map[string]statement // of each child that stands for an instance
+	children   map[string][]string  // of each instance
 }
 
-func newInstances(attributes bool) *instances { return &instances{attributes: attributes} }
+func newGrouping(attributes bool) *grouping { return &grouping{attributes: attributes} }
 
 // A standing is what is told of an instance.
 type standing struct {
-	says
+	statement
 	present bool
 }
 
 // standing is that of an instance now.
-func (i *instances) standing(instance string) (s standing) {
+func (i *grouping) standing(instance string) (s standing) {
 	var newest string
 	for _, child := range i.children[instance] {
 		said := i.said[child]
@@ -78,13 +80,14 @@ func (i *instances) standing(instance string) (s standing) {
 	return s
 }
 
-// apply takes in a change of children, of which they now say that, and returns the one of instances.
+// apply takes in a change of children, of which they now say that, and returns the one of
+// instances.
 //
 // The systems whose layouts these are do not claim a node before they remove it, so that a removal
-// cannot be told from an expiry. An instance withdrew if none of its children was removed, or cannot
-// be read any more: then one is still there, and says that it is not to be called, or stands for
-// another instance.
-func (i *instances) apply(c sd.Change, said map[string]says) sd.Change {
+// cannot be told from an expiry. An instance withdrew if none of its children was removed, or
+// cannot be read any more: then one is still there, and says that it is not to be called, or stands
+// for another instance.
+func (i *grouping) apply(c sd.Change, said map[string]statement) sd.Change {
 	diff := sd.Change{Reset: c.Reset, Lacking: c.Lacking}
 	if c.Reset {
 		i.list(&diff, c.Up, said)
@@ -93,7 +96,7 @@ func (i *instances) apply(c sd.Change, said map[string]says) sd.Change {
 	before, lost := map[string]standing{}, map[string]bool{}
 	for _, child := range c.Down {
 		lost[i.said[child].instance] = true
-		i.replace(child, says{}, before)
+		i.replace(child, statement{}, before)
 	}
 	for _, child := range slices.Concat(c.Up, slices.Collect(maps.Keys(c.Attributes)), c.Unread) {
 		if now := said[child].instance; now != "" && sd.CheckInstance(now) != nil { // see leftOut
@@ -109,8 +112,8 @@ func (i *instances) apply(c sd.Change, said map[string]says) sd.Change {
 }
 
 // list takes in all children, and adds the instances for which they stand to diff.
-func (i *instances) list(diff *sd.Change, children []string, said map[string]says) {
-	i.said = make(map[string]says, len(children))
+func (i *grouping) list(diff *sd.Change, children []string, said map[string]statement) {
+	i.said = make(map[string]statement, len(children))
 	i.children = make(map[string][]string, len(children))
 	for _, child := range children {
 		i.put(child, said[child])
@@ -122,7 +125,7 @@ func (i *instances) list(diff *sd.Change, children []string, said map[string]say
 }
 
 // put notes a child that stands for an instance.
-func (i *instances) put(child string, now says) {
+func (i *grouping) put(child string, now statement) {
 	if now.instance != "" {
 		i.said[child] = now
 		i.children[now.instance] = append(i.children[now.instance], child)
@@ -130,7 +133,7 @@ func (i *instances) put(child string, now says) {
 }
 
 // replace notes what a child says now, and how the instances that this concerns stood before.
-func (i *instances) replace(child string, now says, before map[string]standing) {
+func (i *grouping) replace(child string, now statement, before map[string]standing) {
 	was := i.said[child].instance
 	for _, instance := range []string{was, now.instance} {
 		if _, noted := before[instance]; !noted && instance != "" {
@@ -148,7 +151,7 @@ func (i *instances) replace(child string, now says, before map[string]standing) 
 }
 
 // compare adds to diff how an instance that stood so before stands now.
-func (i *instances) compare(diff *sd.Change, instance string, was standing) {
+func (i *grouping) compare(diff *sd.Change, instance string, was standing) {
 	now := i.standing(instance)
 	switch {
 	case now.present && !was.present:
@@ -157,6 +160,6 @@ func (i *instances) compare(diff *sd.Change, instance string, was standing) {
 		diff.Down = append(diff.Down, instance)
 	}
 	if now.present && i.attributes {
-		add(diff, instance, now.says, was.says)
+		add(diff, instance, now.statement, was.statement)
 	}
 }
