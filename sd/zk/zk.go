@@ -151,6 +151,9 @@ func (b *Backend) Target() sd.Target { return b.target }
 
 // Watch implements sd.Backend. It runs in its caller's goroutine. Several calls share one watch and
 // one session, and list each for itself: to have one list as well, share an Instancer.
+//
+// It returns at once when ctx is done, unless a request is under way: then when that is answered, or
+// its connection is given up, which takes a session timeout at most.
 func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 	return translate(b.directory.Watch(ctx, want, emit))
 }
