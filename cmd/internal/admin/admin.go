@@ -21,7 +21,6 @@ const (
 	maxConns       = 128 // open at a time; more wait in the kernel's queue
 	readTimeout    = 5 * time.Second
 	writeTimeout   = 30 * time.Second // a page for a slow phone; profiles have more
-	idleTimeout    = 20 * time.Second
 	closeTimeout   = 500 * time.Millisecond
 )
 
@@ -97,10 +96,10 @@ func newServer(ctx context.Context, addr string, c Config) *Server {
 		ReadHeaderTimeout: readTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          stdLogger(c.Logger),
 	}
+	s.http.SetKeepAlivesEnabled(false) // /livez must not wait for a connection that a browser keeps
 	return s
 }
 

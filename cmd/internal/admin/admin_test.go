@@ -43,6 +43,29 @@ func TestStart(t *testing.T) {
 	}
 }
 
+// However many clients would keep their connections, as browsers do, /livez is answered.
+func TestLivezBesideThoseWhoStay(t *testing.T) {
+	_, url := startServer(t, View{})
+	for range maxConns {
+		client := &http.Client{Transport: &http.Transport{}, Timeout: 5 * time.Second}
+		defer client.CloseIdleConnections()
+		r, err := client.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, r.Body)
+		r.Body.Close()
+	}
+	const probe = 2 * time.Second // waits no longer
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: probe}
+	r, err := client.Get(url + "livez")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body(t, r, 200)
+	r.Body.Close()
+}
+
 // A profile that takes its time does not hold up the end.
 func TestTheEndOfAProfile(t *testing.T) {
 	s, url := startServer(t, View{})
