@@ -12,7 +12,8 @@ import (
 const defaultTimeout = 10 * time.Second
 
 // LookupFunc returns the addresses of a host; network is "ip4" or "ip6". It must return when ctx is
-// done. net.Resolver has it as LookupNetIP.
+// done. That there is none is a failure, with an error or without. net.Resolver has it as
+// LookupNetIP.
 type LookupFunc func(ctx context.Context, network, host string) ([]netip.Addr, error)
 
 // DialFunc opens a connection to one ZooKeeper server.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
@@ -245,6 +246,7 @@ func TestErrSaysWhy(t *testing.T) {
 	}{
 		"no lookup yet":     {nil, (&names{delay: map[string]time.Duration{"ip4": time.Hour, "ip6": time.Hour}}).lookup, 10 * time.Millisecond, "looking up the servers"},
 		"no such name":      {nil, (&names{}).lookup, 10 * time.Millisecond, "no such host"},
+		"no address":        {nil, func(context.Context, string, string) ([]netip.Addr, error) { return nil, nil }, 10 * time.Millisecond, "zookeeper.example.com: no address"},
 		"no connection yet": {lost, nil, 10 * time.Millisecond, "zookeeper.example.com:2181: no connection yet"},
 		"no connection":     {lost, nil, 1100 * time.Millisecond, "zookeeper.example.com:2181: no connection within 1s"},
 		"no answer yet":     {silent, nil, 10 * time.Millisecond, "zookeeper.example.com:2181: no answer to the handshake yet"},

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -236,6 +237,17 @@ func TestSlowLookups(t *testing.T) {
 		}
 		r.Wait()
 	})
+}
+
+// A lookup that gives no address and no error has failed: there is no server of no address.
+func TestNoAddress(t *testing.T) {
+	none := func(context.Context, string, string) ([]netip.Addr, error) { return nil, nil }
+	r := NewResolver(t.Context(), []string{"zk.example.com:2181"}, none)
+	s, err := NewPlan(r).Next(t.Context(), false)
+	r.Wait()
+	if !isNotFound(err) || !strings.Contains(err.Error(), "zk.example.com") {
+		t.Errorf("want an error that names the host, have the server %q and %v", s.Address, err)
+	}
 }
 
 // A name may have thousands of addresses; a few are dialled.

@@ -100,6 +100,9 @@ func (r *Resolver) resolve(rec *record) {
 	defer cancel()
 	name, port, _ := net.SplitHostPort(rec.host)
 	found, err := r.lookup(ctx, rec.network, name)
+	if err == nil && len(found) == 0 { // net.Resolver never says that
+		err = &net.DNSError{Err: "no address", Name: name, IsNotFound: true}
+	}
 	rand.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
 	servers := make([]Server, 0, maxAddresses)
 	for _, ip := range found[:min(len(found), maxAddresses)] {
