@@ -28,21 +28,29 @@ const (
 func (s *Session) noteMissing(server string, opcode int32, weight int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := ability{server, opcode}
-	if len(s.missing) >= maxAbilities {
-		clear(s.missing)
+	signs := s.missing[ability{server, opcode}] + 1
+	if weight == certain {
+		signs = certain
 	}
-	if s.missing[a]++; weight == certain {
-		s.missing[a] = certain
-	}
-	return s.missing[a] >= certain
+	s.rememberLocked(server, opcode, signs)
+	return signs >= certain
 }
 
 // clearMissing notes that server has an ability.
 func (s *Session) clearMissing(server string, opcode int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.missing[ability{server, opcode}] = proved
+	s.rememberLocked(server, opcode, proved)
+}
+
+// rememberLocked notes how many signs there are that server lacks an ability. It forgets all others
+// when they are too many: what they taught is learned again.
+func (s *Session) rememberLocked(server string, opcode int32, signs int) {
+	a := ability{server, opcode}
+	if _, known := s.missing[a]; !known && len(s.missing) >= maxAbilities {
+		clear(s.missing)
+	}
+	s.missing[a] = signs
 }
 
 // isMissing reports whether server is known to lack an ability.

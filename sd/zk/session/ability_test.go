@@ -42,6 +42,25 @@ func TestMissingAbilities(t *testing.T) {
 	}
 }
 
+// What is remembered of servers is bounded, whatever it is: they may move for ever. It is not
+// forgotten for the sake of one that is known.
+func TestAbilitiesAreBounded(t *testing.T) {
+	s, err := New(Config{Hosts: one})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 3 * maxAbilities {
+		s.clearMissing(fmt.Sprint(n), wire.OpAddWatch)
+	}
+	if n := len(s.missing); n != maxAbilities {
+		t.Fatalf("remembered: want %d, have %d", maxAbilities, n)
+	}
+	s.noteMissing(fmt.Sprint(3*maxAbilities-1), wire.OpAddWatch, suspicion)
+	if n := len(s.missing); n != maxAbilities {
+		t.Errorf("another sign of the same: want %d still, have %d", maxAbilities, n)
+	}
+}
+
 // An opcode that is not known ends the connection and is learned from.
 func TestOldServerIsLearned(t *testing.T) {
 	inLab(t, one, func(l *lab) {
