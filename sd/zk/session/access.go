@@ -74,7 +74,8 @@ func (s *Session) Owned(id int64) bool {
 	return id != 0 && slices.Contains(s.ownedIDs, id)
 }
 
-// Renew has the session of c ended, and with it its nodes, and another begun. It does not wait.
+// Renew has the session of c ended, and with it its nodes, and another begun, if c is still up.
+// Otherwise nothing happens: ask again on the next Conn. It does not wait.
 func (s *Session) Renew(c *Conn) {
 	s.mu.Lock()
 	s.unwanted = c

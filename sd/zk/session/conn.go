@@ -10,10 +10,16 @@ import (
 
 // A Conn is a session's time on one server: from its grant, or its return, to the next disconnect.
 // A watch lasts as long as the Conn on which it was armed: users arm and read again on each. Its
-// methods may be called concurrently. A request blocks until it is answered or the Conn is down,
-// and fails at once on one that is down. One that is asked for in the moment in which it goes down
-// may be answered on the next, and says nothing then about the watches armed here, so ask Err after
-// it.
+// methods may be called concurrently.
+//
+// A request fails at once on a Conn that is down. On any other it blocks until it is answered, the
+// Conn is down, or the Session is closed; it takes no ctx, so who must not wait for it asks in a
+// goroutine of its own. With T the session timeout, a Conn goes down within 2T/3 if the server falls
+// silent, and within 4T/3 if it answers pings alone; a long list may take as long as it is arriving.
+//
+// A request that is asked for in the moment in which the Conn goes down may wait for the next: for
+// T, 10 s at most, and for the end of the dial that is under way then. If it is answered there, that
+// says nothing about the watches armed here, so ask Err after it.
 //
 // Errors are go-zookeeper's, or a *CodeError. Paths that begin with /% are this package's own.
 type Conn struct {
@@ -41,7 +47,8 @@ var watchMarks = [...]wire.Mark{Node: wire.Node, Tree: wire.Tree}
 func (c *Conn) Down() <-chan struct{} { return c.down }
 
 // Err returns nil while the Conn is up, and then why it is not: an error that matches ErrTooLong,
-// ErrBadFrame or ErrUnanswered, and ErrDisconnected if nothing better is known.
+// ErrBadFrame or ErrUnanswered; a *CodeError that matches ErrDenied, if the server wants SASL; and
+// ErrDisconnected if nothing better is known.
 func (c *Conn) Err() error {
 	if err := c.requests.Refusal(); err != nil {
 		return fmt.Errorf("%s: %w", c.Server, named(err))

@@ -14,8 +14,8 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// maxQueued is how long a request waits at most for the next connection, when it was asked for in
-// the moment in which the last one went down.
+// maxQueued is how long a request waits for the next connection, when it was asked for in the moment
+// in which the last one went down. Then it fails before the next dial.
 const maxQueued = 10 * time.Second
 
 // A handle is one go-zookeeper Conn: a sequence of connections which, as long as ZooKeeper grants
