@@ -24,17 +24,18 @@ const (
 // accept a session and close the connection. It holds a part of another token, which is drawn once,
 // so that clients which lost the same server at one time do not dial in step.
 //
-// A dial that is urgent does not wait, and borrows its token: those after it wait longer, and so
-// does itself if maxBorrowed are owed, or a denial is. So in a time t there are fewer dials than
+// A dial that is urgent does not wait, and borrows its token: those that are queued after that wait
+// longer. One that was queued before does not: its timer is set. Any waits if maxBorrowed are owed
+// already, or a denial is. So in a time t there are fewer dials than
 //
 //	servers + 1 + maxBorrowed + t/dialInterval
 type Limiter struct {
-	mu      sync.Mutex
-	burst   float64 // how many servers there are
-	part    float64 // of a token
-	tokens  float64 // below 0, so many are owed
-	waiting float64 // dials, whose the next tokens are
-	last    time.Time
+	mu     sync.Mutex
+	burst  float64 // how many servers there are
+	part   float64 // of a token
+	tokens float64 // below 0, so many are owed
+	queued float64 // dials that wait: the next tokens are theirs
+	last   time.Time
 }
 
 // NewLimiter returns a Limiter for so many servers. The first dials do not wait.
@@ -55,17 +56,17 @@ func (l *Limiter) Denied() {
 // Wait returns when the next dial is due, of so many servers, when it has become urgent and may
 // borrow, or when ctx is done.
 func (l *Limiter) Wait(ctx context.Context, servers int, urgent <-chan struct{}) error {
-	timer := time.NewTimer(l.take(servers))
+	timer := time.NewTimer(l.queue(servers))
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			l.leave()
+			l.unqueue()
 			return ctx.Err()
 		case <-urgent:
 		case <-timer.C:
 		}
-		more := l.spend()
+		more := l.take()
 		if more == 0 {
 			break
 		}
@@ -78,16 +79,16 @@ func (l *Limiter) Wait(ctx context.Context, servers int, urgent <-chan struct{})
 	return ctx.Err()
 }
 
-// take takes a token, and returns how long to wait until it is there.
-func (l *Limiter) take(servers int) time.Duration {
+// queue queues a dial, and returns how long to wait until its token is there.
+func (l *Limiter) queue(servers int) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refill()
 	if burst := float64(servers); burst > l.burst { // names have been resolved
 		l.tokens, l.burst = l.tokens+burst-l.burst, burst
 	}
-	l.waiting++
-	missing := l.waiting - l.tokens
+	l.queued++
+	missing := l.queued - l.tokens
 	if missing <= 0 {
 		return 0
 	}
@@ -95,9 +96,9 @@ func (l *Limiter) take(servers int) time.Duration {
 	return time.Duration(math.Ceil(missing * jitter * float64(dialInterval)))
 }
 
-// spend spends the token of a dial that waits, unless more than maxBorrowed would be owed then: it
-// returns how long that is so.
-func (l *Limiter) spend() time.Duration {
+// take takes the token of a dial that is queued, unless more than maxBorrowed would be owed then:
+// it returns how long that is so.
+func (l *Limiter) take() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refill()
@@ -105,15 +106,15 @@ func (l *Limiter) spend() time.Duration {
 		return time.Duration(math.Ceil((owed - maxBorrowed) * float64(dialInterval)))
 	}
 	l.tokens--
-	l.waiting--
+	l.queued--
 	return 0
 }
 
-// leave gives the token of a dial that waits to the others.
-func (l *Limiter) leave() {
+// unqueue gives the token of a dial that is queued to the others.
+func (l *Limiter) unqueue() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.waiting--
+	l.queued--
 }
 
 // Due returns how long a dial would have to wait now.
@@ -121,7 +122,7 @@ func (l *Limiter) Due() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refill()
-	return time.Duration(max(0, 1+l.waiting-l.tokens) * float64(dialInterval))
+	return time.Duration(max(0, 1+l.queued-l.tokens) * float64(dialInterval))
 }
 
 // refill adds the tokens of the time that has passed.
@@ -129,5 +130,5 @@ func (l *Limiter) refill() {
 	now := time.Now()
 	l.tokens += float64(now.Sub(l.last)) / float64(dialInterval)
 	l.last = now
-	l.tokens = min(l.tokens, l.burst+l.part+l.waiting)
+	l.tokens = min(l.tokens, l.burst+l.part+l.queued)
 }

@@ -39,10 +39,10 @@ func TestLimiter(t *testing.T) {
 		}
 		time.Sleep(time.Hour) // saves up no more than the burst
 		for range burst {
-			p.take(burst)
-			p.spend()
+			p.queue(burst)
+			p.take()
 		}
-		if p.take(burst) == 0 {
+		if p.queue(burst) == 0 {
 			t.Error("after an hour: want a burst of 3, have more")
 		}
 	})
@@ -70,6 +70,27 @@ func TestUrgentDials(t *testing.T) {
 		}
 		if most := 3 + perInterval(time.Minute); float64(dials) > most {
 			t.Errorf("dials in a minute: want %.1f at most, have %d", most, dials)
+		}
+	})
+}
+
+// A dial that is queued does not wait for what another borrows after that; the one after it does.
+func TestBorrowing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewLimiter(1)
+		p.queue(1)
+		p.take()
+		due := p.queue(1)
+		p.queue(1)
+		if more := p.take(); more != 0 {
+			t.Errorf("urgent: want it at once, have it after %v", more)
+		}
+		time.Sleep(due)
+		if more := p.take(); more != 0 {
+			t.Errorf("queued before: want it when it was due, have it %v later", more)
+		}
+		if due := p.queue(1); due < dialInterval*3/2 {
+			t.Errorf("queued after: want it to wait for both, have it after %v", due)
 		}
 	})
 }
@@ -137,13 +158,13 @@ func TestHerdOfDials(t *testing.T) {
 		var due herdOfDials
 		for range clients {
 			p := NewLimiter(1)
-			heap.Push(&due, nextDial{start.Add(p.take(1)), p})
+			heap.Push(&due, nextDial{start.Add(p.queue(1)), p})
 		}
 		for time.Until(due[0].at) < seconds*time.Second-time.Since(start) {
 			time.Sleep(time.Until(due[0].at))
 			dials[int(time.Since(start)/window)]++
-			due[0].limiter.spend()
-			due[0].at = time.Now().Add(due[0].limiter.take(1))
+			due[0].limiter.take()
+			due[0].at = time.Now().Add(due[0].limiter.queue(1))
 			heap.Fix(&due, 0)
 		}
 		mean := clients * perInterval(window)
@@ -175,7 +196,7 @@ func TestLimiterEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := NewLimiter(3)
 		for range 100 {
-			p.take(3) // and wait
+			p.queue(3) // and wait
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
