@@ -17,7 +17,7 @@ const waitTimeout = time.Second
 func (s *Session) Conn() (c *Conn, changed <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.up, s.changed
+	return s.published, s.changed
 }
 
 // Wait returns the Conn as soon as there is one that is up. It gives up after a second, with Err;
@@ -54,13 +54,13 @@ func (s *Session) Err() error {
 
 // noSession says why there is no session.
 func (s *Session) noSession() error {
-	if current := s.handle(); current != nil {
+	if current := s.currentHandle(); current != nil {
 		return current.reason()
 	}
 	return fmt.Errorf("%w: not started", ErrNoSession)
 }
 
-func (s *Session) handle() *handle {
+func (s *Session) currentHandle() *handle {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.current
@@ -93,7 +93,7 @@ func (s *Session) Generation() int64 {
 
 // Timeout is the session timeout: as negotiated, or as asked for before that.
 func (s *Session) Timeout() time.Duration {
-	if current := s.handle(); current != nil {
+	if current := s.currentHandle(); current != nil {
 		return current.status().timeout
 	}
 	return s.config.Timeout

@@ -14,12 +14,13 @@ import (
 //
 // A request fails at once on a Conn that is down. On any other it blocks until it is answered, the
 // Conn is down, or the Session is closed; it takes no ctx, so who must not wait for it asks in a
-// goroutine of its own. With T the session timeout, a Conn goes down within 2T/3 if the server falls
-// silent, and within 4T/3 if it answers pings alone; a long list may take as long as it is arriving.
+// goroutine of its own. With T the session timeout, a Conn goes down within 2T/3 if the server
+// falls silent, and within 4T/3 if it answers pings alone; a long list may take as long as it is
+// arriving.
 //
 // A request that is asked for in the moment in which the Conn goes down may wait for the next: for
-// T, 10 s at most, and for the end of the dial that is under way then. If it is answered there, that
-// says nothing about the watches armed here, so ask Err after it.
+// T, 10 s at most, and for the end of the dial that is under way then. If it is answered there,
+// that says nothing about the watches armed here, so ask Err after it.
 //
 // Errors are go-zookeeper's, or a *CodeError. Paths that begin with /% are this package's own.
 type Conn struct {

@@ -14,8 +14,8 @@ import (
 	gozk "github.com/go-zookeeper/zk"
 )
 
-// maxQueued is how long a request waits for the next connection, when it was asked for in the moment
-// in which the last one went down. Then it fails before the next dial.
+// maxQueued is how long a request waits for the next connection, when it was asked for in the
+// moment in which the last one went down. Then it fails before the next dial.
 const maxQueued = 10 * time.Second
 
 // A handle is one go-zookeeper Conn: a sequence of connections which, as long as ZooKeeper grants
@@ -37,7 +37,7 @@ type handle struct {
 	last     wire.Handshake       // of guard, if it was answered
 	timeout  time.Duration        // as negotiated, or as asked for before that
 	up       *Conn                // nil while there is no session
-	held     bool                 // there was a session
+	mayLive  bool                 // a session was granted, and nobody said that it ended
 	lost     time.Time            // when the last Conn went down, or the handle began
 	refused  time.Time            // when a server last closed a connection in place of an answer
 	refusals map[string]time.Time // the same by server, since the last session
@@ -100,14 +100,15 @@ func (h *handle) onHandshake(to hosts.Server, shake wire.Handshake) {
 	case shake.Refused:
 		h.refused = time.Now()
 		h.refusals[name] = h.refused
-		h.failed(to, fmt.Errorf("%s: %s", name, h.session.config.refusal()))
+		h.failedLocked(to, fmt.Errorf("%s: %s", name, h.session.config.refusal()))
 	case errors.Is(shake.Err, os.ErrDeadlineExceeded):
-		h.failed(to, fmt.Errorf("%s: handshake: no answer in time: %w", name, os.ErrDeadlineExceeded))
+		h.failedLocked(to,
+			fmt.Errorf("%s: handshake: no answer in time: %w", name, os.ErrDeadlineExceeded))
 	case shake.Err != nil:
-		h.failed(to, fmt.Errorf("%s: handshake: %w", name, shake.Err))
+		h.failedLocked(to, fmt.Errorf("%s: handshake: %w", name, shake.Err))
 	case shake.Session == 0:
 		h.failure = fmt.Errorf("%s: %w", name, gozk.ErrSessionExpired)
-		h.noteExpiry()
+		h.noteExpiryLocked()
 		h.hurry(name)
 	default:
 		h.timeout, h.failure = shake.Timeout, nil
@@ -116,10 +117,10 @@ func (h *handle) onHandshake(to hosts.Server, shake wire.Handshake) {
 	}
 }
 
-// noteExpiry notes that the session has ended, if there was one. The caller holds the lock.
-func (h *handle) noteExpiry() {
-	if h.held {
-		h.held = false
+// noteExpiryLocked notes that the session has ended, if there was one.
+func (h *handle) noteExpiryLocked() {
+	if h.mayLive {
+		h.mayLive = false
 		h.session.config.Expired()
 	}
 }
@@ -130,8 +131,8 @@ func (h *handle) hurry(server string) {
 	h.urgent.set()
 }
 
-// retry is hurry, and gives up a handshake that was under way before: since it began, the server has
-// granted a session to the probe, and this it has lost.
+// retry is hurry, and gives up a handshake that was under way before: since it began, the server
+// has granted a session to the probe, and this it has lost.
 func (h *handle) retry(server string) {
 	h.mu.Lock()
 	var before *wire.Guard
@@ -153,18 +154,18 @@ func (h *handle) dialFailed(to hosts.Server, err error) {
 	if errors.Is(err, errClosedAtOnce) {
 		h.refused = time.Now()
 	}
-	h.failed(to, err)
+	h.failedLocked(to, err)
 }
 
-// failed notes why a server gave no session. The caller holds the lock. When every server has
-// failed since the last session, a denial slows the dials down; but not as long as there is a
-// session to be saved: it may be over in a moment, as when a server loads another certificate.
-func (h *handle) failed(to hosts.Server, err error) {
+// failedLocked notes why a server gave no session. When every server has failed since the last
+// session, a denial slows the dials down; but not as long as there is a session to be saved: it may
+// be over in a moment, as when a server loads another certificate.
+func (h *handle) failedLocked(to hosts.Server, err error) {
 	h.failure = err
 	if errors.Is(err, os.ErrDeadlineExceeded) { // of a handshake, TLS's included
 		h.plan.TimedOut()
 	}
-	if h.plan.Failure(to) && errors.Is(err, ErrDenied) && !h.isSaving() {
+	if h.plan.Failure(to) && errors.Is(err, ErrDenied) && !h.savingLocked() {
 		h.session.limiter.Denied()
 	}
 }
@@ -191,15 +192,16 @@ func (h *handle) reason() error {
 	}
 }
 
-// saving reports whether there is no connection, and a session that may live yet.
+// saving reports whether there is a session that may live yet. It is asked while there is no
+// connection: before a dial, in one, and after one that failed.
 func (h *handle) saving() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.isSaving()
+	return h.savingLocked()
 }
 
-// isSaving is saving for a caller that holds the lock.
-func (h *handle) isSaving() bool { return h.held && time.Since(h.lost) < h.timeout }
+// savingLocked is saving for a caller that holds the lock.
+func (h *handle) savingLocked() bool { return h.mayLive && time.Since(h.lost) < h.timeout }
 
 // mustFlush reports whether go-zookeeper is to fail what is queued, and to look whether it was
 // closed. It pauses for a second then. A queued request was asked for in the moment in which the
@@ -219,7 +221,7 @@ func (h *handle) event(e gozk.Event) {
 	switch {
 	case e.Type != gozk.EventSession:
 	case e.State == gozk.StateHasSession:
-		h.held = true
+		h.mayLive = true
 		h.up = &Conn{
 			Session:  h.last.Session,
 			Server:   h.server.String(),

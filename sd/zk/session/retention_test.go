@@ -17,14 +17,14 @@ func TestNothingIsKeptOfOldHandles(t *testing.T) {
 	inLab(t, one, func(l *lab) {
 		s, _ := l.connected()
 		for n := range 3 { // the one that took over is given up as well
-			old := weak.Make(s.handle())
+			old := weak.Make(s.currentHandle())
 			l.wipe(s, n+1)
 			l.freed("the client of before the wipe", old)
 		}
 	})
 	inLab(t, one, func(l *lab) {
 		s, on := l.connected()
-		old := weak.Make(s.handle())
+		old := weak.Make(s.currentHandle())
 		s.Renew(on)
 		on = nil
 		wait.Pass(5 * time.Second)

@@ -28,14 +28,16 @@ type Session struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when run has ended, or never begins
-	probe    *handle       // only run's goroutine uses it
-	hurried  *Conn         // of the probe, after which the current handle dials; as above
+
+	// For run's goroutine, and at its end for the one that closes the probe.
+	probe   *handle
+	hurried *Conn // of the probe, after which the current handle dials
 
 	mu         sync.Mutex
 	started    bool
 	current    *handle       // nil before Start
-	up         *Conn         // what callers get; nil while there is none
-	changed    chan struct{} // closed and replaced when up changes
+	published  *Conn         // what callers get; nil while there is none
+	changed    chan struct{} // closed and replaced when published changes
 	ownedIDs   []int64       // the newest last
 	generation int64
 	unwanted   *Conn // its session is to be ended, see Renew
@@ -98,7 +100,8 @@ func (s *Session) Close() (confirmed bool) {
 	return s.confirmed
 }
 
-// run follows the handles until Close.
+// run follows the handles until Close. A handshake or a dial that fails wakes it, too: after each
+// go-zookeeper has an event, StateDisconnected, or StateConnecting before the next dial.
 func (s *Session) run() {
 	defer close(s.done)
 	timer := time.NewTimer(time.Hour)
@@ -122,28 +125,8 @@ func (s *Session) run() {
 	s.confirmed = confirmed
 }
 
-// A state of the Session. See the table in the package comment.
-type state int
-
-const (
-	connected state = iota
-	waiting
-	probing
-)
-
-// state says what s is in, now that the current handle has up.
-func (s *Session) state(up *Conn) state {
-	switch {
-	case up != nil:
-		return connected
-	case s.probe == nil:
-		return waiting
-	default:
-		return probing
-	}
-}
-
-// step does what is due, and returns when to look again if nothing happens.
+// step does what is due, and returns when to look again if nothing happens. The states are those of
+// the table in the package comment.
 func (s *Session) step() time.Duration {
 	now := s.current.status()
 	if now.up != nil && s.isUnwanted(now.up) {
@@ -151,13 +134,13 @@ func (s *Session) step() time.Duration {
 		return 0
 	}
 	s.publish(now.up)
-	switch s.state(now.up) {
-	case connected:
+	switch {
+	case now.up != nil: // connected
 		s.dropProbe()
 		return time.Hour
-	case waiting:
+	case s.probe == nil: // waiting
 		return s.beginProbe(now)
-	default:
+	default: // probing
 		return s.judgeProbe(now.timeout)
 	}
 }
@@ -202,7 +185,7 @@ func (s *Session) adopt(up *Conn) {
 	s.mu.Unlock()
 	s.publish(up)
 	old.mu.Lock()
-	old.noteExpiry()
+	old.noteExpiryLocked()
 	old.mu.Unlock()
 	old.close()
 }
@@ -234,10 +217,10 @@ func (s *Session) dropProbe() {
 func (s *Session) publish(up *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if up == s.up {
+	if up == s.published {
 		return
 	}
-	s.up = up
+	s.published = up
 	if up != nil && !slices.Contains(s.ownedIDs, up.Session) {
 		s.ownedIDs = append(s.ownedIDs, up.Session)
 		s.ownedIDs = s.ownedIDs[max(0, len(s.ownedIDs)-maxOwned):]
