@@ -51,7 +51,7 @@ func (c *Conn) Down() <-chan struct{} { return c.down }
 // ErrBadFrame or ErrUnanswered; a *CodeError that matches ErrDenied, if the server wants SASL; and
 // ErrDisconnected if nothing better is known.
 func (c *Conn) Err() error {
-	if err := c.requests.Refusal(); err != nil {
+	if err := c.requests.Condemned(); err != nil {
 		return fmt.Errorf("%s: %w", c.Server, named(err))
 	}
 	select {

@@ -47,7 +47,7 @@ const (
 type Guard struct {
 	net.Conn
 	handshakeBy time.Time
-	onHandshake func(Handshake)        // called once, by Read or Close
+	onHandshake func(Handshake)        // called once, by Read, Write or Close
 	Requests    *Requests              // under way
 	LongList    func(size int64) error // the error for a list of over MaxFrame; TooLong by default
 	once        sync.Once
@@ -134,12 +134,12 @@ func (g *Guard) nextFrame() error {
 	bad, err := g.inspect()
 	switch {
 	case bad != nil:
-		g.Requests.refuse(bad)
+		g.Requests.condemn(bad)
 		g.Conn.Close()
-		g.settle(Handshake{Err: bad})
+		g.endHandshake(Handshake{Err: bad})
 		return bad
 	case err != nil:
-		g.settle(Handshake{Err: err, Refused: IsRefusal(err)})
+		g.endHandshake(Handshake{Err: err, Refused: IsRefusal(err)})
 	}
 	return err
 }
@@ -147,7 +147,7 @@ func (g *Guard) nextFrame() error {
 // inspect reads the beginning of a frame. It returns what is wrong with it, or an error of the
 // connection.
 func (g *Guard) inspect() (bad, err error) {
-	if bad := g.Requests.Refusal(); bad != nil { // the last frame said so
+	if bad := g.Requests.Condemned(); bad != nil { // the last frame said so
 		return bad, nil
 	}
 	prefix, err := g.in.Peek(4)
@@ -242,7 +242,7 @@ func (g *Guard) Write(b []byte) (int, error) {
 	}
 	g.asked = true
 	if _, err := g.Conn.Write(out); err != nil {
-		g.settle(Handshake{Err: err, Refused: IsRefusal(err)})
+		g.endHandshake(Handshake{Err: err, Refused: IsRefusal(err)})
 		g.Conn.Close()
 	}
 	return len(b), nil
@@ -250,12 +250,12 @@ func (g *Guard) Write(b []byte) (int, error) {
 
 // Close closes the connection; a handshake that was under way has failed.
 func (g *Guard) Close() error {
-	g.settle(Handshake{Err: net.ErrClosed})
+	g.endHandshake(Handshake{Err: net.ErrClosed})
 	return g.Conn.Close()
 }
 
-// settle tells how the handshake ended, once, and reports whether this is how.
-func (g *Guard) settle(h Handshake) (isFirst bool) {
+// endHandshake tells how the handshake ended, once, and reports whether this is how.
+func (g *Guard) endHandshake(h Handshake) (isFirst bool) {
 	g.once.Do(func() {
 		isFirst = true
 		g.onHandshake(h)
@@ -282,7 +282,7 @@ func (g *Guard) checkFrame(size int, head []byte) error {
 	}
 	g.greeted = true
 	g.Requests.begin(h.Timeout)
-	if !g.settle(h) { // it was closed meanwhile, and has been told to have failed
+	if !g.endHandshake(h) { // it was closed meanwhile, and has been told to have failed
 		return net.ErrClosed
 	}
 	return nil

@@ -12,24 +12,25 @@ import (
 
 const statSize = 68 // bytes of a node's Stat
 
-// Requests are the requests under way on a connection, and what is known of their replies. Three
-// kinds of replies are checked: one with a vector, because go-zookeeper believes its length; one to
-// a multi, because it reads past the end; and one that it does not tell of.
+// Requests are the requests under way on a connection, and what is known of their replies. Four
+// kinds of replies are looked into: one with a vector, because go-zookeeper believes its length;
+// one to a multi, because it reads past the end; the one to closeSession, because it does not tell
+// of it; and one that asks for SASL, because the server closes the connection after it.
 //
 // A server answers the requests of a connection in order, pings among them. One that answers pings
 // alone, for as long as a session lasts, is of no use, though it keeps the session alive.
 type Requests struct {
-	mu       sync.Mutex
-	timeout  time.Duration         // of the session
-	pending  map[int32]int32       // opcode by xid
-	silent   time.Time             // since when there is no reply to what is pending
-	reads    map[string]*MultiRead // by mark
-	readOf   map[int32]*MultiRead  // by xid
-	marked   int                   // multiReads so far
-	codes    map[int32]int32       // of the last replies, by opcode
-	suspect  bool                  // see IsSuspect
-	ended    bool                  // the server has ended the session, as it was asked to
-	refusing error                 // why the guard has closed the connection, if it has
+	mu        sync.Mutex
+	timeout   time.Duration         // of the session
+	pending   map[int32]int32       // opcode by xid
+	silent    time.Time             // since when there is no reply to what is pending
+	reads     map[string]*MultiRead // by mark
+	readOf    map[int32]*MultiRead  // by xid
+	marked    int                   // multiReads so far
+	codes     map[int32]int32       // of the last replies, by opcode
+	suspect   bool                  // see IsSuspect
+	ended     bool                  // the server has ended the session, as it was asked to
+	condemned error                 // why the guard gives the connection up, if it does
 }
 
 // NewRequests returns the Requests of a connection that is not there yet.
@@ -88,7 +89,7 @@ func (r *Requests) received(size int, head []byte) error {
 	r.codes[opcode] = code
 	switch {
 	case code == CodeNeedsSASL: // the server closes the connection after it
-		r.refusing = Code(code)
+		r.condemned = Code(code)
 	case opcode == opCloseSession:
 		r.ended = code == 0
 	case code != 0: // there is nothing after the header
@@ -184,7 +185,7 @@ func (r *Requests) Code(opcode int32) int32 {
 // IsSuspect reports, once, whether the connection has ended while the server owed the answer to a
 // request with that opcode, for no other reason that is known.
 func (r *Requests) IsSuspect(opcode int32) bool {
-	if err := r.Refusal(); !r.isPending(opcode) || err != nil && !errors.Is(err, ErrUnanswered) {
+	if err := r.Condemned(); !r.isPending(opcode) || err != nil && !errors.Is(err, ErrUnanswered) {
 		return false
 	}
 	r.mu.Lock()
@@ -201,16 +202,16 @@ func (r *Requests) EndedSession() bool {
 	return r.ended
 }
 
-// refuse notes why the guard closes the connection: go-zookeeper only tells that it is closed.
-func (r *Requests) refuse(why error) {
+// condemn notes why the guard closes the connection: go-zookeeper only tells that it is closed.
+func (r *Requests) condemn(why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.refusing = why
+	r.condemned = why
 }
 
-// Refusal returns why the guard has closed the connection, or nil.
-func (r *Requests) Refusal() error {
+// Condemned returns why the guard gives the connection up, or nil.
+func (r *Requests) Condemned() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.refusing
+	return r.condemned
 }

@@ -49,7 +49,7 @@ func sent(opcode uint32, pieces ...[]byte) *Guard {
 // verdict returns what a guard hands on of its stream, and what is wrong with the rest.
 func verdict(g *Guard) (passed []byte, bad error) {
 	passed, _ = io.ReadAll(g)
-	return passed, g.Requests.Refusal()
+	return passed, g.Requests.Condemned()
 }
 
 // list is the body of a reply to a getChildren2.
