@@ -23,8 +23,8 @@
 // Go-zookeeper's Conn returns to its session by itself, until a server has seen less than that
 // session, because its data was wiped or restored: every server then refuses it for ever
 // (https://github.com/go-zookeeper/zk/issues/36). But a plain restart must lead back to the old
-// session, since giving it up would cost its ephemeral nodes. So while there is no session, and
-// after servers have refused it, a second client probes, and takes over only on proof:
+// session, since giving it up would cost its ephemeral nodes. So when servers have refused it, or
+// there has been no connection for long, a second client probes, and takes over only on proof:
 //
 //   - The probe got a session, and after that the same server refused the old client. With the new
 //     session this server has seen all that was committed before, so the old one cannot be waiting
@@ -32,7 +32,8 @@
 //   - The probe has held its session for a whole timeout. The old one, which no server has heard
 //     from for longer than that, has expired.
 //
-// With T the session timeout, and a dash where nothing changes:
+// A Session begins as waiting, and Start and Renew count as the loss of a connection. With T the
+// session timeout, and a dash where nothing changes:
 //
 //	event                                    connected   waiting     probing
 //	session granted to the current client    -           connected   connected; the probe is closed
@@ -48,7 +49,7 @@
 //
 // Package internal/hosts says which server is dialled next, and when. A connection is made with TLS
 // and credentials (dial.go, tls.go, authfile.go); internal/wire checks every frame on it, and sends
-// what go-zookeeper does not know. A handle is one client of go-zookeeper, cut into Conns (handle.go,
-// conn.go, requests.go, multiread.go, ability.go). The Session holds one, or two while it probes
-// (session.go, access.go).
+// what go-zookeeper does not know. A handle is one client of go-zookeeper, cut into Conns
+// (handle.go, conn.go, requests.go, multiread.go, ability.go). The Session holds one, or two while
+// it probes (session.go, access.go).
 package session
