@@ -1,8 +1,12 @@
 package watch
 
 import (
+	"context"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"example.com/daytime/sd"
 )
@@ -48,6 +52,38 @@ func TestAuditTakesInAPolicyEvent(t *testing.T) {
 		synctest.Wait() // its event is queued
 		if again, err := f.audit(); again || err != nil || !f.policy.Outdated() {
 			t.Errorf("want the policy to be read, have %t, %v, outdated %t", again, err, f.policy.Outdated())
+		}
+	})
+}
+
+// Where lists are all that tells of changes, data that changes is seen by audits, however often the
+// list changes.
+func TestAuditsAreNotPutOffByLists(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, d, _ := connected(t, Config{Parent: parent, Mode: Children})
+		l.Create(parent+"/"+alice, nil, 0)
+		ctx, cancel := context.WithCancel(t.Context())
+		var seen atomic.Bool
+		var watching sync.WaitGroup
+		defer watching.Wait()
+		defer cancel()
+		watching.Go(func() {
+			d.Watch(ctx, sd.Want{Attributes: true}, func(c sd.Change) {
+				if c.Attributes[alice].Zone == "eu-1a" {
+					seen.Store(true)
+				}
+			})
+		})
+		time.Sleep(time.Second)
+		l.SetData(parent+"/"+alice, []byte(`{"zone":"eu-1a"}`))
+		for range 10 {
+			l.Create(parent+"/"+bob, nil, 0)
+			time.Sleep(5 * time.Second)
+			l.Delete(parent + "/" + bob)
+			time.Sleep(5 * time.Second)
+		}
+		if !seen.Load() {
+			t.Error("want the zone seen within 36 s, have nothing after 100 s")
 		}
 	})
 }

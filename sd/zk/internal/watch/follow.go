@@ -130,7 +130,6 @@ func (f *follower) begin(
 	}
 	f.found, f.listed, f.base = true, time.Now(), base
 	f.changes.listed(f.listed, last)
-	f.scheduleAudit()
 	c := sd.Change{Reset: true, Up: names}
 	if f.describes {
 		if err := f.describeList(&c, rise); err != nil {
