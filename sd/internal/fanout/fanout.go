@@ -19,10 +19,10 @@ const deliveryPause = 100 * time.Millisecond
 // A Fanout holds the set and tells its subscribers what it is. Nobody waits for a reader: each has
 // a mailbox, whose goroutine fetches what is new when the reader is ready for it.
 //
-// One goroutine, the Instancer's loop, calls Index, and no Apply is called beside it. Everything
-// else may be called concurrently.
+// Its methods may be called concurrently, but KeepHash. The Instancer's loop calls Apply and Index,
+// and a timer calls Apply when a line of the policy expires.
 type Fanout struct {
-	mu        sync.Mutex // held for bookkeeping only: not while sorting, indexing or delivering
+	mu        sync.Mutex // held for bookkeeping: not while sorting, delivering, or in Index
 	known     bool       // there is a set
 	closed    bool
 	set       set
@@ -94,16 +94,22 @@ func (f *Fanout) publish(first bool, diff Change) {
 }
 
 // Index makes the set ready for differences, which takes time after the first one. It lets the
-// subscribers that were told of a new set go first, if they can.
+// subscribers that were told of a new set go first, if they can. An Apply beside it does that work
+// itself, with the lock held.
 func (f *Fanout) Index() {
-	if f.set.members != nil { // only this goroutine changes the set
+	f.mu.Lock()
+	s := f.set // whose names nobody changes
+	f.mu.Unlock()
+	if s.members != nil {
 		return
 	}
 	runtime.Gosched()
-	members, hash := f.set.index()
+	members, hash := s.index()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.set.adopt(members, hash)
+	if f.set.members == nil {
+		f.set.adopt(members, hash)
+	}
 }
 
 // Subscribe has the set sent to ch until Unsubscribe. A channel is subscribed once.

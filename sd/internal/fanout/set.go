@@ -78,7 +78,6 @@ func (s *set) replace(names []string) (diff Change) {
 }
 
 // index returns the members and their hash, which takes time in a large set. It changes nothing.
-// Only the loop changes the set, so the loop calls it without a lock.
 func (s *set) index() (map[string]struct{}, setHash) {
 	if s.members != nil {
 		return s.members, s.hash
