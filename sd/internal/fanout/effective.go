@@ -1,7 +1,6 @@
 package fanout
 
 import (
-	"maps"
 	"slices"
 
 	"example.com/daytime/sd/policy"
@@ -70,10 +69,7 @@ func (f *Fanout) Tally() policy.Tally {
 
 // undrained returns the list without those that are drained, unless all are.
 func (f *Fanout) undrained() []string {
-	all := f.list()
-	f.mu.Lock()
-	drained := maps.Clone(f.drained)
-	f.mu.Unlock()
+	all, drained := f.list()
 	if len(drained) == 0 {
 		return all
 	}

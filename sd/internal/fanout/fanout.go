@@ -205,29 +205,26 @@ func (f *Fanout) takeAll(p *pending) Change {
 	return c
 }
 
-// take empties p.
-func (f *Fanout) take(p *pending) Change {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return p.take(&f.set)
-}
-
 // Instances returns the set, sorted, as a slice that belongs to the caller, nil while there is
 // none.
 func (f *Fanout) Instances() []string {
 	if !f.IsKnown() {
 		return nil
 	}
-	return slices.Clone(f.list())
+	all, _ := f.list()
+	return slices.Clone(all)
 }
 
-// list returns the set, sorted, as a slice that must not be changed. It is not nil. Before there is
-// a set it is empty.
-func (f *Fanout) list() []string {
+// list returns the set, sorted, as a slice that must not be changed, and who is drained at that
+// moment. It is not nil. Before there is a set it is empty.
+func (f *Fanout) list() (all []string, drained map[string]struct{}) {
 	f.sorting.Lock()
 	defer f.sorting.Unlock()
-	f.sorted.apply(f.take(&f.behind))
-	return f.sorted.names
+	f.mu.Lock()
+	c, drained := f.behind.take(&f.set), maps.Clone(f.drained)
+	f.mu.Unlock()
+	f.sorted.apply(c)
+	return f.sorted.names, drained
 }
 
 // Members returns the set in no order, as a slice that must not be changed.
