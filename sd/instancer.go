@@ -208,10 +208,10 @@ func (i *Instancer) Instances() []string { return i.fanout.Instances() }
 func (i *Instancer) Stop() {
 	i.cancel()
 	<-i.done
-	i.endState()
 	if i.steering != nil {
-		i.steering.stop()
+		i.steering.stop() // before the last state
 	}
+	i.endState()
 	i.state.Finish()
 	i.fanout.Close()
 	if i.saver != nil {
