@@ -21,7 +21,7 @@ type Saver struct {
 	Ours *Origin // nil: of any registry
 
 	changed signal.Signal
-	urgent  signal.Signal
+	pause   *time.Timer   // from one write to the next; cut short by what is urgent
 	quit    chan struct{} // closed by Close
 	once    sync.Once
 	done    chan struct{} // closed when the goroutine has ended
@@ -46,7 +46,7 @@ func NewSaver(file string, ours *Origin) *Saver {
 		File:    file,
 		Ours:    ours,
 		changed: signal.New(),
-		urgent:  signal.New(),
+		pause:   time.NewTimer(0),
 		quit:    make(chan struct{}),
 		done:    make(chan struct{}),
 	}
@@ -62,10 +62,10 @@ func (s *Saver) Start(source Source) {
 // Changed says that the set is another, which is written at most every 5 s, or now if it is urgent.
 // It does not block.
 func (s *Saver) Changed(urgent bool) {
-	s.changed.Set()
 	if urgent {
-		s.urgent.Set()
+		s.pause.Reset(0)
 	}
+	s.changed.Set() // last: the write that it causes begins another pause
 }
 
 // Close ends the goroutine, which writes once more, and waits for it.
@@ -79,28 +79,25 @@ func (s *Saver) run() {
 	defer s.save()
 	confirm := time.NewTicker(confirmPause)
 	defer confirm.Stop()
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	for {
+	defer s.pause.Stop()
+	for { // first a pause, then something to write
 		select {
 		case <-s.quit:
 			return
-		case <-pause.C:
-		case <-s.urgent:
+		case <-s.pause.C:
 		}
 		due := true
 		select {
 		case <-s.quit:
 			return
 		case <-s.changed:
-		case <-s.urgent:
 		case <-confirm.C:
 			due = s.source.IsLive()
 		}
+		s.pause.Reset(writePause)
 		if due {
 			s.save()
 		}
-		pause.Reset(writePause)
 	}
 }
 
