@@ -9,7 +9,7 @@ import (
 	"github.com/go-kit/log/level"
 )
 
-// begin opens the state, of which log writes the lines.
+// begin begins the state, of which log writes the lines.
 func (i *Instancer) begin(log func(statevar.State[Phase], time.Duration)) {
 	isLive := func(p Phase) bool { return p == Live }
 	i.state = statevar.New(Unknown, isLive, log, ErrClosed)
