@@ -167,12 +167,12 @@ func (i *Instancer) logPolicy(before policy.Document) {
 		"by", strings.Join(policy.ChangedBy(before, document), ","),
 		"instances", tally.Instances, "drained", tally.Drained)
 	for n, problem := range i.steering.evaluator.Problems() {
-		if n == maxToldProblems {
+		if n == maxLoggedProblems {
 			break
 		}
 		level.Warn(i.logger).Log("msg", "line of the policy left out", "err", problem)
 	}
 }
 
-// maxToldProblems is how many wrong lines of one policy are logged.
-const maxToldProblems = 3
+// maxLoggedProblems is how many wrong lines of one policy are logged.
+const maxLoggedProblems = 3

@@ -27,10 +27,10 @@ type Saver struct {
 	done    chan struct{} // closed when the goroutine has ended
 
 	// Used by the goroutine alone.
-	source Source
-	isOurs bool  // the file is known to be this registry's
-	told   error // why the file was not written, as it was logged last
-	toldAt time.Time
+	source   Source
+	isOurs   bool  // the file is known to be this registry's
+	logged   error // why the file was not written, as the log says
+	loggedAt time.Time
 }
 
 // A Source is what a Saver asks for the set. Its functions are called from the Saver's goroutine.
@@ -40,11 +40,10 @@ type Source struct {
 	Warn     func(error)                    // does not block
 }
 
-// NewSaver returns a Saver of a file, which does nothing before Start.
-func NewSaver(file string, ours *Origin) *Saver {
+// NewSaver returns a Saver of a file, of any registry, which does nothing before Start.
+func NewSaver(file string) *Saver {
 	return &Saver{
 		File:    file,
-		Ours:    ours,
 		changed: signal.New(),
 		pause:   time.NewTimer(0),
 		quit:    make(chan struct{}),
@@ -114,10 +113,10 @@ func (s *Saver) save() {
 
 // isNews reports whether err is worth a line: another reason than the last time, or long after it.
 func (s *Saver) isNews(err error) bool {
-	news := s.told == nil || err.Error() != s.told.Error() ||
-		time.Since(s.toldAt) >= notWrittenPause
+	news := s.logged == nil || err.Error() != s.logged.Error() ||
+		time.Since(s.loggedAt) >= notWrittenPause
 	if news {
-		s.told, s.toldAt = err, time.Now()
+		s.logged, s.loggedAt = err, time.Now()
 	}
 	return news
 }
