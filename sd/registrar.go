@@ -1,6 +1,7 @@
 package sd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -274,23 +275,15 @@ var errNoAnswer = errors.New("the registry has not answered")
 // now, it does not say that it was withdrawn. Its caller holds the lock, but in a reminder, which
 // there is none of after Deregister.
 func (r *Registrar) logState(s statevar.State[Phase], lasts time.Duration) {
-	var line []any
-	switch {
+	line, err := []any{"msg", string(s.Phase)}, s.Err
+	switch isNotOurs := s.Phase == Withdrawn && err == nil && !r.owned; {
 	case s.Phase == Registering:
-		line = []any{"msg", "not registered"}
-	case s.Phase == Withdrawn && s.Err == nil && !r.owned:
+		line, err = []any{"msg", "not registered"}, cmp.Or(err, errNoAnswer)
+	case isNotOurs, lasts > 0:
 		line = []any{"msg", "not registered", "phase", s.Phase}
-	case lasts > 0:
-		line = []any{"msg", "not registered", "phase", s.Phase}
-	default:
-		line = []any{"msg", string(s.Phase)}
 	}
 	if lasts > 0 {
 		line = append(line, "for", lasts.Round(time.Second))
-	}
-	err := s.Err
-	if err == nil && s.Phase == Registering {
-		err = errNoAnswer
 	}
 	if err == nil {
 		level.Info(r.logger).Log(line...)

@@ -79,7 +79,7 @@ func (i *Instancer) restore() {
 	if doc.Policy != nil {
 		c.Policy = &PolicyText{Document: doc.Policy.Document, Version: doc.Policy.Version}
 	}
-	i.take(c, Stale, why)
+	i.apply(c, Stale, why)
 	i.state.Backdate(since)
 	i.index()
 }

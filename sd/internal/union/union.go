@@ -53,9 +53,9 @@ func New(parts int) *Union {
 	return &Union{parts: make([]part, parts), split: parts, touched: map[string]touch{}}
 }
 
-// Take takes in what a part tells: its whole set as a Reset, which is the first that it tells, or
+// Add takes in what a part tells: its whole set as a Reset, which is the first that it tells, or
 // an exact difference, with the effective values if it has any. A difference to nothing is nothing.
-func (u *Union) Take(n int, c fanout.Change) {
+func (u *Union) Add(n int, c fanout.Change) {
 	p := &u.parts[n]
 	switch {
 	case c.Reset:
