@@ -45,8 +45,9 @@ func NewEvaluation(values map[string]policy.Effective, sides []policy.Side) Eval
 	return Evaluation{slices.Collect(maps.Keys(values)), values, sides}
 }
 
-// bareName is the effective value of an instance without attributes, without a policy.
-var bareName = (*policy.Policy)(nil).Effective(policy.Entry{})
+// BareName is the effective value of an instance without attributes, without a policy, which maps of
+// effective values leave out.
+var BareName = (*policy.Policy)(nil).Effective(policy.Entry{})
 
 // Add takes a Change in and evaluates those it concerns. Members are those before it.
 func (e *Evaluator) Add(c Change, members func() []string, now time.Time) Evaluation {
@@ -127,7 +128,7 @@ func (e *Evaluator) evaluate(names []string) Evaluation {
 	}
 	for _, name := range names {
 		v := e.compiled.Effective(policy.Entry{Instance: name, Attributes: e.attributes[name]})
-		if v != bareName {
+		if v != BareName {
 			x.values[name] = v
 		}
 	}

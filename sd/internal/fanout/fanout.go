@@ -26,7 +26,7 @@ type Fanout struct {
 	known     bool       // there is a set
 	closed    bool
 	set       set
-	behind    pending // by which sorted is behind set
+	behind    backlog // by which sorted is behind set
 	channels  map[chan<- kitsd.Event]*mailbox.Mailbox
 	followers map[*follower]struct{}
 
@@ -44,13 +44,13 @@ type Fanout struct {
 type follower struct {
 	notify  func()           // does not block
 	mailbox *mailbox.Mailbox // whose Notify that is; nil for a Reader
-	pending pending          // guarded by the fanout's lock
+	backlog backlog          // guarded by the fanout's lock
 }
 
 // New returns a Fanout without a set.
 func New() *Fanout {
 	return &Fanout{
-		behind:    pending{reset: true},
+		behind:    backlog{reset: true},
 		channels:  map[chan<- kitsd.Event]*mailbox.Mailbox{},
 		followers: map[*follower]struct{}{},
 	}
@@ -78,10 +78,10 @@ func (f *Fanout) Apply(c Change, x *Evaluation) {
 func (f *Fanout) publish(first bool, diff Change) {
 	for s := range f.followers {
 		if first {
-			s.pending.addAll()
+			s.backlog.addAll()
 		}
-		s.pending.add(diff)
-		s.pending.addEffective(diff)
+		s.backlog.add(diff)
+		s.backlog.addEffective(diff)
 		s.notify()
 	}
 	if f.behind.size()+diff.size() > 64+f.set.size()/8 { // merging would cost more than sorting
@@ -166,7 +166,7 @@ func (f *Fanout) Follow(fn func(Change)) (stop func()) {
 	}
 	s := &follower{}
 	s.mailbox = mailbox.New(deliveryPause, func(*mailbox.Mailbox) {
-		if c := f.takeAll(&s.pending); c.Reset || !c.empty() {
+		if c := f.take(s); c.Reset || !c.empty() {
 			fn(c)
 		}
 	})
@@ -182,7 +182,7 @@ func (f *Fanout) Follow(fn func(Change)) (stop func()) {
 func (f *Fanout) add(s *follower) {
 	f.followers[s] = struct{}{}
 	if f.known {
-		s.pending.addAll()
+		s.backlog.addAll()
 		s.notify()
 	}
 }
@@ -193,12 +193,11 @@ func (f *Fanout) remove(s *follower) {
 	delete(f.followers, s)
 }
 
-// takeAll takes what is pending for a follower. With a whole set come the effective values of all
-// of it.
-func (f *Fanout) takeAll(p *pending) Change {
+// take takes the backlog of a follower. With a whole set come the effective values of all of it.
+func (f *Fanout) take(s *follower) Change {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c := p.take(&f.set)
+	c := s.backlog.take(&f.set)
 	if c.Reset {
 		c.Effective, c.Sides = maps.Clone(f.effective), f.sides
 	}

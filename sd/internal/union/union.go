@@ -212,7 +212,7 @@ func (u *Union) effective(name string) (v policy.Effective) {
 		}
 		own, special := p.effective[name]
 		if !special {
-			own = bareName
+			own = fanout.BareName
 		}
 		if n == u.split {
 			side = own.Side
@@ -225,9 +225,6 @@ func (u *Union) effective(name string) (v policy.Effective) {
 	v.Side = side
 	return v
 }
-
-// bareName is the value of an instance without attributes, without a policy.
-var bareName = policy.Effective{Weight: policy.DefaultWeight}
 
 func setOf(names []string) map[string]struct{} {
 	if len(names) == 0 {
