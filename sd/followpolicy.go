@@ -22,8 +22,8 @@ func FollowPolicy() InstancerOption {
 	return func(i *Instancer) { i.steering = &steering{evaluator: fanout.NewEvaluator()} }
 }
 
-// A steering is the part of an Instancer that follows the policy. It is used by the loop, by a timer
-// when a line of the policy expires, by callers such as that of Policy, and by the loop of a union.
+// A steering is the part of an Instancer that follows the policy. The loop uses it, a timer when a
+// line of the policy expires, who calls Policy or Entries, and the loop of a union.
 type steering struct {
 	mu        sync.Mutex // held during an evaluation; taken before the Instancer's
 	evaluator *fanout.Evaluator
@@ -81,7 +81,7 @@ func (i *Instancer) want() Want {
 	return Want{Attributes: i.steering != nil, Policy: i.steering != nil}
 }
 
-// evaluate is apply for an Instancer that follows the policy. The caller holds the lock of steering.
+// evaluate is the part of apply that follows the policy. The caller holds the lock of steering.
 func (i *Instancer) evaluate(c Change, p Phase, why error) {
 	now, change := time.Now(), c.toFanout()
 	x := i.steering.evaluator.Add(change, i.fanout.Members, now)

@@ -15,8 +15,8 @@ type Gate struct {
 	expiry   time.Time      // zero: never
 }
 
-// SetPolicy takes the policy as it stands in the registry, empty for none. One that is unreadable is
-// an error, and the last one stays.
+// SetPolicy sets the policy to that of the registry, empty for none. One that is unreadable is an
+// error, and the last one stays.
 func (g *Gate) SetPolicy(document string) error {
 	d, err := policy.Parse(document)
 	if err != nil {

@@ -52,7 +52,7 @@ type run struct {
 	ctx     context.Context // done when Deregister was called
 	cancel  context.CancelFunc
 	before  *run          // which must have ended, since two runs would work against each other
-	onError Phase         // that an error other than a conflict leads to; used by the goroutine alone
+	onError Phase         // that an error but a conflict leads to; used by the goroutine alone
 	done    chan struct{} // closed when the goroutine has ended
 
 	attempted     chan struct{} // closed when the first attempt has ended, in whatever way

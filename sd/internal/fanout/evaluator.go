@@ -39,14 +39,14 @@ type Evaluation struct {
 	sides  []policy.Side // nil: nothing is split
 }
 
-// NewEvaluation returns an Evaluation of the instances that values names. Sides are nil if nothing is
-// split.
+// NewEvaluation returns an Evaluation of the instances that values names. Sides are nil if nothing
+// is split.
 func NewEvaluation(values map[string]policy.Effective, sides []policy.Side) Evaluation {
 	return Evaluation{slices.Collect(maps.Keys(values)), values, sides}
 }
 
-// BareName is the effective value of an instance without attributes, without a policy, which maps of
-// effective values leave out.
+// BareName is the effective value of an instance without attributes, without a policy. Maps of
+// effective values leave it out.
 var BareName = (*policy.Policy)(nil).Effective(policy.Entry{})
 
 // Add takes a Change in and evaluates those it concerns. Members are those before it.
@@ -157,8 +157,8 @@ func (e *Evaluator) isUnreadable(hasPolicy bool) bool {
 func (e *Evaluator) Warning(hasPolicy bool, tally policy.Tally) error {
 	var all []error
 	if e.isUnreadable(hasPolicy) {
-		all = append(all, fmt.Errorf("policy version %d is not followed, but the last that could be read: %w",
-			e.version, e.failure))
+		all = append(all, fmt.Errorf("policy version %d is not followed, but the last that could be "+
+			"read: %w", e.version, e.failure))
 	}
 	if wrong := e.problems; len(wrong) > 0 {
 		all = append(all, fmt.Errorf("policy has %d wrong lines: %w", len(wrong), wrong[0]))

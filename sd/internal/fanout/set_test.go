@@ -220,7 +220,7 @@ func (m *model) compare(t *testing.T) {
 		t.Fatalf("hash: want %d, have %d", want, m.f.set.hash)
 	}
 	if p := m.f.behind; p.reset || p.size() > 0 {
-		t.Fatalf("after a list: want nothing pending, have %+v", p)
+		t.Fatalf("after a list: want no backlog, have %+v", p)
 	}
 }
 
