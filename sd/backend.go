@@ -27,10 +27,10 @@ type Backend interface {
 	// not block. Watch leaves no goroutine behind.
 	Watch(ctx context.Context, want Want, emit func(Change)) error
 
-	// Announce publishes entry, calls told from its own goroutine when the entry is visible, and
-	// whenever it is withheld or visible again, and keeps it published until ctx is done (it
-	// withdraws it and returns ctx's error) or it is lost (it returns why; the caller calls again).
-	// Told does not block.
+	// Announce publishes entry, calls told when the entry is visible, and whenever it is withheld
+	// or visible again, and keeps it published until ctx is done (it withdraws it and returns ctx's
+	// error) or it is lost (it returns why; the caller calls again). Told does not block, and is
+	// called on the goroutine that called Announce.
 	//
 	// While the policy withholds the entry it is not published, or withdrawn again; that is read
 	// before the first publication, also before each one after a loss, and it is no loss.

@@ -29,7 +29,7 @@ func filled(b *testing.B, n int, options ...InstancerOption) *Instancer {
 	for k := range names {
 		names[k] = address(k)
 	}
-	i.apply(Change{Reset: true, Up: names})
+	i.emitted(Change{Reset: true, Up: names})
 	return i
 }
 
@@ -47,9 +47,9 @@ func sizes(b *testing.B, f func(b *testing.B, n int)) {
 func flip(i *Instancer, round int) {
 	first := []string{address(0)}
 	if round%2 == 0 {
-		i.apply(Change{Down: first})
+		i.emitted(Change{Down: first})
 	} else {
-		i.apply(Change{Up: first})
+		i.emitted(Change{Up: first})
 	}
 }
 
@@ -101,7 +101,7 @@ func BenchmarkPolicyChange(b *testing.B) {
 		i := steered(b, n)
 		documents := []string{lines(2000, 0), lines(2000, 1)}
 		for round := 0; b.Loop(); round++ {
-			i.apply(Change{Policy: &PolicyText{Document: documents[round%2],
+			i.emitted(Change{Policy: &PolicyText{Document: documents[round%2],
 				Version: int64(round)}})
 		}
 	})
@@ -116,7 +116,7 @@ func steered(b *testing.B, n int) *Instancer {
 	for k := range names {
 		names[k] = address(k)
 	}
-	i.apply(Change{Reset: true, Up: names, Policy: &PolicyText{Document: lines(2000, 0)}})
+	i.emitted(Change{Reset: true, Up: names, Policy: &PolicyText{Document: lines(2000, 0)}})
 	return i
 }
 
@@ -146,7 +146,7 @@ func BenchmarkResetRepeated(b *testing.B) {
 		i := filled(b, n)
 		all := i.Instances()
 		for b.Loop() {
-			i.apply(Change{Reset: true, Up: all})
+			i.emitted(Change{Reset: true, Up: all})
 		}
 	})
 }

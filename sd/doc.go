@@ -98,6 +98,9 @@
 // Instancer is not live, or a Registrar is wanted and not registered, the line is repeated every 3
 // minutes, with the reason. Nothing waits for a log: see [AsyncLogger].
 //
+// An error that has no caller is logged, and the work goes on: in the loops of an Instancer, a
+// Registrar and a union, and in the writer of a snapshot file. All others are returned.
+//
 // # Reading the package
 //
 // A Backend (backend.go) is opened from the text of a target (target.go) and speaks of instances
@@ -106,7 +109,8 @@
 // internal/statevar; state.go). The loops are instancer.go (instancerstate.go), with names that are
 // no instances (strangers.go), the policy (followpolicy.go) and the snapshot file (snapshot.go,
 // internal/snapshot), join.go, which has Instancers instead of a Backend (internal/union), and
-// registrar.go; they pause by internal/backoff and log by asynclog.go.
+// registrar.go; they pause by internal/backoff, are woken by internal/signal, log by asynclog.go
+// (internal/asynclog) and are measured by metrics.go (internal/instruments).
 //
 // The rest is for Backends: fixed.go is one; gate.go says which entries a policy withholds;
 // internal/record is the document that a registry keeps of an instance; internal/sets makes Changes

@@ -8,8 +8,8 @@ import (
 // errFixed is what Announce of a fixed list returns.
 var errFixed = fmt.Errorf("fixed: a fixed list %w", ErrNoAnnounce)
 
-// A fixed is a list without a registry. Closed ends its calls.
-type fixed struct {
+// A fixedList is a list without a registry. Closed ends its calls.
+type fixedList struct {
 	instances []string
 	closed    context.Context
 	close     context.CancelFunc
@@ -23,7 +23,7 @@ func OpenFixed(t Target) (Backend, error) {
 		return nil, fmt.Errorf("target %s: a fixed list has neither path nor keys; "+
 			"want fixed://ip:port[,ip:port...]", t)
 	}
-	b := &fixed{}
+	b := &fixedList{}
 	for _, h := range t.Hosts {
 		if err := CheckInstance(h.String()); err != nil {
 			return nil, fmt.Errorf("target %s: %w", t, err)
@@ -34,7 +34,7 @@ func OpenFixed(t Target) (Backend, error) {
 	return b, nil
 }
 
-func (b *fixed) Watch(ctx context.Context, want Want, emit func(Change)) error {
+func (b *fixedList) Watch(ctx context.Context, want Want, emit func(Change)) error {
 	if b.closed.Err() != nil {
 		return ErrClosed
 	}
@@ -49,14 +49,14 @@ func (b *fixed) Watch(ctx context.Context, want Want, emit func(Change)) error {
 	}
 }
 
-func (b *fixed) Announce(ctx context.Context, _ Entry, _ func(Status)) error {
+func (b *fixedList) Announce(ctx context.Context, _ Entry, _ func(Status)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	return errFixed
 }
 
-func (b *fixed) Close() error {
+func (b *fixedList) Close() error {
 	b.close()
 	return nil
 }

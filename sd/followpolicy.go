@@ -22,8 +22,8 @@ func FollowPolicy() InstancerOption {
 	return func(i *Instancer) { i.steering = &steering{evaluator: fanout.NewEvaluator()} }
 }
 
-// A steering is the part of an Instancer that follows the policy. The loop uses it, and a timer
-// when a line of the policy expires.
+// A steering is the part of an Instancer that follows the policy. The loop uses it, a timer when a
+// line of the policy expires, who calls Policy or Entries, and the loop of a union.
 type steering struct {
 	mu        sync.Mutex // held during an evaluation; taken before the Instancer's
 	evaluator *fanout.Evaluator
@@ -81,10 +81,10 @@ func (i *Instancer) want() Want {
 	return Want{Attributes: i.steering != nil, Policy: i.steering != nil}
 }
 
-// evaluate is take for an Instancer that follows the policy. The caller holds the lock of steering.
+// evaluate is the part of apply that follows the policy. The caller holds the lock of steering.
 func (i *Instancer) evaluate(c Change, p Phase, why error) {
 	now, change := time.Now(), c.toFanout()
-	x := i.steering.evaluator.Take(change, i.fanout.Members, now)
+	x := i.steering.evaluator.Add(change, i.fanout.Members, now)
 	i.mu.Lock()
 	i.fanout.Apply(change, &x)
 	i.measurePolicy()
@@ -167,12 +167,12 @@ func (i *Instancer) logPolicy(before policy.Document) {
 		"by", strings.Join(policy.ChangedBy(before, document), ","),
 		"instances", tally.Instances, "drained", tally.Drained)
 	for n, problem := range i.steering.evaluator.Problems() {
-		if n == maxToldProblems {
+		if n == maxLoggedProblems {
 			break
 		}
 		level.Warn(i.logger).Log("msg", "line of the policy left out", "err", problem)
 	}
 }
 
-// maxToldProblems is how many wrong lines of one policy are logged.
-const maxToldProblems = 3
+// maxLoggedProblems is how many wrong lines of one policy are logged.
+const maxLoggedProblems = 3

@@ -361,6 +361,26 @@ func TestSnapshotKeepsThePolicy(t *testing.T) {
 	})
 }
 
+// A change of the policy that found the file idle leaves the pause after it as it is.
+func TestSnapshotPausesAfterAChangeOfThePolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "snapshot.json")
+		registry := mem.NewRegistry()
+		registry.Put(alice)
+		newSteered(t, registry, sd.Snapshot(file))
+		pass(10 * time.Second)
+		registry.SetPolicy(rules("drain " + alice))
+		pass(time.Second)
+		text, _ := os.ReadFile(file)
+		same(t, "policy is written", true, strings.Contains(string(text), "drain "+alice))
+		registry.Put(bob)
+		pass(3 * time.Second)
+		same(t, "within the pause", []string{alice}, readDocument(t, file).Instances)
+		pass(2 * time.Second)
+		same(t, "after it", []string{alice, bob}, readDocument(t, file).Instances)
+	})
+}
+
 // However changes are merged, a follower of any speed ends on what a look at the whole would give.
 func TestFollowPolicyUnderRandomChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -15,9 +15,9 @@ type Gate struct {
 	expiry   time.Time      // zero: never
 }
 
-// Read takes the policy as it stands in the registry, empty for none. One that is unreadable is an
+// SetPolicy sets the policy to that of the registry, empty for none. One that is unreadable is an
 // error, and the last one stays.
-func (g *Gate) Read(document string) error {
+func (g *Gate) SetPolicy(document string) error {
 	d, err := policy.Parse(document)
 	if err != nil {
 		return err

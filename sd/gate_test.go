@@ -29,7 +29,7 @@ func TestGate(t *testing.T) {
 	}
 	read := func(document string) {
 		t.Helper()
-		if err := gate.Read(document); err != nil {
+		if err := gate.SetPolicy(document); err != nil {
 			t.Error(err)
 		}
 	}
@@ -41,7 +41,7 @@ func TestGate(t *testing.T) {
 	const reason = "withheld by line 3 of the policy: " +
 		"withdraw version=2 until=2026-12-01T07:00:00Z by=ops"
 	want("by a tag", reason, end)
-	if err := gate.Read("unreadable"); !errors.Is(err, policy.ErrUnreadable) {
+	if err := gate.SetPolicy("unreadable"); !errors.Is(err, policy.ErrUnreadable) {
 		t.Errorf("unreadable: want %v, have %v", policy.ErrUnreadable, err)
 	}
 	want("unreadable", reason, end)

@@ -123,7 +123,7 @@ func (i *Instancer) watch(ctx context.Context, pause *backoff.Backoff) error {
 		i.mu.Lock()
 		defer i.mu.Unlock()
 		if !over {
-			i.clearStaleError(reason)
+			i.noteHeld(reason)
 		}
 	})
 	defer held.Stop()
@@ -134,26 +134,26 @@ func (i *Instancer) watch(ctx context.Context, pause *backoff.Backoff) error {
 	}()
 	return i.backend.Watch(ctx, i.want(), func(c Change) {
 		pause.Reset()
-		i.apply(c)
+		i.emitted(c)
 	})
 }
 
-// apply takes in what the backend emitted.
-func (i *Instancer) apply(c Change) {
+// emitted takes in what the backend emitted.
+func (i *Instancer) emitted(c Change) {
 	c.Up = i.admit(c.Up)
 	c.Attributes, c.Unread = instance.Attributes(c.Attributes, c.Unread)
 	i.noteIgnored(c)
 	i.answered.Store(true)
-	i.take(c, Live, nil)
+	i.apply(c, Live, nil)
 	i.index()
 	if i.saver != nil {
 		i.saver.Changed(c.Policy != nil)
 	}
 }
 
-// take has c evaluated, if the policy is followed, tells it to the subscribers, and sets the state
+// apply has c evaluated, if the policy is followed, tells it to the subscribers, and sets the state
 // to p with the error why.
-func (i *Instancer) take(c Change, p Phase, why error) {
+func (i *Instancer) apply(c Change, p Phase, why error) {
 	if i.steering == nil {
 		i.mu.Lock()
 		defer i.mu.Unlock()
@@ -167,6 +167,14 @@ func (i *Instancer) take(c Change, p Phase, why error) {
 	i.evaluate(c, p, why)
 	if c.Policy != nil || c.Lacking.Policy {
 		i.logPolicy(before)
+	}
+}
+
+// index makes the set ready for the next difference, and reports it.
+func (i *Instancer) index() {
+	i.fanout.Index()
+	if i.meters != nil {
+		i.meters.SetSet(i.fanout.Summary())
 	}
 }
 
@@ -208,10 +216,10 @@ func (i *Instancer) Instances() []string { return i.fanout.Instances() }
 func (i *Instancer) Stop() {
 	i.cancel()
 	<-i.done
-	i.endState()
 	if i.steering != nil {
-		i.steering.stop()
+		i.steering.stop() // before the last state
 	}
+	i.state.End(i.unvouched(), errStopped)
 	i.state.Finish()
 	i.fanout.Close()
 	if i.saver != nil {

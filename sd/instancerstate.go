@@ -9,16 +9,16 @@ import (
 	"github.com/go-kit/log/level"
 )
 
-// begin opens the state, of which log writes the lines.
+// begin begins the state, of which log writes the lines.
 func (i *Instancer) begin(log func(statevar.State[Phase], time.Duration)) {
 	isLive := func(p Phase) bool { return p == Live }
 	i.state = statevar.New(Unknown, isLive, log, ErrClosed)
 	i.state.Begin(Unknown)
 }
 
-// clearStaleError forgets why an earlier Watch failed. Reason is why the present one holds, if the
-// backend can say.
-func (i *Instancer) clearStaleError(reason error) {
+// noteHeld has the state say why the present Watch holds, as far as the backend can say, instead of
+// why an earlier one failed.
+func (i *Instancer) noteHeld(reason error) {
 	switch i.state.Get().Phase {
 	case Unknown:
 		i.state.Explain(reason)
@@ -31,11 +31,15 @@ func (i *Instancer) clearStaleError(reason error) {
 func (i *Instancer) interrupted(err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	i.state.Set(i.unvouched(), err)
+}
+
+// unvouched is the phase while nobody vouches for the set.
+func (i *Instancer) unvouched() Phase {
 	if i.fanout.IsKnown() {
-		i.state.Set(Stale, err)
-	} else {
-		i.state.Set(Unknown, err)
+		return Stale
 	}
+	return Unknown
 }
 
 // logState writes the line of a state.
@@ -48,11 +52,7 @@ func (i *Instancer) logState(s statevar.State[Phase], lasts time.Duration) {
 	if lasts > 0 {
 		line = append(line, "for", lasts.Round(time.Second))
 	}
-	err := s.Err
-	if err == nil {
-		err = errHeld
-	}
-	level.Warn(i.logger).Log(append(line, "err", err)...)
+	level.Warn(i.logger).Log(append(line, "err", cmp.Or(s.Err, errHeld))...)
 }
 
 // State says whether the set is live, stale or unknown, since when, and why.
@@ -85,13 +85,4 @@ func (i *Instancer) Await(ctx context.Context) error { return await(ctx, i.state
 // itself must not call it. Stop of the Instancer tells the last state and ends it too.
 func (i *Instancer) States(fn func(State)) (stop func()) {
 	return follow(i.state, func(s State) { fn(i.joint.in(s)) })
-}
-
-// endState says that nobody vouches for the set any more.
-func (i *Instancer) endState() {
-	if i.fanout.IsKnown() {
-		i.state.End(Stale, errStopped)
-	} else {
-		i.state.End(Unknown, errStopped)
-	}
 }

@@ -124,7 +124,7 @@ func (i *Instancer) merge(late bool) {
 	var measured instruments.Policy
 	for n, p := range j.parts {
 		c, s, m := p.news(j.readers[n])
-		j.union.Take(n, c)
+		j.union.Add(n, c)
 		states = append(states, s)
 		measured.Add(m)
 	}
@@ -188,7 +188,7 @@ func (j *joint) phase(states []union.State) Phase {
 	return Stale
 }
 
-// in returns the state with those of the parts, if it is that of a union.
+// in returns the state with those of the parts. Without a union, in which j is nil, it is s.
 func (j *joint) in(s State) State {
 	if j == nil {
 		return s

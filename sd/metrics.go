@@ -47,14 +47,6 @@ func InstancerInstruments(m InstancerMetrics) InstancerOption {
 	}
 }
 
-// index makes the set ready for the next difference, and reports it.
-func (i *Instancer) index() {
-	i.fanout.Index()
-	if i.meters != nil {
-		i.meters.SetSet(i.fanout.Summary())
-	}
-}
-
 // measurePolicy reports the policy. The caller holds the lock of steering.
 func (i *Instancer) measurePolicy() {
 	if i.meters != nil {

@@ -1,6 +1,7 @@
 package sd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,10 +52,11 @@ type run struct {
 	ctx     context.Context // done when Deregister was called
 	cancel  context.CancelFunc
 	before  *run          // which must have ended, since two runs would work against each other
-	settle  func()        // closes settled
-	settled chan struct{} // closed when the first attempt has succeeded, failed or been cancelled
+	onError Phase         // that an error but a conflict leads to; used by the goroutine alone
 	done    chan struct{} // closed when the goroutine has ended
-	onError Phase         // that an error other than a conflict leads to; used by the goroutine alone
+
+	attempted     chan struct{} // closed when the first attempt has ended, in whatever way
+	markAttempted func()        // closes attempted, if that is not closed
 
 	changes chan policy.Attributes // of the capacity 1: the newest, unless it was received
 }
@@ -84,8 +86,8 @@ func NewRegistrar(
 		logger:  kitlog.With(lines, "instance", instance),
 		lines:   lines,
 	}
-	settled := func(p Phase) bool { return p == Registered || p == Withheld }
-	r.state = statevar.New(Withdrawn, settled, r.logState, ErrClosed)
+	isGoal := func(p Phase) bool { return p == Registered || p == Withheld }
+	r.state = statevar.New(Withdrawn, isGoal, r.logState, ErrClosed)
 	for _, option := range options {
 		option(r)
 	}
@@ -114,12 +116,12 @@ func (r *Registrar) SetAttributes(a policy.Attributes) error {
 	return nil
 }
 
-// Register wants the instance registered from now on. It returns when the first attempt has
-// settled, well or badly, and after 2 s at the latest; attempts go on until Deregister. While
-// registration is wanted already it does nothing.
+// Register wants the instance registered from now on. It returns when the first attempt has ended,
+// well or badly, and after 2 s at the latest; attempts go on until Deregister. While registration
+// is wanted already it does nothing.
 func (r *Registrar) Register() {
 	if run := r.begin(); run != nil {
-		backoff.WaitFor(run.settled, settleTimeout)
+		backoff.WaitFor(run.attempted, settleTimeout)
 	}
 }
 
@@ -131,14 +133,14 @@ func (r *Registrar) begin() *run {
 		return nil
 	}
 	run := &run{
-		before:  r.last,
-		settled: make(chan struct{}),
-		done:    make(chan struct{}),
-		onError: Registering,
-		changes: make(chan policy.Attributes, 1),
+		before:    r.last,
+		onError:   Registering,
+		done:      make(chan struct{}),
+		attempted: make(chan struct{}),
+		changes:   make(chan policy.Attributes, 1),
 	}
 	run.ctx, run.cancel = context.WithCancel(context.Background())
-	run.settle = sync.OnceFunc(func() { close(run.settled) })
+	run.markAttempted = sync.OnceFunc(func() { close(run.attempted) })
 	r.last, r.owned = run, false
 	r.state.Begin(Registering)
 	go r.loop(run)
@@ -152,7 +154,7 @@ func (run *run) wanted() bool { return run.ctx.Err() == nil }
 // by one more with ctx done, since one that failed leaves open whether the entry exists.
 func (r *Registrar) loop(run *run) {
 	defer close(run.done)
-	defer run.settle()
+	defer run.markAttempted()
 	if run.before != nil {
 		<-run.before.done
 		run.before = nil // for the collector
@@ -189,7 +191,7 @@ func (r *Registrar) told(run *run, s Status) {
 		run.onError = Lost
 	}
 	r.report(run, s.Phase, s.Err)
-	run.settle()
+	run.markAttempted()
 }
 
 // failed takes in why Announce returned.
@@ -199,7 +201,7 @@ func (r *Registrar) failed(run *run, err error) {
 	} else {
 		r.report(run, run.onError, err)
 	}
-	run.settle()
+	run.markAttempted()
 }
 
 // report moves the state on. Reports of a run after Deregister, or after the next Register, do not
@@ -273,23 +275,15 @@ var errNoAnswer = errors.New("the registry has not answered")
 // now, it does not say that it was withdrawn. Its caller holds the lock, but in a reminder, which
 // there is none of after Deregister.
 func (r *Registrar) logState(s statevar.State[Phase], lasts time.Duration) {
-	var line []any
-	switch {
+	line, err := []any{"msg", string(s.Phase)}, s.Err
+	switch isNotOurs := s.Phase == Withdrawn && err == nil && !r.owned; {
 	case s.Phase == Registering:
-		line = []any{"msg", "not registered"}
-	case s.Phase == Withdrawn && s.Err == nil && !r.owned:
+		line, err = []any{"msg", "not registered"}, cmp.Or(err, errNoAnswer)
+	case isNotOurs, lasts > 0:
 		line = []any{"msg", "not registered", "phase", s.Phase}
-	case lasts > 0:
-		line = []any{"msg", "not registered", "phase", s.Phase}
-	default:
-		line = []any{"msg", string(s.Phase)}
 	}
 	if lasts > 0 {
 		line = append(line, "for", lasts.Round(time.Second))
-	}
-	err := s.Err
-	if err == nil && s.Phase == Registering {
-		err = errNoAnswer
 	}
 	if err == nil {
 		level.Info(r.logger).Log(line...)

@@ -16,10 +16,10 @@ import (
 // confirmed that. By default, and with an empty name, there is no file, and the set is unknown at
 // first.
 //
-// Of is the target of the Backend, and is kept in the file. A file of another target is not read,
-// and not replaced either: one whose scheme or path differ, or that has no host in common. A file
-// without a target, as older programs wrote it, is read with a warning. Without of, a file of any
-// target is read and replaced.
+// Of is the target of the Backend, one at most, and is kept in the file. A file of another target
+// is not read, and not replaced either: one whose scheme or path differ, or that has no host in
+// common. A file without a target, as older programs wrote it, is read with a warning. Without of,
+// a file of any target is read and replaced.
 //
 // The file is replaced as a whole, at most every 5 s, by Stop, and once a minute so that its time
 // is that of the last confirmation. Its mode is 0600. It is believed if it is this user's or
@@ -32,7 +32,7 @@ func Snapshot(file string, of ...Target) InstancerOption {
 		if i.saver = nil; file == "" {
 			return
 		}
-		i.saver = snapshot.NewSaver(file, nil)
+		i.saver = snapshot.NewSaver(file)
 		for _, t := range of {
 			i.saver.Ours = originOf(t)
 		}
@@ -79,7 +79,7 @@ func (i *Instancer) restore() {
 	if doc.Policy != nil {
 		c.Policy = &PolicyText{Document: doc.Policy.Document, Version: doc.Policy.Version}
 	}
-	i.take(c, Stale, why)
+	i.apply(c, Stale, why)
 	i.state.Backdate(since)
 	i.index()
 }

@@ -40,7 +40,7 @@ type State struct {
 // A stateVar is the state of a loop.
 type stateVar = statevar.Var[Phase]
 
-// await waits for a settled phase.
+// await waits for a phase that is a goal.
 func await(ctx context.Context, v *stateVar, state func() State) error {
 	return v.Await(ctx, func() statevar.State[Phase] {
 		s := state()

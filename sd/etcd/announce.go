@@ -86,7 +86,7 @@ func (a *announcement) steer(ctx context.Context, n *cluster.Conn) error {
 		return err
 	}
 	defer s.Close()
-	_ = a.gate.Read(found.policy) // the last one stays
+	_ = a.gate.SetPolicy(found.policy) // the last one stays
 	for {
 		again, why := a.withheld()
 		timer := newTimerAt(again)
@@ -176,7 +176,7 @@ func (a *announcement) withhold(
 func (a *announcement) readPolicy(events []*mvccpb.Event) (any bool) {
 	for _, e := range events {
 		if string(e.Kv.Key) == a.backend.config.Key {
-			_ = a.gate.Read(string(e.Kv.Value)) // of a key that was deleted it is empty
+			_ = a.gate.SetPolicy(string(e.Kv.Value)) // of a key that was deleted it is empty
 			any = true
 		}
 	}

@@ -196,7 +196,7 @@ func (a *announcement) reconcile(ctx context.Context) (err error) {
 
 // update publishes the entry, or withdraws it while the policy withholds it.
 func (a *announcement) update(r *Registry) (status sd.Status, again time.Time, err error) {
-	a.gate.Read(r.document) // of an unreadable one nothing is believed
+	a.gate.SetPolicy(r.document) // of an unreadable one nothing is believed
 	again, why := a.gate.Withheld(policy.Entry{Instance: a.Instance, Attributes: a.Attributes},
 		time.Now())
 	present, exists := r.entries[a.Instance]

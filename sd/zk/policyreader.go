@@ -66,7 +66,7 @@ func (a *announcer) learnPolicy(
 		return false, time.Time{}
 	case errors.Is(err, gozk.ErrNoNode):
 		p.PolicySchedule, p.readOn = watch.PolicySchedule{}, nil
-		_ = p.gate.Read("")
+		_ = p.gate.SetPolicy("")
 	case errors.Is(err, gozk.ErrNoAuth): // not for this registrar to follow, as the ACL is
 		p.Denied()
 		p.readOn = c
@@ -82,7 +82,7 @@ func (a *announcer) learnPolicy(
 		p.Learned(stat, 0)
 		p.readOn = c
 		a.herd.size, p.auditAt = int(stat.NumChildren), time.Now().Add(watch.UntilAudit())
-		_ = p.gate.Read(string(data)) // an unreadable one is told by a Watch, and the last stays
+		_ = p.gate.SetPolicy(string(data)) // an unreadable one is told by a Watch, and the last stays
 	}
 	a.evaluateAll()
 	return true, time.Time{}

@@ -61,7 +61,7 @@ func (sim *simulation) withheld(name string) bool {
 
 func policyWithholds(document, name string) bool {
 	var g sd.Gate
-	if err := g.Read(document); err != nil {
+	if err := g.SetPolicy(document); err != nil {
 		return false
 	}
 	_, why := g.Withheld(policy.Entry{Instance: name}, time.Now())

@@ -23,7 +23,7 @@ type Queue struct {
 	lines   [][]any
 	idle    chan struct{} // closed when the goroutine has ended; nil while there is none
 	dropped int
-	told    int // of those dropped
+	logged  int // of those dropped
 }
 
 // New returns a Queue of next.
@@ -49,20 +49,20 @@ func (q *Queue) Add(keyvals []any) {
 func (q *Queue) write(idle chan<- struct{}) {
 	defer close(idle)
 	for {
-		line, untold, ok := q.take()
+		line, unlogged, ok := q.take()
 		if !ok {
 			return
 		}
-		if untold > 0 {
-			level.Warn(q.next).Log("msg", "log lines dropped", "lines", untold)
+		if unlogged > 0 {
+			level.Warn(q.next).Log("msg", "log lines dropped", "lines", unlogged)
 		}
 		q.next.Log(line...)
 	}
 }
 
-// take takes the oldest line, and how many dropped ones nobody was told of. When there is none the
-// goroutine that asks must end.
-func (q *Queue) take() (line []any, untold int, ok bool) {
+// take takes the oldest line, and how many dropped ones the log does not tell of yet. When there is
+// none the goroutine that asks must end.
+func (q *Queue) take() (line []any, unlogged int, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.lines) == 0 {
@@ -70,8 +70,8 @@ func (q *Queue) take() (line []any, untold int, ok bool) {
 		return nil, 0, false
 	}
 	line, q.lines = q.lines[0], q.lines[1:]
-	untold, q.told = q.dropped-q.told, q.dropped
-	return line, untold, true
+	unlogged, q.logged = q.dropped-q.logged, q.dropped
+	return line, unlogged, true
 }
 
 // Dropped counts the lines that were not written because too many were waiting.

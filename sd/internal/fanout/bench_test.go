@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
-
-	"example.com/daytime/sd/internal/mailbox"
 )
 
 // address returns the n-th of many instances.
@@ -37,9 +35,8 @@ func sizes(b *testing.B, f func(b *testing.B, n int)) {
 func BenchmarkChangeFollowed(b *testing.B) {
 	sizes(b, func(b *testing.B, n int) {
 		f := filled(n)
-		s := &follower{mailbox: mailbox.New(0, func(*mailbox.Mailbox) {})}
-		defer s.mailbox.Close()
-		f.followers[s] = struct{}{}
+		r := f.NewReader(func() {})
+		r.Take() // all of it
 		first := []string{address(0)}
 		for round := 0; b.Loop(); round++ {
 			if round%2 == 0 {
@@ -47,7 +44,7 @@ func BenchmarkChangeFollowed(b *testing.B) {
 			} else {
 				f.Apply(Change{Up: first}, nil)
 			}
-			if diff := f.take(&s.pending); diff.size() != 1 {
+			if diff := r.Take(); diff.size() != 1 {
 				b.Fatalf("difference: want one instance, have %+v", diff)
 			}
 		}

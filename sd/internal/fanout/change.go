@@ -1,6 +1,6 @@
 // Package fanout holds the instances of a directory, evaluates their attributes and the policy, and
 // tells any number of subscribers; none waits for another. It knows no loop and no registry. The
-// set (set.go), a subscriber's pending difference (pending.go) and the evaluation (evaluator.go)
+// set (set.go), a subscriber's backlog (backlog.go) and the evaluation (evaluator.go)
 // are plain values; the Fanout (fanout.go, effective.go) has the only lock.
 package fanout
 
@@ -31,9 +31,7 @@ type PolicyText struct {
 // size is how many instances changed, of a difference.
 func (c Change) size() int { return len(c.Up) + len(c.Down) }
 
-// Empty reports whether a difference is none.
-func (c Change) Empty() bool { return !c.Reset && c.empty() }
-
+// empty reports whether a difference is none.
 func (c Change) empty() bool { return c.size() == 0 && len(c.Effective) == 0 && c.Sides == nil }
 
 // withdrew is Withdrew for look-ups, nil for none.

@@ -1,7 +1,6 @@
 package fanout
 
 import (
-	"maps"
 	"slices"
 
 	"example.com/daytime/sd/policy"
@@ -14,15 +13,15 @@ func (f *Fanout) evaluated(diff Change, x Evaluation) (map[string]policy.Effecti
 		f.effective, f.drained = map[string]policy.Effective{}, map[string]struct{}{}
 	}
 	for _, name := range diff.Down {
-		f.note(name, bareName)
+		f.note(name, BareName)
 	}
 	changed := map[string]policy.Effective{}
 	for _, name := range x.names {
 		v, ok := x.values[name]
 		if !ok {
-			v = bareName
+			v = BareName
 		}
-		if f.set.has(name) && f.note(name, v) {
+		if f.set.mayHave(name) && f.note(name, v) {
 			changed[name] = v
 		}
 	}
@@ -38,7 +37,7 @@ func (f *Fanout) evaluated(diff Change, x Evaluation) (map[string]policy.Effecti
 func (f *Fanout) note(name string, v policy.Effective) bool {
 	old, special := f.effective[name]
 	if !special {
-		old = bareName
+		old = BareName
 	}
 	if v == old {
 		return false
@@ -48,7 +47,7 @@ func (f *Fanout) note(name string, v policy.Effective) bool {
 		delete(f.effective, name)
 		delete(f.drained, name)
 	}
-	if v != bareName {
+	if v != BareName {
 		f.tally.Add(v)
 		f.effective[name] = v
 	}
@@ -70,10 +69,7 @@ func (f *Fanout) Tally() policy.Tally {
 
 // undrained returns the list without those that are drained, unless all are.
 func (f *Fanout) undrained() []string {
-	all := f.list()
-	f.mu.Lock()
-	drained := maps.Clone(f.drained)
-	f.mu.Unlock()
+	all, drained := f.list()
 	if len(drained) == 0 {
 		return all
 	}

@@ -39,17 +39,18 @@ type Evaluation struct {
 	sides  []policy.Side // nil: nothing is split
 }
 
-// NewEvaluation returns an Evaluation of the instances that values names. Sides are nil if nothing is
-// split.
+// NewEvaluation returns an Evaluation of the instances that values names. Sides are nil if nothing
+// is split.
 func NewEvaluation(values map[string]policy.Effective, sides []policy.Side) Evaluation {
 	return Evaluation{slices.Collect(maps.Keys(values)), values, sides}
 }
 
-// bareName is the effective value of an instance without attributes, without a policy.
-var bareName = (*policy.Policy)(nil).Effective(policy.Entry{})
+// BareName is the effective value of an instance without attributes, without a policy. Maps of
+// effective values leave it out.
+var BareName = (*policy.Policy)(nil).Effective(policy.Entry{})
 
-// Take takes a Change in and evaluates those it concerns. Members are those before it.
-func (e *Evaluator) Take(c Change, members func() []string, now time.Time) Evaluation {
+// Add takes a Change in and evaluates those it concerns. Members are those before it.
+func (e *Evaluator) Add(c Change, members func() []string, now time.Time) Evaluation {
 	if c.Reset {
 		e.attributes, e.unread = map[string]policy.Attributes{}, map[string]struct{}{}
 	}
@@ -58,14 +59,14 @@ func (e *Evaluator) Take(c Change, members func() []string, now time.Time) Evalu
 		delete(e.unread, name)
 	}
 	for name, a := range c.Attributes {
-		e.takeAttributes(name, a)
+		e.setAttributes(name, a)
 	}
 	for _, name := range c.Unread {
 		e.unread[name] = struct{}{}
 	}
 	switch {
 	case c.Policy != nil:
-		e.takePolicy(*c.Policy, now)
+		e.setPolicy(*c.Policy, now)
 		return e.EvaluateAll(c, members)
 	case c.Lacking:
 		e.failure = errPolicyUnread
@@ -76,8 +77,8 @@ func (e *Evaluator) Take(c Change, members func() []string, now time.Time) Evalu
 	return e.evaluate(slices.AppendSeq(slices.Clone(c.Up), maps.Keys(c.Attributes)))
 }
 
-// takeAttributes notes what an instance says of itself, as far as that is allowed.
-func (e *Evaluator) takeAttributes(name string, a policy.Attributes) {
+// setAttributes notes what an instance says of itself, as far as that is allowed.
+func (e *Evaluator) setAttributes(name string, a policy.Attributes) {
 	a, err := a.Valid()
 	delete(e.unread, name)
 	if err != nil {
@@ -88,8 +89,8 @@ func (e *Evaluator) takeAttributes(name string, a policy.Attributes) {
 	}
 }
 
-// takePolicy notes the policy. Of one that is unreadable the last one stays.
-func (e *Evaluator) takePolicy(text PolicyText, now time.Time) {
+// setPolicy notes the policy. Of one that is unreadable the last one stays.
+func (e *Evaluator) setPolicy(text PolicyText, now time.Time) {
 	e.version = text.Version
 	document, err := policy.Parse(text.Document)
 	if e.failure = err; err == nil {
@@ -127,7 +128,7 @@ func (e *Evaluator) evaluate(names []string) Evaluation {
 	}
 	for _, name := range names {
 		v := e.compiled.Effective(policy.Entry{Instance: name, Attributes: e.attributes[name]})
-		if v != bareName {
+		if v != BareName {
 			x.values[name] = v
 		}
 	}
@@ -156,8 +157,8 @@ func (e *Evaluator) isUnreadable(hasPolicy bool) bool {
 func (e *Evaluator) Warning(hasPolicy bool, tally policy.Tally) error {
 	var all []error
 	if e.isUnreadable(hasPolicy) {
-		all = append(all, fmt.Errorf("policy version %d is not followed, but the last that could be read: %w",
-			e.version, e.failure))
+		all = append(all, fmt.Errorf("policy version %d is not followed, but the last that could be "+
+			"read: %w", e.version, e.failure))
 	}
 	if wrong := e.problems; len(wrong) > 0 {
 		all = append(all, fmt.Errorf("policy has %d wrong lines: %w", len(wrong), wrong[0]))

@@ -19,14 +19,14 @@ const deliveryPause = 100 * time.Millisecond
 // A Fanout holds the set and tells its subscribers what it is. Nobody waits for a reader: each has
 // a mailbox, whose goroutine fetches what is new when the reader is ready for it.
 //
-// One goroutine, the Instancer's loop, calls Index, and no Apply is called beside it. Everything
-// else may be called concurrently.
+// Its methods may be called concurrently, but KeepHash. The Instancer's loop calls Apply and Index,
+// and a timer calls Apply when a line of the policy expires.
 type Fanout struct {
-	mu        sync.Mutex // held for bookkeeping only: not while sorting, indexing or delivering
+	mu        sync.Mutex // held for bookkeeping: not while sorting, delivering, or in Index
 	known     bool       // there is a set
 	closed    bool
 	set       set
-	behind    pending // by which sorted is behind set
+	behind    backlog // by which sorted is behind set
 	channels  map[chan<- kitsd.Event]*mailbox.Mailbox
 	followers map[*follower]struct{}
 
@@ -44,13 +44,13 @@ type Fanout struct {
 type follower struct {
 	notify  func()           // does not block
 	mailbox *mailbox.Mailbox // whose Notify that is; nil for a Reader
-	pending pending          // guarded by the fanout's lock
+	backlog backlog          // guarded by the fanout's lock
 }
 
 // New returns a Fanout without a set.
 func New() *Fanout {
 	return &Fanout{
-		behind:    pending{reset: true},
+		behind:    backlog{reset: true},
 		channels:  map[chan<- kitsd.Event]*mailbox.Mailbox{},
 		followers: map[*follower]struct{}{},
 	}
@@ -78,10 +78,10 @@ func (f *Fanout) Apply(c Change, x *Evaluation) {
 func (f *Fanout) publish(first bool, diff Change) {
 	for s := range f.followers {
 		if first {
-			s.pending.addAll()
+			s.backlog.addAll()
 		}
-		s.pending.add(diff)
-		s.pending.addEffective(diff)
+		s.backlog.add(diff)
+		s.backlog.addEffective(diff)
 		s.notify()
 	}
 	if f.behind.size()+diff.size() > 64+f.set.size()/8 { // merging would cost more than sorting
@@ -94,16 +94,22 @@ func (f *Fanout) publish(first bool, diff Change) {
 }
 
 // Index makes the set ready for differences, which takes time after the first one. It lets the
-// subscribers that were told of a new set go first, if they can.
+// subscribers that were told of a new set go first, if they can. An Apply beside it does that work
+// itself, with the lock held.
 func (f *Fanout) Index() {
-	if f.set.members != nil { // only this goroutine changes the set
+	f.mu.Lock()
+	s := f.set // whose names nobody changes
+	f.mu.Unlock()
+	if s.members != nil {
 		return
 	}
 	runtime.Gosched()
-	members, hash := f.set.index()
+	members, hash := s.index()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.set.adopt(members, hash)
+	if f.set.members == nil {
+		f.set.adopt(members, hash)
+	}
 }
 
 // Subscribe has the set sent to ch until Unsubscribe. A channel is subscribed once.
@@ -160,7 +166,7 @@ func (f *Fanout) Follow(fn func(Change)) (stop func()) {
 	}
 	s := &follower{}
 	s.mailbox = mailbox.New(deliveryPause, func(*mailbox.Mailbox) {
-		if c := f.takeAll(&s.pending); c.Reset || !c.empty() {
+		if c := f.take(s); c.Reset || !c.empty() {
 			fn(c)
 		}
 	})
@@ -176,7 +182,7 @@ func (f *Fanout) Follow(fn func(Change)) (stop func()) {
 func (f *Fanout) add(s *follower) {
 	f.followers[s] = struct{}{}
 	if f.known {
-		s.pending.addAll()
+		s.backlog.addAll()
 		s.notify()
 	}
 }
@@ -187,23 +193,15 @@ func (f *Fanout) remove(s *follower) {
 	delete(f.followers, s)
 }
 
-// takeAll takes what is pending for a follower. With a whole set come the effective values of all
-// of it.
-func (f *Fanout) takeAll(p *pending) Change {
+// take takes the backlog of a follower. With a whole set come the effective values of all of it.
+func (f *Fanout) take(s *follower) Change {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c := p.take(&f.set)
+	c := s.backlog.take(&f.set)
 	if c.Reset {
 		c.Effective, c.Sides = maps.Clone(f.effective), f.sides
 	}
 	return c
-}
-
-// take empties p.
-func (f *Fanout) take(p *pending) Change {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return p.take(&f.set)
 }
 
 // Instances returns the set, sorted, as a slice that belongs to the caller, nil while there is
@@ -212,16 +210,20 @@ func (f *Fanout) Instances() []string {
 	if !f.IsKnown() {
 		return nil
 	}
-	return slices.Clone(f.list())
+	all, _ := f.list()
+	return slices.Clone(all)
 }
 
-// list returns the set, sorted, as a slice that must not be changed. It is not nil. Before there is
-// a set it is empty.
-func (f *Fanout) list() []string {
+// list returns the set, sorted, as a slice that must not be changed, and who is drained at that
+// moment. It is not nil. Before there is a set it is empty.
+func (f *Fanout) list() (all []string, drained map[string]struct{}) {
 	f.sorting.Lock()
 	defer f.sorting.Unlock()
-	f.sorted.apply(f.take(&f.behind))
-	return f.sorted.names
+	f.mu.Lock()
+	c, drained := f.behind.take(&f.set), maps.Clone(f.drained)
+	f.mu.Unlock()
+	f.sorted.apply(c)
+	return f.sorted.names, drained
 }
 
 // Members returns the set in no order, as a slice that must not be changed.

@@ -21,7 +21,7 @@ func (f *Fanout) NewReader(wake func()) *Reader {
 
 // Take returns what is new: nothing before there is a set, then the whole set as a Reset, then the
 // exact difference to what was taken before.
-func (r *Reader) Take() Change { return r.fanout.takeAll(&r.follower.pending) }
+func (r *Reader) Take() Change { return r.fanout.take(r.follower) }
 
 // Close ends the subscription. It may be called again.
 func (r *Reader) Close() { r.fanout.remove(r.follower) }

@@ -78,7 +78,6 @@ func (s *set) replace(names []string) (diff Change) {
 }
 
 // index returns the members and their hash, which takes time in a large set. It changes nothing.
-// Only the loop changes the set, so the loop calls it without a lock.
 func (s *set) index() (map[string]struct{}, setHash) {
 	if s.members != nil {
 		return s.members, s.hash
@@ -100,8 +99,8 @@ func (s *set) adopt(members map[string]struct{}, hash setHash) {
 	}
 }
 
-// has reports whether name is one of the set. It is not asked about others before adopt.
-func (s *set) has(name string) bool { return s.members == nil || has(s.members, name) }
+// mayHave reports whether name is one of the set, and says so of everybody before adopt.
+func (s *set) mayHave(name string) bool { return s.members == nil || has(s.members, name) }
 
 func (s *set) size() int { return max(len(s.whole), len(s.members)) }
 

@@ -51,7 +51,7 @@ func TestSetTellsWhatReallyChanged(t *testing.T) {
 			diff := f.set.apply(test.change)
 			equalChange(t, test.want, diff)
 			f.publish(false, diff)
-			equal(t, "list", test.then, f.list())
+			equal(t, "list", test.then, f.Instances())
 		})
 	}
 }
@@ -214,13 +214,13 @@ func (m *model) change(t *testing.T, c Change) {
 
 func (m *model) compare(t *testing.T) {
 	t.Helper()
-	equal(t, "list", slices.Sorted(maps.Keys(m.set)), m.f.list())
+	equal(t, "list", slices.Sorted(maps.Keys(m.set)), m.f.Instances())
 	m.f.Index()
 	if want := hashOf(slices.Collect(maps.Keys(m.set))...); want != uint64(m.f.set.hash) {
 		t.Fatalf("hash: want %d, have %d", want, m.f.set.hash)
 	}
 	if p := m.f.behind; p.reset || p.size() > 0 {
-		t.Fatalf("after a list: want nothing pending, have %+v", p)
+		t.Fatalf("after a list: want no backlog, have %+v", p)
 	}
 }
 

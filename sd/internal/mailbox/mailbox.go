@@ -44,7 +44,8 @@ func (m *Mailbox) Finish() {
 }
 
 // News fires when there is something newer than what is being delivered. A delivery that waits for
-// its reader may do so, and call Notify then.
+// its reader may receive from it, to give up a value that is out of date. That empties the slot, so
+// the delivery calls Notify then.
 func (m *Mailbox) News() <-chan struct{} { return m.news }
 
 // Quit is closed when a delivery that waits must give up.

@@ -21,16 +21,16 @@ type Saver struct {
 	Ours *Origin // nil: of any registry
 
 	changed signal.Signal
-	urgent  signal.Signal
+	pause   *time.Timer   // from one write to the next; cut short by what is urgent
 	quit    chan struct{} // closed by Close
 	once    sync.Once
 	done    chan struct{} // closed when the goroutine has ended
 
 	// Used by the goroutine alone.
-	source Source
-	isOurs bool  // the file is known to be this registry's
-	told   error // why the file was not written, as it was logged last
-	toldAt time.Time
+	source   Source
+	isOurs   bool  // the file is known to be this registry's
+	logged   error // why the file was not written, as the log says
+	loggedAt time.Time
 }
 
 // A Source is what a Saver asks for the set. Its functions are called from the Saver's goroutine.
@@ -40,13 +40,12 @@ type Source struct {
 	Warn     func(error)                    // does not block
 }
 
-// NewSaver returns a Saver of a file, which does nothing before Start.
-func NewSaver(file string, ours *Origin) *Saver {
+// NewSaver returns a Saver of a file, of any registry, which does nothing before Start.
+func NewSaver(file string) *Saver {
 	return &Saver{
 		File:    file,
-		Ours:    ours,
 		changed: signal.New(),
-		urgent:  signal.New(),
+		pause:   time.NewTimer(0),
 		quit:    make(chan struct{}),
 		done:    make(chan struct{}),
 	}
@@ -62,10 +61,10 @@ func (s *Saver) Start(source Source) {
 // Changed says that the set is another, which is written at most every 5 s, or now if it is urgent.
 // It does not block.
 func (s *Saver) Changed(urgent bool) {
-	s.changed.Set()
 	if urgent {
-		s.urgent.Set()
+		s.pause.Reset(0)
 	}
+	s.changed.Set() // last: the write that it causes begins another pause
 }
 
 // Close ends the goroutine, which writes once more, and waits for it.
@@ -79,28 +78,25 @@ func (s *Saver) run() {
 	defer s.save()
 	confirm := time.NewTicker(confirmPause)
 	defer confirm.Stop()
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	for {
+	defer s.pause.Stop()
+	for { // first a pause, then something to write
 		select {
 		case <-s.quit:
 			return
-		case <-pause.C:
-		case <-s.urgent:
+		case <-s.pause.C:
 		}
 		due := true
 		select {
 		case <-s.quit:
 			return
 		case <-s.changed:
-		case <-s.urgent:
 		case <-confirm.C:
 			due = s.source.IsLive()
 		}
+		s.pause.Reset(writePause)
 		if due {
 			s.save()
 		}
-		pause.Reset(writePause)
 	}
 }
 
@@ -117,10 +113,10 @@ func (s *Saver) save() {
 
 // isNews reports whether err is worth a line: another reason than the last time, or long after it.
 func (s *Saver) isNews(err error) bool {
-	news := s.told == nil || err.Error() != s.told.Error() ||
-		time.Since(s.toldAt) >= notWrittenPause
+	news := s.logged == nil || err.Error() != s.logged.Error() ||
+		time.Since(s.loggedAt) >= notWrittenPause
 	if news {
-		s.told, s.toldAt = err, time.Now()
+		s.logged, s.loggedAt = err, time.Now()
 	}
 	return news
 }

@@ -30,43 +30,42 @@ type State[P ~string] struct {
 
 // A Var is the State of a loop, those who follow it or wait for it, and its log: a line for a new
 // phase, for the end of an error, now and then for another error, and a reminder while the phase is
-// not a settled one. Its methods may be called concurrently.
+// no goal. Its methods may be called concurrently.
 type Var[P ~string] struct {
-	settled   func(P) bool
+	isGoal    func(P) bool // the phases that are waited for
 	log       func(s State[P], lasts time.Duration)
 	observe   func(State[P]) // nil for none
 	errClosed error
 
 	mu          sync.Mutex
 	state       State[P]
-	told        told[P]
-	reminder    *time.Timer   // runs while the var is open and the phase not settled
-	reached     chan struct{} // closed when a settled phase begins, and replaced
-	closed      chan struct{} // closed by End, replaced by Begin
+	logged      line[P]
+	reminder    *time.Timer   // runs from Begin to End while the phase is no goal
+	reached     chan struct{} // closed when a goal is reached, and replaced
+	ended       chan struct{} // closed by End, replaced by Begin
 	subscribers map[*mailbox.Mailbox]struct{}
 	finished    bool // there are no subscribers any more
 }
 
-// A told is what was logged last; the zero value is nothing.
-type told[P ~string] struct {
+// A line is what the log says; the zero value is nothing.
+type line[P ~string] struct {
 	phase  P
 	reason string
 	at     time.Time
 }
 
-// New returns a Var in phase p, which is not open yet. Settled are the phases that are waited for.
-// Log writes a line, without blocking; lasts is 0 but in a reminder. Await returns errClosed after
-// End.
+// New returns a Var in phase p, which has not begun, and so has no reminder. Log writes a line,
+// without blocking; lasts is 0 but in a reminder. Await returns errClosed after End.
 func New[P ~string](
-	p P, settled func(P) bool, log func(s State[P], lasts time.Duration), errClosed error,
+	p P, isGoal func(P) bool, log func(s State[P], lasts time.Duration), errClosed error,
 ) *Var[P] {
 	v := &Var[P]{
-		settled:     settled,
+		isGoal:      isGoal,
 		log:         log,
 		errClosed:   errClosed,
 		state:       State[P]{Phase: p, Since: time.Now()},
 		reached:     make(chan struct{}),
-		closed:      make(chan struct{}),
+		ended:       make(chan struct{}),
 		subscribers: map[*mailbox.Mailbox]struct{}{},
 	}
 	v.reminder = time.AfterFunc(reminderPause, v.remind)
@@ -90,14 +89,14 @@ func (v *Var[P]) Get() State[P] {
 	return v.state
 }
 
-// Begin opens v in phase p, without a line: there is nothing to say yet.
+// Begin begins v in phase p, without a line: there is nothing to say yet.
 func (v *Var[P]) Begin(p P) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.isClosed() {
-		v.closed = make(chan struct{})
+	if v.hasEnded() {
+		v.ended = make(chan struct{})
 	}
-	v.told = told[P]{}
+	v.logged = line[P]{}
 	v.move(p, nil)
 	v.reminder.Reset(reminderPause)
 }
@@ -107,11 +106,11 @@ func (v *Var[P]) Set(p P, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.move(p, err)
-	if !v.isOpenAndUnsettled() {
+	if !v.needsReminder() {
 		v.reminder.Stop()
 	}
 	if v.isNews() {
-		v.tell(0)
+		v.logState(0)
 	}
 }
 
@@ -131,15 +130,15 @@ func (v *Var[P]) Backdate(since time.Time) {
 	v.notify()
 }
 
-// End closes v in phase p, without a line. Every Await returns.
+// End ends v in phase p, without a line. Every Await returns.
 func (v *Var[P]) End(p P, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.told = told[P]{}
+	v.logged = line[P]{}
 	v.move(p, err)
 	v.reminder.Stop()
-	if !v.isClosed() {
-		close(v.closed)
+	if !v.hasEnded() {
+		close(v.ended)
 	}
 }
 
@@ -154,7 +153,7 @@ func (v *Var[P]) move(p P, err error) {
 		v.state.Since = time.Now()
 		v.observed()
 	}
-	if v.settled(p) && !v.settled(before.Phase) {
+	if v.isGoal(p) && !v.isGoal(before.Phase) {
 		close(v.reached)
 		v.reached = make(chan struct{})
 	}
@@ -175,22 +174,22 @@ func (v *Var[P]) notify() {
 	}
 }
 
-// isNews reports whether the state is worth a line beside what was told last.
+// isNews reports whether the state is worth a line beside the one that was logged last.
 func (v *Var[P]) isNews() bool {
 	reason := text(v.state.Err)
 	switch {
-	case v.state.Phase != v.told.phase:
+	case v.state.Phase != v.logged.phase:
 		return true
-	case reason == v.told.reason:
+	case reason == v.logged.reason:
 		return false
 	}
-	return reason == "" || v.told.reason == "" || time.Since(v.told.at) >= reasonPause
+	return reason == "" || v.logged.reason == "" || time.Since(v.logged.at) >= reasonPause
 }
 
-// tell logs the state. The caller holds the lock, which is no harm: the log does not block.
-func (v *Var[P]) tell(lasts time.Duration) {
-	v.told = told[P]{v.state.Phase, text(v.state.Err), time.Now()}
-	if v.isOpenAndUnsettled() {
+// logState writes a line. The caller holds the lock, which is no harm: the log does not block.
+func (v *Var[P]) logState(lasts time.Duration) {
+	v.logged = line[P]{v.state.Phase, text(v.state.Err), time.Now()}
+	if v.needsReminder() {
 		v.reminder.Reset(reminderPause)
 	}
 	v.log(v.state, lasts)
@@ -200,42 +199,42 @@ func (v *Var[P]) tell(lasts time.Duration) {
 func (v *Var[P]) remind() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.isOpenAndUnsettled() { // it may have ended when the timer had fired
-		v.tell(time.Since(v.state.Since))
+	if v.needsReminder() { // it may have ended when the timer had fired
+		v.logState(time.Since(v.state.Since))
 	}
 }
 
-func (v *Var[P]) isOpenAndUnsettled() bool { return !v.settled(v.state.Phase) && !v.isClosed() }
+func (v *Var[P]) needsReminder() bool { return !v.isGoal(v.state.Phase) && !v.hasEnded() }
 
-// isClosed reports whether End was called since Begin. The caller holds the lock.
-func (v *Var[P]) isClosed() bool {
+// hasEnded reports whether End was called since Begin. The caller holds the lock.
+func (v *Var[P]) hasEnded() bool {
 	select {
-	case <-v.closed:
+	case <-v.ended:
 		return true
 	default:
 		return false
 	}
 }
 
-// Await returns nil once the phase is a settled one, errClosed after End, and otherwise, when ctx
-// is done, ctx's error and why the phase is no settled one. A ctx that is done already hides
-// neither of the first two.
+// Await returns nil once the phase is a goal, errClosed after End, and otherwise, when ctx is done,
+// ctx's error with what state returns then. A ctx that is done already hides neither of the first
+// two.
 func (v *Var[P]) Await(ctx context.Context, state func() State[P]) error {
 	v.mu.Lock()
-	isSettled, isClosed := v.settled(v.state.Phase), v.isClosed()
-	reached, closed := v.reached, v.closed
+	isReached, hasEnded := v.isGoal(v.state.Phase), v.hasEnded()
+	reached, ended := v.reached, v.ended
 	v.mu.Unlock()
 	switch {
-	case isSettled:
+	case isReached:
 		return nil
-	case isClosed:
-		return v.awaitError(v.errClosed)
+	case hasEnded:
+		return awaitError(v.errClosed)
 	}
 	select {
 	case <-reached:
 		return nil
-	case <-closed:
-		return v.awaitError(v.errClosed)
+	case <-ended:
+		return awaitError(v.errClosed)
 	case <-ctx.Done():
 	}
 	s := state()
@@ -244,10 +243,10 @@ func (v *Var[P]) Await(ctx context.Context, state func() State[P]) error {
 	if s.Err != nil {
 		err = fmt.Errorf("%w: %w", err, s.Err)
 	}
-	return v.awaitError(err)
+	return awaitError(err)
 }
 
-func (*Var[P]) awaitError(cause error) error { return fmt.Errorf("sd: await: %w", cause) }
+func awaitError(cause error) error { return fmt.Errorf("sd: await: %w", cause) }
 
 // Follow has fn called with the state, and with each one that is another when fn is ready for it,
 // until the function it returns is called, which waits for fn.

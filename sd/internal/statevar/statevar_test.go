@@ -37,7 +37,7 @@ func equal(t *testing.T, what string, want, have []string) {
 	}
 }
 
-// Whoever waits is told when the phase is a settled one.
+// Whoever waits is told when the phase is a goal.
 func Example() {
 	isUp := func(p phase) bool { return p == Live }
 	v := New(Unknown, isUp, func(State[phase], time.Duration) {}, errClosed)
@@ -53,7 +53,7 @@ func Example() {
 
 // An observer sees the state as it is, and every phase after that, once, in its order.
 func TestObserve(t *testing.T) {
-	v, _ := opened()
+	v, _ := begun()
 	var seen []string
 	v.Set(Stale, errTest)
 	v.Observe(func(s State[phase]) { seen = append(seen, string(s.Phase)) })
@@ -67,8 +67,8 @@ func TestObserve(t *testing.T) {
 	equal(t, "phases", []string{"stale", "live", "stale", "stale"}, seen)
 }
 
-// opened returns a Var in phase Unknown, of which Live is settled, and the lines that it logs.
-func opened() (v *Var[phase], lines *[]string) {
+// begun returns a Var in phase Unknown, of which Live is the goal, and the lines that it logs.
+func begun() (v *Var[phase], lines *[]string) {
 	lines = new([]string)
 	v = New(Unknown, func(p phase) bool { return p == Live },
 		func(s State[phase], lasts time.Duration) {
@@ -105,7 +105,7 @@ func TestTellsWhatIsNews(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				v, lines := opened()
+				v, lines := begun()
 				v.Set(test.phase, test.err)
 				before, told := v.Get(), len(*lines)
 				time.Sleep(test.after)
@@ -129,10 +129,10 @@ func TestTellsWhatIsNews(t *testing.T) {
 }
 
 // A phase that ought not to last is told again, also when nothing happens, and when the same
-// failure is reported all the time. A settled one is not, nor one of a Var that has ended.
+// failure is reported all the time. A goal is not, nor one of a Var that has ended.
 func TestReminds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v, lines := opened()
+		v, lines := begun()
 		want := func(more ...string) {
 			t.Helper()
 			equal(t, "lines", more, *lines)
@@ -162,7 +162,7 @@ func TestReminds(t *testing.T) {
 // An error that is explained away leaves no line, and comes back without one.
 func TestExplains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v, lines := opened()
+		v, lines := begun()
 		v.Set(Stale, errTest)
 		v.Explain(errRefused)
 		if s := v.Get(); s.Phase != Stale || s.Err != errRefused {
@@ -174,15 +174,15 @@ func TestExplains(t *testing.T) {
 	})
 }
 
-// Await ends with the first settled phase, however short, with the end, or with its ctx.
+// Await ends with the first goal, however short, with the end, or with its ctx.
 func TestAwait(t *testing.T) {
 	for name, test := range map[string]struct {
 		then func(v *Var[phase])
 		want []error // nil: none
 		text string
 	}{
-		"settled": {func(v *Var[phase]) { v.Set(Live, nil) }, nil, ""},
-		"settled for a moment": {func(v *Var[phase]) { v.Set(Live, nil); v.Set(Stale, errTest) },
+		"goal": {func(v *Var[phase]) { v.Set(Live, nil) }, nil, ""},
+		"goal for a moment": {func(v *Var[phase]) { v.Set(Live, nil); v.Set(Stale, errTest) },
 			nil, ""},
 		"ended": {func(v *Var[phase]) { v.End(Unknown, nil) }, []error{errClosed},
 			"sd: await: "},
@@ -193,7 +193,7 @@ func TestAwait(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				v, _ := opened()
+				v, _ := begun()
 				defer v.End(Unknown, nil)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
@@ -215,10 +215,10 @@ func TestAwait(t *testing.T) {
 	}
 }
 
-// What is settled needs no time, whatever ctx says, and what has ended may begin again.
+// A goal that is reached needs no time, whatever ctx says, and what has ended may begin again.
 func TestAwaitsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v, _ := opened()
+		v, _ := begun()
 		defer v.End(Unknown, nil)
 		done, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -241,7 +241,7 @@ func TestAwaitsAtOnce(t *testing.T) {
 // A subscriber is told the present state, then every newer one it is ready for, and the last one.
 func TestFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v, _ := opened()
+		v, _ := begun()
 		var quick, slow []string
 		stop := v.Follow(func(s State[phase]) {
 			quick = append(quick,

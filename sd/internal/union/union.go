@@ -53,9 +53,9 @@ func New(parts int) *Union {
 	return &Union{parts: make([]part, parts), split: parts, touched: map[string]touch{}}
 }
 
-// Take takes in what a part tells: its whole set as a Reset, which is the first that it tells, or
+// Add takes in what a part tells: its whole set as a Reset, which is the first that it tells, or
 // an exact difference, with the effective values if it has any. A difference to nothing is nothing.
-func (u *Union) Take(n int, c fanout.Change) {
+func (u *Union) Add(n int, c fanout.Change) {
 	p := &u.parts[n]
 	switch {
 	case c.Reset:
@@ -212,7 +212,7 @@ func (u *Union) effective(name string) (v policy.Effective) {
 		}
 		own, special := p.effective[name]
 		if !special {
-			own = bareName
+			own = fanout.BareName
 		}
 		if n == u.split {
 			side = own.Side
@@ -225,9 +225,6 @@ func (u *Union) effective(name string) (v policy.Effective) {
 	v.Side = side
 	return v
 }
-
-// bareName is the value of an instance without attributes, without a policy.
-var bareName = policy.Effective{Weight: policy.DefaultWeight}
 
 func setOf(names []string) map[string]struct{} {
 	if len(names) == 0 {

@@ -144,7 +144,7 @@ func (w *world) withdrew(name string) bool {
 // flush has the union tell, and checks that what the follower is told is the exact difference.
 func (w *world) flush(t *rapid.T) {
 	for n, f := range w.parts {
-		w.union.Take(n, f.reader.Take())
+		w.union.Add(n, f.reader.Take())
 	}
 	if w.union.Known() == 0 {
 		return
@@ -224,10 +224,10 @@ func TestUnion(t *testing.T) {
 
 func ExampleUnion() {
 	u := union.New(2)
-	u.Take(0, fanout.Change{Reset: true, Up: []string{name(0)}})
-	u.Take(1, fanout.Change{Reset: true, Up: []string{name(0), name(1)}})
+	u.Add(0, fanout.Change{Reset: true, Up: []string{name(0)}})
+	u.Add(1, fanout.Change{Reset: true, Up: []string{name(0), name(1)}})
 	whole, _ := u.Flush()
-	u.Take(1, fanout.Change{Down: []string{name(0), name(1)}, Withdrew: []string{name(0)}})
+	u.Add(1, fanout.Change{Down: []string{name(0), name(1)}, Withdrew: []string{name(0)}})
 	diff, _ := u.Flush()
 	fmt.Println(len(whole.Up), diff.Down, diff.Withdrew)
 	// Output:
@@ -241,15 +241,15 @@ func BenchmarkChange(b *testing.B) {
 		names[n] = fmt.Sprintf("10.0.%d.%d:13", n>>8, n&255)
 	}
 	u := union.New(2)
-	u.Take(0, fanout.Change{Reset: true, Up: names})
-	u.Take(1, fanout.Change{Reset: true, Up: names})
+	u.Add(0, fanout.Change{Reset: true, Up: names})
+	u.Add(1, fanout.Change{Reset: true, Up: names})
 	u.Flush()
 	b.ReportAllocs()
 	for n := 0; b.Loop(); n++ {
 		name := names[n%len(names) : n%len(names)+1]
-		u.Take(0, fanout.Change{Down: name})
+		u.Add(0, fanout.Change{Down: name})
 		u.Flush()
-		u.Take(0, fanout.Change{Up: name})
+		u.Add(0, fanout.Change{Up: name})
 		u.Flush()
 	}
 }
@@ -262,8 +262,8 @@ func BenchmarkBegin(b *testing.B) {
 	}
 	for b.Loop() {
 		u := union.New(2)
-		u.Take(0, fanout.Change{Reset: true, Up: names})
-		u.Take(1, fanout.Change{Reset: true, Up: names})
+		u.Add(0, fanout.Change{Reset: true, Up: names})
+		u.Add(1, fanout.Change{Reset: true, Up: names})
 		u.Flush()
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 // What somebody has not been told yet is one difference, or the whole set, however many changes
 // went into it.
-func TestPendingMerges(t *testing.T) {
+func TestBacklogMerges(t *testing.T) {
 	up := func(names ...string) Change { return Change{Up: names} }
 	lost := func(names ...string) Change { return Change{Down: names} }
 	left := func(names ...string) Change { return Change{Down: names, Withdrew: names} }
@@ -39,7 +39,7 @@ func TestPendingMerges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var s set
 			s.apply(all)
-			var p pending
+			var p backlog
 			for _, c := range test.changes {
 				if c.Reset {
 					p.addAll()

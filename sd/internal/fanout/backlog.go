@@ -1,0 +1,88 @@
+package fanout
+
+import (
+	"maps"
+
+	"example.com/daytime/sd/policy"
+)
+
+// A backlog is what a subscriber has not been told yet: one difference to the set as it knows that,
+// however many changes went into it, or all of the set. It has no lock.
+type backlog struct {
+	reset bool // the whole set, as it is when it is taken
+	up    map[string]struct{}
+	down  map[string]bool // true: it withdrew
+
+	effective map[string]policy.Effective // of those in up, and of others for which it changed
+	sides     []policy.Side               // nil: as before
+}
+
+// add merges a difference in. An instance that came and went since is no news, and for one that
+// left repeatedly the last time counts: one that withdrew, came back and was lost is lost.
+func (b *backlog) add(diff Change) {
+	if b.reset {
+		return
+	}
+	withdrew := diff.withdrew()
+	for _, name := range diff.Down {
+		delete(b.effective, name)
+		if remove(b.up, name) {
+			continue
+		}
+		if b.down == nil {
+			b.down = map[string]bool{}
+		}
+		b.down[name] = has(withdrew, name)
+	}
+	for _, name := range diff.Up {
+		if remove(b.down, name) {
+			continue
+		}
+		if b.up == nil {
+			b.up = map[string]struct{}{}
+		}
+		b.up[name] = struct{}{}
+	}
+}
+
+// addEffective merges in the effective values of a difference that was added; a nil map means that
+// there is no Evaluation. An instance that went and came is no news, and may be another now.
+func (b *backlog) addEffective(diff Change) {
+	if b.reset || diff.Effective == nil {
+		return
+	}
+	if diff.Sides != nil {
+		b.sides = diff.Sides
+	}
+	if b.effective == nil {
+		b.effective = map[string]policy.Effective{}
+	}
+	for _, name := range diff.Up {
+		if !has(b.up, name) {
+			b.effective[name] = BareName
+		}
+	}
+	maps.Copy(b.effective, diff.Effective)
+}
+
+// addAll makes the whole set the backlog.
+func (b *backlog) addAll() { *b = backlog{reset: true} }
+
+// size is how many instances are in it.
+func (b *backlog) size() int { return len(b.up) + len(b.down) }
+
+// take empties b and returns what was in it. The set is the one that b leads to.
+func (b *backlog) take(s *set) (c Change) {
+	if b.reset {
+		c = Change{Reset: true, Up: s.unsorted()}
+	} else {
+		c = Change{Up: names(b.up), Down: names(b.down), Effective: b.effective, Sides: b.sides}
+		for name, withdrew := range b.down {
+			if withdrew {
+				c.Withdrew = append(c.Withdrew, name)
+			}
+		}
+	}
+	*b = backlog{}
+	return c
+}
