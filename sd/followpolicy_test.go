@@ -381,6 +381,30 @@ func TestSnapshotPausesAfterAChangeOfThePolicy(t *testing.T) {
 	})
 }
 
+// A file of an Instancer that did not follow the policy does not pass for one without.
+func TestSnapshotWithoutThePolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "snapshot.json")
+		registry := mem.NewRegistry()
+		registry.Put(alice)
+		i := sd.NewInstancer(registry.Open(), kitlog.NewNopLogger(), sd.Snapshot(file))
+		pass(6 * time.Second)
+		i.Stop()
+
+		down := mem.NewRegistry()
+		down.Fail(errDown)
+		var log strings.Builder
+		logger := kitlog.NewLogfmtLogger(kitlog.NewSyncWriter(&log))
+		again := sd.NewInstancer(down.Open(), logger, sd.Snapshot(file), sd.FollowPolicy())
+		pass(time.Second)
+		same(t, "from the file", []string{alice}, again.Instances())
+		again.Stop()
+		if !strings.Contains(log.String(), `msg="policy not followed"`) {
+			t.Errorf("want it logged that the policy is lacking, have %s", &log)
+		}
+	})
+}
+
 // However changes are merged, a follower of any speed ends on what a look at the whole would give.
 func TestFollowPolicyUnderRandomChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
