@@ -87,16 +87,18 @@ func (f *follower) describe(c *sd.Change, names []string) error {
 	return nil
 }
 
-// add adds to c what an instance says, if it is another thing than before.
+// add adds to c what an instance says, if it is another thing than before. To tell that is to say
+// that all of it was read, unless Unread says otherwise.
 func add(c *sd.Change, name string, now, before statement) {
-	isNews := !now.Equal(before.Attributes) || now.instance != before.instance
-	if isNews || before.unread && !now.unread {
+	told := !now.Equal(before.Attributes) || now.instance != before.instance ||
+		before.unread && !now.unread
+	if told {
 		if c.Attributes == nil {
 			c.Attributes = make(map[string]policy.Attributes, len(c.Up))
 		}
 		c.Attributes[name] = now.Attributes
 	}
-	if now.unread && !before.unread {
+	if now.unread && (told || !before.unread) {
 		c.Unread = append(c.Unread, name)
 	}
 }
