@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"syscall"
 	"time"
 )
@@ -135,7 +136,8 @@ func (s *Server) emptyQueue(l net.Listener) {
 	}
 	holdOff(l)
 	for bound := time.Now().Add(queueTimeout); time.Now().Before(bound); {
-		if d.SetDeadline(time.Now().Add(queueGrace)) != nil {
+		grace := time.Now().Add(queueGrace)
+		if d.SetDeadline(grace) != nil {
 			return
 		}
 		conn, err := l.Accept()
@@ -144,6 +146,7 @@ func (s *Server) emptyQueue(l net.Listener) {
 			s.admit(conn)
 		case shortage(err):
 			time.Sleep(minBackoff) // until handlers have given descriptors back
+		case errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(grace): // wake's, which came late
 		default:
 			return
 		}

@@ -110,13 +110,24 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.close()
 	select {
 	case <-s.idle:
-		s.giveUp()
-		s.notices.close()
-		s.reports.wait(ctx)
-		return nil
 	case <-ctx.Done():
-		s.giveUp()
+	}
+	s.giveUp()
+	if !s.isIdle() {
 		return fmt.Errorf("transport: shutdown: %w", context.Cause(ctx))
+	}
+	s.notices.close()
+	s.reports.wait(ctx)
+	return nil
+}
+
+// isIdle reports whether the server is closing and no connection is served any more.
+func (s *Server) isIdle() bool {
+	select {
+	case <-s.idle:
+		return true
+	default:
+		return false
 	}
 }
 
