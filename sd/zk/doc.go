@@ -183,6 +183,13 @@
 // Lists end later: at 16 MiB, about 600,000 names, here, and at jute.maxbuffer in Java tools such
 // as zkCli.
 //
+// TestGrow with 100,000 instances, 1,000 clients and three ZooKeepers, all on two cores: a client
+// costs 15 MB and 0.14 s of processor to start, and a change 66 to 92 bytes for each; ten restarts a
+// second, which are 30,000 events, leave every client within 0.9 s of the truth, and twenty 1.7 s
+// behind. When one of the three is lost, 424 clients list again, 1.3 GB, for which two cores take 66
+// s. A change of the policy takes 50 ms of processor of each who follows it, so that the last of a
+// hundred followers there has it after 8.4 s.
+//
 // Then an operator, in this order: restarts in smaller batches; shares one Instancer among all
 // consumers of a process; adds ZooKeeper observers; gives each service, zone or tenant a directory
 // of its own, so that clients see only changes that concern them; and raises the session timeout,

@@ -150,6 +150,13 @@ func (g *growth) restart() {
 	}
 	g.Logf("knee: %.0f restarts a second keep every client within %v; %.0f events/s of three servers",
 		best, maxLag, best*eventsPerRestart*float64(*growClients))
+	if best > 0 {
+		took := g.restartAt(best, *growRestarts)
+		g.settle(g, *growBound)
+		worst, _ := g.reckon()
+		g.Logf("%d restarts, one after the other, at %.1f a second: worst lag %v",
+			*growRestarts, float64(*growRestarts)/took.Seconds(), short(worst))
+	}
 	if more := g.lists() - lists; more > int64(*growClients) {
 		g.Errorf("want no list for a change, have %d", more)
 	}
