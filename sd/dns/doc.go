@@ -35,6 +35,9 @@
 //
 // An error ends Watch, and what was known before is stale.
 //
+// A name that has addresses of one kind exists, also where the answer about the other kind is
+// NXDOMAIN.
+//
 // Half an answer is none: an answer that is truncated is asked for again over TCP, and if the
 // address of one target cannot be had (as opposed to: there is none) there is no set. An instance
 // that has left the answer counts as lost, not as withdrawn: DNS does not tell.

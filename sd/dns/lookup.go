@@ -120,20 +120,29 @@ func (r *resolver) resolve(
 	return ttl, context.Cause(ctx)
 }
 
-// addresses asks for the IPv4 and the IPv6 addresses of a name. Both answers are needed.
+// addresses asks for the IPv4 and the IPv6 addresses of a name. Both answers are needed. Where
+// there are addresses of one kind there is the name: servers that deny it when they are asked for
+// the other kind are wrong (RFC 4074, section 4.2).
 func (r *resolver) addresses(
 	ctx context.Context, name string,
 ) (all []netip.Addr, ttl time.Duration, err error) {
 	ttl = maxTTL
+	var noName error
 	for _, kind := range []uint16{mdns.TypeA, mdns.TypeAAAA} {
 		found, err := r.lookup(ctx, name, kind)
 		ttl = min(ttl, found.ttl)
-		if err != nil {
+		switch {
+		case errors.Is(err, errNoName):
+			noName = err
+		case err != nil:
 			return nil, ttl, err
 		}
 		all = append(all, addressesIn(found.records)...)
 	}
-	return all, ttl, nil
+	if len(all) > 0 {
+		return all, ttl, nil
+	}
+	return nil, ttl, noName
 }
 
 // A result is what there is of one type under a name, or that there is nothing.
