@@ -42,6 +42,8 @@
 // address of one target cannot be had (as opposed to: there is none) there is no set. An instance
 // that has left the answer counts as lost, not as withdrawn: DNS does not tell.
 //
+// An answer of more than 4096 targets, or of more than 65536 instances, is an error, too.
+//
 // Each server has a second, and two in a second round; then there is no answer. Nothing is
 // validated (DNSSEC): what is between here and the resolver, and the resolver itself, are trusted.
 package dns

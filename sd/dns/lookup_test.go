@@ -1,6 +1,8 @@
 package dns
 
 import (
+	"errors"
+	"net"
 	"testing"
 
 	mdns "github.com/miekg/dns"
@@ -31,5 +33,35 @@ func TestNameOfOneKind(t *testing.T) {
 			f.shows(test.want)
 			f.Stop()
 		}
+	}
+}
+
+// Each SRV record stands for all addresses of its target: no answer makes more of them than can be
+// held.
+func TestTooManyRecords(t *testing.T) {
+	z := newZone(t)
+	z.instead(func(w mdns.ResponseWriter, q *mdns.Msg) {
+		reply := new(mdns.Msg).SetReply(q)
+		reply.Compress = true
+		name := q.Question[0].Name
+		for n := range 1024 {
+			header := mdns.RR_Header{Name: name, Rrtype: q.Question[0].Qtype, Class: mdns.ClassINET, Ttl: 60}
+			switch header.Rrtype {
+			case mdns.TypeSRV:
+				reply.Answer = append(reply.Answer,
+					&mdns.SRV{Hdr: header, Port: uint16(n + 1), Target: "a.example.com."})
+			case mdns.TypeA:
+				reply.Answer = append(reply.Answer,
+					&mdns.A{Hdr: header, A: net.IPv4(192, 0, byte(n>>8), byte(n))})
+			}
+		}
+		if w.LocalAddr().Network() == "udp" {
+			reply.Truncate(mdns.MinMsgSize)
+		}
+		w.WriteMsg(reply)
+	})
+	if records, _, err := z.open(t, service, "").read(t.Context()); !errors.Is(err, errRecords) {
+		t.Errorf("1024 SRV records, 1024 addresses: want %v, have %d records, %v", errRecords,
+			len(records), err)
 	}
 }
