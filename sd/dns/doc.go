@@ -33,11 +33,18 @@
 //	SRV records, and not one address      an error         an error
 //	no answer, SERVFAIL, REFUSED, lame    an error         an error
 //
-// An error ends Watch, and what was known before is stale.
+// An error ends Watch, and what was known before is stale. The next Watch asks after 100 ms at the
+// earliest, and after twice as long each time, up to 5 s (or the interval, if that is less): an
+// answer that cannot be had may cost a question for each of many targets.
+//
+// A name that has addresses of one kind exists, also where the answer about the other kind is
+// NXDOMAIN.
 //
 // Half an answer is none: an answer that is truncated is asked for again over TCP, and if the
 // address of one target cannot be had (as opposed to: there is none) there is no set. An instance
 // that has left the answer counts as lost, not as withdrawn: DNS does not tell.
+//
+// An answer of more than 4096 targets, or of more than 65536 instances, is an error, too.
 //
 // Each server has a second, and two in a second round; then there is no answer. Nothing is
 // validated (DNSSEC): what is between here and the resolver, and the resolver itself, are trusted.

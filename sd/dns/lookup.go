@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	maxAliases = 8    // CNAMEs that lead from one answer to another question
-	maxTargets = 4096 // of SRV records
-	maxAsking  = 16   // questions for addresses at a time
+	maxAliases = 8     // CNAMEs that lead from one answer to another question
+	maxTargets = 4096  // of SRV records
+	maxRecords = 65536 // SRV records times the addresses of their targets
+	maxAsking  = 16    // questions for addresses at a time
 )
 
 // Why an answer is no set.
@@ -26,6 +27,7 @@ var (
 	errLame      = errors.New("the server knows only others to ask: want one that recurses")
 	errAliases   = errors.New("too many aliases")
 	errTargets   = fmt.Errorf("want %d targets at most", maxTargets)
+	errRecords   = fmt.Errorf("want %d instances at most", maxRecords)
 	errAddresses = errors.New("none of the targets has an address")
 )
 
@@ -54,7 +56,8 @@ func (b *Backend) services(ctx context.Context) ([]record, time.Duration, error)
 	for _, rr := range found.records {
 		if s, ok := rr.(*mdns.SRV); ok && s.Target != "." {
 			services = append(services, s)
-			targets[strings.ToLower(s.Target)] = host{}
+			name := strings.ToLower(s.Target)
+			targets[name] = host{services: targets[name].services + 1}
 		}
 	}
 	if len(services) == 0 {
@@ -81,26 +84,35 @@ func (b *Backend) services(ctx context.Context) ([]record, time.Duration, error)
 
 // A host is the target of an SRV record.
 type host struct {
+	services  int // how many records it is the target of
 	addresses []netip.Addr
 	ttl       time.Duration
 }
 
 // resolve fills in the addresses of targets, those that stand in found beside the SRV records, and
-// asks for the others, some at a time. The first that cannot be had ends it.
+// asks for the others, some at a time. The first that cannot be had ends it, and so do more than
+// can be held.
 func (r *resolver) resolve(
 	ctx context.Context, targets map[string]host, found result,
 ) (time.Duration, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var asked sync.WaitGroup
-	var mu sync.Mutex // guards targets and ttl
-	ttl := maxTTL
+	var mu sync.Mutex // guards targets, ttl and records
+	ttl, records := maxTTL, 0
+	note := func(name string, h host) {
+		mu.Lock()
+		defer mu.Unlock()
+		h.services = targets[name].services
+		if records += h.services * len(h.addresses); records > maxRecords {
+			cancel(errRecords)
+		}
+		targets[name], ttl = h, min(ttl, h.ttl)
+	}
 	turns := make(chan struct{}, maxAsking)
 	for _, name := range slices.Collect(maps.Keys(targets)) {
 		if h, ok := found.beside(name); ok {
-			mu.Lock()
-			targets[name], ttl = h, min(ttl, h.ttl)
-			mu.Unlock()
+			note(name, h)
 			continue
 		}
 		turns <- struct{}{}
@@ -111,29 +123,36 @@ func (r *resolver) resolve(
 				cancel(err)
 				return
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			targets[name], ttl = host{addresses, kept}, min(ttl, kept)
+			note(name, host{addresses: addresses, ttl: kept})
 		})
 	}
 	asked.Wait()
 	return ttl, context.Cause(ctx)
 }
 
-// addresses asks for the IPv4 and the IPv6 addresses of a name. Both answers are needed.
+// addresses asks for the IPv4 and the IPv6 addresses of a name. Both answers are needed. Where
+// there are addresses of one kind there is the name: servers that deny it when they are asked for
+// the other kind are wrong (RFC 4074, section 4.2).
 func (r *resolver) addresses(
 	ctx context.Context, name string,
 ) (all []netip.Addr, ttl time.Duration, err error) {
 	ttl = maxTTL
+	var noName error
 	for _, kind := range []uint16{mdns.TypeA, mdns.TypeAAAA} {
 		found, err := r.lookup(ctx, name, kind)
 		ttl = min(ttl, found.ttl)
-		if err != nil {
+		switch {
+		case errors.Is(err, errNoName):
+			noName = err
+		case err != nil:
 			return nil, ttl, err
 		}
 		all = append(all, addressesIn(found.records)...)
 	}
-	return all, ttl, nil
+	if len(all) > 0 {
+		return all, ttl, nil
+	}
+	return nil, ttl, noName
 }
 
 // A result is what there is of one type under a name, or that there is nothing.

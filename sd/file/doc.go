@@ -12,7 +12,8 @@
 // A # at the beginning of a line or after a blank begins a comment. Every line ends in a newline,
 // the last one too: a file without it is one that somebody is still writing. Weight and zone are
 // what they are for every registry, all other keys are tags. An attribute that is wrong is left
-// out, and its instance has the default.
+// out, and its instance has the default; of more than 64 on one line, or in one group of the other
+// form, none is read.
 //
 // The other form is the JSON of Prometheus' file_sd, told by its first characters, where the labels
 // weight and zone and all others mean the same as above; labels that begin with __ are left out:
@@ -25,8 +26,8 @@
 //
 // A set without instances is a file that says so: a comment, or []. A file of no bytes is what a
 // full disk leaves behind, and is no set, and neither is a text in which not one line is an
-// instance. As long as the file is missing or is none of the two forms, what was read before
-// stands, and after a second Watch returns an error that names the line.
+// instance. As long as the file is missing, may not be read or is none of the two forms, what was
+// read before stands, and after a second Watch returns an error that names the line.
 //
 // # Changes
 //
@@ -35,7 +36,8 @@
 // by a rename, or swapped as kubelet swaps a ConfigMap (it renames a link, ..data, that the file's
 // own link leads through), is seen at once, as is one that is written in place. The file is also
 // read every minute, for what sends no events, such as a change on an NFS server; where the system
-// has no watch to give, every second.
+// has no watch to give (fs.inotify.max_user_watches, or a directory that may not be read), every
+// second.
 //
 // # A file that is being written
 //

@@ -58,17 +58,19 @@ func (s *Set) Becomes(entries []policy.Entry, unread []string, emit func(sd.Chan
 	}
 }
 
-// compare notes the attributes in now that are others than before, or could not be read then.
+// compare notes the attributes in now that are others than before, or could not be read then. To
+// tell attributes is to say that all of them were read, unless Unread says otherwise.
 func (s *Set) compare(c *sd.Change, now map[string]member) {
 	for name, m := range now {
 		before := s.members[name]
-		if !m.attributes.Equal(before.attributes) || before.unread && !m.unread {
+		told := !m.attributes.Equal(before.attributes) || before.unread && !m.unread
+		if told {
 			if c.Attributes == nil {
 				c.Attributes = map[string]policy.Attributes{}
 			}
 			c.Attributes[name] = m.attributes
 		}
-		if m.unread && !before.unread {
+		if m.unread && (told || !before.unread) {
 			c.Unread = append(c.Unread, name)
 		}
 	}

@@ -44,6 +44,26 @@ func Example() {
 	// reset false up [] down [192.0.2.2:80]
 }
 
+// An attribute that is wrong stays told while another one changes.
+func ExampleSet_Becomes_unread() {
+	set := sets.Set{Want: sd.Want{Attributes: true}}
+	a := policy.Entry{Instance: "192.0.2.1:80"}
+	for _, zone := range []string{"a", "b", "b"} {
+		a.Attributes.Zone = zone
+		set.Becomes([]policy.Entry{a}, []string{a.Instance}, print)
+	}
+	set.Becomes([]policy.Entry{a}, nil, print)
+	// Output:
+	// reset true up [192.0.2.1:80] down []
+	//   192.0.2.1:80 zone a
+	//   unread [192.0.2.1:80]
+	// reset false up [] down []
+	//   192.0.2.1:80 zone b
+	//   unread [192.0.2.1:80]
+	// reset false up [] down []
+	//   192.0.2.1:80 zone b
+}
+
 // Who did not ask for attributes is not told of them.
 func ExampleSet_Becomes() {
 	var set sets.Set

@@ -1,0 +1,67 @@
+package dns
+
+import (
+	"errors"
+	"net"
+	"testing"
+
+	mdns "github.com/miekg/dns"
+)
+
+// Some servers say of a name that has addresses of one kind alone that it does not exist when they
+// are asked for the other (RFC 4074, section 4.2).
+func TestNameOfOneKind(t *testing.T) {
+	for _, test := range []struct {
+		record, want string
+		denied       uint16
+	}{
+		{"a.example.com. 60 IN A 192.0.2.1", alice, mdns.TypeAAAA},
+		{"a.example.com. 60 IN AAAA 2001:db8::3", carol, mdns.TypeA},
+	} {
+		z := newZone(t, service+" 60 IN SRV 0 0 8897 a.example.com.", test.record)
+		z.instead(func(w mdns.ResponseWriter, q *mdns.Msg) {
+			z.mu.Lock()
+			defer z.mu.Unlock()
+			reply := z.reply(q)
+			if q.Question[0].Qtype == test.denied {
+				reply.Rcode = mdns.RcodeNameError
+			}
+			w.WriteMsg(reply)
+		})
+		for name, keys := range map[string]string{service: "", "a.example.com": "&port=8897"} {
+			f := follow(t, z.open(t, name, keys))
+			f.shows(test.want)
+			f.Stop()
+		}
+	}
+}
+
+// Each SRV record stands for all addresses of its target: no answer makes more of them than can be
+// held.
+func TestTooManyRecords(t *testing.T) {
+	z := newZone(t)
+	z.instead(func(w mdns.ResponseWriter, q *mdns.Msg) {
+		reply := new(mdns.Msg).SetReply(q)
+		reply.Compress = true
+		name := q.Question[0].Name
+		for n := range 1024 {
+			header := mdns.RR_Header{Name: name, Rrtype: q.Question[0].Qtype, Class: mdns.ClassINET, Ttl: 60}
+			switch header.Rrtype {
+			case mdns.TypeSRV:
+				reply.Answer = append(reply.Answer,
+					&mdns.SRV{Hdr: header, Port: uint16(n + 1), Target: "a.example.com."})
+			case mdns.TypeA:
+				reply.Answer = append(reply.Answer,
+					&mdns.A{Hdr: header, A: net.IPv4(192, 0, byte(n>>8), byte(n))})
+			}
+		}
+		if w.LocalAddr().Network() == "udp" {
+			reply.Truncate(mdns.MinMsgSize)
+		}
+		w.WriteMsg(reply)
+	})
+	if records, _, err := z.open(t, service, "").read(t.Context()); !errors.Is(err, errRecords) {
+		t.Errorf("1024 SRV records, 1024 addresses: want %v, have %d records, %v", errRecords,
+			len(records), err)
+	}
+}
