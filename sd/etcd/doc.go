@@ -30,7 +30,8 @@
 // lease of this one. Anything else is a conflict, reported, waited for, and never removed. What
 // happens to an entry that is held:
 //
-//	connection lost             it is held over the next one, without a write
+//	connection lost             it is held over the next one, and written only if its value is
+//	                            another one than it should be
 //	no contact for the lease    lost; if the lease lives after all nothing is written
 //	lease expired or revoked    lost; registered again with another
 //	key deleted                 lost; registered again with the same

@@ -22,6 +22,8 @@ func (a *announcement) publishAndKeep(
 			return err
 		}
 		a.tell(ctx, sd.Registered, nil)
+	} else if err := a.update(ctx, n); err != nil {
+		return err
 	}
 	renewals, err := n.KeepAlive(ctx, a.lease)
 	if err != nil {
@@ -81,10 +83,7 @@ func (a *announcement) attend(
 				return err
 			}
 		case a.entry.Attributes = <-a.changes:
-			if err := a.update(ctx, n); err != nil {
-				return err
-			}
-			return errSteered // which may be for what it says of itself
+			return errSteered // which may be for what it says of itself; then it is not written
 		case <-again:
 			return errSteered
 		case <-ctx.Done():
@@ -117,7 +116,8 @@ func (a *announcement) check(response *pb.WatchResponse) error {
 	return nil
 }
 
-// owned returns an error that matches errLost if what was found is not, or not any more, ours.
+// owned takes note of an entry that is ours, and returns an error that matches errLost if what was
+// found is not, or not any more.
 func (r *registration) owned(found *mvccpb.KeyValue) error {
 	if found == nil {
 		return fmt.Errorf("%w: entry removed", errLost)
@@ -125,5 +125,6 @@ func (r *registration) owned(found *mvccpb.KeyValue) error {
 	if lease := clientv3.LeaseID(found.Lease); lease != r.lease {
 		return fmt.Errorf("%w: entry belongs to lease %x, ours is %x", errLost, lease, r.lease)
 	}
+	r.mod, r.value = found.ModRevision, string(found.Value)
 	return nil
 }
