@@ -228,27 +228,20 @@ func (r *registration) look(ctx context.Context, n *cluster.Conn) (f found, err 
 
 // record is the value of the entry.
 func (a *announcement) record() string {
-	r := a.registration.record()
-	since := r.Attributes.Since
-	r.Attributes = a.entry.Attributes
-	r.Attributes.Since = since
+	parent := a.backend.config.Key
+	r := record.Record{
+		Instance:   a.instance,
+		Service:    parent[1+lastSlash(parent):],
+		Attributes: a.entry.Attributes,
+		Owner:      a.backend.owner,
+	}
+	r.Attributes.Since = a.since
 	return string(r.Encode())
 }
 
-// record is the value of an entry that says nothing of itself.
-func (r *registration) record() record.Record {
-	parent := r.backend.config.Key
-	return record.Record{
-		Instance:   r.instance,
-		Service:    parent[1+lastSlash(parent):],
-		Attributes: policy.Attributes{Since: r.since},
-		Owner:      r.backend.owner,
-	}
-}
-
-// leavingRecord is the last value of an entry.
+// leavingRecord is the last value of an entry: what it said before, and that it leaves.
 func (r *registration) leavingRecord() string {
-	last := r.record()
+	last, _ := record.Parse([]byte(r.value)) // which is ours
 	last.Leaving = true
 	return string(last.Encode())
 }

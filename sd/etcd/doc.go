@@ -44,9 +44,10 @@
 // instance there is no entry; the connection may come and go. If it is not for this server to read
 // there is none.
 //
-// A withdrawal changes the value first (its key leaving is true), and then revokes the lease:
-// watchers see a change and a deletion, and so tell it from an entry that has expired. Whatever was
-// still on its way for that lease comes to nothing.
+// A withdrawal changes the value first (its key leaving is true, all else stays), and then revokes
+// the lease: watchers see a change and a deletion, and so tell it from an entry that has expired. To
+// them the change says nothing of attributes. Whatever was still on its way for that lease comes to
+// nothing.
 //
 // # Security
 //

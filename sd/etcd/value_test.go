@@ -1,6 +1,8 @@
 package etcd_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -90,6 +92,52 @@ func valueHas(t testing.TB, client *clientv3.Client, instance, part string) erro
 	return nil
 }
 
+// Who leaves has the attributes that it had, whatever its last value says of them: otherwise it
+// would be undrained, or be of another share, for its last moment.
+func TestLeavingKeepsAttributes(t *testing.T) {
+	member := etcdtest.Start(t)
+	client := connect(t, member.Addr())
+	put(t, client, "/go_servers", "")
+	b := open(t, "etcd://"+member.Addr())
+	ctx, cancel := context.WithCancel(t.Context())
+	changes, ended := make(chan sd.Change, 100), make(chan error)
+	go func() {
+		ended <- b.Watch(ctx, sd.Want{Attributes: true}, func(c sd.Change) { changes <- c })
+	}()
+	withdrawn := func(name string) {
+		t.Helper()
+		for c := range changes {
+			if a, said := c.Attributes[alice]; said && a.Zone != "eu-1a" {
+				t.Errorf("%s: want its zone kept, have %+v", name, c)
+			}
+			if len(c.Withdrew) == 1 {
+				return
+			}
+		}
+	}
+	values := client.Watch(ctx, "/go_servers/"+alice)
+	r := registerIn(t, open(t, "etcd://"+member.Addr()), alice, "eu-1a")
+	await(t, phase(r, sd.Registered))
+	value, _ := entry(t, client, alice)
+	r.Deregister()
+	withdrawn("today's form")
+	if last := lastValue(t, values); !strings.Contains(last, `"leaving":true`) ||
+		!strings.Contains(last, `"zone":"eu-1a"`) {
+		t.Errorf("want a last value with the zone, have %s", last)
+	}
+	key := "/go_servers/" + alice
+	put(t, client, key, value)
+	put(t, client, key, leavingWithout(t, value))
+	if _, err := client.Delete(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	withdrawn("an earlier form")
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
 // registerIn registers an instance of a zone.
 func registerIn(t testing.TB, b sd.Backend, instance, zone string) *sd.Registrar {
 	t.Helper()
@@ -101,4 +149,19 @@ func registerIn(t testing.TB, b sd.Backend, instance, zone string) *sd.Registrar
 	t.Cleanup(r.Deregister)
 	r.Register()
 	return r
+}
+
+// lastValue is what a key had when it was deleted.
+func lastValue(t testing.TB, events clientv3.WatchChan) (last string) {
+	t.Helper()
+	for response := range events {
+		for _, e := range response.Events {
+			if e.Type == clientv3.EventTypeDelete {
+				return last
+			}
+			last = string(e.Kv.Value)
+		}
+	}
+	t.Fatal("want a key deleted, have the end of the watch")
+	return ""
 }
