@@ -42,7 +42,8 @@
 //
 // The policy is read before an entry is written, and watched from there on. While it withdraws the
 // instance there is no entry; the connection may come and go. If it is not for this server to read
-// there is none.
+// there is none. Every half minute an audit reads the policy and the entry: what the watch has not
+// told is made good, and so is a directory's key that is missing.
 //
 // A withdrawal changes the value first (its key leaving is true, all else stays), and then revokes
 // the lease: watchers see a change and a deletion, and so tell it from an entry that has expired. To
@@ -63,7 +64,7 @@
 //
 // Rights, with etcdctl role grant-permission: clients want read on the key /go_servers and on the
 // prefix /go_servers/; servers want readwrite on the prefix and read on the key. Readwrite on the
-// key itself is for those who steer; a server that has it makes the key if it is missing. Whoever
+// key itself is for those who steer; a server that has it makes the key when it is missing. Whoever
 // may write under the prefix can remove every server.
 //
 // # Time

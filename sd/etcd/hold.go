@@ -15,43 +15,40 @@ import (
 // publishAndKeep holds the entry over one connection: it renews the lease, and is told of what
 // happens to the key.
 func (a *announcement) publishAndKeep(
-	ctx context.Context, n *cluster.Conn, s *cluster.Stream, again <-chan time.Time,
+	ctx context.Context, s *steering, again <-chan time.Time,
 ) error {
 	if a.status.Phase != sd.Registered {
-		if err := a.publish(ctx, n); err != nil {
+		if err := a.publish(ctx, s.conn); err != nil {
 			return err
 		}
 		a.tell(ctx, sd.Registered, nil)
-	} else if err := a.update(ctx, n); err != nil {
+	} else if err := a.update(ctx, s.conn); err != nil {
 		return err
 	}
-	renewals, err := n.KeepAlive(ctx, a.lease)
+	renewals, err := s.conn.KeepAlive(ctx, a.lease)
 	if err != nil {
 		return err
 	}
 	defer renewals.Close()
-	return a.attend(ctx, n, s, renewals, again)
+	return a.attend(ctx, s, renewals, again)
 }
 
 // attend waits for what may happen to an entry that is held.
 func (a *announcement) attend(
-	ctx context.Context, n *cluster.Conn, s *cluster.Stream, renewals *cluster.Renewals,
-	again <-chan time.Time,
+	ctx context.Context, s *steering, renewals *cluster.Renewals, again <-chan time.Time,
 ) error {
 	renew := time.NewTicker(a.granted / 3)
 	defer renew.Stop()
 	overdue := time.NewTimer(a.backend.config.Patience())
 	defer overdue.Stop()
-	audit := time.NewTicker(auditEvery)
-	defer audit.Stop()
 	asked := time.Now() // for the renewal that newRenewals has begun with; zero: none is under way
 	for {
 		select {
-		case response, open := <-s.Responses:
+		case response, open := <-s.stream.Responses:
 			if !open {
-				return s.Err(ctx)
+				return s.stream.Err(ctx)
 			}
-			if err := a.check(response); err != nil {
+			if err := a.check(s, response); err != nil {
 				return err
 			}
 		case response, open := <-renewals.Responses:
@@ -73,13 +70,9 @@ func (a *announcement) attend(
 				return err
 			}
 		case <-overdue.C:
-			return n.Silent()
-		case <-audit.C:
-			found, err := a.get(ctx, n)
-			if err == nil {
-				err = a.owned(found)
-			}
-			if err != nil {
+			return s.conn.Silent()
+		case <-s.audit:
+			if err := a.audit(ctx, s); err != nil {
 				return err
 			}
 		case a.entry.Attributes = <-a.changes:
@@ -94,7 +87,7 @@ func (a *announcement) attend(
 
 // check is what a response of the stream means for an entry that is held. What has happened to the
 // key before it became ours does not matter.
-func (a *announcement) check(response *pb.WatchResponse) error {
+func (a *announcement) check(s *steering, response *pb.WatchResponse) error {
 	if err := cluster.Check(response); err != nil {
 		return err
 	}
@@ -110,7 +103,7 @@ func (a *announcement) check(response *pb.WatchResponse) error {
 			return err
 		}
 	}
-	if a.readPolicy(response.Events) {
+	if a.readPolicy(s, response.Events) {
 		return errSteered
 	}
 	return nil
