@@ -31,7 +31,12 @@ func (f *follower) auditPause() time.Duration {
 	if f.suspect != nil {
 		return auditGrace
 	}
-	return auditEvery*4/5 + rand.N(auditEvery*2/5)
+	return f.backend.auditPeriod()
+}
+
+// auditPeriod is auditEvery, more or less: not all that lost a member read at the same time.
+func (b *Backend) auditPeriod() time.Duration {
+	return b.auditEvery*4/5 + rand.N(b.auditEvery*2/5)
 }
 
 // audit reads the directory, or decides about a suspicion.

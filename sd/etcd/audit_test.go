@@ -8,15 +8,16 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/etcd/etcdtest"
+	"example.com/daytime/sd/etcd/internal/cluster"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 )
 
-// newFollower is one that has read the directory of a member, and of which no event tells.
-func newFollower(t *testing.T, member *etcdtest.Member, changes *[]sd.Change) *follower {
+// openConn opens a backend, and has its connection.
+func openConn(t *testing.T, text string) (*Backend, *cluster.Conn) {
 	t.Helper()
-	target, err := sd.ParseTarget("etcd://" + member.Addr())
+	target, err := sd.ParseTarget(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,6 +30,13 @@ func newFollower(t *testing.T, member *etcdtest.Member, changes *[]sd.Change) *f
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b, n
+}
+
+// newFollower is one that has read the directory of a member, and of which no event tells.
+func newFollower(t *testing.T, member *etcdtest.Member, changes *[]sd.Change) *follower {
+	t.Helper()
+	b, n := openConn(t, "etcd://"+member.Addr())
 	f := &follower{backend: b, conn: n, emit: func(c sd.Change) { *changes = append(*changes, c) }}
 	now, err := f.list(t.Context())
 	if err != nil {

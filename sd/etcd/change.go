@@ -77,7 +77,11 @@ func (f *follower) apply(events []*mvccpb.Event) error {
 			before.entries[name], before.absent[name] = old, !was
 		}
 		if e.Type == mvccpb.PUT {
-			f.entries[name] = f.entryOf(e.Kv)
+			now := f.entryOf(e.Kv)
+			if was && now.leaving { // earlier versions say nothing else in their last value
+				now.says, now.unread = old.says, old.unread
+			}
+			f.entries[name] = now
 			continue
 		}
 		delete(f.entries, name)

@@ -30,7 +30,8 @@
 // lease of this one. Anything else is a conflict, reported, waited for, and never removed. What
 // happens to an entry that is held:
 //
-//	connection lost             it is held over the next one, without a write
+//	connection lost             it is held over the next one, and written only if its value is
+//	                            another one than it should be
 //	no contact for the lease    lost; if the lease lives after all nothing is written
 //	lease expired or revoked    lost; registered again with another
 //	key deleted                 lost; registered again with the same
@@ -41,11 +42,13 @@
 //
 // The policy is read before an entry is written, and watched from there on. While it withdraws the
 // instance there is no entry; the connection may come and go. If it is not for this server to read
-// there is none.
+// there is none. Every half minute an audit reads the policy and the entry: what the watch has not
+// told is made good, and so is a directory's key that is missing.
 //
-// A withdrawal changes the value first (its key leaving is true), and then revokes the lease:
-// watchers see a change and a deletion, and so tell it from an entry that has expired. Whatever was
-// still on its way for that lease comes to nothing.
+// A withdrawal changes the value first (its key leaving is true, all else stays), and then revokes
+// the lease: watchers see a change and a deletion, and so tell it from an entry that has expired. To
+// them the change says nothing of attributes. Whatever was still on its way for that lease comes to
+// nothing.
 //
 // # Security
 //
@@ -61,7 +64,7 @@
 //
 // Rights, with etcdctl role grant-permission: clients want read on the key /go_servers and on the
 // prefix /go_servers/; servers want readwrite on the prefix and read on the key. Readwrite on the
-// key itself is for those who steer; a server that has it makes the key if it is missing. Whoever
+// key itself is for those who steer; a server that has it makes the key when it is missing. Whoever
 // may write under the prefix can remove every server.
 //
 // # Time

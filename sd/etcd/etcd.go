@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/etcd/internal/cluster"
@@ -35,6 +36,8 @@ type Backend struct {
 	missing  atomic.Bool // there was no directory when a Watch looked last
 	lists    atomic.Int64
 	repaired atomic.Int64
+
+	auditEvery time.Duration // about; a test has less patience
 
 	countExpiry, countRepair func() // in the instruments
 }
@@ -80,7 +83,12 @@ func OpenBackend(t sd.Target, opts ...Option) (*Backend, error) {
 	for _, option := range opts {
 		option(&o)
 	}
-	b := &Backend{config: c, owner: record.Self(), registrations: map[string]*registration{}}
+	b := &Backend{
+		config:        c,
+		owner:         record.Self(),
+		registrations: map[string]*registration{},
+		auditEvery:    auditEvery,
+	}
 	b.countExpiry = instruments.Counting(o.metrics.SessionExpiries)
 	b.countRepair = instruments.Counting(o.metrics.Repaired)
 	b.cluster = cluster.New(&b.config.Config, o.dial)

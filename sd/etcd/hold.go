@@ -15,41 +15,40 @@ import (
 // publishAndKeep holds the entry over one connection: it renews the lease, and is told of what
 // happens to the key.
 func (a *announcement) publishAndKeep(
-	ctx context.Context, n *cluster.Conn, s *cluster.Stream, again <-chan time.Time,
+	ctx context.Context, s *steering, again <-chan time.Time,
 ) error {
 	if a.status.Phase != sd.Registered {
-		if err := a.publish(ctx, n); err != nil {
+		if err := a.publish(ctx, s.conn); err != nil {
 			return err
 		}
 		a.tell(ctx, sd.Registered, nil)
+	} else if err := a.update(ctx, s.conn); err != nil {
+		return err
 	}
-	renewals, err := n.KeepAlive(ctx, a.lease)
+	renewals, err := s.conn.KeepAlive(ctx, a.lease)
 	if err != nil {
 		return err
 	}
 	defer renewals.Close()
-	return a.attend(ctx, n, s, renewals, again)
+	return a.attend(ctx, s, renewals, again)
 }
 
 // attend waits for what may happen to an entry that is held.
 func (a *announcement) attend(
-	ctx context.Context, n *cluster.Conn, s *cluster.Stream, renewals *cluster.Renewals,
-	again <-chan time.Time,
+	ctx context.Context, s *steering, renewals *cluster.Renewals, again <-chan time.Time,
 ) error {
 	renew := time.NewTicker(a.granted / 3)
 	defer renew.Stop()
 	overdue := time.NewTimer(a.backend.config.Patience())
 	defer overdue.Stop()
-	audit := time.NewTicker(auditEvery)
-	defer audit.Stop()
 	asked := time.Now() // for the renewal that newRenewals has begun with; zero: none is under way
 	for {
 		select {
-		case response, open := <-s.Responses:
+		case response, open := <-s.stream.Responses:
 			if !open {
-				return s.Err(ctx)
+				return s.stream.Err(ctx)
 			}
-			if err := a.check(response); err != nil {
+			if err := a.check(s, response); err != nil {
 				return err
 			}
 		case response, open := <-renewals.Responses:
@@ -71,20 +70,13 @@ func (a *announcement) attend(
 				return err
 			}
 		case <-overdue.C:
-			return n.Silent()
-		case <-audit.C:
-			found, err := a.get(ctx, n)
-			if err == nil {
-				err = a.owned(found)
-			}
-			if err != nil {
+			return s.conn.Silent()
+		case <-s.audit:
+			if err := a.audit(ctx, s); err != nil {
 				return err
 			}
 		case a.entry.Attributes = <-a.changes:
-			if err := a.update(ctx, n); err != nil {
-				return err
-			}
-			return errSteered // which may be for what it says of itself
+			return errSteered // which may be for what it says of itself; then it is not written
 		case <-again:
 			return errSteered
 		case <-ctx.Done():
@@ -95,7 +87,7 @@ func (a *announcement) attend(
 
 // check is what a response of the stream means for an entry that is held. What has happened to the
 // key before it became ours does not matter.
-func (a *announcement) check(response *pb.WatchResponse) error {
+func (a *announcement) check(s *steering, response *pb.WatchResponse) error {
 	if err := cluster.Check(response); err != nil {
 		return err
 	}
@@ -111,13 +103,14 @@ func (a *announcement) check(response *pb.WatchResponse) error {
 			return err
 		}
 	}
-	if a.readPolicy(response.Events) {
+	if a.readPolicy(s, response.Events) {
 		return errSteered
 	}
 	return nil
 }
 
-// owned returns an error that matches errLost if what was found is not, or not any more, ours.
+// owned takes note of an entry that is ours, and returns an error that matches errLost if what was
+// found is not, or not any more.
 func (r *registration) owned(found *mvccpb.KeyValue) error {
 	if found == nil {
 		return fmt.Errorf("%w: entry removed", errLost)
@@ -125,5 +118,6 @@ func (r *registration) owned(found *mvccpb.KeyValue) error {
 	if lease := clientv3.LeaseID(found.Lease); lease != r.lease {
 		return fmt.Errorf("%w: entry belongs to lease %x, ours is %x", errLost, lease, r.lease)
 	}
+	r.mod, r.value = found.ModRevision, string(found.Value)
 	return nil
 }

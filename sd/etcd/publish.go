@@ -157,9 +157,9 @@ func (a *announcement) put(
 	if a.since.IsZero() {
 		a.since = time.Now()
 	}
-	value := a.record()
+	a.value = a.record()
 	ours := found != nil && clientv3.LeaseID(found.Lease) == a.lease
-	if ours && string(found.Value) == value {
+	if ours && string(found.Value) == a.value {
 		a.mod = found.ModRevision
 		return true, nil
 	}
@@ -174,7 +174,7 @@ func (a *announcement) put(
 	defer cancel()
 	result, err := n.Txn(bounded).
 		If(unchanged...).
-		Then(clientv3.OpPut(a.key, value, clientv3.WithLease(a.lease))).
+		Then(clientv3.OpPut(a.key, a.value, clientv3.WithLease(a.lease))).
 		Commit()
 	if err != nil || !result.Succeeded {
 		return false, err
@@ -186,13 +186,18 @@ func (a *announcement) put(
 	return true, nil
 }
 
-// update replaces the value of an entry that is ours.
+// update replaces the value of an entry that is ours, if it is not what it should be.
 func (a *announcement) update(ctx context.Context, n *cluster.Conn) error {
+	value := a.record()
+	if a.value == value {
+		return nil
+	}
+	a.value = value
 	bounded, cancel := n.Bounded(ctx, cluster.RequestTimeout)
 	defer cancel()
 	result, err := n.Txn(bounded).
 		If(clientv3.Compare(clientv3.LeaseValue(a.key), "=", a.lease)).
-		Then(clientv3.OpPut(a.key, a.record(), clientv3.WithLease(a.lease))).
+		Then(clientv3.OpPut(a.key, value, clientv3.WithLease(a.lease))).
 		Commit()
 	switch {
 	case cluster.IsLeaseGone(err):

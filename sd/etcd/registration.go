@@ -43,7 +43,8 @@ type holding struct {
 	lease   clientv3.LeaseID // of the entry, if there is one; 0: none
 	granted time.Duration
 	renewed time.Time // the lease lives for granted from here on, at least
-	mod     int64     // revision of our last change of the entry
+	mod     int64     // revision of our last change of the entry, or as it was read since
+	value   string    // of that change, also if it is not confirmed, or as it was read since
 }
 
 // Announce implements sd.Backend. The entry has a lease of its own. An entry that a predecessor

@@ -1,0 +1,147 @@
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/etcd/etcdtest"
+	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/policy"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+const dora = "192.0.2.4:8897"
+
+// What a stream does not tell an announcer is found by its audits, however often something else
+// happens meanwhile.
+func TestAnnouncerAudit(t *testing.T) {
+	member := etcdtest.Start(t)
+	_, other := openConn(t, "etcd://"+member.Addr()) // another program
+	b, n := openConn(t, "etcd://"+member.Addr()+"?ttl=2s")
+	r, err := b.begin(dora)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.finish(r)
+	deaf, err := n.Watch(t.Context(), 1) // nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	changing, calm := context.WithCancel(ctx)
+	changes, phases, ended := make(chan policy.Attributes), make(chan sd.Phase, 100), make(chan error)
+	audit := time.NewTicker(300 * time.Millisecond)
+	defer audit.Stop()
+	a := &announcement{
+		registration: r,
+		entry:        policy.Entry{Instance: dora},
+		changes:      changes,
+		told:         func(s sd.Status) { phases <- s.Phase },
+	}
+	go func() { ended <- a.obey(ctx, &steering{conn: n, stream: deaf, audit: audit.C}) }()
+	go func() {
+		for i := 0; ; i++ {
+			select {
+			case changes <- policy.Attributes{Zone: fmt.Sprint("zone-", i)}:
+				<-time.After(50 * time.Millisecond)
+			case <-changing.Done():
+				return
+			}
+		}
+	}()
+	put := func(key, value string, options ...clientv3.OpOption) {
+		t.Helper()
+		if _, err := other.Put(ctx, key, value, options...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	get := func(key string) *mvccpb.KeyValue {
+		t.Helper()
+		got, err := other.Get(ctx, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Kvs) == 0 {
+			return &mvccpb.KeyValue{}
+		}
+		return got.Kvs[0]
+	}
+	await := func(check func() error) { t.Helper(); wait.For(t, 5*time.Second, check) }
+	tells := func(want sd.Phase) {
+		t.Helper()
+		await(func() error {
+			select {
+			case have := <-phases:
+				if have != want {
+					t.Fatalf("want %s, have %s", want, have)
+				}
+				return nil
+			default:
+				return fmt.Errorf("want %s, have nothing told", want)
+			}
+		})
+	}
+	tells(sd.Registered)
+	if _, err := other.Delete(ctx, b.config.Key); err != nil {
+		t.Fatal(err)
+	}
+	await(func() error {
+		if get(b.config.Key).ModRevision == 0 {
+			return errors.New("want the directory made again, have none")
+		}
+		return nil
+	})
+	put(b.config.Key, policy.Header+"\nwithdraw *\n")
+	tells(sd.Withheld)
+	put(b.config.Key, "")
+	tells(sd.Registered)
+	calm()
+	put(r.key, "{}", clientv3.WithLease(clientv3.LeaseID(get(r.key).Lease)))
+	await(func() error {
+		if value := string(get(r.key).Value); !strings.Contains(value, dora) {
+			return fmt.Errorf("want our value, have %s", value)
+		}
+		return nil
+	})
+	if _, err := other.Delete(ctx, r.key); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, errLost) {
+		t.Errorf("want %v, have %v", errLost, err)
+	}
+}
+
+// An event that an audit has overtaken does not bring an old policy back.
+func TestTakePolicy(t *testing.T) {
+	a := &announcement{
+		registration: &registration{backend: &Backend{}},
+		entry:        policy.Entry{Instance: dora},
+	}
+	const withdraws = policy.Header + "\nwithdraw *\n"
+	s := &steering{revision: 10}
+	for _, step := range []struct {
+		document       string
+		revision       int64
+		news, withheld bool
+	}{
+		{withdraws, 10, false, false},
+		{withdraws, 12, true, true},
+		{"", 11, false, true},
+		{withdraws, 13, false, true},
+		{"", 14, true, false},
+	} {
+		news := a.takePolicy(s, step.document, step.revision)
+		_, why := a.withheld()
+		if news != step.news || (why != nil) != step.withheld {
+			t.Errorf("%+v: have %t, %v", step, news, why)
+		}
+	}
+}
