@@ -134,8 +134,9 @@ func (a *attempt) isSlowEverywhere(answeredAt, now int64) bool {
 }
 
 // countFailure reports whether m has failed maxFailures times in a row. Attempts that run side by
-// side fail side by side, for one reason: they count as one, unless one of them answered between. An
-// answer that has not seen the count must find failingSince set after it. The caller holds mu.
+// side fail side by side, for one reason: they count as one, unless there was an answer between. An
+// answer that comes before the count takes failingSince back, so it is set again after it. The
+// caller holds mu.
 func (m *Member) countFailure(a *attempt, now int64) (lasting bool) {
 	if a.start >= m.failedAt || m.failures.Load() == 0 {
 		m.failures.Add(1)

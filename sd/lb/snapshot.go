@@ -19,7 +19,7 @@ type Snapshot struct {
 	sides  []side                // of the open members; nil without shares
 	tiers  [][]list              // for picks when all that are open were tried, in this order
 	probes *view                 // members whose next call is a probe; nil if there are none
-	zones  int                   // their number, of all listed members
+	zones  int                   // their number, of all that are listed or in reserve
 	byZone atomic.Pointer[local] // made by the first pick that wants it
 
 	closed     bool          // Close has been called: there will be no members

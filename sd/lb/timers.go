@@ -79,6 +79,7 @@ func (p *Pool) fire() {
 			retried = append(retried, m)
 		}
 	}
+	p.separateZones()
 	p.publish()
 	p.mu.Unlock()
 	closeMembers(dropped)
