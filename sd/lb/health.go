@@ -104,7 +104,7 @@ func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
 // A member that has answered another call meanwhile, or as long before as the attempt took, is slow
 // for some requests. What nobody answers is slow everywhere. And when the caller was impatient and
 // gave the attempt less time than usual, only a member that has answered no call for a while is to
-// blame.
+// blame, and only if the attempt had as much time as the latest answer took.
 func (p *Pool) isExcused(a *attempt, e evidence, now int64, err error) bool {
 	answeredAt := a.member.answeredAt.Load()
 	if answeredAt > 0 && answeredAt > 2*a.start-now { // start, less the time that it took
@@ -118,7 +118,7 @@ func (p *Pool) isExcused(a *attempt, e evidence, now int64, err error) bool {
 		return true
 	}
 	brief := a.brief && e == silent || a.briefShare && e == outlived
-	return brief && now-since < p.config.minEjection
+	return brief && (now-since < p.config.minEjection || now-a.start < a.route.took.Load())
 }
 
 // isSlowEverywhere reports whether nothing says that another member would have answered: since the
@@ -126,9 +126,6 @@ func (p *Pool) isExcused(a *attempt, e evidence, now int64, err error) bool {
 // the same Retry; or none of those that were asked beside it did. The latter says nothing about a
 // member that has never answered: of many that hang, those beside it are likely to.
 func (a *attempt) isSlowEverywhere(answeredAt, now int64) bool {
-	if a.route == nil {
-		return false
-	}
 	return a.route.answeredAt.Load() <= answeredAt ||
 		answeredAt > 0 && a.race != nil && a.race.isUnanswered(now, a.route.took.Load())
 }

@@ -2,18 +2,20 @@ package lb
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"example.com/daytime/sd/internal/wait"
+	kitendpoint "github.com/go-kit/kit/endpoint"
 )
 
 // ends has an attempt on m end that began at start.
 func ends(p *Pool, m *Member, start int64, err error) {
 	m.begin()
-	p.finish(context.Background(), &attempt{member: m, start: start}, err)
+	p.finish(context.Background(), &attempt{member: m, start: start, route: &p.route}, err)
 }
 
 // wantHealed has m answer once more, after which nothing is to speak against it.
@@ -106,4 +108,46 @@ func TestAnAnswerHealsWhoReturns(t *testing.T) {
 		time.Sleep(time.Second)
 		wantHealed(t, p, p.members[name])
 	})
+}
+
+// Callers without a Retry whose deadlines are a stranger's: while servers answer whoever waits for
+// them, however rarely, nobody is set aside; one that hangs is.
+func TestDeadlinesOfStrangersAccuseNobody(t *testing.T) {
+	for _, every := range []time.Duration{50 * time.Millisecond, 5 * time.Second} {
+		for what, through := range map[string]func(*Pool) kitendpoint.Endpoint{
+			"picks": func(p *Pool) kitendpoint.Endpoint { return p.picking(NewRandom()) },
+			"endpoints": func(p *Pool) kitendpoint.Endpoint {
+				return func(ctx context.Context, request any) (any, error) {
+					endpoints, _ := p.Endpoints()
+					return endpoints[rand.N(len(endpoints))](ctx, request)
+				}
+			},
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(4)
+				for _, s := range f {
+					s.latency = 5 * time.Millisecond
+				}
+				p, _ := start(f)
+				defer p.Close()
+				call := through(p)
+				drive(t.Context(), call, 20, time.Millisecond).wantNoFailure(t)
+				ctx, cancel := context.WithCancel(t.Context())
+				go drive(ctx, withPatience(time.Millisecond, call), 12_000, 5*time.Millisecond)
+				drive(t.Context(), call, int(time.Minute/every), every).wantNoFailure(t)
+				for _, s := range p.Stats() {
+					if s.SetAside > 0 {
+						t.Errorf("%s, a call each %v: want nobody set aside, have %+v", what, every, s)
+					}
+				}
+				cancel()
+				hung := names(4)[0]
+				f[hung].fail(errEndless)
+				drive(t.Context(), withPatience(500*time.Millisecond, call), 600, 10*time.Millisecond)
+				if stat(p, hung).SetAside == 0 {
+					t.Errorf("%s: want the hung server set aside, have %+v", what, stat(p, hung))
+				}
+			})
+		}
+	}
 }

@@ -39,6 +39,7 @@ type Pool struct {
 	running     sync.WaitGroup // run
 	endpoints   sync.WaitGroup // not yet closed
 	closeOnce   sync.Once
+	route       route // of the calls without a Retry
 
 	mu       sync.Mutex // held for bookkeeping only: never across a factory or a send
 	members  map[string]*Member
