@@ -183,7 +183,7 @@ func (p *Pool) eject(m *Member, why ejection, now int64) {
 
 // planProbe makes m due for a probe, or sets a timer for that. The caller holds mu, and publishes.
 func (p *Pool) planProbe(m *Member) {
-	if !m.counts() || m.health == answering || m.health == due || m.probePlanned {
+	if !m.counts() || m.health == answering || m.health == due {
 		return
 	}
 	now := p.now()
@@ -196,8 +196,10 @@ func (p *Pool) planProbe(m *Member) {
 		// A call on it runs, and a probe does not begin beside it.
 		at = now + max(p.config.minEjection, int64(time.Millisecond))
 	}
-	m.probePlanned = true
-	p.schedule(at, m, probe)
+	if m.probePlanned == 0 || at < m.probePlanned {
+		m.probePlanned = at
+		p.schedule(at, m, probe)
+	}
 }
 
 // claimProbe begins a call on a member that is due for a probe. The next one is due when this has
@@ -252,9 +254,7 @@ func (p *Pool) probeAll(now int64) {
 	for _, m := range p.members {
 		if m.health == failing || m.health == ejected {
 			m.probeAt = now
-			if m.calls.Load() == 0 && m.counts() {
-				p.setHealth(m, due)
-			}
+			p.planProbe(m)
 		}
 	}
 }

@@ -68,8 +68,8 @@ func (p *Pool) fire() {
 		switch {
 		case t.kind == endReserve && m.presence == reserve && m.lostAt+p.config.reserve <= now:
 			dropped = append(dropped, p.discard([]*Member{m})...)
-		case t.kind == probe:
-			m.probePlanned = false
+		case t.kind == probe && m.probePlanned == t.at: // or an earlier one took its place
+			m.probePlanned = 0
 			p.planProbe(m)
 		case t.kind == endWarming && m.warmFrom.Load()+p.config.slowStart <= now:
 			m.warming.Store(false)
