@@ -84,7 +84,7 @@ func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
 	var dropped []*Member
 	switch {
 	case m.presence == reserve && (e != outlived || lasting):
-		dropped = p.dropReserve(m, now)
+		dropped = p.dropReserve(m, now, err)
 	case m.health == ejected || m.presence != listed: // already, or it has left
 	case (e == refused || lasting) && a.start >= m.ejectedUntil:
 		p.eject(m, ejection{e, err}, now)
@@ -145,10 +145,11 @@ func (m *Member) countFailure(a *attempt, now int64) (lasting bool) {
 
 // dropReserve discards a member that has failed in reserve. The caller holds mu, publishes, and
 // closes the dropped.
-func (p *Pool) dropReserve(m *Member, now int64) (dropped []*Member) {
+func (p *Pool) dropReserve(m *Member, now int64, err error) (dropped []*Member) {
 	if until := p.breaker.recordFailure(now, p.config.reserve); until > 0 {
 		p.schedule(until, nil, endPause)
 	}
+	p.note(now, "msg", "dropped from the reserve", "instance", m.instance, "err", err)
 	return p.discard([]*Member{m})
 }
 
