@@ -80,8 +80,7 @@ func (p *Pool) add(instances []string, effective map[string]policy.Effective) (a
 			if m.serve == nil {
 				added = append(added, m)
 			} else {
-				p.setPresence(m, listed)
-				p.planProbe(m)
+				p.list(m, p.now())
 			}
 		case m.presence == reserve:
 			p.setPresence(m, listed)
@@ -197,13 +196,18 @@ func (p *Pool) open(members []*Member) {
 	defer p.mu.Unlock()
 	now := p.now()
 	for _, m := range members {
-		if now-p.knownAt >= p.config.slowStart {
-			p.warmUp(m, now)
-		}
-		p.setPresence(m, listed)
-		p.planProbe(m)
+		p.list(m, now)
 	}
 	p.publish()
+}
+
+// list opens a new member to picks. The first set is warm. The caller holds mu, and publishes.
+func (p *Pool) list(m *Member, now int64) {
+	if now-p.knownAt >= p.config.slowStart {
+		p.warmUp(m, now)
+	}
+	p.setPresence(m, listed)
+	p.planProbe(m)
 }
 
 // warmUp begins m's slow start. The caller holds mu.
