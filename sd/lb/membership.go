@@ -27,7 +27,7 @@ func (p *Pool) apply(c sd.Change) {
 		p.set++
 	}
 	if c.Reset || c.Sides != nil {
-		p.setSides(c.Sides)
+		p.sides, p.changed = slices.Clone(c.Sides), true
 	}
 	added := p.add(c.Up, c.Effective)
 	p.change(c.Effective)
@@ -52,12 +52,6 @@ func (p *Pool) change(effective map[string]policy.Effective) {
 			p.setEffective(m, e)
 		}
 	}
-}
-
-// setSides takes over the sides and their parts of the calls. The caller holds mu.
-func (p *Pool) setSides(sides []policy.Side) {
-	p.sides = slices.Clone(sides)
-	p.changed = true
 }
 
 // add marks instances as listed, takes those in reserve back, and returns new members for those

@@ -49,21 +49,13 @@ func (p *Pool) schedule(at int64, m *Member, kind timerKind) {
 	}
 }
 
-// expired takes the timers whose time has come. The caller holds mu.
-func (p *Pool) expired(now int64) (timers []timer) {
-	for len(p.timers) > 0 && p.timers[0].at <= now {
-		timers = append(timers, heap.Pop(&p.timers).(timer))
-	}
-	return timers
-}
-
 // fire serves the timers that have expired. Only run calls it.
 func (p *Pool) fire() {
 	p.mu.Lock()
 	now := p.now()
-	timers := p.expired(now)
 	var dropped, retried []*Member
-	for _, t := range timers {
+	for len(p.timers) > 0 && p.timers[0].at <= now {
+		t := heap.Pop(&p.timers).(timer)
 		m := t.member
 		switch {
 		case t.kind == endReserve && m.presence == reserve && m.lostAt+p.config.reserve <= now:
