@@ -166,7 +166,7 @@ func invokeBriefly(t *testing.T, p *Pool, m *Member) {
 	if !m.begin() {
 		t.Fatalf("%s has left", m.instance)
 	}
-	p.invoke(ctx, attempt{member: m, brief: true}, 1)
+	p.invoke(ctx, attempt{member: m, route: &p.route, brief: true}, 1)
 }
 
 // Brief attempts are no part of a row of failures, and start none for a member that has come back.
@@ -177,6 +177,8 @@ func TestBriefAttemptsDoNotCount(t *testing.T) {
 		f[name].latency = 50 * time.Millisecond
 		p, r := start(f)
 		defer p.Close()
+		time.Sleep(time.Millisecond)
+		hit(t, p, names(4)[1], 1)
 		for range maxFailures - 1 {
 			invokeBriefly(t, p, p.members[name])
 		}

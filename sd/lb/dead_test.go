@@ -125,6 +125,35 @@ func TestTheFirstToReturnIsNotLeftAlone(t *testing.T) {
 	})
 }
 
+// Nor do those come late on which a call still runs when the first answers, and whose own time apart
+// is a long one.
+func TestCallsInFlightPutOffNoProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(2)
+		p, _ := start(f, Ejection(time.Second, time.Hour))
+		defer p.Close()
+		first, late := names(2)[0], p.members[names(2)[1]]
+		f[first].fail(errRefused)
+		hit(t, p, first, 1)
+		late.ejections = 10 // the next one is of a quarter of an hour or more
+		f[late.instance].fail(errRefused)
+		hit(t, p, late.instance, 1)
+		f[late.instance].fail(nil)
+		f[late.instance].latency = time.Second
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		go p.endpoint(late)(ctx, 1)
+		synctest.Wait()
+		f[first].fail(nil)
+		hit(t, p, first, 1)
+		time.Sleep(1100 * time.Millisecond)
+		synctest.Wait()
+		if late.health != due {
+			t.Errorf("1.1 s after the first answered: want it due for a probe, have health %d", late.health)
+		}
+	})
+}
+
 // Instances that withdrew get no call any more, however many; those that are lost stay in reserve.
 func TestWithdrawnInstancesAreGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -58,8 +58,8 @@
 //	due       | answering | failing | ejected                   | -
 //
 // A member that is due gets one call as a probe, one call in four at most being one, and is failing
-// again until that call has an answer. When all have failed and one answers, the others are due at
-// once.
+// again until that call has an answer; one of weight 0, or on a side without a share, only when no
+// others are there. When all have failed and one answers, the others are due at once.
 //
 // Evidence of a failure is one of the following. Any other error may be the request's own, or this
 // side's, and says nothing about the member. Nor does an attempt that was cancelled, but for the
@@ -75,8 +75,10 @@
 //	outlived    | took longer than its share, and     | if the member has answered no other call
 //	            | than another member's answer (2)    | meanwhile
 //
-// (1) A call of the same [Retry] since the member's latest answer, or ever if it has given none;
-// and this call, if it was asked as well and had as much time as an answer usually takes.
+// (1) A call of the same [Retry], or another one without, since the member's latest answer, or ever
+// if it has given none; and this call, if it was asked as well and had as much time as an answer
+// usually takes. A caller with less time than others, or without a Retry, has to have had as much
+// as the latest answer took, and the member has to have been silent for the shortest [Ejection].
 //
 // (2) One that began later and is cancelled after less time than the answer took might have been as
 // fast.

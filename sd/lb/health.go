@@ -84,7 +84,7 @@ func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
 	var dropped []*Member
 	switch {
 	case m.presence == reserve && (e != outlived || lasting):
-		dropped = p.dropReserve(m, now)
+		dropped = p.dropReserve(m, now, err)
 	case m.health == ejected || m.presence != listed: // already, or it has left
 	case (e == refused || lasting) && a.start >= m.ejectedUntil:
 		p.eject(m, ejection{e, err}, now)
@@ -104,7 +104,7 @@ func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
 // A member that has answered another call meanwhile, or as long before as the attempt took, is slow
 // for some requests. What nobody answers is slow everywhere. And when the caller was impatient and
 // gave the attempt less time than usual, only a member that has answered no call for a while is to
-// blame.
+// blame, and only if the attempt had as much time as the latest answer took.
 func (p *Pool) isExcused(a *attempt, e evidence, now int64, err error) bool {
 	answeredAt := a.member.answeredAt.Load()
 	if answeredAt > 0 && answeredAt > 2*a.start-now { // start, less the time that it took
@@ -118,7 +118,7 @@ func (p *Pool) isExcused(a *attempt, e evidence, now int64, err error) bool {
 		return true
 	}
 	brief := a.brief && e == silent || a.briefShare && e == outlived
-	return brief && now-since < p.config.minEjection
+	return brief && (now-since < p.config.minEjection || now-a.start < a.route.took.Load())
 }
 
 // isSlowEverywhere reports whether nothing says that another member would have answered: since the
@@ -126,29 +126,30 @@ func (p *Pool) isExcused(a *attempt, e evidence, now int64, err error) bool {
 // the same Retry; or none of those that were asked beside it did. The latter says nothing about a
 // member that has never answered: of many that hang, those beside it are likely to.
 func (a *attempt) isSlowEverywhere(answeredAt, now int64) bool {
-	if a.route == nil {
-		return false
-	}
 	return a.route.answeredAt.Load() <= answeredAt ||
 		answeredAt > 0 && a.race != nil && a.race.isUnanswered(now, a.route.took.Load())
 }
 
 // countFailure reports whether m has failed maxFailures times in a row. Attempts that run side by
-// side fail side by side, for one reason: they count as one. The caller holds mu.
+// side fail side by side, for one reason: they count as one, unless there was an answer between. An
+// answer that comes before the count takes failingSince back, so it is set again after it. The
+// caller holds mu.
 func (m *Member) countFailure(a *attempt, now int64) (lasting bool) {
-	if a.start >= m.failedAt {
+	if a.start >= m.failedAt || m.failures.Load() == 0 {
 		m.failures.Add(1)
 		m.failedAt = now
 	}
+	m.failingSince.CompareAndSwap(0, max(a.start, 1))
 	return m.failures.Load() >= maxFailures
 }
 
 // dropReserve discards a member that has failed in reserve. The caller holds mu, publishes, and
 // closes the dropped.
-func (p *Pool) dropReserve(m *Member, now int64) (dropped []*Member) {
+func (p *Pool) dropReserve(m *Member, now int64, err error) (dropped []*Member) {
 	if until := p.breaker.recordFailure(now, p.config.reserve); until > 0 {
 		p.schedule(until, nil, endPause)
 	}
+	p.note(now, "msg", "dropped from the reserve", "instance", m.instance, "err", err)
 	return p.discard([]*Member{m})
 }
 
@@ -183,7 +184,7 @@ func (p *Pool) eject(m *Member, why ejection, now int64) {
 
 // planProbe makes m due for a probe, or sets a timer for that. The caller holds mu, and publishes.
 func (p *Pool) planProbe(m *Member) {
-	if !m.counts() || m.health == answering || m.health == due || m.probePlanned {
+	if !m.counts() || m.health == answering || m.health == due {
 		return
 	}
 	now := p.now()
@@ -196,8 +197,10 @@ func (p *Pool) planProbe(m *Member) {
 		// A call on it runs, and a probe does not begin beside it.
 		at = now + max(p.config.minEjection, int64(time.Millisecond))
 	}
-	m.probePlanned = true
-	p.schedule(at, m, probe)
+	if m.probePlanned == 0 || at < m.probePlanned {
+		m.probePlanned = at
+		p.schedule(at, m, probe)
+	}
 }
 
 // claimProbe begins a call on a member that is due for a probe. The next one is due when this has
@@ -252,9 +255,7 @@ func (p *Pool) probeAll(now int64) {
 	for _, m := range p.members {
 		if m.health == failing || m.health == ejected {
 			m.probeAt = now
-			if m.calls.Load() == 0 && m.counts() {
-				p.setHealth(m, due)
-			}
+			p.planProbe(m)
 		}
 	}
 }

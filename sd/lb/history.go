@@ -76,6 +76,7 @@ func (p *Pool) restore(instance string) *Member {
 	m.failingSince.Store(h.failingSince)
 	if h.failing {
 		m.health = failing
+		m.failingSince.CompareAndSwap(0, 1) // an answer that came too late for m took it back
 	}
 	return m
 }

@@ -19,16 +19,17 @@ type attempt struct {
 	probe  bool   // of a member known to fail: it is not cancelled when another answers first
 	try    int    // its index in the recorder
 	race   *race  // nil if the attempts of its call follow one another
-	route  *route // nil if it is not of a Retry
+	route  *route // the Retry's, or the Pool's
 
 	// share is the time after which another attempt begins beside this one; 0 if none does.
 	share time.Duration
 	// brief and briefShare say that the attempt, or its share, has less time than is usual, because
-	// the caller is impatient.
+	// the caller is impatient. Without a Retry nobody knows what is usual, and it is brief.
 	brief, briefShare bool
 }
 
-// A route is what is known of the calls through one Retry, which are often of one kind.
+// A route is what is known of the calls through one Retry, which are often of one kind, or of all
+// that are made without one.
 type route struct {
 	answeredAt atomic.Int64 // when the latest answer came, on the Pool's clock
 	took       atomic.Int64 // and after how long
@@ -52,10 +53,8 @@ func (p *Pool) finish(ctx context.Context, a *attempt, err error) {
 		p.meters.attempts[outcomeAnswered].add(1)
 		m.history.recordAnswer(took)
 		p.recordSuccess(m, now)
-		if a.route != nil {
-			a.route.answeredAt.Store(now)
-			a.route.took.Store(took)
-		}
+		a.route.answeredAt.Store(now)
+		a.route.took.Store(took)
 		m.latency.observe(now, float64(took))
 	case errors.Is(ctx.Err(), context.Canceled):
 		e := a.weigh(ctx, err, took)
@@ -84,7 +83,7 @@ func (p *Pool) finish(ctx context.Context, a *attempt, err error) {
 func (p *Pool) endpoint(m *Member) kitendpoint.Endpoint {
 	return func(ctx context.Context, request any) (any, error) {
 		if m.begin() {
-			return p.invoke(ctx, attempt{member: m}, request)
+			return p.invoke(ctx, attempt{member: m, route: &p.route, brief: true}, request)
 		}
 		if p.snapshot.Load().closed {
 			return nil, ErrClosed
@@ -100,6 +99,7 @@ func (p *Pool) picking(picker Picker) kitendpoint.Endpoint {
 		if m == nil {
 			return nil, p.snapshot.Load().empty()
 		}
-		return p.invoke(ctx, attempt{member: m, probe: probe}, request)
+		a := attempt{member: m, probe: probe, route: &p.route, brief: true}
+		return p.invoke(ctx, a, request)
 	}
 }

@@ -29,13 +29,10 @@ func (j *journal) allows(now int64) (ok bool, untold int) {
 	return true, untold
 }
 
-// noteFailure logs that m is set aside, for how long, and why, or that it has left the reserve. The
-// caller holds mu; the logger does not block.
+// noteFailure logs that m is set aside, for how long, and why. The caller holds mu; the logger does
+// not block.
 func (p *Pool) noteFailure(m *Member, was health, now int64, err error) {
-	switch {
-	case m.presence == gone:
-		p.note(now, "msg", "dropped from the reserve", "instance", m.instance, "err", err)
-	case was == answering && m.health != answering:
+	if was == answering && m.health != answering {
 		wait := time.Duration(m.probeAt - now).Round(time.Millisecond)
 		p.note(now, "msg", "set aside", "instance", m.instance, "for", wait, "err", err)
 	}

@@ -87,23 +87,66 @@ func TestLocalFallsBack(t *testing.T) {
 	})
 }
 
-// The registry may say what it will: the number of zones that cost something is bounded.
+// A registry that loses everybody has not moved them: calls stay in the zone.
+func TestLocalInReserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, r := start(newFleet(9))
+		defer p.Close()
+		r.fn(sd.Change{Effective: effective(9, inZones("a", "b", "c"))})
+		r.down(names(9)...)
+		synctest.Wait()
+		picker, s := Local("a", NewRandom()), p.snapshot.Load()
+		for range 200 {
+			if have := picker.Pick(t.Context(), s, nil).zone; have != "a" {
+				t.Fatalf("want each call in zone a, have one in %q", have)
+			}
+		}
+	})
+}
+
+// The registry may say what it will: the number of zones that cost something is bounded, in the
+// first set, in one that all have come back with, in those that take the place of others, and in
+// what is said of instances that are there.
 func TestZonesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 10 * maxZones
 		p, r := start(newFleet(n))
 		defer p.Close()
-		r.fn(sd.Change{Effective: effective(n, func(i int) policy.Effective {
-			return policy.Effective{Weight: 100, Zone: fmt.Sprint("z", i)}
-		})})
-		synctest.Wait()
-		if have := len(p.snapshot.Load().lists); have > maxZones+1 {
-			t.Errorf("lists: want %d at most, have %d", maxZones+1, have)
+		ownZones := func(from, to int) sd.Change {
+			of := map[string]policy.Effective{}
+			for i, name := range names(n)[from:to] {
+				of[name] = policy.Effective{Weight: 100, Zone: fmt.Sprint("z", from+i)}
+			}
+			return sd.Change{Up: names(n)[from:to], Effective: of}
 		}
-		r.fn(sd.Change{Effective: effective(n, inZones("a"))})
-		synctest.Wait()
-		if have := len(p.snapshot.Load().lists); have != 1 || len(p.zones) != 1 {
-			t.Errorf("one zone again: want 1 list, have %d", have)
+		check := func(what string, most int) {
+			t.Helper()
+			synctest.Wait()
+			zones := map[string]bool{}
+			for _, m := range p.members {
+				zones[m.zone] = true
+			}
+			lists := len(p.snapshot.Load().lists)
+			if len(zones) > most || len(zones) != len(p.zones) || lists > most {
+				t.Errorf("%s: want %d zones at most, have %d, counted %d, in %d lists",
+					what, most, len(zones), len(p.zones), lists)
+			}
 		}
+		all := ownZones(0, n)
+		r.fn(sd.Change{Effective: all.Effective})
+		check("changed", maxZones+1)
+		r.withdraw(names(n)...)
+		all.Reset = true
+		r.fn(all)
+		check("a whole set", maxZones+1)
+		r.withdraw(names(n)...)
+		for from := 0; from < n; from += maxZones {
+			r.fn(ownZones(from, from+maxZones))
+			synctest.Wait()
+			r.down(names(n)[from : from+maxZones]...)
+		}
+		check("in reserve", maxZones+1)
+		r.fn(sd.Change{Up: names(n), Effective: effective(n, inZones("a"))})
+		check("one zone again", 1)
 	})
 }

@@ -2,6 +2,7 @@ package lb
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -66,6 +67,33 @@ func TestEjectionIsLogged(t *testing.T) {
 		synctest.Wait()
 		if want, have := 1, len(lines); want != have {
 			t.Errorf("five failures, one ejection: want %d line, have %q", want, lines)
+		}
+	})
+}
+
+// What becomes of calls on a member that has left says nothing about the reserve.
+func TestNobodyIsDroppedWhoHasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lines []string
+		f := newFleet(2)
+		r := new(registry)
+		p := NewPool(r, f.factory, kitlog.LoggerFunc(func(kv ...any) error {
+			lines = append(lines, fmt.Sprint(kv...))
+			return nil
+		}))
+		defer p.Close()
+		r.reset(names(2)...)
+		synctest.Wait()
+		lost, withdrawn := p.members[names(2)[0]], p.members[names(2)[1]]
+		r.down(lost.instance)
+		r.withdraw(withdrawn.instance)
+		synctest.Wait()
+		for _, m := range []*Member{withdrawn, lost, lost} {
+			ends(p, m, p.now(), errReset)
+		}
+		synctest.Wait()
+		if len(lines) != 1 || !strings.Contains(lines[0], lost.instance) {
+			t.Errorf("want one line about %s, have %q", lost.instance, lines)
 		}
 	})
 }

@@ -37,6 +37,7 @@ type Member struct {
 	lostAt       int64      // when it left the list
 	failedAt     int64      // when the latest failure was counted
 	probeAt      int64      // no probe before; meaningful while health is failing or ejected
+	probePlanned int64      // when the timer for that ends which counts; 0 if none does
 	ejectedUntil int64      // end of the latest ejection; 0 once it has answered
 	position     int32      // in the partition
 	seen         uint32     // the last whole set that listed it
@@ -46,7 +47,6 @@ type Member struct {
 	health       health
 	reported     memberState
 	drained      bool
-	probePlanned bool // a timer for it runs
 }
 
 // A presence is where an instance stands in the registry.

@@ -27,7 +27,7 @@ func (p *Pool) apply(c sd.Change) {
 		p.set++
 	}
 	if c.Reset || c.Sides != nil {
-		p.setSides(c.Sides)
+		p.sides, p.changed = slices.Clone(c.Sides), true
 	}
 	added := p.add(c.Up, c.Effective)
 	p.change(c.Effective)
@@ -54,12 +54,6 @@ func (p *Pool) change(effective map[string]policy.Effective) {
 	}
 }
 
-// setSides takes over the sides and their parts of the calls. The caller holds mu.
-func (p *Pool) setSides(sides []policy.Side) {
-	p.sides = slices.Clone(sides)
-	p.changed = true
-}
-
 // add marks instances as listed, takes those in reserve back, and returns new members for those
 // that it does not know. An instance listed twice is one member. The caller holds mu.
 func (p *Pool) add(instances []string, effective map[string]policy.Effective) (added []*Member) {
@@ -80,8 +74,7 @@ func (p *Pool) add(instances []string, effective map[string]policy.Effective) (a
 			if m.serve == nil {
 				added = append(added, m)
 			} else {
-				p.setPresence(m, listed)
-				p.planProbe(m)
+				p.list(m, p.now())
 			}
 		case m.presence == reserve:
 			p.setPresence(m, listed)
@@ -197,13 +190,18 @@ func (p *Pool) open(members []*Member) {
 	defer p.mu.Unlock()
 	now := p.now()
 	for _, m := range members {
-		if now-p.knownAt >= p.config.slowStart {
-			p.warmUp(m, now)
-		}
-		p.setPresence(m, listed)
-		p.planProbe(m)
+		p.list(m, now)
 	}
 	p.publish()
+}
+
+// list opens a new member to picks. The first set is warm. The caller holds mu, and publishes.
+func (p *Pool) list(m *Member, now int64) {
+	if now-p.knownAt >= p.config.slowStart {
+		p.warmUp(m, now)
+	}
+	p.setPresence(m, listed)
+	p.planProbe(m)
 }
 
 // warmUp begins m's slow start. The caller holds mu.

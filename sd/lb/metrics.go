@@ -145,7 +145,5 @@ func (p *Pool) recordMembers() {
 
 // recordDuration reports a call that began at begin.
 func (m *meters) recordDuration(begin time.Time) {
-	if m.duration != nil {
-		m.duration.Observe(time.Since(begin).Seconds())
-	}
+	m.duration.Observe(time.Since(begin).Seconds())
 }

@@ -93,9 +93,7 @@ func (m *model) parts(zone string) map[string]float64 {
 func (m *model) within(members map[string]int, zone string) map[string]float64 {
 	zones := map[string]bool{}
 	for _, member := range m.members {
-		if member.listed {
-			zones[member.effective.Zone] = true
-		}
+		zones[member.effective.Zone] = true
 	}
 	inside, total := 0, 0
 	for name, weight := range members {

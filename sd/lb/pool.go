@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"sync"
@@ -38,13 +39,14 @@ type Pool struct {
 	running     sync.WaitGroup // run
 	endpoints   sync.WaitGroup // not yet closed
 	closeOnce   sync.Once
+	route       route // of the calls without a Retry
 
 	mu       sync.Mutex // held for bookkeeping only: never across a factory or a send
 	members  map[string]*Member
 	past     map[string]*history // of instances that left and may return
 	tiers    [ranks]tier
 	listed   int                // members that are listed and not drained, whatever their health
-	zones    map[string]int     // listed members of each zone
+	zones    map[string]int     // members of each zone, listed or in reserve
 	merged   map[*Member]string // the zones of members that have none for that reason, see maxZones
 	sides    []policy.Side      // of the policy
 	breaker  breaker
@@ -207,7 +209,9 @@ func (p *Pool) place(m *Member) {
 // setPresence is the only place that changes m's presence. The caller holds mu, and publishes.
 func (p *Pool) setPresence(m *Member, to presence) {
 	p.count(m, -1)
-	m.presence = to
+	if m.presence = to; to == listed {
+		p.setZone(m, cmp.Or(p.merged[m], m.zone)) // others may have filled the room, or left
+	}
 	p.count(m, +1)
 	p.place(m)
 	p.changed = true // the number of listed members decides on the reserve
@@ -257,12 +261,12 @@ func (p *Pool) separateZones() {
 // zone: the registry is not to be trusted with the cost of a pick.
 const maxZones = 64
 
-// count counts m among the listed members, once or off. The caller holds mu.
+// count counts m among the listed members and those of its zone, or off. The caller holds mu.
 func (p *Pool) count(m *Member, n int) {
 	if m.counts() {
 		p.listed += n
 	}
-	if m.presence == listed {
+	if m.presence == listed || m.presence == reserve {
 		if p.zones[m.zone] += n; p.zones[m.zone] == 0 {
 			delete(p.zones, m.zone)
 		}

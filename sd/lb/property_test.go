@@ -80,7 +80,7 @@ func (w *world) step(t *rapid.T) {
 			w.fleet[name].fail(map[bool]error{true: errReset}[m.failing])
 			member := w.pool.members[name]
 			member.begin()
-			w.pool.invoke(context.Background(), attempt{member: member}, 1)
+			w.pool.invoke(context.Background(), attempt{member: member, route: &w.pool.route}, 1)
 		}
 	}
 }

@@ -89,3 +89,24 @@ func TestRevivalUnderLoad(t *testing.T) {
 		}
 	}
 }
+
+// One that comes back while an old call is in flight takes its share as gradually as any other.
+func TestRevivedComesBackSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(5)
+		name := names(5)[0]
+		p, r := start(f, Reserve(0))
+		defer p.Close()
+		time.Sleep(time.Minute)
+		f[name].latency = time.Hour
+		go p.endpoint(p.members[name])(t.Context(), 1)
+		synctest.Wait()
+		f[name].latency = 0
+		r.withdraw(name)
+		r.up(name)
+		synctest.Wait()
+		if have := share(t, f, p, NewRandom(), name); have > 0.06 || f[name].made.Load() != 1 {
+			t.Errorf("want the same member, and a share of 0.06 at most, have %v", have)
+		}
+	})
+}

@@ -19,7 +19,7 @@ type Snapshot struct {
 	sides  []side                // of the open members; nil without shares
 	tiers  [][]list              // for picks when all that are open were tried, in this order
 	probes *view                 // members whose next call is a probe; nil if there are none
-	zones  int                   // their number, of all listed members
+	zones  int                   // their number, of all that are listed or in reserve
 	byZone atomic.Pointer[local] // made by the first pick that wants it
 
 	closed     bool          // Close has been called: there will be no members
@@ -38,7 +38,7 @@ type side struct {
 
 // newSnapshot returns a snapshot of these members: lists holds those of each rank. The reserve is
 // open beside those that answer if reserveOpen; where nobody is in a rank the next one is open in
-// its place.
+// its place. Probes are calls as well: who is not to get any while others are there gets none.
 func newSnapshot(
 	lists [ranks]ranked, reserveOpen bool, sides []policy.Side, zones int,
 ) *Snapshot {
@@ -52,14 +52,30 @@ func newSnapshot(
 		s.addTier(r.weighted)
 		s.addTier(r.idle)
 	}
-	if probes := append(slices.Clip(lists[probing].weighted), lists[probing].idle...); probes != nil {
-		v := newView(probes)
-		s.probes = &v
+	probes := slices.Clone(lists[probing].weighted)
+	if len(lists[ready].weighted) == 0 {
+		probes = append(probes, lists[probing].idle...)
 	}
 	if len(sides) > 1 {
 		s.sides = splitSides(s.lists, sides, zones)
+		hasPart := func(l list) bool { return sides[l.side(sides)].Share > 0 }
+		if slices.ContainsFunc(s.lists, hasPart) {
+			probes = slices.DeleteFunc(probes, func(l list) bool { return !hasPart(l) })
+		}
+	}
+	if len(probes) > 0 {
+		v := newView(probes)
+		s.probes = &v
 	}
 	return s
+}
+
+// side is the side on which l's members are.
+func (l *list) side(sides []policy.Side) int {
+	if i := l.cell.side; i >= 0 && i < len(sides) {
+		return i
+	}
+	return 0
 }
 
 // addTier adds lists to be picked from after all before.
@@ -90,10 +106,7 @@ func (r ranked) with(more ranked) ranked {
 func splitSides(lists []list, of []policy.Side, zones int) (sides []side) {
 	bySide := make([][]list, len(of))
 	for _, l := range lists {
-		i := l.cell.side
-		if i < 0 || i >= len(of) {
-			i = 0
-		}
+		i := l.side(of)
 		bySide[i] = append(bySide[i], l)
 	}
 	parts := policy.Split(of, func(i int) bool { return len(bySide[i]) == 0 })

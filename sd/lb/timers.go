@@ -49,27 +49,19 @@ func (p *Pool) schedule(at int64, m *Member, kind timerKind) {
 	}
 }
 
-// expired takes the timers whose time has come. The caller holds mu.
-func (p *Pool) expired(now int64) (timers []timer) {
-	for len(p.timers) > 0 && p.timers[0].at <= now {
-		timers = append(timers, heap.Pop(&p.timers).(timer))
-	}
-	return timers
-}
-
 // fire serves the timers that have expired. Only run calls it.
 func (p *Pool) fire() {
 	p.mu.Lock()
 	now := p.now()
-	timers := p.expired(now)
 	var dropped, retried []*Member
-	for _, t := range timers {
+	for len(p.timers) > 0 && p.timers[0].at <= now {
+		t := heap.Pop(&p.timers).(timer)
 		m := t.member
 		switch {
 		case t.kind == endReserve && m.presence == reserve && m.lostAt+p.config.reserve <= now:
 			dropped = append(dropped, p.discard([]*Member{m})...)
-		case t.kind == probe:
-			m.probePlanned = false
+		case t.kind == probe && m.probePlanned == t.at: // or an earlier one took its place
+			m.probePlanned = 0
 			p.planProbe(m)
 		case t.kind == endWarming && m.warmFrom.Load()+p.config.slowStart <= now:
 			m.warming.Store(false)
@@ -79,6 +71,7 @@ func (p *Pool) fire() {
 			retried = append(retried, m)
 		}
 	}
+	p.separateZones()
 	p.publish()
 	p.mu.Unlock()
 	closeMembers(dropped)

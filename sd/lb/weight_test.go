@@ -218,6 +218,44 @@ func TestWeightZero(t *testing.T) {
 	})
 }
 
+// Members of weight 0, and those of a side without a part of the calls, are not asked whether they
+// answer again either, while others are there; they are once these have left.
+func TestWithoutAPartNobodyIsProbed(t *testing.T) {
+	own := func(i int) policy.Effective { return policy.Effective{Weight: 100 * (i % 2)} }
+	onSides := func(i int) policy.Effective { return policy.Effective{Weight: 100, Side: 1 - i%2} }
+	for what, of := range map[string]func(int) policy.Effective{"weight": own, "side": onSides} {
+		for _, name := range PickerNames() {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(4)
+				p, r := start(f, Reserve(0))
+				defer p.Close()
+				r.fn(sd.Change{Effective: effective(4, of), Sides: []policy.Side{{Share: 100}, {}}})
+				synctest.Wait()
+				all := names(4)
+				for _, i := range []int{0, 1, 2} {
+					f[all[i]].fail(errRefused)
+					hit(t, p, all[i], 1)
+					f[all[i]].fail(nil)
+				}
+				time.Sleep(time.Minute)
+				picker, _ := ParsePicker(name)
+				call, before := keyed(Retry(p, picker)), f.calls()
+				drive(t.Context(), call, 200, time.Millisecond).wantNoFailure(t)
+				have := f.since(before)
+				if len(have) != 2 || have[all[1]] == 0 || have[all[3]] == 0 {
+					t.Errorf("%s, %s: want calls to those with a part, have %v", what, name, have)
+				}
+				r.down(all[1], all[3])
+				synctest.Wait()
+				drive(t.Context(), call, 200, time.Millisecond).wantNoFailure(t)
+				if have := p.snapshot.Load().Len(); have != 2 {
+					t.Errorf("%s, %s, these alone: want both open, have %d", what, name, have)
+				}
+			})
+		}
+	}
+}
+
 // Only what has to moves when a weight changes, and it moves to or from that member.
 func TestHashMovementByWeight(t *testing.T) {
 	const keys, n = 20_000, 20
