@@ -3,8 +3,11 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -95,5 +98,57 @@ func TestSelectorCompletions(t *testing.T) {
 		if have := strings.Join(lines[:len(lines)-1], " "); want != have { // the last is a directive
 			t.Errorf("%s: want %q, have %q", args, want, have)
 		}
+	}
+}
+
+// What a stranger registers never reaches a command line: bash takes what several candidates have
+// in common as it stands, and the script of the next tab evaluates the line.
+func TestCompletionsRunNothing(t *testing.T) {
+	registry, url := shelltest.StartRegistry(t, true)
+	ran := filepath.Join(t.TempDir(), "ran")
+	for i, extra := range []string{"1", "2"} {
+		data, err := json.Marshal(map[string]any{"zone": "$(touch${IFS}" + ran + ")" + extra, "tags": map[string]string{
+			"x": "$(touch${IFS}" + ran + ")" + extra, "y": "a;b" + extra, "version": "v2.1-rc_" + extra + "/a:b+c@d,e%f"}})
+		if err == nil {
+			err = registry.Create(fmt.Sprintf("/go_servers/192.0.2.%d:1", i+1), data, 0)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	const versions = "version=v2.1-rc_1/a:b+c@d,e%f version=v2.1-rc_2/a:b+c@d,e%f"
+	for args, want := range map[string]string{
+		"drain": "192.0.2.1:1 192.0.2.2:1 " + versions, "undrain": "192.0.2.1:1 192.0.2.2:1 " + versions,
+		"get --zone": "",
+	} {
+		stdout, _ := try(t, shell.ExitOK,
+			append(append([]string{"__completeNoDesc", "--sd", url}, strings.Fields(args)...), "")...)
+		lines := strings.Fields(stdout)
+		if have := strings.Join(lines[:len(lines)-1], " "); want != have { // the last is a directive
+			t.Errorf("%s: want %q, have %q", args, want, have)
+		}
+	}
+	bash := transporttest.Program(t, "bash", "bash")
+	transporttest.File(t, "/usr/share/bash-completion/bash_completion", "bash-completion")
+	t.Setenv("PATH", shelltest.Build(t)+":"+os.Getenv("PATH"))
+	t.Setenv("DAYTIME_SD", url)
+	for _, args := range []string{"drain x", "get --zone "} {
+		cmd := exec.Command(bash, "-c", `. /usr/share/bash-completion/bash_completion
+			source <(daytimecli completion bash)
+			tab() { # with the line and its last word
+				COMP_WORDS=($before "$1") COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+				COMP_LINE="daytimecli $args" COMP_POINT=${#COMP_LINE} COMPREPLY=()
+				__start_daytimecli
+			}
+			args=$1 before="daytimecli ${1% *}" word=${1##* }
+			tab "$word"
+			word=${COMPREPLY[0]%1} args="${1% *} $word" # what the candidates have in common
+			tab "$word"`, "bash", args)
+		cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
+		out, _ := cmd.CombinedOutput()
+		if _, err := os.Stat(ran); !os.IsNotExist(err) {
+			t.Errorf("%s: want nothing run, have %v\n%s", args, err, out)
+		}
+		os.Remove(ran)
 	}
 }

@@ -33,15 +33,18 @@ func newExport(c *config, stdio *shell.Stdio) *cobra.Command {
 		Use:   "export prometheus|haproxy",
 		Short: "Write the servers for Prometheus or HAProxy",
 		Long: `Write the servers in the form of another program: prometheus is a document for
-file_sd_configs, with zone and tags as labels __meta_daytime_..., haproxy has
-the server lines of a backend, with weights where they differ, 0 for a drained
-one; a share line is not expressed.
+file_sd_configs, with zone and tags as labels __meta_daytime_... (the first of
+tags that come to one label), haproxy has the server lines of a backend, with
+weights where they differ, 0 for a drained one. Drains of all and weights of 0
+everywhere are ignored, as by clients; a share line is not expressed.
 
 With --watch the file is written anew after each change, at most once a second,
 until Ctrl-C. It is replaced as a whole, and only if its text changes; the
-command of --then, such as a reload, runs after that, for 30 s at most. While
-the registry is down, or has fewer servers than --min, the file stays as it is;
-of several registries each must have answered once.`,
+command of --then, such as a reload, runs after that, for 30 s at most. One that
+fails is run again, at the latest by the next export: until then there is a
+.NAME.due beside the file. While the registry is down, or has fewer servers than
+--min, the file stays as it is; of several registries each must have answered
+once, and the list of a --snapshot does not count.`,
 		Example: `  daytimecli export prometheus --watch -f /etc/prometheus/daytime.json
   daytimecli export haproxy --backend daytime -f /etc/haproxy/daytime.cfg \
     --watch --then 'systemctl reload haproxy'`,
@@ -78,8 +81,14 @@ func (c *config) addExportFlags(flags *pflag.FlagSet) {
 		"`text` behind each address of haproxy")
 }
 
-// format returns the form that is asked for, and refuses flags that do not go together.
+// format returns the form that is asked for, and refuses a file that cannot be one, and flags that
+// do not go together.
 func (e exportConfig) format(name string) (export.Format, error) {
+	if e.file != "" {
+		if err := export.CheckFile(e.file); err != nil {
+			return nil, shell.UsageError("file", err)
+		}
+	}
 	switch {
 	case e.file == "" && e.watch:
 		return nil, shell.UsageError("watch", errors.New("want a --file, too"))
@@ -106,7 +115,9 @@ func (e exportConfig) format(name string) (export.Format, error) {
 func (c *config) exportList(
 	ctx context.Context, format export.Format, weighted bool, stdio *shell.Stdio,
 ) error {
-	registry, err := c.open(stdio, !c.export.watch, false)
+	now := *c
+	now.snapshot = nil // who was registered once is not for others to call
+	registry, err := now.open(stdio, !c.export.watch, false)
 	if err != nil {
 		return err
 	}
@@ -120,7 +131,6 @@ func (c *config) exportList(
 		keeper.Loss = newShareNotice(registry).look
 	}
 	if c.export.watch {
-		registry.Begin(ctx)
 		keeper.Watch(ctx, registry.FollowWhole)
 		return nil
 	}

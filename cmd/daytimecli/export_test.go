@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
@@ -65,6 +66,25 @@ func TestExportWithoutAList(t *testing.T) {
 	if want := "[]\n"; want != stdout {
 		t.Errorf("want %q, have %q", want, stdout)
 	}
+}
+
+// The list of a snapshot is not written while the registry is down.
+func TestExportWithoutTheSnapshot(t *testing.T) {
+	o := newOutage(t)
+	file := filepath.Join(t.TempDir(), "out")
+	args := []string{"export", "haproxy", "--sd", o.url, "--snapshot", o.file, "-f", file}
+	_, stderr := try(t, shell.ExitFailure, args...)
+	shelltest.WantText(t, stderr, "connection refused")
+	p := start(t, append(args, "--watch", "--log-level", "info")...)
+	p.Stderr.Await(t, "discovery unknown", 1)
+	time.Sleep(2 * time.Second) // a start with a snapshot waits 1.5 s
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("want no file, have %v", err)
+	}
+	o.end(t)
+	p.Stderr.Await(t, "msg=written", 1)
+	p.Interrupt(nil)
+	p.Finish(t, shell.ExitOK)
 }
 
 // The file follows the registry, and the command runs after each change. An empty list changes nothing.

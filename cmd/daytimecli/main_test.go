@@ -121,6 +121,8 @@ func TestWrongCommands(t *testing.T) {
 		{"--snapshot " + strings.Repeat("n", 300), `--snapshot stat ` + strings.Repeat("n", 300) + `: file name too long`},
 		{"--snapshot /dev/null", `--snapshot /dev/null: mode Dcrw-rw-rw-: want a regular file, or none`},
 		{"list --snapshot .", `--snapshot .: mode drwxr-xr-x: want a regular file, or none`},
+		{"export prometheus -f /dev/null", `--file "/dev/null": mode Dcrw-rw-rw-: want a regular file, or none`},
+		{"export haproxy -f . --watch", `--file ".": mode drwxr-xr-x: want a regular file, or none`},
 		{"list --sd fixed://here", `--sd target fixed://here: instance "here": not an ip:port; want a canonical ip:port`},
 		{"watch --sd zk://h/a//b", `--sd target zk://h/a//b: path "/a//b": want `},
 	} {

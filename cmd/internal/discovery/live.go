@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	kitlog "github.com/go-kit/log"
@@ -12,7 +13,9 @@ import (
 )
 
 // Live returns who is registered, and the zones and tags that select some of them, both sorted, as
-// far as the registries say so before the end of ctx. Nothing is logged.
+// far as the registries say so before the end of ctx. Nothing is logged. Zones and tags that a shell
+// does not take as they stand are left out: bash puts what it is offered on the command line, and
+// evaluates that at the next tab.
 func Live(ctx context.Context, urls []string, schemes func(label string) sd.Schemes) (
 	instances, shared []string) {
 	registries, err := registry.Open(urls, schemes)
@@ -31,17 +34,25 @@ func Live(ctx context.Context, urls []string, schemes func(label string) sd.Sche
 		compiled := part.Policy().Document.Compile(time.Now())
 		for _, e := range part.Entries() {
 			instances = append(instances, e.Instance)
-			if zone := compiled.Effective(e).Zone; zone != "" {
+			if zone := compiled.Effective(e).Zone; isPlain(zone) {
 				shared = append(shared, "zone="+zone)
 			}
 			for key, value := range e.Attributes.Tags {
-				shared = append(shared, key+"="+value)
+				if isPlain(value) { // a key always is
+					shared = append(shared, key+"="+value)
+				}
 			}
 		}
 	}
 	slices.Sort(instances)
 	slices.Sort(shared)
 	return slices.Compact(instances), slices.Compact(shared)
+}
+
+// isPlain reports whether text means itself in every shell, and is not empty.
+func isPlain(text string) bool {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:/+@,%"
+	return text != "" && strings.Trim(text, plain) == ""
 }
 
 // IsWhole reports whether the list of every registry is known: a file without those of one would

@@ -9,9 +9,13 @@ package export
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
+
+	"example.com/daytime/sd/policy"
 )
 
 // A Server is one of the list, as the policy treats it.
@@ -29,8 +33,9 @@ type Format func(servers []Server) (string, error)
 // Prometheus is a document for file_sd_configs
 // (https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config): a
 // group for each server, whose labels are __meta_daytime_zone, __meta_daytime_drained and one
-// __meta_daytime_tag_KEY for each tag, with _ for what a label cannot have. Drained servers are
-// targets like the others: they are still to be watched.
+// __meta_daytime_tag_KEY for each tag, with _ for what a label cannot have. Of tags that come to one
+// label, such as a-b and a.b, it has the value of the first in the order of their bytes. Drained
+// servers are targets like the others: they are still to be watched.
 func Prometheus(servers []Server) (string, error) {
 	type group struct {
 		Targets []string          `json:"targets"`
@@ -42,8 +47,11 @@ func Prometheus(servers []Server) (string, error) {
 			"__meta_daytime_zone":    s.Zone,
 			"__meta_daytime_drained": strconv.FormatBool(s.Drained),
 		}
-		for key, value := range s.Tags {
-			labels["__meta_daytime_tag_"+labelName(key)] = value
+		for _, key := range slices.Sorted(maps.Keys(s.Tags)) {
+			label := "__meta_daytime_tag_" + labelName(key)
+			if _, taken := labels[label]; !taken {
+				labels[label] = s.Tags[key]
+			}
 		}
 		groups = append(groups, group{[]string{s.Instance}, labels})
 	}
@@ -64,7 +72,9 @@ func labelName(key string) string {
 // HAProxy returns a Format of server lines, each with the parameters, such as "check", behind the
 // address. With a name for the backend the section's own line stands before them, so that the text
 // is a file for haproxy -f; without one it is for the middle of a section. A line has a weight
-// where the weights differ; that of a drained server is 0, which lets its connections end.
+// where the weights differ; that of a drained server is 0, which lets its connections end. Drains
+// and weights are suspended where clients suspend them (see [policy.Tally]), so that there is
+// always one of a weight above 0.
 func HAProxy(backend, parameters string) Format {
 	return func(servers []Server) (string, error) {
 		var b strings.Builder
@@ -93,24 +103,44 @@ func HAProxy(backend, parameters string) Format {
 // maxHAProxyWeight is the greatest that HAProxy takes.
 const maxHAProxyWeight = 256
 
-// haproxyWeights returns the weights in proportion to those of servers, nil if they are all alike.
+// haproxyWeights returns the weights in proportion to those that clients go by, nil if they are all
+// alike.
 func haproxyWeights(servers []Server) []int {
+	weights := weightsInForce(servers)
 	most, alike := 1, true
-	for _, s := range servers {
-		most = max(most, s.Weight)
-		alike = alike && s.Weight == servers[0].Weight && !s.Drained
+	for _, weight := range weights {
+		most = max(most, weight)
+		alike = alike && weight == weights[0]
 	}
 	if alike {
 		return nil
 	}
-	weights := make([]int, len(servers))
-	for i, s := range servers {
-		weights[i] = s.Weight
-		if most > maxHAProxyWeight {
-			weights[i] = (s.Weight*maxHAProxyWeight + most - 1) / most // none becomes 0
+	if most > maxHAProxyWeight {
+		for i, weight := range weights {
+			weights[i] = (weight*maxHAProxyWeight + most - 1) / most // none becomes 0
 		}
-		if s.Drained {
-			weights[i] = 0
+	}
+	return weights
+}
+
+// weightsInForce are the weights of servers, 0 for a drained one. If all are drained none is, and if
+// all weights come to 0 those of the servers that are not drained are alike.
+func weightsInForce(servers []Server) []int {
+	var tally policy.Tally
+	for _, s := range servers {
+		tally.Add(policy.Effective{Weight: s.Weight, Drained: s.Drained})
+	}
+	weights, sum := make([]int, len(servers)), 0
+	isOut := func(s Server) bool { return s.Drained && !tally.DrainsSuspended() }
+	for i, s := range servers {
+		if !isOut(s) {
+			weights[i] = s.Weight
+			sum += s.Weight
+		}
+	}
+	for i, s := range servers {
+		if sum == 0 && !isOut(s) {
+			weights[i] = policy.DefaultWeight
 		}
 	}
 	return weights

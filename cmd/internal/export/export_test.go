@@ -72,21 +72,46 @@ func Example() {
 	//     server 2001:db8::1:8897 [2001:db8::1]:8897 weight 100
 }
 
-// Weights are in proportion, and 256 at most.
+// Weights are in proportion, and 256 at most. What clients suspend does not hold here either: with
+// the weight 0 everywhere HAProxy would have no server.
 func TestHAProxyWeights(t *testing.T) {
+	const drained = -1 // and what its weight is below that
 	for _, test := range []struct{ weights, want []int }{
+		{nil, nil},
 		{[]int{100, 100}, nil},
 		{[]int{7, 7}, nil},
 		{[]int{0, 0}, nil},
 		{[]int{1, 100}, []int{1, 100}},
 		{[]int{0, 1, 500, 1000}, []int{0, 1, 128, 256}},
+		{[]int{drained - 1000, 100}, []int{0, 100}},
+		{[]int{drained - 100, drained - 100}, nil},
+		{[]int{drained - 100, drained - 50}, []int{100, 50}},
+		{[]int{drained, drained - 50}, []int{0, 50}},
+		{[]int{drained, drained}, nil},
+		{[]int{drained - 100, 0}, []int{0, 100}},
+		{[]int{drained - 100, 0, 0}, []int{0, 100, 100}},
+		{[]int{drained - 100, 0, 1}, []int{0, 0, 1}},
 	} {
 		list := servers(make([]string, len(test.weights))...)
 		for i, weight := range test.weights {
-			list[i].Weight = weight
+			if list[i].Weight = weight; weight < 0 {
+				list[i].Weight, list[i].Drained = drained-weight, true
+			}
 		}
 		if have := haproxyWeights(list); !slices.Equal(test.want, have) {
 			t.Errorf("%v: want %v, have %v", test.weights, test.want, have)
+		}
+	}
+}
+
+// One list is one text, also where several tags come to one label.
+func TestPrometheusOfOneLabel(t *testing.T) {
+	list := servers("192.0.2.1:1")
+	list[0].Tags = map[string]string{"a_b": "third", "a.b": "second", "a-b": "first", "c": "4"}
+	for range 100 {
+		text, err := Prometheus(list)
+		if !strings.Contains(text, `"__meta_daytime_tag_a_b": "first"`) || err != nil {
+			t.Fatalf("want the first tag, have %s, %v", text, err)
 		}
 	}
 }

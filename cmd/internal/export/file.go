@@ -25,44 +25,124 @@ type File struct {
 	Then string // a command for sh -c, run after each change; empty for none
 }
 
-// Write replaces the file as a whole if text is another one, and then runs the command: it blocks
-// for as long as that runs, 30 s at most, or until ctx is done. The mode of a file that exists is
-// kept; a new one has 0644. A command that fails is an error, but the file stays replaced.
-func (f File) Write(ctx context.Context, text string) (changed bool, err error) {
-	mode := fs.FileMode(0o644)
-	before, err := os.ReadFile(f.Path)
-	switch {
-	case err == nil && string(before) == text:
-		return false, nil
-	case err == nil:
-		if info, err := os.Stat(f.Path); err == nil {
-			mode = info.Mode().Perm()
-		}
-	case !errors.Is(err, fs.ErrNotExist):
-		return false, fmt.Errorf("export: %w", err)
-	}
-	if err := replace(f.Path, text, mode); err != nil {
-		return false, fmt.Errorf("export: %w", err)
-	}
-	return true, f.run(ctx)
+// CheckFile returns why path can never be that of a [File]: it is something else than a regular
+// file or a link to one. A file that does not exist is no error.
+func CheckFile(path string) error {
+	_, err := find(path)
+	return err
 }
 
-// replace writes a file beside path and renames that over it. Readers see the old text or the new
-// one, also after a crash of the system (rename(2); the new file is synced first).
-func replace(path, text string, mode fs.FileMode) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+// Write replaces the file as a whole if text is another one, and then runs the command: it blocks
+// for as long as that runs, 30 s at most, or until ctx is done. A command that fails is an error,
+// but the file stays replaced. The command is due until it has succeeded, also after a crash: the
+// next Write runs it, of this process or of another, even if the text is the same. What is due is
+// noted in a file beside Path, .NAME.due.
+//
+// Of a link the file that it leads to is replaced. The mode of a file that exists is kept, and its
+// owner and group as far as the process may do that; the mode of a new one is 0644.
+func (f File) Write(ctx context.Context, text string) (changed bool, err error) {
+	at, err := find(f.Path)
+	if err == nil {
+		changed, err = at.differs(text)
+	}
+	if err == nil && changed {
+		err = at.replace(text, f.Then != "")
+	}
+	if err != nil {
+		return false, fmt.Errorf("export: %w", err)
+	}
+	if f.Then == "" || !at.isDue() {
+		return changed, nil
+	}
+	if err := f.run(ctx); err != nil {
+		return changed, err
+	}
+	if err := os.Remove(at.due()); err != nil {
+		return changed, fmt.Errorf("export: %w", err)
+	}
+	return changed, nil
+}
+
+// A place is where a file is, behind all links.
+type place struct {
+	path string
+	info fs.FileInfo // nil if there is none yet
+}
+
+// find returns the place that path leads to.
+func find(path string) (place, error) {
+	target, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(path); err == nil {
+			return place{}, fmt.Errorf("%q: leads nowhere: want a regular file, or none", path)
+		}
+		return place{path: path}, nil
+	}
+	if err != nil {
+		return place{}, err
+	}
+	info, err := os.Stat(target)
+	if err == nil && !info.Mode().IsRegular() { // a pipe would be read without end
+		err = fmt.Errorf("%q: mode %v: want a regular file, or none", path, info.Mode())
+	}
+	return place{target, info}, err
+}
+
+// differs reports whether text is another one than what is there.
+func (p place) differs(text string) (bool, error) {
+	if p.info == nil {
+		return true, nil
+	}
+	before, err := os.ReadFile(p.path)
+	return string(before) != text, err
+}
+
+// replace writes a file beside the old one and renames that over it. Readers see the old text or
+// the new one, also after a crash of the system (rename(2); the new file is synced first). With
+// noted the command is due before anybody sees the new text.
+func (p place) replace(text string, noted bool) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(p.path), "."+filepath.Base(p.path)+".*")
 	if err != nil {
 		return err
 	}
+	mode := fs.FileMode(0o644)
+	if p.info != nil {
+		keepOwner(f, p.info)
+		mode = p.info.Mode().Perm()
+	}
 	_, err = f.WriteString(text)
 	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	if err == nil && noted {
+		err = p.noteDue()
+	}
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = os.Rename(f.Name(), p.path)
 	}
 	if err != nil {
 		os.Remove(f.Name())
 	}
 	return err
+}
+
+// due is the name of the file that is there while the command is due.
+func (p place) due() string {
+	return filepath.Join(filepath.Dir(p.path), "."+filepath.Base(p.path)+".due")
+}
+
+func (p place) isDue() bool {
+	_, err := os.Lstat(p.due())
+	return err == nil
+}
+
+func (p place) noteDue() error {
+	f, err := os.OpenFile(p.due(), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // run runs the command, if there is one.

@@ -44,29 +44,17 @@ func (k Keeper) Text() (text string, servers int, err error) {
 	return text, len(list), err
 }
 
-// Write writes the list as it is now.
+// Write writes the list as it is now, and has the command run if that is due.
 func (k Keeper) Write(ctx context.Context) error {
-	_, err := k.write(ctx, false)
-	return err
-}
-
-// write writes the list as it is now, and runs the command if the file has changed, or if it has
-// not and the command is due. It reports whether the command is due again, because it has failed.
-func (k Keeper) write(ctx context.Context, due bool) (dueAgain bool, err error) {
 	text, servers, err := k.Text()
 	if err != nil {
-		return due, err
+		return err
 	}
 	changed, err := k.File.Write(ctx, text)
-	switch {
-	case changed:
+	if changed {
 		level.Info(k.Logger).Log("msg", "written", "file", k.File.Path, "servers", servers)
-		return err != nil, err
-	case err == nil && due:
-		err = k.File.run(ctx)
-		return err != nil, err
 	}
-	return due, err
+	return err
 }
 
 // Watch writes the list whenever it has changed, until ctx is done. A write or a command that
@@ -84,7 +72,7 @@ func (k Keeper) Watch(ctx context.Context, follow func(changed func()) (stop fun
 	defer stop()
 	timer := time.NewTimer(writeRetry)
 	timer.Stop() // there is nothing to write yet
-	for due := false; ; {
+	for {
 		isNews := false
 		select {
 		case <-ctx.Done():
@@ -93,8 +81,7 @@ func (k Keeper) Watch(ctx context.Context, follow func(changed func()) (stop fun
 			isNews = true
 		case <-timer.C:
 		}
-		var err error
-		due, err = k.write(ctx, due)
+		err := k.Write(ctx)
 		tooFew := errors.Is(err, ErrTooFew)
 		if err != nil && ctx.Err() == nil && (isNews || !tooFew) {
 			level.Warn(k.Logger).Log("msg", "not exported", "err", err)

@@ -120,7 +120,8 @@ func steering(s *stage, b Block) {
 	}
 }
 
-// backup runs the commands where there is a policy.
+// backup runs the commands where there is a policy, those of the next day while the registry is
+// down, and all of them after it has lost its data: the policy is there again.
 func backup(s *stage, b Block) {
 	s.Helper()
 	fleet(s)
@@ -128,6 +129,18 @@ func backup(s *stage, b Block) {
 		s.Fatalf("%v\n%s", err, out)
 	}
 	s.script(b)
+	s.freePort("2181")
+	first, _, _ := strings.Cut(b.Text, "\n")
+	out, err := s.bash("mv policy-*.txt policy-2000-01-01.txt; export DAYTIME_TIMEOUT=1s; set -x\n" + first)
+	if err == nil {
+		s.Errorf("line %d: want no copy of a registry that is down, have\n%s", b.Line, out)
+	}
+	fleet(s)
+	s.script(b)
+	have, err := s.bash("daytimecli policy get")
+	if want := "drain 192.0.2.4 by=ops\n"; err != nil || !strings.HasSuffix(have, want) {
+		s.Errorf("line %d: want the policy to end with\n%s\nhave\n%s", b.Line, want, have)
+	}
 }
 
 // elsewhere is what a test of daytimesvc is about: it has the parts to run a unit and a container.

@@ -7,7 +7,9 @@
 //	defer registries.Close()
 //
 // A directory that is named twice would register every server twice, each time as its own
-// predecessor. So two targets of one directory are a wrong command, however they are spelt.
+// predecessor. So two targets of one directory are a wrong command, as far as their text tells: with
+// a host in common, in whichever spelling. Two names or addresses of one host, or of one ensemble,
+// look like two registries; nobody is asked.
 package registry
 
 import (
