@@ -44,6 +44,7 @@ type Backend struct {
 	close    context.CancelFunc
 
 	missing atomic.Bool // there was no such name when a Watch asked last
+	pacing  pacing
 }
 
 // Open is [OpenBackend] in the form of an entry of sd.Schemes, for the scheme dns.
@@ -113,24 +114,29 @@ func checkName(name string) error {
 }
 
 // Watch implements sd.Backend. It waits for a name that does not exist, and returns when there is
-// no answer, or when the name is gone.
+// no answer, or when the name is gone. After that the next Watch rests before it asks: 100 ms, and
+// twice as long each time, up to 5 s or the interval.
 func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 	asking, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(b.closed, cancel)()
 	set := sets.Set{Want: want}
+	b.pacing.rest(asking)
 	for asking.Err() == nil {
 		records, ttl, err := b.read(asking)
 		b.missing.Store(errors.Is(err, errNoName))
 		switch {
 		case asking.Err() != nil:
 		case err == nil:
+			b.pacing.answered()
 			set.Becomes(entries(records), nil, emit)
 			wait(asking, b.pause(ttl))
 		case errors.Is(err, errNoName) && !set.Known():
+			b.pacing.answered()
 			wait(asking, min(b.pause(ttl), maxNoName))
 		default:
-			return fmt.Errorf("dns: watch %s: %w", b.name, err)
+			err = fmt.Errorf("dns: watch %s: %w", b.name, err)
+			return b.pacing.failed(err, b.pause(maxRest))
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -165,12 +171,13 @@ func (b *Backend) Announce(ctx context.Context, _ sd.Entry, _ func(sd.Status)) e
 	return errNoAnnounce
 }
 
-// Err says, while a Watch waits for a name that does not exist, that it does not.
+// Err says, while a Watch waits for a name that does not exist, that it does not; and why the last
+// one had no answer, until there is one.
 func (b *Backend) Err() error {
 	if b.missing.Load() {
 		return fmt.Errorf("dns: %s: %w: %w", b.name, errNoName, sd.ErrNoDirectory)
 	}
-	return nil
+	return b.pacing.err()
 }
 
 // Close ends every call. It returns nil.

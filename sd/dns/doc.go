@@ -33,7 +33,9 @@
 //	SRV records, and not one address      an error         an error
 //	no answer, SERVFAIL, REFUSED, lame    an error         an error
 //
-// An error ends Watch, and what was known before is stale.
+// An error ends Watch, and what was known before is stale. The next Watch asks after 100 ms at the
+// earliest, and after twice as long each time, up to 5 s (or the interval, if that is less): an
+// answer that cannot be had may cost a question for each of many targets.
 //
 // A name that has addresses of one kind exists, also where the answer about the other kind is
 // NXDOMAIN.

@@ -1,0 +1,52 @@
+package dns
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// maxRest is the longest pause after reads that failed.
+const maxRest = 5 * time.Second
+
+// A pacing has the Watches of a Backend rest while reads fail: one can be thousands of questions,
+// and the callers of Watch call again at once. The zero value is ready.
+type pacing struct {
+	mu      sync.Mutex
+	failure error         // of the last read; nil: there was an answer
+	pause   time.Duration // after the failure; doubles with each
+	over    time.Time     // when the pause is
+}
+
+// answered ends the pauses.
+func (p *pacing) answered() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failure, p.pause, p.over = nil, 0, time.Time{}
+}
+
+// failed begins a pause, of most at most, and returns err.
+func (p *pacing) failed(err error, most time.Duration) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failure, p.pause = err, min(max(2*p.pause, minInterval), most)
+	p.over = time.Now().Add(p.pause)
+	return err
+}
+
+// rest waits until the pause is over, or ctx is done.
+func (p *pacing) rest(ctx context.Context) {
+	p.mu.Lock()
+	left := time.Until(p.over)
+	p.mu.Unlock()
+	if left > 0 {
+		wait(ctx, left)
+	}
+}
+
+// err is that of the last read, or nil.
+func (p *pacing) err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.failure
+}
