@@ -1,6 +1,8 @@
 package file
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,18 +61,21 @@ func components(path string) []string {
 // arm watches what the path leads through. A change of the path while it is being armed is seen by
 // walking again, until what is armed is what is there.
 func (r *reader) arm() {
-	if r.watcher == nil {
+	r.blind = r.watcher == nil
+	if r.blind {
 		return
 	}
 	for range maxLinks {
 		c := follow(r.path)
-		r.names = c.names
+		r.names, r.blind = c.names, false
 		fresh := false
 		for directory := range c.directories {
 			// Also one that is watched: another may have come into its place. The same one
 			// costs a system call.
 			if err := r.watcher.Add(directory); err != nil {
-				continue // it has just gone, or the minute's look must do
+				// It has just gone, or there are no more watches, or it may not be read.
+				r.blind = r.blind || !errors.Is(err, fs.ErrNotExist)
+				continue
 			}
 			if _, known := r.watched[directory]; !known {
 				r.watched[directory] = struct{}{}

@@ -35,7 +35,8 @@
 // by a rename, or swapped as kubelet swaps a ConfigMap (it renames a link, ..data, that the file's
 // own link leads through), is seen at once, as is one that is written in place. The file is also
 // read every minute, for what sends no events, such as a change on an NFS server; where the system
-// has no watch to give, every second.
+// has no watch to give (fs.inotify.max_user_watches, or a directory that may not be read), every
+// second.
 //
 // # A file that is being written
 //

@@ -348,29 +348,6 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// Where the system has no watch to give, the file is read every second.
-func TestWithoutEvents(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "servers")
-	must(t, write(path, alice))
-	r := &reader{path: path, lease: noLease, watched: map[string]struct{}{}}
-	var up []string
-	w := watching{emit: func(c sd.Change) { up = c.Up }}
-	for _, name := range []string{alice, bob} {
-		must(t, write(path, name))
-		for deadline := time.Now().Add(2 * time.Second); ; {
-			pause, err := w.take(r.read())
-			must(t, err)
-			if slices.Contains(up, name) {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("want %s within 2 s, have %v", name, up)
-			}
-			r.wait(t.Context(), t.Context(), pause)
-		}
-	}
-}
-
 func TestOnlyDiscovers(t *testing.T) {
 	b := open(t, "/nowhere")
 	err := b.Announce(t.Context(), sd.Entry{Instance: alice}, nil)

@@ -28,6 +28,7 @@ type reader struct {
 	watcher *fsnotify.Watcher // nil: there is none to be had
 	watched map[string]struct{}
 	names   map[string]struct{} // whose events matter
+	blind   bool                // a change may send no event
 
 	taken os.FileInfo // of the file that was read last; nil: none, or it may have changed since
 	due   time.Time   // when it is read even so
@@ -57,7 +58,8 @@ func (r *reader) wait(ctx, closed context.Context, pause time.Duration) {
 	var lost chan error
 	if r.watcher != nil {
 		events, lost = r.watcher.Events, r.watcher.Errors
-	} else {
+	}
+	if r.blind {
 		pause = min(pause, pollEvery)
 	}
 	timer := time.NewTimer(pause)
