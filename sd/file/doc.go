@@ -25,8 +25,8 @@
 //
 // A set without instances is a file that says so: a comment, or []. A file of no bytes is what a
 // full disk leaves behind, and is no set, and neither is a text in which not one line is an
-// instance. As long as the file is missing or is none of the two forms, what was read before
-// stands, and after a second Watch returns an error that names the line.
+// instance. As long as the file is missing, may not be read or is none of the two forms, what was
+// read before stands, and after a second Watch returns an error that names the line.
 //
 // # Changes
 //

@@ -92,7 +92,7 @@ func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change))
 type watching struct {
 	emit    func(sd.Change)
 	set     sets.Set
-	refused time.Time // when a file that cannot be taken was first seen; zero: it was
+	refused time.Time // since when the file cannot be taken; zero: it can, or is waited for
 }
 
 // take emits what the file has become, and says how long it may stay as it is. The error is for the
@@ -103,16 +103,15 @@ func (w *watching) take(l list, err error) (pause time.Duration, _ error) {
 		w.refused = time.Time{}
 		w.set.Becomes(l.entries, l.unread, w.emit)
 		return readEvery, nil
-	case errors.Is(err, errUnchanged):
+	case errors.Is(err, errUnchanged), errors.Is(err, fs.ErrNotExist) && !w.set.Known():
 		w.refused = time.Time{}
 		return readEvery, nil
-	case errors.Is(err, fs.ErrNotExist) && !w.set.Known():
-		return readEvery, nil
-	case errors.Is(err, fs.ErrPermission):
-		return 0, fmt.Errorf("%w: %w", sd.ErrDenied, err)
 	case w.refused.IsZero():
 		w.refused = time.Now()
-	case time.Since(w.refused) >= patience:
+	case time.Since(w.refused) < patience:
+	case errors.Is(err, fs.ErrPermission):
+		return 0, fmt.Errorf("%w: %w", sd.ErrDenied, err)
+	default:
 		return 0, err
 	}
 	return retryEvery, nil

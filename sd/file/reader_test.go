@@ -2,12 +2,17 @@ package file
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
 )
 
 // seesWithoutEvents checks that a reader sees a change within 2 s. It reads in the surroundings in.
@@ -37,4 +42,34 @@ func TestWithoutEvents(t *testing.T) {
 	must(t, write(path, alice))
 	r := &reader{path: path, lease: noLease, watched: map[string]struct{}{}}
 	seesWithoutEvents(t, r, func(f func()) { f() })
+}
+
+// A file that may not be read has the second of every other that cannot be taken: the permission is
+// often given after the rename. Only then it is denied, and each such second begins anew.
+func TestPermissionFollows(t *testing.T) {
+	denied := fmt.Errorf("open: %w", fs.ErrPermission)
+	synctest.Test(t, func(t *testing.T) {
+		var up []string
+		w := watching{emit: func(c sd.Change) { up = c.Up }}
+		take := func(read error) error {
+			pause, err := w.take(list{entries: []policy.Entry{{Instance: alice}}}, read)
+			if time.Sleep(pause); err == nil && read == denied && pause != retryEvery {
+				t.Errorf("want a look after %v, have a pause of %v", retryEvery, pause)
+			}
+			return err
+		}
+		must(t, take(denied), take(fs.ErrNotExist), take(denied), take(nil))
+		if !slices.Equal(up, []string{alice}) {
+			t.Errorf("want the file's set, have %v", up)
+		}
+		for begun := time.Now(); ; {
+			err := take(denied)
+			if took := time.Since(begun); err != nil && (took < patience || !errors.Is(err, sd.ErrDenied)) {
+				t.Errorf("want %v after %v, have %v after %v", sd.ErrDenied, patience, err, took)
+			}
+			if err != nil {
+				return
+			}
+		}
+	})
 }
