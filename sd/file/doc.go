@@ -12,7 +12,8 @@
 // A # at the beginning of a line or after a blank begins a comment. Every line ends in a newline,
 // the last one too: a file without it is one that somebody is still writing. Weight and zone are
 // what they are for every registry, all other keys are tags. An attribute that is wrong is left
-// out, and its instance has the default.
+// out, and its instance has the default; of more than 64 on one line, or in one group of the other
+// form, none is read.
 //
 // The other form is the JSON of Prometheus' file_sd, told by its first characters, where the labels
 // weight and zone and all others mean the same as above; labels that begin with __ are left out:

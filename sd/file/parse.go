@@ -14,6 +14,9 @@ import (
 	"example.com/daytime/sd/policy"
 )
 
+// maxAttributes is how many a line, or a group of file_sd, can have.
+const maxAttributes = 64
+
 // A list is what a file says. Names are judged by package sd.
 type list struct {
 	entries []policy.Entry
@@ -70,9 +73,7 @@ func parseJSON(text []byte) (l list, err error) {
 				labels = append(labels, label{key, value})
 			}
 		}
-		for _, name := range g.Targets {
-			l.add(name, labels)
-		}
+		l.add(g.Targets, labels)
 	}
 	return l, nil
 }
@@ -82,42 +83,52 @@ func parseLines(text []byte) (l list, err error) {
 	if text[len(text)-1] != '\n' {
 		return l, errNewline
 	}
+	var labels []label // of one line
 	for line := range strings.Lines(string(text)) {
-		fields := strings.Fields(line)
-		if comment := slices.IndexFunc(fields, isComment); comment >= 0 {
-			fields = fields[:comment]
-		}
-		if len(fields) == 0 {
-			continue
-		}
-		labels := make([]label, 0, len(fields)-1)
-		for _, field := range fields[1:] {
+		var names []string
+		labels = labels[:0]
+		for field := range strings.FieldsSeq(line) {
+			if field[0] == '#' || len(labels) > maxAttributes {
+				break
+			}
+			if names == nil {
+				names = []string{field}
+				continue
+			}
 			key, value, _ := strings.Cut(field, "=")
 			labels = append(labels, label{key, value})
 		}
-		l.add(fields[0], labels)
+		l.add(names, labels)
 	}
 	return l, nil
 }
 
-func isComment(field string) bool { return field[0] == '#' }
-
 // A label is what stands beside a name.
 type label struct{ key, value string }
 
-// add takes in a name with its attributes. Those that are wrong are left out, and must not hide the
-// instance.
-func (l *list) add(name string, labels []label) {
-	e := policy.Entry{Instance: name}
-	wrong := false
+// add takes in names with the attributes that they share. Wrong ones must not hide the instances.
+func (l *list) add(names []string, labels []label) {
+	a, ok := attributes(labels)
+	for _, name := range names {
+		l.entries = append(l.entries, policy.Entry{Instance: name, Attributes: a})
+	}
+	if !ok {
+		l.unread = append(l.unread, names...)
+	}
+}
+
+// attributes is what labels say, without those that are wrong, and whether none is. Of too many
+// none is right.
+func attributes(labels []label) (a policy.Attributes, ok bool) {
+	if len(labels) > maxAttributes {
+		return a, false
+	}
+	ok = true
 	for n, one := range labels {
 		twice := slices.ContainsFunc(labels[:n], func(b label) bool { return b.key == one.key })
-		wrong = twice || !set(&e.Attributes, one) || wrong
+		ok = !twice && set(&a, one) && ok
 	}
-	l.entries = append(l.entries, e)
-	if wrong {
-		l.unread = append(l.unread, name)
-	}
+	return a, ok
 }
 
 // set takes in one attribute, if it is right.

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/daytime/sd/policy"
 )
@@ -69,6 +70,48 @@ func TestParseRefuses(t *testing.T) {
 		have, err := parse([]byte(test.text))
 		if err == nil || test.want != nil && !errors.Is(err, test.want) {
 			t.Errorf("%q: want %v, have %v, %v", test.text, test.want, have, err)
+		}
+	}
+}
+
+// With too many attributes none is read, in a time and in a space that grow with the text alone.
+func TestParseBounds(t *testing.T) {
+	tags := func(n int, form, between string) string {
+		var all []string
+		for i := range n {
+			all = append(all, fmt.Sprintf(form, i))
+		}
+		return strings.Join(all, between)
+	}
+	line := func(n int) string { return alice + " " + tags(n, "t%d=1", " ") + "\n" }
+	group := func(names, labels int) string {
+		return `[{"targets":[` + tags(names, `"192.0.2.1:%d"`, ",") + `],"labels":{` +
+			tags(labels, `"t%d":"1"`, ",") + `}}]`
+	}
+	for _, test := range []struct {
+		name, text              string
+		entries, unread, tagsOf int
+	}{
+		{"line, full", line(maxAttributes), 1, 0, maxAttributes},
+		{"line, over", line(maxAttributes + 1), 1, 1, 0},
+		{"line, huge", line(1 << 17), 1, 1, 0},
+		{"group, full", group(100_000, maxAttributes), 100_000, 0, maxAttributes},
+		{"group, over", group(1000, 2000), 1000, 1000, 0},
+	} {
+		begun := time.Now()
+		have, err := parse([]byte(test.text))
+		must(t, err)
+		first, last := have.entries[0].Attributes, have.entries[len(have.entries)-1].Attributes
+		if len(have.entries) != test.entries || len(have.unread) != test.unread ||
+			len(last.Tags) != test.tagsOf {
+			t.Errorf("%s: want %d entries, %d unread, %d tags, have %d, %d, %d", test.name, test.entries,
+				test.unread, test.tagsOf, len(have.entries), len(have.unread), len(last.Tags))
+		}
+		if reflect.ValueOf(first.Tags).Pointer() != reflect.ValueOf(last.Tags).Pointer() {
+			t.Errorf("%s: want the same tags in all of a group, have copies", test.name)
+		}
+		if took := time.Since(begun); took > 5*time.Second {
+			t.Errorf("%s: want it within 5 s, have it after %v", test.name, took)
 		}
 	}
 }
