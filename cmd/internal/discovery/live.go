@@ -13,9 +13,9 @@ import (
 )
 
 // Live returns who is registered, and the zones and tags that select some of them, both sorted, as
-// far as the registries say so before the end of ctx. Nothing is logged. Zones and tags that a shell
-// does not take as they stand are left out: bash puts what it is offered on the command line, and
-// evaluates that at the next tab.
+// far as the registries say so before the end of ctx. Nothing is logged. Zones and tags that a
+// shell does not take as they stand are left out: bash puts what it is offered on the command line,
+// and evaluates that at the next tab.
 func Live(ctx context.Context, urls []string, schemes func(label string) sd.Schemes) (
 	instances, shared []string) {
 	registries, err := registry.Open(urls, schemes)

@@ -33,9 +33,9 @@ type Format func(servers []Server) (string, error)
 // Prometheus is a document for file_sd_configs
 // (https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config): a
 // group for each server, whose labels are __meta_daytime_zone, __meta_daytime_drained and one
-// __meta_daytime_tag_KEY for each tag, with _ for what a label cannot have. Of tags that come to one
-// label, such as a-b and a.b, it has the value of the first in the order of their bytes. Drained
-// servers are targets like the others: they are still to be watched.
+// __meta_daytime_tag_KEY for each tag, with _ for what a label cannot have. Of tags that come to
+// one label, such as a-b and a.b, it has the value of the first in the order of their bytes.
+// Drained servers are targets like the others: they are still to be watched.
 func Prometheus(servers []Server) (string, error) {
 	type group struct {
 		Targets []string          `json:"targets"`
@@ -123,8 +123,8 @@ func haproxyWeights(servers []Server) []int {
 	return weights
 }
 
-// weightsInForce are the weights of servers, 0 for a drained one. If all are drained none is, and if
-// all weights come to 0 those of the servers that are not drained are alike.
+// weightsInForce are the weights of servers, 0 for a drained one. If all are drained none is, and
+// if all weights come to 0 those of the servers that are not drained are alike.
 func weightsInForce(servers []Server) []int {
 	var tally policy.Tally
 	for _, s := range servers {

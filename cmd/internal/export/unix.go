@@ -15,8 +15,8 @@ func endGroup(cmd *exec.Cmd) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
 
-// keepOwner gives f the owner and the group of the file that it replaces, or the group alone, as far
-// as this process may do that.
+// keepOwner gives f the owner and the group of the file that it replaces, or the group alone, as
+// far as this process may do that.
 func keepOwner(f *os.File, old fs.FileInfo) {
 	s, ok := old.Sys().(*syscall.Stat_t)
 	if ok && f.Chown(int(s.Uid), int(s.Gid)) != nil {
