@@ -46,9 +46,9 @@
 // told is made good, and so is a directory's key that is missing.
 //
 // A withdrawal changes the value first (its key leaving is true, all else stays), and then revokes
-// the lease: watchers see a change and a deletion, and so tell it from an entry that has expired. To
-// them the change says nothing of attributes. Whatever was still on its way for that lease comes to
-// nothing.
+// the lease: watchers see a change and a deletion, and so tell it from an entry that has expired.
+// To them the change says nothing of attributes. Whatever was still on its way for that lease comes
+// to nothing.
 //
 // # Security
 //

@@ -116,9 +116,11 @@ func (f *follower) follow(ctx context.Context) error {
 	return f.read(ctx, s)
 }
 
-// read takes in what a stream tells, wants signs of life of it, and audits it.
+// read takes in what a stream tells, wants signs of life of it, and audits it. None is taken while
+// an audit reads, so that they are wanted anew after it.
 func (f *follower) read(ctx context.Context, s *cluster.Stream) error {
-	ask := time.NewTicker(min(max(f.backend.config.TTL/3, minAsk), maxAsk))
+	askEvery := min(max(f.backend.config.TTL/3, minAsk), maxAsk)
+	ask := time.NewTicker(askEvery)
 	defer ask.Stop()
 	audit := time.NewTimer(f.auditPause())
 	defer audit.Stop()
@@ -136,12 +138,12 @@ func (f *follower) read(ctx context.Context, s *cluster.Stream) error {
 			if err := f.apply(r.Events); err != nil {
 				return err
 			}
-		case now := <-ask.C:
-			if !asked.IsZero() && now.Sub(asked) > f.backend.config.Patience() {
+		case <-ask.C:
+			if !asked.IsZero() && time.Since(asked) > f.backend.config.Patience() {
 				return f.conn.Silent()
 			}
 			if asked.IsZero() {
-				asked = now
+				asked = time.Now()
 			}
 			if err := s.Ask(ctx); err != nil {
 				return err
@@ -150,6 +152,8 @@ func (f *follower) read(ctx context.Context, s *cluster.Stream) error {
 			if err := f.audit(ctx); err != nil {
 				return err
 			}
+			asked = time.Time{}
+			ask.Reset(askEvery)
 			audit.Reset(f.auditPause())
 		case <-ctx.Done():
 			return ctx.Err()

@@ -60,11 +60,11 @@ func (a *announcement) attend(
 			}
 			a.renewed, a.granted, asked = asked, seconds(response.TTL), time.Time{}
 			overdue.Stop()
-		case now := <-renew.C:
+		case <-renew.C:
 			if !asked.IsZero() {
 				continue // overdue decides
 			}
-			asked = now
+			asked = time.Now()
 			overdue.Reset(a.backend.config.Patience())
 			if err := renewals.Ask(ctx); err != nil {
 				return err
@@ -74,6 +74,9 @@ func (a *announcement) attend(
 		case <-s.audit:
 			if err := a.audit(ctx, s); err != nil {
 				return err
+			}
+			if !asked.IsZero() {
+				overdue.Reset(a.backend.config.Patience()) // no answer was taken meanwhile
 			}
 		case a.entry.Attributes = <-a.changes:
 			return errSteered // which may be for what it says of itself; then it is not written

@@ -119,6 +119,7 @@ func (a *announcement) withhold(
 			if err := a.audit(ctx, s); err != nil {
 				return err
 			}
+			silent = 0 // no answer was taken meanwhile
 		case a.entry.Attributes = <-a.changes:
 			return errSteered
 		case <-again:
