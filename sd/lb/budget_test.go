@@ -3,6 +3,8 @@ package lb
 import (
 	"context"
 	"errors"
+	"os"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,4 +48,26 @@ func TestBudgetSavesItsShareOfTheCalls(t *testing.T) {
 		f[names(2)[0]].fail(errEndless)
 		drive(t.Context(), call, 9000, time.Second/3000).wantNoFailure(t)
 	})
+}
+
+// Addresses to which no way leads from here cost no budget: calls go on to the others, however often
+// they come upon one.
+func TestUnroutableAddressesCostNoBudget(t *testing.T) {
+	for _, failure := range []error{
+		syscall.ENETUNREACH, dialError(syscall.ENETUNREACH), dialError(syscall.EACCES),
+		dialError(os.NewSyscallError("connect", syscall.EPERM)), dialError(syscall.EMFILE),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(6)
+			for _, name := range names(6)[:3] {
+				f[name].fail(failure)
+			}
+			p, _ := start(f)
+			defer p.Close()
+			l := drive(t.Context(), Retry(p, NewRandom(), Budget(0, 0)), 300, time.Millisecond)
+			if want := errors.Is(failure, syscall.EMFILE); want != (len(l.errs) > 0) {
+				t.Errorf("%v: want calls that fail: %v, have %d of 300", failure, want, len(l.errs))
+			}
+		})
+	}
 }

@@ -17,8 +17,8 @@
 // was refused or did not come about); every other error goes to the caller at once. A call that is
 // [Idempotent] is also made again after a reset or a timeout, and one that takes longer than its
 // share of the time is not cancelled: a second one begins beside it, and the first answer counts.
-// Refused connections cost nothing but time, every other further attempt draws on a [Budget], and
-// [Classify] lets the caller decide otherwise.
+// Connections that are refused, or to which no route leads, cost nothing but time; every other
+// further attempt draws on a [Budget], and [Classify] lets the caller decide otherwise.
 //
 // # The order of picks
 //

@@ -57,10 +57,15 @@ func isUnreachable(err error) bool {
 // isLocal reports whether err says that no connection came about for a reason on this side.
 func isLocal(err error) bool {
 	var lookup *net.DNSError
-	return errors.As(err, &lookup) || isAny(err,
+	return errors.As(err, &lookup) || isUnroutable(err) || isAny(err,
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL,
-		syscall.EADDRINUSE, syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EACCES, syscall.EPERM,
-		syscall.EAFNOSUPPORT, syscall.EINVAL)
+		syscall.EADDRINUSE, syscall.ENETDOWN)
+}
+
+// isUnroutable reports whether err says that no way leads from here to the address.
+func isUnroutable(err error) bool {
+	return isAny(err, syscall.ENETUNREACH, syscall.EACCES, syscall.EPERM, syscall.EAFNOSUPPORT,
+		syscall.EINVAL)
 }
 
 // isAny reports whether there is one of errnos in err's chain, wherever it branches.
@@ -110,11 +115,8 @@ func (p *Pool) isExcused(a *attempt, e evidence, now int64, err error) bool {
 	if answeredAt > 0 && answeredAt > 2*a.start-now { // start, less the time that it took
 		return true
 	}
-	if e == silent && !unsent(err) && a.isSlowEverywhere(answeredAt, now) {
-		return true
-	}
-	since := a.member.failingSince.Load()
-	if since == 0 { // it has answered while this goroutine was on its way here
+	since := a.member.failingSince.Load() // or 0: it has answered since this goroutine noted it
+	if since == 0 || e == silent && !unsent(err) && a.isSlowEverywhere(answeredAt, now) {
 		return true
 	}
 	brief := a.brief && e == silent || a.briefShare && e == outlived

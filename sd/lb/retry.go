@@ -21,8 +21,9 @@ const budgetSeconds = 10
 // that says so; every other error goes to the caller at once. A call that is [Idempotent] is also
 // made again after a reset, a connection that ended without an answer, or a timeout, and when an
 // attempt takes longer than its share of the time (see [Shares]) it is not cancelled: another one
-// begins beside it, and the first answer counts. Refused connections cost nothing but time, every
-// other further attempt draws on the [Budget], and [Classify] overrides all of this.
+// begins beside it, and the first answer counts. Connections that are refused, or to which no route
+// leads, cost nothing but time; every other further attempt draws on the [Budget], and [Classify]
+// overrides all of this.
 //
 // The next attempt goes to a member that this call has not tried; only when all were tried the call
 // pauses (Backoff) and starts over. No attempt begins when less than a tenth of a share is left.
@@ -210,7 +211,7 @@ func (r *retrier) prepare(c *call, a attempt) attempt {
 func (r *retrier) isFinal(ctx context.Context, c *call, a attempt, err error) bool {
 	c.failed(a, err)
 	v := r.config.verdict(len(c.errs), err, c.idempotent)
-	c.free = errors.Is(err, syscall.ECONNREFUSED)
+	c.free = errors.Is(err, syscall.ECONNREFUSED) || unsent(err) && isUnroutable(err)
 	c.startOver = c.startOver || v == Retryable
 	return v == Permanent && ctx.Err() == nil // or next tells how the context ended
 }
