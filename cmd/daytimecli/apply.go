@@ -67,9 +67,7 @@ func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) 
 		return shell.FileError(fmt.Errorf("%s: %w", name, trimmed(err, "policy: ")))
 	}
 	if wrong := document.Problems(time.Now()); len(wrong) > 0 {
-		if err := put(stdio.Out, steer.Problems(name, wrong)); err != nil {
-			return quiet(err)
-		}
+		stdio.Put(steer.Problems(name, wrong))
 		return shell.FileError(fmt.Errorf("%s: %s wrong", name, shell.Count(len(wrong),
 			"line")))
 	}
@@ -88,9 +86,7 @@ func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) 
 		}
 	}
 	text = fmt.Sprintf("%s: %s, none wrong\n", name, shell.Count(len(document.Rules()), "rule"))
-	if err := put(stdio.Out, text); err != nil {
-		return quiet(err)
-	}
+	stdio.Put(text)
 	return shell.InOneLine(ds.failed...)
 }
 
@@ -121,7 +117,7 @@ func (c *config) editPolicy(ctx context.Context, stdio *shell.Stdio) error {
 			err = shell.FileError(err)
 		}
 	} else if err == nil {
-		err = quiet(put(stdio.Out, "nothing to change\n"))
+		stdio.Put("nothing to change\n")
 	}
 	if err != nil {
 		level.Warn(c.newLogger(stdio)).Log("msg", "what was edited is kept in "+name)

@@ -61,8 +61,6 @@ func (c *config) examine(ctx context.Context, stdio *shell.Stdio) error {
 		return err
 	}
 	defer registries.Close()
-	ctx, stop := stdio.WithReader(ctx)
-	defer stop()
 	reports := make([]report.Report, len(registries))
 	var examining sync.WaitGroup
 	for i, r := range registries {
@@ -88,9 +86,7 @@ func (c *config) printReports(stdio *shell.Stdio, reports []report.Report) (err 
 				return err
 			}
 		}
-		if err := put(stdio.Out, text); err != nil {
-			return quiet(err)
-		}
+		stdio.Put(text)
 		failed = failed || r.Failed(c.doctor.strict)
 	}
 	if failed {

@@ -101,6 +101,15 @@ func testReaderGone(t *testing.T, dir string) {
 			t.Errorf("%s: want a line and a quiet end, have %q and %q", command, p.Stdout, p.Stderr)
 		}
 	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	r.Close()
+	cmd := exec.Command(filepath.Join(dir, "daytimecli"), "doctor", "--sd", "fixed://"+shelltest.Serve(t))
+	cmd.Stdout = w
+	shelltest.LaunchCommand(t, cmd).WantExit(t, shell.ExitOK)
 }
 
 // full returns a pipe that takes no more, and that nobody reads.

@@ -15,6 +15,7 @@
 package shell
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,6 +105,10 @@ func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []stri
 	}
 
 	cmd, err := root.ExecuteContextC(ctx)
+	if failed := stdio.out.failure(); failed != nil {
+		level.Error(stdio.Logger()).Log("msg", failed)
+		err = cmp.Or(err, ErrReported)
+	}
 	var usage usageError
 	switch {
 	case err == nil:
