@@ -45,6 +45,9 @@ const (
 // ErrReported ends the program with ExitFailure and without a word: everything has been said.
 var ErrReported = errors.New("reported already")
 
+// ErrInterrupted is the error of work that the first signal has ended.
+var ErrInterrupted = errors.New("interrupted")
+
 // A Lookup finds the value of an environment variable, as os.LookupEnv does.
 type Lookup = func(name string) (value string, found bool)
 
@@ -99,7 +102,9 @@ func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []stri
 	root.Version = version()
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.Flags().Bool("version", false, "print the version, and end")
+	refuseTopics(root)
 	if isCompletion(args) { // which runs no PersistentPreRunE
+		parseIncomplete(root, args[1:])
 		fromEnvironment(root.PersistentFlags(), lookup)
 		addCompletions(root)
 	}
