@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -71,7 +70,7 @@ func (c *config) examine(ctx context.Context, stdio *shell.Stdio) error {
 	}
 	examining.Wait()
 	if ctx.Err() != nil {
-		return errors.New("interrupted")
+		return shell.ErrInterrupted
 	}
 	return c.printReports(stdio, reports)
 }
@@ -80,6 +79,7 @@ func (c *config) examine(ctx context.Context, stdio *shell.Stdio) error {
 func (c *config) printReports(stdio *shell.Stdio, reports []report.Report) (err error) {
 	failed := false
 	for _, r := range reports {
+		r.Strict = c.doctor.strict
 		text := r.Text(stdio.OutWidth(), c.doctor.verbose)
 		if c.doctor.output == "json" {
 			if text, err = c.findings(r); err != nil {
@@ -87,7 +87,7 @@ func (c *config) printReports(stdio *shell.Stdio, reports []report.Report) (err 
 			}
 		}
 		stdio.Put(text)
-		failed = failed || r.Failed(c.doctor.strict)
+		failed = failed || r.Failed()
 	}
 	if failed {
 		return shell.ErrReported
