@@ -17,9 +17,9 @@ import (
 
 // applyFile replaces the policy by a file.
 func (c *config) applyFile(cmd *cobra.Command, name string, stdio *shell.Stdio) error {
-	text, err := steer.ReadFile(cmd.InOrStdin(), name)
+	text, err := steer.ReadFile(cmd.Context(), cmd.InOrStdin(), name)
 	if err != nil {
-		return shell.FileError(err)
+		return err
 	}
 	next, err := steer.ParseNext(name, text, c.steer.force)
 	if err != nil {
@@ -55,9 +55,9 @@ func (c *config) apply(ctx context.Context, n steer.Next, stdio *shell.Stdio) er
 
 // checkFile says what is wrong with a file.
 func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) error {
-	text, err := steer.ReadFile(cmd.InOrStdin(), name)
+	text, err := steer.ReadFile(cmd.Context(), cmd.InOrStdin(), name)
 	if err != nil {
-		return shell.FileError(err)
+		return err
 	}
 	document, err := policy.Parse(text)
 	if err == nil {
@@ -108,7 +108,7 @@ func (c *config) editPolicy(ctx context.Context, stdio *shell.Stdio) error {
 		return err
 	}
 	name := filepath.Join(dir, "policy")
-	edited, err := steer.EditText(name, text)
+	edited, err := steer.EditText(ctx, name, text)
 	if err == nil && edited != text {
 		var n steer.Next
 		if n, err = steer.ParseNext(name, edited, c.steer.force); err == nil {

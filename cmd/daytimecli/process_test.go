@@ -25,6 +25,7 @@ func TestProcesses(t *testing.T) {
 		"terminal": testTerminal, "narrow terminal": testNarrowTerminal, "reader gone": testReaderGone,
 		"stdout stalls": testStdoutStalls, "stderr stalls": testStderrStalls, "ignored": testIgnoredSignal, "summary": testSummarySignal,
 		"progress": testProgress, "descriptors": testFewDescriptors,
+		"interrupted read": testInterruptedRead, "interrupted editor": testInterruptedEditor,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
