@@ -38,6 +38,9 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	}
 	if c.list.check {
 		listing.Check(ctx, rows, options)
+		if ctx.Err() != nil { // which says nothing about the servers
+			return c.withoutList(stdio, shell.ErrInterrupted)
+		}
 	}
 	text, err := listing.Text(rows, c.list.output, stdio.OutWidth())
 	if err != nil {
