@@ -147,6 +147,9 @@ func (r *runner) conclude(cause error) error {
 		r.stdio.Print(r.tally.Summary(r.pool.Stats(), r.stdio.ErrWidth()))
 	}
 	if r.tally.Failed() > 0 || r.tally.Answered() == 0 && !errors.Is(cause, syscall.EPIPE) {
+		if r.stdio.Quiet() && r.output == "none" { // neither a summary nor a line for each
+			return r.tally.Err()
+		}
 		return shell.ErrReported
 	}
 	return nil
