@@ -17,9 +17,9 @@ import (
 
 // applyFile replaces the policy by a file.
 func (c *config) applyFile(cmd *cobra.Command, name string, stdio *shell.Stdio) error {
-	text, err := steer.ReadFile(cmd.InOrStdin(), name)
+	text, err := steer.ReadFile(cmd.Context(), cmd.InOrStdin(), name)
 	if err != nil {
-		return shell.FileError(err)
+		return err
 	}
 	next, err := steer.ParseNext(name, text, c.steer.force)
 	if err != nil {
@@ -55,9 +55,9 @@ func (c *config) apply(ctx context.Context, n steer.Next, stdio *shell.Stdio) er
 
 // checkFile says what is wrong with a file.
 func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) error {
-	text, err := steer.ReadFile(cmd.InOrStdin(), name)
+	text, err := steer.ReadFile(cmd.Context(), cmd.InOrStdin(), name)
 	if err != nil {
-		return shell.FileError(err)
+		return err
 	}
 	document, err := policy.Parse(text)
 	if err == nil {
@@ -67,9 +67,7 @@ func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) 
 		return shell.FileError(fmt.Errorf("%s: %w", name, trimmed(err, "policy: ")))
 	}
 	if wrong := document.Problems(time.Now()); len(wrong) > 0 {
-		if err := put(stdio.Out, steer.Problems(name, wrong)); err != nil {
-			return quiet(err)
-		}
+		stdio.Put(steer.Problems(name, wrong))
 		return shell.FileError(fmt.Errorf("%s: %s wrong", name, shell.Count(len(wrong),
 			"line")))
 	}
@@ -88,9 +86,7 @@ func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) 
 		}
 	}
 	text = fmt.Sprintf("%s: %s, none wrong\n", name, shell.Count(len(document.Rules()), "rule"))
-	if err := put(stdio.Out, text); err != nil {
-		return quiet(err)
-	}
+	stdio.Put(text)
 	return shell.InOneLine(ds.failed...)
 }
 
@@ -112,7 +108,7 @@ func (c *config) editPolicy(ctx context.Context, stdio *shell.Stdio) error {
 		return err
 	}
 	name := filepath.Join(dir, "policy")
-	edited, err := steer.EditText(name, text)
+	edited, err := steer.EditText(ctx, name, text)
 	if err == nil && edited != text {
 		var n steer.Next
 		if n, err = steer.ParseNext(name, edited, c.steer.force); err == nil {
@@ -121,7 +117,7 @@ func (c *config) editPolicy(ctx context.Context, stdio *shell.Stdio) error {
 			err = shell.FileError(err)
 		}
 	} else if err == nil {
-		err = quiet(put(stdio.Out, "nothing to change\n"))
+		stdio.Put("nothing to change\n")
 	}
 	if err != nil {
 		level.Warn(c.newLogger(stdio)).Log("msg", "what was edited is kept in "+name)

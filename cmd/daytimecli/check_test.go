@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,6 +12,28 @@ import (
 	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/transport/transporttest"
 )
+
+// A check that is interrupted says nothing about the servers.
+func TestListCheckInterrupted(t *testing.T) {
+	asked := make(chan struct{}, 1)
+	addr := transporttest.Serve(t, func(conn *net.TCPConn) {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+		transporttest.Silent(conn)
+	})
+	for _, output := range []string{"table", "json"} {
+		p := start(t, "list", "--check", "--timeout", "1m", "-o", output, "--sd", "fixed://"+addr)
+		<-asked
+		p.Interrupt(nil)
+		stdout, stderr := p.Finish(t, shell.ExitFailure)
+		shelltest.WantText(t, stderr, "interrupted")
+		if strings.Contains(stdout+stderr, addr+`"`) || strings.Contains(stdout, addr) {
+			t.Errorf("want no word about %s, have %s and %s", addr, stdout, stderr)
+		}
+	}
+}
 
 // Each server is asked: whether it answers, how fast, and how wrong its clock is.
 func TestListCheck(t *testing.T) {

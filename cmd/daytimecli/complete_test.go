@@ -30,6 +30,9 @@ func TestCompletions(t *testing.T) {
 		{"--sd|fixed://", "fixed://192.0.2.1:1 fixed://192.0.2.2:2"},
 		{"watch --sd|fixed://192.0.2.9:9,", "fixed://192.0.2.9:9,192.0.2.1:1 fixed://192.0.2.9:9,192.0.2.2:2"},
 		{"--sd " + missing + " --log-level|", "debug info warn error"},
+		{"drain|", "192.0.2.1:1 192.0.2.2:2"},
+		{"drain --sd fixed://192.0.2.3:3|", "192.0.2.3:3"},
+		{"drain --sd=fixed://192.0.2.3:3 --sd|fixed://192.0.2.9:9,", "fixed://192.0.2.9:9,192.0.2.3:3"},
 	} {
 		before, text, _ := strings.Cut(test.args, "|")
 		args := append([]string{"__completeNoDesc"}, strings.Fields(before)...)

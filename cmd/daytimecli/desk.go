@@ -131,13 +131,10 @@ func (ds *desks) do(
 		if len(ds.discovery.Parts) > 1 && text != "" {
 			text = "registry   " + d.Label + "\n" + text
 		}
-		failed := put(ds.stdio.Out, text)
-		switch {
-		case errs[i] != nil:
+		ds.stdio.Put(text)
+		if errs[i] != nil {
 			errs[i] = fmt.Errorf("%s: %w", d.URL, errs[i])
-		case failed != nil:
-			return quiet(failed)
-		default:
+		} else {
 			errs[i] = then(d, outcomes[i])
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -61,8 +60,6 @@ func (c *config) examine(ctx context.Context, stdio *shell.Stdio) error {
 		return err
 	}
 	defer registries.Close()
-	ctx, stop := stdio.WithReader(ctx)
-	defer stop()
 	reports := make([]report.Report, len(registries))
 	var examining sync.WaitGroup
 	for i, r := range registries {
@@ -73,7 +70,7 @@ func (c *config) examine(ctx context.Context, stdio *shell.Stdio) error {
 	}
 	examining.Wait()
 	if ctx.Err() != nil {
-		return errors.New("interrupted")
+		return shell.ErrInterrupted
 	}
 	return c.printReports(stdio, reports)
 }
@@ -82,16 +79,15 @@ func (c *config) examine(ctx context.Context, stdio *shell.Stdio) error {
 func (c *config) printReports(stdio *shell.Stdio, reports []report.Report) (err error) {
 	failed := false
 	for _, r := range reports {
+		r.Strict = c.doctor.strict
 		text := r.Text(stdio.OutWidth(), c.doctor.verbose)
 		if c.doctor.output == "json" {
 			if text, err = c.findings(r); err != nil {
 				return err
 			}
 		}
-		if err := put(stdio.Out, text); err != nil {
-			return quiet(err)
-		}
-		failed = failed || r.Failed(c.doctor.strict)
+		stdio.Put(text)
+		failed = failed || r.Failed()
 	}
 	if failed {
 		return shell.ErrReported

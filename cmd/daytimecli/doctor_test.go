@@ -20,7 +20,8 @@ func TestDoctor(t *testing.T) {
 	if stderr != "" {
 		t.Errorf("want nothing on stderr, have %q", stderr)
 	}
-	try(t, shell.ExitFailure, "doctor", "--strict", "--sd", url)
+	stdout, _ = try(t, shell.ExitFailure, "doctor", "--strict", "--sd", url)
+	shelltest.WantText(t, stdout, "not healthy: 0 errors, 4 warnings")
 
 	dead := transporttest.FreeAddress(t)
 	shelltest.Enter(t, registry, dead)

@@ -61,8 +61,6 @@ func (c *config) explain(ctx context.Context, instance string, stdio *shell.Stdi
 			}
 		}
 	}
-	if err := put(stdio.Out, b.String()); err != nil {
-		return quiet(err)
-	}
+	stdio.Put(b.String())
 	return unconfirmed
 }

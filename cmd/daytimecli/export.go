@@ -157,7 +157,8 @@ func (c *config) exportOnce(ctx context.Context, keeper export.Keeper, stdio *sh
 	if err != nil {
 		return c.named(err)
 	}
-	return quiet(put(stdio.Out, text))
+	stdio.Put(text)
+	return nil
 }
 
 // named is an error about the list with the registry's name.

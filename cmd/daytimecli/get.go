@@ -59,10 +59,8 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	defer pool.Close()
 	defer operator.Show(c.view(pool, registry))()
 
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	a := asker{c, endpoint.Set{DaytimeEndpoint: lb.Retry(pool, picker, c.retryOptions()...)}}
-	r := &runner{c, stdio, logger, notice, pool, load.NewTally(c.concurrency > 0), cancel}
+	r := &runner{c, stdio, logger, notice, pool, load.NewTally(c.concurrency > 0)}
 	r.take(ctx, c.plan().Run(ctx, a.request))
 	return r.conclude(context.Cause(ctx))
 }
@@ -93,7 +91,6 @@ type runner struct {
 	notice *statelog.Notice
 	pool   *lb.Pool
 	tally  *load.Tally
-	cancel context.CancelCauseFunc // ends the requests
 }
 
 // take counts and prints results until there are no more. SIGUSR1 has it print the summary so far.
@@ -137,9 +134,7 @@ func (r *runner) add(ctx context.Context, result load.Result) {
 	if r.output == "json" {
 		result.Err = told
 	}
-	if err := r.print(r.stdio.Out, result); err != nil {
-		r.cancel(err)
-	}
+	r.stdio.Put(r.text(result))
 	if told != nil && r.output == "text" {
 		level.Error(r.logger).Log("msg", "request failed", "seq", result.Seq, "err", told)
 	}
@@ -151,14 +146,27 @@ func (r *runner) conclude(cause error) error {
 	if !errors.Is(cause, syscall.EPIPE) && !r.stdio.Quiet() {
 		r.stdio.Print(r.tally.Summary(r.pool.Stats(), r.stdio.ErrWidth()))
 	}
-	var failed writeError
-	switch {
-	case errors.As(cause, &failed) && quiet(cause) != nil:
-		return cause
-	case r.tally.Failed() > 0 || r.tally.Answered() == 0 && !errors.Is(cause, syscall.EPIPE):
+	if r.tally.Failed() > 0 || r.tally.Answered() == 0 && !errors.Is(cause, syscall.EPIPE) {
+		if r.stdio.Quiet() && r.output == "none" { // neither a summary nor a line for each
+			return r.tally.Err()
+		}
 		return shell.ErrReported
 	}
 	return nil
+}
+
+// text is what is printed of a result: a line, or nothing when there is no reply and the output is
+// not JSON.
+func (c *config) text(r load.Result) string {
+	switch {
+	case c.output == "json":
+		line, _ := r.JSON() // which can always be encoded
+		return line
+	case r.Err != nil || c.output == "none":
+		return ""
+	default:
+		return transport.Printable(r.Reply) + "\n"
+	}
 }
 
 // clientOptions are those of every client. What is wrong with the flags for TLS is told before

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -241,24 +240,4 @@ func TestInterruptedRequestIsNoFailure(t *testing.T) {
 	p.Interrupt(nil)
 	_, stderr := p.Finish(t, shell.ExitFailure) // nothing was answered
 	shelltest.WantText(t, stderr, "1 request in", ": 0 answered, 0 failed, 1 given up\n")
-}
-
-// A broken is a stdout that cannot be written to.
-type broken struct{ err error }
-
-func (b broken) Write([]byte) (int, error) { return 0, b.err }
-
-func TestBrokenStdout(t *testing.T) {
-	url := "fixed://" + shelltest.Serve(t)
-	for _, args := range [][]string{{"get", "-n", "0", "-i", "0"}, {"list"}, {"watch"}} {
-		stderr := shelltest.NewConsole()
-		args = append(args, "--sd", url)
-		if have := run(t.Context(), args, shelltest.NoVariables, broken{syscall.EPIPE}, stderr); have != shell.ExitOK || stderr.String() != "" {
-			t.Errorf("%q: want a quiet end when the reader is gone, have %d, %q", args, have, stderr)
-		}
-		if have := run(t.Context(), args, shelltest.NoVariables, broken{syscall.ENOSPC}, stderr); have != shell.ExitFailure {
-			t.Errorf("%q: want %d when the disk is full, have %d", args, shell.ExitFailure, have)
-		}
-		shelltest.WantText(t, stderr.String(), `level=error msg="stdout: no space left on device"`)
-	}
 }

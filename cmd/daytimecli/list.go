@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -37,14 +38,15 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	}
 	if c.list.check {
 		listing.Check(ctx, rows, options)
+		if ctx.Err() != nil { // which says nothing about the servers
+			return c.withoutList(stdio, shell.ErrInterrupted)
+		}
 	}
 	text, err := listing.Text(rows, c.list.output, stdio.OutWidth())
 	if err != nil {
 		return err
 	}
-	if err := put(stdio.Out, text); err != nil {
-		return quiet(err)
-	}
+	stdio.Put(text)
 	c.warnOfList(stdio, registry, len(rows))
 	if unconfirmed != nil {
 		return unconfirmed
@@ -72,13 +74,8 @@ func (c *config) withoutList(stdio *shell.Stdio, why error) error {
 	line, err := shell.JSONLine(struct {
 		Error string `json:"error"`
 	}{why.Error()})
-	if err == nil {
-		err = put(stdio.Out, line)
-	}
-	if quiet(err) != nil {
-		return err
-	}
-	return why
+	stdio.Put(line)
+	return cmp.Or(err, why)
 }
 
 // judge is the error of a list that has not what --min and --check want.
@@ -112,14 +109,8 @@ func watch(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	notice := statelog.NewNotice(registry, registry, registry.Logger)
 	defer notice.Stop()
 	output := c.changes
-	broken := make(chan error, 1) // holds the first error
 	stop := registry.Follow(func(c sd.Change) {
-		if err := put(stdio.Out, listing.Changes(output, time.Now(), c)); err != nil {
-			select {
-			case broken <- err:
-			default:
-			}
-		}
+		stdio.Put(listing.Changes(output, time.Now(), c))
 	})
 	defer stop()
 	late := time.NewTimer(c.timeout)
@@ -128,8 +119,6 @@ func watch(ctx context.Context, c *config, stdio *shell.Stdio) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-broken:
-			return quiet(err)
 		case <-late.C:
 			if !registry.TellsSilent() {
 				notice.Look(registry.State())

@@ -13,6 +13,24 @@ import (
 	"example.com/daytime/transport/transporttest"
 )
 
+// With -q a run that fails says why all the same, in a line.
+func TestQuietLoadSaysWhyItFailed(t *testing.T) {
+	url := "fixed://" + transporttest.FreeAddress(t)
+	for _, args := range []string{"-c 2", "-i 0 -o none"} {
+		_, stderr := try(t, shell.ExitFailure,
+			append(strings.Fields(args), "-n", "4", "-q", "--retries", "0", "--sd", url)...)
+		shelltest.WantText(t, stderr, "4 of 4 requests failed: 4 connection refused")
+		if strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%s: want one line, have %s", args, stderr)
+		}
+	}
+	_, stderr := try(t, shell.ExitOK, "-c", "2", "-n", "4", "-q",
+		"--sd", "fixed://"+shelltest.Serve(t))
+	if stderr != "" {
+		t.Errorf("want nothing of a success, have %s", stderr)
+	}
+}
+
 // A load generator keeps so many requests under way, and prints no reply.
 func TestLoad(t *testing.T) {
 	var now, most atomic.Int32

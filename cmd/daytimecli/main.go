@@ -8,10 +8,10 @@
 //
 // The files, in the order in which to read them: main.go has the commands and flags.go their flags;
 // registry.go opens the registry, with the list that --snapshot keeps for a start without it;
-// get.go is the wiring and the requests, output.go what becomes of a reply; list.go has list and
-// watch; steer.go has the commands that change lines of the policy, policy.go and apply.go those
-// about the whole of it, desk.go what they have in common, and explain.go what it makes of a
-// server; doctor.go has doctor, export.go export, and complete.go completion.
+// get.go is the wiring and the requests; list.go has list and watch; steer.go has the commands that
+// change lines of the policy, policy.go and apply.go those about the whole of it, desk.go what they
+// have in common, and explain.go what it makes of a server; doctor.go has doctor, export.go export,
+// and complete.go completion.
 //
 // The rest is in cmd/internal: discovery is the list of servers, of one registry or several, load
 // makes requests at a pace and counts them, listing shows who is registered, probe asks one server,

@@ -100,6 +100,8 @@ func TestWrongCommands(t *testing.T) {
 		{"undrain host", `selector "host": want an ip:port, an ip, a CIDR`},
 		{"explain host:1", `instance "host:1": not an ip:port`},
 		{"policy", `no command: want get, apply, edit, check`},
+		{"help put", `command "put": want completion, doctor, drain, `},
+		{"help policy put", `command "put": want get, apply, edit, check`},
 		{"policy put", `command "put": want get, apply, edit, check`},
 		{"policy get all", `argument "all": get takes flags only`},
 		{"policy apply", `"": want apply FILE`},

@@ -101,9 +101,7 @@ func (c *config) getPolicy(ctx context.Context, stdio *shell.Stdio) error {
 	if stdio.OutWidth() > 0 { // a terminal, which would act on what a stranger wrote
 		text = steer.Printable(text)
 	}
-	if err := put(stdio.Out, text); err != nil {
-		return quiet(err)
-	}
+	stdio.Put(text)
 	if unreadable != nil {
 		return fmt.Errorf("%s: %w", c.sd, unreadable)
 	}

@@ -25,6 +25,7 @@ func TestProcesses(t *testing.T) {
 		"terminal": testTerminal, "narrow terminal": testNarrowTerminal, "reader gone": testReaderGone,
 		"stdout stalls": testStdoutStalls, "stderr stalls": testStderrStalls, "ignored": testIgnoredSignal, "summary": testSummarySignal,
 		"progress": testProgress, "descriptors": testFewDescriptors,
+		"interrupted read": testInterruptedRead, "interrupted editor": testInterruptedEditor,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -101,6 +102,15 @@ func testReaderGone(t *testing.T, dir string) {
 			t.Errorf("%s: want a line and a quiet end, have %q and %q", command, p.Stdout, p.Stderr)
 		}
 	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	r.Close()
+	cmd := exec.Command(filepath.Join(dir, "daytimecli"), "doctor", "--sd", "fixed://"+shelltest.Serve(t))
+	cmd.Stdout = w
+	shelltest.LaunchCommand(t, cmd).WantExit(t, shell.ExitOK)
 }
 
 // full returns a pipe that takes no more, and that nobody reads.

@@ -279,7 +279,7 @@ func TestFaultsTogether(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d faults named, in %v", named, len(planted), r.Took)
-	if !r.Failed(false) {
+	if !r.Failed() {
 		t.Error("want errors")
 	}
 }
@@ -310,7 +310,7 @@ func TestHealthy(t *testing.T) {
 			w := newWorld(t, 10)
 			change(w)
 			r := examine(t, w.target)
-			if r.Failed(false) || r.Count(report.Warning) != len(usual) || r.Failed(true) != true {
+			if r.Failed() || r.Count(report.Warning) != len(usual) {
 				t.Errorf("want the usual warnings alone, have\n%s", problems(r))
 			}
 			for _, want := range usual {

@@ -2,6 +2,7 @@ package listing
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +59,20 @@ func TestWideList(t *testing.T) {
 	}
 	for width := 30; width < 100; width += 5 {
 		shelltest.WantWidth(t, shell.Table(tableOf(steered(t), true), width), width)
+	}
+}
+
+// A long tag of one server does not pad the lines of all; a program is told the whole.
+func TestLongTag(t *testing.T) {
+	long := strings.Repeat("x", 60_000)
+	rows := steered(t)
+	rows[1].Attributes.Tags = map[string]string{"a": long}
+	wide, err := Text(rows, "wide", 0)
+	if err != nil || len(wide) > 4*400 || !strings.Contains(wide, "a="+long[:198]+"…") {
+		t.Errorf("want the tag cut, have %d bytes, %v", len(wide), err)
+	}
+	if object, err := Text(rows, "json", 0); err != nil || !strings.Contains(object, long) {
+		t.Errorf("want all of the tag, have %d bytes, %v", len(object), err)
 	}
 }
 

@@ -2,6 +2,7 @@ package load
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -54,6 +55,15 @@ func (t *Tally) Answered() int { return t.answered }
 
 // Failed is how many requests failed.
 func (t *Tally) Failed() int { return t.failed }
+
+// Err is why a run is no success, in a line for who is told no more.
+func (t *Tally) Err() error {
+	if t.failed == 0 {
+		return errors.New("no request was answered")
+	}
+	return fmt.Errorf("%d of %s failed: %s", t.failed, shell.Count(t.answered+t.failed, "request"),
+		failures(t.byKind))
+}
 
 // rate is the number of requests a second so far.
 func (t *Tally) rate() float64 {

@@ -14,8 +14,8 @@ type meaning struct {
 func meanings() []meaning {
 	return []meaning{
 		{Refused, "connection refused: it is listed, and nobody listens there",
-			"start it again; else the name goes when its session expires, and one that stays is " +
-				"to be deleted"},
+			"start it again; else the name goes when its session (or lease) ends, and one that " +
+				"stays is to be deleted"},
 		{Empty, "it hangs up without an answer",
 			"see its log: a limit (--max-conns), or a proxy without a server behind it"},
 		{Reset, "it resets the connection",

@@ -44,6 +44,31 @@ func addCompletions(cmd *cobra.Command) {
 	}
 }
 
+// parseIncomplete sets the flags of a line that is being typed, so that the environment sets others
+// only. What is wrong with it does not matter, and its last word is not typed to its end.
+func parseIncomplete(root *cobra.Command, line []string) {
+	if len(line) > 0 {
+		cmd, rest, _ := root.Find(line[:len(line)-1])
+		cmd.ParseFlags(rest)
+	}
+}
+
+// refuseTopics has the help command refuse what is no command, nor an argument of one.
+func refuseTopics(root *cobra.Command) {
+	root.InitDefaultHelpCmd() // of a root with commands
+	help, _, err := root.Find([]string{"help"})
+	if err != nil || help == root {
+		return
+	}
+	help.Args = func(_ *cobra.Command, args []string) error {
+		cmd, rest, err := root.Find(args)
+		if err == nil && len(rest) > 0 {
+			err = cmd.ValidateArgs(rest)
+		}
+		return err
+	}
+}
+
 // isCompletion reports whether a completion script has called the program.
 func isCompletion(args []string) bool {
 	return len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd)

@@ -15,6 +15,7 @@
 package shell
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,9 @@ const (
 
 // ErrReported ends the program with ExitFailure and without a word: everything has been said.
 var ErrReported = errors.New("reported already")
+
+// ErrInterrupted is the error of work that the first signal has ended.
+var ErrInterrupted = errors.New("interrupted")
 
 // A Lookup finds the value of an environment variable, as os.LookupEnv does.
 type Lookup = func(name string) (value string, found bool)
@@ -98,12 +102,18 @@ func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []stri
 	root.Version = version()
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.Flags().Bool("version", false, "print the version, and end")
+	refuseTopics(root)
 	if isCompletion(args) { // which runs no PersistentPreRunE
+		parseIncomplete(root, args[1:])
 		fromEnvironment(root.PersistentFlags(), lookup)
 		addCompletions(root)
 	}
 
 	cmd, err := root.ExecuteContextC(ctx)
+	if failed := stdio.out.failure(); failed != nil {
+		level.Error(stdio.Logger()).Log("msg", failed)
+		err = cmp.Or(err, ErrReported)
+	}
 	var usage usageError
 	switch {
 	case err == nil:

@@ -161,17 +161,6 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// A help text on a stdout that is closed is no reason to panic.
-func TestHelpWithoutReader(t *testing.T) {
-	r, w := io.Pipe()
-	r.Close()
-	cmd := &cobra.Command{Use: "p", Run: func(*cobra.Command, []string) {}}
-	stdio := NewStdio(t.Context(), w, io.Discard, "info")
-	if have := Execute(t.Context(), cmd, stdio, []string{"--help"}, noVariables); have != ExitOK {
-		t.Errorf("want exit code 0, have %d", have)
-	}
-}
-
 // Several errors are one line, and each is found.
 func TestInOneLine(t *testing.T) {
 	one, two := errors.New("one"), UsageError("sd", errors.New("two"))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"sync"
-	"syscall"
 	"time"
 
 	kitlog "github.com/go-kit/log"
@@ -25,7 +24,9 @@ var ErrStalled = errors.New("nobody reads it")
 //
 // Neither holds up the program. Lines for stderr wait in one queue of bounded length, the log's and
 // those of Print alike, and Execute waits 1 s at most for them at the end. A write to Out waits for
-// its reader, as it does in every program, but only until the first signal.
+// its reader, as it does in every program, but only until the first signal. It never fails: a
+// reader that has gone is no failure of the program, whose exit code is that of its work, and of
+// any other reason, such as a disk that is full, Execute makes an error.
 type Stdio struct {
 	Out io.Writer
 
@@ -33,6 +34,7 @@ type Stdio struct {
 	// mistake.
 	OtherFlags []string
 
+	out    *output // is Out
 	stderr io.Writer
 	format string // auto, words, logfmt or json
 	level  string // least level that is logged
@@ -45,7 +47,8 @@ type Stdio struct {
 // NewStdio returns a Stdio that logs at least the given level, unless flags say otherwise. The end
 // of ctx is the first signal.
 func NewStdio(ctx context.Context, stdout, stderr io.Writer, level string) *Stdio {
-	return &Stdio{Out: &output{ctx: ctx, w: stdout}, stderr: stderr, format: "auto", level: level}
+	out := &output{ctx: ctx, w: stdout, failed: make(chan struct{})}
+	return &Stdio{Out: out, out: out, stderr: stderr, format: "auto", level: level}
 }
 
 // AddFlags adds --log-format, --log-level and --quiet, whose usage says what else is left out.
@@ -78,6 +81,9 @@ func (s *Stdio) LoggerAt(least string) kitlog.Logger {
 	logger := kitlog.With(s.queue(), "ts", kitlog.DefaultTimestampUTC)
 	return level.NewFilter(logger, level.Allow(level.ParseDefault(least, level.DebugValue())))
 }
+
+// Put writes text to Out.
+func (s *Stdio) Put(text string) { io.WriteString(s.Out, text) }
 
 // Print writes text to stderr as it is, after all that was logged before.
 func (s *Stdio) Print(text string) { s.queue().Log(verbatim{}, text) }
@@ -154,26 +160,21 @@ func (s *Stdio) words() bool {
 func (s *Stdio) ErrWidth() int { return width(s.stderr) }
 
 // OutWidth is how wide stdout is, in columns; 0 is unlimited.
-func (s *Stdio) OutWidth() int {
-	if o, ok := s.Out.(*output); ok {
-		return width(o.w)
-	}
-	return 0
-}
+func (s *Stdio) OutWidth() int { return width(s.out.w) }
 
 // Flush waits until stderr has taken all messages, 1 s at most. Execute calls it at the end.
 func (s *Stdio) Flush() { s.queue().Close() }
 
-// WithReader returns a context that ends with ctx, and with the cause EPIPE when the reader of
-// stdout has gone, such as head(1) after its last line: no write is needed to notice. The caller
-// must call cancel.
+// WithReader returns a context that ends with ctx, and with the reason as its cause when stdout takes
+// no more: EPIPE when its reader has gone, such as head(1) after its last line, for which no write is
+// needed. It is for work that only a reader ends. The caller must call cancel.
 func (s *Stdio) WithReader(ctx context.Context) (_ context.Context, cancel func()) {
 	ctx, end := context.WithCancelCause(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if o, ok := s.Out.(*output); ok && awaitReaderGone(ctx, o.w) {
-			end(syscall.EPIPE)
+		if err := s.out.awaitFailure(ctx); err != nil {
+			end(err)
 		}
 	}()
 	return ctx, func() { end(nil); <-ended }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-kit/log/level"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -121,22 +122,65 @@ func TestStdoutThatStalls(t *testing.T) {
 	defer close(stdout)
 	ctx, cancel := context.WithCancel(t.Context())
 	stdio := NewStdio(ctx, stdout, io.Discard, "info")
-	written := make(chan error)
+	written := make(chan struct{})
 	go func() {
-		_, err := stdio.Out.Write([]byte("reply"))
-		written <- err
+		stdio.Put("reply")
+		close(written)
 	}()
 	select {
-	case err := <-written:
-		t.Fatalf("want the write to wait for its reader, have %v", err)
+	case <-written:
+		t.Fatal("want the write to wait for its reader")
 	case <-time.After(3 * stallTimeout):
 	}
 	cancel()
-	if err := <-written; !errors.Is(err, ErrStalled) {
-		t.Errorf("want %v, have %v", ErrStalled, err)
+	<-written
+	if have := stdio.out.err; !errors.Is(have, ErrStalled) || stdio.out.failure() != nil {
+		t.Errorf("want %v, and no failure, have %v", ErrStalled, have)
 	}
-	if _, err := stdio.Out.Write([]byte("another")); !errors.Is(err, ErrStalled) {
-		t.Errorf("want no write after one that was given up, have %v", err)
+	begin := time.Now()
+	if stdio.Put("another"); time.Since(begin) > stallTimeout/2 {
+		t.Error("want no write after one that was given up")
+	}
+}
+
+// A broken is a stdout that cannot be written to.
+type broken struct{ err error }
+
+func (b broken) Write([]byte) (int, error) { return 0, b.err }
+
+// A reader that has gone is no failure and hides none; a disk that is full is one, whatever writes.
+func TestStdoutThatFails(t *testing.T) {
+	boom := errors.New("boom")
+	for _, test := range []struct {
+		stdout  error
+		args    string
+		verdict error
+		code    int
+		stderr  string
+	}{
+		{syscall.EPIPE, "", nil, ExitOK, ""},
+		{syscall.EPIPE, "", boom, ExitFailure, "msg=boom"},
+		{syscall.EPIPE, "--help", nil, ExitOK, ""},
+		{syscall.ENOSPC, "", nil, ExitFailure, `msg="stdout: no space left on device"`},
+		{syscall.ENOSPC, "", boom, ExitFailure, "msg=boom"},
+		{syscall.ENOSPC, "", UsageError("", boom), ExitUsage, "p: boom"},
+		{syscall.ENOSPC, "--help", nil, ExitFailure, `msg="stdout: no space left on device"`},
+		{syscall.ENOSPC, "--version", nil, ExitFailure, `msg="stdout: no space left on device"`},
+	} {
+		stderr := new(strings.Builder)
+		stdio := NewStdio(t.Context(), broken{test.stdout}, stderr, "info")
+		cmd := &cobra.Command{Use: "p", RunE: func(*cobra.Command, []string) error {
+			for range 2 {
+				stdio.Put("text\n")
+			}
+			return test.verdict
+		}}
+		have := Execute(t.Context(), cmd, stdio, strings.Fields(test.args), noVariables)
+		told := strings.Count(stderr.String(), "stdout: ") == 1
+		if have != test.code || !strings.Contains(stderr.String(), test.stderr) ||
+			told != (test.stdout == syscall.ENOSPC) || test.stderr == "" && stderr.Len() > 0 {
+			t.Errorf("%+v: have %d, %q", test, have, stderr)
+		}
 	}
 }
 
@@ -161,7 +205,7 @@ func TestReaderThatGoes(t *testing.T) {
 	}
 }
 
-// Only a pipe or a socket has a reader that can go.
+// Only a pipe or a socket has a reader that can go; the failure of a write is noticed for all.
 func TestFileHasNoReader(t *testing.T) {
 	f, err := os.Create(t.TempDir() + "/out")
 	if err != nil {
@@ -169,9 +213,17 @@ func TestFileHasNoReader(t *testing.T) {
 	}
 	defer f.Close()
 	for _, w := range []io.Writer{f, io.Discard} {
-		if awaitReaderGone(t.Context(), w) {
+		if pipeOf(w) != nil {
 			t.Errorf("%T: want a stdout without reader left alone", w)
 		}
+	}
+	stdio := NewStdio(t.Context(), broken{syscall.ENOSPC}, io.Discard, "info")
+	ctx, cancel := stdio.WithReader(t.Context())
+	defer cancel()
+	stdio.Put("text")
+	<-ctx.Done()
+	if have := context.Cause(ctx); !errors.Is(have, syscall.ENOSPC) {
+		t.Errorf("want ENOSPC, have %v", have)
 	}
 }
 

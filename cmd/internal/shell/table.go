@@ -15,13 +15,21 @@ type Column struct {
 	Cells []string
 }
 
-// gap is between two columns.
-const gap = 2
+const (
+	gap     = 2   // between two columns
+	maxCell = 200 // characters of a cell: who wrote a long one pads every other line with it
+)
 
 // Table returns columns as lines of at most width columns, which 0 does not limit: where they are
-// too wide it shortens the heads, then leaves columns out.
+// too wide it shortens the heads, then leaves columns out. A long cell is cut.
 func Table(columns []Column, width int) string {
 	columns = append([]Column{}, columns...)
+	for i, c := range columns {
+		columns[i].Cells = make([]string, len(c.Cells))
+		for row, cell := range c.Cells {
+			columns[i].Cells[row] = clip(cell)
+		}
+	}
 	if width > 0 && total(columns) > width {
 		for i := range columns {
 			if columns[i].Short != "" {
@@ -42,6 +50,14 @@ func Table(columns []Column, width int) string {
 		columns = append(columns[:worst], columns[worst+1:]...)
 	}
 	return format(columns)
+}
+
+// clip is the beginning of a long cell.
+func clip(cell string) string {
+	if utf8.RuneCountInString(cell) <= maxCell {
+		return cell
+	}
+	return string([]rune(cell)[:maxCell]) + "…"
 }
 
 func total(columns []Column) int {

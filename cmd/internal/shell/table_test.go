@@ -39,6 +39,16 @@ func ExampleTable() {
 	// a                        22
 }
 
+// One long cell does not pad the lines of all.
+func TestTableCutsLongCells(t *testing.T) {
+	long := strings.Repeat("ü", 60_000)
+	cells := []string{long, "a"}
+	have := Table([]Column{{Head: "tags", Cells: cells}}, 0)
+	if want := "tags\n" + long[:2*maxCell] + "…\na\n"; want != have || cells[0] != long {
+		t.Errorf("want a cell cut, and only where it is shown, have %.500q of %d", have, len(have))
+	}
+}
+
 func TestTableFits(t *testing.T) {
 	for width := 27; width < 80; width++ {
 		for line := range strings.Lines(Table(columns(), width)) {

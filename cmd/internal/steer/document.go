@@ -1,6 +1,7 @@
 package steer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +15,28 @@ import (
 	"example.com/daytime/transport"
 )
 
-// ReadFile reads a file, or stdin for -. More than a policy can have is not read to its end.
-func ReadFile(stdin io.Reader, name string) (string, error) {
+// ReadFile reads a file, or stdin for -, until ctx is done. More than a policy can have is not read
+// to its end. The error is one of a file, or that of an interruption.
+func ReadFile(ctx context.Context, stdin io.Reader, name string) (string, error) {
+	var text string
+	var err error
+	read := make(chan struct{})
+	go func() { // ends with the file or the process: a terminal or a FIFO may keep it waiting
+		defer close(read)
+		text, err = readAll(stdin, name)
+	}()
+	select {
+	case <-ctx.Done():
+		return "", shell.ErrInterrupted
+	case <-read:
+	}
+	if err != nil {
+		return "", shell.FileError(err)
+	}
+	return text, nil
+}
+
+func readAll(stdin io.Reader, name string) (string, error) {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
@@ -114,8 +135,9 @@ func Printable(text string) string {
 	return strings.Join(lines, "")
 }
 
-// EditText has $EDITOR, which may have arguments, edit text in a file of that name.
-func EditText(name, text string) (string, error) {
+// EditText has $EDITOR, which may have arguments, edit text in a file of that name. The keyboard's
+// signals are the editor's: what is typed there to end a search is not to end the edit.
+func EditText(ctx context.Context, name, text string) (string, error) {
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		return "", err
 	}
@@ -123,8 +145,10 @@ func EditText(name, text string) (string, error) {
 	if editor == "" {
 		editor = "vi"
 	}
-	cmd := exec.Command("sh", "-c", editor+` "$1"`, "sh", name)
+	// The shell outlives the signals, too; a trap, unlike an ignored signal, is not inherited.
+	cmd := exec.Command("sh", "-c", "trap : INT QUIT; "+editor+` "$1"`, "sh", name)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	defer shell.LeaveInterrupts(ctx)()
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("editor %s: %w", editor, err)
 	}

@@ -72,7 +72,8 @@ type Finding struct {
 type Report struct {
 	Registry string
 	Findings []Finding
-	Servers  int // that were examined
+	Servers  int  // that were examined
+	Strict   bool // a warning is wrong, too
 	Took     time.Duration
 }
 
@@ -127,7 +128,7 @@ func (r Report) Has(check string) bool {
 	})
 }
 
-// Failed reports whether something is wrong: an error, or, if strict, a warning.
-func (r Report) Failed(strict bool) bool {
-	return r.Count(Error) > 0 || strict && r.Count(Warning) > 0
+// Failed reports whether something is wrong: an error, or, if it is Strict, a warning.
+func (r Report) Failed() bool {
+	return r.Count(Error) > 0 || r.Strict && r.Count(Warning) > 0
 }

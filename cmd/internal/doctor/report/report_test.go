@@ -17,7 +17,7 @@ func Example() {
 	r.Unchecked("owner", "dump is not answered")
 	r.Sort()
 	fmt.Print(r.Text(80, false))
-	fmt.Println("failed:", r.Failed(false))
+	fmt.Println("failed:", r.Failed())
 	// Output:
 	// zk://192.0.2.1/go_servers
 	//
@@ -59,28 +59,42 @@ func TestManyAlike(t *testing.T) {
 }
 
 func TestFailed(t *testing.T) {
-	var r Report
-	if r.Failed(true) {
+	strict := Report{Strict: true}
+	if strict.Failed() {
 		t.Error("want nothing wrong where nothing was found")
 	}
+	var r Report
 	r.Warn("tls", "zk://h", "use it", "no TLS")
-	if r.Failed(false) || !r.Failed(true) || !r.Has("tls") || r.Has("acl") {
+	strict.Findings = r.Findings
+	if r.Failed() || !strict.Failed() || !r.Has("tls") || r.Has("acl") {
 		t.Error("want a warning to count only if one is strict")
+	}
+	for want, r := range map[string]Report{"\nhealthy: ": r, "\nnot healthy: ": strict} {
+		if text := r.Text(80, false); !strings.Contains(text, want) {
+			t.Errorf("want %q in\n%s", want, text)
+		}
 	}
 }
 
 // Whatever stands in a finding, the text keeps to its width and to what a terminal may be shown.
 func FuzzText(f *testing.F) {
 	f.Add("192.0.2.1:8897", "refused", 80)
+	for width := 1; width < 30; width++ {
+		f.Add("[2001:db8::1]:8897", "connection refused", width)
+	}
 	f.Add("\x1b[2J\u202e\n", strings.Repeat("x", 300), 40)
 	f.Fuzz(func(t *testing.T, subject, problem string, width int) {
 		r := Report{Registry: "zk://h"}
 		r.Error("clock", subject, problem, "%s", problem)
 		r.Error("clock", subject, problem, "%s", subject)
-		width = max(width, 40)
-		for line := range strings.Lines(r.Text(width, false)) {
+		if width == 0 {
+			width = 80
+		}
+		text := r.Text(width, false)
+		width = min(max(width, minWidth), maxWidth)
+		for line := range strings.Lines(text) {
 			line = strings.TrimSuffix(line, "\n")
-			if n := utf8.RuneCountInString(line); n > min(width, maxWidth) {
+			if n := utf8.RuneCountInString(line); n > width {
 				t.Errorf("want %d columns at most, have %d: %q", width, n, line)
 			}
 			if strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {

@@ -12,19 +12,20 @@ import (
 )
 
 const (
-	maxAlike  = 5 // findings alike that are shown, unless all are
+	maxAlike  = 5  // findings alike that are shown, unless all are
+	minWidth  = 40 // a narrower terminal breaks the lines
 	maxWidth  = 100
 	severityW = 10 // columns
 	checkW    = 11
 )
 
-// Text is the report for a person, at most width columns wide (0 is 80): by area, errors first. Of
-// many findings alike some are shown, or all of them.
+// Text is the report for a person, at most width columns wide (0 is 80), and 40 to 100 in any case:
+// by area, errors first. Of many findings alike some are shown, or all of them.
 func (r Report) Text(width int, all bool) string {
 	if width <= 0 {
 		width = 80
 	}
-	w := &page{width: min(width, maxWidth)}
+	w := &page{width: max(minWidth, min(width, maxWidth))}
 	w.write("", r.Registry)
 	for _, area := range areas() {
 		groups := r.groups(area)
@@ -44,7 +45,7 @@ func (r Report) Text(width int, all bool) string {
 // summary is the last line.
 func (r Report) summary() string {
 	verdict := "healthy"
-	if r.Failed(false) {
+	if r.Failed() {
 		verdict = "not healthy"
 	}
 	return fmt.Sprintf("%s: %s, %s; %s, in %v", verdict, shell.Count(r.Count(Error), "error"),
