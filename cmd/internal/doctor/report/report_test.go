@@ -83,11 +83,12 @@ func FuzzText(f *testing.F) {
 		f.Add("[2001:db8::1]:8897", "connection refused", width)
 	}
 	f.Add("\x1b[2J\u202e\n", strings.Repeat("x", 300), 40)
+	f.Add("192.0.2.1:8897", "refused", -1)
 	f.Fuzz(func(t *testing.T, subject, problem string, width int) {
 		r := Report{Registry: "zk://h"}
 		r.Error("clock", subject, problem, "%s", problem)
 		r.Error("clock", subject, problem, "%s", subject)
-		if width == 0 {
+		if width <= 0 {
 			width = 80
 		}
 		text := r.Text(width, false)

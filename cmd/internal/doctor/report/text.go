@@ -19,8 +19,8 @@ const (
 	checkW    = 11
 )
 
-// Text is the report for a person, at most width columns wide (0 is 80), and 40 to 100 in any case:
-// by area, errors first. Of many findings alike some are shown, or all of them.
+// Text is the report for a person, at most width columns wide (80 if that is not above 0), and 40
+// to 100 in any case: by area, errors first. Of many findings alike some are shown, or all of them.
 func (r Report) Text(width int, all bool) string {
 	if width <= 0 {
 		width = 80
