@@ -66,7 +66,7 @@ func (s *Snapshot) zone(zone string) *local {
 			outside = append(outside, l)
 		}
 	}
-	z := &local{zone: zone, inside: s.only(inside), outside: s.only(outside), next: head}
+	z := &local{zone: zone, inside: s.only(inside, 1), outside: s.only(outside, 2), next: head}
 	if s.total > 0 {
 		z.part = min(1, spill*float64(z.inside.total)*float64(s.zones)/float64(s.total))
 	}

@@ -25,7 +25,7 @@ func (p *Pool) pick(ctx context.Context, picker Picker, tried, hasFailed []*Memb
 		}
 		for _, tier := range s.tiers {
 			if m == nil {
-				m = picker.Pick(ctx, s.only(tier), tried)
+				m = picker.Pick(ctx, s.only(tier, 0), tried)
 			}
 		}
 		if m == nil || m.begin() {
@@ -84,7 +84,7 @@ func (p *Pool) pickProbe(ctx context.Context, picker Picker, s *Snapshot) *Membe
 		return nil
 	}
 	if isSticky(picker) {
-		both := s.only(append(slices.Clone(s.lists), s.probes.lists...))
+		both := s.only(append(slices.Clone(s.lists), s.probes.lists...), 0)
 		m := picker.Pick(ctx, both, nil)
 		if m != nil && p.claimProbe(m) {
 			return m

@@ -8,10 +8,16 @@ import (
 	"sync/atomic"
 )
 
-// RoundRobin goes through the members in turn, as often as their weights say.
+// RoundRobin goes through the members in turn, as often as their weights say. Each part of them, a
+// side or a zone, has turns of its own. With turns in common a part would get some of them by
+// chance; but a turn that is nobody's is followed by the next one, which at any place falls on the
+// same member, so that only a part that gets all of them deals them out by weight.
 type RoundRobin struct {
-	next atomic.Uint64
+	next [turnCounters]atomic.Uint64 // by part, modulo their number
 }
+
+// turnCounters is enough for 20 sides. With more, two share a counter.
+const turnCounters = 64
 
 var _ Picker = (*RoundRobin)(nil)
 
@@ -19,20 +25,23 @@ var _ Picker = (*RoundRobin)(nil)
 // call each spread evenly, where go-kit's all call the first.
 func NewRoundRobin() *RoundRobin {
 	r := new(RoundRobin)
-	r.next.Store(uint64(rand.Uint32()))
+	for i := range r.next {
+		r.next[i].Store(uint64(rand.Uint32()))
+	}
 	return r
 }
 
 // Pick implements [Picker].
 func (r *RoundRobin) Pick(_ context.Context, s *Snapshot, tried []*Member) *Member {
+	next := &r.next[s.part%turnCounters]
 	if len(tried) == 0 && s.flat != nil {
-		return s.flat.at(int(r.next.Add(1) % uint64(s.n)))
+		return s.flat.at(int(next.Add(1) % uint64(s.n)))
 	}
 	if s.n == 0 {
 		return nil
 	}
 	for range s.n {
-		if m := r.turn(&s.view); !slices.Contains(tried, m) {
+		if m := s.takeTurn(next); !slices.Contains(tried, m) {
 			return m
 		}
 	}
@@ -44,13 +53,13 @@ func (r *RoundRobin) Pick(_ context.Context, s *Snapshot, tried []*Member) *Memb
 	return nil
 }
 
-// turn returns the next member.
-func (r *RoundRobin) turn(v *view) *Member {
+// takeTurn returns the next member.
+func (v *view) takeTurn(next *atomic.Uint64) *Member {
 	if v.even {
-		return v.at(int(r.next.Add(1) % uint64(v.n)))
+		return v.at(int(next.Add(1) % uint64(v.n)))
 	}
 	for {
-		if m := v.turn(r.next.Add(1)); m != nil {
+		if m := v.turn(next.Add(1)); m != nil {
 			return m
 		}
 	}

@@ -20,6 +20,7 @@ type Snapshot struct {
 	tiers  [][]list              // for picks when all that are open were tried, in this order
 	probes *view                 // members whose next call is a probe; nil if there are none
 	zones  int                   // their number, of all that are listed or in reserve
+	part   uint                  // which part of the members it is, the same in every Snapshot
 	byZone atomic.Pointer[local] // made by the first pick that wants it
 
 	closed     bool          // Close has been called: there will be no members
@@ -116,7 +117,8 @@ func splitSides(lists []list, of []policy.Side, zones int) (sides []side) {
 			continue
 		}
 		until += parts[i]
-		sides = append(sides, side{&Snapshot{view: newView(l), zones: zones}, i, until})
+		s := &Snapshot{view: newView(l), zones: zones, part: uint(i+1) * zoneParts}
+		sides = append(sides, side{s, i, until})
 	}
 	return sides
 }
@@ -128,9 +130,13 @@ func (s *Snapshot) Len() int { return s.n }
 // call.
 func (s *Snapshot) At(i int) *Member { return s.at(i) }
 
-// only returns a snapshot of these lists alone, for a pick that falls back on them.
-func (s *Snapshot) only(lists []list) *Snapshot {
-	return &Snapshot{view: newView(lists), zones: s.zones}
+// zoneParts is how many parts there are of all members, and of a side: itself, and each half of a
+// local.
+const zoneParts = 3
+
+// only returns a snapshot of these lists alone, which are a part of s, or what a pick falls back on.
+func (s *Snapshot) only(lists []list, part uint) *Snapshot {
+	return &Snapshot{view: newView(lists), zones: s.zones, part: s.part + part}
 }
 
 // side returns the side that an attempt goes to, which is s without shares.

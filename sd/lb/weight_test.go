@@ -288,3 +288,48 @@ func TestHashMovementByWeight(t *testing.T) {
 		t.Errorf("keys moved: want about %.0f, have %d", want, moved)
 	}
 }
+
+// Also where a call takes its turn on one of several parts of the members, a side of the policy or
+// a zone, the turns of each part go round as if it were alone.
+func TestTurnsOfAPart(t *testing.T) {
+	const picks, n = 40_000, 8
+	pair := func(side int, zone string) func(i int) policy.Effective { // the first two are a part
+		return func(i int) policy.Effective {
+			e := policy.Effective{Weight: []int{100, 128}[i%2]}
+			if i < 2 {
+				e.Side, e.Zone = side, zone
+			}
+			return e
+		}
+	}
+	sides := []policy.Side{{Share: 6000}, {Share: 4000}}
+	for what, test := range map[string]struct {
+		of    func(i int) policy.Effective
+		sides []policy.Side
+		zone  string
+	}{
+		"sides":           {pair(1, ""), sides, ""},
+		"a zone":          {pair(0, "a"), nil, "a"}, // which keeps 70 %
+		"sides and zones": {pair(1, "a"), sides, "a"},
+	} {
+		p, r := newTestPool(t, n)
+		r.fn(sd.Change{Effective: effective(n, test.of), Sides: test.sides})
+		for range 2 {
+			r.down("nobody")
+		}
+		picker := Local(test.zone, NewRoundRobin())
+		s, counts := p.snapshot.Load(), map[string]int{}
+		for range picks {
+			side := s.side(t.Context(), picker, nil)
+			counts[picker.Pick(t.Context(), side, nil).instance]++
+		}
+		names := names(n)
+		for i := 0; i < n; i += 2 {
+			light, both := counts[names[i]], counts[names[i]]+counts[names[i+1]]
+			if want := float64(both) * 100 / 228; math.Abs(float64(light)-want) > 6 {
+				t.Errorf("%s: want %.0f of %d picks at the lighter one of a pair, have %d", what, want,
+					both, light)
+			}
+		}
+	}
+}
