@@ -64,7 +64,7 @@ func benchmarkPick(
 func answer(p *Pool) {
 	s := p.snapshot.Load()
 	for i := range s.Len() {
-		s.At(i).latency.observe(p.now(), 1e6)
+		s.At(i).latency.Observe(p.now(), 1e6)
 	}
 }
 

@@ -3,34 +3,7 @@ package lb
 import (
 	"math"
 	"testing"
-	"time"
 )
-
-func TestLatencyAverage(t *testing.T) {
-	second := int64(time.Second)
-	var a latencyAverage
-	if have := a.value(second); have != 0 {
-		t.Errorf("unheard: want 0, have %v", have)
-	}
-	near := func(what string, now int64, want float64) {
-		t.Helper()
-		if have := a.value(now); math.Abs(have-want) > want/100 {
-			t.Errorf("%s: want %v, have %v", what, want, have)
-		}
-	}
-	a.observe(second, 1e6)
-	near("first", second, 1e6)
-	a.observe(second, 5e6)
-	near("a peak counts at once", second, 5e6)
-	a.observe(second, 1e6)
-	near("what is lower counts gradually", second, 5e6)
-	near("10 s later", 11*second, 5e6/math.E)
-	a.observe(11*second, 1e6)
-	near("observed then", 11*second, 5e6/math.E+1e6*(1-1/math.E))
-	near("ten years later", 11*second+10*365*86400*second, 0)
-	a.observe(11*second+10*365*86400*second, 3e6)
-	near("heard again", 11*second+10*365*86400*second, 3e6)
-}
 
 func TestRoughLog2(t *testing.T) {
 	for n := int64(1); n < 10_000; n++ {
@@ -53,12 +26,12 @@ func TestEWMAPrefers(t *testing.T) {
 			}
 		}
 	}
-	a.latency.observe(p.now(), 1e6)
+	a.latency.Observe(p.now(), 1e6)
 	want("the unknown first", b)
 	b.begin()
 	want("not the unknown twice", a)
 	b.end()
-	b.latency.observe(p.now(), 3.5e6)
+	b.latency.Observe(p.now(), 3.5e6)
 	want("the faster", a)
 	a.begin()
 	a.begin()

@@ -160,7 +160,7 @@ func (p *Pool) dropReserve(m *Member, now int64, err error) (dropped []*Member) 
 // publishes.
 func (p *Pool) setHealth(m *Member, to health) {
 	if (m.health == answering) != (to == answering) {
-		m.latency.forget()
+		m.latency.Forget()
 		if m.health == answering {
 			m.history.setAside.Add(1)
 		}

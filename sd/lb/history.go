@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"example.com/daytime/sd/lb/internal/latency"
 )
 
 // A history holds the counts of an instance. It outlives the Member: an instance that returns goes
@@ -16,7 +18,7 @@ type history struct {
 
 	// The rest are the Member's own when it left.
 	member       *Member // itself, if it left with calls in flight
-	latency      latencyAverage
+	latency      latency.Average
 	failingSince int64
 	row          uint32 // failures
 	ejections    uint8
@@ -40,7 +42,7 @@ func (p *Pool) save(m *Member) {
 	if h.requests.Load() == 0 {
 		return
 	}
-	h.latency.copy(&m.latency)
+	h.latency.Copy(&m.latency)
 	h.row, h.failingSince = m.failures.Load(), m.failingSince.Load()
 	h.failing, h.ejections = m.health != answering, m.ejections
 	if m.InFlight() > 0 {
@@ -71,7 +73,7 @@ func (p *Pool) restore(instance string) *Member {
 	}
 	m = newMember(instance, h)
 	m.ejections = h.ejections
-	m.latency.copy(&h.latency)
+	m.latency.Copy(&h.latency)
 	m.failures.Store(h.row)
 	m.failingSince.Store(h.failingSince)
 	if h.failing {

@@ -55,7 +55,7 @@ func (p *Pool) finish(ctx context.Context, a *attempt, err error) {
 		p.recordSuccess(m, now)
 		a.route.answeredAt.Store(now)
 		a.route.took.Store(took)
-		m.latency.observe(now, float64(took))
+		m.latency.Observe(now, float64(took))
 	case errors.Is(ctx.Err(), context.Canceled):
 		e := a.weigh(ctx, err, took)
 		p.meters.attempts[cmp.Or(e, outcomeCancelled)].add(1)
@@ -63,8 +63,8 @@ func (p *Pool) finish(ctx context.Context, a *attempt, err error) {
 			m.history.outlived.Add(1)
 			err = &outlivedError{time.Duration(took), err}
 		}
-		if m.failures.Load() == 0 && float64(took) > m.latency.value(now) {
-			m.latency.observe(now, float64(took)) // an answer would have taken longer
+		if m.failures.Load() == 0 && float64(took) > m.latency.Value(now) {
+			m.latency.Observe(now, float64(took)) // an answer would have taken longer
 		}
 		p.recordFailure(a, e, now, err)
 	default:
@@ -73,7 +73,7 @@ func (p *Pool) finish(ctx context.Context, a *attempt, err error) {
 		m.history.failures.Add(1)
 		p.recordFailure(a, e, now, err)
 		if m.failures.Load() == 0 {
-			m.latency.fail(now, float64(took))
+			m.latency.Fail(now, float64(took))
 		}
 	}
 	m.end()

@@ -7,6 +7,7 @@ import (
 
 	kitendpoint "github.com/go-kit/kit/endpoint"
 
+	"example.com/daytime/sd/lb/internal/latency"
 	"example.com/daytime/sd/policy"
 )
 
@@ -18,7 +19,7 @@ type Member struct {
 	warming atomic.Bool  // new; takes its share gradually
 	weight  atomic.Int32 // policy.Effective's, as are side, zone and drained
 	side    atomic.Int32
-	latency latencyAverage
+	latency latency.Average
 
 	failures     atomic.Uint32 // in a row, since the last answer
 	failingSince atomic.Int64  // when the first call began that failed since the last answer; or 0

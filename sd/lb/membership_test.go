@@ -109,7 +109,7 @@ func TestCountersSurviveMembershipChanges(t *testing.T) {
 			t.Errorf("in flight: want %d, have %d", want, have)
 		}
 		time.Sleep(2 * time.Second)
-		before := p.snapshot.Load().At(0).latency.bits.Load()
+		before, _ := p.snapshot.Load().At(0).latency.Stored()
 		r.reset()
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -123,8 +123,8 @@ func TestCountersSurviveMembershipChanges(t *testing.T) {
 		if have := stat(p, "a"); want != have {
 			t.Errorf("want %+v, have %+v", want, have)
 		}
-		if after := p.snapshot.Load().At(0).latency.bits.Load(); before == 0 || before != after {
-			t.Errorf("latency: want %x, have %x", before, after)
+		if after, heard := p.snapshot.Load().At(0).latency.Stored(); !heard || before != after {
+			t.Errorf("latency: want %v, have %v", before, after)
 		}
 		if want, have := int64(2), s.made.Load(); want != have {
 			t.Errorf("endpoints: want %d, have %d", want, have)

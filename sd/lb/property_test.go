@@ -113,7 +113,7 @@ func (w *world) settle() {
 // faster than another.
 func (w *world) count(picker Picker, picks int) map[string]int {
 	for _, m := range w.pool.members {
-		m.latency.forget()
+		m.latency.Forget()
 	}
 	s, counts := w.pool.snapshot.Load(), map[string]int{}
 	for i := range picks {

@@ -1,4 +1,4 @@
-// Package latency counts latencies, and knows which are late.
+// Package latency counts latencies, and knows which are late and what they are on average.
 package latency
 
 import (
