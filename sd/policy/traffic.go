@@ -9,37 +9,44 @@ func (p *Policy) EffectiveAll(fleet []Entry) []Effective {
 	return all
 }
 
-// Traffic returns the part of the calls, of 1, that each instance of a fleet gets if all of them
-// answer, and how many of what there are.
-//
-// Drained instances get nothing while one that is not drained is there, and among these a weight
-// of 0 gets nothing while there is one above it. A side is empty if nobody in it gets anything.
-func (p *Policy) Traffic(fleet []Effective) ([]float64, Tally) {
+// Levels returns by how much each instance of a fleet gets calls beside the others of its side, and
+// how many there are of what. That is its weight, or 0 if it is drained. If all are drained none is,
+// and if all weights come to 0 they are alike: so there is always somebody.
+func Levels(fleet []Effective) ([]int, Tally) {
 	var tally Tally
 	for _, e := range fleet {
 		tally.Add(e)
 	}
-	level := make([]int, len(fleet)) // the weight within the side
-	sum := 0
+	levels, sum := make([]int, len(fleet)), 0
+	isOut := func(e Effective) bool { return e.Drained && !tally.DrainsSuspended() }
 	for i, e := range fleet {
-		if !e.Drained || tally.DrainsSuspended() {
-			level[i] = e.Weight
+		if !isOut(e) {
+			levels[i] = e.Weight
 			sum += e.Weight
 		}
 	}
+	for i, e := range fleet {
+		if sum == 0 && !isOut(e) {
+			levels[i] = DefaultWeight
+		}
+	}
+	return levels, tally
+}
+
+// Traffic returns the part of the calls, of 1, that each instance of a fleet gets if all of them
+// answer, and how many of what there are. A side is empty if nobody in it gets anything.
+func (p *Policy) Traffic(fleet []Effective) ([]float64, Tally) {
+	levels, tally := Levels(fleet)
 	sides := p.Sides()
 	total := make([]int, len(sides))
 	for i, e := range fleet {
-		if sum == 0 && (!e.Drained || tally.DrainsSuspended()) {
-			level[i] = 1
-		}
-		total[e.Side] += level[i]
+		total[e.Side] += levels[i]
 	}
 	parts := Split(sides, func(side int) bool { return total[side] == 0 })
 	calls := make([]float64, len(fleet))
 	for i, e := range fleet {
-		if level[i] > 0 {
-			calls[i] = parts[e.Side] * float64(level[i]) / float64(total[e.Side])
+		if levels[i] > 0 {
+			calls[i] = parts[e.Side] * float64(levels[i]) / float64(total[e.Side])
 		}
 	}
 	return calls, tally

@@ -73,7 +73,7 @@ func labelName(key string) string {
 // address. With a name for the backend the section's own line stands before them, so that the text
 // is a file for haproxy -f; without one it is for the middle of a section. A line has a weight
 // where the weights differ; that of a drained server is 0, which lets its connections end. Drains
-// and weights are suspended where clients suspend them (see [policy.Tally]), so that there is
+// and weights are suspended where clients suspend them (see [policy.Levels]), so that there is
 // always one of a weight above 0.
 func HAProxy(backend, parameters string) Format {
 	return func(servers []Server) (string, error) {
@@ -106,7 +106,11 @@ const maxHAProxyWeight = 256
 // haproxyWeights returns the weights in proportion to those that clients go by, nil if they are all
 // alike.
 func haproxyWeights(servers []Server) []int {
-	weights := weightsInForce(servers)
+	fleet := make([]policy.Effective, len(servers))
+	for i, s := range servers {
+		fleet[i] = policy.Effective{Weight: s.Weight, Drained: s.Drained}
+	}
+	weights, _ := policy.Levels(fleet)
 	most, alike := 1, true
 	for _, weight := range weights {
 		most = max(most, weight)
@@ -118,29 +122,6 @@ func haproxyWeights(servers []Server) []int {
 	if most > maxHAProxyWeight {
 		for i, weight := range weights {
 			weights[i] = (weight*maxHAProxyWeight + most - 1) / most // none becomes 0
-		}
-	}
-	return weights
-}
-
-// weightsInForce are the weights of servers, 0 for a drained one. If all are drained none is, and
-// if all weights come to 0 those of the servers that are not drained are alike.
-func weightsInForce(servers []Server) []int {
-	var tally policy.Tally
-	for _, s := range servers {
-		tally.Add(policy.Effective{Weight: s.Weight, Drained: s.Drained})
-	}
-	weights, sum := make([]int, len(servers)), 0
-	isOut := func(s Server) bool { return s.Drained && !tally.DrainsSuspended() }
-	for i, s := range servers {
-		if !isOut(s) {
-			weights[i] = s.Weight
-			sum += s.Weight
-		}
-	}
-	for i, s := range servers {
-		if sum == 0 && !isOut(s) {
-			weights[i] = policy.DefaultWeight
 		}
 	}
 	return weights
