@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/backoff"
 	"example.com/daytime/sd/internal/sets"
 	mdns "github.com/miekg/dns"
 )
@@ -130,10 +131,10 @@ func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change))
 		case err == nil:
 			b.pacing.answered()
 			set.Becomes(entries(records), nil, emit)
-			wait(asking, b.pause(ttl))
+			backoff.WaitFor(asking.Done(), b.pause(ttl))
 		case errors.Is(err, errNoName) && !set.Known():
 			b.pacing.answered()
-			wait(asking, min(b.pause(ttl), maxNoName))
+			backoff.WaitFor(asking.Done(), min(b.pause(ttl), maxNoName))
 		default:
 			err = fmt.Errorf("dns: watch %s: %w", b.name, err)
 			return b.pacing.failed(err, b.pause(maxRest))
@@ -152,15 +153,6 @@ func (b *Backend) pause(ttl time.Duration) time.Duration {
 		return ttl
 	}
 	return min(ttl, b.interval)
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // Announce implements sd.Backend, and fails.

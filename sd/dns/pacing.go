@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"example.com/daytime/sd/internal/backoff"
 )
 
 // maxRest is the longest pause after reads that failed.
@@ -37,11 +39,9 @@ func (p *pacing) failed(err error, most time.Duration) error {
 // rest waits until the pause is over, or ctx is done.
 func (p *pacing) rest(ctx context.Context) {
 	p.mu.Lock()
-	left := time.Until(p.over)
+	over := p.over
 	p.mu.Unlock()
-	if left > 0 {
-		wait(ctx, left)
-	}
+	backoff.WaitFor(ctx.Done(), time.Until(over))
 }
 
 // err is that of the last read, or nil.

@@ -9,7 +9,6 @@ import (
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/etcd/etcdtest"
 	"example.com/daytime/sd/internal/wait"
-	"example.com/daytime/sd/policy"
 	"example.com/daytime/sd/zk/zktest"
 )
 
@@ -47,25 +46,11 @@ func TestAuditsOfAnnouncerAreNoSilence(t *testing.T) {
 	member := etcdtest.Start(t)
 	proxy := zktest.NewProxy(t, member.Addr())
 	b, n := openConn(t, "etcd://"+proxy.Addr()+"?ttl=3s") // which is asked for a sign every second
-	r, err := b.begin(dora)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.finish(r)
-	deaf, err := n.Watch(t.Context(), 1) // nothing
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer deaf.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	audit, registered, ended := make(chan time.Time), make(chan bool, 1), make(chan error, 1)
-	a := &announcement{
-		registration: r,
-		entry:        policy.Entry{Instance: dora},
-		told:         func(sd.Status) { registered <- true },
-	}
-	go func() { ended <- a.obey(ctx, &steering{conn: n, stream: deaf, audit: audit}) }()
+	a, s := announceDeaf(t, b, n, func(sd.Status) { registered <- true }, audit)
+	go func() { ended <- a.obey(ctx, s) }()
 	<-registered
 	<-time.After(300 * time.Millisecond) // the first renewal is over
 	for range 5 {

@@ -10,6 +10,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/etcd/etcdtest"
+	"example.com/daytime/sd/etcd/internal/cluster"
 	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/policy"
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -18,35 +19,41 @@ import (
 
 const dora = "192.0.2.4:8897"
 
+// announceDeaf returns an announcement of dora, and what it goes by over n: a stream that tells
+// nothing, and audits when the caller says so.
+func announceDeaf(
+	t testing.TB, b *Backend, n *cluster.Conn, told func(sd.Status), audit <-chan time.Time,
+) (*announcement, *steering) {
+	t.Helper()
+	r, err := b.begin(dora)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.finish(r) })
+	deaf, err := n.Watch(t.Context(), 1) // nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(deaf.Close)
+	a := &announcement{registration: r, entry: policy.Entry{Instance: dora}, told: told}
+	return a, &steering{conn: n, stream: deaf, audit: audit}
+}
+
 // What a stream does not tell an announcer is found by its audits, however often something else
 // happens meanwhile.
 func TestAnnouncerAudit(t *testing.T) {
 	member := etcdtest.Start(t)
 	_, other := openConn(t, "etcd://"+member.Addr()) // another program
 	b, n := openConn(t, "etcd://"+member.Addr()+"?ttl=2s")
-	r, err := b.begin(dora)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.finish(r)
-	deaf, err := n.Watch(t.Context(), 1) // nothing
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer deaf.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	changing, calm := context.WithCancel(ctx)
 	changes, phases, ended := make(chan policy.Attributes), make(chan sd.Phase, 100), make(chan error)
 	audit := time.NewTicker(300 * time.Millisecond)
 	defer audit.Stop()
-	a := &announcement{
-		registration: r,
-		entry:        policy.Entry{Instance: dora},
-		changes:      changes,
-		told:         func(s sd.Status) { phases <- s.Phase },
-	}
-	go func() { ended <- a.obey(ctx, &steering{conn: n, stream: deaf, audit: audit.C}) }()
+	a, s := announceDeaf(t, b, n, func(s sd.Status) { phases <- s.Phase }, audit.C)
+	a.changes = changes
+	go func() { ended <- a.obey(ctx, s) }()
 	go func() {
 		for i := 0; ; i++ {
 			select {
@@ -104,14 +111,14 @@ func TestAnnouncerAudit(t *testing.T) {
 	put(b.config.Key, "")
 	tells(sd.Registered)
 	calm()
-	put(r.key, "{}", clientv3.WithLease(clientv3.LeaseID(get(r.key).Lease)))
+	put(a.key, "{}", clientv3.WithLease(clientv3.LeaseID(get(a.key).Lease)))
 	await(func() error {
-		if value := string(get(r.key).Value); !strings.Contains(value, dora) {
+		if value := string(get(a.key).Value); !strings.Contains(value, dora) {
 			return fmt.Errorf("want our value, have %s", value)
 		}
 		return nil
 	})
-	if _, err := other.Delete(ctx, r.key); err != nil {
+	if _, err := other.Delete(ctx, a.key); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-ended; !errors.Is(err, errLost) {

@@ -153,7 +153,8 @@ func (b *Backend) Target() sd.Target { return b.target }
 // one session, and list each for itself: to have one list as well, share an Instancer.
 //
 // It returns at once when ctx is done, unless a request is under way: then when that is answered, or
-// its connection is given up, which takes a session timeout at most.
+// its connection is down, for which a server that is silent has two thirds of the session timeout
+// (see [session.Conn]).
 func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 	return translate(b.directory.Watch(ctx, want, emit))
 }
