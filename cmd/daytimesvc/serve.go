@@ -43,12 +43,14 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 	}
 	instances, known := c.plannedInstances()
 	if known {
-		if err := c.checkLoopback(ctx, instances, logger); err != nil {
-			return err
-		}
+		err = c.checkLoopback(ctx, instances, logger)
 	}
-	if len(listeners) == 0 {
+	if err == nil && len(listeners) == 0 {
 		listeners, err = listen(ctx, c.listen)
+	}
+	if err == nil && !known {
+		instances = c.instances(listeners)
+		err = c.checkLoopback(ctx, instances, logger)
 	}
 	if ctx.Err() != nil { // while a name was looked up: there is nothing to undo
 		return nil
@@ -71,12 +73,6 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 		return err
 	}
 	defer registries.Close()
-	if !known {
-		instances = c.instances(listeners)
-		if err := c.checkLoopback(ctx, instances, logger); err != nil {
-			return err
-		}
-	}
 	servers, err := newServers(c, listeners, instances, registries, stdio, options, exporter)
 	if err != nil {
 		return err
