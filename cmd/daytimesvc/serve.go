@@ -283,9 +283,12 @@ func listen(ctx context.Context, addrs []string) (listeners []net.Listener, err 
 	return listeners, nil
 }
 
-// closeAll does nothing about listeners whose server has closed them.
+// closeAll does nothing about listeners whose server has closed them, nor about nil ones, which stand
+// for sockets that listen for no stream.
 func closeAll(listeners []net.Listener) {
 	for _, l := range listeners {
-		l.Close()
+		if l != nil {
+			l.Close()
+		}
 	}
 }

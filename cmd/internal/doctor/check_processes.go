@@ -41,11 +41,12 @@ func (z *zookeeper) checkProcesses() {
 }
 
 // checkListeners compares the process that registered an address of this host with the one that
-// listens there.
+// listens there. A container has the boot id of its host, and may have a network of its own.
 func (z *zookeeper) checkListeners() {
 	var local []*node
 	for _, n := range z.instances() {
-		if n.form.Boot != "" && n.form.Boot == z.self.Boot && n.form.Process != 0 && !n.replaced {
+		if n.form.Boot != "" && n.form.Boot == z.self.Boot && n.form.Process != 0 && !n.replaced &&
+			z.self.Has(n.at.Addr()) {
 			local = append(local, n)
 		}
 	}
@@ -55,10 +56,8 @@ func (z *zookeeper) checkListeners() {
 	listening := host.Listening()
 	for _, n := range local {
 		pids := listening.At(n.at)
-		if len(pids) == 0 || slices.ContainsFunc(pids, func(p int) bool {
-			return host.IsProcess(p,
-				n.form.Process)
-		}) {
+		isOwn := func(pid int) bool { return host.IsProcess(pid, n.form.Process) }
+		if len(pids) == 0 || slices.ContainsFunc(pids, isOwn) || host.InContainer(n.form.Process) {
 			continue
 		}
 		z.Error("process", n.name, "stop one of them, or give it another --advertise",
