@@ -135,7 +135,7 @@ func (f *follower) read(ctx context.Context, s *cluster.Stream) error {
 			if err := cluster.Check(r); err != nil {
 				return err
 			}
-			if err := f.apply(r.Events); err != nil {
+			if err := f.apply(ctx, r.Events); err != nil {
 				return err
 			}
 		case <-ask.C:
