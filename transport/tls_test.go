@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"example.com/daytime/transport"
@@ -264,6 +265,35 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	if fourth := serial(); fourth == second {
 		t.Errorf("want another certificate than %s", second)
 	}
+}
+
+// A file that could not be used is read again though nothing has changed that can be seen of it: a
+// right was given, a descriptor is free again.
+func TestFilesAreReadAgainAfterAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files := newAuthority(t).issue(serviceName, time.Hour)
+		source := must(t)(files.Server())
+		good, err := os.ReadFile(files.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		written := time.Now()
+		put := func(text []byte) {
+			err := os.WriteFile(files.Key, text, 0o600)
+			if err = errors.Join(err, os.Chtimes(files.Key, written, written)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put(bytes.Repeat([]byte("x"), len(good)))
+		if config, err := source(); config == nil || err == nil {
+			t.Errorf("want the last good one, and why, have %v, %v", config, err)
+		}
+		put(good)
+		time.Sleep(time.Second)
+		if config, err := source(); config == nil || err != nil {
+			t.Errorf("want it used once it can be, have %v", err)
+		}
+	})
 }
 
 func TestTLSFilesThatCannotBeUsed(t *testing.T) {
