@@ -296,6 +296,40 @@ func TestFilesAreReadAgainAfterAFailure(t *testing.T) {
 	})
 }
 
+// A configuration that panics, or is none, costs a connection its handshake, and is told.
+func TestConfigurationThatFails(t *testing.T) {
+	a := newAuthority(t)
+	good := config(t, a.issue(serviceName, time.Hour))
+	calls := 0
+	for name, source := range map[string]transport.TLSSource{
+		"none":                 func() (*tls.Config, error) { return nil, nil },
+		"a source that panics": func() (*tls.Config, error) { panic("planted") },
+		"a callback that panics": func() (*tls.Config, error) {
+			return &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+				panic("planted")
+			}}, nil
+		},
+	} {
+		var log errorLog
+		calls = 0
+		server := start(t, say("now"), transport.ServerErrorHandler(&log), transport.MaxConns(1),
+			transport.ServerTLS(func() (*tls.Config, error) {
+				if calls++; calls == 1 {
+					return source()
+				}
+				return good, nil
+			}))
+		_, err := call(t.Context(), server.addr, a.clientTLS())
+		wantIs(t, err, transport.ErrHandshake)
+		within(t, "a report", func() bool { return len(log.all()) == 1 })
+		wantIs(t, log.all()[0], transport.ErrHandshake)
+		within(t, "the connection's end", func() bool { open, _ := server.Connections(); return open == 0 })
+		if have, err := call(t.Context(), server.addr, a.clientTLS()); have != "now" || err != nil {
+			t.Errorf("%s: after it want now, have %q, %v", name, have, err)
+		}
+	}
+}
+
 func TestTLSFilesThatCannotBeUsed(t *testing.T) {
 	a := newAuthority(t)
 	good, other := a.issue("a.example.com", time.Hour), a.issue("b.example.com", time.Hour)
