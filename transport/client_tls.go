@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ func (x *call) tlsConfig() (*tls.Config, error) {
 	}
 	config, err := x.tls() // the last good one will do
 	if config == nil {
-		return nil, fmt.Errorf("ClientTLS: no configuration: %w", err)
+		return nil, fmt.Errorf("ClientTLS: %w", cmp.Or(err, errNoConfiguration))
 	}
 	config = strict(config)
 	config.ServerName = x.tlsName
