@@ -45,6 +45,9 @@ type Instancer struct {
 	saver   *snapshot.Saver        // nil for none
 	meters  *instruments.Instancer // nil for none
 
+	policyOff  bool             // by the target: there is none, whatever the file says
+	keptPolicy *snapshot.Policy // which is what it says then; not changed once answered
+
 	steering *steering // nil: the policy is not followed
 
 	// Held while the set and the state change together: a subscriber that is told of a set finds

@@ -26,7 +26,9 @@ import (
 // root's, or if a group of this process may write it, unless others may write it or, where a group
 // may, its directory. Its content is checked like that of a registry. An empty set is not written:
 // it may be a mistake, and starting with servers that are gone costs a refused connection.
-// [CheckSnapshot] says what can never be such a file.
+// With [FollowPolicy] the policy and the attributes are kept as well. Where of says policy=off, the
+// policy of the file is not followed either, and stays in it. [CheckSnapshot] says what can never be
+// such a file.
 func Snapshot(file string, of ...Target) InstancerOption {
 	return func(i *Instancer) {
 		if i.saver = nil; file == "" {
@@ -34,6 +36,7 @@ func Snapshot(file string, of ...Target) InstancerOption {
 		}
 		i.saver = snapshot.NewSaver(file)
 		for _, t := range of {
+			i.policyOff = t.Keys["policy"] == "off"
 			i.saver.Ours = originOf(t)
 		}
 	}
@@ -80,6 +83,10 @@ func (i *Instancer) restore() {
 		c.Policy = &PolicyText{Document: doc.Policy.Document, Version: doc.Policy.Version}
 	}
 	c.Lacking.Policy = i.steering != nil && doc.Policy == nil // it was written by who did not follow it
+	if i.policyOff {
+		i.keptPolicy = doc.Policy
+		c.Policy, c.Lacking.Policy = new(PolicyText), false
+	}
 	i.apply(c, Stale, why)
 	i.state.Backdate(since)
 	i.index()
@@ -118,7 +125,9 @@ func (i *Instancer) document() (doc snapshot.Document, ok bool) {
 		return doc, false
 	}
 	doc = snapshot.New(confirmed, i.saver.Ours, entries)
-	if i.steering != nil {
+	if i.policyOff {
+		doc.Policy = i.keptPolicy
+	} else if i.steering != nil {
 		p := i.Policy()
 		doc.Policy = &snapshot.Policy{Document: p.Document.String(), Version: p.Version}
 	}

@@ -186,7 +186,7 @@ func (p *Pool) eject(m *Member, why ejection, now int64) {
 
 // planProbe makes m due for a probe, or sets a timer for that. The caller holds mu, and publishes.
 func (p *Pool) planProbe(m *Member) {
-	if !m.counts() || m.health == answering || m.health == due {
+	if m.presence != listed || m.health == answering || m.health == due {
 		return
 	}
 	now := p.now()
@@ -210,7 +210,7 @@ func (p *Pool) planProbe(m *Member) {
 func (p *Pool) claimProbe(m *Member) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if m.rank() != probing || !m.begin() {
+	if r := m.rank(); r != probing && r != drainedProbing || !m.begin() {
 		return false
 	}
 	p.setHealth(m, failing)

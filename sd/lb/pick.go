@@ -87,8 +87,8 @@ func (p *Pool) pickProbe(ctx context.Context, picker Picker, s *Snapshot) *Membe
 		return nil
 	}
 	if isSticky(picker) {
-		both := s.only(append(slices.Clone(s.lists), s.probes.lists...), 0)
-		m := picker.Pick(ctx, both, nil)
+		side := s.withProbes().side(ctx, picker, nil)
+		m := picker.Pick(ctx, side, nil)
 		if m != nil && p.claimProbe(m) {
 			return m
 		}

@@ -16,6 +16,7 @@ import (
 // another one.
 type Snapshot struct {
 	view                         // open to a pick
+	split  []policy.Side         // as the policy has it; nil without shares
 	sides  []side                // of the open members; nil without shares
 	tiers  [][]list              // for picks when all that are open were tried, in this order
 	probes *view                 // members whose next call is a probe; nil if there are none
@@ -43,7 +44,7 @@ type side struct {
 func newSnapshot(
 	lists [ranks]ranked, reserveOpen bool, sides []policy.Side, zones int,
 ) *Snapshot {
-	failing := lists[failed].with(lists[probing])
+	failing := lists[failed].with(lists[probing]).with(lists[drainedProbing])
 	order := [...]ranked{lists[ready], lists[reserved], lists[drained], failing}
 	if reserveOpen {
 		order[0], order[1] = lists[ready].with(lists[reserved]), ranked{}
@@ -53,11 +54,12 @@ func newSnapshot(
 		s.addTier(r.weighted)
 		s.addTier(r.idle)
 	}
-	probes := slices.Clone(lists[probing].weighted)
-	if len(lists[ready].weighted) == 0 {
-		probes = append(probes, lists[probing].idle...)
+	probes := lists[probing].beside(lists[ready])
+	if order[0].isEmpty() && order[1].isEmpty() { // so drained ones are picked
+		probes = append(probes, lists[drainedProbing].beside(lists[drained])...)
 	}
 	if len(sides) > 1 {
+		s.split = sides
 		s.sides = splitSides(s.lists, sides, zones)
 		hasPart := func(l list) bool { return sides[l.side(sides)].Share > 0 }
 		if slices.ContainsFunc(s.lists, hasPart) {
@@ -93,14 +95,25 @@ func (s *Snapshot) addTier(lists []list) {
 // A ranked holds the lists of a rank.
 type ranked struct{ weighted, idle []list }
 
+func (r ranked) isEmpty() bool { return len(r.weighted)+len(r.idle) == 0 }
+
 func (r ranked) with(more ranked) ranked {
-	if len(r.weighted)+len(r.idle) == 0 {
+	if r.isEmpty() {
 		return more
 	}
 	return ranked{
 		append(slices.Clip(r.weighted), more.weighted...),
 		append(slices.Clip(r.idle), more.idle...),
 	}
+}
+
+// beside returns the lists of r that get calls beside those that answer: the ones of weight 0 only
+// where nobody of more weight does.
+func (r ranked) beside(answering ranked) []list {
+	if len(answering.weighted) > 0 {
+		return slices.Clone(r.weighted)
+	}
+	return slices.Concat(r.weighted, r.idle)
 }
 
 // splitSides returns the sides of lists that are not empty, with the part of the calls for each.
@@ -137,6 +150,15 @@ const zoneParts = 3
 // only returns a snapshot of these lists alone, which are a part of s, or what a pick falls back on.
 func (s *Snapshot) only(lists []list, part uint) *Snapshot {
 	return &Snapshot{view: newView(lists), zones: s.zones, part: s.part + part}
+}
+
+// withProbes returns what s would be if those answered that are due for a probe.
+func (s *Snapshot) withProbes() *Snapshot {
+	all := s.only(slices.Concat(s.lists, s.probes.lists), 0)
+	if len(s.sides) > 0 {
+		all.sides = splitSides(all.lists, s.split, s.zones)
+	}
+	return all
 }
 
 // side returns the side that an attempt goes to, which is s without shares.

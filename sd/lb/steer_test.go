@@ -158,6 +158,88 @@ func TestUndrainedComesBackSlowly(t *testing.T) {
 	})
 }
 
+// Where all are drained and so picked, they are treated like any others: one that failed is asked
+// again, as are those of weight 0 if there are no others. With one left that is not drained no
+// probe goes to them.
+func TestDrainedAreProbedWherePicked(t *testing.T) {
+	for _, name := range PickerNames() {
+		for _, weight := range []int{100, 0} {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(4)
+				p, r := start(f)
+				defer p.Close()
+				all := names(4)
+				picker, _ := ParsePicker(name)
+				call := keyed(Retry(p, picker))
+				steer := func(undrained string) {
+					r.fn(sd.Change{Effective: effective(4, func(i int) policy.Effective {
+						return policy.Effective{Weight: weight, Drained: all[i] != undrained}
+					})})
+					synctest.Wait()
+				}
+				steer("")
+				f[all[0]].fail(errRefused)
+				hit(t, p, all[0], 1)
+				f[all[0]].fail(nil)
+				before := f.calls()
+				drive(t.Context(), call, 1000, 10*time.Millisecond).wantNoFailure(t)
+				if have := f.since(before)[all[0]]; have < 100 {
+					t.Errorf("%s, weight %d, all are drained: want about 250 calls to one that failed once, "+
+						"have %d", name, weight, have)
+				}
+				f[all[0]].fail(errRefused)
+				hit(t, p, all[0], 1)
+				steer(all[1])
+				before = f.calls()
+				drive(t.Context(), call, 1000, 10*time.Millisecond).wantNoFailure(t)
+				if have := f.since(before); len(have) != 1 {
+					t.Errorf("%s, weight %d, one is not drained: want calls to that alone, have %v", name,
+						weight, have)
+				}
+			})
+		}
+	}
+}
+
+// With a Hash the probes of a side are calls whose key is on it.
+func TestKeyDecidesTheSideOfAProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(4)
+		p, r := start(f)
+		defer p.Close()
+		canaries(r, 4, 1, 30)
+		canary := names(4)[0]
+		side := map[string]bool{} // of each key: the canary's
+		key := func(i int) context.Context { return WithKey(t.Context(), fmt.Sprint(i)) }
+		const keys = 1000
+		for i := range keys {
+			m := p.pick(key(i), NewHash(), nil, nil)
+			m.end()
+			side[fmt.Sprint(i)] = m.instance == canary
+		}
+		f[canary].fail(errRefused)
+		probes := 0
+		for i := range keys {
+			hit(t, p, canary, 1)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			p.sinceProbe.Store(probeEvery)
+			m, isProbe := p.pickFirst(key(i), NewHash())
+			m.end()
+			if isProbe != side[fmt.Sprint(i)] {
+				t.Fatalf("key %d, the canary's %v: want that, have a probe %v of %s", i,
+					side[fmt.Sprint(i)], isProbe, m.instance)
+			}
+			if isProbe {
+				probes++
+			}
+		}
+		if probes < keys/5 {
+			t.Errorf("want about 300 probes, have %d", probes)
+		}
+	})
+}
+
 // canaries makes the first of n members the side that gets percent of the calls.
 func canaries(r *registry, n, canaries, percent int) {
 	r.fn(sd.Change{
