@@ -84,8 +84,7 @@
 //     foreign until their sessions end.
 //
 // Files are read again at every dial, and changes need no restart. No request is sent before the
-// credentials are accepted. A denial is reported as [sd.ErrDenied] and tried again every 10 to 30
-// s.
+// credentials are accepted. A denial is [sd.ErrDenied], and tried again every 10 to 30 s.
 //
 // The right to create and delete a child is the parent's to give, whatever the child's ACL says. So
 // an administrator should make the directory, and choose:
@@ -142,8 +141,8 @@
 //
 // A node that the policy withdraws is withheld, and that is told, once it is deleted, also if a
 // predecessor left it. A node waits until the policy is known on its connection, and for its turn
-// while many register at once. Where the ACLs deny a removal a new session takes the place of this
-// one, if it has no other node; otherwise the node stays as long as that one does.
+// while many register at once. Where the ACLs or a quota deny a removal a new session takes the place
+// of this one, if it has no other node; otherwise the node stays as long as that one does.
 //
 // # Reading the package
 //

@@ -143,10 +143,10 @@ func (a *announcer) withhold(c *session.Conn, e *entry, d desired, why error) {
 	case err == nil, errors.Is(err, sd.ErrConflict):
 		e.node.since = time.Time{}
 		a.report(e, d, withhold, report{status: sd.Status{Phase: sd.Withheld, Err: why}})
-	case errors.Is(err, gozk.ErrNoAuth) && e.node.denied.session == c.Session && a.isAlone(e):
+	case isDenial(err) && e.node.denied.session == c.Session && a.isAlone(e):
 		a.session.Renew(c) // the node goes with the session
 	default:
-		e.due = time.Now().Add(retryInterval)
+		e.due = e.node.again()
 	}
 }
 

@@ -149,7 +149,7 @@ func (a *announcer) keep(c *session.Conn, e *entry) {
 		e.node.armed = nil // in case it was no event that told
 		a.report(e, keep, ignore, report{err: err})
 	case err != nil:
-		e.due = time.Now().Add(retryInterval)
+		e.due = e.node.again()
 	}
 }
 
@@ -160,11 +160,14 @@ func (a *announcer) remove(c *session.Conn, e *entry) {
 	case err == nil, errors.Is(err, errForeign):
 		e.node.since = time.Time{}
 		a.report(e, remove, ignore, report{err: err})
-	case !errors.Is(err, gozk.ErrNoAuth):
-		e.due = time.Now().Add(retryInterval)
+	case !isDenial(err):
+		e.due = e.node.again()
 	case e.node.denied.session == c.Session && a.isAlone(e):
 		a.session.Renew(c) // the node goes with the session
 	default:
+		if !errors.Is(err, gozk.ErrNoAuth) { // and no event tells that it may be done
+			e.due = e.node.again()
+		}
 		err = fmt.Errorf("%w, and it stays as long as its session", err)
 		a.report(e, remove, remove, report{err: err})
 	}

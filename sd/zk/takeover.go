@@ -3,6 +3,8 @@ package zk
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"time"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/internal/record"
@@ -12,6 +14,9 @@ import (
 
 // maxTakeovers bounds them in a minute. More is two processes fighting over one address.
 const maxTakeovers = 3
+
+// deniedPause is the least time between two tries of what a quota denies.
+const deniedPause = 10 * time.Second
 
 // takeOver puts a node of this session in the place of a stale one, which an earlier session or
 // process of ours has left. Any other is a conflict, and so is one that the ACLs do not let us
@@ -155,8 +160,12 @@ func (n *node) claimAndDelete(
 
 // ifAllowed calls do, which removes the node. After a denial it is not tried again before somebody
 // changes the directory's. Its version is read before the attempt, so that an attempt is made again
-// if the answer is about an older ACL.
+// if the answer is about an older ACL. Any other failure on this Conn has it wait, whatever happens
+// meanwhile: what came before may have been a claim, which is an event to everybody, and to us.
 func (n *node) ifAllowed(c *session.Conn, stat *gozk.Stat, do func() error) error {
+	if n.failedOn == c && time.Now().Before(n.againAt) {
+		return n.failure
+	}
 	_, parent, err := c.Exists(n.parent)
 	if err != nil {
 		return err
@@ -165,8 +174,27 @@ func (n *node) ifAllowed(c *session.Conn, stat *gozk.Stat, do func() error) erro
 	if stat.EphemeralOwner != 0 && n.denied == now {
 		return gozk.ErrNoAuth
 	}
-	if err = do(); errors.Is(err, gozk.ErrNoAuth) {
+	switch err = do(); {
+	case err == nil, errors.Is(err, errChanged), errors.Is(err, errRevoked),
+		errors.Is(err, sd.ErrConflict):
+	case errors.Is(err, gozk.ErrNoAuth):
 		n.denied = now
+	case isDenial(err):
+		n.denied = denial{stat.EphemeralOwner, -1}
+		n.failure, n.failedOn = err, c
+		n.againAt = time.Now().Add(deniedPause + rand.N(deniedPause/2))
+	default:
+		n.failure, n.failedOn, n.againAt = err, c, time.Now().Add(retryInterval)
 	}
 	return err
+}
+
+// again is when to try again what has failed.
+func (n *node) again() time.Time {
+	return time.Now().Add(max(retryInterval, time.Until(n.againAt)))
+}
+
+// isDenial reports whether err is one that only a person can mend.
+func isDenial(err error) bool {
+	return errors.Is(err, gozk.ErrNoAuth) || errors.Is(err, session.ErrDenied)
 }
