@@ -3,6 +3,8 @@ package sd
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"example.com/daytime/sd/internal/statevar"
@@ -60,8 +62,13 @@ func (i *Instancer) State() State {
 	i.mu.Lock()
 	s := stateOf(i.state.Get())
 	i.mu.Unlock()
-	if s.Phase == Unknown && s.Err == nil {
+	switch {
+	case s.Phase == Unknown && s.Err == nil:
 		s.Err = i.diagnosis()
+	case errors.Is(s.Err, errUnanswered):
+		if why := i.diagnosis(); why != nil {
+			s.Err = fmt.Errorf("%w: %w", s.Err, why)
+		}
 	}
 	return i.joint.in(s)
 }

@@ -96,8 +96,8 @@ func (i *Instancer) restore() {
 func confirmedAt(written time.Time) (since time.Time, why error) {
 	now := time.Now()
 	if written.After(now) {
-		return now, fmt.Errorf("a snapshot from the future (%s), so of unknown age, of which the "+
-			"registry has said nothing yet", written.UTC().Format(time.RFC3339))
+		return now, fmt.Errorf("%w; it is from the future (%s), so of unknown age", errUnanswered,
+			written.UTC().Format(time.RFC3339))
 	}
 	return written, errUnanswered
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -133,6 +134,10 @@ func TestImpostorIsSentNoRequest(t *testing.T) {
 			wantIs(t, err, transport.ErrHandshake)
 			if test.want != nil && !errors.As(err, test.want) {
 				t.Errorf("want a %T, have %v", test.want, err)
+			}
+			hinted := slices.Contains([]string{"TLS 1.2", "plain text", "the end", "reset"}, test.name)
+			if err != nil && strings.Contains(err.Error(), "is it a port with TLS 1.3?") != hinted {
+				t.Errorf("want a hint at the port: %v, have %v", hinted, err)
 			}
 			r.mu.Lock()
 			defer r.mu.Unlock()

@@ -54,6 +54,7 @@ func testTerminal(t *testing.T, dir string) {
 		{"-n 1 --retries 0 --sd fixed://" + dead, "error: request failed (seq 1): lb: no attempts left; " + dead + ": connection refused\n", shell.ExitFailure},
 		{"list --sd " + empty, "warning: nobody is registered\n", shell.ExitOK},
 		{"list -q --sd " + empty, "", shell.ExitOK},
+		{"explain 192.0.2.1:1 --sd " + empty + " --sd fixed://192.0.2.1:1", "warning: " + empty + ": 192.0.2.1:1 is not registered\n", shell.ExitOK},
 		{"list --log-format logfmt --sd " + empty, "level=warn sd=" + empty + ` msg="nobody is registered"`, shell.ExitOK},
 		{"-n many", "error: --count \"many\": want a whole number, 0 or more\nTry 'daytimecli --help'.\n", shell.ExitUsage},
 	} {

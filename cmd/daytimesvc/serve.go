@@ -73,6 +73,9 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 		return err
 	}
 	defer registries.Close()
+	if len(registries) > 1 {
+		stdio.NameRegistries()
+	}
 	servers, err := newServers(c, listeners, instances, registries, stdio, options, exporter)
 	if err != nil {
 		return err

@@ -111,7 +111,7 @@ func (n *node) verify(c *session.Conn, wanted func() bool) error {
 		return fmt.Errorf("%w: node removed", errLost)
 	case stat.EphemeralOwner != c.Session:
 		return fmt.Errorf("%w: node belongs to session 0x%x, ours is 0x%x",
-			errLost, stat.EphemeralOwner, c.Session)
+			errLost, uint64(stat.EphemeralOwner), uint64(c.Session))
 	case n.said == nil:
 		err = n.verifyData(c, wanted)
 	case !n.said.Equal(n.attributes):

@@ -48,10 +48,13 @@ func (n *node) displace(c *session.Conn, stat *gozk.Stat, do func(data []byte) e
 		}
 		return do(data)
 	})
+	kind := permanence(stat.EphemeralOwner)
 	switch {
+	case errors.Is(err, gozk.ErrNoAuth) && kind != "":
+		return fmt.Errorf("%w: %s", sd.ErrConflict, kind)
 	case errors.Is(err, gozk.ErrNoAuth):
 		return fmt.Errorf("%w: session 0x%x, whose node the ACLs do not let us replace",
-			sd.ErrConflict, stat.EphemeralOwner)
+			sd.ErrConflict, uint64(stat.EphemeralOwner))
 	case err == nil && !ours:
 		n.takeovers.add()
 	}
@@ -67,21 +70,40 @@ func (n *node) readStale(c *session.Conn, stat *gozk.Stat) ([]byte, error) {
 		return nil, asChanged(err)
 	case now.Czxid != stat.Czxid:
 		return nil, errChanged
-	case now.EphemeralOwner == 0:
-		return nil, fmt.Errorf("%w: a permanent node, which only a person can delete, data %.100q",
-			sd.ErrConflict, data)
+	}
+	if kind := permanence(now.EphemeralOwner); kind != "" {
+		return nil, fmt.Errorf("%w: %s, data %.100q", sd.ErrConflict, kind, data)
 	}
 	other, _ := record.Parse(data) // its attributes do not matter
 	switch {
 	case !other.IsPredecessor(n.owner, n.instance, now.EphemeralOwner):
 		return nil, fmt.Errorf("%w: session 0x%x, data %.100q",
-			sd.ErrConflict, now.EphemeralOwner, data)
+			sd.ErrConflict, uint64(now.EphemeralOwner), data)
 	case n.takeovers.count() >= maxTakeovers:
 		return nil, fmt.Errorf("%w: process %d on this host; "+
 			"nodes were taken from it, or its like, %d times within a minute",
 			sd.ErrConflict, other.Owner.Process, len(n.takeovers))
 	}
 	return data, nil
+}
+
+// permanence says what a node of that owner is if it ends with no session, and else nothing. A
+// container node, and one with a lifetime of its own, have an owner that is no session (class
+// EphemeralType of ZooKeeper).
+func permanence(owner int64) string {
+	const (
+		container = -1 << 63
+		ttl       = 0xff0000 // in front of the milliseconds
+	)
+	switch {
+	case owner == 0:
+		return "a permanent node, which only a person can delete"
+	case owner == container:
+		return "a container node, which only a person can delete"
+	case uint64(owner)>>40 == ttl:
+		return "a node with a lifetime of its own (TTL), which only a person can delete"
+	}
+	return ""
 }
 
 // remembers reports whether the next Announce needs the past of the node.

@@ -38,12 +38,32 @@ func Check(file string) error {
 		f, err = createNamed(real)
 	}
 	if err == nil {
-		return f.discard()
+		if err := f.discard(); err != nil {
+			return err
+		}
+		if isKept(real, os.Geteuid()) {
+			err = errKept
+		}
 	}
-	if isLasting(err) && !canBeRewritten(real) {
+	if (isLasting(err) || err == errKept) && !canBeRewritten(real) {
 		return fmt.Errorf("sd: snapshot %s: want a directory that may be written: %w", file, err)
 	}
 	return nil
+}
+
+// errKept is of a file that is not replaced, though its directory may be written.
+var errKept = errors.New("the file is another user's, and the directory is sticky")
+
+// isKept reports whether user may not replace a file because of the sticky bit of its directory.
+func isKept(file string, user int) bool {
+	info, err1 := os.Lstat(file)
+	dir, err2 := os.Stat(filepath.Dir(file))
+	if err1 != nil || err2 != nil || dir.Mode()&fs.ModeSticky == 0 || user == 0 {
+		return false
+	}
+	owner, _, known := ownersOf(info)
+	ofDir, _, _ := ownersOf(dir)
+	return known && owner != user && ofDir != user
 }
 
 // isLasting reports whether an attempt to write that failed with err will always fail.
