@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
@@ -121,6 +122,12 @@ func attributesChange(ctx context.Context, h Harness) error {
 			if err := r.showsAttributes(h, entry); err != nil {
 				return err
 			}
+		}
+		close(changes)
+		pause(50 * time.Millisecond)
+		h.Settle()
+		if err := r.showsAttributes(h, entry); err != nil {
+			return fmt.Errorf("after the last change: %w", err)
 		}
 		if withdrew, lost := r.Left(); len(withdrew)+len(lost) > 0 || r.downs() > 0 {
 			return fmt.Errorf("gap: want none, have %d departures", r.downs())
