@@ -121,9 +121,7 @@ func (b *Backend) Announce(ctx context.Context, e sd.Entry, told func(sd.Status)
 		return fmt.Errorf("mem: announce %s: %w: by this backend", e.Instance, sd.ErrConflict)
 	}
 	defer b.end(e.Instance)
-	if e.Attributes.Since.IsZero() {
-		e.Attributes.Since = time.Now()
-	}
+	e.Attributes.Since = time.Now()
 	a := &announcement{call: b.newCall(), Entry: e, told: told}
 	for ctx.Err() == nil {
 		if err := a.reconcile(ctx); err != nil {

@@ -85,6 +85,7 @@ func attributesComeWithNames(ctx context.Context, h Harness) error {
 			return err
 		}
 		first := sd.Entry{Instance: alice, Attributes: of(50, "eu-1a", "2.1")}
+		first.Attributes.Since = time.Unix(1, 0) // which is the registry's to say
 		a1, err := announceEntry(ctx, h, announcing, first)
 		if err != nil {
 			return err
@@ -94,6 +95,9 @@ func attributesComeWithNames(ctx context.Context, h Harness) error {
 			r.showsAttributes(h, sd.Entry{Instance: bob}))
 		if err != nil {
 			return err
+		}
+		if since := r.saysOf(alice).Since; since.IsZero() || since.Equal(first.Attributes.Since) {
+			return fmt.Errorf("since when: want the time of the registration, have %v", since)
 		}
 		second := sd.Entry{Instance: carol, Attributes: of(0, "eu-1b", "3")}
 		a2, err := announceEntry(ctx, h, watched, second)
