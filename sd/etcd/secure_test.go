@@ -109,17 +109,24 @@ func TestUsers(t *testing.T) {
 	}
 }
 
-// A password that is changed in etcd and in the file is used from the next connection on.
-func TestPasswordChanges(t *testing.T) {
-	member := etcdtest.Start(t)
-	withAuth(t, connect(t, member.Addr()))
+// connectAsRoot returns a client of an administrator.
+func connectAsRoot(t *testing.T, addr string) *clientv3.Client {
+	t.Helper()
 	root, err := clientv3.New(clientv3.Config{
-		Endpoints: []string{member.Addr()}, Username: "root", Password: "r", Logger: zap.NewNop(),
+		Endpoints: []string{addr}, Username: "root", Password: "r", Logger: zap.NewNop(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer root.Close()
+	t.Cleanup(func() { root.Close() })
+	return root
+}
+
+// A password that is changed in etcd and in the file is used from the next connection on.
+func TestPasswordChanges(t *testing.T) {
+	member := etcdtest.Start(t)
+	withAuth(t, connect(t, member.Addr()))
+	root := connectAsRoot(t, member.Addr())
 	file := secret(t, "svc:s")
 	b := open(t, "etcd://"+member.Addr()+"?ttl=2s&auth-file="+file)
 	r := sdtest.Register(t, b, alice)

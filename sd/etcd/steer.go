@@ -22,6 +22,7 @@ type steering struct {
 	audit    <-chan time.Time // when to read
 	policy   string           // as it was at revision
 	revision int64
+	blind    bool // it was not for us to read, and an earlier one stands
 }
 
 // steer does what the policy says, over one connection. The policy is read before the entry is
@@ -43,8 +44,11 @@ func (a *announcement) steer(ctx context.Context, n *cluster.Conn) error {
 	defer stream.Close()
 	audit := time.NewTicker(a.backend.auditPeriod())
 	defer audit.Stop()
-	_ = a.gate.SetPolicy(found.policy) // the last one stays
-	return a.obey(ctx, &steering{n, stream, audit.C, found.policy, found.revision})
+	if !found.blind {
+		_ = a.gate.SetPolicy(found.policy) // of one that is unreadable the last one stays
+	}
+	return a.obey(ctx,
+		&steering{n, stream, audit.C, found.policy, found.revision, found.blind})
 }
 
 // obey publishes the entry, or withholds it, and changes over when it is told to.
@@ -120,8 +124,10 @@ func (a *announcement) withhold(
 				return err
 			}
 			silent = 0 // no answer was taken meanwhile
-		case a.entry.Attributes = <-a.changes:
-			return errSteered
+		case next, open := <-a.changes:
+			if a.takeAttributes(next, open) {
+				return errSteered
+			}
 		case <-again:
 			return errSteered
 		case <-ctx.Done():
@@ -146,8 +152,8 @@ func (a *announcement) takePolicy(s *steering, document string, revision int64) 
 	if revision <= s.revision {
 		return false
 	}
-	news = document != s.policy
-	s.policy, s.revision = document, revision
+	news = document != s.policy || s.blind
+	s.policy, s.revision, s.blind = document, revision, false
 	if news {
 		_ = a.gate.SetPolicy(document) // the last one stays
 	}
@@ -167,7 +173,7 @@ func (a *announcement) audit(ctx context.Context, s *steering) error {
 	default:
 		return err
 	}
-	changed := a.takePolicy(s, found.policy, found.revision)
+	changed := !found.blind && a.takePolicy(s, found.policy, found.revision)
 	if a.status.Phase == sd.Registered {
 		if err := a.owned(found.entry); err != nil {
 			return err
@@ -189,7 +195,7 @@ type found struct {
 	policy   string
 	orphaned bool             // there is no directory
 	entry    *mvccpb.KeyValue // nil: there is none
-	blind    bool             // the policy is not for us to read
+	blind    bool             // the policy is not for us to read: the last one stays
 }
 
 // spans are what is to be watched.

@@ -3,6 +3,7 @@ package lb
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
+	kitendpoint "github.com/go-kit/kit/endpoint"
 )
 
 // drain has the policy drain instances, and no others.
@@ -154,6 +156,29 @@ func TestUndrainedComesBackSlowly(t *testing.T) {
 		synctest.Wait()
 		if have := share(t, f, p, NewRandom(), name); have < 0.2 {
 			t.Errorf("10 s later: want a full share, 0.25, have %v", have)
+		}
+	})
+}
+
+// However long endpoints take to make, the first calls do not go to what is drained, nor to a weight
+// of 0, because others have no endpoint yet.
+func TestEndpointsOfOthersAreMadeFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 8
+		f, r := newFleet(n), new(registry)
+		slow := func(instance string) (kitendpoint.Endpoint, io.Closer, error) {
+			time.Sleep(50 * time.Millisecond)
+			return f.factory(instance)
+		}
+		p := NewPool(r, slow, nopLogger())
+		defer p.Close()
+		all := names(n)
+		go r.fn(sd.Change{Reset: true, Up: all, Effective: effective(n, func(i int) policy.Effective {
+			return policy.Effective{Weight: 100 * (i % 2), Drained: i < n-2}
+		})})
+		drive(t.Context(), Retry(p, NewRandom()), 100, 10*time.Millisecond).wantNoFailure(t)
+		if have := f.calls(); have[all[n-1]] != 100 {
+			t.Errorf("want all calls to %s, have %v", all[n-1], have)
 		}
 	})
 }
