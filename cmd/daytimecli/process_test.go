@@ -190,6 +190,14 @@ func testSummarySignal(t *testing.T, dir string) {
 	}
 	p.SignalAndExit(t, syscall.SIGINT, shell.ExitOK)
 	p.Stderr.Await(t, "answered, 0 failed", 3)
+
+	// It is waited for before the first request, too, while the registry has time to answer.
+	p = shelltest.Launch(t, dir, "daytimecli", "--sd", "zk://"+transporttest.FreeAddress(t), "--snapshot",
+		filepath.Join(t.TempDir(), "list"), "--admin", "127.0.0.1:0", "--log-level", "info", "-n", "0")
+	p.Stderr.Await(t, "msg=admin", 1)
+	p.Signal(t, syscall.SIGUSR1)
+	p.Stderr.Await(t, "0 answered, 0 failed", 1)
+	p.SignalAndExit(t, syscall.SIGINT, shell.ExitFailure) // nothing was answered
 }
 
 // A load generator on a terminal shows how far it is, in one line that is gone at the end.

@@ -10,19 +10,21 @@ import (
 
 // checkProcesses tells of processes that have registered one port under several addresses of a
 // family: one server, which then gets a share of the calls for each. Several ports are several
-// servers.
+// servers, and so are several sessions: processes of containers on one host have one boot id, often
+// one number, and may have begun in one second.
 func (z *zookeeper) checkProcesses() {
 	type key struct {
 		boot    string
 		process int
 		start   int64
+		session int64
 		port    uint16
 		is4     bool
 	}
 	of := map[key][]*node{}
 	for _, n := range z.instances() {
 		if f := n.form; f.Boot != "" && f.Process != 0 {
-			k := key{f.Boot, f.Process, f.Start.Unix(), n.at.Port(), n.at.Addr().Is4()}
+			k := key{f.Boot, f.Process, f.Start.Unix(), n.owner, n.at.Port(), n.at.Addr().Is4()}
 			of[k] = append(of[k], n)
 		}
 	}

@@ -35,6 +35,12 @@ func TestContainersOfThisHost(t *testing.T) {
 	defer all.Close()
 	elsewhere := "192.0.2.7:" + port(all.Addr().String())
 	w.enter(elsewhere, document(elsewhere, w.boot(), 1<<22+1))
+	for session, name := range []string{"192.0.2.8:8897", "192.0.2.9:8897"} { // begun in one second
+		data := []byte(document(name, w.boot(), 1))
+		if err := w.registry.Create("/go_servers/"+name, data, strange+1+int64(session)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if r := examine(t, w.target); r.Has("process") {
 		t.Errorf("want nothing about processes, have\n%s", problems(r))
 	}
