@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"example.com/daytime/sd/policy"
 )
 
 // wantContents checks which files a directory has, and what is in them.
@@ -92,4 +94,19 @@ func TestRewriteFile(t *testing.T) {
 		t.Error(err)
 	}
 	wantContents(t, dir, map[string]string{"a": "short"})
+}
+
+// A document that would be too long to be read again is none.
+func TestEncodeTooLong(t *testing.T) {
+	doc := New(time.Now(), nil, []policy.Entry{{Instance: "192.0.2.1:8897"}})
+	data, err := encode(doc, maxSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := encode(doc, len(data)); err != nil {
+		t.Errorf("of the longest: %v", err)
+	}
+	if _, err := encode(doc, len(data)-1); err == nil {
+		t.Error("one byte more: want an error, have none")
+	}
 }
