@@ -105,6 +105,10 @@ func (i *Instancer) expire() {
 		return
 	}
 	now := time.Now()
+	if expiry, ok := s.evaluator.Expiry(); !ok || now.Before(expiry) {
+		i.scheduleExpiry(now)
+		return
+	}
 	s.evaluator.Compile(now)
 	x := s.evaluator.EvaluateAll(fanout.Change{}, i.fanout.Members)
 	i.mu.Lock()
@@ -117,18 +121,23 @@ func (i *Instancer) expire() {
 	i.scheduleExpiry(now)
 }
 
-// scheduleExpiry has expire called when the next line expires. The caller holds the lock of
-// steering.
+// maxExpiryWait is how long the timer runs at most. A line expires by the wall clock, which may be
+// set meanwhile, and goes on while the host sleeps, as a timer does not.
+const maxExpiryWait = time.Minute
+
+// scheduleExpiry has expire called when the next line expires, or before. The caller holds the lock
+// of steering.
 func (i *Instancer) scheduleExpiry(now time.Time) {
 	s := i.steering
 	expiry, ok := s.evaluator.Expiry()
+	wait := min(expiry.Sub(now), maxExpiryWait)
 	switch {
 	case !ok && s.timer != nil:
 		s.timer.Stop()
 	case ok && s.timer == nil:
-		s.timer = time.AfterFunc(expiry.Sub(now), i.expire)
+		s.timer = time.AfterFunc(wait, i.expire)
 	case ok:
-		s.timer.Reset(expiry.Sub(now))
+		s.timer.Reset(wait)
 	}
 }
 
