@@ -82,16 +82,16 @@ func (i *Instancer) want() Want {
 }
 
 // evaluate is the part of apply that follows the policy. The caller holds the lock of steering.
-func (i *Instancer) evaluate(c Change, p Phase, why error) {
+func (i *Instancer) evaluate(c Change, s State) {
 	now, change := time.Now(), c.toFanout()
 	x := i.steering.evaluator.Add(change, i.fanout.Members, now)
 	i.mu.Lock()
 	i.fanout.Apply(change, &x)
 	i.measurePolicy()
-	if p == Live {
-		why = i.policyWarning(i.fanout.Tally())
+	if s.Phase == Live {
+		s.Err = i.policyWarning(i.fanout.Tally())
 	}
-	i.state.Set(p, why)
+	i.moveTo(s)
 	i.mu.Unlock()
 	i.scheduleExpiry(now)
 }

@@ -144,27 +144,26 @@ func (i *Instancer) emitted(c Change) {
 	c.Attributes, c.Unread = instance.Attributes(c.Attributes, c.Unread)
 	i.noteIgnored(c)
 	i.answered.Store(true)
-	i.apply(c, Live, nil)
+	i.apply(c, State{Phase: Live})
 	i.index()
 	if i.saver != nil {
 		i.saver.Changed(c.Policy != nil)
 	}
 }
 
-// apply has c evaluated, if the policy is followed, tells it to the subscribers, and sets the state
-// to p with the error why.
-func (i *Instancer) apply(c Change, p Phase, why error) {
+// apply has c evaluated, if the policy is followed, tells it to the subscribers, and moves to s.
+func (i *Instancer) apply(c Change, s State) {
 	if i.steering == nil {
 		i.mu.Lock()
 		defer i.mu.Unlock()
 		i.fanout.Apply(c.toFanout(), nil)
-		i.state.Set(p, why)
+		i.moveTo(s)
 		return
 	}
 	i.steering.mu.Lock()
 	defer i.steering.mu.Unlock()
 	before, _, _ := i.steering.evaluator.Followed()
-	i.evaluate(c, p, why)
+	i.evaluate(c, s)
 	if c.Policy != nil || c.Lacking.Policy {
 		i.logPolicy(before)
 	}

@@ -80,8 +80,7 @@ func (i *Instancer) restore() {
 		c.Policy = &PolicyText{Document: doc.Policy.Document, Version: doc.Policy.Version}
 	}
 	c.Lacking.Policy = i.steering != nil && doc.Policy == nil // it was written by who did not follow it
-	i.apply(c, Stale, why)
-	i.state.Backdate(since)
+	i.apply(c, State{Phase: Stale, Since: since, Err: why})
 	i.index()
 }
 
