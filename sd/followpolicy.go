@@ -158,18 +158,19 @@ func (i *Instancer) policyWarning(tally policy.Tally) error {
 	return i.steering.evaluator.Warning(has, tally)
 }
 
-// logPolicy writes the lines about a policy that has come, or has not.
-func (i *Instancer) logPolicy(before policy.Document) {
+// logPolicy writes the lines about a policy that has come, or has not, and reports whether it is
+// another one than before.
+func (i *Instancer) logPolicy(before policy.Document) (other bool) {
 	document, version, failure := i.steering.evaluator.Followed()
 	if failure != nil {
 		if _, has := i.backend.(PolicyStore); has {
 			level.Warn(i.logger).Log("msg", "policy not followed", "version", version, "err",
 				failure)
 		}
-		return
+		return false
 	}
 	if document.String() == before.String() {
-		return
+		return false
 	}
 	tally := i.fanout.Tally()
 	level.Info(i.logger).Log("msg", "policy", "version", version,
@@ -181,6 +182,7 @@ func (i *Instancer) logPolicy(before policy.Document) {
 		}
 		level.Warn(i.logger).Log("msg", "line of the policy left out", "err", problem)
 	}
+	return true
 }
 
 // maxLoggedProblems is how many wrong lines of one policy are logged.

@@ -144,29 +144,28 @@ func (i *Instancer) emitted(c Change) {
 	c.Attributes, c.Unread = instance.Attributes(c.Attributes, c.Unread)
 	i.noteIgnored(c)
 	i.answered.Store(true)
-	i.apply(c, State{Phase: Live})
+	steered := i.apply(c, State{Phase: Live})
 	i.index()
 	if i.saver != nil {
-		i.saver.Changed(c.Policy != nil)
+		i.saver.Changed(steered)
 	}
 }
 
-// apply has c evaluated, if the policy is followed, tells it to the subscribers, and moves to s.
-func (i *Instancer) apply(c Change, s State) {
+// apply has c evaluated, if the policy is followed, tells it to the subscribers, and moves to s. It
+// reports whether another policy is followed now.
+func (i *Instancer) apply(c Change, s State) (steered bool) {
 	if i.steering == nil {
 		i.mu.Lock()
 		defer i.mu.Unlock()
 		i.fanout.Apply(c.toFanout(), nil)
 		i.moveTo(s)
-		return
+		return false
 	}
 	i.steering.mu.Lock()
 	defer i.steering.mu.Unlock()
 	before, _, _ := i.steering.evaluator.Followed()
 	i.evaluate(c, s)
-	if c.Policy != nil || c.Lacking.Policy {
-		i.logPolicy(before)
-	}
+	return (c.Policy != nil || c.Lacking.Policy) && i.logPolicy(before)
 }
 
 // index makes the set ready for the next difference, and reports it.
