@@ -432,6 +432,27 @@ func TestSnapshotWithPolicyOff(t *testing.T) {
 	})
 }
 
+// A Watch that begins again tells the policy again, which is not urgent.
+func TestSnapshotPausesAfterTheSamePolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "snapshot.json")
+		registry := mem.NewRegistry()
+		registry.Put(alice)
+		registry.SetPolicy(rules("drain " + alice))
+		newSteered(t, registry, sd.Snapshot(file))
+		pass(10 * time.Second)
+		registry.Put(bob)
+		pass(time.Second)
+		registry.Fail(errDown)
+		registry.Put(carol)
+		registry.Fail(nil)
+		pass(3 * time.Second)
+		same(t, "within the pause", []string{alice, bob}, readDocument(t, file).Instances)
+		pass(2 * time.Second)
+		same(t, "after it", []string{alice, bob, carol}, readDocument(t, file).Instances)
+	})
+}
+
 // A file of an Instancer that did not follow the policy does not pass for one without.
 func TestSnapshotWithoutThePolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -36,6 +36,15 @@ func (i *Instancer) interrupted(err error) {
 	i.state.Set(i.unvouched(), err)
 }
 
+// moveTo sets the phase and the error of s, and since when if s says so. The caller holds the lock,
+// so that a union finds all of it or nothing.
+func (i *Instancer) moveTo(s State) {
+	i.state.Set(s.Phase, s.Err)
+	if !s.Since.IsZero() {
+		i.state.Backdate(s.Since)
+	}
+}
+
 // unvouched is the phase while nobody vouches for the set.
 func (i *Instancer) unvouched() Phase {
 	if i.fanout.IsKnown() {

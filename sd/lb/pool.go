@@ -223,6 +223,9 @@ func (p *Pool) setPresence(m *Member, to presence) {
 func (p *Pool) setEffective(m *Member, e policy.Effective) {
 	p.count(m, -1)
 	back := m.drained && !e.Drained
+	if m.drained != e.Drained {
+		p.changed = true // as in setPresence, also if its place stays the same
+	}
 	m.weight.Store(int32(e.Weight))
 	m.side.Store(int32(e.Side))
 	m.drained = e.Drained

@@ -89,6 +89,7 @@ func (r *retrier) serve(ctx context.Context, request any) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.timeout)
 	defer cancel()
 	c := r.newCall(ctx)
+	ctx = c.record.hide(ctx)
 	defer c.record.close()
 	if r.pool.meters.duration != nil {
 		defer r.pool.meters.recordDuration(time.Now())

@@ -186,16 +186,24 @@ func Write(file string, doc Document) error {
 	if info, err := os.Lstat(real); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%s: mode %v: want a regular file, or none", file, info.Mode())
 	}
-	data, err := json.Marshal(doc)
+	data, err := encode(doc, maxSize)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", file, err)
 	}
-	data = append(data, '\n')
 	err = replaceFile(real, data)
 	if err != nil && (isLasting(err) || isBusy(err)) && canBeRewritten(real) {
 		return rewriteFile(real, data)
 	}
 	return err
+}
+
+// encode is the content of the file. What is longer than limit would not be read again.
+func encode(doc Document, limit int) ([]byte, error) {
+	data, err := json.Marshal(doc)
+	if data = append(data, '\n'); len(data) > limit {
+		err = fmt.Errorf("%d bytes: want %d at most", len(data), limit)
+	}
+	return data, err
 }
 
 // replaceFile puts a new file in the place of another one.

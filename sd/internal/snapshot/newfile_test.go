@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"example.com/daytime/sd/policy"
 )
 
 // wantContents checks which files a directory has, and what is in them.
@@ -119,5 +121,20 @@ func TestKeptFile(t *testing.T) {
 				t.Errorf("%v, user %d: one that is not there is not replaced", mode, user)
 			}
 		}
+	}
+}
+
+// A document that would be too long to be read again is none.
+func TestEncodeTooLong(t *testing.T) {
+	doc := New(time.Now(), nil, []policy.Entry{{Instance: "192.0.2.1:8897"}})
+	data, err := encode(doc, maxSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := encode(doc, len(data)); err != nil {
+		t.Errorf("of the longest: %v", err)
+	}
+	if _, err := encode(doc, len(data)-1); err == nil {
+		t.Error("one byte more: want an error, have none")
 	}
 }
