@@ -149,9 +149,10 @@
 // Package session holds the session with ZooKeeper, and knows nothing of what is here. Package
 // internal/watch is Watch; the methods of Backend give its errors and those of session the words of
 // package sd (errors.go). An announcer is Announce: it holds desired states and reconciles nodes
-// with them (announcer.go, reconcile.go), as far as the policy lets it (policyreader.go), and not all of a
-// fleet at once (herd.go); a node is written to in conditional steps only (node.go, takeover.go),
-// and its data is package record's. Operators write the policy (policystore.go).
+// with them (announcer.go, reconcile.go), as far as the policy lets it (policyreader.go), and not
+// all of a fleet at once (package internal/herd); a node is written to in conditional steps only
+// (node.go, takeover.go), and its data is package record's. Operators write the policy
+// (policystore.go).
 //
 // # Scale
 //

@@ -81,7 +81,7 @@ func (a *announcer) learnPolicy(
 	default:
 		p.Learned(stat, 0)
 		p.readOn = c
-		a.herd.size, p.auditAt = int(stat.NumChildren), time.Now().Add(watch.UntilAudit())
+		a.fleet.Size, p.auditAt = int(stat.NumChildren), time.Now().Add(watch.UntilAudit())
 		_ = p.gate.SetPolicy(string(data)) // an unreadable one is told by a Watch, and the last stays
 	}
 	a.evaluateAll()
@@ -166,7 +166,7 @@ func (a *announcer) auditDirectory(c *session.Conn) (again time.Duration) {
 		return retryInterval
 	}
 	if exists {
-		a.herd.size = int(stat.NumChildren)
+		a.fleet.Size = int(stat.NumChildren)
 	} else {
 		stat = nil
 	}

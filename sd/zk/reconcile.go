@@ -107,7 +107,7 @@ func (a *announcer) reconcile(c *session.Conn, e *entry, d desired) {
 
 // create sees to it that the node exists and belongs to the session of c.
 func (a *announcer) create(c *session.Conn, e *entry) {
-	if wait := a.herd.delay(c.Session); wait > 0 {
+	if wait := a.fleet.Delay(c.Session); wait > 0 {
 		e.due = time.Now().Add(wait)
 		return
 	}
@@ -120,7 +120,7 @@ func (a *announcer) create(c *session.Conn, e *entry) {
 		a.report(e, create, ignore, report{err: err})
 		return
 	}
-	a.herd.session = c.Session
+	a.fleet.Registered(c.Session)
 	e.node.denied = denial{}
 	a.report(e, create, keep, report{status: sd.Status{Phase: sd.Registered}})
 }
