@@ -9,6 +9,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/policy/gate"
 )
 
 var _ sd.PolicyStore = (*Backend)(nil)
@@ -157,7 +158,7 @@ type announcement struct {
 	call
 	sd.Entry
 	told      func(sd.Status)
-	gate      sd.Gate
+	gate      gate.Gate
 	published bool
 	status    sd.Status // told last
 }

@@ -7,6 +7,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/policy/gate"
 	"example.com/daytime/sd/zk/internal/watch"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
@@ -17,7 +18,7 @@ import (
 // Watch on the same Backend (see watch.Directory.ReadData). Only the announcer's goroutine uses it.
 type policyReader struct {
 	watch.PolicySchedule
-	gate sd.Gate // of the last policy that was readable
+	gate gate.Gate // of the last policy that was readable
 	// readOn is where that was, and where its changes make events. Nil: it was never read, or
 	// failed to be where it was tried last.
 	readOn *session.Conn
