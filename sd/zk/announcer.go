@@ -24,6 +24,8 @@ const (
 	waitTimeout = time.Second
 	// retryInterval is the time between two attempts to withdraw on one Conn.
 	retryInterval = time.Second
+	// deniedPause is the least time between two tries of what a quota denies.
+	deniedPause = 10 * time.Second
 )
 
 // A desired state is the end that a node is to come to.

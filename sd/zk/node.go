@@ -41,6 +41,7 @@ type node struct {
 	againAt   time.Time     // before
 	takeovers lastMinute    // from other processes
 	repairs   lastMinute    // of the data
+	races     lastMinute    // with others who changed the node
 }
 
 // An incarnation is one node at one version.

@@ -129,3 +129,34 @@ func TestQuotaOnWithholding(t *testing.T) {
 		w.registered(time.Second)
 	})
 }
+
+// Whatever a server answers, and however often, no registrar asks as fast as it answers.
+func TestNoAnswerHurriesARegistrar(t *testing.T) {
+	ops := []zkdev.Op{zkdev.OpCreate, zkdev.OpDelete, zkdev.OpSetData, zkdev.OpMulti, zkdev.OpExists, zkdev.OpGetData}
+	for _, op := range ops {
+		for _, code := range []zkdev.Code{-1, -103, -110, quota} {
+			for what, happens := range map[string]func(w *world, r *sd.Registrar){
+				"attributes change": func(_ *world, r *sd.Registrar) { r.SetAttributes(weighing(7)) },
+				"data is changed":   func(w *world, _ *sd.Registrar) { w.SetData("/go_servers/"+alice, []byte("{}")) },
+				"withdrawal":        func(_ *world, r *sd.Registrar) { r.Deregister() },
+				"takeover":          func(w *world, _ *sd.Registrar) { w.register(w.open(), alice) },
+				"withheld": func(w *world, _ *sd.Registrar) {
+					w.SetData("/go_servers", []byte("#daytime-policy 1\nwithdraw "+alice+"\n"))
+				},
+			} {
+				inWorld(t, anywhere, func(w *world) {
+					r := w.register(w.open(), alice)
+					w.phase(r.State, time.Second, sd.Registered)
+					w.Slow(10 * time.Millisecond) // 6,000 in a minute
+					w.FailAll(op, code)
+					asked := w.Requests(ops...)
+					happens(w, r)
+					wait.Pass(time.Minute)
+					if n := w.Requests(ops...) - asked; n > 2000 {
+						t.Errorf("%v answered with %d, %s: want 2,000 requests in a minute at most, have %d", op, code, what, n)
+					}
+				})
+			}
+		}
+	}
+}

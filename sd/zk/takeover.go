@@ -15,9 +15,6 @@ import (
 // maxTakeovers bounds them in a minute. More is two processes fighting over one address.
 const maxTakeovers = 3
 
-// deniedPause is the least time between two tries of what a quota denies.
-const deniedPause = 10 * time.Second
-
 // takeOver puts a node of this session in the place of a stale one, which an earlier session or
 // process of ours has left. Any other is a conflict, and so is one that the ACLs do not let us
 // remove: that ends with its session.
@@ -197,14 +194,14 @@ func (n *node) ifAllowed(c *session.Conn, stat *gozk.Stat, do func() error) erro
 		return gozk.ErrNoAuth
 	}
 	switch err = do(); {
-	case err == nil, errors.Is(err, errChanged), errors.Is(err, errRevoked),
-		errors.Is(err, sd.ErrConflict):
+	case err == nil, errors.Is(err, errRevoked), errors.Is(err, sd.ErrConflict):
+	case errors.Is(err, errChanged) && n.races.count() < maxTries:
+		n.races.add() // others are quick; who loses each time does not hurry
 	case errors.Is(err, gozk.ErrNoAuth):
 		n.denied = now
 	case isDenial(err):
 		n.denied = denial{stat.EphemeralOwner, -1}
-		n.failure, n.failedOn = err, c
-		n.againAt = time.Now().Add(deniedPause + rand.N(deniedPause/2))
+		n.failure, n.failedOn, n.againAt = err, c, time.Now().Add(deniedPause+rand.N(deniedPause/2))
 	default:
 		n.failure, n.failedOn, n.againAt = err, c, time.Now().Add(retryInterval)
 	}
