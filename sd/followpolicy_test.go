@@ -432,6 +432,27 @@ func TestSnapshotWithPolicyOff(t *testing.T) {
 	})
 }
 
+// A Watch that begins again tells the policy again, which is not urgent.
+func TestSnapshotPausesAfterTheSamePolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "snapshot.json")
+		registry := mem.NewRegistry()
+		registry.Put(alice)
+		registry.SetPolicy(rules("drain " + alice))
+		newSteered(t, registry, sd.Snapshot(file))
+		pass(10 * time.Second)
+		registry.Put(bob)
+		pass(time.Second)
+		registry.Fail(errDown)
+		registry.Put(carol)
+		registry.Fail(nil)
+		pass(3 * time.Second)
+		same(t, "within the pause", []string{alice, bob}, readDocument(t, file).Instances)
+		pass(2 * time.Second)
+		same(t, "after it", []string{alice, bob, carol}, readDocument(t, file).Instances)
+	})
+}
+
 // A file of an Instancer that did not follow the policy does not pass for one without.
 func TestSnapshotWithoutThePolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -559,6 +580,29 @@ func TestDiagnosis(t *testing.T) {
 			t.Errorf("state: want unknown because of %v, have %v", sd.ErrNoDirectory, have)
 		}
 	})
+}
+
+// Why the registry does not answer is told beside that a set is that of a file, which may be from
+// the future.
+func TestDiagnosisBesideASnapshot(t *testing.T) {
+	for written, want := range map[string]string{"2000-01-01T00:00:00Z": "a snapshot, of which the registry has said nothing yet: ",
+		"2999-01-01T00:00:00Z": "from the future (2999-01-01T00:00:00Z)"} {
+		synctest.Test(t, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "snapshot.json")
+			text := `{"version":1,"written":"` + written + `","instances":["` + alice + `"]}`
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			refused := errors.New("refused")
+			i := sd.NewInstancer(&diagnosing{err: refused}, kitlog.NewNopLogger(), sd.Snapshot(file))
+			defer i.Stop()
+			synctest.Wait()
+			have := i.State()
+			if have.Phase != sd.Stale || !errors.Is(have.Err, refused) || !strings.Contains(have.Err.Error(), want) {
+				t.Errorf("want %s and %v, have %v", want, refused, have)
+			}
+		})
+	}
 }
 
 // A diagnosing Backend waits, and says why.

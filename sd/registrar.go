@@ -41,7 +41,7 @@ type RegistrarOption func(*Registrar)
 
 // Attributes are what the instance says of itself: its weight, zone and tags. By default it says
 // nothing. A registry that has none ignores them, and a Watch that does not want them is not told.
-// Their Since is without effect: it is told as the time of the registration.
+// Since is the registry's to say: the time of the registration.
 func Attributes(a policy.Attributes) RegistrarOption {
 	return func(r *Registrar) { r.entry.Attributes = a }
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"os"
 	"syscall"
 	"time"
 
@@ -27,6 +28,8 @@ const (
 
 // get asks for the time c.count times, over one session with the registry.
 func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
+	summaries, stop := shell.NotifySummary() // first and to the end: otherwise the signal ends the process
+	defer stop()
 	picker, err := c.picker()
 	if err != nil {
 		return err
@@ -47,8 +50,8 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 		return err
 	}
 	defer registry.Close()
-	ctx, stop := stdio.WithReader(ctx)
-	defer stop()
+	ctx, cancel := stdio.WithReader(ctx)
+	defer cancel()
 	registry.Begin(ctx)
 	notice := statelog.NewNotice(registry, registry, registry.Logger)
 	defer notice.Stop()
@@ -61,7 +64,7 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 
 	a := asker{c, endpoint.Set{DaytimeEndpoint: lb.Retry(pool, picker, c.retryOptions()...)}}
 	r := &runner{c, stdio, logger, notice, pool, load.NewTally(c.concurrency > 0)}
-	r.take(ctx, c.plan().Run(ctx, a.request))
+	r.take(ctx, c.plan().Run(ctx, a.request), summaries)
 	return r.conclude(context.Cause(ctx))
 }
 
@@ -93,10 +96,9 @@ type runner struct {
 	tally  *load.Tally
 }
 
-// take counts and prints results until there are no more. SIGUSR1 has it print the summary so far.
-func (r *runner) take(ctx context.Context, results <-chan load.Result) {
-	signals, stop := shell.NotifySummary()
-	defer stop()
+// take counts and prints results until there are no more, and the summary so far when that is asked
+// for.
+func (r *runner) take(ctx context.Context, results <-chan load.Result, summaries <-chan os.Signal) {
 	ticker := time.NewTicker(progressInterval)
 	defer ticker.Stop()
 	defer r.stdio.Status("")
@@ -107,7 +109,7 @@ func (r *runner) take(ctx context.Context, results <-chan load.Result) {
 				return
 			}
 			r.add(ctx, result)
-		case <-signals:
+		case <-summaries:
 			r.stdio.Print(r.tally.Summary(r.pool.Stats(), r.stdio.ErrWidth()))
 		case <-ticker.C:
 			if r.concurrency > 0 && !r.stdio.Quiet() {

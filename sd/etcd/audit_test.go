@@ -53,7 +53,7 @@ func (f *follower) deliver(t *testing.T, kind mvccpb.Event_EventType, name strin
 	event := &mvccpb.Event{Type: kind, Kv: &mvccpb.KeyValue{
 		Key: []byte(f.backend.config.prefix() + name), ModRevision: revision,
 	}}
-	if err := f.apply([]*mvccpb.Event{event}); err != nil {
+	if err := f.apply(t.Context(), []*mvccpb.Event{event}); err != nil {
 		t.Fatal(err)
 	}
 }

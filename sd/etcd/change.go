@@ -1,12 +1,14 @@
 package etcd
 
 import (
+	"context"
 	"strings"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/policy"
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // reset emits the whole set, with what was asked for.
@@ -65,7 +67,7 @@ type past struct {
 
 // apply takes in events, and emits what is different after them. What was put after it was deleted
 // is no difference.
-func (f *follower) apply(events []*mvccpb.Event) error {
+func (f *follower) apply(ctx context.Context, events []*mvccpb.Event) error {
 	before := past{map[string]entry{}, map[string]bool{}, map[string]bool{}, f.parent}
 	for _, e := range events {
 		name, mine := strings.CutPrefix(string(e.Kv.Key), f.backend.config.prefix())
@@ -94,7 +96,22 @@ func (f *follower) apply(events []*mvccpb.Event) error {
 			f.removed[name] = e.Kv.ModRevision
 		}
 	}
+	if len(f.entries) == 0 && len(before.entries) > 0 {
+		if err := f.readParent(ctx); err != nil {
+			return err
+		}
+	}
 	return f.tell(before)
+}
+
+// readParent finds whether the directory's own key is gone as well, when the last entry is: both may
+// have been deleted at once, and their watches tell of that in any order.
+func (f *follower) readParent(ctx context.Context) error {
+	now, err := f.get(ctx, clientv3.WithPrefix(), clientv3.WithCountOnly())
+	if err == nil && len(now.Responses[0].GetResponseRange().Kvs) == 0 {
+		f.parent = parent{}
+	}
+	return err
 }
 
 func (f *follower) applyParent(e *mvccpb.Event) {

@@ -12,7 +12,7 @@
 // # Watching
 //
 // One transaction reads the keys at a revision, as the majority has them, and a watch tells what
-// happens from the next revision on. Three things are not believed:
+// happens from there on. Three things are not believed:
 //
 //   - A connection. It is to one member at a time, and whoever finds that the member does not
 //     answer, or has no leader, ends it for all; the next member is tried. (etcd's own client

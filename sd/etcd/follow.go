@@ -91,8 +91,8 @@ func (f *follower) run(ctx context.Context) error {
 	}
 }
 
-// follow reads the set and watches from there on. The revision makes the two one: no change falls
-// in between.
+// follow reads the set and watches from there on: the revision makes the two one, so that no change
+// falls in between. What has happened in that revision itself is told again, and no difference.
 func (f *follower) follow(ctx context.Context) error {
 	now, err := f.list(ctx)
 	if err != nil {
@@ -107,7 +107,7 @@ func (f *follower) follow(ctx context.Context) error {
 		return errRemoved
 	}
 	c := &f.backend.config
-	s, err := f.conn.Watch(ctx, now.revision+1,
+	s, err := f.conn.Watch(ctx, now.revision,
 		cluster.Span{Key: c.Key}, cluster.Span{Key: c.prefix(), Prefix: true})
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func (f *follower) read(ctx context.Context, s *cluster.Stream) error {
 			if err := cluster.Check(r); err != nil {
 				return err
 			}
-			if err := f.apply(r.Events); err != nil {
+			if err := f.apply(ctx, r.Events); err != nil {
 				return err
 			}
 		case <-ask.C:

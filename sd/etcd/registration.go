@@ -203,7 +203,8 @@ func (r *registration) withdraw(ctx context.Context) error {
 	}
 }
 
-// leave is one attempt to withdraw.
+// leave is one attempt to withdraw. Where the last value may not be written, such as in a cluster
+// whose space is used up, the lease is revoked all the same: it is in doubt then how the entry left.
 func (r *registration) leave(ctx context.Context, n *cluster.Conn) error {
 	bounded, cancel := n.Bounded(ctx, cluster.RequestTimeout)
 	defer cancel()
@@ -211,8 +212,8 @@ func (r *registration) leave(ctx context.Context, n *cluster.Conn) error {
 		If(clientv3.Compare(clientv3.LeaseValue(r.key), "=", r.lease)).
 		Then(clientv3.OpPut(r.key, r.leavingRecord(), clientv3.WithLease(r.lease))).
 		Commit()
-	if err != nil && !cluster.IsLeaseGone(err) {
-		return n.Judge(ctx, err)
+	if err := n.Judge(ctx, err); err != nil && (ctx.Err() != nil || n.Over()) {
+		return err
 	}
 	if _, err := n.Revoke(bounded, r.lease); err != nil && !cluster.IsLeaseGone(err) {
 		return n.Judge(ctx, err)

@@ -13,6 +13,7 @@ import (
 	"example.com/daytime/sd/etcd/etcdtest"
 	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk/zktest"
+	"example.com/daytime/transport/transporttest"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 )
@@ -167,6 +168,8 @@ func TestTLS(t *testing.T) {
 		{"an authority that is not the member's", uri + other.CA + full, "TLS handshake", false},
 		{"clear text", "etcd://" + member.Addr(), "wants TLS", false},
 		{"a port in clear text", "etcd://" + plain.Addr() + "?tls-ca=" + pem.CA, "want a port with TLS", false},
+		{"a port of HTTP", "etcd://" + transporttest.Serve(t, transporttest.Reply("HTTP/1.1 400 Bad Request\r\n\r\n")) +
+			"?tls-ca=" + pem.CA, "want a port with TLS", false},
 		{"another name", strings.Replace(uri, "127.0.0.1", "127.0.0.2", 1) + pem.CA + full, "127.0.0.2", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

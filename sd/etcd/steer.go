@@ -37,7 +37,7 @@ func (a *announcement) steer(ctx context.Context, n *cluster.Conn) error {
 			return err
 		}
 	}
-	stream, err := n.Watch(ctx, found.revision+1, found.spans(a.registration)...)
+	stream, err := n.Watch(ctx, found.revision, found.spans(a.registration)...)
 	if err != nil {
 		return err
 	}

@@ -128,3 +128,41 @@ func TestWiped(t *testing.T) {
 		t.Errorf("want the list kept meanwhile, have one of %d", v.Smallest())
 	}
 }
+
+// A directory that is deleted as a whole leaves no empty set behind, in whichever order its watches
+// tell of that.
+func TestDeletedDirectoryIsNotEmpty(t *testing.T) {
+	member := etcdtest.Start(t)
+	client := connect(t, member.Addr())
+	b := open(t, "etcd://"+member.Addr())
+	for range 20 {
+		put(t, client, "/go_servers", "")
+		put(t, client, "/go_servers/"+alice, "")
+		put(t, client, "/go_servers/"+bob, "")
+		w := sdtest.Watch(t, b, sd.Want{})
+		await(t, func() error { return w.Shows(alice, bob) })
+		if _, err := client.Delete(t.Context(), "/go_servers", clientv3.WithPrefix()); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.End(); !strings.Contains(err.Error(), "directory removed") {
+			t.Errorf("want the directory removed, have %v", err)
+		}
+		if err := w.Is(alice, bob); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The last one that leaves a directory leaves an empty set.
+func TestLastEntryLeavesAnEmptySet(t *testing.T) {
+	member := etcdtest.Start(t)
+	client := connect(t, member.Addr())
+	put(t, client, "/go_servers", "")
+	put(t, client, "/go_servers/"+alice, "")
+	w := sdtest.Watch(t, open(t, "etcd://"+member.Addr()), sd.Want{})
+	await(t, func() error { return w.Shows(alice) })
+	if _, err := client.Delete(t.Context(), "/go_servers/"+alice); err != nil {
+		t.Fatal(err)
+	}
+	await(t, func() error { return w.Shows() })
+}

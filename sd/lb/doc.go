@@ -57,9 +57,10 @@
 //	ejected   | answering | -       | -                         | due, see Ejection
 //	due       | answering | failing | ejected                   | -
 //
-// A member that is due gets one call as a probe, one call in four at most being one, and is failing
-// again until that call has an answer; one of weight 0, drained, or on a side without a share, only
-// when no others are there. When all have failed and one answers, the others are due at once.
+// A member that is due gets one call as a probe, one call in four at most being one, half as many
+// for each probe without an answer yet, and is failing again until that call has an answer; one of
+// weight 0, drained, or on a side without a share, only when no others are there. When all have
+// failed and one answers, the others are due at once.
 //
 // Evidence of a failure is one of the following. Any other error may be the request's own, or this
 // side's, and says nothing about the member. Nor does an attempt that was cancelled, but for the

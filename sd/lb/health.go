@@ -218,6 +218,7 @@ func (p *Pool) claimProbe(m *Member) bool {
 	p.planProbe(m)
 	p.publish()
 	p.sinceProbe.Store(0)
+	p.probes.Add(1) // until finish
 	return true
 }
 

@@ -9,8 +9,11 @@ import (
 const (
 	// maxCandidates is how many members a pick looks at before it takes one that is warming up.
 	maxCandidates = 4
-	// probeEvery is how many calls there are for each probe while members are due for one.
-	probeEvery = 4
+	// probeEvery is how many calls there are for each probe while members are due for one. It
+	// doubles with each probe that has no answer yet, maxDoublings times at most: members that hang
+	// must not cost a quarter of the calls, since one that is not idempotent is lost with its probe.
+	probeEvery   = 4
+	maxDoublings = 4
 )
 
 // pick returns a member outside tried with a call begun on it, which invoke ends, or nil. It
@@ -80,7 +83,7 @@ func (p *Pool) isWarm(m *Member) bool {
 // pickProbe returns a member for a probe with the call begun, or nil if this call is none. With a
 // Hash, probes are the calls that would be the member's own.
 func (p *Pool) pickProbe(ctx context.Context, picker Picker, s *Snapshot) *Member {
-	if p.sinceProbe.Add(1) < probeEvery {
+	if p.sinceProbe.Add(1) < probeEvery<<min(p.probes.Load(), maxDoublings) {
 		return nil
 	}
 	if isSticky(picker) {

@@ -89,6 +89,7 @@ func (r *retrier) serve(ctx context.Context, request any) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.timeout)
 	defer cancel()
 	c := r.newCall(ctx)
+	ctx = c.record.hide(ctx)
 	defer c.record.close()
 	if r.pool.meters.duration != nil {
 		defer r.pool.meters.recordDuration(time.Now())
@@ -134,9 +135,9 @@ func (r *retrier) deposit() {
 	}
 }
 
-// withdraw asks the budget for an attempt.
-func (r *retrier) withdraw() bool {
-	if r.budget.Withdraw() {
+// affords asks the budget for an attempt, by one of its methods, unless it is free.
+func (r *retrier) affords(free bool, withdraw func() bool) bool {
+	if free || withdraw() {
 		return true
 	}
 	r.pool.meters.exhausted.add(1)
@@ -148,7 +149,7 @@ func (r *retrier) next(ctx context.Context, c *call) (a attempt, err error) {
 	if err := r.mayBegin(ctx, c); err != nil { // before it costs anything
 		return a, err
 	}
-	if !c.free && !r.withdraw() {
+	if !r.affords(c.free, r.budget.Withdraw) {
 		return a, ErrBudget
 	}
 	for {
@@ -211,7 +212,7 @@ func (r *retrier) prepare(c *call, a attempt) attempt {
 func (r *retrier) isFinal(ctx context.Context, c *call, a attempt, err error) bool {
 	c.failed(a, err)
 	v := r.config.verdict(len(c.errs), err, c.idempotent)
-	c.free = errors.Is(err, syscall.ECONNREFUSED) || unsent(err) && isUnroutable(err)
+	c.free = unsent(err) && (errors.Is(err, syscall.ECONNREFUSED) || isUnroutable(err))
 	c.startOver = c.startOver || v == Retryable
 	return v == Permanent && ctx.Err() == nil // or next tells how the context ended
 }

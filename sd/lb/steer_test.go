@@ -408,3 +408,28 @@ func TestKeyDecidesTheSide(t *testing.T) {
 		}
 	})
 }
+
+// Who is drained counts neither among the listed nor in the reserve, also while it fails.
+func TestDrainedOnesThatFailAreNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(6)
+		p, r := start(f)
+		defer p.Close()
+		all := names(6)
+		r.down(all[3:]...)
+		synctest.Wait()
+		f[all[0]].fail(errRefused)
+		hit(t, p, all[0], 1)
+		open := func(when string, want int) {
+			t.Helper()
+			if have := p.snapshot.Load().Len(); want != have {
+				t.Errorf("%s: want %d open, have %d", when, want, have)
+			}
+		}
+		open("three listed, of which one fails, and three in reserve", 2)
+		drain(r, 3, all[0])
+		open("it is drained: two beside three in reserve", 5)
+		drain(r, 3)
+		open("it is not drained any more", 2)
+	})
+}

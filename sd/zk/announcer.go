@@ -11,6 +11,7 @@ import (
 	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/internal/signal"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/zk/internal/herd"
 	"example.com/daytime/sd/zk/internal/watch"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
@@ -52,7 +53,7 @@ type announcer struct {
 	noPolicy  bool             // it is not followed
 
 	// Of the goroutine alone.
-	herd        herd
+	fleet       herd.Fleet
 	policy      policyReader
 	policyKnown bool // as far as it can be
 

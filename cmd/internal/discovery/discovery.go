@@ -66,6 +66,9 @@ func Open(o Options) (*Discovery, error) {
 		registries.Close()
 		return nil, shell.UsageError("snapshot", err)
 	}
+	if len(registries) > 1 {
+		o.Stdio.NameRegistries()
+	}
 	d := &Discovery{}
 	var parts []sd.Part
 	for i, r := range registries {

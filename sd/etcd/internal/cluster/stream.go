@@ -32,8 +32,10 @@ type Span struct {
 	Prefix bool
 }
 
-// Watch opens a stream with a watch for each span, from the given revision on. It ends when ctx is
-// done, and with the connection. The caller closes it.
+// Watch opens a stream with a watch for each span, from the given revision on, which is one that the
+// member has: of a watch that waits for the next one it gives no sign of life, as long as nobody
+// writes (etcd-io/etcd#20221). The stream ends when ctx is done, and with the connection. The
+// caller closes it.
 func (n *Conn) Watch(ctx context.Context, from int64, spans ...Span) (*Stream, error) {
 	s := &Stream{conn: n, Responses: make(chan *pb.WatchResponse)}
 	s.ctx, s.cancel = context.WithCancel(clientv3.WithRequireLeader(ctx))
@@ -80,8 +82,8 @@ func (s *Stream) receive() {
 	}
 }
 
-// Ask wants a sign of life. Every server answers at once; that does not mean that nothing is
-// missing (etcd-io/etcd#15220).
+// Ask wants a sign of life. A server answers at once, or once it has told what there was before;
+// that does not mean that nothing is missing (etcd-io/etcd#15220).
 func (s *Stream) Ask(ctx context.Context) error {
 	request := &pb.WatchRequest_ProgressRequest{ProgressRequest: &pb.WatchProgressRequest{}}
 	return s.conn.Judge(ctx, s.client.Send(&pb.WatchRequest{RequestUnion: request}))
