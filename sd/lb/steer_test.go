@@ -271,7 +271,7 @@ func TestKeyDecidesTheSideOfAProbe(t *testing.T) {
 			synctest.Wait()
 			p.sinceProbe.Store(probeEvery)
 			m, isProbe := p.pickFirst(key(i), NewHash())
-			m.end()
+			p.invoke(t.Context(), attempt{member: m, probe: isProbe, route: &p.route}, 1)
 			if isProbe != side[fmt.Sprint(i)] {
 				t.Fatalf("key %d, the canary's %v: want that, have a probe %v of %s", i,
 					side[fmt.Sprint(i)], isProbe, m.instance)
