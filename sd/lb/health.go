@@ -243,7 +243,7 @@ func (p *Pool) recordSuccess(m *Member, now int64) {
 	if m.health == answering {
 		return
 	}
-	alone := p.tiers[ready].n == 0
+	alone := p.tiers[ready].n == 0 && (!m.drained || p.tiers[drained].n == 0)
 	p.setHealth(m, answering)
 	p.noteReturn(m, since, now)
 	if alone && m.presence == listed {

@@ -226,6 +226,27 @@ func TestDrainedAreProbedWherePicked(t *testing.T) {
 	}
 }
 
+// That one of them answers again says nothing about the others, while some of them have answered all
+// the time.
+func TestDrainedAreNotAllDueAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(4)
+		p, r := start(f)
+		defer p.Close()
+		all := names(4)
+		drain(r, 4, all...)
+		for _, name := range all[:2] {
+			f[name].fail(errRefused)
+			hit(t, p, name, 1)
+		}
+		f[all[0]].fail(nil)
+		hit(t, p, all[0], 1)
+		if have := stat(p, all[1]).State; have != "ejected" {
+			t.Errorf("want the other one ejected, have it %s", have)
+		}
+	})
+}
+
 // With a Hash the probes of a side are calls whose key is on it.
 func TestKeyDecidesTheSideOfAProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -250,7 +271,7 @@ func TestKeyDecidesTheSideOfAProbe(t *testing.T) {
 			synctest.Wait()
 			p.sinceProbe.Store(probeEvery)
 			m, isProbe := p.pickFirst(key(i), NewHash())
-			m.end()
+			p.invoke(t.Context(), attempt{member: m, probe: isProbe, route: &p.route}, 1)
 			if isProbe != side[fmt.Sprint(i)] {
 				t.Fatalf("key %d, the canary's %v: want that, have a probe %v of %s", i,
 					side[fmt.Sprint(i)], isProbe, m.instance)
