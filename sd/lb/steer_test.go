@@ -230,6 +230,34 @@ func TestFailedSideGoesOnToTheOther(t *testing.T) {
 	})
 }
 
+// A side that the operator gave no part of the calls gets none that failed elsewhere either, while
+// somebody is left there; then it is the last resort.
+func TestSideWithoutAPartIsTheLastResort(t *testing.T) {
+	for _, name := range PickerNames() {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(10)
+			p, r := start(f)
+			defer p.Close()
+			canaries(r, 10, 5, 0)
+			all := names(10)
+			for _, name := range all[5:9] {
+				f[name].fail(errRefused)
+			}
+			picker, _ := ParsePicker(name)
+			call := keyed(Retry(p, picker))
+			before := f.calls()
+			drive(t.Context(), call, 100, time.Millisecond).wantNoFailure(t)
+			for _, instance := range all[:5] {
+				if have := f.since(before)[instance]; have > 0 {
+					t.Errorf("%s: want no call to %s, have %d", name, instance, have)
+				}
+			}
+			f[all[9]].fail(errRefused)
+			drive(t.Context(), call, 100, time.Millisecond).wantNoFailure(t)
+		})
+	}
+}
+
 // An attempt beside a slow one is drawn like any call: a side gets its share of these as well.
 func TestSharesOfSlowCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
