@@ -165,6 +165,22 @@ func (s *Snapshot) sampleSide(ctx context.Context, picker Picker, hasFailed []*M
 	return sides[len(sides)-1].Snapshot
 }
 
+// shared returns the sides that have a part of the calls, together, and the rest.
+func (s *Snapshot) shared() *Snapshot {
+	var lists []list
+	from := 0.0
+	for _, side := range s.sides {
+		if side.until > from || side.index == 0 {
+			lists = append(lists, side.lists...)
+		}
+		from = side.until
+	}
+	if len(lists) == len(s.lists) {
+		return s
+	}
+	return s.only(lists, 0)
+}
+
 // otherSides returns the sides on which none has failed, with the parts that they have among each
 // other. The rest is one of them whatever the shares leave it, but not a side that was given no part:
 // a share of nothing says that it is not to be called.

@@ -258,6 +258,30 @@ func TestSideWithoutAPartIsTheLastResort(t *testing.T) {
 	}
 }
 
+// Nor does an attempt beside a slow one go to a side without a part while somebody else is left.
+func TestSlowCallsKeepFromASideWithoutAPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(7)
+		p, r := start(f)
+		defer p.Close()
+		all := names(7)
+		r.fn(sd.Change{
+			Sides: []policy.Side{{Share: 5000}, {Share: 5000}, {}},
+			Effective: effective(7, func(i int) policy.Effective {
+				return policy.Effective{Weight: 100, Side: min(i, 2)}
+			}),
+		})
+		f[all[0]].latency, f[all[1]].latency = 900*time.Millisecond, 900*time.Millisecond
+		synctest.Wait()
+		before := f.calls()
+		drive(t.Context(), Retry(p, NewRandom(), Idempotent(), Shares(4), Budget(1, 1000)), 100,
+			time.Millisecond).wantNoFailure(t)
+		if have := f.since(before); have[all[0]] < 50 || have[all[1]] < 50 || len(have) > 2 {
+			t.Errorf("want calls to the sides with a part alone, have %v", have)
+		}
+	})
+}
+
 // An attempt beside a slow one is drawn like any call: a side gets its share of these as well.
 func TestSharesOfSlowCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
