@@ -218,8 +218,12 @@ func (r *Registrar) report(run *run, p Phase, err error) {
 // withdrawn notes the end of a run. It does not count after the next Register.
 func (r *Registrar) withdrawn(run *run, err error) {
 	isOthers := errors.Is(err, ErrConflict)
-	if !errors.Is(err, ErrUnconfirmed) {
+	switch {
+	case errors.Is(err, ErrUnconfirmed):
+	case isOthers, errors.Is(err, ErrNoAnnounce), errors.Is(err, run.ctx.Err()):
 		err = nil
+	default: // nobody has tried
+		err = fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -36,9 +36,10 @@
 // that withdrew is gone at once, and so is a drained one that was lost. Drained members count on
 // neither side.
 //
-// Within rank 1 the policy's shares say which side a call goes to, and [Local] prefers a zone. A
-// member that appears after the start, or is not drained any more, takes its part of the calls
-// gradually (see [SlowStart]).
+// Within rank 1 the policy's shares say which side a call goes to. One that has failed there goes on
+// to another side, but to one with a share of 0 only when nobody else is left. [Local] prefers a
+// zone. A member that appears after the start, or is not drained any more, takes its part of the
+// calls gradually (see [SlowStart]).
 //
 // # The states of a member
 //

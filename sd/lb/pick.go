@@ -17,14 +17,16 @@ const (
 )
 
 // pick returns a member outside tried with a call begun on it, which invoke ends, or nil. It
-// prefers the members open in the snapshot, on a side where none has failed, then each further
-// tier: each only when all before it were tried.
+// prefers the members open in the snapshot, on a side where none has failed, then on any that has a
+// part of the calls, then each further tier: each only when all before it were tried.
 func (p *Pool) pick(ctx context.Context, picker Picker, tried, hasFailed []*Member) *Member {
 	for {
 		s := p.snapshot.Load()
 		m := p.choose(ctx, picker, s.side(ctx, picker, hasFailed), tried)
 		if m == nil && len(s.sides) > 0 {
-			m = p.choose(ctx, picker, s, tried)
+			if m = p.choose(ctx, picker, s.shared(), tried); m == nil {
+				m = p.choose(ctx, picker, s, tried)
+			}
 		}
 		for _, tier := range s.tiers {
 			if m == nil {

@@ -35,8 +35,10 @@ const budgetSeconds = 10
 // answered. A slow kind is told from a hung member by that.
 //
 // Attempts of a call that is not idempotent run in the caller's goroutine, those of one that is in
-// goroutines of their own, which Pool.Close awaits. The call waits for its attempts, so endpoints
-// have to honour their context.
+// goroutines of their own, which Pool.Close awaits. One of them ends the call by its answer, or by
+// an error that is the caller's: the others are then cancelled and not waited for, and a probe goes
+// on to the call's deadline, so that the request must not be changed after it. A call that none ends
+// waits for all of them, so endpoints have to honour their context.
 func Retry(p *Pool, picker Picker, options ...RetryOption) kitendpoint.Endpoint {
 	r := &retrier{pool: p, picker: picker, config: retryConfig{
 		timeout:    2 * time.Second,

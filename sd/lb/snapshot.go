@@ -170,12 +170,12 @@ func (s *Snapshot) side(ctx context.Context, picker Picker, hasFailed []*Member)
 }
 
 // sampleSide returns a side: by the call's key if the picker goes by keys, by chance otherwise; and
-// when members have failed in this call, one on which none has.
+// when members have failed in this call, one on which none has, as long as there is one.
 func (s *Snapshot) sampleSide(ctx context.Context, picker Picker, hasFailed []*Member) *Snapshot {
 	sides := s.sides
 	if len(hasFailed) > 0 {
-		if sides = otherSides(sides, hasFailed); len(sides) == 0 {
-			return s
+		if others := otherSides(sides, hasFailed); len(others) > 0 {
+			sides = others
 		}
 	}
 	point := chance(ctx, picker, sideSalt) * sides[len(sides)-1].until
@@ -187,15 +187,32 @@ func (s *Snapshot) sampleSide(ctx context.Context, picker Picker, hasFailed []*M
 	return sides[len(sides)-1].Snapshot
 }
 
+// shared returns the sides that have a part of the calls, together, and the rest.
+func (s *Snapshot) shared() *Snapshot {
+	var lists []list
+	from := 0.0
+	for _, side := range s.sides {
+		if side.until > from || side.index == 0 {
+			lists = append(lists, side.lists...)
+		}
+		from = side.until
+	}
+	if len(lists) == len(s.lists) {
+		return s
+	}
+	return s.only(lists, 0)
+}
+
 // otherSides returns the sides on which none has failed, with the parts that they have among each
-// other.
+// other. The rest is one of them whatever the shares leave it, but not a side that was given no part:
+// a share of nothing says that it is not to be called.
 func otherSides(sides []side, hasFailed []*Member) (left []side) {
 	from, until := 0.0, 0.0
 	for _, s := range sides {
 		part := s.until - from
 		from = s.until
 		onIt := func(m *Member) bool { return int(m.side.Load()) == s.index }
-		if !slices.ContainsFunc(hasFailed, onIt) {
+		if (part > 0 || s.index == 0) && !slices.ContainsFunc(hasFailed, onIt) {
 			until += part
 			left = append(left, side{s.Snapshot, s.index, until})
 		}

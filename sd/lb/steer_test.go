@@ -358,6 +358,58 @@ func TestFailedSideGoesOnToTheOther(t *testing.T) {
 	})
 }
 
+// A side that the operator gave no part of the calls gets none that failed elsewhere either, while
+// somebody is left there; then it is the last resort.
+func TestSideWithoutAPartIsTheLastResort(t *testing.T) {
+	for _, name := range PickerNames() {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(10)
+			p, r := start(f)
+			defer p.Close()
+			canaries(r, 10, 5, 0)
+			all := names(10)
+			for _, name := range all[5:9] {
+				f[name].fail(errRefused)
+			}
+			picker, _ := ParsePicker(name)
+			call := keyed(Retry(p, picker))
+			before := f.calls()
+			drive(t.Context(), call, 100, time.Millisecond).wantNoFailure(t)
+			for _, instance := range all[:5] {
+				if have := f.since(before)[instance]; have > 0 {
+					t.Errorf("%s: want no call to %s, have %d", name, instance, have)
+				}
+			}
+			f[all[9]].fail(errRefused)
+			drive(t.Context(), call, 100, time.Millisecond).wantNoFailure(t)
+		})
+	}
+}
+
+// Nor does an attempt beside a slow one go to a side without a part while somebody else is left.
+func TestSlowCallsKeepFromASideWithoutAPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(7)
+		p, r := start(f)
+		defer p.Close()
+		all := names(7)
+		r.fn(sd.Change{
+			Sides: []policy.Side{{Share: 5000}, {Share: 5000}, {}},
+			Effective: effective(7, func(i int) policy.Effective {
+				return policy.Effective{Weight: 100, Side: min(i, 2)}
+			}),
+		})
+		f[all[0]].latency, f[all[1]].latency = 900*time.Millisecond, 900*time.Millisecond
+		synctest.Wait()
+		before := f.calls()
+		drive(t.Context(), Retry(p, NewRandom(), Idempotent(), Shares(4), Budget(1, 1000)), 100,
+			time.Millisecond).wantNoFailure(t)
+		if have := f.since(before); have[all[0]] < 50 || have[all[1]] < 50 || len(have) > 2 {
+			t.Errorf("want calls to the sides with a part alone, have %v", have)
+		}
+	})
+}
+
 // An attempt beside a slow one is drawn like any call: a side gets its share of these as well.
 func TestSharesOfSlowCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
