@@ -34,6 +34,7 @@ type registration struct {
 	// For the holder of the turn.
 	holding
 	gate      sd.Gate
+	policy    string      // that was read last; the gate has it, if it is one
 	since     time.Time   // when it was registered first
 	takeovers []time.Time // within the last minute, from other processes
 }

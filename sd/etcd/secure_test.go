@@ -11,6 +11,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/etcd/etcdtest"
+	"example.com/daytime/sd/policy"
 	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk/zktest"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -108,17 +109,44 @@ func TestUsers(t *testing.T) {
 	}
 }
 
-// A password that is changed in etcd and in the file is used from the next connection on.
-func TestPasswordChanges(t *testing.T) {
-	member := etcdtest.Start(t)
-	withAuth(t, connect(t, member.Addr()))
-	root, err := clientv3.New(clientv3.Config{
+// connectRoot is a client that may do everything.
+func connectRoot(t testing.TB, member *etcdtest.Member) *clientv3.Client {
+	t.Helper()
+	client, err := clientv3.New(clientv3.Config{
 		Endpoints: []string{member.Addr()}, Username: "root", Password: "r", Logger: zap.NewNop(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer root.Close()
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// A server that may not read the policy any more keeps to the last one that it could read.
+func TestPolicyThatMayNotBeReadAnyMore(t *testing.T) {
+	member := etcdtest.Start(t)
+	withAuth(t, connect(t, member.Addr()))
+	root := connectRoot(t, member)
+	put(t, root, "/go_servers", policy.Header+"\nwithdraw *\n")
+	r := sdtest.Register(t, open(t, "etcd://"+member.Addr()+"?ttl=2s&auth-file="+secret(t, "svc:s")), alice)
+	await(t, phase(r, sd.Withheld))
+	if _, err := root.RoleRevokePermission(t.Context(), "server", "/go_servers", ""); err != nil {
+		t.Fatal(err)
+	}
+	member.Restart(t)
+	again := connectRoot(t, member)
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); <-time.After(100 * time.Millisecond) {
+		if value, _ := entry(t, again, alice); value != "" || r.State().Phase != sd.Withheld {
+			t.Fatalf("want it withheld, have %v, %q", r.State(), value)
+		}
+	}
+}
+
+// A password that is changed in etcd and in the file is used from the next connection on.
+func TestPasswordChanges(t *testing.T) {
+	member := etcdtest.Start(t)
+	withAuth(t, connect(t, member.Addr()))
+	root := connectRoot(t, member)
 	file := secret(t, "svc:s")
 	b := open(t, "etcd://"+member.Addr()+"?ttl=2s&auth-file="+file)
 	r := sdtest.Register(t, b, alice)

@@ -20,8 +20,7 @@ type steering struct {
 	conn     *cluster.Conn
 	stream   *cluster.Stream  // of the policy and the entry
 	audit    <-chan time.Time // when to read
-	policy   string           // as it was at revision
-	revision int64
+	revision int64            // at which the policy was as it is known
 }
 
 // steer does what the policy says, over one connection. The policy is read before the entry is
@@ -43,8 +42,9 @@ func (a *announcement) steer(ctx context.Context, n *cluster.Conn) error {
 	defer stream.Close()
 	audit := time.NewTicker(a.backend.auditPeriod())
 	defer audit.Stop()
-	_ = a.gate.SetPolicy(found.policy) // the last one stays
-	return a.obey(ctx, &steering{n, stream, audit.C, found.policy, found.revision})
+	s := &steering{conn: n, stream: stream, audit: audit.C}
+	a.takeFound(s, found)
+	return a.obey(ctx, s)
 }
 
 // obey publishes the entry, or withholds it, and changes over when it is told to.
@@ -146,12 +146,18 @@ func (a *announcement) takePolicy(s *steering, document string, revision int64) 
 	if revision <= s.revision {
 		return false
 	}
-	news = document != s.policy
-	s.policy, s.revision = document, revision
+	news = document != a.policy
+	a.policy, s.revision = document, revision
 	if news {
 		_ = a.gate.SetPolicy(document) // the last one stays
 	}
 	return news
+}
+
+// takeFound is takePolicy of what was read. Of a policy that is not for us to read any more the last
+// one stays.
+func (a *announcement) takeFound(s *steering, f found) (news bool) {
+	return !f.blind && a.takePolicy(s, f.policy, f.revision)
 }
 
 // audit reads what the stream should have told, and makes the directory if it is missing. Whoever
@@ -167,7 +173,7 @@ func (a *announcement) audit(ctx context.Context, s *steering) error {
 	default:
 		return err
 	}
-	changed := a.takePolicy(s, found.policy, found.revision)
+	changed := a.takeFound(s, found)
 	if a.status.Phase == sd.Registered {
 		if err := a.owned(found.entry); err != nil {
 			return err
