@@ -17,7 +17,8 @@
 //   - A connection. It is to one member at a time, and whoever finds that the member does not
 //     answer, or has no leader, ends it for all; the next member is tried. (etcd's own client
 //     spreads its requests over all members, those that are frozen included.)
-//   - Silence. The watch's stream is asked for a sign of life every third of the ttl.
+//   - Silence. The watch's stream is asked for a sign of life every third of the ttl. (etcd's
+//     grpc-proxy gives none: name the members in the target.)
 //   - Completeness. Every half minute an audit reads the directory, as the majority has it; what
 //     the watch has missed ends it. See audit.go for what this costs.
 //
