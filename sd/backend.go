@@ -33,7 +33,8 @@ type Backend interface {
 	// called on the goroutine that called Announce.
 	//
 	// While the policy withholds the entry it is not published, or withdrawn again; that is read
-	// before the first publication, also before each one after a loss, and it is no loss.
+	// before the first publication, also before each one after a loss. It is no loss, and no
+	// conflict with another's entry, which stays.
 	//
 	// Announce never removes an entry that is not its own: it returns an error that matches
 	// [ErrConflict]. An error leaves open whether the entry exists. Called with a ctx that is done,
@@ -115,7 +116,8 @@ type Entry struct {
 	Instance   string
 	Attributes policy.Attributes
 	// Changes tells the attributes that follow, the newest one alone, until Announce has returned.
-	// They replace the entry's without a gap. Nil, or not received from, it is without effect.
+	// They replace the entry's without a gap. Nil, or not received from, it is without effect; once
+	// it is closed there are no more.
 	Changes <-chan policy.Attributes
 }
 

@@ -55,6 +55,27 @@ func TestUnconfirmedWithdrawal(t *testing.T) {
 	})
 }
 
+// Nor is one confirmed that a backend did not try, because it was closed before. That there is
+// nothing to withdraw is a confirmation.
+func TestWithdrawalThatIsNotTried(t *testing.T) {
+	for what, test := range map[string]struct{ says, want error }{
+		"closed":                {sd.ErrClosed, sd.ErrUnconfirmed},
+		"of somebody else":      {sd.ErrConflict, nil},
+		"takes no registration": {sd.ErrNoAnnounce, nil},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &desk{announce: func(context.Context, func()) error { return test.says }}
+				r := registrar(t, d)
+				r.Register()
+				r.Deregister()
+				pass(time.Minute)
+				wantState(t, r, sd.Withdrawn, test.want)
+			})
+		})
+	}
+}
+
 // While nothing is announced the backend is still told once, because an attempt that failed leaves
 // open whether the entry exists.
 func TestDeregisterDuringBackoff(t *testing.T) {

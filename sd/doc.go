@@ -89,8 +89,9 @@
 //	withheld     -            registered       -              conflict  registering  withdrawn
 //
 // (1) lost if it was registered since Register and not withheld after that, registering otherwise.
-// Withdrawn has the error [ErrUnconfirmed] until the registry has confirmed it. Reports of an
-// Announce after Deregister, or after the Register that follows it, move nothing.
+// Withdrawn has the error [ErrUnconfirmed] until the registry has confirmed it, and keeps it if
+// that takes more than 2 s. Reports of an Announce after Deregister, or after the Register that
+// follows it, move nothing.
 //
 // # Logs
 //

@@ -3,6 +3,7 @@ package sd
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // errFixed is what Announce of a fixed list returns.
@@ -28,7 +29,9 @@ func OpenFixed(t Target) (Backend, error) {
 		if err := CheckInstance(h.String()); err != nil {
 			return nil, fmt.Errorf("target %s: %w", t, err)
 		}
-		b.instances = append(b.instances, h.String())
+		if !slices.Contains(b.instances, h.String()) {
+			b.instances = append(b.instances, h.String())
+		}
 	}
 	b.closed, b.close = context.WithCancel(context.Background())
 	return b, nil

@@ -86,3 +86,12 @@ func TestFixedListErrors(t *testing.T) {
 		}
 	}
 }
+
+// Who watches is told each instance once, as of any registry.
+func TestFixedListNamesNobodyTwice(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	_ = fixed(t, "fixed://"+bob+","+alice+","+bob).Watch(ctx, sd.Want{}, func(c sd.Change) {
+		same(t, "instances", []string{bob, alice}, c.Up)
+		cancel()
+	})
+}

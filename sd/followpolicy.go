@@ -82,16 +82,16 @@ func (i *Instancer) want() Want {
 }
 
 // evaluate is the part of apply that follows the policy. The caller holds the lock of steering.
-func (i *Instancer) evaluate(c Change, p Phase, why error) {
+func (i *Instancer) evaluate(c Change, s State) {
 	now, change := time.Now(), c.toFanout()
 	x := i.steering.evaluator.Add(change, i.fanout.Members, now)
 	i.mu.Lock()
 	i.fanout.Apply(change, &x)
 	i.measurePolicy()
-	if p == Live {
-		why = i.policyWarning(i.fanout.Tally())
+	if s.Phase == Live {
+		s.Err = i.policyWarning(i.fanout.Tally())
 	}
-	i.state.Set(p, why)
+	i.moveTo(s)
 	i.mu.Unlock()
 	i.scheduleExpiry(now)
 }
@@ -105,6 +105,10 @@ func (i *Instancer) expire() {
 		return
 	}
 	now := time.Now()
+	if expiry, ok := s.evaluator.Expiry(); !ok || now.Before(expiry) {
+		i.scheduleExpiry(now)
+		return
+	}
 	s.evaluator.Compile(now)
 	x := s.evaluator.EvaluateAll(fanout.Change{}, i.fanout.Members)
 	i.mu.Lock()
@@ -117,18 +121,23 @@ func (i *Instancer) expire() {
 	i.scheduleExpiry(now)
 }
 
-// scheduleExpiry has expire called when the next line expires. The caller holds the lock of
-// steering.
+// maxExpiryWait is how long the timer runs at most. A line expires by the wall clock, which may be
+// set meanwhile, and goes on while the host sleeps, as a timer does not.
+const maxExpiryWait = time.Minute
+
+// scheduleExpiry has expire called when the next line expires, or before. The caller holds the lock
+// of steering.
 func (i *Instancer) scheduleExpiry(now time.Time) {
 	s := i.steering
 	expiry, ok := s.evaluator.Expiry()
+	wait := min(expiry.Sub(now), maxExpiryWait)
 	switch {
 	case !ok && s.timer != nil:
 		s.timer.Stop()
 	case ok && s.timer == nil:
-		s.timer = time.AfterFunc(expiry.Sub(now), i.expire)
+		s.timer = time.AfterFunc(wait, i.expire)
 	case ok:
-		s.timer.Reset(expiry.Sub(now))
+		s.timer.Reset(wait)
 	}
 }
 
@@ -149,18 +158,19 @@ func (i *Instancer) policyWarning(tally policy.Tally) error {
 	return i.steering.evaluator.Warning(has, tally)
 }
 
-// logPolicy writes the lines about a policy that has come, or has not.
-func (i *Instancer) logPolicy(before policy.Document) {
+// logPolicy writes the lines about a policy that has come, or has not, and reports whether it is
+// another one than before.
+func (i *Instancer) logPolicy(before policy.Document) (other bool) {
 	document, version, failure := i.steering.evaluator.Followed()
 	if failure != nil {
 		if _, has := i.backend.(PolicyStore); has {
 			level.Warn(i.logger).Log("msg", "policy not followed", "version", version, "err",
 				failure)
 		}
-		return
+		return false
 	}
 	if document.String() == before.String() {
-		return
+		return false
 	}
 	tally := i.fanout.Tally()
 	level.Info(i.logger).Log("msg", "policy", "version", version,
@@ -172,6 +182,7 @@ func (i *Instancer) logPolicy(before policy.Document) {
 		}
 		level.Warn(i.logger).Log("msg", "line of the policy left out", "err", problem)
 	}
+	return true
 }
 
 // maxLoggedProblems is how many wrong lines of one policy are logged.

@@ -381,6 +381,78 @@ func TestSnapshotPausesAfterAChangeOfThePolicy(t *testing.T) {
 	})
 }
 
+// One server that says it was registered in the year 57879, because it counts in microseconds, does
+// not keep the file from all.
+func TestSnapshotOfAWrongTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "snapshot.json")
+		registry := mem.NewRegistry()
+		a := weighs(50, "2")
+		a.Since = time.UnixMilli(1764337682000000)
+		registry.PutEntry(alice, a)
+		b := weighs(60, "2") // whose year is 9999 in UTC alone
+		b.Since = time.UnixMilli(253402300799999).In(time.FixedZone("", 3600))
+		registry.PutEntry(bob, b)
+		s := newSteered(t, registry, sd.Snapshot(file))
+		pass(6 * time.Second)
+		doc := readDocument(t, file)
+		same(t, "instances in the file", 2, len(doc.Instances))
+		same(t, "unread", []string{alice}, s.Policy().Unread)
+		a.Since = time.Time{}
+		same(t, "attributes", []policy.Entry{{Instance: alice, Attributes: a},
+			{Instance: bob, Attributes: b}}, s.Entries())
+	})
+}
+
+// With policy=off the policy of a file is not followed either. It stays there for those who do.
+func TestSnapshotWithPolicyOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "snapshot.json")
+		registry := mem.NewRegistry()
+		registry.Put(alice)
+		registry.Put(bob)
+		registry.SetPolicy(rules("drain " + alice))
+		on := sd.Snapshot(file, target(t, "zk://a/prod"))
+		newSteered(t, registry, on).Stop()
+
+		down := mem.NewRegistry()
+		down.Fail(errDown)
+		off := newSteered(t, down, sd.Snapshot(file, target(t, "zk://a/prod?policy=off")))
+		off.has(t, "from the file, policy=off", plain(alice, bob))
+		same(t, "policy=off: error", nil, off.Policy().Err)
+		down.Put(alice)
+		down.Put(bob)
+		down.Fail(nil) // which has no policy to tell, as a backend with policy=off
+		pass(6 * time.Second)
+		off.Stop()
+
+		down.Fail(errDown)
+		drained := policy.Effective{Weight: policy.DefaultWeight, Drained: true}
+		newSteered(t, down, on).has(t, "from the file after that", with(plain(bob), alice, drained))
+	})
+}
+
+// A Watch that begins again tells the policy again, which is not urgent.
+func TestSnapshotPausesAfterTheSamePolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "snapshot.json")
+		registry := mem.NewRegistry()
+		registry.Put(alice)
+		registry.SetPolicy(rules("drain " + alice))
+		newSteered(t, registry, sd.Snapshot(file))
+		pass(10 * time.Second)
+		registry.Put(bob)
+		pass(time.Second)
+		registry.Fail(errDown)
+		registry.Put(carol)
+		registry.Fail(nil)
+		pass(3 * time.Second)
+		same(t, "within the pause", []string{alice, bob}, readDocument(t, file).Instances)
+		pass(2 * time.Second)
+		same(t, "after it", []string{alice, bob, carol}, readDocument(t, file).Instances)
+	})
+}
+
 // A file of an Instancer that did not follow the policy does not pass for one without.
 func TestSnapshotWithoutThePolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -508,6 +580,29 @@ func TestDiagnosis(t *testing.T) {
 			t.Errorf("state: want unknown because of %v, have %v", sd.ErrNoDirectory, have)
 		}
 	})
+}
+
+// Why the registry does not answer is told beside that a set is that of a file, which may be from
+// the future.
+func TestDiagnosisBesideASnapshot(t *testing.T) {
+	for written, want := range map[string]string{"2000-01-01T00:00:00Z": "a snapshot, of which the registry has said nothing yet: ",
+		"2999-01-01T00:00:00Z": "from the future (2999-01-01T00:00:00Z)"} {
+		synctest.Test(t, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "snapshot.json")
+			text := `{"version":1,"written":"` + written + `","instances":["` + alice + `"]}`
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			refused := errors.New("refused")
+			i := sd.NewInstancer(&diagnosing{err: refused}, kitlog.NewNopLogger(), sd.Snapshot(file))
+			defer i.Stop()
+			synctest.Wait()
+			have := i.State()
+			if have.Phase != sd.Stale || !errors.Is(have.Err, refused) || !strings.Contains(have.Err.Error(), want) {
+				t.Errorf("want %s and %v, have %v", want, refused, have)
+			}
+		})
+	}
 }
 
 // A diagnosing Backend waits, and says why.

@@ -45,6 +45,9 @@ type Instancer struct {
 	saver   *snapshot.Saver        // nil for none
 	meters  *instruments.Instancer // nil for none
 
+	policyOff  bool             // by the target: there is none, whatever the file says
+	keptPolicy *snapshot.Policy // which is what it says then; not changed once answered
+
 	steering *steering // nil: the policy is not followed
 
 	// Held while the set and the state change together: a subscriber that is told of a set finds
@@ -144,30 +147,28 @@ func (i *Instancer) emitted(c Change) {
 	c.Attributes, c.Unread = instance.Attributes(c.Attributes, c.Unread)
 	i.noteIgnored(c)
 	i.answered.Store(true)
-	i.apply(c, Live, nil)
+	steered := i.apply(c, State{Phase: Live})
 	i.index()
 	if i.saver != nil {
-		i.saver.Changed(c.Policy != nil)
+		i.saver.Changed(steered)
 	}
 }
 
-// apply has c evaluated, if the policy is followed, tells it to the subscribers, and sets the state
-// to p with the error why.
-func (i *Instancer) apply(c Change, p Phase, why error) {
+// apply has c evaluated, if the policy is followed, tells it to the subscribers, and moves to s. It
+// reports whether another policy is followed now.
+func (i *Instancer) apply(c Change, s State) (steered bool) {
 	if i.steering == nil {
 		i.mu.Lock()
 		defer i.mu.Unlock()
 		i.fanout.Apply(c.toFanout(), nil)
-		i.state.Set(p, why)
-		return
+		i.moveTo(s)
+		return false
 	}
 	i.steering.mu.Lock()
 	defer i.steering.mu.Unlock()
 	before, _, _ := i.steering.evaluator.Followed()
-	i.evaluate(c, p, why)
-	if c.Policy != nil || c.Lacking.Policy {
-		i.logPolicy(before)
-	}
+	i.evaluate(c, s)
+	return (c.Policy != nil || c.Lacking.Policy) && i.logPolicy(before)
 }
 
 // index makes the set ready for the next difference, and reports it.

@@ -3,6 +3,8 @@ package sd
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"example.com/daytime/sd/internal/statevar"
@@ -34,6 +36,15 @@ func (i *Instancer) interrupted(err error) {
 	i.state.Set(i.unvouched(), err)
 }
 
+// moveTo sets the phase and the error of s, and since when if s says so. The caller holds the lock,
+// so that a union finds all of it or nothing.
+func (i *Instancer) moveTo(s State) {
+	i.state.Set(s.Phase, s.Err)
+	if !s.Since.IsZero() {
+		i.state.Backdate(s.Since)
+	}
+}
+
 // unvouched is the phase while nobody vouches for the set.
 func (i *Instancer) unvouched() Phase {
 	if i.fanout.IsKnown() {
@@ -60,8 +71,13 @@ func (i *Instancer) State() State {
 	i.mu.Lock()
 	s := stateOf(i.state.Get())
 	i.mu.Unlock()
-	if s.Phase == Unknown && s.Err == nil {
+	switch {
+	case s.Phase == Unknown && s.Err == nil:
 		s.Err = i.diagnosis()
+	case errors.Is(s.Err, errUnanswered):
+		if why := i.diagnosis(); why != nil {
+			s.Err = fmt.Errorf("%w: %w", s.Err, why)
+		}
 	}
 	return i.joint.in(s)
 }

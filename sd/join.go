@@ -124,6 +124,9 @@ func (i *Instancer) merge(late bool) {
 	var measured instruments.Policy
 	for n, p := range j.parts {
 		c, s, m := p.news(j.readers[n])
+		if s.Phase == string(Unknown) && s.Err == nil {
+			s.Err = p.diagnosis() // no lock is held, since the backend has locks of its own
+		}
 		j.union.Add(n, c)
 		states = append(states, s)
 		measured.Add(m)
@@ -162,11 +165,8 @@ func (p Part) news(r *fanout.Reader) (c fanout.Change, s union.State, m instrume
 	p.mu.Lock()
 	c, s = r.Take(), p.stateIn(stateOf(p.state.Get()))
 	p.mu.Unlock()
-	switch {
-	case s.Live && p.steering != nil:
+	if s.Live && p.steering != nil {
 		s.Err = p.policyWarning(policy.Tally{})
-	case s.Phase == string(Unknown) && s.Err == nil:
-		s.Err = p.diagnosis()
 	}
 	return c, s, m
 }

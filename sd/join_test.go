@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -277,6 +278,97 @@ func TestJoinSnapshot(t *testing.T) {
 		b.emit(reset(bob))
 		wantPhase(t, i.State(), sd.Live, first+": stale")
 		same(t, "set", []string{alice, bob}, i.Instances())
+	})
+}
+
+// A union of a snapshot is as old as that is, also if it begins in the moment in which it is read.
+func TestJoinBesideASnapshot(t *testing.T) {
+	file := t.TempDir() + "/first"
+	var written time.Time
+	synctest.Test(t, func(t *testing.T) {
+		a, one := instancer(t, sd.Snapshot(file))
+		a.emit(reset(alice))
+		one.Stop()
+		written = time.Now()
+	})
+	for range 5000 { // when it was wrong, one in some thousand failed
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(time.Hour)
+			one := sd.NewInstancer(&source{changes: make(chan sd.Change)}, kitlog.NewNopLogger(),
+				sd.Snapshot(file))
+			defer one.Stop()
+			i := sd.Join([]sd.Part{{first, one}}, kitlog.NewNopLogger())
+			defer i.Stop()
+			pass(time.Second)
+			if have := i.State().Since; !have.Equal(written) {
+				t.Errorf("want it stale since %v, have %v", written, have)
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// A shy is a Backend with a lock of its own, which it holds while it emits and while it says why it
+// does not. It emits once it is asked that.
+type shy struct {
+	sd.Backend // nil: nothing else is called
+	mu         sync.Mutex
+	asked      sync.Once
+	locked     chan struct{}
+	emits      chan struct{}
+}
+
+func (s *shy) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) error {
+	s.mu.Lock()
+	close(s.locked)
+	<-s.emits
+	emit(reset(alice))
+	s.mu.Unlock()
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (s *shy) Err() error {
+	s.asked.Do(func() { close(s.emits) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return nil
+}
+
+// A part that is asked why it has no set may get one in that moment.
+func TestJoinAsksWithoutALock(t *testing.T) {
+	s := &shy{locked: make(chan struct{}), emits: make(chan struct{})}
+	one := sd.NewInstancer(s, kitlog.NewNopLogger(), sd.FollowPolicy())
+	<-s.locked
+	i := sd.Join([]sd.Part{{first, one}}, kitlog.NewNopLogger())
+	live := make(chan error, 1)
+	go func() { live <- i.Await(t.Context()) }()
+	select {
+	case err := <-live:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("want it live, have each waiting for the other") // nor would Stop return
+	}
+	i.Stop()
+	one.Stop()
+}
+
+// A union that has not begun says nothing in the log, as an Instancer says nothing.
+func TestJoinBeginsWithoutALine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, one := instancer(t)
+		var lines strings.Builder
+		i := sd.Join([]sd.Part{{first, one}}, kitlog.NewLogfmtLogger(&lines))
+		defer i.Stop()
+		pass(100 * time.Millisecond)
+		same(t, "at first", "", lines.String())
+		a.emit(reset(alice))
+		same(t, "with a set", `level=info msg="discovery live" instances=1 registries=1 live=1`,
+			strings.TrimSpace(lines.String()))
 	})
 }
 

@@ -41,7 +41,7 @@ type RegistrarOption func(*Registrar)
 
 // Attributes are what the instance says of itself: its weight, zone and tags. By default it says
 // nothing. A registry that has none ignores them, and a Watch that does not want them is not told.
-// A zero Since is the time of the registration.
+// Since is the registry's to say: the time of the registration.
 func Attributes(a policy.Attributes) RegistrarOption {
 	return func(r *Registrar) { r.entry.Attributes = a }
 }
@@ -218,8 +218,12 @@ func (r *Registrar) report(run *run, p Phase, err error) {
 // withdrawn notes the end of a run. It does not count after the next Register.
 func (r *Registrar) withdrawn(run *run, err error) {
 	isOthers := errors.Is(err, ErrConflict)
-	if !errors.Is(err, ErrUnconfirmed) {
+	switch {
+	case errors.Is(err, ErrUnconfirmed):
+	case isOthers, errors.Is(err, ErrNoAnnounce), errors.Is(err, run.ctx.Err()):
 		err = nil
+	default: // nobody has tried
+		err = fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -21,12 +21,14 @@ import (
 // common. A file without a target, as older programs wrote it, is read with a warning. Without of,
 // a file of any target is read and replaced.
 //
-// The file is replaced as a whole, at most every 5 s, by Stop, and once a minute so that its time
-// is that of the last confirmation. Its mode is 0600. It is believed if it is this user's or
-// root's, or if a group of this process may write it, unless others may write it or, where a group
-// may, its directory. Its content is checked like that of a registry. An empty set is not written:
-// it may be a mistake, and starting with servers that are gone costs a refused connection.
-// [CheckSnapshot] says what can never be such a file.
+// The file is replaced as a whole: at most every 5 s, but at once with another policy, by Stop, and
+// once a minute so that its time is that of the last confirmation. Its mode is 0600. It is believed
+// if it is this user's or root's, or if a group of this process may write it, unless others may
+// write it or, where a group may, its directory. Its content is checked like that of a registry. An
+// empty set is not written: it may be a mistake, and starting with servers that are gone costs a
+// refused connection. With [FollowPolicy] the policy and the attributes are kept as well. Where of
+// says policy=off, the policy of the file is not followed either, and stays in it. [CheckSnapshot]
+// says what can never be such a file.
 func Snapshot(file string, of ...Target) InstancerOption {
 	return func(i *Instancer) {
 		if i.saver = nil; file == "" {
@@ -34,6 +36,7 @@ func Snapshot(file string, of ...Target) InstancerOption {
 		}
 		i.saver = snapshot.NewSaver(file)
 		for _, t := range of {
+			i.policyOff = t.Keys["policy"] == "off"
 			i.saver.Ours = originOf(t)
 		}
 	}
@@ -80,8 +83,11 @@ func (i *Instancer) restore() {
 		c.Policy = &PolicyText{Document: doc.Policy.Document, Version: doc.Policy.Version}
 	}
 	c.Lacking.Policy = i.steering != nil && doc.Policy == nil // it was written by who did not follow it
-	i.apply(c, Stale, why)
-	i.state.Backdate(since)
+	if i.policyOff {
+		i.keptPolicy = doc.Policy
+		c.Policy, c.Lacking.Policy = new(PolicyText), false
+	}
+	i.apply(c, State{Phase: Stale, Since: since, Err: why})
 	i.index()
 }
 
@@ -89,8 +95,8 @@ func (i *Instancer) restore() {
 func confirmedAt(written time.Time) (since time.Time, why error) {
 	now := time.Now()
 	if written.After(now) {
-		return now, fmt.Errorf("a snapshot from the future (%s), so of unknown age, of which the "+
-			"registry has said nothing yet", written.UTC().Format(time.RFC3339))
+		return now, fmt.Errorf("%w; it is from the future (%s), so of unknown age", errUnanswered,
+			written.UTC().Format(time.RFC3339))
 	}
 	return written, errUnanswered
 }
@@ -118,7 +124,9 @@ func (i *Instancer) document() (doc snapshot.Document, ok bool) {
 		return doc, false
 	}
 	doc = snapshot.New(confirmed, i.saver.Ours, entries)
-	if i.steering != nil {
+	if i.policyOff {
+		doc.Policy = i.keptPolicy
+	} else if i.steering != nil {
 		p := i.Policy()
 		doc.Policy = &snapshot.Policy{Document: p.Document.String(), Version: p.Version}
 	}

@@ -184,6 +184,18 @@ func withoutSlash(text string) string {
 	return before
 }
 
+// What a blank has cut off a target is none, also where one may lack a host.
+func TestSchemesOfAPath(t *testing.T) {
+	open := func(sd.Target) (sd.Backend, error) { return nil, nil }
+	schemes := sd.Schemes{"dns": open, "file": open, "zk": open}
+	for _, text := range []string{"/svc", "//svc"} {
+		_, err := schemes.Open(text)
+		if err == nil || strings.Contains(err.Error(), "did you mean") {
+			t.Errorf("%s: want no guess, have %v", text, err)
+		}
+	}
+}
+
 func TestSchemes(t *testing.T) {
 	var opened []sd.Target
 	refused := errors.New("refused")

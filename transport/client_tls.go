@@ -1,12 +1,15 @@
 package transport
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"reflect"
+	"strings"
 	"syscall"
 )
 
@@ -20,7 +23,7 @@ func (x *call) tlsConfig() (*tls.Config, error) {
 	}
 	config, err := x.tls() // the last good one will do
 	if config == nil {
-		return nil, fmt.Errorf("ClientTLS: no configuration: %w", err)
+		return nil, fmt.Errorf("ClientTLS: %w", cmp.Or(err, errNoConfiguration))
 	}
 	config = strict(config)
 	config.ServerName = x.tlsName
@@ -33,7 +36,7 @@ func (x *call) exchangeOverTLS(config *tls.Config, text []byte) (any, error) {
 	secured := tls.Client(noticingConn{x.conn}, config)
 	if err := secured.Handshake(); err != nil {
 		x.unsent = true
-		return nil, fmt.Errorf("%w: %w", ErrHandshake, err)
+		return nil, fmt.Errorf("%w: %w%s", ErrHandshake, err, hintTLS(err))
 	}
 	x.conn = secured
 	reply := &tlsReply{conn: secured}
@@ -43,6 +46,21 @@ func (x *call) exchangeOverTLS(config *tls.Config, text []byte) (any, error) {
 		return nil, fmt.Errorf("%w: %w", ErrHandshake, reply.refusal)
 	}
 	return response, err
+}
+
+// hintTLS asks about the port when the other side does not seem to speak TLS, or an old one: when it
+// has neither shown a certificate nor said in TLS's own way why it refuses, and is not just silent.
+func hintTLS(err error) string {
+	var certificate *tls.CertificateVerificationError
+	var operation *net.OpError
+	switch {
+	case errors.As(err, &certificate), errors.Is(err, os.ErrDeadlineExceeded):
+		return ""
+	case errors.As(err, &operation) && operation.Op == "remote error" &&
+		!strings.Contains(err.Error(), "protocol version"):
+		return ""
+	}
+	return " (is it a port with TLS 1.3?)"
 }
 
 // A noticingConn tells a FIN from close_notify. Package tls takes both for the end, as many web

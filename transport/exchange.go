@@ -83,7 +83,7 @@ func (x *exchange) run() error {
 	defer ctx.end()
 	x.ctx = ctx
 	x.reply.Reset()
-	err := x.recovered(x.prepare)
+	err := recovered(x.prepare)
 	if err != nil {
 		x.reports.add(x.ctx, err)
 		x.reply.Reset()
@@ -92,7 +92,7 @@ func (x *exchange) run() error {
 		err = sent
 	}
 	for _, finalize := range x.finalizer {
-		if err := x.recovered(func() error { finalize(x.ctx, x.conn, err); return nil }); err != nil {
+		if err := recovered(func() error { finalize(x.ctx, x.conn, err); return nil }); err != nil {
 			x.reports.add(x.ctx, err)
 		}
 	}
@@ -132,7 +132,7 @@ func (x *exchange) decode() (any, error) {
 
 // recovered turns a panic of f into an error, stack included: a panic costs one connection, not the
 // process.
-func (x *exchange) recovered(f func() error) (err error) {
+func recovered(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("transport: panic: %v\n%s", v, debug.Stack())

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"container/list"
 	"crypto/tls"
 	"errors"
@@ -27,15 +28,21 @@ const (
 	minHandshakes = 16
 )
 
-var errTooManyHandshakes = errors.New("too many at the same time")
+var (
+	errTooManyHandshakes = errors.New("too many at the same time")
+	errNoConfiguration   = errors.New("no configuration")
+)
 
 // secure returns the connection to talk over: conn itself in a server without TLS, or else what a
 // handshake makes of it.
-func (s *Server) secure(conn net.Conn) (net.Conn, error) {
+func (s *Server) secure(conn net.Conn) (secured net.Conn, err error) {
 	if s.tls == nil {
 		return conn, nil
 	}
-	secured, err := s.handshake(conn)
+	err = recovered(func() (err error) { // the configuration has functions of its owner's
+		secured, err = s.handshake(conn)
+		return err
+	})
 	if err != nil {
 		s.metrics.HandshakeFailed.Add(1)
 		s.notices.handshakes.add(event{from: conn.RemoteAddr(), err: err})
@@ -47,7 +54,7 @@ func (s *Server) secure(conn net.Conn) (net.Conn, error) {
 func (s *Server) handshake(conn net.Conn) (net.Conn, error) {
 	config, err := s.tls()
 	if config == nil {
-		return nil, err
+		return nil, cmp.Or(err, errNoConfiguration)
 	}
 	if err != nil {
 		s.notices.certificates.add(event{err: err})

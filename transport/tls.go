@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 )
 
 // protocol is the name by which both sides tell this use of TLS from others, such as HTTPS under
@@ -54,7 +55,8 @@ func strict(config *tls.Config) *tls.Config {
 
 // TLSFiles are the names of PEM files. Before each handshake they are read again if one of them has
 // changed. While they cannot be read, or do not fit together, as between the replacement of the one
-// and of the other, the last good configuration stays in use.
+// and of the other, the last good configuration stays in use, and they are tried once a second:
+// what was wrong may end without a change of a file, such as a right that was lacking.
 type TLSFiles struct {
 	Cert string // the own certificate, and those between it and its authority
 	Key  string // its key
@@ -90,6 +92,9 @@ func (f TLSFiles) source() (TLSSource, error) {
 	return l.load, nil
 }
 
+// retryInterval is the time between two attempts to read files that cannot be used.
+const retryInterval = time.Second
+
 // read makes a configuration for either side: a client has no use for ClientCAs, a server none for
 // RootCAs.
 func (f TLSFiles) read() (*tls.Config, error) {
@@ -121,7 +126,7 @@ func (f TLSFiles) read() (*tls.Config, error) {
 	return config, nil
 }
 
-// A tlsLoader reads files again when they have changed.
+// A tlsLoader reads files again when they have changed, or could not be used.
 type tlsLoader struct {
 	files TLSFiles
 
@@ -129,15 +134,18 @@ type tlsLoader struct {
 	seen   [3]os.FileInfo
 	config *tls.Config // the last good one
 	err    error       // of the last attempt
+	tried  time.Time   // when that was
 }
 
 // load is a TLSSource.
 func (l *tlsLoader) load() (*tls.Config, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.changed() {
+	retry := l.err != nil && time.Since(l.tried) >= retryInterval
+	if !l.changed() && !retry {
 		return l.config, l.err
 	}
+	l.tried = time.Now()
 	config, err := l.files.read()
 	if l.err = err; err == nil {
 		l.config = config

@@ -10,10 +10,12 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"example.com/daytime/transport"
@@ -132,6 +134,10 @@ func TestImpostorIsSentNoRequest(t *testing.T) {
 			wantIs(t, err, transport.ErrHandshake)
 			if test.want != nil && !errors.As(err, test.want) {
 				t.Errorf("want a %T, have %v", test.want, err)
+			}
+			hinted := slices.Contains([]string{"TLS 1.2", "plain text", "the end", "reset"}, test.name)
+			if err != nil && strings.Contains(err.Error(), "is it a port with TLS 1.3?") != hinted {
+				t.Errorf("want a hint at the port: %v, have %v", hinted, err)
 			}
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -263,6 +269,69 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	a.issue(serviceName, time.Hour)
 	if fourth := serial(); fourth == second {
 		t.Errorf("want another certificate than %s", second)
+	}
+}
+
+// A file that could not be used is read again though nothing has changed that can be seen of it: a
+// right was given, a descriptor is free again.
+func TestFilesAreReadAgainAfterAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files := newAuthority(t).issue(serviceName, time.Hour)
+		source := must(t)(files.Server())
+		good, err := os.ReadFile(files.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		written := time.Now()
+		put := func(text []byte) {
+			err := os.WriteFile(files.Key, text, 0o600)
+			if err = errors.Join(err, os.Chtimes(files.Key, written, written)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put(bytes.Repeat([]byte("x"), len(good)))
+		if config, err := source(); config == nil || err == nil {
+			t.Errorf("want the last good one, and why, have %v, %v", config, err)
+		}
+		put(good)
+		time.Sleep(time.Second)
+		if config, err := source(); config == nil || err != nil {
+			t.Errorf("want it used once it can be, have %v", err)
+		}
+	})
+}
+
+// A configuration that panics, or is none, costs a connection its handshake, and is told.
+func TestConfigurationThatFails(t *testing.T) {
+	a := newAuthority(t)
+	good := config(t, a.issue(serviceName, time.Hour))
+	calls := 0
+	for name, source := range map[string]transport.TLSSource{
+		"none":                 func() (*tls.Config, error) { return nil, nil },
+		"a source that panics": func() (*tls.Config, error) { panic("planted") },
+		"a callback that panics": func() (*tls.Config, error) {
+			return &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+				panic("planted")
+			}}, nil
+		},
+	} {
+		var log errorLog
+		calls = 0
+		server := start(t, say("now"), transport.ServerErrorHandler(&log), transport.MaxConns(1),
+			transport.ServerTLS(func() (*tls.Config, error) {
+				if calls++; calls == 1 {
+					return source()
+				}
+				return good, nil
+			}))
+		_, err := call(t.Context(), server.addr, a.clientTLS())
+		wantIs(t, err, transport.ErrHandshake)
+		within(t, "a report", func() bool { return len(log.all()) == 1 })
+		wantIs(t, log.all()[0], transport.ErrHandshake)
+		within(t, "the connection's end", func() bool { open, _ := server.Connections(); return open == 0 })
+		if have, err := call(t.Context(), server.addr, a.clientTLS()); have != "now" || err != nil {
+			t.Errorf("%s: after it want now, have %q, %v", name, have, err)
+		}
 	}
 }
 

@@ -59,7 +59,7 @@ func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) 
 	if err != nil {
 		return err
 	}
-	document, err := policy.Parse(text)
+	document, err := policy.ParseCopy(text)
 	if err == nil {
 		_, _, _, err = document.CutVersion()
 	}

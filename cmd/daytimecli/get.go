@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"os"
 	"syscall"
 	"time"
 
+	kitlb "github.com/go-kit/kit/sd/lb"
 	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 
@@ -27,6 +29,8 @@ const (
 
 // get asks for the time c.count times, over one session with the registry.
 func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
+	summaries, stop := shell.NotifySummary() // first and to the end: otherwise the signal ends the process
+	defer stop()
 	picker, err := c.picker()
 	if err != nil {
 		return err
@@ -47,8 +51,8 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 		return err
 	}
 	defer registry.Close()
-	ctx, stop := stdio.WithReader(ctx)
-	defer stop()
+	ctx, cancel := stdio.WithReader(ctx)
+	defer cancel()
 	registry.Begin(ctx)
 	notice := statelog.NewNotice(registry, registry, registry.Logger)
 	defer notice.Stop()
@@ -60,8 +64,8 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	defer operator.Show(c.view(pool, registry))()
 
 	a := asker{c, endpoint.Set{DaytimeEndpoint: lb.Retry(pool, picker, c.retryOptions()...)}}
-	r := &runner{c, stdio, logger, notice, pool, load.NewTally(c.concurrency > 0)}
-	r.take(ctx, c.plan().Run(ctx, a.request))
+	r := &runner{c, stdio, logger, notice, pool, load.NewTally(c.concurrency > 0), nil}
+	r.take(ctx, c.plan().Run(ctx, a.request), summaries)
 	return r.conclude(context.Cause(ctx))
 }
 
@@ -91,12 +95,12 @@ type runner struct {
 	notice *statelog.Notice
 	pool   *lb.Pool
 	tally  *load.Tally
+	nobody error // of a request for which there was nobody to ask, the last one; nil: there was none
 }
 
-// take counts and prints results until there are no more. SIGUSR1 has it print the summary so far.
-func (r *runner) take(ctx context.Context, results <-chan load.Result) {
-	signals, stop := shell.NotifySummary()
-	defer stop()
+// take counts and prints results until there are no more, and the summary so far when that is asked
+// for.
+func (r *runner) take(ctx context.Context, results <-chan load.Result, summaries <-chan os.Signal) {
 	ticker := time.NewTicker(progressInterval)
 	defer ticker.Stop()
 	defer r.stdio.Status("")
@@ -107,7 +111,7 @@ func (r *runner) take(ctx context.Context, results <-chan load.Result) {
 				return
 			}
 			r.add(ctx, result)
-		case <-signals:
+		case <-summaries:
 			r.stdio.Print(r.tally.Summary(r.pool.Stats(), r.stdio.ErrWidth()))
 		case <-ticker.C:
 			if r.concurrency > 0 && !r.stdio.Quiet() {
@@ -125,6 +129,9 @@ func (r *runner) add(ctx context.Context, result load.Result) {
 	}
 	r.tally.Add(result)
 	var told error // what the log says of it, unless that was said already
+	if errors.Is(result.Err, kitlb.ErrNoEndpoints) {
+		r.nobody = result.Err
+	}
 	if result.Err != nil {
 		told = r.notice.Explain(result.Err)
 		if r.stdio.Level() == "error" || r.output == "json" {
@@ -143,16 +150,29 @@ func (r *runner) add(ctx context.Context, result load.Result) {
 // conclude prints the summary and says how the run ended. A reader of stdout that has gone is no
 // failure, and wants no summary either.
 func (r *runner) conclude(cause error) error {
+	why := r.unexplained()
+	if why != nil && !r.stdio.Quiet() {
+		level.Error(r.logger).Log("msg", "nobody to ask", "err", why)
+	}
 	if !errors.Is(cause, syscall.EPIPE) && !r.stdio.Quiet() {
 		r.stdio.Print(r.tally.Summary(r.pool.Stats(), r.stdio.ErrWidth()))
 	}
 	if r.tally.Failed() > 0 || r.tally.Answered() == 0 && !errors.Is(cause, syscall.EPIPE) {
 		if r.stdio.Quiet() && r.output == "none" { // neither a summary nor a line for each
-			return r.tally.Err()
+			return shell.InOneLine(r.tally.Err(), why)
 		}
 		return shell.ErrReported
 	}
 	return nil
+}
+
+// unexplained is why there was nobody to ask, if neither a line of a request nor the log said it: a
+// run may be over before the log tells of the registry.
+func (r *runner) unexplained() error {
+	if r.output != "none" || r.nobody == nil {
+		return nil
+	}
+	return r.notice.Explain(r.nobody)
 }
 
 // text is what is printed of a result: a line, or nothing when there is no reply and the output is

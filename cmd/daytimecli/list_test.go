@@ -142,7 +142,7 @@ func TestWatchJSON(t *testing.T) {
 // bareObject is the line of a server without attributes and policy.
 func bareObject(instance string) string {
 	return `{"instance":"` + instance + `","weight":100,"effective_weight":100,"zone":"","tags":{},` +
-		`"since":"","drained":false,"reason":"","until":""}` + "\n"
+		`"since":"","drained":false,"by":"","reason":"","until":""}` + "\n"
 }
 
 func TestListForms(t *testing.T) {

@@ -54,6 +54,7 @@ func testTerminal(t *testing.T, dir string) {
 		{"-n 1 --retries 0 --sd fixed://" + dead, "error: request failed (seq 1): lb: no attempts left; " + dead + ": connection refused\n", shell.ExitFailure},
 		{"list --sd " + empty, "warning: nobody is registered\n", shell.ExitOK},
 		{"list -q --sd " + empty, "", shell.ExitOK},
+		{"explain 192.0.2.1:1 --sd " + empty + " --sd fixed://192.0.2.1:1", "warning: " + empty + ": 192.0.2.1:1 is not registered\n", shell.ExitOK},
 		{"list --log-format logfmt --sd " + empty, "level=warn sd=" + empty + ` msg="nobody is registered"`, shell.ExitOK},
 		{"-n many", "error: --count \"many\": want a whole number, 0 or more\nTry 'daytimecli --help'.\n", shell.ExitUsage},
 	} {
@@ -189,6 +190,14 @@ func testSummarySignal(t *testing.T, dir string) {
 	}
 	p.SignalAndExit(t, syscall.SIGINT, shell.ExitOK)
 	p.Stderr.Await(t, "answered, 0 failed", 3)
+
+	// It is waited for before the first request, too, while the registry has time to answer.
+	p = shelltest.Launch(t, dir, "daytimecli", "--sd", "zk://"+transporttest.FreeAddress(t), "--snapshot",
+		filepath.Join(t.TempDir(), "list"), "--admin", "127.0.0.1:0", "--log-level", "info", "-n", "0")
+	p.Stderr.Await(t, "msg=admin", 1)
+	p.Signal(t, syscall.SIGUSR1)
+	p.Stderr.Await(t, "0 answered, 0 failed", 1)
+	p.SignalAndExit(t, syscall.SIGINT, shell.ExitFailure) // nothing was answered
 }
 
 // A load generator on a terminal shows how far it is, in one line that is gone at the end.

@@ -213,17 +213,26 @@ func TestSnapshotsOfSeveralRegistries(t *testing.T) {
 	shelltest.WantText(t, stdout, append(a.servers, b.servers...)...)
 	shelltest.WantText(t, stderr, "sd="+b.url, "the list is from "+b.file)
 
-	for text, files := range map[string][]string{
-		"1 file for 2 registries; want one for each --sd": {a.file},
-		"3 files for 2 registries":                        {a.file, b.file, "c"},
-		"want another file for each --sd":                 {a.file, a.file},
+	other, link := filepath.Dir(a.file)+"/./new", filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(a.file, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		text  string
+		files []string
+	}{
+		{"1 file for 2 registries; want one for each --sd", []string{a.file}},
+		{"3 files for 2 registries", []string{a.file, b.file, "c"}},
+		{"want another file for each --sd", []string{a.file, a.file}},
+		{"want another file for each --sd", []string{a.file, link}},
+		{"want another file for each --sd", []string{filepath.Clean(other), other}},
 	} {
 		wrong := []string{"list", "--sd", a.url, "--sd", b.url}
-		for _, file := range files {
+		for _, file := range c.files {
 			wrong = append(wrong, "--snapshot", file)
 		}
 		_, stderr := try(t, shell.ExitUsage, wrong...)
-		shelltest.WantText(t, stderr, text)
+		shelltest.WantText(t, stderr, c.text)
 	}
 }
 

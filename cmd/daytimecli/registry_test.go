@@ -54,6 +54,21 @@ func TestNobodyAnswersWithinTheTimeout(t *testing.T) {
 	}
 }
 
+// A run that is over before the log tells of the registry says why there is nobody, also one
+// without a line for each request.
+func TestRefusalIsToldWithinTheTimeout(t *testing.T) {
+	dead := "zk://" + transporttest.FreeAddress(t)
+	for _, args := range []string{"-n 1", "-n 1 -o none", "-n 2 -c 2", "-n 1 -o none -q", "-n 2 -c 2 -q"} {
+		for _, urls := range []string{dead, dead + " etcd://" + strings.TrimPrefix(dead, "zk://")} {
+			_, stderr := try(t, shell.ExitFailure, append(strings.Fields(args), "--sd", urls, "--timeout", "200ms")...)
+			shelltest.WantText(t, stderr, "level=error", "connection refused")
+			if n := strings.Count(stderr, "level="); n != 1 {
+				t.Errorf("%s --sd %s: want it said once, have %s", args, urls, stderr)
+			}
+		}
+	}
+}
+
 // Where warnings are not shown, the error has the reason.
 func TestNobodyAnswersAndNoWarningIsShown(t *testing.T) {
 	_, url := shelltest.StartRegistry(t, true)

@@ -102,12 +102,16 @@ func TestGetWithSnapshot(t *testing.T) {
 func TestListWithSnapshot(t *testing.T) {
 	o := newOutage(t)
 	o.age(t, 26*time.Hour)
-	stdout, stderr := try(t, shell.ExitFailure, "list", "--sd", o.url, "--snapshot", o.file, "--timeout", "1500ms")
-	if want := o.list(); want != stdout {
-		t.Errorf("want %q, have %q", want, stdout)
-	}
-	if want := `level=error msg="` + o.url + ": no answer; the list is from " + o.file + ", 26h0m"; !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 {
-		t.Errorf("want one line with %q, have %q", want, stderr)
+	for _, timeout := range []string{"1500ms", "300ms"} {
+		stdout, stderr := try(t, shell.ExitFailure, "list", "--sd", o.url, "--snapshot", o.file, "--timeout", timeout)
+		if want := o.list(); want != stdout {
+			t.Errorf("%s: want %q, have %q", timeout, want, stdout)
+		}
+		want := `level=error msg="` + o.url + ": no answer; the list is from " + o.file + ", 26h0m"
+		if !strings.Contains(stderr, want) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%s: want one line with %q, have %q", timeout, want, stderr)
+		}
+		shelltest.WantText(t, stderr, "connection refused")
 	}
 }
 

@@ -53,13 +53,18 @@ func isWildcard(s string) bool {
 }
 
 // checkLoopback refuses to register a loopback address in a registry that is not on loopback:
-// clients on other hosts would dial themselves. Where --advertise says it outright it warns.
+// clients on other hosts would dial themselves. Where --advertise says it outright it warns. The
+// names of registries are looked up if there is such an address; after the end of ctx the answer
+// says nothing.
 func (c *config) checkLoopback(
 	ctx context.Context, instances []string, logger kitlog.Logger,
 ) error {
 	local := slices.DeleteFunc(slices.Clone(instances), func(s string) bool { return !isLoopback(s) })
+	if len(local) == 0 || !c.registers() {
+		return nil
+	}
 	remote := slices.IndexFunc(c.sd, func(url string) bool { return isElsewhere(ctx, url) })
-	if len(local) == 0 || c.dev || !c.registers() || remote < 0 {
+	if remote < 0 {
 		return nil
 	}
 	if len(c.advertise) > 0 {

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
+	"io"
+	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	kitlog "github.com/go-kit/log"
@@ -23,14 +27,15 @@ func TestLoopback(t *testing.T) {
 		{"zk://localhost,[::1]:2/a", "", "127.0.0.1:1,[::1]:1", false, ""},
 		{"zk://192.0.2.1", "", "192.0.2.2:1,[2001:db8::1]:1", false, ""},
 		{"fixed://192.0.2.1:1", "", "127.0.0.1:1", false, ""},
-		{"zk://192.0.2.1", "", "127.0.0.1:1", true, ""},
+		{"zk://127.0.0.1", "", "127.0.0.1:1", true, ""},
+		{"zk://127.0.0.1 zk://192.0.2.1", "", "127.0.0.1:1", true, "where clients of zk://192.0.2.1 may be"},
 		{"zk://192.0.2.1/a", "", "192.0.2.2:1,127.0.1.1:1", false, "where clients of zk://192.0.2.1/a may be"},
 		{"zk://192.0.2.1", "", "[::1]:1", false, "or --advertise [::1]:1 to register it all the same"},
 		{"zk://127.0.0.1,192.0.2.1", "", "127.0.0.1:1", false, "cannot be dialled from other hosts"},
 		{"zk://no.such.name.invalid", "", "127.0.0.1:1", false, "cannot be dialled from other hosts"},
 		{"zk://192.0.2.1", "127.0.0.1:1", "127.0.0.1:1", false, "advertise=127.0.0.1:1"},
 	} {
-		c := config{sd: registry.URLs{test.sd}, dev: test.dev, listen: list{"localhost:8897"}}
+		c := config{sd: strings.Fields(test.sd), dev: test.dev, listen: list{"localhost:8897"}}
 		if test.advertise != "" {
 			c.advertise = list{test.advertise}
 		}
@@ -47,8 +52,37 @@ func TestLoopback(t *testing.T) {
 }
 
 func TestLoopbackIsAWrongCommand(t *testing.T) {
-	_, stderr := try(t, shell.ExitUsage, "--listen", "localhost:0", "--sd", "zk://192.0.2.1/go_servers")
-	shelltest.WantText(t, stderr, `daytimesvc: --listen "localhost:0": cannot be dialled from other hosts`)
+	for _, args := range []string{"--sd zk://192.0.2.1/go_servers",
+		"--dev --sd zk://127.0.0.1:1 --sd zk://192.0.2.1"} {
+		_, stderr := try(t, shell.ExitUsage, append(strings.Fields(args), "--listen", "localhost:0")...)
+		shelltest.WantText(t, stderr, `daytimesvc: --listen "localhost:0": cannot be dialled from other hosts`)
+	}
+}
+
+// Whose addresses are none of loopback does not wait for the names of its registries, and a signal
+// while they are looked up is no wrong command.
+func TestLookupsOfRegistries(t *testing.T) {
+	var lookups atomic.Int64
+	before := net.DefaultResolver
+	defer func() { net.DefaultResolver = before }()
+	ctx, cancel := context.WithCancel(t.Context())
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		lookups.Add(1)
+		cancel() // the signal
+		return nil, context.Canceled
+	}}
+	c := config{sd: registry.URLs{"zk://zk.example.com"}, listen: list{"192.0.2.1:1"}}
+	if err := c.checkLoopback(ctx, c.listen, kitlog.NewNopLogger()); err != nil || lookups.Load() > 0 {
+		t.Errorf("want no lookup, have %d, %v", lookups.Load(), err)
+	}
+	for _, addr := range []string{"127.0.0.1:0", "127.0.0.1:1"} {
+		args := []string{"--sd", c.sd[0], "--listen", addr, "--drain", "0s"}
+		var stderr strings.Builder
+		code := run(ctx, args, shelltest.NoVariables, io.Discard, &stderr)
+		if code != shell.ExitOK || strings.Contains(stderr.String(), "registered") {
+			t.Errorf("%s: want exit code 0, and nothing registered, have %d: %s", addr, code, stderr.String())
+		}
+	}
 }
 
 func TestAdvice(t *testing.T) {

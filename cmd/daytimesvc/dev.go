@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,7 @@ import (
 	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 
+	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/zk/zkdev"
@@ -38,8 +40,8 @@ func startDev(c config, logger kitlog.Logger) (io.Closer, error) {
 // asks nobody for a password, and at one address, since it is no ensemble.
 func devAddress(target string) (string, error) {
 	t, err := sd.ParseTarget(target)
-	if err != nil {
-		return "", shell.UsageError("sd", err)
+	if err != nil { // of which the registries may know what is meant
+		return "", cmp.Or(checkTargets(registry.URLs{target}), shell.UsageError("sd", err))
 	}
 	var host sd.Host // a file has none
 	if len(t.Hosts) == 1 {

@@ -68,6 +68,7 @@ func TestWrongCommands(t *testing.T) {
 		{"--listen 127.0.0.1:0 --dev --sd zk://127.0.0.1:1,127.0.0.1:2", `--sd "zk://127.0.0.1:1,127.0.0.1:2": --dev wants one ZooKeeper`},
 		{"--listen 127.0.0.1:0 --dev --sd fixed://127.0.0.1:1", `--sd "fixed://127.0.0.1:1": --dev wants one ZooKeeper`},
 		{"--listen 127.0.0.1:0 --dev --sd zk:", `--sd target "zk:": no scheme before ://`},
+		{"--listen 127.0.0.1:0 --dev --sd localhost:2181", `--sd target "localhost:2181": no scheme before ://; did you mean zk://localhost:2181?`},
 		{"--listen 127.0.0.1:0 --dev --sd zk://127.0.0.1?tls-ca=f", `--sd "zk://127.0.0.1?tls-ca=f": the ZooKeeper of --dev speaks no TLS`},
 		{"--listen 127.0.0.1:1 --listen 127.0.0.1:1", `--listen "127.0.0.1:1": want each address once`},
 		{"--listen 127.0.0.1:0 --sd file:///srv/list", `--sd "file:///srv/list": this registry can be read, and takes no registration; want zk:// or etcd://`},

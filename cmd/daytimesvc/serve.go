@@ -43,12 +43,14 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 	}
 	instances, known := c.plannedInstances()
 	if known {
-		if err := c.checkLoopback(ctx, instances, logger); err != nil {
-			return err
-		}
+		err = c.checkLoopback(ctx, instances, logger)
 	}
-	if len(listeners) == 0 {
+	if err == nil && len(listeners) == 0 {
 		listeners, err = listen(ctx, c.listen)
+	}
+	if err == nil && !known {
+		instances = c.instances(listeners)
+		err = c.checkLoopback(ctx, instances, logger)
 	}
 	if ctx.Err() != nil { // while a name was looked up: there is nothing to undo
 		return nil
@@ -71,11 +73,8 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 		return err
 	}
 	defer registries.Close()
-	if !known {
-		instances = c.instances(listeners)
-		if err := c.checkLoopback(ctx, instances, logger); err != nil {
-			return err
-		}
+	if len(registries) > 1 {
+		stdio.NameRegistries()
 	}
 	servers, err := newServers(c, listeners, instances, registries, stdio, options, exporter)
 	if err != nil {
@@ -287,9 +286,12 @@ func listen(ctx context.Context, addrs []string) (listeners []net.Listener, err 
 	return listeners, nil
 }
 
-// closeAll does nothing about listeners whose server has closed them.
+// closeAll does nothing about listeners whose server has closed them, nor about nil ones, which stand
+// for sockets that listen for no stream.
 func closeAll(listeners []net.Listener) {
 	for _, l := range listeners {
-		l.Close()
+		if l != nil {
+			l.Close()
+		}
 	}
 }

@@ -31,7 +31,7 @@ func (c *config) inherit(listenGiven bool) error {
 	}
 	c.listen = nil
 	for i, l := range listeners {
-		if _, ok := l.(*net.TCPListener); !ok {
+		if tcp, ok := l.(*net.TCPListener); !ok || !listens(tcp) {
 			closeAll(listeners)
 			return shell.UsageError("", fmt.Errorf("socket %d of systemd: want one that listens for TCP", i+1))
 		}

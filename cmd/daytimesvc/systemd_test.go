@@ -143,6 +143,18 @@ func testWrongSockets(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	defer wildcard.Close()
+	datagrams, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer datagrams.Close()
+	udp := descriptor(t, datagrams.(*net.UDPConn))
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	accepted := descriptor(t, conn.(*net.TCPConn)) // as with Accept=yes
 	tcp := descriptor(t, l)
 	for _, test := range []struct {
 		sockets []*os.File
@@ -151,6 +163,9 @@ func testWrongSockets(t *testing.T, dir string) {
 	}{
 		{[]*os.File{tcp}, []string{"--listen", "127.0.0.1:1"}, `--listen "127.0.0.1:1": systemd has handed over 1 sockets; leave --listen out`},
 		{[]*os.File{tcp, descriptor(t, unix)}, nil, "socket 2 of systemd: want one that listens for TCP"},
+		{[]*os.File{udp, tcp}, nil, "socket 1 of systemd: want one that listens for TCP"},
+		{[]*os.File{accepted}, nil, "socket 1 of systemd: want one that listens for TCP"},
+		{[]*os.File{tcp, udp}, []string{"--listen", "127.0.0.1:1"}, "systemd has handed over 2 sockets"},
 		{[]*os.File{descriptor(t, wildcard)}, nil, "clients cannot dial a wildcard address"},
 		{[]*os.File{tcp}, []string{"--advertise", "192.0.2.1:1,192.0.2.1:2"}, "2 for 1 listen addresses"},
 	} {

@@ -92,3 +92,13 @@ func (r *registration) leavingRecord() string {
 	last.Leaving = true
 	return string(last.Encode())
 }
+
+// takeAttributes takes over the attributes that follow, and reports whether there are any.
+func (a *announcement) takeAttributes(next policy.Attributes, open bool) bool {
+	if !open {
+		a.changes = nil
+		return false
+	}
+	a.entry.Attributes = next
+	return true
+}

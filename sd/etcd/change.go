@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/policy"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -83,8 +84,11 @@ func (f *follower) apply(ctx context.Context, events []*mvccpb.Event) error {
 		}
 		if e.Type == mvccpb.PUT {
 			now := f.entryOf(e.Kv)
-			if was && now.leaving { // earlier versions say nothing else in their last value
+			switch {
+			case was && now.leaving: // earlier versions say nothing else in their last value
 				now.says, now.unread = old.says, old.unread
+			case was && len(e.Kv.Value) > record.MaxSize: // of which nothing was read
+				now.says = old.says
 			}
 			f.entries[name] = now
 			continue

@@ -104,6 +104,9 @@ func TestEntry(t *testing.T) {
 		value, _ := entry(t, client, alice)
 		put(t, client, key, value) // also with our own document
 		await(t, phase(r, sd.Conflict))
+		if why := r.State().Err.Error(); !strings.Contains(why, "a permanent key, which only a person can delete") {
+			t.Errorf("want what to do, have %s", why)
+		}
 		if _, err := client.Delete(t.Context(), key); err != nil {
 			t.Fatal(err)
 		}

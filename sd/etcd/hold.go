@@ -78,8 +78,10 @@ func (a *announcement) attend(
 			if !asked.IsZero() {
 				overdue.Reset(a.backend.config.Patience()) // no answer was taken meanwhile
 			}
-		case a.entry.Attributes = <-a.changes:
-			return errSteered // which may be for what it says of itself; then it is not written
+		case next, open := <-a.changes:
+			if a.takeAttributes(next, open) {
+				return errSteered // which may be for what it says of itself; then it is not written
+			}
 		case <-again:
 			return errSteered
 		case <-ctx.Done():

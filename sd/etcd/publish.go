@@ -107,8 +107,12 @@ func (r *registration) mayReplace(found *mvccpb.KeyValue) error {
 	if r.lease != 0 && clientv3.LeaseID(found.Lease) == r.lease {
 		return nil
 	}
+	if found.Lease == 0 {
+		return fmt.Errorf("%w: a permanent key, which only a person can delete, value %.100q",
+			sd.ErrConflict, found.Value)
+	}
 	other, _ := record.Parse(found.Value) // attributes do not matter here
-	if found.Lease == 0 || !other.Precedes(r.backend.owner, r.instance) {
+	if !other.Precedes(r.backend.owner, r.instance) {
 		return fmt.Errorf("%w: lease %x, value %.100q", sd.ErrConflict, found.Lease, found.Value)
 	}
 	if r.countTakeovers() >= maxTakeovers {

@@ -10,6 +10,7 @@ import (
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/etcd/internal/cluster"
 	"example.com/daytime/sd/internal/backoff"
+	"example.com/daytime/sd/policy/gate"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -33,8 +34,7 @@ type registration struct {
 
 	// For the holder of the turn.
 	holding
-	gate      sd.Gate
-	policy    string      // that was read last; the gate has it, if it is one
+	gate      gate.Gate
 	since     time.Time   // when it was registered first
 	takeovers []time.Time // within the last minute, from other processes
 }

@@ -11,9 +11,9 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/etcd/etcdtest"
-	"example.com/daytime/sd/policy"
 	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk/zktest"
+	"example.com/daytime/transport/transporttest"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 )
@@ -109,44 +109,24 @@ func TestUsers(t *testing.T) {
 	}
 }
 
-// connectRoot is a client that may do everything.
-func connectRoot(t testing.TB, member *etcdtest.Member) *clientv3.Client {
+// connectAsRoot returns a client of an administrator.
+func connectAsRoot(t *testing.T, addr string) *clientv3.Client {
 	t.Helper()
-	client, err := clientv3.New(clientv3.Config{
-		Endpoints: []string{member.Addr()}, Username: "root", Password: "r", Logger: zap.NewNop(),
+	root, err := clientv3.New(clientv3.Config{
+		Endpoints: []string{addr}, Username: "root", Password: "r", Logger: zap.NewNop(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { client.Close() })
-	return client
-}
-
-// A server that may not read the policy any more keeps to the last one that it could read.
-func TestPolicyThatMayNotBeReadAnyMore(t *testing.T) {
-	member := etcdtest.Start(t)
-	withAuth(t, connect(t, member.Addr()))
-	root := connectRoot(t, member)
-	put(t, root, "/go_servers", policy.Header+"\nwithdraw *\n")
-	r := sdtest.Register(t, open(t, "etcd://"+member.Addr()+"?ttl=2s&auth-file="+secret(t, "svc:s")), alice)
-	await(t, phase(r, sd.Withheld))
-	if _, err := root.RoleRevokePermission(t.Context(), "server", "/go_servers", ""); err != nil {
-		t.Fatal(err)
-	}
-	member.Restart(t)
-	again := connectRoot(t, member)
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); <-time.After(100 * time.Millisecond) {
-		if value, _ := entry(t, again, alice); value != "" || r.State().Phase != sd.Withheld {
-			t.Fatalf("want it withheld, have %v, %q", r.State(), value)
-		}
-	}
+	t.Cleanup(func() { root.Close() })
+	return root
 }
 
 // A password that is changed in etcd and in the file is used from the next connection on.
 func TestPasswordChanges(t *testing.T) {
 	member := etcdtest.Start(t)
 	withAuth(t, connect(t, member.Addr()))
-	root := connectRoot(t, member)
+	root := connectAsRoot(t, member.Addr())
 	file := secret(t, "svc:s")
 	b := open(t, "etcd://"+member.Addr()+"?ttl=2s&auth-file="+file)
 	r := sdtest.Register(t, b, alice)
@@ -188,6 +168,8 @@ func TestTLS(t *testing.T) {
 		{"an authority that is not the member's", uri + other.CA + full, "TLS handshake", false},
 		{"clear text", "etcd://" + member.Addr(), "wants TLS", false},
 		{"a port in clear text", "etcd://" + plain.Addr() + "?tls-ca=" + pem.CA, "want a port with TLS", false},
+		{"a port of HTTP", "etcd://" + transporttest.Serve(t, transporttest.Reply("HTTP/1.1 400 Bad Request\r\n\r\n")) +
+			"?tls-ca=" + pem.CA, "want a port with TLS", false},
 		{"another name", strings.Replace(uri, "127.0.0.1", "127.0.0.2", 1) + pem.CA + full, "127.0.0.2", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

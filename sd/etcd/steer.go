@@ -20,7 +20,9 @@ type steering struct {
 	conn     *cluster.Conn
 	stream   *cluster.Stream  // of the policy and the entry
 	audit    <-chan time.Time // when to read
-	revision int64            // at which the policy was as it is known
+	policy   string           // as it was at revision
+	revision int64
+	blind    bool // it was not for us to read, and an earlier one stands
 }
 
 // steer does what the policy says, over one connection. The policy is read before the entry is
@@ -42,9 +44,11 @@ func (a *announcement) steer(ctx context.Context, n *cluster.Conn) error {
 	defer stream.Close()
 	audit := time.NewTicker(a.backend.auditPeriod())
 	defer audit.Stop()
-	s := &steering{conn: n, stream: stream, audit: audit.C}
-	a.takeFound(s, found)
-	return a.obey(ctx, s)
+	if !found.blind {
+		_ = a.gate.SetPolicy(found.policy) // of one that is unreadable the last one stays
+	}
+	return a.obey(ctx,
+		&steering{n, stream, audit.C, found.policy, found.revision, found.blind})
 }
 
 // obey publishes the entry, or withholds it, and changes over when it is told to.
@@ -120,8 +124,10 @@ func (a *announcement) withhold(
 				return err
 			}
 			silent = 0 // no answer was taken meanwhile
-		case a.entry.Attributes = <-a.changes:
-			return errSteered
+		case next, open := <-a.changes:
+			if a.takeAttributes(next, open) {
+				return errSteered
+			}
 		case <-again:
 			return errSteered
 		case <-ctx.Done():
@@ -146,18 +152,12 @@ func (a *announcement) takePolicy(s *steering, document string, revision int64) 
 	if revision <= s.revision {
 		return false
 	}
-	news = document != a.policy
-	a.policy, s.revision = document, revision
+	news = document != s.policy || s.blind
+	s.policy, s.revision, s.blind = document, revision, false
 	if news {
 		_ = a.gate.SetPolicy(document) // the last one stays
 	}
 	return news
-}
-
-// takeFound is takePolicy of what was read. Of a policy that is not for us to read any more the last
-// one stays.
-func (a *announcement) takeFound(s *steering, f found) (news bool) {
-	return !f.blind && a.takePolicy(s, f.policy, f.revision)
 }
 
 // audit reads what the stream should have told, and makes the directory if it is missing. Whoever
@@ -173,7 +173,7 @@ func (a *announcement) audit(ctx context.Context, s *steering) error {
 	default:
 		return err
 	}
-	changed := a.takeFound(s, found)
+	changed := !found.blind && a.takePolicy(s, found.policy, found.revision)
 	if a.status.Phase == sd.Registered {
 		if err := a.owned(found.entry); err != nil {
 			return err
@@ -195,7 +195,7 @@ type found struct {
 	policy   string
 	orphaned bool             // there is no directory
 	entry    *mvccpb.KeyValue // nil: there is none
-	blind    bool             // the policy is not for us to read
+	blind    bool             // the policy is not for us to read: the last one stays
 }
 
 // spans are what is to be watched.

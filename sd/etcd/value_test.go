@@ -138,6 +138,45 @@ func TestLeavingKeepsAttributes(t *testing.T) {
 	}
 }
 
+// A value that is too long to be read says nothing: a member stays as it was, and one that is new is
+// as if it said nothing. Both are told, and so is the end of it.
+func TestValueThatIsTooLong(t *testing.T) {
+	member := etcdtest.Start(t)
+	client := connect(t, member.Addr())
+	said := string(record.Record{Instance: alice, Attributes: policy.Attributes{Zone: "eu-1a"}}.Encode())
+	long := strings.TrimSuffix(said, "}") + `,"x":"` + strings.Repeat("x", record.MaxSize) + `"}`
+	put(t, client, "/go_servers/"+alice, said)
+	ctx, cancel := context.WithCancel(t.Context())
+	b, changes, ended := open(t, "etcd://"+member.Addr()), make(chan sd.Change, 100), make(chan error)
+	go func() {
+		ended <- b.Watch(ctx, sd.Want{Attributes: true}, func(c sd.Change) { changes <- c })
+	}()
+	for n, step := range []struct {
+		name, value, zones string
+		unread             int
+	}{
+		{"", "", "eu-1a", 0},
+		{alice, long, "", 1},
+		{bob, long, "", 1},
+		{alice, said, "eu-1a", 0},
+	} {
+		if step.name != "" {
+			put(t, client, "/go_servers/"+step.name, step.value)
+		}
+		c, zones := <-changes, ""
+		for _, a := range c.Attributes {
+			zones += a.Zone
+		}
+		if zones != step.zones || len(c.Unread) != step.unread || n > 0 && len(c.Attributes) != len(step.zones)/5 {
+			t.Errorf("step %d: want zone %q told and %d unread, have %+v", n, step.zones, step.unread, c)
+		}
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
 // registerIn registers an instance of a zone.
 func registerIn(t testing.TB, b sd.Backend, instance, zone string) *sd.Registrar {
 	t.Helper()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/etcd/etcdtest"
@@ -40,4 +41,38 @@ func TestWithheldTakesAwayWhatAPredecessorLeft(t *testing.T) {
 	if value, _ := entry(t, client, bob); value != "mine" {
 		t.Errorf("want the stranger's entry untouched, have %q", value)
 	}
+}
+
+// A server that may not read the policy any more keeps to the last one, as it does to the last that
+// was readable, until it may again.
+func TestWithheldStaysWithoutTheRightToRead(t *testing.T) {
+	member := etcdtest.Start(t)
+	withAuth(t, connect(t, member.Addr()))
+	root := connectAsRoot(t, member.Addr())
+	ctx := t.Context()
+	put(t, root, "/go_servers", policy.Header+"\nwithdraw *\n")
+	uri := "etcd://" + member.Addr() + "?ttl=2s&auth-file=" + secret(t, "svc:s")
+	b := open(t, uri)
+	r := sdtest.Register(t, b, alice)
+	await(t, phase(r, sd.Withheld))
+	if _, err := root.RoleRevokePermission(ctx, "server", "/go_servers", ""); err != nil {
+		t.Fatal(err)
+	}
+	member.Restart(t)
+	control := sdtest.Register(t, b, bob) // never read it, and is not withheld
+	await(t, phase(control, sd.Registered))
+	for range 20 { // of a second in which the other one could come back as well
+		if s := r.State(); s.Phase != sd.Withheld {
+			t.Fatalf("want it %s, have %v", sd.Withheld, s)
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+	root = connectAsRoot(t, member.Addr()) // whose token the member has forgotten
+	put(t, root, "/go_servers", "")
+	read := clientv3.PermissionType(clientv3.PermRead)
+	if _, err := root.RoleGrantPermission(ctx, "server", "/go_servers", "", read); err != nil {
+		t.Fatal(err)
+	}
+	member.Restart(t)
+	await(t, phase(r, sd.Registered))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -68,6 +69,57 @@ func TestUnroutableAddressesCostNoBudget(t *testing.T) {
 			if want := errors.Is(failure, syscall.EMFILE); want != (len(l.errs) > 0) {
 				t.Errorf("%v: want calls that fail: %v, have %d of 300", failure, want, len(l.errs))
 			}
+		})
+	}
+}
+
+// Callers who are impatient, and handlers that are slow, have second attempts begun in vain. They
+// leave the budget what calls need when a server dies.
+func TestVainAttemptsLeaveTheBudget(t *testing.T) {
+	for name, vain := range map[string]struct {
+		latency time.Duration
+		within  time.Duration // what the callers wait for
+	}{
+		"impatient callers": {20 * time.Millisecond, 10 * time.Millisecond},
+		"slow handlers":     {800 * time.Millisecond, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(3)
+				p, _ := start(f)
+				defer p.Close()
+				for name, s := range f {
+					p.members[name].serve = func(ctx context.Context, request any) (any, error) {
+						if request == "vain" {
+							return (&server{latency: vain.latency}).serve(ctx, request)
+						}
+						return s.serve(ctx, request)
+					}
+				}
+				call := Retry(p, NewRandom(), Idempotent())
+				ctx, cancel := context.WithCancel(t.Context())
+				var vainly sync.WaitGroup
+				defer vainly.Wait()
+				defer cancel()
+				vainly.Go(func() {
+					for ctx.Err() == nil {
+						vainly.Go(func() {
+							ctx, cancel := context.WithTimeout(ctx, vain.within)
+							defer cancel()
+							call(ctx, "vain")
+						})
+						time.Sleep(5 * time.Millisecond)
+					}
+				})
+				time.Sleep(20 * time.Second)
+				for i := range 60 {
+					s := f[names(3)[i%3]]
+					s.fail(errReset)
+					drive(t.Context(), call, 3, 5*time.Millisecond).wantNoFailure(t)
+					s.fail(nil)
+					drive(t.Context(), call, 100, 10*time.Millisecond).wantNoFailure(t)
+				}
+			})
 		})
 	}
 }

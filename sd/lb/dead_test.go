@@ -197,3 +197,44 @@ func TestWithdrawnInstancesAreGone(t *testing.T) {
 		wantListed(t, p, append(leavers, names(5)[4])...)
 	})
 }
+
+// Who has a Balancer alone, and no Retry, meets no member that is known to refuse.
+func TestBalancerPrefersThoseThatAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(101)
+		for _, name := range names(101)[1:] {
+			f[name].fail(errRefused)
+		}
+		p, _ := start(f)
+		defer p.Close()
+		endpoint, err := p.Balancer(NewRandom()).Endpoint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		drive(t.Context(), endpoint, 10_000, 50*time.Millisecond)
+		before := f.calls()
+		drive(t.Context(), endpoint, 1200, 50*time.Millisecond).wantNoFailure(t)
+		if len(f.since(before)) < 2 {
+			t.Error("want probes, have none")
+		}
+	})
+}
+
+// Most of the list hangs. Calls that must not be made twice are lost with the probes, which are
+// rare for that reason.
+func TestFewCallsAreLostWithProbes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(360)
+		for _, name := range names(360)[60:] {
+			f[name].fail(errEndless)
+		}
+		p, _ := start(f)
+		defer p.Close()
+		call := Retry(p, NewRandom())
+		drive(t.Context(), call, 2000, 50*time.Millisecond)
+		l := drive(t.Context(), call, 2000, 50*time.Millisecond)
+		if have, most := len(l.errs), 200; have > most {
+			t.Errorf("want %d of 2000 calls lost at most, have %d", most, have)
+		}
+	})
+}

@@ -36,9 +36,10 @@
 // that withdrew is gone at once, and so is a drained one that was lost. Drained members count on
 // neither side.
 //
-// Within rank 1 the policy's shares say which side a call goes to, and [Local] prefers a zone. A
-// member that appears after the start, or is not drained any more, takes its part of the calls
-// gradually (see [SlowStart]).
+// Within rank 1 the policy's shares say which side a call goes to. One that has failed there goes on
+// to another side, but to one with a share of 0 only when nobody else is left. [Local] prefers a
+// zone. A member that appears after the start, or is not drained any more, takes its part of the
+// calls gradually (see [SlowStart]).
 //
 // # The states of a member
 //
@@ -57,9 +58,10 @@
 //	ejected   | answering | -       | -                         | due, see Ejection
 //	due       | answering | failing | ejected                   | -
 //
-// A member that is due gets one call as a probe, one call in four at most being one, and is failing
-// again until that call has an answer; one of weight 0, or on a side without a share, only when no
-// others are there. When all have failed and one answers, the others are due at once.
+// A member that is due gets one call as a probe, one call in four at most being one, half as many
+// for each probe without an answer yet, and is failing again until that call has an answer; one of
+// weight 0, drained, or on a side without a share, only when no others are there. When all have
+// failed and one answers, the others are due at once.
 //
 // Evidence of a failure is one of the following. Any other error may be the request's own, or this
 // side's, and says nothing about the member. Nor does an attempt that was cancelled, but for the

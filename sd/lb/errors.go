@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,6 +85,12 @@ func (e *callError) Unwrap() []error {
 		return e.attempts
 	}
 	return append([]error{e.end}, e.attempts...)
+}
+
+// Unsent tells another Retry, of which the call was one attempt, whether no server can have acted
+// on it.
+func (e *callError) Unsent() bool {
+	return !slices.ContainsFunc(e.attempts, func(err error) bool { return !unsent(err) })
 }
 
 // An attemptError is an attempt that failed.

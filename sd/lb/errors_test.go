@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	kitendpoint "github.com/go-kit/kit/endpoint"
 )
 
 // failure is the error of a call that end ended, after attempts that failed like this: instance,
@@ -85,4 +87,55 @@ func TestCauseBesideTheContextsError(t *testing.T) {
 			t.Errorf("want %v and %v, have %v", context.Canceled, enough, err)
 		}
 	})
+}
+
+// Of a call that has met two servers one may have acted, though the other refused: it is not made
+// again unless that may be.
+func TestOneOfSeveralCausesWasSent(t *testing.T) {
+	inner := func(t *testing.T, errs ...error) kitendpoint.Endpoint {
+		f := newFleet(len(errs))
+		p, _ := start(f)
+		t.Cleanup(func() { p.Close() })
+		for i, err := range errs {
+			f[names(len(errs))[i]].fail(err)
+		}
+		return Retry(p, inTurn(names(len(errs))), Attempts(len(errs)), Timeout(time.Second), Idempotent())
+	}
+	silent := dialError(context.DeadlineExceeded)
+	for name, c := range map[string]struct {
+		errs []error
+		want int // attempts
+	}{
+		"refused, then reset":    {[]error{errRefused, errReset}, 1},
+		"reset, then refused":    {[]error{errReset, errRefused}, 1},
+		"refused, then silent":   {[]error{errRefused, errEndless}, 1},
+		"refused twice":          {[]error{errRefused, errRefused}, 3},
+		"no connection, refused": {[]error{silent, errRefused}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, _ := start(newFleet(3))
+				defer p.Close()
+				have, below := 0, inner(t, c.errs...)
+				for _, m := range p.members {
+					m.serve = func(ctx context.Context, request any) (any, error) {
+						have++
+						return below(ctx, request)
+					}
+				}
+				_, err := Retry(p, NewRandom(), Attempts(3), Timeout(time.Minute))(t.Context(), 1)
+				if err == nil || c.want != have {
+					t.Errorf("want %d attempts, have %d: %v", c.want, have, err)
+				}
+			})
+		})
+	}
+	for _, err := range []error{
+		errors.Join(errRefused, errReset), errors.Join(errReset, dialError(syscall.ECONNREFUSED)),
+		errors.Join(dialError(syscall.ETIMEDOUT), endpointError{false}),
+	} {
+		if unsent(err) {
+			t.Errorf("%q: want it to be none that was certainly not sent", err)
+		}
+	}
 }

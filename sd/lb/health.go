@@ -186,7 +186,7 @@ func (p *Pool) eject(m *Member, why ejection, now int64) {
 
 // planProbe makes m due for a probe, or sets a timer for that. The caller holds mu, and publishes.
 func (p *Pool) planProbe(m *Member) {
-	if !m.counts() || m.health == answering || m.health == due {
+	if m.presence != listed || m.health == answering || m.health == due {
 		return
 	}
 	now := p.now()
@@ -210,7 +210,7 @@ func (p *Pool) planProbe(m *Member) {
 func (p *Pool) claimProbe(m *Member) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if m.rank() != probing || !m.begin() {
+	if r := m.rank(); r != probing && r != drainedProbing || !m.begin() {
 		return false
 	}
 	p.setHealth(m, failing)
@@ -218,6 +218,7 @@ func (p *Pool) claimProbe(m *Member) bool {
 	p.planProbe(m)
 	p.publish()
 	p.sinceProbe.Store(0)
+	p.probes.Add(1) // until finish
 	return true
 }
 
@@ -242,7 +243,7 @@ func (p *Pool) recordSuccess(m *Member, now int64) {
 	if m.health == answering {
 		return
 	}
-	alone := p.tiers[ready].n == 0
+	alone := p.tiers[ready].n == 0 && (!m.drained || p.tiers[drained].n == 0)
 	p.setHealth(m, answering)
 	p.noteReturn(m, since, now)
 	if alone && m.presence == listed {

@@ -158,7 +158,7 @@ func (p *Pool) describe(s *Stat, m *Member) {
 		until = m.warmFrom.Load() + p.config.slowStart
 	}
 	if until > 0 {
-		s.Until = p.born.Add(time.Duration(until))
+		s.Until = time.Now().Add(time.Duration(until - p.now())) // born may be wrong since the clock was set
 	}
 	if e := m.history.ejection; e != nil {
 		s.Cause, s.Err = e.cause.String(), e.err

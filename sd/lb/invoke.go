@@ -48,6 +48,9 @@ func (p *Pool) invoke(ctx context.Context, a attempt, request any) (response any
 func (p *Pool) finish(ctx context.Context, a *attempt, err error) {
 	m, now := a.member, p.now()
 	took := now - a.start
+	if a.probe {
+		p.probes.Add(-1)
+	}
 	switch {
 	case err == nil:
 		p.meters.attempts[outcomeAnswered].add(1)
@@ -92,7 +95,8 @@ func (p *Pool) endpoint(m *Member) kitendpoint.Endpoint {
 	}
 }
 
-// picking returns an endpoint that picks.
+// picking returns an endpoint that picks. A probe after which the call may be made again goes on to
+// another member: who picked did not ask for one that is known to fail.
 func (p *Pool) picking(picker Picker) kitendpoint.Endpoint {
 	return func(ctx context.Context, request any) (any, error) {
 		m, probe := p.pickFirst(ctx, picker)
@@ -100,6 +104,13 @@ func (p *Pool) picking(picker Picker) kitendpoint.Endpoint {
 			return nil, p.snapshot.Load().empty()
 		}
 		a := attempt{member: m, probe: probe, route: &p.route, brief: true}
-		return p.invoke(ctx, a, request)
+		response, err := p.invoke(ctx, a, request)
+		if probe && err != nil && unsent(err) && ctx.Err() == nil {
+			tried := []*Member{m}
+			if m := p.pick(ctx, picker, tried, tried); m != nil {
+				return p.invoke(ctx, attempt{member: m, route: &p.route, brief: true}, request)
+			}
+		}
+		return response, err
 	}
 }

@@ -90,7 +90,9 @@ func (m *Member) home() rank {
 	switch {
 	case m.presence != listed && m.presence != reserve:
 		return unplaced
-	case m.health == due && m.presence == listed && !m.drained:
+	case m.health == due && m.presence == listed && m.drained:
+		return drainedProbing
+	case m.health == due && m.presence == listed:
 		return probing
 	case m.health != answering:
 		return failed

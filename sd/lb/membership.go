@@ -55,7 +55,8 @@ func (p *Pool) change(effective map[string]policy.Effective) {
 }
 
 // add marks instances as listed, takes those in reserve back, and returns new members for those
-// that it does not know. An instance listed twice is one member. The caller holds mu.
+// that it does not know, in the order of buildOrder. An instance listed twice is one member. The
+// caller holds mu.
 func (p *Pool) add(instances []string, effective map[string]policy.Effective) (added []*Member) {
 	for _, instance := range instances {
 		e, ok := effective[instance]
@@ -82,7 +83,22 @@ func (p *Pool) add(instances []string, effective map[string]policy.Effective) (a
 		}
 		m.seen = p.set
 	}
+	if slices.ContainsFunc(added, func(m *Member) bool { return m.buildOrder() > 0 }) {
+		slices.SortStableFunc(added, func(a, b *Member) int { return a.buildOrder() - b.buildOrder() })
+	}
 	return added
+}
+
+// buildOrder says when a new member gets its endpoint, the least first: the first calls go to those
+// that have one. The caller holds the Pool's lock.
+func (m *Member) buildOrder() int {
+	switch {
+	case m.drained:
+		return 2
+	case m.Weight() == 0:
+		return 1
+	}
+	return 0
 }
 
 // find returns the members of instances, as far as there are any. The caller holds mu.

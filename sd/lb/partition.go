@@ -178,13 +178,14 @@ func (p *partition) publish() list {
 type rank uint8
 
 const (
-	unplaced rank = iota // pending or gone
-	ready                // listed and answering
-	reserved             // lost, and nothing speaks against it
-	drained              // listed and answering, and drained by the policy
-	failed               // known to fail
-	probing              // listed, known to fail, and time for a probe
-	ranks                // their number
+	unplaced       rank = iota // pending or gone
+	ready                      // listed and answering
+	reserved                   // lost, and nothing speaks against it
+	drained                    // listed and answering, and drained by the policy
+	failed                     // known to fail
+	probing                    // listed, known to fail, and time for a probe
+	drainedProbing             // the same, and drained by the policy
+	ranks                      // their number
 )
 
 // A tier holds the members of one rank, in a partition for each cell.

@@ -9,19 +9,24 @@ import (
 const (
 	// maxCandidates is how many members a pick looks at before it takes one that is warming up.
 	maxCandidates = 4
-	// probeEvery is how many calls there are for each probe while members are due for one.
-	probeEvery = 4
+	// probeEvery is how many calls there are for each probe while members are due for one. It
+	// doubles with each probe that has no answer yet, maxDoublings times at most: members that hang
+	// must not cost a quarter of the calls, since one that is not idempotent is lost with its probe.
+	probeEvery   = 4
+	maxDoublings = 4
 )
 
 // pick returns a member outside tried with a call begun on it, which invoke ends, or nil. It
-// prefers the members open in the snapshot, on a side where none has failed, then each further
-// tier: each only when all before it were tried.
+// prefers the members open in the snapshot, on a side where none has failed, then on any that has a
+// part of the calls, then each further tier: each only when all before it were tried.
 func (p *Pool) pick(ctx context.Context, picker Picker, tried, hasFailed []*Member) *Member {
 	for {
 		s := p.snapshot.Load()
 		m := p.choose(ctx, picker, s.side(ctx, picker, hasFailed), tried)
 		if m == nil && len(s.sides) > 0 {
-			m = p.choose(ctx, picker, s, tried)
+			if m = p.choose(ctx, picker, s.shared(), tried); m == nil {
+				m = p.choose(ctx, picker, s, tried)
+			}
 		}
 		for _, tier := range s.tiers {
 			if m == nil {
@@ -80,12 +85,12 @@ func (p *Pool) isWarm(m *Member) bool {
 // pickProbe returns a member for a probe with the call begun, or nil if this call is none. With a
 // Hash, probes are the calls that would be the member's own.
 func (p *Pool) pickProbe(ctx context.Context, picker Picker, s *Snapshot) *Member {
-	if p.sinceProbe.Add(1) < probeEvery {
+	if p.sinceProbe.Add(1) < probeEvery<<min(p.probes.Load(), maxDoublings) {
 		return nil
 	}
 	if isSticky(picker) {
-		both := s.only(append(slices.Clone(s.lists), s.probes.lists...), 0)
-		m := picker.Pick(ctx, both, nil)
+		side := s.withProbes().side(ctx, picker, nil)
+		m := picker.Pick(ctx, side, nil)
 		if m != nil && p.claimProbe(m) {
 			return m
 		}

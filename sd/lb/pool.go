@@ -30,6 +30,7 @@ type Pool struct {
 	snapshot     atomic.Pointer[Snapshot]
 	breakerMoved atomic.Bool   // the reserve failed: its next answer resets the breaker
 	sinceProbe   atomic.Uint32 // calls made while a probe was due, since the last one
+	probes       atomic.Int32  // without an answer yet
 	born         time.Time
 
 	unsubscribe func()
@@ -157,7 +158,7 @@ func (p *Pool) Endpoints() ([]kitendpoint.Endpoint, error) {
 }
 
 // Balancer returns a go-kit lb.Balancer. Its endpoint picks a member each time it is called, so it
-// may be kept.
+// may be kept. A probe that was certainly not sent to its member goes on to another one.
 func (p *Pool) Balancer(picker Picker) kitlb.Balancer {
 	return &balancer{pool: p, endpoint: p.picking(picker)}
 }
@@ -222,6 +223,9 @@ func (p *Pool) setPresence(m *Member, to presence) {
 func (p *Pool) setEffective(m *Member, e policy.Effective) {
 	p.count(m, -1)
 	back := m.drained && !e.Drained
+	if m.drained != e.Drained {
+		p.changed = true // as in setPresence, also if its place stays the same
+	}
 	m.weight.Store(int32(e.Weight))
 	m.side.Store(int32(e.Side))
 	m.drained = e.Drained

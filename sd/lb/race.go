@@ -57,7 +57,8 @@ func (r *retrier) race(ctx context.Context, c *call, request any) (any, error) {
 		case <-x.hedge.C:
 			r.begin(x, c, r.hedge(ctx, c))
 		case <-x.share.C:
-			r.begin(x, c, r.another(ctx, c, x.probing)) // a probe costs the call no budget
+			// A probe costs the call no budget.
+			r.begin(x, c, r.another(ctx, c, x.probing, r.budget.WithdrawSpare))
 			x.share.Reset(c.share)
 		case end := <-x.results:
 			x.running--
@@ -109,7 +110,7 @@ func (r *retrier) conclude(x *race, c *call, end result) (done bool, response an
 		return true, nil, c.fail(nil)
 	}
 	if x.running > 0 {
-		r.begin(x, c, r.another(x.ctx, c, c.free))
+		r.begin(x, c, r.another(x.ctx, c, c.free, r.budget.Withdraw))
 	}
 	return false, nil, nil
 }
@@ -172,7 +173,9 @@ func (x *race) outliving() (context.Context, context.CancelFunc) {
 
 // another returns an attempt to run beside those that do. It has no member if there is none for it,
 // or no budget, or no time.
-func (r *retrier) another(ctx context.Context, c *call, free bool) (a attempt) {
+func (r *retrier) another(
+	ctx context.Context, c *call, free bool, withdraw func() bool,
+) (a attempt) {
 	if c.startOver || r.mayBegin(ctx, c) != nil {
 		return a
 	}
@@ -180,7 +183,7 @@ func (r *retrier) another(ctx context.Context, c *call, free bool) (a attempt) {
 	if m == nil {
 		return a
 	}
-	if !free && !r.withdraw() {
+	if !r.affords(free, withdraw) {
 		m.end()
 		return a
 	}

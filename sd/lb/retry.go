@@ -35,8 +35,10 @@ const budgetSeconds = 10
 // answered. A slow kind is told from a hung member by that.
 //
 // Attempts of a call that is not idempotent run in the caller's goroutine, those of one that is in
-// goroutines of their own, which Pool.Close awaits. The call waits for its attempts, so endpoints
-// have to honour their context.
+// goroutines of their own, which Pool.Close awaits. One of them ends the call by its answer, or by
+// an error that is the caller's: the others are then cancelled and not waited for, and a probe goes
+// on to the call's deadline, so that the request must not be changed after it. A call that none ends
+// waits for all of them, so endpoints have to honour their context.
 func Retry(p *Pool, picker Picker, options ...RetryOption) kitendpoint.Endpoint {
 	r := &retrier{pool: p, picker: picker, config: retryConfig{
 		timeout:    2 * time.Second,
@@ -89,6 +91,7 @@ func (r *retrier) serve(ctx context.Context, request any) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.timeout)
 	defer cancel()
 	c := r.newCall(ctx)
+	ctx = c.record.hide(ctx)
 	defer c.record.close()
 	if r.pool.meters.duration != nil {
 		defer r.pool.meters.recordDuration(time.Now())
@@ -134,9 +137,9 @@ func (r *retrier) deposit() {
 	}
 }
 
-// withdraw asks the budget for an attempt.
-func (r *retrier) withdraw() bool {
-	if r.budget.Withdraw() {
+// affords asks the budget for an attempt, by one of its methods, unless it is free.
+func (r *retrier) affords(free bool, withdraw func() bool) bool {
+	if free || withdraw() {
 		return true
 	}
 	r.pool.meters.exhausted.add(1)
@@ -148,7 +151,7 @@ func (r *retrier) next(ctx context.Context, c *call) (a attempt, err error) {
 	if err := r.mayBegin(ctx, c); err != nil { // before it costs anything
 		return a, err
 	}
-	if !c.free && !r.withdraw() {
+	if !r.affords(c.free, r.budget.Withdraw) {
 		return a, ErrBudget
 	}
 	for {
@@ -211,7 +214,7 @@ func (r *retrier) prepare(c *call, a attempt) attempt {
 func (r *retrier) isFinal(ctx context.Context, c *call, a attempt, err error) bool {
 	c.failed(a, err)
 	v := r.config.verdict(len(c.errs), err, c.idempotent)
-	c.free = errors.Is(err, syscall.ECONNREFUSED) || unsent(err) && isUnroutable(err)
+	c.free = unsent(err) && (errors.Is(err, syscall.ECONNREFUSED) || isUnroutable(err))
 	c.startOver = c.startOver || v == Retryable
 	return v == Permanent && ctx.Err() == nil // or next tells how the context ended
 }

@@ -64,8 +64,9 @@ func Backoff(shortest, longest time.Duration) RetryOption {
 // Budget bounds the further attempts of all calls together: ratio for each call, and perSecond
 // whatever the calls, up to ten seconds' worth of both saved. The default is 0.2 and 10. An attempt
 // after a connection that was refused, or to which no route led, costs nothing, because it put no
-// load on a server. A call whose next attempt the budget does not allow fails with ErrBudget, unless
-// an attempt still runs.
+// load on a server; one beside an attempt that is slow leaves a second's worth to those that failed.
+// A call whose next attempt the budget does not allow fails with ErrBudget, unless an attempt still
+// runs.
 func Budget(ratio, perSecond float64) RetryOption {
 	return func(c *retryConfig) { c.ratio, c.perSecond = ratio, perSecond }
 }

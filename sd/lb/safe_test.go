@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	kitendpoint "github.com/go-kit/kit/endpoint"
 )
 
 // An endpointError says by itself whether a server can have acted on the request.
@@ -297,4 +299,32 @@ func contains(members []*Member, m *Member) bool {
 		}
 	}
 	return false
+}
+
+// A call that an endpoint makes through another Retry is not the one that is traced.
+func TestTraceIsOfOneCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _ := start(newFleet(1))
+		defer p.Close()
+		inner := Retry(p, NewRandom())
+		slow := func(string) (kitendpoint.Endpoint, io.Closer, error) {
+			return func(ctx context.Context, request any) (any, error) {
+				time.Sleep(700 * time.Millisecond) // a second attempt begins beside the first
+				return inner(ctx, request)
+			}, nil, nil
+		}
+		r := new(registry)
+		outer := NewPool(r, slow, nopLogger())
+		defer outer.Close()
+		r.reset(names(2)...)
+		synctest.Wait()
+		ctx, trace := WithTrace(t.Context())
+		ctx, tries := WithTries(ctx)
+		if _, err := Retry(outer, NewRandom(), Idempotent())(ctx, 1); err != nil {
+			t.Fatal(err)
+		}
+		if trace.Attempts != 2 || len(*tries) != 2 {
+			t.Errorf("want two attempts, have %+v, %+v", trace, *tries)
+		}
+	})
 }

@@ -16,6 +16,7 @@ import (
 // another one.
 type Snapshot struct {
 	view                         // open to a pick
+	split  []policy.Side         // as the policy has it; nil without shares
 	sides  []side                // of the open members; nil without shares
 	tiers  [][]list              // for picks when all that are open were tried, in this order
 	probes *view                 // members whose next call is a probe; nil if there are none
@@ -43,7 +44,7 @@ type side struct {
 func newSnapshot(
 	lists [ranks]ranked, reserveOpen bool, sides []policy.Side, zones int,
 ) *Snapshot {
-	failing := lists[failed].with(lists[probing])
+	failing := lists[failed].with(lists[probing]).with(lists[drainedProbing])
 	order := [...]ranked{lists[ready], lists[reserved], lists[drained], failing}
 	if reserveOpen {
 		order[0], order[1] = lists[ready].with(lists[reserved]), ranked{}
@@ -53,11 +54,12 @@ func newSnapshot(
 		s.addTier(r.weighted)
 		s.addTier(r.idle)
 	}
-	probes := slices.Clone(lists[probing].weighted)
-	if len(lists[ready].weighted) == 0 {
-		probes = append(probes, lists[probing].idle...)
+	probes := lists[probing].beside(lists[ready])
+	if order[0].isEmpty() && order[1].isEmpty() { // so drained ones are picked
+		probes = append(probes, lists[drainedProbing].beside(lists[drained])...)
 	}
 	if len(sides) > 1 {
+		s.split = sides
 		s.sides = splitSides(s.lists, sides, zones)
 		hasPart := func(l list) bool { return sides[l.side(sides)].Share > 0 }
 		if slices.ContainsFunc(s.lists, hasPart) {
@@ -93,14 +95,25 @@ func (s *Snapshot) addTier(lists []list) {
 // A ranked holds the lists of a rank.
 type ranked struct{ weighted, idle []list }
 
+func (r ranked) isEmpty() bool { return len(r.weighted)+len(r.idle) == 0 }
+
 func (r ranked) with(more ranked) ranked {
-	if len(r.weighted)+len(r.idle) == 0 {
+	if r.isEmpty() {
 		return more
 	}
 	return ranked{
 		append(slices.Clip(r.weighted), more.weighted...),
 		append(slices.Clip(r.idle), more.idle...),
 	}
+}
+
+// beside returns the lists of r that get calls beside those that answer: the ones of weight 0 only
+// where nobody of more weight does.
+func (r ranked) beside(answering ranked) []list {
+	if len(answering.weighted) > 0 {
+		return slices.Clone(r.weighted)
+	}
+	return slices.Concat(r.weighted, r.idle)
 }
 
 // splitSides returns the sides of lists that are not empty, with the part of the calls for each.
@@ -139,6 +152,15 @@ func (s *Snapshot) only(lists []list, part uint) *Snapshot {
 	return &Snapshot{view: newView(lists), zones: s.zones, part: s.part + part}
 }
 
+// withProbes returns what s would be if those answered that are due for a probe.
+func (s *Snapshot) withProbes() *Snapshot {
+	all := s.only(slices.Concat(s.lists, s.probes.lists), 0)
+	if len(s.sides) > 0 {
+		all.sides = splitSides(all.lists, s.split, s.zones)
+	}
+	return all
+}
+
 // side returns the side that an attempt goes to, which is s without shares.
 func (s *Snapshot) side(ctx context.Context, picker Picker, hasFailed []*Member) *Snapshot {
 	if len(s.sides) == 0 {
@@ -148,12 +170,12 @@ func (s *Snapshot) side(ctx context.Context, picker Picker, hasFailed []*Member)
 }
 
 // sampleSide returns a side: by the call's key if the picker goes by keys, by chance otherwise; and
-// when members have failed in this call, one on which none has.
+// when members have failed in this call, one on which none has, as long as there is one.
 func (s *Snapshot) sampleSide(ctx context.Context, picker Picker, hasFailed []*Member) *Snapshot {
 	sides := s.sides
 	if len(hasFailed) > 0 {
-		if sides = otherSides(sides, hasFailed); len(sides) == 0 {
-			return s
+		if others := otherSides(sides, hasFailed); len(others) > 0 {
+			sides = others
 		}
 	}
 	point := chance(ctx, picker, sideSalt) * sides[len(sides)-1].until
@@ -165,15 +187,32 @@ func (s *Snapshot) sampleSide(ctx context.Context, picker Picker, hasFailed []*M
 	return sides[len(sides)-1].Snapshot
 }
 
+// shared returns the sides that have a part of the calls, together, and the rest.
+func (s *Snapshot) shared() *Snapshot {
+	var lists []list
+	from := 0.0
+	for _, side := range s.sides {
+		if side.until > from || side.index == 0 {
+			lists = append(lists, side.lists...)
+		}
+		from = side.until
+	}
+	if len(lists) == len(s.lists) {
+		return s
+	}
+	return s.only(lists, 0)
+}
+
 // otherSides returns the sides on which none has failed, with the parts that they have among each
-// other.
+// other. The rest is one of them whatever the shares leave it, but not a side that was given no part:
+// a share of nothing says that it is not to be called.
 func otherSides(sides []side, hasFailed []*Member) (left []side) {
 	from, until := 0.0, 0.0
 	for _, s := range sides {
 		part := s.until - from
 		from = s.until
 		onIt := func(m *Member) bool { return int(m.side.Load()) == s.index }
-		if !slices.ContainsFunc(hasFailed, onIt) {
+		if (part > 0 || s.index == 0) && !slices.ContainsFunc(hasFailed, onIt) {
 			until += part
 			left = append(left, side{s.Snapshot, s.index, until})
 		}

@@ -3,6 +3,7 @@ package lb
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
+	kitendpoint "github.com/go-kit/kit/endpoint"
 )
 
 // drain has the policy drain instances, and no others.
@@ -158,6 +160,132 @@ func TestUndrainedComesBackSlowly(t *testing.T) {
 	})
 }
 
+// However long endpoints take to make, the first calls do not go to what is drained, nor to a weight
+// of 0, because others have no endpoint yet.
+func TestEndpointsOfOthersAreMadeFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 8
+		f, r := newFleet(n), new(registry)
+		slow := func(instance string) (kitendpoint.Endpoint, io.Closer, error) {
+			time.Sleep(50 * time.Millisecond)
+			return f.factory(instance)
+		}
+		p := NewPool(r, slow, nopLogger())
+		defer p.Close()
+		all := names(n)
+		go r.fn(sd.Change{Reset: true, Up: all, Effective: effective(n, func(i int) policy.Effective {
+			return policy.Effective{Weight: 100 * (i % 2), Drained: i < n-2}
+		})})
+		drive(t.Context(), Retry(p, NewRandom()), 100, 10*time.Millisecond).wantNoFailure(t)
+		if have := f.calls(); have[all[n-1]] != 100 {
+			t.Errorf("want all calls to %s, have %v", all[n-1], have)
+		}
+	})
+}
+
+// Where all are drained and so picked, they are treated like any others: one that failed is asked
+// again, as are those of weight 0 if there are no others. With one left that is not drained no
+// probe goes to them.
+func TestDrainedAreProbedWherePicked(t *testing.T) {
+	for _, name := range PickerNames() {
+		for _, weight := range []int{100, 0} {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(4)
+				p, r := start(f)
+				defer p.Close()
+				all := names(4)
+				picker, _ := ParsePicker(name)
+				call := keyed(Retry(p, picker))
+				steer := func(undrained string) {
+					r.fn(sd.Change{Effective: effective(4, func(i int) policy.Effective {
+						return policy.Effective{Weight: weight, Drained: all[i] != undrained}
+					})})
+					synctest.Wait()
+				}
+				steer("")
+				f[all[0]].fail(errRefused)
+				hit(t, p, all[0], 1)
+				f[all[0]].fail(nil)
+				before := f.calls()
+				drive(t.Context(), call, 1000, 10*time.Millisecond).wantNoFailure(t)
+				if have := f.since(before)[all[0]]; have < 100 {
+					t.Errorf("%s, weight %d, all are drained: want about 250 calls to one that failed once, "+
+						"have %d", name, weight, have)
+				}
+				f[all[0]].fail(errRefused)
+				hit(t, p, all[0], 1)
+				steer(all[1])
+				before = f.calls()
+				drive(t.Context(), call, 1000, 10*time.Millisecond).wantNoFailure(t)
+				if have := f.since(before); len(have) != 1 {
+					t.Errorf("%s, weight %d, one is not drained: want calls to that alone, have %v", name,
+						weight, have)
+				}
+			})
+		}
+	}
+}
+
+// That one of them answers again says nothing about the others, while some of them have answered all
+// the time.
+func TestDrainedAreNotAllDueAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(4)
+		p, r := start(f)
+		defer p.Close()
+		all := names(4)
+		drain(r, 4, all...)
+		for _, name := range all[:2] {
+			f[name].fail(errRefused)
+			hit(t, p, name, 1)
+		}
+		f[all[0]].fail(nil)
+		hit(t, p, all[0], 1)
+		if have := stat(p, all[1]).State; have != "ejected" {
+			t.Errorf("want the other one ejected, have it %s", have)
+		}
+	})
+}
+
+// With a Hash the probes of a side are calls whose key is on it.
+func TestKeyDecidesTheSideOfAProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(4)
+		p, r := start(f)
+		defer p.Close()
+		canaries(r, 4, 1, 30)
+		canary := names(4)[0]
+		side := map[string]bool{} // of each key: the canary's
+		key := func(i int) context.Context { return WithKey(t.Context(), fmt.Sprint(i)) }
+		const keys = 1000
+		for i := range keys {
+			m := p.pick(key(i), NewHash(), nil, nil)
+			m.end()
+			side[fmt.Sprint(i)] = m.instance == canary
+		}
+		f[canary].fail(errRefused)
+		probes := 0
+		for i := range keys {
+			hit(t, p, canary, 1)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			p.sinceProbe.Store(probeEvery)
+			m, isProbe := p.pickFirst(key(i), NewHash())
+			p.invoke(t.Context(), attempt{member: m, probe: isProbe, route: &p.route}, 1)
+			if isProbe != side[fmt.Sprint(i)] {
+				t.Fatalf("key %d, the canary's %v: want that, have a probe %v of %s", i,
+					side[fmt.Sprint(i)], isProbe, m.instance)
+			}
+			if isProbe {
+				probes++
+			}
+		}
+		if probes < keys/5 {
+			t.Errorf("want about 300 probes, have %d", probes)
+		}
+	})
+}
+
 // canaries makes the first of n members the side that gets percent of the calls.
 func canaries(r *registry, n, canaries, percent int) {
 	r.fn(sd.Change{
@@ -230,6 +358,58 @@ func TestFailedSideGoesOnToTheOther(t *testing.T) {
 	})
 }
 
+// A side that the operator gave no part of the calls gets none that failed elsewhere either, while
+// somebody is left there; then it is the last resort.
+func TestSideWithoutAPartIsTheLastResort(t *testing.T) {
+	for _, name := range PickerNames() {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(10)
+			p, r := start(f)
+			defer p.Close()
+			canaries(r, 10, 5, 0)
+			all := names(10)
+			for _, name := range all[5:9] {
+				f[name].fail(errRefused)
+			}
+			picker, _ := ParsePicker(name)
+			call := keyed(Retry(p, picker))
+			before := f.calls()
+			drive(t.Context(), call, 100, time.Millisecond).wantNoFailure(t)
+			for _, instance := range all[:5] {
+				if have := f.since(before)[instance]; have > 0 {
+					t.Errorf("%s: want no call to %s, have %d", name, instance, have)
+				}
+			}
+			f[all[9]].fail(errRefused)
+			drive(t.Context(), call, 100, time.Millisecond).wantNoFailure(t)
+		})
+	}
+}
+
+// Nor does an attempt beside a slow one go to a side without a part while somebody else is left.
+func TestSlowCallsKeepFromASideWithoutAPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(7)
+		p, r := start(f)
+		defer p.Close()
+		all := names(7)
+		r.fn(sd.Change{
+			Sides: []policy.Side{{Share: 5000}, {Share: 5000}, {}},
+			Effective: effective(7, func(i int) policy.Effective {
+				return policy.Effective{Weight: 100, Side: min(i, 2)}
+			}),
+		})
+		f[all[0]].latency, f[all[1]].latency = 900*time.Millisecond, 900*time.Millisecond
+		synctest.Wait()
+		before := f.calls()
+		drive(t.Context(), Retry(p, NewRandom(), Idempotent(), Shares(4), Budget(1, 1000)), 100,
+			time.Millisecond).wantNoFailure(t)
+		if have := f.since(before); have[all[0]] < 50 || have[all[1]] < 50 || len(have) > 2 {
+			t.Errorf("want calls to the sides with a part alone, have %v", have)
+		}
+	})
+}
+
 // An attempt beside a slow one is drawn like any call: a side gets its share of these as well.
 func TestSharesOfSlowCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -278,5 +458,30 @@ func TestKeyDecidesTheSide(t *testing.T) {
 				t.Errorf("key %d: want one member for all clients, have %s and %s", key, place, other)
 			}
 		}
+	})
+}
+
+// Who is drained counts neither among the listed nor in the reserve, also while it fails.
+func TestDrainedOnesThatFailAreNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(6)
+		p, r := start(f)
+		defer p.Close()
+		all := names(6)
+		r.down(all[3:]...)
+		synctest.Wait()
+		f[all[0]].fail(errRefused)
+		hit(t, p, all[0], 1)
+		open := func(when string, want int) {
+			t.Helper()
+			if have := p.snapshot.Load().Len(); want != have {
+				t.Errorf("%s: want %d open, have %d", when, want, have)
+			}
+		}
+		open("three listed, of which one fails, and three in reserve", 2)
+		drain(r, 3, all[0])
+		open("it is drained: two beside three in reserve", 5)
+		drain(r, 3)
+		open("it is not drained any more", 2)
 	})
 }

@@ -55,6 +55,18 @@ func newRecorder(ctx context.Context) (r recorder) {
 	return r
 }
 
+// hide returns the context of the attempts, in which a call that an endpoint makes through another
+// Retry finds neither: they are of one call.
+func (r *recorder) hide(ctx context.Context) context.Context {
+	if r.trace != nil {
+		ctx = context.WithValue(ctx, traceKey{}, nil)
+	}
+	if r.tries != nil {
+		ctx = context.WithValue(ctx, triesKey{}, nil)
+	}
+	return ctx
+}
+
 // begins takes down that an attempt begins, and returns its index.
 func (r *recorder) begins(m *Member) (try int) {
 	if r.trace != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 )
 
@@ -25,26 +26,34 @@ func (c *retryConfig) verdict(n int, err error, idempotent bool) Verdict {
 // unsent reports whether err says for certain that no server can have acted on the request. The
 // endpoint's own word goes first: an error in the chain with a method Unsent() bool. Without one, a
 // connection that did not come about says it. A bare EHOSTUNREACH counts as that, but not one that
-// a read of an established connection returned.
+// a read of an established connection returned. Of several causes, such as those of an endpoint
+// that has tried two servers, one has to say it, and none may be what a request that was sent ends
+// with.
 func unsent(err error) bool {
-	var told interface{ Unsent() bool }
-	if errors.As(err, &told) {
-		return told.Unsent()
-	}
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return true
-	}
-	var op *net.OpError
-	for chain := err; errors.As(chain, &op); chain = op.Err {
-		if op.Op == "dial" { // net/http has it in one of "proxyconnect"
+	established := false
+	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+		switch cause := cause.(type) {
+		case interface{ Unsent() bool }:
+			return cause.Unsent()
+		case interface{ Unwrap() []error }:
+			causes := cause.Unwrap()
+			return slices.ContainsFunc(causes, unsent) && !slices.ContainsFunc(causes, mayBeSent)
+		case *net.DNSError:
 			return true
+		case *net.OpError:
+			if established = true; cause.Op == "dial" { // net/http has it in one of "proxyconnect"
+				return true
+			}
 		}
 	}
-	if op != nil {
-		return false
-	}
-	var lookup *net.DNSError
-	return errors.As(err, &lookup) || isAny(err, syscall.EHOSTUNREACH, syscall.ENETUNREACH)
+	return errors.Is(err, syscall.ECONNREFUSED) ||
+		!established && isAny(err, syscall.EHOSTUNREACH, syscall.ENETUNREACH)
+}
+
+// mayBeSent reports whether err is what a request that was sent may end with.
+func mayBeSent(err error) bool {
+	var told interface{ Unsent() bool }
+	return !unsent(err) && (errors.As(err, &told) || mayAnswerElsewhere(err))
 }
 
 // mayAnswerElsewhere reports whether err is the way in which a server that is ill fails. Any other

@@ -9,6 +9,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/policy/gate"
 )
 
 var _ sd.PolicyStore = (*Backend)(nil)
@@ -121,9 +122,7 @@ func (b *Backend) Announce(ctx context.Context, e sd.Entry, told func(sd.Status)
 		return fmt.Errorf("mem: announce %s: %w: by this backend", e.Instance, sd.ErrConflict)
 	}
 	defer b.end(e.Instance)
-	if e.Attributes.Since.IsZero() {
-		e.Attributes.Since = time.Now()
-	}
+	e.Attributes.Since = time.Now()
 	a := &announcement{call: b.newCall(), Entry: e, told: told}
 	for ctx.Err() == nil {
 		if err := a.reconcile(ctx); err != nil {
@@ -159,7 +158,7 @@ type announcement struct {
 	call
 	sd.Entry
 	told      func(sd.Status)
-	gate      sd.Gate
+	gate      gate.Gate
 	published bool
 	status    sd.Status // told last
 }
@@ -187,26 +186,31 @@ func (a *announcement) reconcile(ctx context.Context) (err error) {
 	case <-turn:
 	case <-expired:
 	case <-ctx.Done():
-	case attributes := <-a.Changes:
+	case attributes, open := <-a.Changes:
+		if !open {
+			a.Changes = nil
+			break
+		}
 		attributes.Since = a.Attributes.Since
 		a.Attributes = attributes
 	}
 	return nil
 }
 
-// update publishes the entry, or withdraws it while the policy withholds it.
+// update publishes the entry, or withdraws it while the policy withholds it, which is no conflict
+// with another's.
 func (a *announcement) update(r *Registry) (status sd.Status, again time.Time, err error) {
 	a.gate.SetPolicy(r.document) // of an unreadable one nothing is believed
 	again, why := a.gate.Withheld(policy.Entry{Instance: a.Instance, Attributes: a.Attributes},
 		time.Now())
 	present, exists := r.entries[a.Instance]
 	switch {
-	case exists && present.owner != a.Backend:
-		return status, again, sd.ErrConflict
 	case why != nil:
 		r.withdraw(a.Instance, a.Backend)
 		a.published = false
 		return sd.Status{Phase: sd.Withheld, Err: why}, again, nil
+	case exists && present.owner != a.Backend:
+		return status, again, sd.ErrConflict
 	case !exists && a.published:
 		return status, again, errLost
 	case !exists || !present.attributes.Equal(a.Attributes):

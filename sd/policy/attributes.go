@@ -44,10 +44,10 @@ func (a Attributes) Equal(b Attributes) bool {
 		a.Since.Equal(b.Since) && maps.Equal(a.Tags, b.Tags)
 }
 
-// Valid returns the attributes without those that break the rules of [CheckWeight], [CheckZone]
-// and [CheckTag], and an error that names each of these. It is for what comes from a registry,
-// where one wrong attribute must not cost the others. It shares the map of tags with a if all of
-// them are valid.
+// Valid returns the attributes without those that break the rules of [CheckWeight], [CheckZone] and
+// [CheckTag], and without a Since that JSON cannot hold, which is RFC 3339 and ends with the year
+// 9999. An error names each of these. It is for what comes from a registry, where one wrong attribute
+// must not cost the others. It shares the map of tags with a if all of them are valid.
 func (a Attributes) Valid() (Attributes, error) {
 	var errs []error
 	if a.Weight != nil {
@@ -59,6 +59,9 @@ func (a Attributes) Valid() (Attributes, error) {
 		if err := CheckZone(a.Zone); err != nil {
 			a.Zone, errs = "", append(errs, err)
 		}
+	}
+	if y := a.Since.UTC().Year(); y < 0 || y > 9999 {
+		a.Since, errs = time.Time{}, append(errs, fmt.Errorf("policy: since year %d: want 0 to 9999", y))
 	}
 	bad := len(errs)
 	for key, value := range a.Tags {

@@ -3,6 +3,7 @@ package policy_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/daytime/sd/policy"
 )
@@ -46,6 +47,20 @@ func TestValid(t *testing.T) {
 	for _, part := range []string{"weight 1001", `zone "e u"`, `tag "zone"`, `tag "V"`, "tag w="} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("want %s in the error, have %v", part, err)
+		}
+	}
+}
+
+// A time in microseconds is one that no JSON can hold, when it is taken for milliseconds.
+func TestValidSince(t *testing.T) {
+	for _, test := range []struct {
+		ms int64
+		ok bool
+	}{{1764337682000, true}, {253402300799999, true}, {253402300800000, false},
+		{1764337682000000, false}, {-62167219200001, false}} {
+		a, err := policy.Attributes{Weight: new(7), Since: time.UnixMilli(test.ms)}.Valid()
+		if (err == nil) != test.ok || a.Since.IsZero() == test.ok || a.EffectiveWeight() != 7 {
+			t.Errorf("%d: want it valid %v, have %v, %v", test.ms, test.ok, a, err)
 		}
 	}
 }

@@ -62,11 +62,14 @@ type Document struct{ lines []line }
 // An error matches [ErrUnreadable], and [*Problem] with the place: data is longer than [MaxSize],
 // is not UTF-8, or its first line is not [Header]. A byte order mark before the header makes a
 // document unreadable, because other programs that look for the header would not find it.
-func Parse(data string) (Document, error) {
+func Parse(data string) (Document, error) { return parse(data, 0) }
+
+// parse is Parse of what may be so many bytes longer.
+func parse(data string, spare int) (Document, error) {
 	if data == "" {
 		return Document{}, nil
 	}
-	if p := refuseDocument(data); p != nil {
+	if p := refuseDocument(data, spare); p != nil {
 		return Document{}, &unreadable{p}
 	}
 	d := Document{make([]line, 0, strings.Count(data, "\n")+1)}
@@ -87,8 +90,8 @@ func (u *unreadable) Error() string {
 }
 
 // refuseDocument says why data is no policy, or nothing.
-func refuseDocument(data string) *Problem {
-	if len(data) > MaxSize {
+func refuseDocument(data string, spare int) *Problem {
+	if len(data) > MaxSize+spare {
 		return &Problem{Line: 1 + strings.Count(data[:MaxSize], "\n"), Column: 1,
 			Cause: fmt.Sprintf("%d bytes; want at most %d", len(data), MaxSize)}
 	}

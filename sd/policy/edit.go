@@ -185,3 +185,19 @@ func (d Document) CutVersion() (_ Document, n int64, found bool, err error) {
 	}
 	return next, n, found, err
 }
+
+// ParseCopy is [Parse] of a copy as [Document.WithVersion] makes it: the comment with the version
+// does not count in the size, so that a policy of any size can be written back.
+func ParseCopy(data string) (Document, error) {
+	const digits, end = 20, 2
+	d, err := parse(data, len(versionPrefix+" ")+digits+end)
+	if err != nil {
+		return d, err
+	}
+	if cut, _, _, wrong := d.CutVersion(); wrong == nil && !cut.IsEmpty() {
+		if p := refuseDocument(cut.String(), 0); p != nil {
+			return Document{}, &unreadable{p}
+		}
+	}
+	return d, nil
+}

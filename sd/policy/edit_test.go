@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -190,4 +191,28 @@ func TestVersion(t *testing.T) {
 	}
 	_, _, _, err = document(t, "#version 1", "#version 1", "#version 2").CutVersion()
 	equal(t, "two versions", "policy: line 4, column 1: 1 stands above already", err.Error())
+}
+
+// A policy of the greatest size has a copy, which can be read; one that is a byte longer cannot.
+func TestParseCopy(t *testing.T) {
+	filled := func(size int) string {
+		text := policy.Header + "\r\ndrain *\r\n#"
+		return text + strings.Repeat("x", size-len(text))
+	}
+	d := parse(t, filled(policy.MaxSize))
+	copied, err := policy.ParseCopy(d.WithVersion(math.MaxInt64).String())
+	equal(t, "error", nil, err)
+	cut, n, found, err := copied.CutVersion()
+	equal(t, "version", true, n == math.MaxInt64 && found && err == nil)
+	equal(t, "document", d.String(), cut.String())
+
+	_, want := policy.Parse(filled(policy.MaxSize + 1))
+	for _, text := range []string{filled(policy.MaxSize + 1), filled(2 * policy.MaxSize)} {
+		copied, err = policy.ParseCopy(text)
+		equal(t, "too long", true, errors.Is(err, policy.ErrUnreadable) && copied.IsEmpty())
+	}
+	_, err = policy.ParseCopy(filled(policy.MaxSize + 1))
+	equal(t, "too long", want.Error(), err.Error())
+	none, err := policy.ParseCopy("")
+	equal(t, "nothing", true, none.IsEmpty() && err == nil)
 }

@@ -17,6 +17,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(policy.Header + "\n#version 7\n" +
 		"share v=2 10.5%\nshare * 90%\nweight zone=a 0\nzone a ::/0 0.0.0.0/0\n")
 	f.Add(policy.Header + "\nwithdraw [2001:db8::1]:1 by=\"\\\\\"")
+	f.Add(policy.Header + "\ndrain * until=9999-12-31T23:59:59-01:00")
 	e := entry(alice, "zone=a v=2")
 	f.Fuzz(func(t *testing.T, data string) {
 		d, err := policy.Parse(data)

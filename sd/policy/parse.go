@@ -184,10 +184,12 @@ func (r *Rule) parseOptions(fields []field) *fault {
 			r.Reason = value
 		default:
 			t, err := time.Parse(time.RFC3339, value)
-			if err != nil || t.IsZero() { // the zero time stands for no end
+			t = t.UTC()
+			cannotBeWritten := t.Year() < 0 || t.Year() > 9999
+			if err != nil || t.IsZero() || cannotBeWritten { // the zero time stands for no end
 				return faultAt(offset, "%.64q: want a time such as 2026-12-01T06:00:00Z", value)
 			}
-			r.Until = t.UTC()
+			r.Until = t
 		}
 		seen[key] = true
 	}

@@ -81,6 +81,8 @@ func TestWrongLine(t *testing.T) {
 		{`drain * until=2h`, 15, `want a time such as`},
 		{`drain * until=2026-12-01`, 15, `want a time such as`},
 		{`drain * until=0001-01-01T00:00:00Z`, 15, `want a time such as`},
+		{`drain * until=9999-12-31T23:59:59-01:00`, 15, `want a time such as`},
+		{`drain * until=0000-01-01T00:00:00+01:00`, 15, `want a time such as`},
 		{`drain * until=`, 15, `the value is empty`},
 		{`drain * by=ops by=dev`, 16, `by= stands here twice`},
 		{`drain * reason=""`, 16, `the value is empty`},

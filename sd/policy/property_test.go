@@ -255,11 +255,11 @@ func (m model) traffic(verdicts []verdict, now time.Time) []float64 {
 		}
 		return next
 	}
-	everybody := make([]bool, len(verdicts))
-	for i := range everybody {
-		everybody[i] = true
+	gets := make([]bool, len(verdicts))
+	for i, v := range verdicts {
+		gets[i] = !v.withdrawn // who leaves the registry
 	}
-	gets := keep(everybody, func(v verdict) bool { return !v.drained })
+	gets = keep(gets, func(v verdict) bool { return !v.drained })
 	gets = keep(gets, func(v verdict) bool { return v.weight > 0 })
 
 	percent := map[string]float64{"": 100}

@@ -11,14 +11,17 @@ func (p *Policy) EffectiveAll(fleet []Entry) []Effective {
 
 // Levels returns by how much each instance of a fleet gets calls beside the others of its side, and
 // how many there are of what. That is its weight, or 0 if it is drained. If all are drained none is,
-// and if all weights come to 0 they are alike: so there is always somebody.
+// and if all weights come to 0 they are alike: so there is always somebody. But those that are
+// withdrawn are 0 in any case, and do not count: they leave the registry.
 func Levels(fleet []Effective) ([]int, Tally) {
 	var tally Tally
 	for _, e := range fleet {
 		tally.Add(e)
 	}
 	levels, sum := make([]int, len(fleet)), 0
-	isOut := func(e Effective) bool { return e.Drained && !tally.DrainsSuspended() }
+	isOut := func(e Effective) bool {
+		return e.Withdrawn || e.Drained && tally.Drained < tally.Instances
+	}
 	for i, e := range fleet {
 		if !isOut(e) {
 			levels[i] = e.Weight
@@ -34,7 +37,8 @@ func Levels(fleet []Effective) ([]int, Tally) {
 }
 
 // Traffic returns the part of the calls, of 1, that each instance of a fleet gets if all of them
-// answer, and how many of what there are. A side is empty if nobody in it gets anything.
+// answer, and how many of what there are. A side is empty if nobody in it gets anything. A fleet
+// that is withdrawn as a whole gets nothing.
 func (p *Policy) Traffic(fleet []Effective) ([]float64, Tally) {
 	levels, tally := Levels(fleet)
 	sides := p.Sides()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
@@ -84,6 +85,7 @@ func attributesComeWithNames(ctx context.Context, h Harness) error {
 			return err
 		}
 		first := sd.Entry{Instance: alice, Attributes: of(50, "eu-1a", "2.1")}
+		first.Attributes.Since = time.Unix(1, 0) // which is the registry's to say
 		a1, err := announceEntry(ctx, h, announcing, first)
 		if err != nil {
 			return err
@@ -93,6 +95,9 @@ func attributesComeWithNames(ctx context.Context, h Harness) error {
 			r.showsAttributes(h, sd.Entry{Instance: bob}))
 		if err != nil {
 			return err
+		}
+		if since := r.saysOf(alice).Since; since.IsZero() || since.Equal(first.Attributes.Since) {
+			return fmt.Errorf("since when: want the time of the registration, have %v", since)
 		}
 		second := sd.Entry{Instance: carol, Attributes: of(0, "eu-1b", "3")}
 		a2, err := announceEntry(ctx, h, watched, second)
@@ -121,6 +126,12 @@ func attributesChange(ctx context.Context, h Harness) error {
 			if err := r.showsAttributes(h, entry); err != nil {
 				return err
 			}
+		}
+		close(changes)
+		pause(50 * time.Millisecond)
+		h.Settle()
+		if err := r.showsAttributes(h, entry); err != nil {
+			return fmt.Errorf("after the last change: %w", err)
 		}
 		if withdrew, lost := r.Left(); len(withdrew)+len(lost) > 0 || r.downs() > 0 {
 			return fmt.Errorf("gap: want none, have %d departures", r.downs())

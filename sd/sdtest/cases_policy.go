@@ -45,6 +45,12 @@ func policyCases() []Case {
 			run:   withheldWithdraws,
 		},
 		{
+			Name:  "WithheldIsNoConflict",
+			Rule:  "an entry that the policy withholds is withheld, also where another's is, which stays",
+			Needs: both,
+			run:   withheldIsNoConflict,
+		},
+		{
 			Name:  "WithheldIsReadFirst",
 			Rule:  "the policy is read before a publication after a loss, too",
 			Needs: both,
@@ -186,6 +192,28 @@ func withheldWithdraws(ctx context.Context, h Harness) error {
 			}
 		}
 		return errors.Join(a.isTold(h, sd.Registered, ""), a.stop(h), registered(h))
+	})
+}
+
+func withheldIsNoConflict(ctx context.Context, h Harness) error {
+	return withTwo(h, func(writing, announcing sd.Backend) error {
+		err := errors.Join(h.Put(alice), write(ctx, writing, withholdAlice))
+		if err != nil {
+			return err
+		}
+		a := announceTelling(ctx, announcing, sd.Entry{Instance: alice})
+		return inOrder(
+			func() error { return a.isTold(h, sd.Withheld, "line 3") },
+			func() error { return registered(h, alice) },
+			func() error { return write(ctx, writing, "") },
+			func() error { return a.end(h) },
+			func() error {
+				if !errors.Is(a.err, sd.ErrConflict) {
+					return fmt.Errorf("once it is not withheld: want %v, have %v", sd.ErrConflict, a.err)
+				}
+				return registered(h, alice)
+			},
+		)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
 )
 
 // What the cases want of a Recorder.
@@ -54,9 +55,7 @@ func (r *Recorder) showsPolicy(h Harness, document string) error {
 // showsAttributes waits until the instance says what the entry does. Since is the backend's.
 func (r *Recorder) showsAttributes(h Harness, want sd.Entry) error {
 	return eventually(h, func() error {
-		r.mu.Lock()
-		have := r.says[want.Instance]
-		r.mu.Unlock()
+		have := r.saysOf(want.Instance)
 		have.Since = want.Attributes.Since
 		if !have.Equal(want.Attributes) {
 			return fmt.Errorf("attributes of %s: want %v, have %v", want.Instance, want.Attributes,
@@ -64,6 +63,13 @@ func (r *Recorder) showsAttributes(h Harness, want sd.Entry) error {
 		}
 		return r.Err()
 	})
+}
+
+// saysOf returns what an instance says.
+func (r *Recorder) saysOf(name string) policy.Attributes {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.says[name]
 }
 
 // cameWithAttributes wants the attributes of name in the change that it came in.

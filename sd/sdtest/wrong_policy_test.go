@@ -3,6 +3,7 @@ package sdtest_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -148,6 +149,38 @@ func deafToChanges(w *wrong, ctx context.Context, e sd.Entry, told func(sd.Statu
 	return w.Backend.Announce(ctx, e, told)
 }
 
+// believesAClosedChannel takes the end of the changes for one.
+func believesAClosedChannel(
+	w *wrong, ctx context.Context, e sd.Entry, told func(sd.Status),
+) error {
+	changes := make(chan policy.Attributes)
+	go func(from <-chan policy.Attributes) {
+		for {
+			a, open := <-from
+			select {
+			case changes <- a:
+			case <-ctx.Done():
+				return
+			}
+			if !open {
+				return
+			}
+		}
+	}(e.Changes)
+	e.Changes = changes
+	return w.Backend.Announce(ctx, e, told)
+}
+
+// conflictsBeforeThePolicy looks at the entry first.
+func conflictsBeforeThePolicy(
+	w *wrong, ctx context.Context, e sd.Entry, told func(sd.Status),
+) error {
+	if ctx.Err() == nil && slices.Contains(w.registry.Instances(), e.Instance) {
+		return sd.ErrConflict
+	}
+	return w.Backend.Announce(ctx, e, told)
+}
+
 // overwrites is a store whose writers do not see each other.
 type overwrites struct{ *wrong }
 
@@ -187,6 +220,8 @@ func TestWrongPoliciesFail(t *testing.T) {
 			"AttributesChangeWithoutAGap"},
 		"deaf to changes": {wrong{announce: deafToChanges}, itself,
 			"AttributesChangeWithoutAGap"},
+		"believes a closed channel": {wrong{announce: believesAClosedChannel}, itself,
+			"AttributesChangeWithoutAGap"},
 		"attributes of strangers": {wrong{watch: changing(attributesOfStrangers)}, itself,
 			"FirstEmitIsWholeSet"},
 		"policy later": {wrong{watch: changing(policyLater)}, itself,
@@ -207,6 +242,8 @@ func TestWrongPoliciesFail(t *testing.T) {
 			"WithheldNeverAppears"},
 		"gives up when withheld": {wrong{announce: givesUpWhenWithheld}, itself,
 			"WithheldWithdraws"},
+		"conflicts before the policy": {wrong{announce: conflictsBeforeThePolicy}, itself,
+			"WithheldIsNoConflict"},
 		"reads the policy once": {wrong{announce: readsPolicyOnce}, itself,
 			"WithheldIsReadFirst"},
 	} {

@@ -11,6 +11,7 @@ import (
 	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/internal/signal"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/zk/internal/herd"
 	"example.com/daytime/sd/zk/internal/watch"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
@@ -23,6 +24,8 @@ const (
 	waitTimeout = time.Second
 	// retryInterval is the time between two attempts to withdraw on one Conn.
 	retryInterval = time.Second
+	// deniedPause is the least time between two tries of what a quota denies.
+	deniedPause = 10 * time.Second
 )
 
 // A desired state is the end that a node is to come to.
@@ -52,7 +55,7 @@ type announcer struct {
 	noPolicy  bool             // it is not followed
 
 	// Of the goroutine alone.
-	herd        herd
+	fleet       herd.Fleet
 	policy      policyReader
 	policyKnown bool // as far as it can be
 

@@ -119,6 +119,45 @@ func TestPermanentNode(t *testing.T) {
 	})
 }
 
+// What no session ends is permanent, whatever stands in it, and whether or not it may be read.
+func TestNodesThatNoSessionEnds(t *testing.T) {
+	const ttl = -0x0100_0000_0000_0000 + 60_000 // 0xff0000, and the milliseconds in 40 bits
+	for name, c := range map[string]struct {
+		owner    int64
+		unread   bool
+		want     string
+		takeover bool
+	}{
+		"permanent, unread": {0, true, "a permanent node, which only a person can delete", false},
+		"container":         {-1 << 63, false, "a container node, which only a person can delete", false},
+		"container, unread": {-1 << 63, true, "a container node, which only a person can delete", false},
+		"TTL":               {ttl, false, "a node with a lifetime of its own", false},
+		"another's session": {-0xabc, true, "session 0xfffffffffffff544, whose node the ACLs do not let us replace", false},
+		"a session of ours": {-0x7fff_0000_0000_0000, false, "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inLab(t, home, func(l *lab) {
+				l.Create(defaultPath+"/"+alice, documentOf(alice), c.owner)
+				if c.unread {
+					for range maxTries {
+						l.FailNext(zkdev.OpGetData, zkdev.NoAuth)
+					}
+				}
+				b, _ := l.connected()
+				ctx, cancel := context.WithCancel(context.Background())
+				err := b.Announce(ctx, sd.Entry{Instance: alice}, func(sd.Status) { cancel() })
+				if took := ctx.Err() != nil; took != c.takeover {
+					t.Errorf("taken over: want %v, have %v", c.takeover, took)
+				}
+				cancel()
+				if !c.takeover && (!errors.Is(err, sd.ErrConflict) || !strings.Contains(err.Error(), c.want)) {
+					t.Errorf("want %v, %s, have %v", sd.ErrConflict, c.want, err)
+				}
+			})
+		})
+	}
+}
+
 // Entries that nobody needs are forgotten, those of a takeover after the minute for which it
 // counts.
 func TestEntriesAreForgotten(t *testing.T) {

@@ -154,6 +154,8 @@ func checkPath(p string) error {
 		return fmt.Errorf("path %q: want another, /zookeeper is ZooKeeper's own", p)
 	case strings.Contains(p, "%"):
 		return fmt.Errorf("path %q: want no %%", p) // package session keeps /% to itself
+	case strings.ContainsAny(p, ",;# \t"): // which sd.ParseTarget refuses as well
+		return fmt.Errorf("path %q: want no , ; # or blank: all hosts stand before the path", p)
 	case path.Clean(p) != p, p[0] != '/':
 		return fmt.Errorf("path %q: "+
 			"want / at the beginning, no //, no . or .., and no / at the end", p)

@@ -115,6 +115,8 @@ func TestOpenBackendRefuses(t *testing.T) {
 		"no host": {Scheme: "zk"},
 		"a mark":  {Scheme: "zk", Hosts: []sd.Host{{Name: "a"}}, Path: "/%once/a"},
 		"no path": {Scheme: "zk", Hosts: []sd.Host{{Name: "a"}}, Path: "a"},
+		"hosts":   {Scheme: "zk", Hosts: []sd.Host{{Name: "a"}}, Path: "/a,b:2181/a"},
+		"a blank": {Scheme: "zk", Hosts: []sd.Host{{Name: "a"}}, Path: "/a b"},
 	} {
 		b, err := OpenBackend(target, Dial(func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }))
 		if err == nil {

@@ -84,8 +84,7 @@
 //     foreign until their sessions end.
 //
 // Files are read again at every dial, and changes need no restart. No request is sent before the
-// credentials are accepted. A denial is reported as [sd.ErrDenied] and tried again every 10 to 30
-// s.
+// credentials are accepted. A denial is [sd.ErrDenied], and tried again every 10 to 30 s.
 //
 // The right to create and delete a child is the parent's to give, whatever the child's ACL says. So
 // an administrator should make the directory, and choose:
@@ -142,17 +141,18 @@
 //
 // A node that the policy withdraws is withheld, and that is told, once it is deleted, also if a
 // predecessor left it. A node waits until the policy is known on its connection, and for its turn
-// while many register at once. Where the ACLs deny a removal a new session takes the place of this
-// one, if it has no other node; otherwise the node stays as long as that one does.
+// while many register at once. Where the ACLs or a quota deny a removal a new session takes the place
+// of this one, if it has no other node; otherwise the node stays as long as that one does.
 //
 // # Reading the package
 //
 // Package session holds the session with ZooKeeper, and knows nothing of what is here. Package
 // internal/watch is Watch; the methods of Backend give its errors and those of session the words of
 // package sd (errors.go). An announcer is Announce: it holds desired states and reconciles nodes
-// with them (announcer.go, reconcile.go), as far as the policy lets it (policyreader.go), and not all of a
-// fleet at once (herd.go); a node is written to in conditional steps only (node.go, takeover.go),
-// and its data is package record's. Operators write the policy (policystore.go).
+// with them (announcer.go, reconcile.go), as far as the policy lets it (policyreader.go), and not
+// all of a fleet at once (package internal/herd); a node is written to in conditional steps only
+// (node.go, takeover.go), and its data is package record's. Operators write the policy
+// (policystore.go).
 //
 // # Scale
 //

@@ -36,8 +36,12 @@ type node struct {
 	since     time.Time     // when it was registered first; zero after it was withdrawn
 	written   incarnation   // whose data is known to be ours
 	denied    denial
-	takeovers lastMinute // from other processes
-	repairs   lastMinute // of the data
+	failure   error         // why the server did not change it
+	failedOn  *session.Conn // which is not asked again
+	againAt   time.Time     // before
+	takeovers lastMinute    // from other processes
+	repairs   lastMinute    // of the data
+	races     lastMinute    // with others who changed the node
 }
 
 // An incarnation is one node at one version.
@@ -58,10 +62,10 @@ func (t *lastMinute) count() int {
 }
 
 // A denial is a refusal of the ACLs: the node of that session may not be removed, as long as nobody
-// changes the ACL of the directory.
+// changes the ACL of the directory; or that of a quota.
 type denial struct {
 	session int64
-	version int32 // of the directory's ACL
+	version int32 // of the directory's ACL; -1 if it was not that
 }
 
 func newNode(s *session.Session, c config, owner record.Owner, instance string) node {
@@ -108,7 +112,7 @@ func (n *node) verify(c *session.Conn, wanted func() bool) error {
 		return fmt.Errorf("%w: node removed", errLost)
 	case stat.EphemeralOwner != c.Session:
 		return fmt.Errorf("%w: node belongs to session 0x%x, ours is 0x%x",
-			errLost, stat.EphemeralOwner, c.Session)
+			errLost, uint64(stat.EphemeralOwner), uint64(c.Session))
 	case n.said == nil:
 		err = n.verifyData(c, wanted)
 	case !n.said.Equal(n.attributes):
@@ -172,10 +176,10 @@ func (n *node) wrote(attributes policy.Attributes, at incarnation) {
 
 // rewrite writes the data again, as a new node in the place of this one. To watchers that is no
 // change, while data that is changed and a session that expires soon after look like a withdrawal.
-// Where the ACLs forbid it the data alone is written.
+// Where the ACLs or a quota forbid it the data alone is written.
 func (n *node) rewrite(c *session.Conn, stat *gozk.Stat, wanted func() bool) error {
 	err := n.ifAllowed(c, stat, func() error { return n.claimAndReplace(c, stat, nil, wanted) })
-	if !errors.Is(err, gozk.ErrNoAuth) {
+	if !isDenial(err) {
 		return err
 	}
 	exists, stat, err := c.Exists(n.path)
@@ -184,6 +188,7 @@ func (n *node) rewrite(c *session.Conn, stat *gozk.Stat, wanted func() bool) err
 	}
 	stat, err = c.Set(n.path, n.document(), stat.Version)
 	if err == nil {
+		n.failedOn = nil
 		n.wrote(n.attributes, incarnation{stat.Czxid, stat.Version})
 	}
 	return asChanged(err)

@@ -7,6 +7,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/policy/gate"
 	"example.com/daytime/sd/zk/internal/watch"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
@@ -17,7 +18,7 @@ import (
 // Watch on the same Backend (see watch.Directory.ReadData). Only the announcer's goroutine uses it.
 type policyReader struct {
 	watch.PolicySchedule
-	gate sd.Gate // of the last policy that was readable
+	gate gate.Gate // of the last policy that was readable
 	// readOn is where that was, and where its changes make events. Nil: it was never read, or
 	// failed to be where it was tried last.
 	readOn *session.Conn
@@ -81,7 +82,7 @@ func (a *announcer) learnPolicy(
 	default:
 		p.Learned(stat, 0)
 		p.readOn = c
-		a.herd.size, p.auditAt = int(stat.NumChildren), time.Now().Add(watch.UntilAudit())
+		a.fleet.Size, p.auditAt = int(stat.NumChildren), time.Now().Add(watch.UntilAudit())
 		_ = p.gate.SetPolicy(string(data)) // an unreadable one is told by a Watch, and the last stays
 	}
 	a.evaluateAll()
@@ -143,10 +144,10 @@ func (a *announcer) withhold(c *session.Conn, e *entry, d desired, why error) {
 	case err == nil, errors.Is(err, sd.ErrConflict):
 		e.node.since = time.Time{}
 		a.report(e, d, withhold, report{status: sd.Status{Phase: sd.Withheld, Err: why}})
-	case errors.Is(err, gozk.ErrNoAuth) && e.node.denied.session == c.Session && a.isAlone(e):
+	case isDenial(err) && e.node.denied.session == c.Session && a.isAlone(e):
 		a.session.Renew(c) // the node goes with the session
 	default:
-		e.due = time.Now().Add(retryInterval)
+		e.due = e.node.again()
 	}
 }
 
@@ -166,7 +167,7 @@ func (a *announcer) auditDirectory(c *session.Conn) (again time.Duration) {
 		return retryInterval
 	}
 	if exists {
-		a.herd.size = int(stat.NumChildren)
+		a.fleet.Size = int(stat.NumChildren)
 	} else {
 		stat = nil
 	}

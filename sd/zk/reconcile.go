@@ -107,7 +107,7 @@ func (a *announcer) reconcile(c *session.Conn, e *entry, d desired) {
 
 // create sees to it that the node exists and belongs to the session of c.
 func (a *announcer) create(c *session.Conn, e *entry) {
-	if wait := a.herd.delay(c.Session); wait > 0 {
+	if wait := a.fleet.Delay(c.Session); wait > 0 {
 		e.due = time.Now().Add(wait)
 		return
 	}
@@ -120,7 +120,7 @@ func (a *announcer) create(c *session.Conn, e *entry) {
 		a.report(e, create, ignore, report{err: err})
 		return
 	}
-	a.herd.session = c.Session
+	a.fleet.Registered(c.Session)
 	e.node.denied = denial{}
 	a.report(e, create, keep, report{status: sd.Status{Phase: sd.Registered}})
 }
@@ -149,7 +149,7 @@ func (a *announcer) keep(c *session.Conn, e *entry) {
 		e.node.armed = nil // in case it was no event that told
 		a.report(e, keep, ignore, report{err: err})
 	case err != nil:
-		e.due = time.Now().Add(retryInterval)
+		e.due = e.node.again()
 	}
 }
 
@@ -160,11 +160,14 @@ func (a *announcer) remove(c *session.Conn, e *entry) {
 	case err == nil, errors.Is(err, errForeign):
 		e.node.since = time.Time{}
 		a.report(e, remove, ignore, report{err: err})
-	case !errors.Is(err, gozk.ErrNoAuth):
-		e.due = time.Now().Add(retryInterval)
+	case !isDenial(err):
+		e.due = e.node.again()
 	case e.node.denied.session == c.Session && a.isAlone(e):
 		a.session.Renew(c) // the node goes with the session
 	default:
+		if !errors.Is(err, gozk.ErrNoAuth) { // and no event tells that it may be done
+			e.due = e.node.again()
+		}
 		err = fmt.Errorf("%w, and it stays as long as its session", err)
 		a.report(e, remove, remove, report{err: err})
 	}

@@ -8,6 +8,7 @@ import (
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/policy/gate"
 	"example.com/daytime/sd/sdtest"
 	kitsd "github.com/go-kit/kit/sd"
 	"github.com/go-kit/log"
@@ -60,7 +61,7 @@ func (sim *simulation) withheld(name string) bool {
 }
 
 func policyWithholds(document, name string) bool {
-	var g sd.Gate
+	var g gate.Gate
 	if err := g.SetPolicy(document); err != nil {
 		return false
 	}

@@ -3,6 +3,8 @@ package zk
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"time"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/internal/record"
@@ -43,10 +45,13 @@ func (n *node) displace(c *session.Conn, stat *gozk.Stat, do func(data []byte) e
 		}
 		return do(data)
 	})
+	kind := permanence(stat.EphemeralOwner)
 	switch {
+	case errors.Is(err, gozk.ErrNoAuth) && kind != "":
+		return fmt.Errorf("%w: %s", sd.ErrConflict, kind)
 	case errors.Is(err, gozk.ErrNoAuth):
 		return fmt.Errorf("%w: session 0x%x, whose node the ACLs do not let us replace",
-			sd.ErrConflict, stat.EphemeralOwner)
+			sd.ErrConflict, uint64(stat.EphemeralOwner))
 	case err == nil && !ours:
 		n.takeovers.add()
 	}
@@ -62,21 +67,40 @@ func (n *node) readStale(c *session.Conn, stat *gozk.Stat) ([]byte, error) {
 		return nil, asChanged(err)
 	case now.Czxid != stat.Czxid:
 		return nil, errChanged
-	case now.EphemeralOwner == 0:
-		return nil, fmt.Errorf("%w: a permanent node, which only a person can delete, data %.100q",
-			sd.ErrConflict, data)
+	}
+	if kind := permanence(now.EphemeralOwner); kind != "" {
+		return nil, fmt.Errorf("%w: %s, data %.100q", sd.ErrConflict, kind, data)
 	}
 	other, _ := record.Parse(data) // its attributes do not matter
 	switch {
 	case !other.IsPredecessor(n.owner, n.instance, now.EphemeralOwner):
 		return nil, fmt.Errorf("%w: session 0x%x, data %.100q",
-			sd.ErrConflict, now.EphemeralOwner, data)
+			sd.ErrConflict, uint64(now.EphemeralOwner), data)
 	case n.takeovers.count() >= maxTakeovers:
 		return nil, fmt.Errorf("%w: process %d on this host; "+
 			"nodes were taken from it, or its like, %d times within a minute",
 			sd.ErrConflict, other.Owner.Process, len(n.takeovers))
 	}
 	return data, nil
+}
+
+// permanence says what a node of that owner is if it ends with no session, and else nothing. A
+// container node, and one with a lifetime of its own, have an owner that is no session (class
+// EphemeralType of ZooKeeper).
+func permanence(owner int64) string {
+	const (
+		container = -1 << 63
+		ttl       = 0xff0000 // in front of the milliseconds
+	)
+	switch {
+	case owner == 0:
+		return "a permanent node, which only a person can delete"
+	case owner == container:
+		return "a container node, which only a person can delete"
+	case uint64(owner)>>40 == ttl:
+		return "a node with a lifetime of its own (TTL), which only a person can delete"
+	}
+	return ""
 }
 
 // remembers reports whether the next Announce needs the past of the node.
@@ -155,8 +179,12 @@ func (n *node) claimAndDelete(
 
 // ifAllowed calls do, which removes the node. After a denial it is not tried again before somebody
 // changes the directory's. Its version is read before the attempt, so that an attempt is made again
-// if the answer is about an older ACL.
+// if the answer is about an older ACL. Any other failure on this Conn has it wait, whatever happens
+// meanwhile: what came before may have been a claim, which is an event to everybody, and to us.
 func (n *node) ifAllowed(c *session.Conn, stat *gozk.Stat, do func() error) error {
+	if n.failedOn == c && time.Now().Before(n.againAt) {
+		return n.failure
+	}
 	_, parent, err := c.Exists(n.parent)
 	if err != nil {
 		return err
@@ -165,8 +193,27 @@ func (n *node) ifAllowed(c *session.Conn, stat *gozk.Stat, do func() error) erro
 	if stat.EphemeralOwner != 0 && n.denied == now {
 		return gozk.ErrNoAuth
 	}
-	if err = do(); errors.Is(err, gozk.ErrNoAuth) {
+	switch err = do(); {
+	case err == nil, errors.Is(err, errRevoked), errors.Is(err, sd.ErrConflict):
+	case errors.Is(err, errChanged) && n.races.count() < maxTries:
+		n.races.add() // others are quick; who loses each time does not hurry
+	case errors.Is(err, gozk.ErrNoAuth):
 		n.denied = now
+	case isDenial(err):
+		n.denied = denial{stat.EphemeralOwner, -1}
+		n.failure, n.failedOn, n.againAt = err, c, time.Now().Add(deniedPause+rand.N(deniedPause/2))
+	default:
+		n.failure, n.failedOn, n.againAt = err, c, time.Now().Add(retryInterval)
 	}
 	return err
+}
+
+// again is when to try again what has failed.
+func (n *node) again() time.Time {
+	return time.Now().Add(max(retryInterval, time.Until(n.againAt)))
+}
+
+// isDenial reports whether err is one that only a person can mend.
+func isDenial(err error) bool {
+	return errors.Is(err, gozk.ErrNoAuth) || errors.Is(err, session.ErrDenied)
 }

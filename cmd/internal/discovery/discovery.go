@@ -12,6 +12,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -66,6 +68,9 @@ func Open(o Options) (*Discovery, error) {
 		registries.Close()
 		return nil, shell.UsageError("snapshot", err)
 	}
+	if len(registries) > 1 {
+		o.Stdio.NameRegistries()
+	}
 	d := &Discovery{}
 	var parts []sd.Part
 	for i, r := range registries {
@@ -102,12 +107,25 @@ func snapshots(files []string, registries registry.Registries) ([]string, error)
 			return nil, err
 		}
 		for _, before := range files[:i] {
-			if file != "" && file == before {
+			if file != "" && before != "" && isSameFile(file, before) {
 				return nil, fmt.Errorf("%q: want another file for each --sd", file)
 			}
 		}
 	}
 	return files, nil
+}
+
+// isSameFile reports whether two names are of one file, as far as that can be told before there is
+// one.
+func isSameFile(a, b string) bool {
+	pathA, err1 := filepath.Abs(a)
+	pathB, err2 := filepath.Abs(b)
+	if err1 == nil && err2 == nil && pathA == pathB {
+		return true
+	}
+	infoA, err1 := os.Stat(a)
+	infoB, err2 := os.Stat(b)
+	return err1 == nil && err2 == nil && os.SameFile(infoA, infoB)
 }
 
 // checkSnapshot refuses a file that can never be kept, and one for a list that is fixed.

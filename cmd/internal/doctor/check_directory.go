@@ -95,7 +95,10 @@ func (a access) rights() string {
 	return text
 }
 
-func (a access) isAnybody() bool { return a.scheme == "world" && a.id == "anyone" }
+// isAnybody reports whether an entry is for everybody, or for a network without bounds.
+func (a access) isAnybody() bool {
+	return a.scheme == "world" && a.id == "anyone" || a.scheme == "ip" && strings.HasSuffix(a.id, "/0")
+}
 
 // checkACL tells who may do what.
 func (z *zookeeper) checkACL() {

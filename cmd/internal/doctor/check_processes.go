@@ -10,19 +10,21 @@ import (
 
 // checkProcesses tells of processes that have registered one port under several addresses of a
 // family: one server, which then gets a share of the calls for each. Several ports are several
-// servers.
+// servers, and so are several sessions: processes of containers on one host have one boot id, often
+// one number, and may have begun in one second.
 func (z *zookeeper) checkProcesses() {
 	type key struct {
 		boot    string
 		process int
 		start   int64
+		session int64
 		port    uint16
 		is4     bool
 	}
 	of := map[key][]*node{}
 	for _, n := range z.instances() {
 		if f := n.form; f.Boot != "" && f.Process != 0 {
-			k := key{f.Boot, f.Process, f.Start.Unix(), n.at.Port(), n.at.Addr().Is4()}
+			k := key{f.Boot, f.Process, f.Start.Unix(), n.owner, n.at.Port(), n.at.Addr().Is4()}
 			of[k] = append(of[k], n)
 		}
 	}
@@ -41,11 +43,12 @@ func (z *zookeeper) checkProcesses() {
 }
 
 // checkListeners compares the process that registered an address of this host with the one that
-// listens there.
+// listens there. A container has the boot id of its host, and may have a network of its own.
 func (z *zookeeper) checkListeners() {
 	var local []*node
 	for _, n := range z.instances() {
-		if n.form.Boot != "" && n.form.Boot == z.self.Boot && n.form.Process != 0 && !n.replaced {
+		if n.form.Boot != "" && n.form.Boot == z.self.Boot && n.form.Process != 0 && !n.replaced &&
+			z.self.Has(n.at.Addr()) {
 			local = append(local, n)
 		}
 	}
@@ -55,10 +58,8 @@ func (z *zookeeper) checkListeners() {
 	listening := host.Listening()
 	for _, n := range local {
 		pids := listening.At(n.at)
-		if len(pids) == 0 || slices.ContainsFunc(pids, func(p int) bool {
-			return host.IsProcess(p,
-				n.form.Process)
-		}) {
+		isOwn := func(pid int) bool { return host.IsProcess(pid, n.form.Process) }
+		if len(pids) == 0 || slices.ContainsFunc(pids, isOwn) || host.InContainer(n.form.Process) {
 			continue
 		}
 		z.Error("process", n.name, "stop one of them, or give it another --advertise",

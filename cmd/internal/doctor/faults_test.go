@@ -156,6 +156,11 @@ func faults() []fault {
 				"secret"))
 			w.error("directory", "/go_servers", "it may not be listed")
 		}},
+		{"rights of a network that is everybody's", true, func(w *world) {
+			setACL(w, w.registry.Addr().String(), "/go_servers",
+				[]gozk.ACL{{Perms: gozk.PermAll, Scheme: "ip", ID: "0.0.0.0/0"}})
+			w.warn("acl", "/go_servers", "anybody may register servers, delete servers")
+		}},
 		{"nobody may register", true, func(w *world) {
 			setACL(w, w.registry.Addr().String(), "/go_servers", gozk.WorldACL(gozk.PermRead))
 			w.error("acl", "/go_servers", "nobody may create nodes")

@@ -204,3 +204,32 @@ func TestFileErrors(t *testing.T) {
 		t.Errorf("want an end at once, have %v", have)
 	}
 }
+
+// What a process that was killed has left goes with the next write; what another one is about to
+// put in place stays, as does everything else.
+func TestFileBesideLeftovers(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "out")
+	for name, age := range map[string]time.Duration{
+		".out.1.tmp": 0, ".out.2.tmp": time.Hour, ".out.3.tmp": -time.Hour, // the clock went back
+		".out.tmp": time.Hour, ".out.a.tmp": time.Hour, ".output.4.tmp": time.Hour, "out.5.tmp": time.Hour,
+	} {
+		at := time.Now().Add(-age)
+		file := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chtimes(file, at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := (File{Path: path}).Write(t.Context(), "text"); err != nil {
+		t.Fatal(err)
+	}
+	var have []string
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		have = append(have, e.Name())
+	}
+	want := []string{".out.1.tmp", ".out.a.tmp", ".out.tmp", ".output.4.tmp", "out", "out.5.tmp"}
+	if !slices.Equal(want, have) {
+		t.Errorf("want %q, have %q", want, have)
+	}
+}

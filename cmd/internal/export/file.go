@@ -17,6 +17,9 @@ const (
 	commandTimeout = 30 * time.Second
 	killTimeout    = time.Second // for what a command that was killed leaves behind
 	maxOutput      = 500         // bytes of a command's output, in an error
+
+	// leftoverAge is the age from which on an unfinished file is one of a process that was killed.
+	leftoverAge = time.Minute
 )
 
 // A File is a text that other programs read.
@@ -101,7 +104,8 @@ func (p place) differs(text string) (bool, error) {
 // the new one, also after a crash of the system (rename(2); the new file is synced first). With
 // noted the command is due before anybody sees the new text.
 func (p place) replace(text string, noted bool) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(p.path), "."+filepath.Base(p.path)+".*")
+	p.removeLeftovers()
+	f, err := os.CreateTemp(filepath.Dir(p.path), p.hidden(".*.tmp"))
 	if err != nil {
 		return err
 	}
@@ -124,10 +128,27 @@ func (p place) replace(text string, noted bool) (err error) {
 	return err
 }
 
-// due is the name of the file that is there while the command is due.
-func (p place) due() string {
-	return filepath.Join(filepath.Dir(p.path), "."+filepath.Base(p.path)+".due")
+// hidden is the name of a file beside the file, which it belongs to.
+func (p place) hidden(suffix string) string { return "." + filepath.Base(p.path) + suffix }
+
+// removeLeftovers removes what processes that were killed have left. What another one is about to
+// put in place is younger.
+func (p place) removeLeftovers() {
+	entries, _ := os.ReadDir(filepath.Dir(p.path)) // if not, a leftover is no harm
+	for _, e := range entries {
+		number, found := strings.CutPrefix(e.Name(), p.hidden("."))
+		number, unfinished := strings.CutSuffix(number, ".tmp")
+		if !found || !unfinished || number == "" || strings.Trim(number, "0123456789") != "" {
+			continue
+		}
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()).Abs() > leftoverAge {
+			os.Remove(filepath.Join(filepath.Dir(p.path), e.Name()))
+		}
+	}
 }
+
+// due is the name of the file that is there while the command is due.
+func (p place) due() string { return filepath.Join(filepath.Dir(p.path), p.hidden(".due")) }
 
 func (p place) isDue() bool {
 	_, err := os.Lstat(p.due())

@@ -196,6 +196,7 @@ type rowObject struct {
 	Tags            map[string]string `json:"tags"`
 	Since           string            `json:"since"` // RFC 3339; empty if it is unknown
 	Drained         bool              `json:"drained"`
+	By              string            `json:"by"` // whom
 	Reason          string            `json:"reason"`
 	Until           string            `json:"until"`
 	Registries      []string          `json:"registries,omitempty"` // that list it, of several
@@ -220,6 +221,7 @@ func (r Row) json() (string, error) {
 		Tags:            r.Attributes.Tags,
 		Since:           stamp(r.Attributes.Since),
 		Drained:         r.Effective.Drained,
+		By:              r.Drain.By,
 		Reason:          r.Drain.Reason,
 		Until:           stamp(r.Drain.Until),
 		Registries:      r.Registries,

@@ -79,9 +79,9 @@ func TestLongTag(t *testing.T) {
 func TestListObjects(t *testing.T) {
 	want := []string{
 		`{"instance":"192.0.2.1:1","weight":7,"effective_weight":50,"zone":"eu-1","tags":{"a":"b","version":"2.1"},` +
-			`"since":"2026-02-22T12:00:00Z","drained":true,"reason":"rack 7","until":"2126-12-01T06:00:00Z"}` + "\n",
+			`"since":"2026-02-22T12:00:00Z","drained":true,"by":"ops","reason":"rack 7","until":"2126-12-01T06:00:00Z"}` + "\n",
 		`{"instance":"192.0.2.2:2","weight":100,"effective_weight":100,"zone":"","tags":{},` +
-			`"since":"","drained":false,"reason":"","until":""}` + "\n",
+			`"since":"","drained":false,"by":"","reason":"","until":""}` + "\n",
 	}
 	rows := steered(t)
 	for i, want := range want {

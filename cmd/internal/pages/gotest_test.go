@@ -23,6 +23,22 @@ func goTests(s *stage, b Block) {
 	}
 }
 
+// What stands within the text names what is there as well.
+func TestGoTestsInText(t *testing.T) {
+	command := regexp.MustCompile("`(?:[A-Z]+=\\w+ )*(go test [^`]+)`")
+	found := 0
+	for _, page := range pages(t) {
+		text := strings.ReplaceAll(read(t, page), "\n", " ")
+		for _, match := range command.FindAllStringSubmatch(text, -1) {
+			found++
+			checkGoTest(t, strings.Fields(strings.ReplaceAll(match[1], "'", "")))
+		}
+	}
+	if found == 0 {
+		t.Error("want a command in the text of a page")
+	}
+}
+
 func checkGoTest(t testing.TB, fields []string) {
 	t.Helper()
 	if fields[0] != "go" || fields[1] != "test" {

@@ -4,6 +4,7 @@ package pages
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -144,12 +145,23 @@ func (s *stage) bash(script string) (output string, err error) {
 	if !late.Stop() {
 		err = fmt.Errorf("still running after %v", bound)
 	}
-	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	killGroup(cmd.Process.Pid)
 	text, readErr := os.ReadFile(file.Name())
 	if readErr != nil {
 		s.Fatal(readErr)
 	}
 	return string(text), err
+}
+
+// killGroup kills a process group, and waits until it has given its ports back, which the next block
+// may want: until nobody is left of it but, where nobody takes them, the dead.
+func killGroup(group int) {
+	for wait := range 20 {
+		if errors.Is(syscall.Kill(-group, syscall.SIGKILL), syscall.ESRCH) {
+			return
+		}
+		time.Sleep(time.Duration(wait) * time.Millisecond)
+	}
 }
 
 // script runs a block of commands that all are to succeed.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	kitlog "github.com/go-kit/log"
@@ -39,6 +40,8 @@ type Stdio struct {
 	format string // auto, words, logfmt or json
 	level  string // least level that is logged
 	quiet  bool
+
+	registries atomic.Bool // are several
 
 	once  sync.Once       // makes lines, when the flags are known
 	lines *sd.AsyncLogger // of the log and of Print alike
@@ -81,6 +84,10 @@ func (s *Stdio) LoggerAt(least string) kitlog.Logger {
 	logger := kitlog.With(s.queue(), "ts", kitlog.DefaultTimestampUTC)
 	return level.NewFilter(logger, level.Allow(level.ParseDefault(least, level.DebugValue())))
 }
+
+// NameRegistries has lines for people name the registry that they are about, for a program that has
+// several: what the log has under the key sd.
+func (s *Stdio) NameRegistries() { s.registries.Store(true) }
 
 // Put writes text to Out.
 func (s *Stdio) Put(text string) { io.WriteString(s.Out, text) }
@@ -143,7 +150,7 @@ func (w *writer) Log(keyvals ...any) error {
 func (s *Stdio) newLines() kitlog.Logger {
 	switch {
 	case s.words():
-		return wordsLogger{s.stderr}
+		return wordsLogger{s.stderr, &s.registries}
 	case s.format == "json":
 		return kitlog.NewJSONLogger(s.stderr)
 	default:

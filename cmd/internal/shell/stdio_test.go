@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -74,10 +75,30 @@ func TestWords(t *testing.T) {
 		{"lost: node of 192.0.2.1:1\n", []any{"instance", "192.0.2.1:1", "msg", "lost", "err", "node of 192.0.2.1:1"}},
 	} {
 		var b strings.Builder
-		wordsLogger{&b}.Log(test.keyvals...)
+		wordsLogger{&b, new(atomic.Bool)}.Log(test.keyvals...)
 		if have := b.String(); test.want != have {
 			t.Errorf("want %q, have %q", test.want, have)
 		}
+	}
+}
+
+// Of several registries a line says which it is about, unless it is all of them, or stands there
+// already.
+func TestWordsAboutRegistries(t *testing.T) {
+	stdio, stderr := parsed(t, "--log-format=words")
+	logger := stdio.Logger()
+	logger.Log("sd", "zk://h", "msg", "registered")
+	stdio.Flush()
+	stdio.NameRegistries()
+	logger.Log("sd", "zk://h", "instance", "192.0.2.1:1", "msg", "registered")
+	level.Warn(logger).Log("sd", "zk://h", "msg", "no answer yet")
+	logger.Log("sd", "zk://h etcd://h", "msg", "nobody is registered")
+	logger.Log("sd", "zk://h", "msg", "lost", "err", "no session of zk://h")
+	stdio.Flush()
+	want := "registered\nzk://h: 192.0.2.1:1: registered\nwarning: zk://h: no answer yet\n" +
+		"nobody is registered\nlost: no session of zk://h\n"
+	if have := stderr.String(); want != have {
+		t.Errorf("want %q, have %q", want, have)
 	}
 }
 

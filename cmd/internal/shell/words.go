@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
@@ -16,18 +17,26 @@ import (
 var _ kitlog.Logger = wordsLogger{}
 
 // A wordsLogger writes lines for people: "warning: 192.0.2.1:8897: lost: connection refused". The
-// time and the registry are left out, which the reader of a terminal knows.
-type wordsLogger struct{ w io.Writer }
+// time is left out, which the reader of a terminal knows, and so is the registry, unless it is one
+// of several.
+type wordsLogger struct {
+	w          io.Writer
+	registries *atomic.Bool // are several
+}
 
 func (l wordsLogger) Log(keyvals ...any) error {
-	var prefix, instance, message, cause string
+	var prefix, registry, instance, message, cause string
 	var rest []string
 	for i := 0; i+1 < len(keyvals); i += 2 {
 		value := text(keyvals[i+1])
 		switch key := keyvals[i]; key {
 		case level.Key():
 			prefix = prefixOf(keyvals[i+1])
-		case "ts", "sd":
+		case "ts":
+		case "sd":
+			if l.registries.Load() && !strings.Contains(value, " ") { // and not all of them
+				registry = value
+			}
 		case "instance":
 			instance = value
 		case "msg":
@@ -49,8 +58,11 @@ func (l wordsLogger) Log(keyvals ...any) error {
 	if strings.Contains(cause, instance) {
 		instance = "" // once is enough
 	}
+	if strings.Contains(message+cause, registry) {
+		registry = ""
+	}
 	var parts []string
-	for _, part := range []string{instance, message, cause} {
+	for _, part := range []string{registry, instance, message, cause} {
 		if part != "" {
 			parts = append(parts, part)
 		}

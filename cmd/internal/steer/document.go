@@ -64,7 +64,7 @@ type Next struct {
 // forced: a line that is left out by mistake is a server that is called by mistake.
 func ParseNext(name, text string, force bool) (n Next, err error) {
 	n.name = name
-	document, err := policy.Parse(text)
+	document, err := policy.ParseCopy(text)
 	if err == nil {
 		n.Document, n.version, n.isCopy, err = document.CutVersion()
 	}

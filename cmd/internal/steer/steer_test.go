@@ -358,3 +358,17 @@ func Example() {
 	// leaves 50.0% of the weight
 	// true <nil>
 }
+
+// A policy of the greatest size can be written back from its own copy.
+func TestLargestCopy(t *testing.T) {
+	text := header + "drain *\n#"
+	text += strings.Repeat("x", policy.MaxSize-len(text))
+	document, err := policy.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := steer.ParseNext("FILE", document.WithVersion(7).String(), false)
+	if err != nil || !next.IsCopy() || next.Document.String() != text {
+		t.Errorf("want the document, have %v", err)
+	}
+}

@@ -35,6 +35,98 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// alerts are the names of all rules that tell somebody.
+func alerts(t *testing.T) (names []string) {
+	t.Helper()
+	rules, err := os.ReadFile("rules.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(string(rules), -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+// Each rule is seen to fire in the tests of testdata.
+func TestEachRuleFires(t *testing.T) {
+	tests, err := os.ReadFile("testdata/rules_test.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range alerts(t) {
+		fires := regexp.MustCompile(`alertname: ` + name + `(, |\n +)exp_alerts:\s+(\[|- )exp_labels`)
+		if !fires.Match(tests) {
+			t.Errorf("want a test in which %s fires", name)
+		}
+	}
+}
+
+// Nothing fires while all is well, at no evaluation: three servers are deployed from 1:00 on, one
+// after the other; client e is restarted at 3:15, and f begins at 4:00, both without a list at first;
+// the registry is restarted at 5:00. Samples come each 15 s, of some clients before a change and of
+// others after it.
+func TestRulesAreSilentInADeploy(t *testing.T) {
+	promtool := transporttest.Program(t, "promtool", "prometheus")
+	rules, err := filepath.Abs("rules.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "rule_files: [%q]\nevaluation_interval: 15s\ntests:\n- interval: 15s\n"+
+		"  input_series:\n", rules)
+	for _, series := range [][2]string{
+		{`sd_set_hash{job="c",instance="a",registry=""}`, "5x3 6 8 5x25"},
+		{`sd_set_hash{job="c",instance="b",registry=""}`, "5x4 6 7 5x24"},
+		{`sd_set_hash{job="c",instance="c",registry=""}`, "5x3 6 5 7 5x24"},
+		{`sd_set_hash{job="c",instance="d",registry=""}`, "5x4 8 5x25"},
+		{`sd_set_hash{job="c",instance="e",registry=""}`, "5x3 6 8 5x6 _ 0 5x16"},
+		{`sd_set_hash{job="c",instance="f",registry=""}`, "_x16 0 5x13"},
+		{`sd_last_confirmed_timestamp_seconds{job="c",instance="a",registry=""}`, "0+15x20 300 330+15x8"},
+		{`sd_state_since_timestamp_seconds{job="c",instance="a",registry=""}`, "0x20 300 302x8"},
+		{`sd_last_confirmed_timestamp_seconds{job="c",instance="e",registry=""}`, "0+15x12 _ 0 225+15x15"},
+		{`sd_state_since_timestamp_seconds{job="c",instance="e",registry=""}`, "0x12 _ 209 211x15"},
+		{`sd_last_confirmed_timestamp_seconds{job="c",instance="f",registry=""}`, "_x16 0 255+15x13"},
+		{`sd_state_since_timestamp_seconds{job="c",instance="f",registry=""}`, "_x16 240 241x13"},
+		{`sd_policy_version{job="c",instance="a",registry=""}`, "7x30"},
+		{`sd_policy_version{job="c",instance="b",registry=""}`, "7x30"},
+		{`sd_policy_version{job="c",instance="e",registry=""}`, "7x12 _ 0 7x15"},
+		{`sd_policy_version{job="c",instance="f",registry=""}`, "_x16 0 7x13"},
+		{`sd_policy_suspended{job="c",instance="a",registry="",verb="drain"}`, "0x30"},
+		{`sd_policy_problems{job="c",instance="a",registry="",kind="line"}`, "0x30"},
+		{`sd_repaired_total{job="c",instance="e",registry=""}`, "1x12 _ 0x16"},
+		{`sd_session_expiries_total{job="c",instance="e",registry=""}`, "4x12 _ 0x16"},
+		{`lb_retry_budget_exhausted_total{job="c",instance="e"}`, "9x12 _ 0x16"},
+		{`lb_members{job="c",instance="a",state="ready"}`, "3x3 2 2 3x25"},
+		{`lb_members{job="c",instance="a",state="ejected"}`, "0x30"},
+		{`lb_members{job="c",instance="e",state="ready"}`, "3x3 2 2 3x6 _ 0 0 3x14"},
+		{`lb_members{job="c",instance="e",state="failing"}`, "0x12 _ 0x16"},
+		{`lb_members{job="c",instance="e",state="pending"}`, "0x12 _ 0 3 0x14"},
+		{`lb_members{job="c",instance="f",state="ready"}`, "_x16 0 3x13"},
+		{`sd_registration_state{job="s",instance="1",phase="registered"}`, "1x3 0 _ 0 1x25"},
+		{`sd_registration_state{job="s",instance="1",phase="withdrawn"}`, "0x3 1 _ 0x26"},
+		{`sd_registration_state{job="s",instance="1",phase="registering"}`, "0x4 _ 1 0x25"},
+		{`sd_registration_state{job="s",instance="2",phase="lost"}`, "0x19 1 1 0x10"},
+		{`sd_session_expiries_total{job="s",instance="1",registry=""}`, "4x3 _ 0x26"},
+		{`rpc_server_connections_turned_away_total{job="s",instance="1"}`, "70x3 _ 0x26"},
+	} {
+		fmt.Fprintf(&text, "  - {series: '%s', values: %s}\n", series[0], series[1])
+	}
+	text.WriteString("  alert_rule_test:\n")
+	for _, name := range alerts(t) {
+		for at := 0; at <= 30*15; at += 15 {
+			fmt.Fprintf(&text, "  - {eval_time: %ds, alertname: %s, exp_alerts: []}\n", at, name)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "deploy_test.yml")
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(promtool, "test", "rules", file).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // A rule over a metric that is not shown would never fire.
 func TestRulesAreOverWhatIsShown(t *testing.T) {
 	rules, err := os.ReadFile("rules.yml")
@@ -88,7 +180,13 @@ func TestPrometheusFindsTheBlindClient(t *testing.T) {
 	begin := time.Now()
 	shelltest.Enter(t, server, "192.0.2.4:8897")
 	p.eventually(t, time.Minute, "the alert", func() error {
-		return sameStrings([]string{blind}, p.firing("DiscoveryListDiffers"))
+		firing := p.firing("DiscoveryListDiffers")
+		for _, target := range firing {
+			if target != blind {
+				t.Errorf("want nobody else told of, have %s after %v", target, time.Since(begin))
+			}
+		}
+		return sameStrings([]string{blind}, firing)
 	})
 	t.Logf("found %v after the list became wrong", time.Since(begin).Round(time.Second))
 	live := p.query(fmt.Sprintf(`sd_state{phase="live",instance=%q}`, blind))

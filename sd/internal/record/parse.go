@@ -48,6 +48,9 @@ func parseAny(data []byte) (Record, error) {
 func ownerIn(d map[string]json.RawMessage) (o Owner, instance string) {
 	_ = value(d, "process", &o.Process)
 	_ = value(d, "start", &o.Start)
+	if !canBeWritten(o.Start) {
+		o.Start = time.Time{}
+	}
 	if value(d, "boot", &o.Boot) != nil {
 		o.Boot = ""
 	}
@@ -63,6 +66,10 @@ func ownerIn(d map[string]json.RawMessage) (o Owner, instance string) {
 	}
 	return o, instance
 }
+
+// canBeWritten reports whether Encode can write a time that was read: the year of one with an offset
+// may be beyond 9999 in UTC.
+func canBeWritten(t time.Time) bool { return t.UTC().Year() >= 0 && t.UTC().Year() <= 9999 }
 
 // attributesIn reads the attributes, and says which are of the wrong type.
 func attributesIn(d map[string]json.RawMessage) (a policy.Attributes, err error) {

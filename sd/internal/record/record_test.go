@@ -107,6 +107,24 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
+// What was parsed can be encoded again, whatever a stranger has written into it: an owner does that
+// with what it finds in its place.
+func TestEncodeOfWrongTimes(t *testing.T) {
+	for _, form := range []string{`{"id":"192.0.2.1:8897","start":%q,"registrationTimeUTC":%d}`,
+		` {"id":"192.0.2.1:8897","start":%q,"registrationTimeUTC":%d}`} {
+		for _, start := range []string{"9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00", "no"} {
+			r, err := record.Parse(fmt.Appendf(nil, form, start, 1764337682000000))
+			if err == nil || !r.Attributes.Since.IsZero() {
+				t.Errorf("%s: want no time of the registration, have %+v, %v", start, r, err)
+			}
+			again, err := record.Parse(r.Encode())
+			if err != nil || !reflect.DeepEqual(again, r) {
+				t.Errorf("%s: want %+v again, have %+v, %v", start, r, again, err)
+			}
+		}
+	}
+}
+
 // The first form of the document is still known as that of a predecessor.
 func TestFirstForm(t *testing.T) {
 	data := `{"host":"b","address":"192.0.2.1:8897","process":7,"start":"2023-11-14T22:13:20Z","claims":3}`

@@ -26,7 +26,7 @@ func (s *scanner) member(r *Record, key []byte) (ok bool) {
 		return s.string(&r.Owner.Boot)
 	case "start":
 		text, ok := s.text()
-		return ok && r.Owner.Start.UnmarshalText(text) == nil
+		return ok && r.Owner.Start.UnmarshalText(text) == nil && canBeWritten(r.Owner.Start)
 	case "registrationTimeUTC":
 		ok = s.integer(&n)
 		r.Attributes.Since = since(n)

@@ -49,8 +49,8 @@ func New(confirmed time.Time, of *Origin, entries []policy.Entry) Document {
 		doc.Instances = append(doc.Instances, e.Instance)
 		if a := e.Attributes; !a.Equal(policy.Attributes{}) {
 			d := attributes{Weight: a.Weight, Zone: a.Zone, Tags: a.Tags}
-			if !a.Since.IsZero() {
-				d.Since = &a.Since
+			if since := a.Since.UTC(); !since.IsZero() {
+				d.Since = &since
 			}
 			doc.Attributes[e.Instance] = d
 		}

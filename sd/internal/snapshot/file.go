@@ -38,12 +38,32 @@ func Check(file string) error {
 		f, err = createNamed(real)
 	}
 	if err == nil {
-		return f.discard()
+		if err := f.discard(); err != nil {
+			return err
+		}
+		if isKept(real, os.Geteuid()) {
+			err = errKept
+		}
 	}
-	if isLasting(err) && !canBeRewritten(real) {
+	if (isLasting(err) || err == errKept) && !canBeRewritten(real) {
 		return fmt.Errorf("sd: snapshot %s: want a directory that may be written: %w", file, err)
 	}
 	return nil
+}
+
+// errKept is of a file that is not replaced, though its directory may be written.
+var errKept = errors.New("the file is another user's, and the directory is sticky")
+
+// isKept reports whether user may not replace a file because of the sticky bit of its directory.
+func isKept(file string, user int) bool {
+	info, err1 := os.Lstat(file)
+	dir, err2 := os.Stat(filepath.Dir(file))
+	if err1 != nil || err2 != nil || dir.Mode()&fs.ModeSticky == 0 || user == 0 {
+		return false
+	}
+	owner, _, known := ownersOf(info)
+	ofDir, _, _ := ownersOf(dir)
+	return known && owner != user && ofDir != user
 }
 
 // isLasting reports whether an attempt to write that failed with err will always fail.
@@ -166,16 +186,24 @@ func Write(file string, doc Document) error {
 	if info, err := os.Lstat(real); err == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("%s: mode %v: want a regular file, or none", file, info.Mode())
 	}
-	data, err := json.Marshal(doc)
+	data, err := encode(doc, maxSize)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", file, err)
 	}
-	data = append(data, '\n')
 	err = replaceFile(real, data)
 	if err != nil && (isLasting(err) || isBusy(err)) && canBeRewritten(real) {
 		return rewriteFile(real, data)
 	}
 	return err
+}
+
+// encode is the content of the file. What is longer than limit would not be read again.
+func encode(doc Document, limit int) ([]byte, error) {
+	data, err := json.Marshal(doc)
+	if data = append(data, '\n'); len(data) > limit {
+		err = fmt.Errorf("%d bytes: want %d at most", len(data), limit)
+	}
+	return data, err
 }
 
 // replaceFile puts a new file in the place of another one.

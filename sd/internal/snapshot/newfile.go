@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// leftoverAge is the age from which on an unfinished file is one of a process that was killed.
+// leftoverAge is the age from which on an unfinished file is one of a process that was killed; so is
+// one from as far in the future, before the clock went back.
 const leftoverAge = time.Minute
 
 // A newFile is to take the place of another one. Until then it has no name, where the system allows
@@ -21,7 +22,7 @@ type newFile struct {
 // createNamed makes a newFile beside file, readable for this user only.
 func createNamed(file string) (*newFile, error) {
 	name := file + ".tmp"
-	if info, err := os.Lstat(name); err == nil && time.Since(info.ModTime()) > leftoverAge {
+	if info, err := os.Lstat(name); err == nil && time.Since(info.ModTime()).Abs() > leftoverAge {
 		os.Remove(name)
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"example.com/daytime/sd/policy"
 )
 
 // wantContents checks which files a directory has, and what is in them.
@@ -76,6 +78,12 @@ func TestNewFileBesideALeftover(t *testing.T) {
 		t.Errorf("beside an old one: want it replaced, have %v", err)
 	}
 	wantContents(t, dir, map[string]string{"a": "new"})
+	future := time.Now().Add(10 * 365 * 24 * time.Hour) // the clock went back
+	if err := errors.Join(os.WriteFile(name, []byte("half"), 0o600), os.Chtimes(name, future, future),
+		put(createNamed, file, []byte("newer"))); err != nil {
+		t.Errorf("beside one from the future: want it replaced, have %v", err)
+	}
+	wantContents(t, dir, map[string]string{"a": "newer"})
 }
 
 // A file that cannot be replaced is written over, also with less than it held.
@@ -92,4 +100,41 @@ func TestRewriteFile(t *testing.T) {
 		t.Error(err)
 	}
 	wantContents(t, dir, map[string]string{"a": "short"})
+}
+
+// In a sticky directory a file is replaced by its owner, by that of the directory, and by root.
+func TestKeptFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "a")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Chown(file, 1001, 0), os.Chown(dir, 1002, 0)); err != nil {
+		t.Skip("only root can give files away:", err)
+	}
+	for mode, kept := range map[os.FileMode]bool{0o777 | os.ModeSticky: true, 0o777: false} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		for user, want := range map[int]bool{0: false, 1001: false, 1002: false, 1003: kept} {
+			if have := isKept(file, user); want != have {
+				t.Errorf("%v, user %d: want %v, have %v", mode, user, want, have)
+			}
+			if isKept(file+"b", user) {
+				t.Errorf("%v, user %d: one that is not there is not replaced", mode, user)
+			}
+		}
+	}
+}
+
+// A document that would be too long to be read again is none.
+func TestEncodeTooLong(t *testing.T) {
+	doc := New(time.Now(), nil, []policy.Entry{{Instance: "192.0.2.1:8897"}})
+	data, err := encode(doc, maxSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := encode(doc, len(data)); err != nil {
+		t.Errorf("of the longest: %v", err)
+	}
+	if _, err := encode(doc, len(data)-1); err == nil {
+		t.Error("one byte more: want an error, have none")
+	}
 }

@@ -96,7 +96,7 @@ func (v *Var[P]) Begin(p P) {
 	if v.hasEnded() {
 		v.ended = make(chan struct{})
 	}
-	v.logged = line[P]{}
+	v.logged = line[P]{phase: p}
 	v.move(p, nil)
 	v.reminder.Reset(reminderPause)
 }

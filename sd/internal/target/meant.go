@@ -6,7 +6,8 @@ import (
 )
 
 // Meant returns the target of one of schemes that text, which has none, may stand for: the one
-// whose usual port it has, or else the first of the usual ones.
+// whose usual port it has, or else the first of the usual ones. A path alone stands for none: a
+// blank may have cut it off its hosts.
 func Meant(text string, schemes []string) (Target, bool) {
 	for _, scheme := range schemes { // whose :// is misspelt, such as zk:/host or zk//host
 		rest, found := strings.CutPrefix(text, scheme)
@@ -23,7 +24,7 @@ func Meant(text string, schemes []string) (Target, bool) {
 	for _, u := range usual {
 		t, err := Parse(u.scheme + "://" + text)
 		hasPort := func(h Host) bool { return h.Port == u.port }
-		if err == nil && slices.Contains(schemes, u.scheme) &&
+		if err == nil && slices.Contains(schemes, u.scheme) && len(t.Hosts) > 0 &&
 			(u.port == 0 || slices.ContainsFunc(t.Hosts, hasPort)) {
 			return t, true
 		}

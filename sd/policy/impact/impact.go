@@ -124,6 +124,10 @@ func (r Report) String() string {
 		fmt.Fprintf(&b, "  %s: %s\n", a.Instance, a.Changes)
 	}
 	switch {
+	case r.Instances > 0 && r.Tally.Withdrawn == r.Instances:
+		b.WriteString("every instance is withdrawn: nobody is left in the registry\n")
+	case r.Tally.DrainsSuspended() && r.Tally.Withdrawn > 0:
+		b.WriteString("every instance that is not withdrawn is drained: drains are suspended\n")
 	case r.Tally.DrainsSuspended():
 		b.WriteString("every instance is drained: drains are suspended\n")
 	case r.Tally.WeightsSuspended():

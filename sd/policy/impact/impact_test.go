@@ -107,11 +107,33 @@ leaves 62.5% of the weight
 	equal(t, "what it is undone to", "drained -> undrained, zone a -> none",
 		back.Affected[0].Changes)
 
-	all := impact.Compare(nil, compiled(t, "withdraw *"), instances(30)).String()
-	for _, want := range []string{"10.0.0.19:8897: undrained -> withdrawn\n  and 10 more\n",
-		"drains are suspended"} {
-		if !strings.Contains(all, want) {
-			t.Errorf("want %q in\n%s", want, all)
+	many := impact.Compare(nil, compiled(t, "drain *"), instances(30)).String()
+	equal(t, "twenty are named", true,
+		strings.Contains(many, "10.0.0.19:8897: undrained -> drained\n  and 10 more\n"))
+}
+
+// Drains are suspended where nobody else is left; who is withdrawn is not there to be picked.
+func TestWhoIsLeft(t *testing.T) {
+	for _, test := range []struct {
+		before, after []string
+		first, last   string
+	}{
+		{nil, []string{"drain *"}, "get 100.0% of the calls, and 100.0% after",
+			"every instance is drained: drains are suspended"},
+		{nil, []string{"withdraw *"}, "get 100.0% of the calls, and 0.0% after",
+			"every instance is withdrawn: nobody is left in the registry"},
+		{[]string{"drain 10.0.0.0"}, []string{"drain 10.0.0.0", "withdraw 10.0.0.1"},
+			"get 100.0% of the calls, and 0.0% after",
+			"every instance that is not withdrawn is drained: drains are suspended"},
+		{[]string{"withdraw *"}, []string{"withdraw 10.0.0.0"},
+			"get 0.0% of the calls, and 100.0% after", "leaves 50.0% of the weight"},
+	} {
+		have := impact.Compare(compiled(t, test.before...), compiled(t, test.after...),
+			instances(2)).String()
+		for _, want := range []string{test.first + "\n", test.last + "\n"} {
+			if !strings.Contains(have, want) {
+				t.Errorf("%v, then %v: want %q in\n%s", test.before, test.after, want, have)
+			}
 		}
 	}
 }

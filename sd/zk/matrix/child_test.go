@@ -34,16 +34,15 @@ const roleServer = "server"
 func runChild(role string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	switch role {
-	case roleServer:
-		go func() {
-			io.Copy(io.Discard, os.Stdin)
-			os.Exit(3)
-		}()
-		return complain(serveUntil(ctx))
-	default:
+	serve := map[string]func(context.Context) error{roleServer: serveUntil, roleFirst: serveFirst}[role]
+	if serve == nil {
 		return complain(runAgent(role))
 	}
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(3)
+	}()
+	return complain(serve(ctx))
 }
 
 // complain returns the exit code for err.

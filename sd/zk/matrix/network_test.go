@@ -80,6 +80,7 @@ func expiryRows(f *fleet) {
 		r.connected(time.Second+slack, anywhere)
 	})
 	f.row("F25", "sessions of all servers expired at once", func(r *row) {
+		r.leavesOneSide() // for the moment in which half are back, if it is that half
 		r.expire(r.servers, nil)
 		r.converged = r.owned(time.Second + slack)
 		r.agree(slack, r.instances()...)

@@ -36,7 +36,7 @@ func readFrame(r io.Reader) ([]byte, error) {
 type ledger struct {
 	seed maphash.Seed
 
-	mu      sync.Mutex
+	mu      sync.RWMutex // a thousand clients look at once
 	digest  digest
 	changed map[string]time.Time
 }
@@ -59,18 +59,21 @@ func (d *digest) add(seed maphash.Seed, name string, up bool) {
 	}
 }
 
-// change notes that an instance comes or goes now.
-func (l *ledger) change(name string, up bool) {
+// change notes that instances come or go now.
+func (l *ledger) change(up bool, names ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.digest.add(l.seed, name, up)
-	l.changed[name] = time.Now()
+	now := time.Now()
+	for _, name := range names {
+		l.digest.add(l.seed, name, up)
+		l.changed[name] = now
+	}
 }
 
 // lag is the time since the oldest of some changes.
 func (l *ledger) lag(names []string) (lag time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.mu.RLock()
+	defer l.mu.RUnlock()
 	now := time.Now()
 	for _, name := range names {
 		if at, known := l.changed[name]; known {
@@ -81,8 +84,8 @@ func (l *ledger) lag(names []string) (lag time.Duration) {
 }
 
 func (l *ledger) truth() digest {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.mu.RLock()
+	defer l.mu.RUnlock()
 	return l.digest
 }
 

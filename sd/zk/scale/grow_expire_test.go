@@ -68,7 +68,9 @@ func short(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 
 // note says that the sessions of a shift are there, or gone.
 func (g *growth) note(n int, up bool) {
-	for k := range n {
-		g.ledger.change(instance(*growInstances+k), up)
+	names := make([]string, n)
+	for k := range names {
+		names[k] = instance(*growInstances + k)
 	}
+	g.ledger.change(up, names...)
 }

@@ -94,7 +94,7 @@ func (g *growth) fill() {
 			g.Fatal(err)
 		}
 		for _, k := range ks {
-			g.ledger.change(instance(k), true)
+			g.ledger.change(true, instance(k))
 		}
 	}
 }
@@ -182,7 +182,7 @@ func (g *growth) restartAt(rate float64, n int) time.Duration {
 // restartOne has an instance withdraw, and register again.
 func (g *growth) restartOne(k int) error {
 	conn, node := g.conns[k%len(g.conns)], g.path+"/"+instance(k)
-	g.ledger.change(instance(k), false) // first, since an event may come before the answer
+	g.ledger.change(false, instance(k)) // first, since an event may come before the answer
 	_, err := conn.Set(node, []byte("leaving"), -1)
 	if err == nil {
 		err = conn.Delete(node, -1)
@@ -191,7 +191,7 @@ func (g *growth) restartOne(k int) error {
 		return err
 	}
 	time.Sleep(downTime)
-	g.ledger.change(instance(k), true)
+	g.ledger.change(true, instance(k))
 	_, err = conn.Create(node, nil, 0, gozk.WorldACL(gozk.PermAll))
 	return err
 }

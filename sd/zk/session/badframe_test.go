@@ -39,6 +39,24 @@ func TestBadLength(t *testing.T) {
 	}
 }
 
+// So does one in place of the reply to a multiRead that no reply can have; a long one may be right.
+func TestBadLengthOfMultiRead(t *testing.T) {
+	for _, length := range []int32{-1, -1 << 31, 0, 3} {
+		inLab(t, one, func(l *lab) {
+			s, conn := l.connected()
+			l.BadLengthNext(zkdev.OpMultiRead, length)
+			start := time.Now()
+			_, err := conn.MultiRead([]string{directory})
+			if took := time.Since(start); err == nil || took > 0 || !errors.Is(conn.Err(), ErrBadFrame) {
+				t.Errorf("length %d: want %v at once, have %v, %v after %v", length, ErrBadFrame, err, conn.Err(), took)
+			}
+			if reads, err := l.conn(s, time.Second).MultiRead([]string{directory}); err != nil || reads[0].Err != nil {
+				t.Errorf("length %d: then: %v, %v", length, reads, err)
+			}
+		})
+	}
+}
+
 // A wrong length in place of a connect reply costs one dial.
 func TestBadLengthInHandshake(t *testing.T) {
 	for _, length := range []int32{-1, 0, 3, 1 << 30} {

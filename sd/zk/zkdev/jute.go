@@ -88,15 +88,19 @@ func (d *decoder) nullable() (s string, null bool) {
 	return string(d.take(int(n))), false
 }
 
-// count reads the length of a vector, -1 for jute's null. Every element takes at least four bytes,
-// so a length that the frame cannot hold is refused before anything is allocated for it.
+// count reads the length of a vector, -1 for jute's null; below that it is empty, as to ZooKeeper.
+// Every element takes at least four bytes, so a length that the frame cannot hold is refused before
+// anything is allocated for it.
 func (d *decoder) count() int {
-	n := d.int32()
-	if n < -1 || int(n) > len(d.rest)/4 {
+	n := int(d.int32())
+	if n > len(d.rest)/4 {
 		d.err = errMalformed
 		return 0
 	}
-	return int(n)
+	if n < -1 {
+		return 0
+	}
+	return n
 }
 
 // strings reads a vector of strings. Neither it nor one of them may be null.

@@ -26,7 +26,8 @@ func queries(t *testing.T, l *transcript, dial dialer) {
 	x.create("/q/other", "", 1)
 	c.auth("digest", "bob:secret")
 	c.createOp(OpCreate, "/q/shut", "", 0, []acl{{31, digest("bob:secret")}})
-	for _, path := range []string{"/", "", "/q", "/q/", "/q/e", "/nowhere", "q", "/q/\x00", "//"} {
+	for _, path := range []string{"/", "", "/q", "/q/", "/q/e", "/nowhere", "q", "/q/\x00", "//",
+		" ", " / ", " /q"} {
 		c.path(OpGetEphemerals, path)
 		c.path(OpGetAllChildrenNumber, path)
 		x.path(OpGetEphemerals, path)

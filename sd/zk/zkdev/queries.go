@@ -40,11 +40,15 @@ func (r *request) readOne(op Op, path string) {
 }
 
 // getEphemerals lists the ephemerals of the client's own session whose paths begin with a prefix; a
-// null has all of them. The prefix is compared as text: "/a" finds "/ab". It needs no permission.
+// null has all of them, and so have blanks. The prefix is compared as text: "/a" finds "/ab". It
+// needs no permission.
 func (r *request) getEphemerals() Code {
 	prefix, _ := r.in.nullable()
 	if r.in.err != nil {
 		return MarshallingError
+	}
+	if blank := strings.TrimSpace(prefix); blank == "" || blank == "/" {
+		prefix = ""
 	}
 	var list []string
 	for _, path := range r.view(r.c).ephemerals(r.c.session.id) {

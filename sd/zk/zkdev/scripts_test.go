@@ -34,6 +34,7 @@ var scripts = []struct {
 	{"ttl", ttls},
 	{"refused features", refusedFeatures},
 	{"malformed", malformed},
+	{"creates in multis", createsInMultis},
 }
 
 func freshTree(t *testing.T, l *transcript, dial dialer) {

@@ -60,6 +60,20 @@ func malformed(t *testing.T, l *transcript, dial dialer) {
 		c.do("lying", op, func(e *encoder) { e.int32(1 << 20) })
 		c.do("negative", op, func(e *encoder) { e.int32(-2) })
 	}
+	for _, count := range []int32{-2, -1 << 31} { // a vector of fewer than none is empty
+		c.do("negative count", OpCreate, func(e *encoder) {
+			e.string("/negative")
+			e.null()
+			e.int32(count)
+			e.int32(7)
+		})
+		c.do("negative counts", OpSetWatches, func(e *encoder) {
+			e.int64(0)
+			e.int32(count)
+			e.int32(count)
+			e.int32(count)
+		})
+	}
 	c.ping()
 	c.quit()
 	for _, bytes := range []string{"\x00\x00\x00\x00", "\x00\x00\x00\x04abcd", "\xff\xff\xff\xff",

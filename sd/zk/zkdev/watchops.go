@@ -35,7 +35,9 @@ func (r *request) addWatch() Code {
 	return OK
 }
 
-// findWatches answers whether the client has a watch on a path, and removes it when that is asked.
+// findWatches removes the watches of the client on a path, or answers whether there is a watch: to
+// ZooKeeper 3.8 those of all clients count then
+// (https://issues.apache.org/jira/browse/ZOOKEEPER-4466 mended that).
 func (r *request) findWatches() Code {
 	const ofChildren, ofData, ofAny = 1, 2, 3
 	path, null := r.in.nullable()
@@ -49,7 +51,7 @@ func (r *request) findWatches() Code {
 			found = table.remove(path, r.c.id) || found
 			continue
 		}
-		found = table.has(path, r.c.id) || found
+		found = len(table[path]) > 0 || found
 	}
 	if !found {
 		return NoWatcher

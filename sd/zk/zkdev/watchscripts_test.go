@@ -220,7 +220,9 @@ func removeWatchesScript(t *testing.T, l *transcript, dial dialer) {
 	w.readOp(OpGetData, "/rem", true)
 	for _, sort := range []int32{0, 1, 2, 3, 4} {
 		ask(OpCheckWatches, "/rem", sort)
+		c.do("another's", OpCheckWatches, func(e *encoder) { e.versioned("/rem", sort) })
 	}
+	c.do("another's", OpRemoveWatches, func(e *encoder) { e.versioned("/rem", 3) })
 	ask(OpRemoveWatches, "/rem", 1)
 	ask(OpRemoveWatches, "/rem", 2)
 	ask(OpRemoveWatches, "/rem", 2)

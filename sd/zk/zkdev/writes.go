@@ -5,6 +5,7 @@ package zkdev
 type write struct {
 	op      Op
 	path    string
+	noPath  bool // it was a null
 	data    []byte
 	acl     []acl
 	flags   int32
@@ -23,15 +24,15 @@ func (d *decoder) write(op Op) write {
 			w.ttl = d.int64()
 		}
 	case OpSetData:
-		w.path, _ = d.nullable()
+		w.path, w.noPath = d.nullable()
 		w.data, w.version = d.buffer(), d.int32()
 	case OpSetACL:
-		w.path, _ = d.nullable()
+		w.path, w.noPath = d.nullable()
 		w.acl, w.version = d.acls(), d.int32()
 	case OpDelete:
 		w.path, w.version = d.string(), d.int32()
 	case OpCheck:
-		w.path, _ = d.nullable()
+		w.path, w.noPath = d.nullable()
 		w.version = d.int32()
 	default:
 		d.err = errMalformed
@@ -68,6 +69,7 @@ func (e *encoder) written(w written) {
 const (
 	flagEphemeral     = 1
 	flagSequential    = 2
+	flagContainer     = 4
 	flagTTL           = 5
 	flagTTLSequential = 6
 )
@@ -94,6 +96,8 @@ func (x *txn) do(w write) written {
 		result.stat, result.code = x.setACL(w.path, w.acl, w.version)
 	case OpCheck:
 		result.code = x.check(w.path, w.version)
+	case opError:
+		result.code = MarshallingError
 	}
 	return result
 }
@@ -152,13 +156,10 @@ func (r *request) multi() Code {
 		results, code = x.doAll(list)
 		return code
 	})
-	if r.in.err != nil {
+	if code == MarshallingError {
 		return code
 	}
-	for i, result := range results {
-		if result.op == OpCreate2 && list[i].op == OpCreate2 {
-			result.op = OpCreate // ZooKeeper sends the Stat of a container and of a TTL node only
-		}
+	for _, result := range results {
 		r.out.multiHeader(result.op, false, result.code)
 		r.out.written(result)
 	}
@@ -195,12 +196,32 @@ func (d *decoder) writes() []write {
 		if done {
 			return list
 		}
-		if op == OpSetACL {
+		w := d.write(op)
+		if w.noPath || op == OpSetACL {
 			d.err = errMalformed
 		}
-		list = append(list, d.write(op))
+		list = append(list, w.inMulti())
 	}
 	return nil
+}
+
+// inMulti is w as a part of a multi, where the flags of a create say what it makes, whatever its
+// number. Those of a TTL node without a lifetime are more than ZooKeeper can bear.
+func (w write) inMulti() write {
+	switch w.op {
+	case OpCreate, OpCreate2, OpCreateContainer, OpCreateTTL:
+	default:
+		return w
+	}
+	switch {
+	case w.flags == flagContainer:
+		w.op = OpCreateContainer
+	case w.flags != flagTTL && w.flags != flagTTLSequential:
+		w.op, w.ttl = OpCreate, 0
+	case w.op != OpCreateTTL:
+		w.op = opError
+	}
+	return w
 }
 
 // multiHeader stands before each operation of a multi and of a multiRead, before each result, and

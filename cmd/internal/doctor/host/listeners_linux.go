@@ -80,10 +80,27 @@ func IsProcess(pid, said int) bool {
 	if err != nil {
 		return true // it cannot be told
 	}
-	for line := range strings.Lines(string(text)) {
-		if numbers, found := strings.CutPrefix(line, "NSpid:"); found {
-			return slices.Contains(strings.Fields(numbers), strconv.Itoa(said))
+	return slices.Contains(numbers(string(text)), strconv.Itoa(said))
+}
+
+// InContainer reports whether a process in a PID namespace below this one calls itself by a number.
+// Its network may be another one, into which a process of this host passes connections on.
+func InContainer(said int) bool {
+	files, _ := filepath.Glob("/proc/[0-9]*/status") // its pattern is right
+	return slices.ContainsFunc(files, func(file string) bool {
+		text, _ := os.ReadFile(file) // of a process that has ended there is none
+		all := numbers(string(text))
+		return len(all) > 1 && all[len(all)-1] == strconv.Itoa(said)
+	})
+}
+
+// numbers are those of a process by its status: the one here, and then one in each PID namespace
+// below this one that it is in.
+func numbers(status string) []string {
+	for line := range strings.Lines(status) {
+		if all, found := strings.CutPrefix(line, "NSpid:"); found {
+			return strings.Fields(all)
 		}
 	}
-	return false
+	return nil
 }

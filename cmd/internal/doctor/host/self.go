@@ -29,6 +29,11 @@ func This() (h Host) {
 	return h
 }
 
+// Has reports whether an address is this host's own, as far as its network is this process's.
+func (h Host) Has(addr netip.Addr) bool {
+	return addr.IsLoopback() || slices.Contains(h.Addresses, addr)
+}
+
 // Listeners map the addresses of this host to the sockets that listen there, and these to the
 // processes that hold them, as far as this process may see.
 type Listeners map[netip.AddrPort][][]int

@@ -82,13 +82,30 @@ func (f TLS) secure(ctx context.Context, conn net.Conn, host string) (net.Conn, 
 	secured := &tlsConn{tls.Client(conn, config), f.Cert != ""}
 	if err := secured.HandshakeContext(ctx); err != nil {
 		conn.Close()
-		hint := ""
-		if errors.Is(err, io.EOF) {
-			hint = ": want a port with TLS 1.2 or later"
-		}
-		return nil, fmt.Errorf("TLS handshake: %w%s", secured.explain(err), hint)
+		return nil, fmt.Errorf("TLS handshake: %w%s", secured.explain(err), hintTLS(err))
 	}
 	return secured, nil
+}
+
+// hintTLS says what to look for when the other side does not seem to speak TLS, or an old one.
+func hintTLS(err error) string {
+	var certificate *tls.CertificateVerificationError
+	var network net.Error
+	switch {
+	case errors.As(err, &certificate), errors.Is(err, context.Canceled):
+		return ""
+	case errors.As(err, &network) && network.Timeout(): // context.DeadlineExceeded, too
+		return ""
+	case isAlert(err) && !strings.Contains(err.Error(), "protocol version"):
+		return ""
+	}
+	return ": want a port with TLS 1.2 or later"
+}
+
+// isAlert reports whether the other side has said in TLS's own way why it refuses.
+func isAlert(err error) bool {
+	var alert *net.OpError
+	return errors.As(err, &alert) && alert.Op == "remote error"
 }
 
 // A tlsConn is the client's end of a connection with TLS.
@@ -109,9 +126,8 @@ func (c *tlsConn) Close() error { return c.NetConn().Close() }
 
 // explain marks an alert, by which a server refuses the client.
 func (c *tlsConn) explain(err error) error {
-	var alert *net.OpError
 	switch {
-	case !errors.As(err, &alert) || alert.Op != "remote error":
+	case !isAlert(err):
 		return err
 	case c.shown:
 		return fmt.Errorf("%w: %w", sd.ErrDenied, err)

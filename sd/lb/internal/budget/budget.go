@@ -37,11 +37,18 @@ func (b *Budget) Deposit() {
 }
 
 // Withdraw asks for a further attempt. It does not block.
-func (b *Budget) Withdraw() bool {
+func (b *Budget) Withdraw() bool { return b.take(0) }
+
+// WithdrawSpare is Withdraw for an attempt without which the call may end well. It leaves a second's
+// worth of the savings to those that have failed.
+func (b *Budget) WithdrawSpare() bool { return b.take(1) }
+
+// take withdraws an attempt, and leaves so many seconds' worth of what may be saved.
+func (b *Budget) take(leave float64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.refill()
-	if b.tokens < 1 {
+	if b.tokens < 1+leave*(b.limit()-1)/max(b.seconds, 1) {
 		return false
 	}
 	b.tokens--

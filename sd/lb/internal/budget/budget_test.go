@@ -55,3 +55,21 @@ func TestBudgetOfCallsAlone(t *testing.T) {
 		}
 	})
 }
+
+// What is spare leaves a second's worth of the savings, in a budget for few attempts less, and of one
+// that saves nothing all.
+func TestSpare(t *testing.T) {
+	for _, c := range []struct {
+		ratio, perSecond, seconds float64
+		want                      int // that are left
+	}{{0.2, 10, 10, 10}, {0, 1, 10, 1}, {0, 0.1, 10, 0}, {0.1, 0, 0, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			b := New(c.ratio, c.perSecond, c.seconds)
+			for b.WithdrawSpare() {
+			}
+			if have := withdrawals(b); c.want != have {
+				t.Errorf("%+v: want %d left, have %d", c, c.want, have)
+			}
+		})
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/internal/record"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/zk/internal/herd"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -122,7 +123,7 @@ func (f *follower) describeList(c *sd.Change, rise int32) error {
 		}
 	}
 	left := len(before) - len(f.said)
-	if int(rise) != len(joined)+left && len(c.Up) <= largeFleet {
+	if int(rise) != len(joined)+left && len(c.Up) <= herd.Large {
 		return f.describe(c, c.Up)
 	}
 	return f.describe(c, joined)

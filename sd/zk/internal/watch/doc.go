@@ -10,7 +10,7 @@
 // events to a queue for each Watch under way (queue.go). A follower is one Watch on one Conn, in
 // its caller's goroutine: it lists (follow.go), turns events into changes (events.go, changes.go),
 // reads attributes (attributes.go) and the policy (policy.go), and compares its knowledge with
-// ZooKeeper now and then (audit.go). What many do at once is spread (jitter.go).
+// ZooKeeper now and then (audit.go). What many do at once is spread (package herd).
 //
 //	event                              unarmed            armed                    listed
 //	Watch begins                       armed, and lists   lists                    -

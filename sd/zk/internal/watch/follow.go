@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/zk/internal/herd"
 	"example.com/daytime/sd/zk/session"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -52,7 +53,7 @@ func (d *Directory) newFollower(
 // run follows until ctx is done, or the set cannot be vouched for. The watch is armed before the
 // list, so that no change falls between them.
 func (f *follower) run(ctx context.Context) error {
-	f.sleep(ctx, Jitter(f.dir.lastSize()))
+	f.sleep(ctx, herd.Jitter(f.dir.lastSize()))
 	f.queue = f.dir.subscribe(f.conn)
 	defer f.dir.unsubscribe(f.queue)
 	broken, err := f.dir.arm(ctx, f.conn)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"sync"
 	"time"
@@ -202,6 +203,8 @@ func (g *Guard) checkSize(size int64) error {
 		return noConnectReply(size)
 	case size < minFrame:
 		return fmt.Errorf("%w of %d bytes: want %d at least", ErrBadFrame, size, minFrame)
+	case size > math.MaxInt32: // the sender's is negative
+		return fmt.Errorf("%w of %d bytes: want %d at most", ErrBadFrame, size, MaxFrame)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ const (
 	opExists       = 3
 	opGetData      = 4
 	opSetData      = 5
+	opGetACL       = 6
 	opSync         = 9
 	opGetChildren2 = 12
 	opCheck        = 13

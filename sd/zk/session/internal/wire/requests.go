@@ -95,7 +95,7 @@ func (r *Requests) received(size int, head []byte) error {
 	case code != 0: // there is nothing after the header
 	case opcode == opMulti:
 		return checkMulti(size, head[minFrame:])
-	case opcode == opGetChildren2 || opcode == opGetData:
+	case opcode == opGetChildren2 || opcode == opGetData || opcode == opGetACL:
 		return checkVector(opcode, size, head[minFrame:])
 	}
 	return nil
@@ -127,7 +127,7 @@ func (r *Requests) isList(head []byte) bool {
 }
 
 // checkVector checks that what a reply begins with fits in: a list of names, each of which takes 4
-// bytes at least, or data, which may be null.
+// bytes at least, an ACL, whose entries take 12, or data, which may be null.
 func checkVector(opcode int32, size int, body []byte) error {
 	if len(body) < 4 {
 		return fmt.Errorf("%w of %d bytes: want a vector", ErrBadFrame, size)
@@ -136,6 +136,8 @@ func checkVector(opcode int32, size int, body []byte) error {
 	switch {
 	case opcode == opGetChildren2 && int64(count) > room/4:
 		return fmt.Errorf("%w of %d bytes: list of %d names", ErrBadFrame, size, count)
+	case opcode == opGetACL && int64(count) > room/12:
+		return fmt.Errorf("%w of %d bytes: ACL of %d entries", ErrBadFrame, size, count)
 	case opcode == opGetData && int64(int32(count)) > room:
 		return fmt.Errorf("%w of %d bytes: data of %d bytes", ErrBadFrame, size, count)
 	}

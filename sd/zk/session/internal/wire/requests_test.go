@@ -99,6 +99,10 @@ var frames = map[string]struct {
 	"no data":          {opGetData, answer(5, 0, list(1<<32-1)...), ""}, // null
 	"endless data":     {opGetData, answer(5, 0, list(1<<31-1)...), "2147483647 bytes"},
 	"data, no length":  {opGetData, answer(5, 0), "of 16 bytes"},
+	"an ACL":           {opGetACL, answer(5, 0, slices.Concat(word(1), make([]byte, 12+68))...), ""},
+	"endless ACL":      {opGetACL, answer(5, 0, list(1<<32-1)...), "4294967295 entries"},
+	"ACL, too many":    {opGetACL, answer(5, 0, slices.Concat(word(6), make([]byte, 71))...), "6 entries"},
+	"ACL, no count":    {opGetACL, answer(5, 0), "of 16 bytes"},
 	"a takeover":       {opMulti, answer(5, 0, multi("\x00\x00\x00\x02", "\x00\x00\x00\x01\x00\x00\x00\x01/")...), ""},
 	"failed takeover":  {opMulti, answer(5, 0, multi("\xff\xff\xff\xff\xff\xff\xff\x99", "\xff\xff\xff\xff\xff\xff\xff\x99")...), ""},
 	"refused multi":    {opMulti, answer(5, -102), ""},

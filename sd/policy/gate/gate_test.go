@@ -1,11 +1,11 @@
-package sd_test
+package gate
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
-	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
 )
 
@@ -13,8 +13,9 @@ import (
 // that was readable.
 func TestGate(t *testing.T) {
 	now := time.Date(2026, 12, 1, 6, 0, 0, 0, time.UTC)
-	entry := policy.Entry{Instance: alice, Attributes: weighs(50, "2")}
-	var gate sd.Gate
+	entry := policy.Entry{Instance: "192.0.2.1:8897",
+		Attributes: policy.Attributes{Tags: map[string]string{"version": "2"}}}
+	var gate Gate
 	want := func(what, reason string, until time.Time) {
 		t.Helper()
 		again, why := gate.Withheld(entry, now)
@@ -22,22 +23,28 @@ func TestGate(t *testing.T) {
 		if why != nil {
 			have = why.Error()
 		}
-		same(t, what, reason, have)
+		if have != reason {
+			t.Errorf("%s: want %q, have %q", what, reason, have)
+		}
 		if !again.Equal(until) {
 			t.Errorf("%s: to be asked again: want %v, have %v", what, until, again)
 		}
 	}
-	read := func(document string) {
+	read := func(lines ...string) {
 		t.Helper()
+		document := strings.Join(append([]string{policy.Header}, lines...), "\n") + "\n"
+		if len(lines) == 0 {
+			document = ""
+		}
 		if err := gate.SetPolicy(document); err != nil {
 			t.Error(err)
 		}
 	}
 	want("no policy", "", time.Time{})
-	read(rules("drain *", "withdraw "+bob))
+	read("drain *", "withdraw 192.0.2.2:8897")
 	want("others", "", time.Time{})
 	end := now.Add(time.Hour)
-	read(rules("drain *", "withdraw version=2 until="+end.Format(time.RFC3339)+" by=ops"))
+	read("drain *", "withdraw version=2 until="+end.Format(time.RFC3339)+" by=ops")
 	const reason = "withheld by line 3 of the policy: " +
 		"withdraw version=2 until=2026-12-01T07:00:00Z by=ops"
 	want("by a tag", reason, end)
@@ -47,6 +54,6 @@ func TestGate(t *testing.T) {
 	want("unreadable", reason, end)
 	now = end
 	want("expired", "", time.Time{})
-	read("")
+	read()
 	want("no policy again", "", time.Time{})
 }

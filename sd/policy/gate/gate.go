@@ -1,4 +1,6 @@
-package sd
+// Package gate has the registries withhold what their policy withdraws: a Backend that announces
+// asks it before it registers an entry, and again when the policy is another one or a line expires.
+package gate
 
 import (
 	"fmt"

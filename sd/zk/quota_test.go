@@ -1,0 +1,162 @@
+package zk_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/zk/zkdev"
+)
+
+const quota = -125
+
+// A registered server that may not replace its node, because a quota is used up, says what it has to
+// say in the node that it has.
+func TestQuotaOnAReplacement(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		r := w.register(w.open(), alice)
+		w.phase(r.State, time.Second, sd.Registered)
+		w.FailAll(zkdev.OpMulti, quota)
+		writes := w.Requests(zkdev.OpSetData)
+		r.SetAttributes(weighing(7))
+		w.eventually(2*time.Second, func() error {
+			data, _, err := w.Get("/go_servers/" + alice)
+			if err == nil && !strings.Contains(string(data), `"weight":7`) {
+				err = errors.New("want the weight, have " + string(data))
+			}
+			return err
+		})
+		wait.Pass(5 * time.Minute)
+		if n := w.Requests(zkdev.OpSetData) - writes; n > 4 {
+			t.Errorf("want 4 writes at most, have %d", n)
+		}
+	})
+}
+
+// What a server may not do for want of a quota, it tries every 10 to 30 s, in whatever state it is.
+func TestQuotaOnARegisteredNode(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		r := w.register(w.open(), alice)
+		w.phase(r.State, time.Second, sd.Registered)
+		w.FailAll(zkdev.OpSetData, quota)
+		writes := w.Requests(zkdev.OpSetData)
+		r.SetAttributes(weighing(7))
+		wait.Pass(5 * time.Minute)
+		if n := w.Requests(zkdev.OpSetData) - writes; n < 8 || n > 64 {
+			t.Errorf("want 8 to 32 tries of two writes in 5 minutes, have %d writes", n)
+		}
+		w.FailAll(zkdev.OpSetData, 0)
+		w.eventually(31*time.Second, func() error {
+			data, _, err := w.Get("/go_servers/" + alice)
+			if err == nil && !strings.Contains(string(data), `"weight":7`) {
+				err = errors.New("want the weight, have " + string(data))
+			}
+			return err
+		})
+	})
+}
+
+// No error of a server has a registrar write more than once a second.
+func TestFailedReplacementsArePaced(t *testing.T) {
+	for _, op := range []zkdev.Op{zkdev.OpMulti, zkdev.OpSetData, zkdev.OpDelete} {
+		inWorld(t, anywhere, func(w *world) {
+			r := w.register(w.open(), alice)
+			w.phase(r.State, time.Second, sd.Registered)
+			w.Slow(10 * time.Millisecond)
+			w.FailAll(op, -1)
+			writes := w.Requests(zkdev.OpSetData)
+			if op == zkdev.OpDelete {
+				r.Deregister()
+			} else {
+				r.SetAttributes(weighing(7))
+			}
+			wait.Pass(time.Minute)
+			if n := w.Requests(zkdev.OpSetData) - writes; n < 10 || n > 70 {
+				t.Errorf("%v: want one try a second, have %d in a minute", op, n)
+			}
+		})
+	}
+}
+
+// A withdrawal that a quota denies is made by the end of the session, if nothing else hangs on that;
+// otherwise it is told why it did not come about.
+func TestQuotaOnAWithdrawal(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		b := w.open()
+		r := w.register(b, alice)
+		w.phase(r.State, time.Second, sd.Registered)
+		w.FailAll(zkdev.OpSetData, quota)
+		r.Deregister()
+		w.registered(2 * time.Second)
+		if have := r.State(); have.Phase != sd.Withdrawn || have.Err != nil {
+			t.Errorf("alone: want it withdrawn, have %v", have)
+		}
+	})
+	inWorld(t, anywhere, func(w *world) {
+		b := w.open()
+		r := w.register(b, alice)
+		other := w.register(b, bob)
+		w.phase(r.State, time.Second, sd.Registered)
+		w.phase(other.State, time.Second, sd.Registered)
+		w.FailAll(zkdev.OpSetData, quota)
+		r.Deregister()
+		if have := r.State(); !errors.Is(have.Err, sd.ErrUnconfirmed) || !errors.Is(have.Err, sd.ErrDenied) ||
+			!strings.Contains(have.Err.Error(), "quota") {
+			t.Errorf("beside another: want it unconfirmed, and the quota named, have %v", have)
+		}
+		writes := w.Requests(zkdev.OpSetData)
+		wait.Pass(5 * time.Minute)
+		if n := w.Requests(zkdev.OpSetData) - writes; n < 8 || n > 32 {
+			t.Errorf("want 8 to 32 tries in 5 minutes, have %d", n)
+		}
+		w.registered(time.Second, alice, bob)
+		w.FailAll(zkdev.OpSetData, 0)
+		w.registered(31*time.Second, bob)
+	})
+}
+
+// So is one that the policy wants.
+func TestQuotaOnWithholding(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		r := w.register(w.open(), alice)
+		w.phase(r.State, time.Second, sd.Registered)
+		w.FailAll(zkdev.OpSetData, quota)
+		w.SetData("/go_servers", []byte("#daytime-policy 1\nwithdraw "+alice+"\n"))
+		w.phase(r.State, 2*time.Second, sd.Withheld)
+		w.registered(time.Second)
+	})
+}
+
+// Whatever a server answers, and however often, no registrar asks as fast as it answers.
+func TestNoAnswerHurriesARegistrar(t *testing.T) {
+	ops := []zkdev.Op{zkdev.OpCreate, zkdev.OpDelete, zkdev.OpSetData, zkdev.OpMulti, zkdev.OpExists, zkdev.OpGetData}
+	for _, op := range ops {
+		for _, code := range []zkdev.Code{-1, -103, -110, quota} {
+			for what, happens := range map[string]func(w *world, r *sd.Registrar){
+				"attributes change": func(_ *world, r *sd.Registrar) { r.SetAttributes(weighing(7)) },
+				"data is changed":   func(w *world, _ *sd.Registrar) { w.SetData("/go_servers/"+alice, []byte("{}")) },
+				"withdrawal":        func(_ *world, r *sd.Registrar) { r.Deregister() },
+				"takeover":          func(w *world, _ *sd.Registrar) { w.register(w.open(), alice) },
+				"withheld": func(w *world, _ *sd.Registrar) {
+					w.SetData("/go_servers", []byte("#daytime-policy 1\nwithdraw "+alice+"\n"))
+				},
+			} {
+				inWorld(t, anywhere, func(w *world) {
+					r := w.register(w.open(), alice)
+					w.phase(r.State, time.Second, sd.Registered)
+					w.Slow(10 * time.Millisecond) // 6,000 in a minute
+					w.FailAll(op, code)
+					asked := w.Requests(ops...)
+					happens(w, r)
+					wait.Pass(time.Minute)
+					if n := w.Requests(ops...) - asked; n > 2000 {
+						t.Errorf("%v answered with %d, %s: want 2,000 requests in a minute at most, have %d", op, code, what, n)
+					}
+				})
+			}
+		}
+	}
+}
