@@ -112,15 +112,12 @@ func TestResolverFails(t *testing.T) {
 		answer func(mdns.ResponseWriter, *mdns.Msg)
 		want   string
 	}{
-		"SERVFAIL": {rcode(mdns.RcodeServerFailure), "SERVFAIL"},
-		"REFUSED":  {rcode(mdns.RcodeRefused), "REFUSED"},
-		"silence":  {silence, "no answer in time"},
-		"lame": {func(w mdns.ResponseWriter, q *mdns.Msg) {
-			reply := new(mdns.Msg).SetReply(q)
-			ns, _ := mdns.NewRR("example.com. 60 IN NS ns.example.com.")
-			reply.Ns = []mdns.RR{ns}
-			w.WriteMsg(reply)
-		}, errLame.Error()},
+		"SERVFAIL":                   {rcode(mdns.RcodeServerFailure), "SERVFAIL"},
+		"REFUSED":                    {rcode(mdns.RcodeRefused), "REFUSED"},
+		"REFUSED in a header alone":  {header(mdns.RcodeRefused), "REFUSED"},
+		"NXDOMAIN in a header alone": {header(mdns.RcodeNameError), "no answer in time"},
+		"silence":                    {silence, "no answer in time"},
+		"lame":                       {lame, errLame.Error()},
 		"another question": {func(w mdns.ResponseWriter, q *mdns.Msg) {
 			other := new(mdns.Msg).SetQuestion("other.example.com.", q.Question[0].Qtype)
 			other.Id = q.Id
@@ -180,36 +177,69 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// A server that does not know EDNS is asked without.
-func TestWithoutEDNS(t *testing.T) {
+// An answer that is truncated within a record is asked for again as well.
+func TestTruncatedWithinARecord(t *testing.T) {
 	d := newDirectory(t)
 	d.Put(alice)
+	d.Put(bob)
 	d.instead(func(w mdns.ResponseWriter, q *mdns.Msg) {
-		if q.IsEdns0() != nil {
-			rcode(mdns.RcodeFormatError)(w, q)
-			return
-		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		w.WriteMsg(d.reply(q))
+		reply := d.reply(q)
+		if w.LocalAddr().Network() == "tcp" {
+			w.WriteMsg(reply)
+			return
+		}
+		reply.Truncated = true
+		packed, err := reply.Pack()
+		if err != nil {
+			t.Error(err)
+		}
+		w.Write(packed[:len(packed)-5])
 	})
 	f := follow(t, d.open(t, service, ""))
-	f.shows(alice)
+	f.shows(alice, bob)
 	f.Stop()
 }
 
-// The next server is asked when one does not answer, or refuses.
+// A server that does not know EDNS is asked without.
+func TestWithoutEDNS(t *testing.T) {
+	for name, refuse := range map[string]func(mdns.ResponseWriter, *mdns.Msg){
+		"with the question": rcode(mdns.RcodeFormatError),
+		"a header alone":    header(mdns.RcodeFormatError),
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDirectory(t)
+			d.Put(alice)
+			d.instead(func(w mdns.ResponseWriter, q *mdns.Msg) {
+				if q.IsEdns0() != nil {
+					refuse(w, q)
+					return
+				}
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				w.WriteMsg(d.reply(q))
+			})
+			f := follow(t, d.open(t, service, ""))
+			f.shows(alice)
+			f.Stop()
+		})
+	}
+}
+
+// The next server is asked when one does not answer, refuses, or knows only others to ask.
 func TestNextServer(t *testing.T) {
 	dead, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer dead.Close()
-	good, bad := newDirectory(t), newDirectory(t)
+	good, bad, other := newDirectory(t), newDirectory(t), newDirectory(t)
 	good.Put(alice)
 	bad.instead(rcode(mdns.RcodeServerFailure))
+	other.instead(lame)
 	b := good.open(t, service, "")
-	b.resolver.given = []string{bad.address, dead.LocalAddr().String(), good.address}
+	b.resolver.given = []string{bad.address, other.address, dead.LocalAddr().String(), good.address}
 	f := follow(t, b)
 	f.shows(alice)
 	good.Put(bob) // the one that answers is asked first now
@@ -238,6 +268,28 @@ func TestTTL(t *testing.T) {
 		t.Errorf("want the name asked for twice, have %d times", n)
 	}
 	f.Stop()
+}
+
+// Small servers do not say for how long there is no address of the other kind: the addresses do.
+func TestTTLOfOneKind(t *testing.T) {
+	z := newZone(t, service+" 60 IN SRV 0 0 8897 a.example.com.", "a.example.com. 60 IN A 192.0.2.1")
+	z.instead(func(w mdns.ResponseWriter, q *mdns.Msg) {
+		z.mu.Lock()
+		defer z.mu.Unlock()
+		reply := z.reply(q)
+		reply.Ns = nil
+		w.WriteMsg(reply)
+	})
+	for name, keys := range map[string]string{service: "", "a.example.com": "&port=8897"} {
+		if _, ttl, err := z.open(t, name, keys).read(t.Context()); ttl != time.Minute || err != nil {
+			t.Errorf("%s: want it kept for 1m, have %v, %v", name, ttl, err)
+		}
+	}
+	z.remove("a.example.com.")
+	z.add(t, "a.example.com. 60 IN TXT exists")
+	if _, ttl, err := z.open(t, "a.example.com", "&port=8897").read(t.Context()); ttl != 0 || err != nil {
+		t.Errorf("no address: want it kept for no time, have %v, %v", ttl, err)
+	}
 }
 
 func TestPause(t *testing.T) {

@@ -22,7 +22,8 @@
 //
 // When the least TTL in the answer is over, after a second at the earliest and an hour at the
 // latest, and after ?interval= (100ms to 1h) at the latest if that is given. That is also when a
-// change is seen.
+// change is seen. That there is no address of one kind counts for as long as a SOA record says; the
+// answers of small servers have none, and then the addresses of the other kind say it.
 //
 // # Unknown is not empty
 //

@@ -130,12 +130,14 @@ func query(
 		return answer{}, errTruncated
 	case m.Rcode != mdns.RcodeSuccess && m.Rcode != mdns.RcodeNameError:
 		return answer{}, fmt.Errorf("answer %s", mdns.RcodeToString[m.Rcode])
+	case refers(m, kind):
+		return answer{}, errLame
 	}
 	return answer{m, whole}, nil
 }
 
-// exchange sends a question and waits for its answer. Datagrams that are not that are passed over:
-// anybody can send one (RFC 5452).
+// exchange sends a question and waits for its answer, of which one that is truncated may end within
+// a record. Datagrams that are not that are passed over: anybody can send one (RFC 5452).
 func exchange(
 	ctx context.Context, network, server string, question *mdns.Msg, timeout time.Duration,
 ) (*mdns.Msg, error) {
@@ -156,7 +158,7 @@ func exchange(
 		m, err := conn.ReadMsg()
 		var netErr net.Error
 		switch {
-		case err == nil && answers(m, question):
+		case m != nil && answers(m, question) && (err == nil || m.Truncated):
 			return m, nil
 		case errors.As(err, &netErr) || network == "tcp":
 			return nil, noAnswer(ctx, cmp.Or(err, errOther))
@@ -164,9 +166,16 @@ func exchange(
 	}
 }
 
-// answers reports whether m is an answer to question.
+// answers reports whether m is an answer to question. Servers that refuse one, or do not understand
+// it, may answer with a header alone.
 func answers(m, question *mdns.Msg) bool {
-	return m.Response && m.Id == question.Id && len(m.Question) == 1 &&
+	if !m.Response || m.Id != question.Id {
+		return false
+	}
+	if len(m.Question) == 0 {
+		return m.Rcode != mdns.RcodeSuccess && m.Rcode != mdns.RcodeNameError
+	}
+	return len(m.Question) == 1 &&
 		m.Question[0].Qtype == question.Question[0].Qtype &&
 		m.Question[0].Qclass == question.Question[0].Qclass &&
 		strings.EqualFold(m.Question[0].Name, question.Question[0].Name)

@@ -132,15 +132,19 @@ func (r *resolver) resolve(
 
 // addresses asks for the IPv4 and the IPv6 addresses of a name. Both answers are needed. Where
 // there are addresses of one kind there is the name: servers that deny it when they are asked for
-// the other kind are wrong (RFC 4074, section 4.2).
+// the other kind are wrong (RFC 4074, section 4.2). These say how long they may be kept where the
+// answer about the other kind does not, as those of small servers.
 func (r *resolver) addresses(
 	ctx context.Context, name string,
 ) (all []netip.Addr, ttl time.Duration, err error) {
 	ttl = maxTTL
 	var noName error
+	unsaid := false
 	for _, kind := range []uint16{mdns.TypeA, mdns.TypeAAAA} {
 		found, err := r.lookup(ctx, name, kind)
-		ttl = min(ttl, found.ttl)
+		if unsaid = unsaid || found.unsaid; !found.unsaid {
+			ttl = min(ttl, found.ttl)
+		}
 		switch {
 		case errors.Is(err, errNoName):
 			noName = err
@@ -149,8 +153,11 @@ func (r *resolver) addresses(
 		}
 		all = append(all, addressesIn(found.records)...)
 	}
-	if len(all) > 0 {
+	switch {
+	case len(all) > 0:
 		return all, ttl, nil
+	case unsaid:
+		ttl = 0
 	}
 	return nil, ttl, noName
 }
@@ -159,6 +166,7 @@ func (r *resolver) addresses(
 type result struct {
 	records []mdns.RR
 	ttl     time.Duration
+	unsaid  bool   // for how long there is nothing: then that may not be kept
 	answer  answer // the last one
 }
 
@@ -184,12 +192,11 @@ func (r *resolver) lookup(ctx context.Context, name string, kind uint16) (result
 			return found, nil
 		}
 		negative, isNegative := negativeTTL(a.Ns)
+		found.unsaid = !isNegative
 		switch {
 		case a.Rcode == mdns.RcodeNameError:
 			found.ttl = min(found.ttl, negative)
 			return found, fmt.Errorf("%w: %s", errNoName, end)
-		case !isNegative && refers(a):
-			return found, errLame
 		case isNegative || strings.EqualFold(end, name):
 			found.ttl = min(found.ttl, negative)
 			return found, nil
@@ -224,11 +231,14 @@ func negativeTTL(authority []mdns.RR) (ttl time.Duration, ok bool) {
 	return 0, false
 }
 
-// refers reports whether an answer only names other servers (RFC 2308, section 2.2.1).
-func refers(a answer) bool {
-	return !a.Authoritative && slices.ContainsFunc(a.Ns, func(rr mdns.RR) bool {
-		return rr.Header().Rrtype == mdns.TypeNS
-	})
+// refers reports whether an answer has no record of that kind, and only names other servers (RFC
+// 2308, section 2.2.1).
+func refers(m *mdns.Msg, kind uint16) bool {
+	has := func(records []mdns.RR, kind uint16) bool {
+		return slices.ContainsFunc(records, func(rr mdns.RR) bool { return rr.Header().Rrtype == kind })
+	}
+	return m.Rcode == mdns.RcodeSuccess && !m.Authoritative && !has(m.Answer, kind) &&
+		has(m.Ns, mdns.TypeNS) && !has(m.Ns, mdns.TypeSOA)
 }
 
 // beside is what stands of name in the additional section. In a datagram there may have been no

@@ -173,6 +173,23 @@ func rcode(code int) func(mdns.ResponseWriter, *mdns.Msg) {
 	}
 }
 
+// header answers with an error, and without the question.
+func header(code int) func(mdns.ResponseWriter, *mdns.Msg) {
+	return func(w mdns.ResponseWriter, question *mdns.Msg) {
+		reply := new(mdns.Msg).SetRcode(question, code)
+		reply.Question = nil
+		w.WriteMsg(reply)
+	}
+}
+
+// lame names another server to ask.
+func lame(w mdns.ResponseWriter, question *mdns.Msg) {
+	reply := new(mdns.Msg).SetReply(question)
+	ns, _ := mdns.NewRR("example.com. 60 IN NS ns.example.com.")
+	reply.Ns = []mdns.RR{ns}
+	w.WriteMsg(reply)
+}
+
 // silence answers nothing.
 func silence(mdns.ResponseWriter, *mdns.Msg) {}
 

@@ -119,8 +119,8 @@ func TestAudit(t *testing.T) {
 			}, nil,
 		},
 		"delete late": {
-			func(f *follower) { f.removed = map[string]int64{a: remove(a)} },
-			func(f *follower) { f.deliver(t, mvccpb.DELETE, a, f.removed[a]) }, nil,
+			func(*follower) { remove(a) },
+			func(f *follower) { f.deliver(t, mvccpb.DELETE, a, f.suspect.revision) }, nil,
 		},
 	} {
 		put(a)
@@ -159,5 +159,23 @@ func TestAuditNames(t *testing.T) {
 		if have != test.want {
 			t.Errorf("%d entries: want names read in %d of 12 audits, have %d", test.entries, test.want, have)
 		}
+	}
+}
+
+// What has happened before the list is in it, and is no news when its event comes after it.
+func TestEventsBeforeTheList(t *testing.T) {
+	const a, b = "192.0.2.1:80", "192.0.2.2:80"
+	var changes []sd.Change
+	f := &follower{backend: &Backend{}, known: true, emit: func(c sd.Change) { changes = append(changes, c) },
+		snapshot: snapshot{10, parent{mod: 1}, map[string]entry{a: {mod: 9}}}}
+	f.deliver(t, mvccpb.DELETE, a, 8)
+	f.deliver(t, mvccpb.PUT, b, 9)
+	f.deliver(t, mvccpb.DELETE, b, 10)
+	if len(changes) > 0 {
+		t.Errorf("want no change, have %+v", changes)
+	}
+	f.deliver(t, mvccpb.PUT, b, 11)
+	if len(changes) != 1 || len(changes[0].Up) != 1 {
+		t.Errorf("want one more, have %+v", changes)
 	}
 }

@@ -70,6 +70,9 @@ type past struct {
 func (f *follower) apply(ctx context.Context, events []*mvccpb.Event) error {
 	before := past{map[string]entry{}, map[string]bool{}, map[string]bool{}, f.parent}
 	for _, e := range events {
+		if e.Kv.ModRevision <= f.revision {
+			continue // the list was later
+		}
 		name, mine := strings.CutPrefix(string(e.Kv.Key), f.backend.config.prefix())
 		if !mine {
 			f.applyParent(e)

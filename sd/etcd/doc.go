@@ -11,13 +11,14 @@
 //
 // # Watching
 //
-// One transaction reads the keys at a revision, as the majority has them, and a watch tells what
-// happens from there on. Three things are not believed:
+// A watch is armed, and then one transaction reads the keys at a revision, as the majority has them;
+// the watch tells what happens from there on. Three things are not believed:
 //
 //   - A connection. It is to one member at a time, and whoever finds that the member does not
 //     answer, or has no leader, ends it for all; the next member is tried. (etcd's own client
 //     spreads its requests over all members, those that are frozen included.)
-//   - Silence. The watch's stream is asked for a sign of life every third of the ttl.
+//   - Silence. The watch's stream is asked for a sign of life every third of the ttl. (etcd's
+//     grpc-proxy gives none: name the members in the target.)
 //   - Completeness. Every half minute an audit reads the directory, as the majority has it; what
 //     the watch has missed ends it. See audit.go for what this costs.
 //
@@ -42,8 +43,8 @@
 //
 // The policy is read before an entry is written, and watched from there on. While it withdraws the
 // instance there is no entry; the connection may come and go. If it is not for this server to read
-// there is none. Every half minute an audit reads the policy and the entry: what the watch has not
-// told is made good, and so is a directory's key that is missing.
+// there is none, or the last that it could read. Every half minute an audit reads the policy and the
+// entry: what the watch has not told is made good, and so is a directory's key that is missing.
 //
 // A withdrawal changes the value first (its key leaving is true, all else stays), and then revokes
 // the lease: watchers see a change and a deletion, and so tell it from an entry that has expired.

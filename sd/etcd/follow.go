@@ -91,9 +91,13 @@ func (f *follower) run(ctx context.Context) error {
 	}
 }
 
-// follow reads the set and watches from there on: the revision makes the two one, so that no change
-// falls in between. What has happened in that revision itself is told again, and no difference.
+// follow watches, reads the set, and goes on from there: what the watch tells of before is in the set.
 func (f *follower) follow(ctx context.Context) error {
+	s, err := f.watch(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
 	now, err := f.list(ctx)
 	if err != nil {
 		return err
@@ -106,14 +110,28 @@ func (f *follower) follow(ctx context.Context) error {
 	case f.known:
 		return errRemoved
 	}
+	return f.read(ctx, s)
+}
+
+// watch returns the stream of the directory, armed. Of a token that is old etcd 3.4 says to a watch
+// that it is denied; a read tells the one from the other.
+func (f *follower) watch(ctx context.Context) (*cluster.Stream, error) {
 	c := &f.backend.config
-	s, err := f.conn.Watch(ctx, now.revision,
+	s, err := f.conn.Watch(ctx, 0,
 		cluster.Span{Key: c.Key}, cluster.Span{Key: c.prefix(), Prefix: true})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer s.Close()
-	return f.read(ctx, s)
+	if err = s.Arm(ctx); err == nil {
+		return s, nil
+	}
+	s.Close()
+	if errors.Is(err, sd.ErrDenied) {
+		if _, why := f.list(ctx); why != nil {
+			err = why
+		}
+	}
+	return nil, err
 }
 
 // read takes in what a stream tells, wants signs of life of it, and audits it. None is taken while

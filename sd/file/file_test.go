@@ -168,6 +168,28 @@ func TestSeenAtOnce(t *testing.T) {
 	}
 }
 
+// In the root directory, too.
+func TestSeenAtOnceInTheRoot(t *testing.T) {
+	dir, err := os.MkdirTemp("/", "daytime-test-")
+	if err != nil {
+		t.Skipf("want to write to the root directory: %v", err)
+	}
+	defer os.RemoveAll(dir)
+	must(t, write(dir+"/one", alice), write(dir+"/two", bob))
+	list, link := dir+".list", dir+".link"
+	defer os.Remove(list)
+	defer os.Remove(link)
+	must(t, write(list, alice), os.Symlink(dir+"/one", link))
+	f, g := follow1(t, open(t, list)), follow1(t, open(t, link))
+	f.shows("at the start", alice)
+	g.shows("at the start, through a link", alice)
+	must(t, write(list, bob), os.Symlink(dir+"/two", link+".new"), os.Rename(link+".new", link))
+	f.shows("written", bob)
+	g.shows("another link", bob)
+	f.Stop()
+	g.Stop()
+}
+
 // Attributes are told with their names, and when they change.
 func TestAttributes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "servers")

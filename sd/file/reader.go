@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -67,7 +68,7 @@ func (r *reader) wait(ctx, closed context.Context, pause time.Duration) {
 	for {
 		select {
 		case e := <-events:
-			if _, matters := r.names[e.Name]; matters {
+			if _, matters := r.names[filepath.Clean(e.Name)]; matters { // of / it is //name
 				return
 			}
 		case <-lost: // more events than fit into the queue

@@ -12,8 +12,8 @@ import (
 // Curator is that of Curator's x-discovery (org.apache.curator.x.discovery.ServiceInstance in its
 // JSON), which Spring Cloud, Armeria and others write. An instance that is not enabled (which
 // Curator's serializer does not write by default), or whose status in Spring Cloud is not UP, is
-// left out. The metadata of Spring Cloud's payload are tags,
-// except weight and zone, which mean the same here.
+// left out. The metadata of Spring Cloud's payload are tags, except weight and zone, which mean the
+// same here; a payload of another form says nothing.
 func Curator() Layout { return Layout{"curator", true, readCurator} }
 
 func readCurator(_ string, data []byte) (e policy.Entry, err error) {
@@ -21,9 +21,11 @@ func readCurator(_ string, data []byte) (e policy.Entry, err error) {
 		Address string          `json:"address"`
 		Port    *int            `json:"port"`
 		SSLPort *int            `json:"sslPort"`
-		Since   int64           `json:"registrationTimeUTC"`
+		Since   optional[int64] `json:"registrationTimeUTC"`
 		Enabled *bool           `json:"enabled"`
-		Payload json.RawMessage `json:"payload"` // anything
+		Payload optional[struct {
+			Metadata texts `json:"metadata"`
+		}] `json:"payload"`
 	}
 	if err := json.Unmarshal(data, &d); err != nil {
 		return e, fmt.Errorf("want a JSON object: %w", err)
@@ -41,20 +43,14 @@ func readCurator(_ string, data []byte) (e policy.Entry, err error) {
 	if e.Instance, err = instance(d.Address, *port); err != nil {
 		return e, err
 	}
-	e.Attributes.Since = since(d.Since)
-	return e, readPayload(&e.Attributes, d.Payload)
+	e.Attributes.Since = since(d.Since.value)
+	return e, readMetadata(&e.Attributes, d.Payload.value.Metadata.value)
 }
 
-// readPayload takes in the metadata of Spring Cloud. A payload of another form says nothing here.
-func readPayload(a *policy.Attributes, payload json.RawMessage) error {
-	var p struct {
-		Metadata map[string]string `json:"metadata"`
-	}
-	if json.Unmarshal(payload, &p) != nil {
-		return nil
-	}
-	for key, value := range p.Metadata {
-		switch key {
+// readMetadata takes in what Spring Cloud's payload holds.
+func readMetadata(a *policy.Attributes, metadata map[string]optional[string]) error {
+	for key, text := range metadata {
+		switch value := text.value; key {
 		case "instance_status":
 			if value != "UP" && value != "" {
 				return fmt.Errorf("%w: status %.64q", ErrNobody, value)

@@ -57,7 +57,8 @@ func readProvider(name string, _ []byte) (e policy.Entry, err error) {
 // parameters reads the parameters of a URL. Neither Dubbo nor dubbo-go since 1.5.4 escapes their
 // values before it escapes the URL as a whole, so that they may hold anything but &. Older versions
 // of dubbo-go escape them: of such a value %XX is read, but + stays, which is more often part of a
-// version such as 2.1+5 than a blank. A value that cannot be unescaped stands for itself.
+// version such as 2.1+5 than a blank. A value that cannot be unescaped stands for itself. What Dubbo
+// 2.6 has for all services of a server is default.KEY, where a service has no KEY of its own.
 func parameters(text string) url.Values {
 	all := url.Values{}
 	for pair := range strings.SplitSeq(text, "&") {
@@ -66,6 +67,11 @@ func parameters(text string) url.Values {
 			value = plain
 		}
 		all.Add(key, value)
+	}
+	for key, values := range all {
+		if own, found := strings.CutPrefix(key, "default."); found && !all.Has(own) {
+			all[own] = values
+		}
 	}
 	return all
 }

@@ -19,6 +19,7 @@
 package layout
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -35,6 +36,9 @@ var ErrNobody = errors.New("no server that may be called")
 
 // MaxData bounds the data of a child, in bytes.
 const MaxData = 64 << 10
+
+// maxError bounds the text of an error, in bytes. Those of [ErrNobody] are shorter.
+const maxError = 800
 
 // A Layout is how a system writes its servers. There are [Curator], [ServerSet] and [Dubbo].
 type Layout struct {
@@ -72,11 +76,34 @@ func (l Layout) Read(name string, data []byte) (e policy.Entry, err error) {
 		err = sd.CheckInstance(e.Instance)
 	}
 	if err != nil {
-		return policy.Entry{}, fmt.Errorf("%s: %w", l.name, err)
+		return policy.Entry{}, fmt.Errorf("%s: %w", l.name, short(err))
 	}
 	e.Attributes, _ = e.Attributes.Valid() // the error is about another program's attributes
 	return e, nil
 }
+
+// short is err, or the beginning of one that repeats more of a child than can be shown.
+func short(err error) error {
+	if text := err.Error(); len(text) > maxError {
+		return errors.New(text[:maxError])
+	}
+	return err
+}
+
+// An optional is a value of JSON that counts if it is of its type: what else a child says must not
+// hide it.
+type optional[T any] struct{ value T }
+
+func (o *optional[T]) UnmarshalJSON(data []byte) error {
+	var read T
+	if json.Unmarshal(data, &read) == nil {
+		o.value = read
+	}
+	return nil
+}
+
+// texts is an object of strings.
+type texts = optional[map[string]optional[string]]
 
 // instance joins a host and a port. IPv6 addresses may stand in brackets.
 func instance(host string, port int) (string, error) {

@@ -52,6 +52,10 @@ func TestRead(t *testing.T) {
 		{"curator", "4d0f", fmt.Sprintf(curator, "false"), ""},
 		{"curator", "4d0f", `{"address":"192.0.2.1","port":80,"payload":"anything"}`, "192.0.2.1:80 100  map[] since 0"},
 		{"curator", "4d0f", `{"address":"192.0.2.1","port":80,"payload":{"metadata":{"weight":"5000"}}}`, "192.0.2.1:80 1000  map[] since 0"},
+		{"curator", "4d0f", `{"address":"192.0.2.1","port":80,"registrationTimeUTC":"today","payload":{"metadata":{"a":1,"zone":"b","c":null}}}`,
+			"192.0.2.1:80 100 b map[] since 0"},
+		{"curator", "4d0f", `{"address":"192.0.2.1","port":80,"payload":{"metadata":{"a":1,"instance_status":"OUT_OF_SERVICE"}}}`, ""},
+		{"curator", "4d0f", `{"address":"192.0.2.1","port":80,"payload":{"metadata":"anything"}}`, "192.0.2.1:80 100  map[] since 0"},
 		{"curator", "4d0f", `{"address":"time.example.com","port":80}`, "!host"},
 		{"curator", "4d0f", `{"address":"192.0.2.1"}`, "!port"},
 		{"curator", "4d0f", `{"address":"192.0.2.1","port":70000}`, "!port"},
@@ -62,6 +66,10 @@ func TestRead(t *testing.T) {
 
 		{"serverset", "member_0000000007", fmt.Sprintf(member, "ALIVE"), "192.0.2.1:8897 100  map[shard:3 version:2.1] since 0"},
 		{"serverset", "member_0000000007", fmt.Sprintf(member, "STARTING"), ""},
+		{"serverset", "member_0000000007", `{"serviceEndpoint":{"host":"192.0.2.1","port":80},"status":"ALIVE","shard":"3","metadata":{"a":1,"b":"c"}}`,
+			"192.0.2.1:80 100  map[b:c] since 0"},
+		{"serverset", "member_0000000007", `{"serviceEndpoint":{"host":"192.0.2.1","port":80},"shard":null,"metadata":null}`,
+			"192.0.2.1:80 100  map[] since 0"},
 		{"serverset", "vector_0000000001", `{"vector":[{"select":"shard=3","weight":0.5,"priority":1}]}`, ""},
 		{"serverset", "member_0000000007", `{"status":"ALIVE"}`, "!serviceEndpoint"},
 		{"serverset", "member_0000000007", `{"serviceEndpoint":{"host":"h","port":1}}`, "!host"},
@@ -73,12 +81,15 @@ func TestRead(t *testing.T) {
 			"", "192.0.2.1:20000 100  map[application:a+b protocol:tri version:1.0;beta] since 1700000000000"}, // dubbo-go's
 		{"dubbo", provider("dubbo://[2001:db8::1]:20880/T?anyhost=true&weight=0"), "",
 			"[2001:db8::1]:20880 0  map[protocol:dubbo] since 0"},
+		{"dubbo", provider("dubbo://192.0.2.1:20880/T?default.weight=50&default.group=a&group=b&default.version=2"), "",
+			"192.0.2.1:20880 50  map[group:b protocol:dubbo version:2] since 0"}, // Dubbo 2.6's
 		{"dubbo", provider("dubbo://192.0.2.1:20880/T?enabled=false"), "", ""},
 		{"dubbo", provider("override://0.0.0.0/T?category=configurators&weight=200"), "", ""},
 		{"dubbo", provider("empty://192.0.2.1/T?category=providers"), "", ""},
 		{"dubbo", provider("dubbo://192.0.2.1/T"), "", "!port"},
 		{"dubbo", provider("dubbo://time.example.com:20880/T"), "", "!host"},
 		{"dubbo", "%zz", "", "!URL"},
+		{"dubbo", provider("dubbo://192.0.2.1:" + strings.Repeat("a", 10_000)), "", "!URL"},
 		{"dubbo", strings.Repeat("a", 20_000), "", "!at most"},
 	} {
 		l, err := layout.Parse(test.layout)
@@ -90,7 +101,9 @@ func TestRead(t *testing.T) {
 		switch {
 		case errors.Is(err, layout.ErrNobody):
 		case err != nil:
-			have = "!" + err.Error()
+			if have = "!" + err.Error(); len(have) > 1000 {
+				t.Errorf("%s %.80q: want a short error, have %d bytes", test.layout, test.name, len(have))
+			}
 		default:
 			have = text(e)
 		}

@@ -23,9 +23,9 @@ func readMember(name string, data []byte) (e policy.Entry, err error) {
 			Host string `json:"host"`
 			Port int    `json:"port"`
 		} `json:"serviceEndpoint"`
-		Status   string            `json:"status"`
-		Shard    *int              `json:"shard"`
-		Metadata map[string]string `json:"metadata"`
+		Status   string         `json:"status"`
+		Shard    optional[*int] `json:"shard"`
+		Metadata texts          `json:"metadata"`
 	}
 	if err := json.Unmarshal(data, &d); err != nil {
 		return e, fmt.Errorf("want a JSON object: %w", err)
@@ -39,11 +39,11 @@ func readMember(name string, data []byte) (e policy.Entry, err error) {
 	if e.Instance, err = instance(d.Endpoint.Host, d.Endpoint.Port); err != nil {
 		return e, err
 	}
-	for key, value := range d.Metadata {
-		tag(&e.Attributes, key, value)
+	for key, text := range d.Metadata.value {
+		tag(&e.Attributes, key, text.value)
 	}
-	if d.Shard != nil && *d.Shard >= 0 {
-		tag(&e.Attributes, "shard", strconv.Itoa(*d.Shard))
+	if shard := d.Shard.value; shard != nil && *shard >= 0 {
+		tag(&e.Attributes, "shard", strconv.Itoa(*shard))
 	}
 	return e, nil
 }

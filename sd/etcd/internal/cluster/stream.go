@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -24,6 +25,7 @@ type Stream struct {
 	Responses chan *pb.WatchResponse // closed at the end; Err says why then
 	err       error
 	receiver  sync.WaitGroup
+	watches   int // in it
 }
 
 // A Span is what one watch of a stream covers: a key, or what begins with it.
@@ -32,12 +34,12 @@ type Span struct {
 	Prefix bool
 }
 
-// Watch opens a stream with a watch for each span, from the given revision on, which is one that the
-// member has: of a watch that waits for the next one it gives no sign of life, as long as nobody
-// writes (etcd-io/etcd#20221). The stream ends when ctx is done, and with the connection. The
-// caller closes it.
+// Watch opens a stream with a watch for each span, from the given revision on, or, if that is 0, from
+// where each is armed. It is not one that has not come yet: of a watch that waits for that there is
+// no sign of life while nobody writes (etcd-io/etcd#20221). The stream ends when ctx is done, and
+// with the connection. The caller closes it.
 func (n *Conn) Watch(ctx context.Context, from int64, spans ...Span) (*Stream, error) {
-	s := &Stream{conn: n, Responses: make(chan *pb.WatchResponse)}
+	s := &Stream{conn: n, Responses: make(chan *pb.WatchResponse), watches: len(spans)}
 	s.ctx, s.cancel = context.WithCancel(clientv3.WithRequireLeader(ctx))
 	stop := context.AfterFunc(n.ctx, s.cancel)
 	var err error
@@ -62,6 +64,32 @@ func (n *Conn) Watch(ctx context.Context, from int64, spans ...Span) (*Stream, e
 		}
 	}
 	return s, nil
+}
+
+// Arm waits until every watch is armed. What they tell until then is dropped: whoever reads after it
+// finds it there.
+func (s *Stream) Arm(ctx context.Context) error {
+	silent := time.NewTimer(RequestTimeout)
+	defer silent.Stop()
+	for armed := 0; armed < s.watches; {
+		select {
+		case r, open := <-s.Responses:
+			if !open {
+				return s.Err(ctx)
+			}
+			if err := Check(r); err != nil {
+				return err
+			}
+			if r.Created {
+				armed++
+			}
+		case <-silent.C:
+			return s.conn.Silent()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // receive hands on what comes, until the stream ends.
