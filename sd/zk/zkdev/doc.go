@@ -18,7 +18,7 @@
 //
 // Features that are not here are refused as a ZooKeeper refuses them by default: reconfiguration
 // (-123) and SASL (an answer without a token) without the end of the connection, deleteContainer
-// (-8), and operations that do not exist (-6, and the connection is closed). Quotas are not
+// (-8), and operations that do not exist (-6, and the connection is closed). Quotas are neither counted nor
 // enforced. The four letter words conf, cons, envi, isro, mntr, ruok, srvr, stat and wchs are
 // answered, and the others are not in the whitelist. Lists come in order, which a ZooKeeper does
 // not promise.
