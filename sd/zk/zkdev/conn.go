@@ -15,9 +15,9 @@ import (
 // kernel would.
 //
 // A connection ends in one of two ways. At once: drop takes it out of the tables and closes the
-// socket, and what was queued is lost. In order: handle returns, or cutOff is called, and the
-// writer closes the socket after the last packet. In both, run takes the connection out of the
-// tables at the latest.
+// socket, and what was queued is lost. In order: handle returns, or cutOff is called, and after the
+// last packet the writer does the same, so that a client which sees the end finds nothing left of
+// it. When a write fails, run takes the connection out of the tables once what came is handled.
 type conn struct {
 	server *Server
 	id     watcher

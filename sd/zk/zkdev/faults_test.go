@@ -224,6 +224,8 @@ func TestFrozenServerWaits(t *testing.T) {
 		w := l.join(t, dialTo(s), "w")
 		w.createTTL("/short", flagTTL, 1)
 		s.Freeze()
+		s.Expire(w.session)
+		w.silent(time.Minute)
 		late := l.open(t, dialTo(s), "late")
 		late.nc.Write([]byte("ruok"))
 		late.silent(10 * time.Minute)
@@ -236,6 +238,7 @@ func TestFrozenServerWaits(t *testing.T) {
 		if late.nc.Read(answer); string(answer) != "imok" {
 			t.Errorf("afterwards: have %q, want imok", answer)
 		}
+		w.isClosed()
 		early.isClosed()
 		time.Sleep(time.Minute)
 		if _, _, err := s.Get("/short"); err != NoNode {

@@ -94,6 +94,10 @@ func (c *conn) write() {
 			c.out.sent(p)
 		}
 		if finished {
+			if c.server.lockAwake(c) {
+				c.server.detach(c)
+				c.server.mu.Unlock()
+			}
 			return
 		}
 		select {

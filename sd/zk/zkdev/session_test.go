@@ -180,6 +180,28 @@ func TestExpiredHearsOfItsOwn(t *testing.T) {
 	})
 }
 
+// Who sees the end of a connection finds nothing of it on the server.
+func TestEndIsSeenLast(t *testing.T) {
+	s := New()
+	defer s.Close()
+	for name, end := range map[string]func(*wire){
+		"close":  func(w *wire) { w.quit() },
+		"expire": func(w *wire) { s.Expire(w.session); w.isClosed() },
+	} {
+		for n := range 500 {
+			w := newTranscript().join(t, dialTo(s), "w")
+			w.addWatch("/", 1)
+			end(w)
+			s.mu.Lock()
+			conns, watches := len(s.conns), s.watches.size()
+			s.mu.Unlock()
+			if conns+watches > 0 {
+				t.Fatalf("%s %d: have %d connections and %d watches", name, n, conns, watches)
+			}
+		}
+	}
+}
+
 // What was queued before the end of a session reaches its client, however slowly.
 func TestExpiredWhileSlow(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
