@@ -184,7 +184,8 @@ func withoutSlash(text string) string {
 	return before
 }
 
-// What a blank has cut off a target is none, also where one may lack a host.
+// What a blank has cut off a target is none, also where one may lack a host; a path whose slashes are
+// too few is one.
 func TestSchemesOfAPath(t *testing.T) {
 	open := func(sd.Target) (sd.Backend, error) { return nil, nil }
 	schemes := sd.Schemes{"dns": open, "file": open, "zk": open}
@@ -192,6 +193,18 @@ func TestSchemesOfAPath(t *testing.T) {
 		_, err := schemes.Open(text)
 		if err == nil || strings.Contains(err.Error(), "did you mean") {
 			t.Errorf("%s: want no guess, have %v", text, err)
+		}
+	}
+	for text, want := range map[string]string{
+		"file:/etc/servers":                  "file:///etc/servers",
+		"file//etc/servers":                  "file:///etc/servers",
+		"dns:time.example.com":               "dns:///time.example.com", // gRPC's form
+		"dns:/192.0.2.53/a.example.com":      "dns://192.0.2.53/a.example.com",
+		"dns//[::1]:53/a.example.com?port=1": "dns://[::1]:53/a.example.com?port=1",
+	} {
+		_, err := schemes.Open(text)
+		if err == nil || !strings.Contains(err.Error(), "did you mean "+want+"?") {
+			t.Errorf("%s: want the guess %s, have %v", text, want, err)
 		}
 	}
 }

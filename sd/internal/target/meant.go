@@ -12,6 +12,9 @@ func Meant(text string, schemes []string) (Target, bool) {
 	for _, scheme := range schemes { // whose :// is misspelt, such as zk:/host or zk//host
 		rest, found := strings.CutPrefix(text, scheme)
 		if bare := strings.TrimLeft(rest, ":/"); found && len(bare) < len(rest) {
+			if lacksHost(scheme, bare) {
+				bare = "/" + bare
+			}
 			if t, err := Parse(scheme + "://" + bare); err == nil {
 				return t, true
 			}
@@ -30,4 +33,10 @@ func Meant(text string, schemes []string) (Target, bool) {
 		}
 	}
 	return Target{}, false
+}
+
+// lacksHost reports whether what follows scheme:// begins with a path: that of a file, or a name
+// without a resolver before it.
+func lacksHost(scheme, rest string) bool {
+	return mayLackHost(scheme) && (scheme == "file" || !strings.Contains(rest, "/"))
 }
