@@ -269,7 +269,7 @@ func TestKeyDecidesTheSideOfAProbe(t *testing.T) {
 			hit(t, p, canary, 1)
 			time.Sleep(time.Minute)
 			synctest.Wait()
-			p.sinceProbe.Store(probeEvery)
+			p.sinceProbe.Store(probeEvery << maxDoublings) // no probe is answered here
 			m, isProbe := p.pickFirst(key(i), NewHash())
 			p.invoke(t.Context(), attempt{member: m, probe: isProbe, route: &p.route}, 1)
 			if isProbe != side[fmt.Sprint(i)] {
