@@ -160,3 +160,27 @@ func TestNoAnswerHurriesARegistrar(t *testing.T) {
 		}
 	}
 }
+
+// A node that a predecessor left, and that a quota keeps from being replaced, is waited for as one
+// that the ACLs keep: when it has gone its successor is there at once.
+func TestQuotaOnATakeover(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		dead := w.register(w.open(), alice)
+		w.phase(dead.State, time.Second, sd.Registered)
+		data, _, _ := w.Get("/go_servers/" + alice)
+		dead.Deregister()
+		w.Create("/go_servers/"+alice, data, 0x1234)
+		w.FailAll(zkdev.OpMulti, quota)
+		writes := w.Requests(zkdev.OpMulti)
+		r := w.register(w.open(), alice)
+		wait.Pass(time.Minute)
+		if have := r.State(); have.Phase != sd.Conflict || !strings.Contains(have.Err.Error(), "quota exceeded") {
+			t.Errorf("want a conflict that names the quota, have %v", have)
+		}
+		if n := w.Requests(zkdev.OpMulti) - writes; n > 7 {
+			t.Errorf("want 7 tries in a minute at most, have %d", n)
+		}
+		w.Delete("/go_servers/" + alice)
+		w.phase(r.State, 2*time.Second, sd.Registered)
+	})
+}

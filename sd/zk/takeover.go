@@ -52,6 +52,8 @@ func (n *node) displace(c *session.Conn, stat *gozk.Stat, do func(data []byte) e
 	case errors.Is(err, gozk.ErrNoAuth):
 		return fmt.Errorf("%w: session 0x%x, whose node the ACLs do not let us replace",
 			sd.ErrConflict, uint64(stat.EphemeralOwner))
+	case isDenial(err): // not wrapped: the end of that session is waited for
+		return fmt.Errorf("%w: session 0x%x: %v", sd.ErrConflict, uint64(stat.EphemeralOwner), err)
 	case err == nil && !ours:
 		n.takeovers.add()
 	}
@@ -178,9 +180,8 @@ func (n *node) claimAndDelete(
 }
 
 // ifAllowed calls do, which removes the node. After a denial it is not tried again before somebody
-// changes the directory's. Its version is read before the attempt, so that an attempt is made again
-// if the answer is about an older ACL. Any other failure on this Conn has it wait, whatever happens
-// meanwhile: what came before may have been a claim, which is an event to everybody, and to us.
+// changes the directory's ACL, whose version is read before the attempt in case that is about an
+// older one. Any other failure has it wait on this Conn: a claim before it was an event to us.
 func (n *node) ifAllowed(c *session.Conn, stat *gozk.Stat, do func() error) error {
 	if n.failedOn == c && time.Now().Before(n.againAt) {
 		return n.failure
