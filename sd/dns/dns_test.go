@@ -202,6 +202,27 @@ func TestTruncatedWithinARecord(t *testing.T) {
 	f.Stop()
 }
 
+// A server that sends more in a datagram than was asked for has answered.
+func TestLongDatagram(t *testing.T) {
+	d := newDirectory(t)
+	var want []string
+	for n := range 100 {
+		want = append(want, fmt.Sprintf("192.0.2.%d:8897", n+1))
+		d.Put(want[n])
+	}
+	d.instead(func(w mdns.ResponseWriter, q *mdns.Msg) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		w.WriteMsg(d.reply(q))
+	})
+	f := follow(t, d.open(t, service, ""))
+	f.shows(want...)
+	f.Stop()
+	if n := d.count("tcp"); n > 0 {
+		t.Errorf("want no question over TCP, have %d", n)
+	}
+}
+
 // A server that does not know EDNS is asked without.
 func TestWithoutEDNS(t *testing.T) {
 	for name, refuse := range map[string]func(mdns.ResponseWriter, *mdns.Msg){
