@@ -90,8 +90,12 @@ func TestEmptyAndMissing(t *testing.T) {
 	empty.shows()
 	disowned := follow(t, z.open(t, service, ""))
 	disowned.shows()
-	missing := follow(t, z.open(t, "b.example.com", "&port=8897"))
+	b := z.open(t, "b.example.com", "&port=8897")
+	missing := follow(t, b)
 	<-time.After(300 * time.Millisecond)
+	if err := b.Err(); !errors.Is(err, sd.ErrNoDirectory) || err.Error() != "dns: b.example.com.: no such name" {
+		t.Errorf("name that does not exist: want it said, have %v", err)
+	}
 	if have, known := missing.Set(); known {
 		t.Errorf("name that does not exist: want unknown, have %q", have)
 	}
