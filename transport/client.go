@@ -54,23 +54,27 @@ func NewClient(addr string, enc EncodeFunc, dec DecodeFunc, options ...ClientOpt
 // end of the context ends it at once, whatever it is doing. It fails with an *Error. It never tries
 // twice: a balancer does, elsewhere.
 func (c *Client) Endpoint() kitendpoint.Endpoint {
-	return func(ctx context.Context, request any) (any, error) {
+	return func(ctx context.Context, request any) (response any, err error) {
 		begin := time.Now()
 		c.metrics.InFlight.Add(1)
 		ctx, cancel := context.WithTimeout(ctx, c.timeout)
 		defer cancel()
 		x := call{Client: c, ctx: ctx}
-		response, err := x.run(request)
-		if err != nil {
+		err = errPanicked // if a function of the options does
+		defer func() {
+			c.metrics.returned(begin, err)
+			for _, finalize := range c.finalizer {
+				finalize(x.ctx, x.conn, err)
+			}
+		}()
+		if response, err = x.run(request); err != nil {
 			err = &Error{Addr: c.addr, Err: x.explain(err), unsent: x.unsent}
-		}
-		c.metrics.returned(begin, err)
-		for _, finalize := range c.finalizer {
-			finalize(x.ctx, x.conn, err)
 		}
 		return response, err
 	}
 }
+
+var errPanicked = errors.New("panicked")
 
 // A call is one use of the endpoint.
 type call struct {

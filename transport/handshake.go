@@ -77,6 +77,7 @@ func (s *Server) handshake(conn net.Conn) (net.Conn, error) {
 type handshakes struct {
 	max       int
 	computing chan struct{} // a slot for each that computes
+	next      chan struct{} // a slot for the first message that waits for one; see compute
 
 	mu       sync.Mutex // guards what follows, and the places in both lists
 	open     int
@@ -91,6 +92,7 @@ func (a *handshakes) init(conns int) {
 		a.max = min(max(conns/2, min(conns, minHandshakes)), maxHandshakes)
 	}
 	a.computing = make(chan struct{}, max(runtime.GOMAXPROCS(0)-1, 1))
+	a.next = make(chan struct{}, 1)
 }
 
 // makeRoom ends a handshake that waits for its client, or reports that none may be ended. A silent
@@ -114,22 +116,27 @@ func (a *handshakes) makeRoom() bool {
 
 // A handshake is the connection below a TLS handshake. Its costly part lies between the client's
 // first message, which package tls announces by GetConfigForClient, and the answer, the first
-// Write: key exchange and signature.
+// Write: key exchange and signature. What comes after that may cost as much, between a Read and
+// what follows it: the second first message of a client whose key share was of no use, and the
+// chain of one that shows a certificate.
 //
-//	state      begin   first message  Write     end    makeRoom
-//	-          silent  -              -         -      -
-//	silent     -       computing      -         over   over
-//	computing  -       -              answered  over   -
-//	answered   -       -              answered  over   over, after answeredTimeout
+//	state      begin   first message  bytes      Write     Read      end    makeRoom
+//	-          silent  -              -          -         -         -      -
+//	silent     -       computing      -          -         -         over   over
+//	computing  -       -              -          answered  answered  over   -
+//	answered   -       -              computing  answered  -         over   over, after answeredTimeout
 type handshake struct {
 	net.Conn
 	all       *handshakes
 	deadline  time.Time
+	answered  bool // there was a first Write
 	computing bool
+	over      bool
 
 	list    *list.List // the one it waits in, or nil
 	place   *list.Element
-	since   time.Time
+	since   time.Time // less the time that it spent on our side
+	heard   time.Time // when its client was
 	evicted bool
 }
 
@@ -141,13 +148,20 @@ func (h *handshake) begin() bool {
 		return false
 	}
 	h.all.open++
-	h.wait(&h.all.silent)
+	h.wait(&h.all.silent, time.Now())
 	return true
 }
 
-// wait marks the handshake as one that waits for its client. The caller holds the lock.
-func (h *handshake) wait(in *list.List) {
-	h.list, h.place, h.since = in, in.PushBack(h), time.Now()
+// wait marks the handshake as one that waits for its client since then. The caller holds the lock.
+func (h *handshake) wait(in *list.List, since time.Time) {
+	h.list, h.since = in, since
+	for e := in.Back(); e != nil; e = e.Prev() {
+		if !e.Value.(*handshake).since.After(since) {
+			h.place = in.InsertAfter(h, e)
+			return
+		}
+	}
+	h.place = in.PushFront(h)
 }
 
 // goOn undoes wait. The caller holds the lock.
@@ -177,33 +191,64 @@ func (h *handshake) hook(config *tls.Config) *tls.Config {
 
 // compute waits for its turn. It fails if that comes too late, so that a queue that is too long
 // does no work in vain.
+//
+// Of the first messages one at a time waits among the handshakes that were answered: so what was
+// begun is finished before more is begun, and who has sent a request waits for few.
 func (h *handshake) compute() error {
-	h.all.mu.Lock()
-	h.goOn()
-	h.all.mu.Unlock()
-	h.all.computing <- struct{}{}
-	h.computing = true
+	h.resume()
+	h.all.next <- struct{}{}
+	h.take()
+	<-h.all.next
 	if time.Now().After(h.deadline) {
 		return errTooManyHandshakes
 	}
 	return nil
 }
 
-// Write ends the costly part, if it is the first.
+// resume notes that the client has been heard.
+func (h *handshake) resume() {
+	h.heard = time.Now()
+	h.all.mu.Lock()
+	defer h.all.mu.Unlock()
+	h.goOn()
+}
+
+// take waits for a turn.
+func (h *handshake) take() {
+	h.all.computing <- struct{}{}
+	h.computing = true
+}
+
+// give gives the turn to the next, and waits for the client since then.
+func (h *handshake) give(since time.Time) {
+	h.computing = false
+	<-h.all.computing
+	h.all.mu.Lock()
+	defer h.all.mu.Unlock()
+	h.wait(&h.all.answered, since)
+}
+
+// Write ends a costly part.
 func (h *handshake) Write(p []byte) (int, error) {
+	h.answered = true
 	if h.computing {
-		h.computed()
-		h.all.mu.Lock()
-		h.wait(&h.all.answered)
-		h.all.mu.Unlock()
+		h.give(time.Now())
 	}
 	return h.Conn.Write(p)
 }
 
-// computed gives its turn to the next.
-func (h *handshake) computed() {
-	h.computing = false
-	<-h.all.computing
+// Read begins a costly part, once the client was answered, and ends one that has no Write. A client
+// that sends its messages bit by bit gains no time by that.
+func (h *handshake) Read(p []byte) (int, error) {
+	if h.computing {
+		h.give(h.since.Add(time.Since(h.heard)))
+	}
+	n, err := h.Conn.Read(p)
+	if n > 0 && h.answered && !h.over {
+		h.resume()
+		h.take()
+	}
+	return n, err
 }
 
 // CloseWrite is that of the connection below.
@@ -212,8 +257,9 @@ func (h *handshake) CloseWrite() error { return closeWrite(h.Conn) }
 // end gives back everything that is held.
 func (h *handshake) end() {
 	if h.computing {
-		h.computed()
+		<-h.all.computing
 	}
+	h.computing, h.over = false, true
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
 	h.goOn()

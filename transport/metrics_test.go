@@ -3,6 +3,7 @@ package transport_test
 import (
 	"context"
 	"io"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -130,4 +131,29 @@ func TestClientMetrics(t *testing.T) {
 	call(t.Context(), "127.0.0.1:0", option)
 	wantValue(t, "failed", 1, failed.Value())
 	wantValue(t, "in flight", 0, inFlight.Value())
+}
+
+// A decoder that panics ends its call for the metrics and the finalizers as well.
+func TestClientMetricsOfAPanic(t *testing.T) {
+	inFlight, failed := gauge{new(instrument)}, counter{new(instrument)}
+	var told error
+	server := start(t, say("now"))
+	decode := func(context.Context, io.Reader) (any, error) { panic("by test") }
+	e := transport.NewClient(server.addr, encodeText, decode,
+		transport.ClientInstrumenting(transport.ClientMetrics{InFlight: inFlight, Failed: failed}),
+		transport.ClientFinalizer(func(_ context.Context, _ net.Conn, err error) { told = err }),
+	).Endpoint()
+	func() {
+		defer func() {
+			if recover() != "by test" {
+				t.Error("want the panic")
+			}
+		}()
+		e(t.Context(), "timestamp")
+	}()
+	wantValue(t, "in flight", 0, inFlight.Value())
+	wantValue(t, "failed", 1, failed.Value())
+	if told == nil {
+		t.Error("finalizer: want an error, have none")
+	}
 }

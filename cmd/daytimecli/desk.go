@@ -105,6 +105,9 @@ func (ds *desks) add(p *discovery.Part, store sd.PolicyStore, c *config) {
 	case state.Phase != sd.Live && !errors.Is(state.Err, sd.ErrNoDirectory):
 		ds.failed = append(ds.failed, fmt.Errorf("%s: %s", p.URL, statelog.Why(state)))
 	default:
+		if errors.Is(state.Err, sd.ErrNoDirectory) { // it is made for the policy, and may be a slip
+			level.Warn(p.Logger).Log("msg", statelog.Why(state))
+		}
 		ds.all = append(ds.all, &desk{steer.Desk{Store: store, Fleet: p.Entries, Timeout: c.timeout,
 			DryRun: c.steer.dryRun, Force: c.steer.force}, p, ds.stdio})
 	}

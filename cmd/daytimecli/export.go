@@ -43,8 +43,9 @@ until Ctrl-C. It is replaced as a whole, and only if its text changes; the
 command of --then, such as a reload, runs after that, for 30 s at most. One that
 fails is run again, at the latest by the next export: until then there is a
 .NAME.due beside the file. While the registry is down, or has fewer servers than
---min, the file stays as it is; of several registries each must have answered
-once, and the list of a --snapshot does not count.`,
+--min, and until its policy could be read, the file stays as it is; of several
+registries each must have answered once, and the list of a --snapshot does not
+count.`,
 		Example: `  daytimecli export prometheus --watch -f /etc/prometheus/daytime.json
   daytimecli export haproxy --backend daytime -f /etc/haproxy/daytime.cfg \
     --watch --then 'systemctl reload haproxy'`,
@@ -138,8 +139,8 @@ func (c *config) exportList(
 		return err
 	}
 	unconfirmed := registry.Unconfirmed()
-	if !registry.IsWhole() {
-		return fmt.Errorf("%w; nothing is written", unconfirmed)
+	if err := registry.Lacking(); err != nil {
+		return fmt.Errorf("%w; nothing is written", err)
 	}
 	if err := c.exportOnce(ctx, keeper, stdio); err != nil {
 		return err

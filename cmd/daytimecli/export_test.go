@@ -87,6 +87,54 @@ func TestExportWithoutTheSnapshot(t *testing.T) {
 	p.Finish(t, shell.ExitOK)
 }
 
+// A policy that cannot be read gives nobody back who is drained: the file stays until one can, and
+// the last that could be read holds for those who join later.
+func TestExportWithoutAPolicy(t *testing.T) {
+	registry, url := shelltest.StartRegistry(t, true)
+	shelltest.Enter(t, registry, "192.0.2.1:1", "192.0.2.2:2")
+	file := filepath.Join(t.TempDir(), "out")
+	args := []string{"export", "haproxy", "--sd", url, "-f", file}
+	drained := []byte(policy.Header + "\ndrain 192.0.2.1\n")
+	set := func(text []byte) {
+		t.Helper()
+		if err := registry.SetData("/go_servers", text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wants := func(want string) {
+		t.Helper()
+		shelltest.Eventually(t, func() error {
+			if have, err := os.ReadFile(file); want != string(have) {
+				return fmt.Errorf("want %q, have %q, %v", want, have, err)
+			}
+			return nil
+		})
+	}
+	const two = "    server 192.0.2.1:1 192.0.2.1:1 check weight 0\n" +
+		"    server 192.0.2.2:2 192.0.2.2:2 check weight 100\n"
+	set(drained)
+	try(t, shell.ExitOK, args...)
+	wants(two)
+	set([]byte("hello"))
+	_, stderr := try(t, shell.ExitFailure, args...)
+	shelltest.WantText(t, stderr, "the policy is not known: ", "nothing is written")
+	wants(two)
+
+	p := start(t, append(args, "--watch", "--log-level", "info")...)
+	p.Stderr.Await(t, "policy not followed", 1)
+	shelltest.Enter(t, registry, "192.0.2.3:3")
+	wants(two)
+	set(drained)
+	const three = two + "    server 192.0.2.3:3 192.0.2.3:3 check weight 100\n"
+	wants(three)
+	set([]byte("hello"))
+	p.Stderr.Await(t, "policy not followed", 2)
+	shelltest.Enter(t, registry, "192.0.2.4:4")
+	wants(three + "    server 192.0.2.4:4 192.0.2.4:4 check weight 100\n")
+	p.Interrupt(nil)
+	p.Finish(t, shell.ExitOK)
+}
+
 // The file follows the registry, and the command runs after each change. An empty list changes nothing.
 func TestExportWatch(t *testing.T) {
 	registry, url := shelltest.StartRegistry(t, true)

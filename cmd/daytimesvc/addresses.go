@@ -72,9 +72,14 @@ func (c *config) checkLoopback(
 			"advertise", strings.Join(local, ","))
 		return nil
 	}
-	return shell.UsageError("listen", fmt.Errorf("%q: cannot be dialled from other hosts, "+
+	flag, setting := "listen", "--listen "
+	if len(c.inherited) > 0 {
+		flag, setting = "", "ListenStream="
+	}
+	return shell.UsageError(flag, fmt.Errorf("%q: cannot be dialled from other hosts, "+
 		"where clients of %s may be; %s, or --advertise %s to register it all the same",
-		c.listen, c.sd[remote], advice(c.listen, ownAddresses()), strings.Join(instances, ",")))
+		c.listen, c.sd[remote], advice(setting, c.listen, ownAddresses()),
+		strings.Join(instances, ",")))
 }
 
 // isLoopback reports whether an ip:port is on loopback.
@@ -114,9 +119,9 @@ func ownAddresses() (own []netip.Addr) {
 	return own
 }
 
-// advice names the addresses to listen on instead: the same ports of the first address, or of
-// another.
-func advice(listen []string, own []netip.Addr) string {
+// advice names the addresses to listen on instead, as a setting: the same ports of the first
+// address, or of another.
+func advice(setting string, listen []string, own []netip.Addr) string {
 	if len(own) == 0 {
 		return "want an address of this host, which has none now"
 	}
@@ -125,7 +130,7 @@ func advice(listen []string, own []netip.Addr) string {
 		_, port, _ := net.SplitHostPort(l)
 		instead = append(instead, net.JoinHostPort(own[0].String(), port))
 	}
-	text := "want --listen " + strings.Join(instead, ",")
+	text := "want " + setting + strings.Join(instead, ",")
 	for _, addr := range own[1:min(len(own), maxAdvised)] {
 		others = append(others, addr.String())
 	}

@@ -59,6 +59,15 @@ func TestLoopbackIsAWrongCommand(t *testing.T) {
 	}
 }
 
+// Who has the sockets of systemd is not sent to --listen, which they stand instead of.
+func TestLoopbackOfSystemd(t *testing.T) {
+	c := config{sd: registry.URLs{"zk://192.0.2.1"}, listen: list{"127.0.0.1:1"}, inherited: make([]net.Listener, 1)}
+	err := c.checkLoopback(t.Context(), c.listen, kitlog.NewNopLogger())
+	if err == nil || strings.Contains(err.Error(), "--listen") || !strings.Contains(err.Error(), "ListenStream=") {
+		t.Errorf("want a word of ListenStream=, have %v", err)
+	}
+}
+
 // Whose addresses are none of loopback does not wait for the names of its registries, and a signal
 // while they are looked up is no wrong command.
 func TestLookupsOfRegistries(t *testing.T) {
@@ -94,7 +103,7 @@ func TestAdvice(t *testing.T) {
 		1: "want --listen 192.0.2.1:1,192.0.2.1:2",
 		4: "want --listen 192.0.2.1:1,192.0.2.1:2, or 2001:db8::1, 192.0.2.3",
 	} {
-		if have := advice(listen, own[:n]); want != have {
+		if have := advice("--listen ", listen, own[:n]); want != have {
 			t.Errorf("want %q, have %q", want, have)
 		}
 	}

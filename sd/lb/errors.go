@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/daytime/sd/lb/internal/cause"
 	kitlb "github.com/go-kit/kit/sd/lb"
 )
 
@@ -90,7 +91,7 @@ func (e *callError) Unwrap() []error {
 // Unsent tells another Retry, of which the call was one attempt, whether no server can have acted
 // on it.
 func (e *callError) Unsent() bool {
-	return !slices.ContainsFunc(e.attempts, func(err error) bool { return !unsent(err) })
+	return !slices.ContainsFunc(e.attempts, func(err error) bool { return !cause.Unsent(err) })
 }
 
 // An attemptError is an attempt that failed.

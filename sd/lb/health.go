@@ -3,13 +3,12 @@ package lb
 import (
 	"context"
 	"errors"
-	"io"
 	"math"
 	"math/rand/v2"
-	"net"
-	"slices"
 	"syscall"
 	"time"
+
+	"example.com/daytime/sd/lb/internal/cause"
 )
 
 // maxFailures is how many failures in a row eject a member, unless one of them was refused.
@@ -38,39 +37,13 @@ func (a *attempt) weigh(ctx context.Context, err error, took int64) evidence {
 			return outlived
 		}
 		return noEvidence
-	case ctx.Err() != nil, isTimeout(err):
+	case ctx.Err() != nil, cause.IsTimeout(err):
 		return silent
-	case isUnreachable(err), unsent(err) && !isLocal(err):
+	case cause.IsUnreachable(err), cause.Unsent(err) && !cause.IsLocal(err):
 		return unreachable
 	default:
 		return noEvidence
 	}
-}
-
-// isUnreachable reports whether err says that the instance, or the way to it, is at fault.
-func isUnreachable(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || isAny(err,
-		syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.EHOSTUNREACH,
-		syscall.EHOSTDOWN, syscall.ETIMEDOUT)
-}
-
-// isLocal reports whether err says that no connection came about for a reason on this side.
-func isLocal(err error) bool {
-	var lookup *net.DNSError
-	return errors.As(err, &lookup) || isUnroutable(err) || isAny(err,
-		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL,
-		syscall.EADDRINUSE, syscall.ENETDOWN)
-}
-
-// isUnroutable reports whether err says that no way leads from here to the address.
-func isUnroutable(err error) bool {
-	return isAny(err, syscall.ENETUNREACH, syscall.EACCES, syscall.EPERM, syscall.EAFNOSUPPORT,
-		syscall.EINVAL)
-}
-
-// isAny reports whether there is one of errnos in err's chain, wherever it branches.
-func isAny(err error, errnos ...syscall.Errno) bool {
-	return slices.ContainsFunc(errnos, func(e syscall.Errno) bool { return errors.Is(err, e) })
 }
 
 // recordFailure takes in a failed attempt, if it is evidence.
@@ -116,7 +89,7 @@ func (p *Pool) isExcused(a *attempt, e evidence, now int64, err error) bool {
 		return true
 	}
 	since := a.member.failingSince.Load() // or 0: it has answered since this goroutine noted it
-	if since == 0 || e == silent && !unsent(err) && a.isSlowEverywhere(answeredAt, now) {
+	if since == 0 || e == silent && !cause.Unsent(err) && a.isSlowEverywhere(answeredAt, now) {
 		return true
 	}
 	brief := a.brief && e == silent || a.briefShare && e == outlived

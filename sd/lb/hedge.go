@@ -44,6 +44,7 @@ func (r *retrier) resetHedge(t *time.Timer, share time.Duration) {
 	if r.hedger == nil {
 		return
 	}
+	t.Stop() // that of the attempt before
 	if d := r.hedger.latencies.Late(share); d < share {
 		t.Reset(d)
 	}

@@ -150,3 +150,22 @@ func TestNoHedgeBeforeLatenciesAreKnown(t *testing.T) {
 		}
 	})
 }
+
+// The time of a hedge is that of the latest attempt: when its share is over first there is none, also
+// if the attempt before it would have had one.
+func TestHedgeOfTheAttemptBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &retrier{hedger: newHedger(1)}
+		for range latency.MinCount {
+			r.hedger.latencies.Add(10 * time.Millisecond)
+		}
+		timer := stoppedTimer()
+		r.resetHedge(timer, time.Second)
+		r.resetHedge(timer, 5*time.Millisecond)
+		select {
+		case <-timer.C:
+			t.Error("want no hedge")
+		case <-time.After(time.Second):
+		}
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"example.com/daytime/sd/lb/internal/cause"
 	kitendpoint "github.com/go-kit/kit/endpoint"
 	kitlb "github.com/go-kit/kit/sd/lb"
 )
@@ -105,7 +106,7 @@ func (p *Pool) picking(picker Picker) kitendpoint.Endpoint {
 		}
 		a := attempt{member: m, probe: probe, route: &p.route, brief: true}
 		response, err := p.invoke(ctx, a, request)
-		if probe && err != nil && unsent(err) && ctx.Err() == nil {
+		if probe && err != nil && cause.Unsent(err) && ctx.Err() == nil {
 			tried := []*Member{m}
 			if m := p.pick(ctx, picker, tried, tried); m != nil {
 				return p.invoke(ctx, attempt{member: m, route: &p.route, brief: true}, request)

@@ -27,7 +27,7 @@ func (p *Pool) apply(c sd.Change) {
 		p.set++
 	}
 	if c.Reset || c.Sides != nil {
-		p.sides, p.changed = slices.Clone(c.Sides), true
+		p.setSides(c.Sides)
 	}
 	added := p.add(c.Up, c.Effective)
 	p.change(c.Effective)
@@ -43,6 +43,20 @@ func (p *Pool) apply(c sd.Change) {
 	closeMembers(withdrawn)
 	closeMembers(dropped)
 	p.buildEndpoints(added)
+}
+
+// setSides takes over the sides of the policy. Of those in reserve it does not say on which they are
+// now: they stay on theirs if it is there, and belong to the rest otherwise. The caller holds mu.
+func (p *Pool) setSides(sides []policy.Side) {
+	before := p.sides
+	p.sides, p.changed = slices.Clone(sides), true
+	for _, m := range p.members {
+		if side := int(m.side.Load()); m.presence == reserve && side > 0 && side < len(before) {
+			isIts := func(s policy.Side) bool { return s.Selector == before[side].Selector }
+			m.side.Store(int32(max(slices.IndexFunc(sides, isIts), 0)))
+			p.place(m)
+		}
+	}
 }
 
 // change takes over the attributes of members that have others now. The caller holds mu.

@@ -11,6 +11,7 @@ import (
 
 	"example.com/daytime/sd/internal/board"
 	"example.com/daytime/sd/internal/wait"
+	"example.com/daytime/sd/lb/internal/journal"
 	"github.com/go-kit/kit/metrics"
 	kitlog "github.com/go-kit/log"
 )
@@ -160,13 +161,13 @@ func TestJournal(t *testing.T) {
 			f[name].fail(errRefused)
 			hit(t, p, name, 1)
 		}
-		if have := take(); len(have) != maxNotes-2 { // two were spent above, not quite paid back
-			t.Errorf("300 at once: want %d lines, have %d", maxNotes-2, len(have))
+		if have := take(); len(have) != journal.AtOnce-2 { // two were spent above, not quite paid back
+			t.Errorf("300 at once: want %d lines, have %d", journal.AtOnce-2, len(have))
 		}
 		time.Sleep(time.Minute)
 		f[name].fail(nil)
 		hit(t, p, name, 1)
-		untold := fmt.Sprint("untold ", n-maxNotes+2)
+		untold := fmt.Sprint("untold ", n-journal.AtOnce+2)
 		if have := take(); len(have) != 1 || !strings.Contains(have[0], untold) {
 			t.Errorf("a minute later: want a line that counts the others, have %q", have)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/lb/internal/journal"
 	"example.com/daytime/sd/policy"
 	kitendpoint "github.com/go-kit/kit/endpoint"
 	kitsd "github.com/go-kit/kit/sd"
@@ -51,7 +52,7 @@ type Pool struct {
 	merged   map[*Member]string // the zones of members that have none for that reason, see maxZones
 	sides    []policy.Side      // of the policy
 	breaker  breaker
-	journal  journal
+	journal  journal.Journal   // of members that are set aside and come back
 	states   [memberStates]int // members in each
 	reported [memberStates]int // the same, as the metrics have it
 	timers   timers

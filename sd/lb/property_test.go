@@ -70,8 +70,16 @@ func (w *world) step(t *rapid.T) {
 		sides := []policy.Side{{}, {}, {}}[:rapid.SampledFrom([]int{1, 2, 3}).Draw(t, "sides")]
 		for i := range sides {
 			sides[i].Share = rapid.IntRange(0, 100).Draw(t, "share")
+			if i > 0 {
+				sides[i].Selector, _ = policy.ParseSelector(fmt.Sprintf("side=%d", i))
+			}
 		}
 		w.sides = sides
+		for _, m := range w.members {
+			if !m.listed && m.effective.Side >= len(sides) {
+				m.effective.Side = 0 // for good: the registry says nothing more of it
+			}
+		}
 		w.registry.fn(sd.Change{Sides: sides})
 	default:
 		w.settle()

@@ -2,12 +2,11 @@ package lb
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
-	"syscall"
 	"time"
 
 	"example.com/daytime/sd/lb/internal/budget"
+	"example.com/daytime/sd/lb/internal/cause"
 	kitendpoint "github.com/go-kit/kit/endpoint"
 )
 
@@ -214,7 +213,7 @@ func (r *retrier) prepare(c *call, a attempt) attempt {
 func (r *retrier) isFinal(ctx context.Context, c *call, a attempt, err error) bool {
 	c.failed(a, err)
 	v := r.config.verdict(len(c.errs), err, c.idempotent)
-	c.free = unsent(err) && (errors.Is(err, syscall.ECONNREFUSED) || isUnroutable(err))
+	c.free = cause.IsFree(err)
 	c.startOver = c.startOver || v == Retryable
 	return v == Permanent && ctx.Err() == nil // or next tells how the context ended
 }

@@ -269,7 +269,7 @@ func TestKeyDecidesTheSideOfAProbe(t *testing.T) {
 			hit(t, p, canary, 1)
 			time.Sleep(time.Minute)
 			synctest.Wait()
-			p.sinceProbe.Store(probeEvery)
+			p.sinceProbe.Store(probeEvery << maxDoublings) // no probe is answered here
 			m, isProbe := p.pickFirst(key(i), NewHash())
 			p.invoke(t.Context(), attempt{member: m, probe: isProbe, route: &p.route}, 1)
 			if isProbe != side[fmt.Sprint(i)] {
@@ -384,6 +384,47 @@ func TestSideWithoutAPartIsTheLastResort(t *testing.T) {
 			drive(t.Context(), call, 100, time.Millisecond).wantNoFailure(t)
 		})
 	}
+}
+
+// Who is in reserve stays on its side when there are fewer of them: the registry says nothing more of
+// it.
+func TestReserveStaysOnItsSide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(7)
+		p, r := start(f)
+		defer p.Close()
+		tagged := func(value string) (s policy.Selector) {
+			s, err := policy.ParseSelector("version=" + value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		none := policy.Side{Selector: tagged("3")}
+		r.fn(sd.Change{
+			Sides: []policy.Side{{Share: 9000}, {Share: 1000, Selector: tagged("2")}, none},
+			Effective: effective(7, func(i int) policy.Effective {
+				return policy.Effective{Weight: 100, Side: min(i/2, 1) * 2}
+			}),
+		})
+		all := names(7)
+		r.down(all[2:]...) // the reserve is open, and of the side that has no part
+		call := Retry(p, NewRandom())
+		want := func(when string, sides int) {
+			t.Helper()
+			synctest.Wait()
+			before := f.calls()
+			drive(t.Context(), call, 200, time.Millisecond).wantNoFailure(t)
+			if have := f.since(before); len(have) != sides {
+				t.Errorf("%s: want calls to %d, have %v", when, sides, have)
+			}
+		}
+		want("without a part", 2)
+		r.fn(sd.Change{Sides: []policy.Side{{Share: 10_000}, none}})
+		want("another side has gone", 2)
+		r.fn(sd.Change{Sides: []policy.Side{}})
+		want("no sides", 7)
+	})
 }
 
 // Nor does an attempt beside a slow one go to a side without a part while somebody else is left.

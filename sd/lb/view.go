@@ -1,29 +1,21 @@
 package lb
 
 import (
-	"math/bits"
 	"math/rand/v2"
 	"slices"
+
+	"example.com/daytime/sd/lb/internal/alias"
 )
 
 // A view is a set of members to draw from.
 type view struct {
 	lists   []list // none is empty
 	n       int
-	total   uint64   // of the weights
-	even    bool     // all weights are equal
-	flat    table    // of the only list, if its weights are equal; nil otherwise
-	columns []column // for draw; nil if there is one list
-	forks   []fork   // for turn; nil if there is one list, or all weights are equal
-}
-
-// A column is one of the alias method: a draw falls on each column with the same chance, and takes
-// the first of its lists below threshold, the second otherwise. Two steps, however many lists there
-// are. (M. D. Vose, A Linear Algorithm for Generating Random Numbers with a Given Distribution,
-// 1991.)
-type column struct {
-	threshold uint32 // of 1<<32
-	lists     [2]*list
+	total   uint64      // of the weights
+	even    bool        // all weights are equal
+	flat    table       // of the only list, if its weights are equal; nil otherwise
+	aliases alias.Table // for draw, of the lists; nil if there is one
+	forks   []fork      // for turn; nil if there is one list, or all weights are equal
 }
 
 func newView(lists []list) view {
@@ -37,7 +29,11 @@ func newView(lists []list) view {
 	}
 	switch {
 	case len(lists) > 1:
-		v.columns = columns(lists, v.total)
+		weights := make([]uint64, len(lists))
+		for i := range lists {
+			weights[i] = lists[i].total
+		}
+		v.aliases = alias.New(weights)
 		if !v.even {
 			v.addFork(0, len(lists))
 		}
@@ -47,54 +43,16 @@ func newView(lists []list) view {
 	return v
 }
 
-// columns fills columns of equal height total with the lists' weights, each times their number.
-// Each column takes the remainder of one list that does not fill it, and the rest from one that
-// does.
-func columns(lists []list, total uint64) []column {
-	n := uint64(len(lists))
-	left := make([]uint64, n)
-	var small, large []int
-	for i := range lists {
-		left[i] = lists[i].total * n
-		if left[i] < total {
-			small = append(small, i)
-		} else {
-			large = append(large, i)
-		}
-	}
-	columns := make([]column, 0, n)
-	for len(small) > 0 && len(large) > 0 {
-		s, l := small[len(small)-1], large[len(large)-1]
-		small = small[:len(small)-1]
-		share, _ := bits.Div64(left[s]>>32, left[s]<<32, total)
-		columns = append(columns, column{uint32(share), [2]*list{&lists[s], &lists[l]}})
-		if left[l] -= total - left[s]; left[l] < total {
-			large = large[:len(large)-1]
-			small = append(small, l)
-		}
-	}
-	for _, i := range append(small, large...) { // exactly full
-		columns = append(columns, column{0, [2]*list{&lists[i], &lists[i]}})
-	}
-	return columns
-}
-
 // draw returns a member, with a chance in proportion to its weight; r is random. The view must not
 // be empty.
 func (v *view) draw(r uint64) *Member { return v.list(uint32(r >> 32)).draw(uint32(r)) }
 
 // list returns a list, with a chance in proportion to its weight; r is random.
 func (v *view) list(r uint32) *list {
-	if v.columns == nil {
+	if v.aliases == nil {
 		return &v.lists[0]
 	}
-	x := uint64(r) * uint64(len(v.columns)) // the column above, and the place in it below
-	c := &v.columns[x>>32]
-	i := 0
-	if uint32(x) >= c.threshold { // a coin that no processor predicts: no jump
-		i = 1
-	}
-	return c.lists[i]
+	return &v.lists[v.aliases.Draw(r)]
 }
 
 // sample returns a member outside tried, with a chance in proportion to its weight, or nil.

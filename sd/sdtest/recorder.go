@@ -14,8 +14,8 @@ import (
 )
 
 // A Recorder takes what a Watch emits, keeps the set that follows from it, and finds what the
-// contract forbids: a difference before the first Reset, one that is not exact, two emits at a
-// time, an emit after the return, a change that changes afterwards.
+// contract forbids: a difference before the first Reset, one that is not exact, a name that stands
+// in Up and Down, two emits at a time, an emit after the return, a change that changes afterwards.
 type Recorder struct {
 	emitting atomic.Int32
 	want     sd.Want // of the Watch
@@ -46,11 +46,7 @@ func (r *Recorder) Emit(c sd.Change) {
 	defer r.emitting.Add(-1)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	copied := c
-	copied.Up, copied.Down = slices.Clone(c.Up), slices.Clone(c.Down)
-	copied.Withdrew, copied.Unread = slices.Clone(c.Withdrew), slices.Clone(c.Unread)
-	copied.Attributes = maps.Clone(c.Attributes)
-	r.history = append(r.history, emitted{c, copied})
+	r.history = append(r.history, emitted{c, copyOf(c)})
 	if others > 0 {
 		r.fault("emit of %+v beside another", c)
 	}
@@ -71,6 +67,22 @@ func (r *Recorder) Emit(c sd.Change) {
 	if n := len(r.set); r.smallest < 0 || n < r.smallest {
 		r.smallest = n
 	}
+}
+
+// copyOf shares nothing with c, of what a backend tells.
+func copyOf(c sd.Change) sd.Change {
+	c.Up, c.Down = slices.Clone(c.Up), slices.Clone(c.Down)
+	c.Withdrew, c.Unread = slices.Clone(c.Withdrew), slices.Clone(c.Unread)
+	c.Attributes = maps.Clone(c.Attributes)
+	for name, a := range c.Attributes {
+		a.Tags = maps.Clone(a.Tags)
+		c.Attributes[name] = a
+	}
+	if c.Policy != nil {
+		text := *c.Policy
+		c.Policy = &text
+	}
+	return c
 }
 
 // take makes the change. The caller holds the lock.
@@ -95,15 +107,17 @@ func (r *Recorder) take(c sd.Change) {
 		}
 		withdrew[s] = true
 	}
+	down := map[string]bool{}
 	for _, s := range c.Down {
 		if !r.set[s] {
 			r.fault("Down %q was not in the set %q", s, r.names())
 		}
 		delete(r.set, s)
+		down[s] = true
 		r.depart(s, withdrew[s])
 	}
 	for _, s := range c.Up {
-		if r.set[s] {
+		if r.set[s] || down[s] {
 			r.fault("Up %q was in the set already", s)
 		}
 		r.set[s] = true

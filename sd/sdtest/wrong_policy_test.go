@@ -3,6 +3,7 @@ package sdtest_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -68,6 +69,34 @@ func aGapForAttributes(c sd.Change) []sd.Change {
 func attributesOfStrangers(c sd.Change) []sd.Change {
 	c.Attributes = map[string]policy.Attributes{"192.0.2.99:1": {Zone: "nowhere"}}
 	return []sd.Change{c}
+}
+
+// reusesText tells every policy in the same place.
+func reusesText() watching {
+	var text sd.PolicyText
+	return changing(func(c sd.Change) []sd.Change {
+		if c.Policy != nil {
+			text = *c.Policy
+			c.Policy = &text
+		}
+		return []sd.Change{c}
+	})
+}
+
+// reusesTags tells the tags of all in one map.
+func reusesTags() watching {
+	tags := map[string]string{}
+	return changing(func(c sd.Change) []sd.Change {
+		said := map[string]policy.Attributes{}
+		for name, a := range c.Attributes {
+			clear(tags)
+			maps.Copy(tags, a.Tags)
+			a.Tags = tags
+			said[name] = a
+		}
+		c.Attributes = said
+		return []sd.Change{c}
+	})
 }
 
 // policyLater tells the set before the policy.
@@ -224,6 +253,9 @@ func TestWrongPoliciesFail(t *testing.T) {
 			"AttributesChangeWithoutAGap"},
 		"attributes of strangers": {wrong{watch: changing(attributesOfStrangers)}, itself,
 			"FirstEmitIsWholeSet"},
+		"text used again": {wrong{watch: reusesText()}, itself, "PolicyChanges"},
+		"tags used again": {wrong{watch: reusesTags()}, itself,
+			"AttributesChangeWithoutAGap"},
 		"policy later": {wrong{watch: changing(policyLater)}, itself,
 			"PolicyComesWithTheSet"},
 		"policy later, and not said": {wrong{watch: changing(policyLater)}, itself,

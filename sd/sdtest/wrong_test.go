@@ -197,6 +197,16 @@ func emitsTwiceAtOnce(w *wrong, ctx context.Context, want sd.Want, emit func(sd.
 	})
 }
 
+// goesAndComes tells of each arrival as of a gap that is over.
+func goesAndComes(w *wrong, ctx context.Context, want sd.Want, emit func(sd.Change)) error {
+	return w.Backend.Watch(ctx, want, func(c sd.Change) {
+		emit(c)
+		if !c.Reset && len(c.Up) > 0 {
+			emit(sd.Change{Down: c.Up, Up: c.Up})
+		}
+	})
+}
+
 // reusesSlices emits the same array again and again.
 func reusesSlices(w *wrong, ctx context.Context, want sd.Want, emit func(sd.Change)) error {
 	up := make([]string, 0, 100)
@@ -291,6 +301,7 @@ func TestWrongBackendsFail(t *testing.T) {
 		"partial reset":              {wrong{watch: partialReset}, "FirstEmitIsWholeSet"},
 		"empty when unread":          {wrong{watch: emptyWhenUnread}, "UnknownIsNotEmpty"},
 		"two emits at once":          {wrong{watch: emitsTwiceAtOnce}, "FirstEmitIsWholeSet"},
+		"down and up in one":         {wrong{watch: goesAndComes}, "DifferencesAreExact"},
 		"slices used again":          {wrong{watch: reusesSlices}, "DifferencesAreExact"},
 		"forgets a withdrawal": {wrong{announce: forgetsWithdrawals},
 			"WithdrawnAtFirstContact"},

@@ -4,11 +4,13 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	kitlog "github.com/go-kit/log"
 
 	"example.com/daytime/cmd/internal/registry"
+	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
 )
 
@@ -55,25 +57,32 @@ func isPlain(text string) bool {
 	return text != "" && strings.Trim(text, plain) == ""
 }
 
-// IsWhole reports whether the list of every registry is known: a file without those of one would
-// take them from whoever reads it.
-func (d *Discovery) IsWhole() bool {
-	return !slices.ContainsFunc(d.Parts,
-		func(p *Part) bool { return p.State().Phase == sd.Unknown })
+// Lacking is why the list is not to be handed on, or nil: that of a registry is not known, or its
+// policy has not been readable so far. A file without those of one registry would take them from
+// whoever reads it, and one without a policy would give back who is drained.
+func (d *Discovery) Lacking() error {
+	var all []error
+	for _, p := range d.Parts {
+		all = append(all, p.lacking())
+	}
+	return shell.InOneLine(all...)
 }
 
-// FollowWhole calls changed after each change, once the list of every registry is known.
+// FollowWhole calls changed after each change, once nothing is lacking.
 func (d *Discovery) FollowWhole(changed func()) (stop func()) {
+	var whole atomic.Bool
 	tell := func() {
-		if d.IsWhole() {
+		if d.Lacking() == nil {
+			whole.Store(true)
 			changed()
 		}
 	}
 	stopFollow := d.Follow(func(sd.Change) { tell() })
-	if len(d.Parts) == 1 {
-		return stopFollow
-	}
-	stopStates := d.States(func(sd.State) { tell() }) // an empty list is no change of that of all
+	stopStates := d.States(func(sd.State) {
+		if !whole.Load() { // an empty list, or a policy that drains nobody, is no change
+			tell()
+		}
+	})
 	return func() {
 		stopFollow()
 		stopStates()

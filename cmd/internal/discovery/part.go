@@ -3,6 +3,7 @@ package discovery
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	kitlog "github.com/go-kit/log"
@@ -22,6 +23,7 @@ type Part struct {
 	states   *statelog.Log
 	Logger   kitlog.Logger // of its messages for the operator
 	opened   time.Time
+	steered  atomic.Bool // a policy could be read, or there is none to be read
 }
 
 func newPart(r registry.Registry, file string, o Options) *Part {
@@ -66,6 +68,22 @@ func (p *Part) Unconfirmed() error {
 		return fmt.Errorf("%s: no answer; %s: %w", p.URL, p.age(s), s.Err)
 	}
 	return nil
+}
+
+// lacking is what Discovery.Lacking says of one. A policy that could be read holds until the next that
+// can.
+func (p *Part) lacking() error {
+	if s := p.State(); s.Phase == sd.Unknown {
+		return fmt.Errorf("%s: %s", p.URL, statelog.Why(s))
+	}
+	followed := p.Policy()
+	if _, none := sd.PolicyOf(p.Backend); none != nil || followed.Err == nil {
+		p.steered.Store(true)
+	}
+	if p.steered.Load() {
+		return nil
+	}
+	return fmt.Errorf("%s: the policy is not known: %w", p.URL, followed.Err)
 }
 
 // age says how old a list is that the registry does not confirm.

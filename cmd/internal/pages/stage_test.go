@@ -236,7 +236,7 @@ func registered(command string) string {
 		servers = 3
 	}
 	return fmt.Sprintf(`for _ in {1..600}; do
-		[ "$(cat %s 2>&1 | grep -c registered)" -lt %d ] || break
+		[ "$(cat %s 2>&1 | grep -c msg=registered)" -lt %d ] || break
 		sleep 0.1
 	done`+"\n", log[1], servers)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -144,16 +145,33 @@ func (i identity) valid() bool {
 }
 
 // network reads the id of the ip scheme: an IPv4 address, alone or with a number of bits. ZooKeeper
-// takes no other.
-func network(id string) (netip.Prefix, bool) {
-	if p, err := netip.ParsePrefix(id); err == nil {
-		return p.Masked(), p.Addr().Is4()
+// takes no other, and its numbers may have leading zeros.
+func network(id string) (p netip.Prefix, ok bool) {
+	addr, length, found := strings.Cut(id, "/")
+	bits := 32
+	if found {
+		if bits, ok = number(length, bits); !ok {
+			return p, false
+		}
 	}
-	a, err := netip.ParseAddr(id)
-	if err != nil || !a.Is4() {
-		return netip.Prefix{}, false
+	parts := strings.Split(addr, ".")
+	if len(parts) != 4 {
+		return p, false
 	}
-	return netip.PrefixFrom(a, a.BitLen()), true
+	var b [4]byte
+	for i, part := range parts {
+		n, ok := number(part, 255)
+		if !ok {
+			return p, false
+		}
+		b[i] = byte(n)
+	}
+	return netip.PrefixFrom(netip.AddrFrom4(b), bits).Masked(), true
+}
+
+func number(text string, most int) (n int, ok bool) {
+	n, err := strconv.Atoi(text)
+	return n, err == nil && n >= 0 && n <= most
 }
 
 // permits says whether one of ids has one of perms. World needs no proof. Entries only grant, so

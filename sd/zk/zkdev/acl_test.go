@@ -35,6 +35,7 @@ func TestPermits(t *testing.T) {
 		{permCreate, []identity{{"ip", "::1"}}, false},
 		{permDelete, []identity{{"ip", "10.1.2.3"}}, true},
 		{permDelete, []identity{{"ip", "10.2.2.3"}}, false},
+		{permDelete, []identity{{"ip", "0:0:0:0:0:0:0:1"}}, false},
 		{permDelete | permWrite, []identity{bob}, true},
 		{permDelete, []identity{{"digest", "10.1.2.3"}}, false},
 	} {

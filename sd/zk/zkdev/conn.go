@@ -15,9 +15,9 @@ import (
 // kernel would.
 //
 // A connection ends in one of two ways. At once: drop takes it out of the tables and closes the
-// socket, and what was queued is lost. In order: handle returns, or cutOff is called, and the
-// writer closes the socket after the last packet. In both, run takes the connection out of the
-// tables at the latest.
+// socket, and what was queued is lost. In order: handle returns, or cutOff is called, and after the
+// last packet the writer does the same, so that a client which sees the end finds nothing left of
+// it. When a write fails, run takes the connection out of the tables once what came is handled.
 type conn struct {
 	server *Server
 	id     watcher
@@ -32,7 +32,7 @@ type conn struct {
 	session        *session // nil before the handshake
 	ids            []identity
 	stats          connStats
-	handshakeTimer *time.Timer // see onHandshakeTimeout
+	handshakeTimer *time.Timer // see awaitHandshake
 	hung           bool        // accepted while Hang was on: nothing is ever answered
 	mute           bool        // nothing is queued any more: the connection is about to be cut
 	cut            bool        // nor is anything handled
@@ -50,6 +50,8 @@ const (
 	inboxSize = 64
 	// maxQueued is how many bytes may wait for a client that does not read.
 	maxQueued = 64 << 20
+	// farewell is how long a client may take for each of the last packets.
+	farewell = 10 * time.Second
 	// handshakeTimeout is how long a client may take to ask for a session.
 	handshakeTimeout = 10 * time.Second
 )
@@ -74,11 +76,18 @@ func (c *conn) run() {
 	wg.Go(c.read)
 	wg.Go(c.write)
 	c.handle()
-	c.out.finish()
+	c.finish()
 	wg.Wait()
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
 	c.server.detach(c)
+}
+
+// finish ends the connection once what is queued is written, or its client has not taken it in time.
+// It never waits.
+func (c *conn) finish() {
+	c.out.finish()
+	c.nc.SetWriteDeadline(time.Now().Add(farewell))
 }
 
 // close ends the connection at once; what is still queued is lost. It never waits.

@@ -49,7 +49,11 @@ func (s *Server) reap() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reaper = nil
-	if s.closed || s.stopped {
+	switch {
+	case s.closed || s.stopped:
+		return
+	case s.frozen != nil:
+		s.armReaper()
 		return
 	}
 	var paths []string

@@ -13,7 +13,7 @@ type cut struct {
 // has happened is over. The caller holds the lock.
 func (s *Server) pass(c *conn, where func(*faults) **cut, n int) (passed int, end bool) {
 	limit := where(&s.faults)
-	if *limit == nil || !(*limit).has(c.sessionID()) {
+	if *limit == nil || n == 0 || !(*limit).has(c.sessionID()) {
 		return n, false
 	}
 	if n < (*limit).left {

@@ -32,6 +32,19 @@ func TestCutAfterReading(t *testing.T) {
 	}
 }
 
+// The end of a connection brings no byte, and uses no cut up.
+func TestCutWaitsForAByte(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Server, l *transcript) {
+		gone, w := l.join(t, dialTo(s), "gone"), l.join(t, dialTo(s), "w")
+		s.CutAfterReading(0)
+		gone.nc.Close()
+		synctest.Wait()
+		if have := w.ping(); have != closed {
+			t.Errorf("the next byte: have code %d, want the connection closed", have)
+		}
+	})
+}
+
 // TestCutAfterWriting cuts at every byte of a reply: the request was carried out whatever its
 // client hears.
 func TestCutAfterWriting(t *testing.T) {

@@ -93,10 +93,13 @@ func (s *Server) Thaw() {
 	if s.frozen == nil {
 		return
 	}
+	close(s.frozen)
+	s.frozen = nil
+	if s.stopped {
+		return // Restart gives every session its whole timeout
+	}
 	for _, sess := range s.chosen(nil) {
 		s.cancel(sess.timer)
 		s.expireOrArm(sess)
 	}
-	close(s.frozen)
-	s.frozen = nil
 }

@@ -12,16 +12,16 @@
 // and their timeouts; ephemeral, sequential, container and TTL znodes; versions and every field of
 // Stat; multi and multiRead; ACLs (world, auth, digest, ip); one-shot and persistent watches, of
 // which a connection has one a path; nulls where the protocol has them; and the order in which a
-// client sees all of these. A test of this package runs one script against both servers and
-// compares the answers. Other clients' own tests pass as well: go-zookeeper's, all but those that
-// need an ensemble or reconfiguration, run in CI.
+// client sees all of these. Tests of this package make the same requests of both servers, written
+// and random ones, and compare the answers. Other clients' own tests pass as well: go-zookeeper's,
+// all but those that need an ensemble or reconfiguration, run in CI.
 //
 // Features that are not here are refused as a ZooKeeper refuses them by default: reconfiguration
 // (-123) and SASL (an answer without a token) without the end of the connection, deleteContainer
-// (-8), and operations that do not exist (-6, and the connection is closed). Quotas are not
-// enforced. The four letter words conf, cons, envi, isro, mntr, ruok, srvr, stat and wchs are
-// answered, and the others are not in the whitelist. Lists come in order, which a ZooKeeper does
-// not promise.
+// (-8), and operations that do not exist (-6, and the connection is closed). Quotas are neither
+// counted nor enforced. The four letter words conf, cons, envi, isro, mntr, ruok, srvr, stat and
+// wchs are answered, and the others are not in the whitelist. Lists come in order, which a
+// ZooKeeper does not promise.
 //
 // # Sessions
 //

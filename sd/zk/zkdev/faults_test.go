@@ -216,6 +216,37 @@ func TestFreeze(t *testing.T) {
 	})
 }
 
+// A frozen server ends no connection either, however long its client has not had a session, and
+// removes nothing.
+func TestFrozenServerWaits(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Server, l *transcript) {
+		early := l.open(t, dialTo(s), "early")
+		w := l.join(t, dialTo(s), "w")
+		w.createTTL("/short", flagTTL, 1)
+		s.Freeze()
+		s.Expire(w.session)
+		w.silent(time.Minute)
+		late := l.open(t, dialTo(s), "late")
+		late.nc.Write([]byte("ruok"))
+		late.silent(10 * time.Minute)
+		early.silent(time.Second)
+		if _, _, err := s.Get("/short"); err != nil {
+			t.Errorf("a znode whose lifetime has passed: have %v, want it there", err)
+		}
+		s.Thaw()
+		answer := make([]byte, 4)
+		if late.nc.Read(answer); string(answer) != "imok" {
+			t.Errorf("afterwards: have %q, want imok", answer)
+		}
+		w.isClosed()
+		early.isClosed()
+		time.Sleep(time.Minute)
+		if _, _, err := s.Get("/short"); err != NoNode {
+			t.Errorf("a minute later: have %v, want NoNode", err)
+		}
+	})
+}
+
 // TestFrozenServerTellsNothing changes the tree from outside while the server is frozen.
 func TestFrozenServerTellsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {

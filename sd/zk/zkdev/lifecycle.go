@@ -1,8 +1,11 @@
 package zkdev
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"syscall"
+	"time"
 )
 
 // Start listens on a TCP address and serves there until Close. A port that is taken is an error. A
@@ -29,8 +32,11 @@ func (s *Server) Addr() net.Addr {
 	return nil
 }
 
+// acceptPause is how long Serve waits for descriptors, and ZooKeeper does.
+const acceptPause = 10 * time.Millisecond
+
 // Serve accepts connections until the listener fails, or Stop or Close is called; then it returns
-// ErrServerClosed. It closes the listener.
+// ErrServerClosed. A lack of file descriptors is waited out. It closes the listener.
 func (s *Server) Serve(l net.Listener) error {
 	defer l.Close()
 	if !s.listen(l) {
@@ -38,10 +44,12 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 	for {
 		nc, err := l.Accept()
-		if err != nil {
+		switch {
+		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+			time.Sleep(acceptPause)
+		case err != nil:
 			return s.serveError(l, err)
-		}
-		if !s.start(nc) {
+		case !s.start(nc):
 			nc.Close()
 		}
 	}

@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"example.com/daytime/sd/internal/wait"
@@ -128,6 +132,52 @@ func TestServeWhileStopped(t *testing.T) {
 	}
 }
 
+// A poor listener has no descriptor for the first connections.
+type poorListener struct {
+	conns chan net.Conn
+	poor  int
+	once  sync.Once
+}
+
+func (l *poorListener) Accept() (net.Conn, error) {
+	if l.poor > 0 {
+		l.poor--
+		return nil, &net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	nc, open := <-l.conns
+	if !open {
+		return nil, net.ErrClosed
+	}
+	return nc, nil
+}
+
+func (l *poorListener) Addr() net.Addr { return &net.TCPAddr{} }
+func (l *poorListener) Close() error   { l.once.Do(func() { close(l.conns) }); return nil }
+
+// A server that has no descriptors left for a while serves again when it has.
+func TestServeOutlivesAShortage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New()
+		l := &poorListener{conns: make(chan net.Conn), poor: 100}
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(l) }()
+		dial := func() (net.Conn, error) {
+			client, server := net.Pipe()
+			select {
+			case l.conns <- server:
+				return client, nil
+			case err := <-served:
+				return nil, err
+			}
+		}
+		newTranscript().join(t, dial, "w").quit()
+		s.Close()
+		if err := <-served; err != ErrServerClosed {
+			t.Errorf("have %v, want ErrServerClosed", err)
+		}
+	})
+}
+
 // TestStopInAnyState stops with clients and faults in every state, and thaws meanwhile.
 func TestStopInAnyState(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
@@ -151,6 +201,28 @@ func TestStopInAnyState(t *testing.T) {
 		if _, _, err := s.Get("/ttl"); err != NoNode || len(s.Sessions()) != 0 {
 			t.Errorf("two minutes later: have %v and %v, want neither znode nor session", err,
 				s.Sessions())
+		}
+	})
+}
+
+// A server that is stopped while it is frozen, and thawed before it is started again, keeps its
+// sessions: they have not expired meanwhile.
+func TestThawWhileStopped(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Server, l *transcript) {
+		w := l.join(t, dialTo(s), "w")
+		w.create("/e", "", 1)
+		s.Freeze()
+		s.Stop()
+		time.Sleep(time.Hour)
+		s.Thaw()
+		if have := len(s.Sessions()); have != 1 {
+			t.Fatalf("sessions: have %d, want 1", have)
+		}
+		if err := s.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		if again, ok := l.rejoin(t, s, w); !ok || again.readOp(OpExists, "/e", false) != OK {
+			t.Error("want the session and its ephemeral")
 		}
 	})
 }

@@ -52,6 +52,13 @@ func (o *outbox) finish() {
 	o.signal()
 }
 
+// ending says whether nothing more will come.
+func (o *outbox) ending() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.finished
+}
+
 // signal wakes the writer: it leaves a token, unless there is one already.
 func (o *outbox) signal() {
 	select {
@@ -78,12 +85,19 @@ func (c *conn) write() {
 			if !c.waitUntil(p.due) {
 				return
 			}
+			if c.out.ending() {
+				c.nc.SetWriteDeadline(time.Now().Add(farewell))
+			}
 			if _, err := c.nc.Write(p.frame); err != nil {
 				return
 			}
 			c.out.sent(p)
 		}
 		if finished {
+			if c.server.lockAwake(c) {
+				c.server.detach(c)
+				c.server.mu.Unlock()
+			}
 			return
 		}
 		select {

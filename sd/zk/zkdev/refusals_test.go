@@ -99,6 +99,22 @@ func TestPingsOnly(t *testing.T) {
 	})
 }
 
+// A client that sends requests is heard as well as one that sends pings.
+func TestPingsOnlyWithoutPings(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Server, l *transcript) {
+		busy := l.join(t, dialTo(s), "busy")
+		s.PingsOnly(true)
+		for range 20 { // four times its timeout
+			time.Sleep(busy.timeout / 5)
+			busy.send(7, OpSync, func(e *encoder) { e.string("/") })
+		}
+		busy.silent(time.Second)
+		if have := len(s.Sessions()); have != 1 {
+			t.Errorf("sessions: have %d, want 1", have)
+		}
+	})
+}
+
 func TestBadLengthNext(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {
 		lengths := []int32{-1, 0, 3, 1 << 30}

@@ -89,6 +89,7 @@ func (s *Server) request(c *conn, d *decoder) bool {
 	case slices.Contains(s.faults.closeOn, op):
 		return false
 	case op != OpPing && s.faults.ignores(c):
+		s.touch(c.session)
 		return true
 	}
 	c.mute = s.faults.dropsReply(op)

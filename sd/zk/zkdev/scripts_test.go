@@ -214,7 +214,11 @@ func acls(t *testing.T, l *transcript, dial dialer) {
 	c.createOp(OpCreate, "/acl", "", 0, []acl{{31, identity{"auth", ""}}})
 	for _, id := range []identity{{"world", "everyone"}, {"digest", "bob"}, {"digest", "a:b:c"},
 		{"ip", "bad"}, {"none", "x"}, {"", ""},
-		{"ip", "1.2.3.4/33"}, {"digest", ":"}, {"digest", "u:"}, {"digest", ":h"}, {"digest",
+		{"ip", "1.2.3.4/33"}, {"ip", "010.0.00.255"}, {"ip", "10.0.0.0/08"}, {"ip", "10.0.0.0/"},
+		{"ip", "10.0.0.256"}, {"ip", "10.0.0"}, {"ip", "10.0.0.0/8/8"}, {"ip", "::1"},
+		{"ip", "::ffff:1.2.3.4"}, {"ip", "1.2.3.4 "}, {"ip", "+1.2.3.4"}, {"ip", "1.2.3.-4"},
+		{"ip", "1.2.3.4/-1"}, {"ip", "1.2.3.4/+8"}, {"ip", ""}, {"ip", "1.2.3.4/0"}, {"ip", "/8"},
+		{"ip", "1.2.3.4/99999999999"}, {"ip", "1.2.3.99999999999"}, {"digest", ":"}, {"digest", "u:"}, {"digest", ":h"}, {"digest",
 			"a:b:"}, {"x509", "CN=a"}, {"super", ""}} {
 		c.createOp(OpCreate, "/acl", "", 0, []acl{{31, id}})
 		c.delete("/acl", -1)

@@ -134,18 +134,25 @@ func (s *Server) start(nc net.Conn) bool {
 		return true
 	}
 	s.conns[c.id] = c
-	c.handshakeTimer = s.after(handshakeTimeout, func() { s.onHandshakeTimeout(c) })
+	s.awaitHandshake(c)
 	s.wg.Go(c.run)
 	return true
 }
 
-// onHandshakeTimeout ends a connection on which no session has come about.
-func (s *Server) onHandshakeTimeout(c *conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c.session == nil && !c.hung {
-		s.drop(c)
-	}
+// awaitHandshake ends a connection on which no session comes about in time. A frozen server waits
+// as often as it takes.
+func (s *Server) awaitHandshake(c *conn) {
+	c.handshakeTimer = s.after(handshakeTimeout, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		switch {
+		case s.conns[c.id] != c || c.session != nil || c.hung:
+		case s.frozen != nil:
+			s.awaitHandshake(c)
+		default:
+			s.drop(c)
+		}
+	})
 }
 
 // drop ends a connection at once. Its session goes on, its watches do not.
@@ -229,5 +236,5 @@ func (s *Server) send(c *conn, frame []byte) {
 // handled any more, and nothing more is queued: to the client the server has died at this byte.
 func (s *Server) cutOff(c *conn) {
 	c.mute, c.cut = true, true
-	c.out.finish()
+	c.finish()
 }

@@ -147,7 +147,6 @@ func (s *Server) expire(sess *session) {
 	}
 	if c := sess.conn; c != nil {
 		s.cutOff(c)
-		c.nc.SetWriteDeadline(time.Now().Add(s.tick))
 		s.watches.forget(c.id)
 		sess.conn = nil
 	}

@@ -180,6 +180,69 @@ func TestExpiredHearsOfItsOwn(t *testing.T) {
 	})
 }
 
+// Who sees the end of a connection finds nothing of it on the server.
+func TestEndIsSeenLast(t *testing.T) {
+	s := New()
+	defer s.Close()
+	for name, end := range map[string]func(*wire){
+		"close":  func(w *wire) { w.quit() },
+		"expire": func(w *wire) { s.Expire(w.session); w.isClosed() },
+	} {
+		for n := range 500 {
+			w := newTranscript().join(t, dialTo(s), "w")
+			w.addWatch("/", 1)
+			end(w)
+			s.mu.Lock()
+			conns, watches := len(s.conns), s.watches.size()
+			s.mu.Unlock()
+			if conns+watches > 0 {
+				t.Fatalf("%s %d: have %d connections and %d watches", name, n, conns, watches)
+			}
+		}
+	}
+}
+
+// What was queued before the end of a session reaches its client, however slowly.
+func TestExpiredWhileSlow(t *testing.T) {
+	bubble(t, func(t *testing.T, s *Server, l *transcript) {
+		w := l.join(t, dialTo(s), "w")
+		w.create("/a", "", 1)
+		w.readOp(OpExists, "/a", true)
+		s.Slow(time.Minute)
+		w.send(1, OpSync, func(e *encoder) { e.string("/") })
+		synctest.Wait()
+		s.Expire(w.session)
+		if have := w.await("sync", OpSync, 1); have != OK {
+			t.Errorf("a reply before the end: have code %d, want OK", have)
+		}
+		w.event(nodeDeleted, "/a")
+		w.isClosed()
+	})
+}
+
+// A client that says goodbye, or hangs up halfway, and reads nothing is not waited for.
+func TestClientThatLeavesWithoutReading(t *testing.T) {
+	for name, leave := range map[string]func(*wire){
+		"close":   func(w *wire) { w.send(1, OpCloseSession, nil) },
+		"unknown": func(w *wire) { w.send(1, 99, nil) },
+		"word":    func(w *wire) { w.nc.Write([]byte("srvr")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *Server, l *transcript) {
+				w := l.open(t, dialTo(s), "w")
+				if name != "word" {
+					w.connect(connectRequest{timeout: 20000})
+				}
+				leave(w)
+				time.Sleep(time.Minute)
+				if have := s.Connections(); have != 0 {
+					t.Errorf("have %d connections, want none", have)
+				}
+			})
+		})
+	}
+}
+
 // A connection on which nobody asks for a session ends after a while.
 func TestConnectionWithoutASession(t *testing.T) {
 	bubble(t, func(t *testing.T, s *Server, l *transcript) {

@@ -80,9 +80,7 @@ func (l *link) pump(d Direction, dst, src *net.TCPConn) {
 			return
 		}
 		if err != nil {
-			if l.pass(1 - d) { // a stalled direction hears of nothing
-				l.fail()
-			}
+			l.fail()
 			return
 		}
 	}

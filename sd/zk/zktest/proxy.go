@@ -2,8 +2,10 @@ package zktest
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -187,6 +189,10 @@ func (p *Proxy) serve(ln net.Listener) {
 		defer close(a.done)
 		for {
 			client, err := ln.Accept()
+			if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+				time.Sleep(pollInterval) // until there are descriptors again
+				continue
+			}
 			if err != nil {
 				return // closed by Refuse: a loopback listener has no other reason to fail
 			}

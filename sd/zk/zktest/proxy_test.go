@@ -170,6 +170,29 @@ func TestProxyStall(t *testing.T) {
 	}
 }
 
+// The end that resets a connection is heard of by the other, whatever is held on the way back.
+func TestProxyPassesResetOnWhileTheOtherDirectionStalls(t *testing.T) {
+	targetSaw := make(chan error, 1)
+	proxy := zktest.NewProxy(t, transporttest.Serve(t, func(conn *net.TCPConn) {
+		conn.Write([]byte("up"))
+		_, err := conn.Read(make([]byte, 1))
+		targetSaw <- err
+	}))
+	conn := dial(t, proxy.Addr())
+	wantText(t, conn, "up")
+	proxy.Stall(zktest.ToClient)
+	conn.SetLinger(0)
+	conn.Close()
+	select {
+	case err := <-targetSaw:
+		if !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("target: want %v, have %v", syscall.ECONNRESET, err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("target: want the reset, have nothing")
+	}
+}
+
 func TestProxyCutEndsStalledConnection(t *testing.T) {
 	proxy := echoProxy(t)
 	proxy.Stall()
