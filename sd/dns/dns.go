@@ -167,10 +167,15 @@ func (b *Backend) Announce(ctx context.Context, _ sd.Entry, _ func(sd.Status)) e
 // one had no answer, until there is one.
 func (b *Backend) Err() error {
 	if b.missing.Load() {
-		return fmt.Errorf("dns: %s: %w: %w", b.name, errNoName, sd.ErrNoDirectory)
+		return fmt.Errorf("dns: %s: %w", b.name, missing{errNoName})
 	}
 	return b.pacing.err()
 }
+
+// A missing is sd.ErrNoDirectory, in words for a name.
+type missing struct{ error }
+
+func (missing) Is(target error) bool { return target == sd.ErrNoDirectory }
 
 // Close ends every call. It returns nil.
 func (b *Backend) Close() error {

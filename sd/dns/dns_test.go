@@ -90,8 +90,12 @@ func TestEmptyAndMissing(t *testing.T) {
 	empty.shows()
 	disowned := follow(t, z.open(t, service, ""))
 	disowned.shows()
-	missing := follow(t, z.open(t, "b.example.com", "&port=8897"))
+	b := z.open(t, "b.example.com", "&port=8897")
+	missing := follow(t, b)
 	<-time.After(300 * time.Millisecond)
+	if err := b.Err(); !errors.Is(err, sd.ErrNoDirectory) || err.Error() != "dns: b.example.com.: no such name" {
+		t.Errorf("name that does not exist: want it said, have %v", err)
+	}
 	if have, known := missing.Set(); known {
 		t.Errorf("name that does not exist: want unknown, have %q", have)
 	}
@@ -200,6 +204,27 @@ func TestTruncatedWithinARecord(t *testing.T) {
 	f := follow(t, d.open(t, service, ""))
 	f.shows(alice, bob)
 	f.Stop()
+}
+
+// A server that sends more in a datagram than was asked for has answered.
+func TestLongDatagram(t *testing.T) {
+	d := newDirectory(t)
+	var want []string
+	for n := range 100 {
+		want = append(want, fmt.Sprintf("192.0.2.%d:8897", n+1))
+		d.Put(want[n])
+	}
+	d.instead(func(w mdns.ResponseWriter, q *mdns.Msg) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		w.WriteMsg(d.reply(q))
+	})
+	f := follow(t, d.open(t, service, ""))
+	f.shows(want...)
+	f.Stop()
+	if n := d.count("tcp"); n > 0 {
+		t.Errorf("want no question over TCP, have %d", n)
+	}
 }
 
 // A server that does not know EDNS is asked without.

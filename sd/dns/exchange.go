@@ -149,7 +149,7 @@ func exchange(
 	}
 	defer raw.Close()
 	defer context.AfterFunc(ctx, func() { raw.SetDeadline(time.Unix(1, 0)) })()
-	conn := &mdns.Conn{Conn: raw, UDPSize: maxUDP}
+	conn := &mdns.Conn{Conn: raw, UDPSize: mdns.MaxMsgSize} // also for more than was offered
 	question.Id = mdns.Id()
 	if err := conn.WriteMsg(question); err != nil {
 		return nil, noAnswer(ctx, err)

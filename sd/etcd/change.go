@@ -99,7 +99,7 @@ func (f *follower) apply(ctx context.Context, events []*mvccpb.Event) error {
 			f.removed[name] = e.Kv.ModRevision
 		}
 	}
-	if len(f.entries) == 0 && len(before.entries) > 0 {
+	if len(f.entries) == 0 && len(before.entries) > 0 && f.parent.mod != 0 {
 		if err := f.readParent(ctx); err != nil {
 			return err
 		}

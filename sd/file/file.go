@@ -128,10 +128,16 @@ func (b *Backend) Announce(ctx context.Context, _ sd.Entry, _ func(sd.Status)) e
 // Err says, while a Watch waits for a file that is missing, that it is.
 func (b *Backend) Err() error {
 	if b.missing.Load() {
-		return fmt.Errorf("file: %s: %w", b.path, sd.ErrNoDirectory)
+		return fmt.Errorf("file: %s: %w", b.path, missing{})
 	}
 	return nil
 }
+
+// A missing is sd.ErrNoDirectory, in words for a file.
+type missing struct{}
+
+func (missing) Error() string        { return "there is no such file yet" }
+func (missing) Is(target error) bool { return target == sd.ErrNoDirectory }
 
 // Close ends every call. It returns nil.
 func (b *Backend) Close() error {
