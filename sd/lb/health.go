@@ -54,18 +54,39 @@ func isUnreachable(err error) bool {
 		syscall.EHOSTDOWN, syscall.ETIMEDOUT)
 }
 
-// isLocal reports whether err says that no connection came about for a reason on this side.
+// isLocal reports whether err says that no connection came about for want of something on this
+// side, whatever the address.
 func isLocal(err error) bool {
-	var lookup *net.DNSError
-	return errors.As(err, &lookup) || isUnroutable(err) || isAny(err,
-		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL,
+	return isAny(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
 		syscall.EADDRINUSE, syscall.ENETDOWN)
 }
 
-// isUnroutable reports whether err says that no way leads from here to the address.
+// isUnroutable reports whether err says that no way leads from here to the address. EADDRNOTAVAIL
+// does where this side has no address of its family, or no port left for it.
 func isUnroutable(err error) bool {
-	return isAny(err, syscall.ENETUNREACH, syscall.EACCES, syscall.EPERM, syscall.EAFNOSUPPORT,
-		syscall.EINVAL)
+	return isAny(err, syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EADDRNOTAVAIL,
+		syscall.EACCES, syscall.EPERM, syscall.EAFNOSUPPORT, syscall.EINVAL)
+}
+
+// mayBeOurs reports whether err is of a member that cannot be reached, or of this side, which can
+// reach nobody: no way leads there, or its name is not known.
+func mayBeOurs(err error) bool {
+	var lookup *net.DNSError
+	return !isUnreachable(err) && (isUnroutable(err) || errors.As(err, &lookup))
+}
+
+// isOurs reports whether a failure that may be this side's says nothing about a's member: it is the
+// first since its latest answer, or nobody has answered since the last one. So an outage of this
+// side counts once at most, for a member that was not asked since the outage before.
+func (p *Pool) isOurs(a *attempt, now int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := a.member
+	if m.failedAt > m.answeredAt.Load() && m.failedAt < a.route.answeredAt.Load() {
+		return false
+	}
+	m.failedAt = now
+	return true
 }
 
 // isAny reports whether there is one of errnos in err's chain, wherever it branches.
@@ -75,8 +96,8 @@ func isAny(err error, errnos ...syscall.Errno) bool {
 
 // recordFailure takes in a failed attempt, if it is evidence.
 func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
-	m := a.member
-	if e == noEvidence {
+	m, mayBeOurs := a.member, e == unreachable && mayBeOurs(err)
+	if e == noEvidence || mayBeOurs && p.isOurs(a, now) {
 		return
 	}
 	m.failingSince.CompareAndSwap(0, max(a.start, 1))
@@ -88,7 +109,7 @@ func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
 	was := m.health
 	var dropped []*Member
 	switch {
-	case m.presence == reserve && (e != outlived || lasting):
+	case m.presence == reserve && (e != outlived && !mayBeOurs || lasting):
 		dropped = p.dropReserve(m, now, err)
 	case m.health == ejected || m.presence != listed: // already, or it has left
 	case (e == refused || lasting) && a.start >= m.ejectedUntil:
