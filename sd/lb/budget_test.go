@@ -56,6 +56,7 @@ func TestBudgetSavesItsShareOfTheCalls(t *testing.T) {
 func TestUnroutableAddressesCostNoBudget(t *testing.T) {
 	for _, failure := range []error{
 		syscall.ENETUNREACH, dialError(syscall.ENETUNREACH), dialError(syscall.EACCES),
+		dialError(syscall.EHOSTUNREACH), dialError(syscall.EADDRNOTAVAIL),
 		dialError(os.NewSyscallError("connect", syscall.EPERM)), dialError(syscall.EMFILE),
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -70,19 +70,22 @@
 //	evidence    | the attempt                         | counts
 //	------------+-------------------------------------+-------------------------------------------
 //	refused     | was refused                         | always
-//	unreachable | found no connection, or one that    | always
-//	            | ended without an answer             |
+//	unreachable | found no connection, or one that    | always, but where no route leads, or a name
+//	            | ended without an answer             | is not known: from the second on, if another
+//	            |                                     | member has answered between the two (1)
 //	silent      | had no answer to the end of the     | if the member has answered no other call
-//	            | call                                | meanwhile, and another one answers (1)
+//	            | call                                | meanwhile, and another one answers (2)
 //	outlived    | took longer than its share, and     | if the member has answered no other call
-//	            | than another member's answer (2)    | meanwhile
+//	            | than another member's answer (3)    | meanwhile
 //
-// (1) A call of the same [Retry], or another one without, since the member's latest answer, or ever
+// (1) Until then it may be this side that reaches nobody. It takes three to drop one in reserve.
+//
+// (2) A call of the same [Retry], or another one without, since the member's latest answer, or ever
 // if it has given none; and this call, if it was asked as well and had as much time as an answer
 // usually takes. A caller with less time than others, or without a Retry, has to have had as much
 // as the latest answer took, and the member has to have been silent for the shortest [Ejection].
 //
-// (2) One that began later and is cancelled after less time than the answer took might have been as
+// (3) One that began later and is cancelled after less time than the answer took might have been as
 // fast.
 //
 // # What a pick costs

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"syscall"
 	"testing"
@@ -65,6 +66,61 @@ func TestWhatEjects(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A member to which no route leads is set aside once another one has answered: also by calls without
+// a Retry, which a least loaded picker would send there one after the other.
+func TestUnroutableMemberIsSetAside(t *testing.T) {
+	for _, failure := range []error{
+		dialError(syscall.ENETUNREACH), dialError(syscall.EADDRNOTAVAIL), dialError(syscall.EACCES),
+		dialError(&net.DNSError{Err: "no such host", IsNotFound: true}),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(3)
+			for _, s := range f {
+				s.latency = 20 * time.Millisecond
+			}
+			p, _ := start(f)
+			defer p.Close()
+			victim := names(3)[0]
+			f[victim].fail(failure)
+			l := drive(t.Context(), p.picking(NewLeastLoaded()), 500, 5*time.Millisecond)
+			if len(l.errs) > 20 {
+				t.Errorf("%v: want some calls that fail, have %d of 500", failure, len(l.errs))
+			}
+			if s := stat(p, victim); s.State != "ejected" || s.Cause != "unreachable" {
+				t.Errorf("%v: want it ejected as unreachable, have %s, %q", failure, s.State, s.Cause)
+			}
+		})
+	}
+}
+
+// While this side has no network nobody answers, and nobody is set aside for that: not those in the
+// list, nor those in reserve.
+func TestOutageOfThisSideAccusesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(4)
+		p, r := start(f)
+		defer p.Close()
+		call := Retry(p, NewRandom())
+		drive(t.Context(), call, 100, time.Millisecond).wantNoFailure(t)
+		r.down(names(4)[0])
+		for range 2 {
+			for _, s := range f {
+				s.fail(dialError(syscall.ENETUNREACH))
+			}
+			drive(t.Context(), call, 100, 10*time.Millisecond)
+			for _, s := range p.Stats() {
+				if s.Ejections > 0 || s.Failing || s.State == "gone" {
+					t.Errorf("want nobody set aside, have %+v", s)
+				}
+			}
+			for _, s := range f {
+				s.fail(nil)
+			}
+			drive(t.Context(), call, 100, time.Millisecond).wantNoFailure(t)
+		}
+	})
 }
 
 func TestSuccessBetweenFailuresPreventsEjection(t *testing.T) {

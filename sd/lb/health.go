@@ -46,10 +46,24 @@ func (a *attempt) weigh(ctx context.Context, err error, took int64) evidence {
 	}
 }
 
+// isOurs reports whether a failure that may be this side's says nothing about a's member: it is the
+// first since its latest answer, or nobody has answered since the last one. So an outage of this
+// side counts once at most, for a member that was not asked since the outage before.
+func (p *Pool) isOurs(a *attempt, now int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := a.member
+	if m.failedAt > m.answeredAt.Load() && m.failedAt < a.route.answeredAt.Load() {
+		return false
+	}
+	m.failedAt = now
+	return true
+}
+
 // recordFailure takes in a failed attempt, if it is evidence.
 func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
-	m := a.member
-	if e == noEvidence {
+	m, mayBeOurs := a.member, e == unreachable && cause.MayBeLocal(err)
+	if e == noEvidence || mayBeOurs && p.isOurs(a, now) {
 		return
 	}
 	m.failingSince.CompareAndSwap(0, max(a.start, 1))
@@ -61,7 +75,7 @@ func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
 	was := m.health
 	var dropped []*Member
 	switch {
-	case m.presence == reserve && (e != outlived || lasting):
+	case m.presence == reserve && (e != outlived && !mayBeOurs || lasting):
 		dropped = p.dropReserve(m, now, err)
 	case m.health == ejected || m.presence != listed: // already, or it has left
 	case (e == refused || lasting) && a.start >= m.ejectedUntil:

@@ -56,14 +56,24 @@ func soakSteps(t *testing.T) (steps []step, title string) {
 			t.Fatal(err)
 		}
 		defer file.Close()
-		if steps, err = parseJournal(file); err != nil {
-			t.Fatalf("%s: %v", *soakReplay, err)
+		if steps, err = parseJournal(file); err != nil || len(steps) == 0 {
+			t.Fatalf("%s: want steps, have %d, %v", *soakReplay, len(steps), err)
 		}
 		return steps, "replay of " + *soakReplay
 	case *soakTime > 0:
 		return planSoak(*soakSeed, *soakTime), fmt.Sprintf("-soak %v -soak.seed %d", *soakTime, *soakSeed)
 	}
 	return nil, ""
+}
+
+// isSameFile reports whether both names are of one file that is there.
+func isSameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
 }
 
 // A soak is a fleet under way. Its test drives it.
@@ -87,7 +97,7 @@ type soak struct {
 func newSoak(t *testing.T, title string) *soak {
 	s := &soak{T: t, oracle: newOracle(), ensemble: zktest.StartEnsemble(t, 3)}
 	t.Cleanup(func() { s.lateness.Stop() })
-	if *soakJournal == *soakReplay {
+	if isSameFile(*soakJournal, *soakReplay) {
 		*soakJournal += ".again"
 	}
 	var err error

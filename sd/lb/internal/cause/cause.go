@@ -74,18 +74,25 @@ func IsUnreachable(err error) bool {
 		syscall.EHOSTDOWN, syscall.ETIMEDOUT)
 }
 
-// IsLocal reports whether err says that no connection came about for a reason on this side.
+// IsLocal reports whether err says that no connection came about for want of something on this
+// side, whatever the address.
 func IsLocal(err error) bool {
-	var lookup *net.DNSError
-	return errors.As(err, &lookup) || IsUnroutable(err) || isAny(err,
-		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL,
+	return isAny(err, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,
 		syscall.EADDRINUSE, syscall.ENETDOWN)
 }
 
-// IsUnroutable reports whether err says that no way leads from here to the address.
+// MayBeLocal reports whether err is of a server that cannot be reached, or of this side, which can
+// reach nobody: no way leads there, or its name is not known.
+func MayBeLocal(err error) bool {
+	var lookup *net.DNSError
+	return !IsUnreachable(err) && (IsUnroutable(err) || errors.As(err, &lookup))
+}
+
+// IsUnroutable reports whether err says that no way leads from here to the address. EADDRNOTAVAIL
+// does where this side has no address of its family, or no port left for it.
 func IsUnroutable(err error) bool {
-	return isAny(err, syscall.ENETUNREACH, syscall.EACCES, syscall.EPERM, syscall.EAFNOSUPPORT,
-		syscall.EINVAL)
+	return isAny(err, syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EADDRNOTAVAIL,
+		syscall.EACCES, syscall.EPERM, syscall.EAFNOSUPPORT, syscall.EINVAL)
 }
 
 // isAny reports whether there is one of errnos in err's chain, wherever it branches.
