@@ -3,6 +3,7 @@ package zk
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -90,16 +91,12 @@ func (n *node) readStale(c *session.Conn, stat *gozk.Stat) ([]byte, error) {
 // container node, and one with a lifetime of its own, have an owner that is no session (class
 // EphemeralType of ZooKeeper).
 func permanence(owner int64) string {
-	const (
-		container = -1 << 63
-		ttl       = 0xff0000 // in front of the milliseconds
-	)
 	switch {
 	case owner == 0:
 		return "a permanent node, which only a person can delete"
-	case owner == container:
+	case owner == math.MinInt64:
 		return "a container node, which only a person can delete"
-	case uint64(owner)>>40 == ttl:
+	case uint64(owner)>>40 == 0xff0000: // before the milliseconds
 		return "a node with a lifetime of its own (TTL), which only a person can delete"
 	}
 	return ""
