@@ -124,7 +124,9 @@ func (a *handshakes) makeRoom() bool {
 //	-          silent  -              -          -         -         -      -
 //	silent     -       computing      -          -         -         over   over
 //	computing  -       -              -          answered  answered  over   -
-//	answered   -       -              computing  answered  -         over   over, after answeredTimeout
+//	answered   -       -              computing  answered  -         over   over (*)
+//
+// (*) after answeredTimeout.
 type handshake struct {
 	net.Conn
 	all       *handshakes

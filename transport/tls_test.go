@@ -328,7 +328,10 @@ func TestConfigurationThatFails(t *testing.T) {
 		wantIs(t, err, transport.ErrHandshake)
 		within(t, "a report", func() bool { return len(log.all()) == 1 })
 		wantIs(t, log.all()[0], transport.ErrHandshake)
-		within(t, "the connection's end", func() bool { open, _ := server.Connections(); return open == 0 })
+		within(t, "the connection's end", func() bool {
+			open, _ := server.Connections()
+			return open == 0
+		})
 		if have, err := call(t.Context(), server.addr, a.clientTLS()); have != "now" || err != nil {
 			t.Errorf("%s: after it want now, have %q, %v", name, have, err)
 		}
