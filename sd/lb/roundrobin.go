@@ -37,6 +37,11 @@ func (r *RoundRobin) Pick(_ context.Context, s *Snapshot, tried []*Member) *Memb
 	if len(tried) == 0 && s.flat != nil {
 		return s.flat.at(int(next.Add(1) % uint64(s.n)))
 	}
+	if len(tried) == 0 && s.forks != nil {
+		if m := s.turn(next.Add(1)); m != nil {
+			return m
+		}
+	}
 	if s.n == 0 {
 		return nil
 	}
