@@ -99,14 +99,12 @@ func TestLeavingKeepsAttributes(t *testing.T) {
 	client := connect(t, member.Addr())
 	put(t, client, "/go_servers", "")
 	b := open(t, "etcd://"+member.Addr())
-	ctx, cancel := context.WithCancel(t.Context())
-	changes, ended := make(chan sd.Change, 100), make(chan error)
-	go func() {
-		ended <- b.Watch(ctx, sd.Want{Attributes: true}, func(c sd.Change) { changes <- c })
-	}()
+	next, stop := watchAttributes(t, b)
+	next() // before anybody comes
 	withdrawn := func(name string) {
 		t.Helper()
-		for c := range changes {
+		for {
+			c := next()
 			if a, said := c.Attributes[alice]; said && a.Zone != "eu-1a" {
 				t.Errorf("%s: want its zone kept, have %+v", name, c)
 			}
@@ -115,7 +113,7 @@ func TestLeavingKeepsAttributes(t *testing.T) {
 			}
 		}
 	}
-	values := client.Watch(ctx, "/go_servers/"+alice)
+	values := client.Watch(t.Context(), "/go_servers/"+alice)
 	r := registerIn(t, open(t, "etcd://"+member.Addr()), alice, "eu-1a")
 	await(t, phase(r, sd.Registered))
 	value, _ := entry(t, client, alice)
@@ -132,9 +130,33 @@ func TestLeavingKeepsAttributes(t *testing.T) {
 		t.Fatal(err)
 	}
 	withdrawn("an earlier form")
-	cancel()
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Error(err)
+	stop()
+}
+
+// watchAttributes begins a Watch, of which next returns one change after the other, and which stop
+// ends.
+func watchAttributes(t testing.TB, b sd.Backend) (next func() sd.Change, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	changes, ended := make(chan sd.Change, 100), make(chan error, 1)
+	go func() {
+		ended <- b.Watch(ctx, sd.Want{Attributes: true}, func(c sd.Change) { changes <- c })
+	}()
+	next = func() (c sd.Change) {
+		t.Helper()
+		select {
+		case c = <-changes:
+		case err := <-ended:
+			t.Fatalf("want another change, have the end of the Watch: %v", err)
+		}
+		return c
+	}
+	return next, func() {
+		t.Helper()
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
 	}
 }
 
@@ -146,11 +168,7 @@ func TestValueThatIsTooLong(t *testing.T) {
 	said := string(record.Record{Instance: alice, Attributes: policy.Attributes{Zone: "eu-1a"}}.Encode())
 	long := strings.TrimSuffix(said, "}") + `,"x":"` + strings.Repeat("x", record.MaxSize) + `"}`
 	put(t, client, "/go_servers/"+alice, said)
-	ctx, cancel := context.WithCancel(t.Context())
-	b, changes, ended := open(t, "etcd://"+member.Addr()), make(chan sd.Change, 100), make(chan error)
-	go func() {
-		ended <- b.Watch(ctx, sd.Want{Attributes: true}, func(c sd.Change) { changes <- c })
-	}()
+	next, stop := watchAttributes(t, open(t, "etcd://"+member.Addr()))
 	for n, step := range []struct {
 		name, value, zones string
 		unread             int
@@ -163,7 +181,7 @@ func TestValueThatIsTooLong(t *testing.T) {
 		if step.name != "" {
 			put(t, client, "/go_servers/"+step.name, step.value)
 		}
-		c, zones := <-changes, ""
+		c, zones := next(), ""
 		for _, a := range c.Attributes {
 			zones += a.Zone
 		}
@@ -171,10 +189,7 @@ func TestValueThatIsTooLong(t *testing.T) {
 			t.Errorf("step %d: want zone %q told and %d unread, have %+v", n, step.zones, step.unread, c)
 		}
 	}
-	cancel()
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
+	stop()
 }
 
 // registerIn registers an instance of a zone.
