@@ -10,6 +10,7 @@ import (
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/cmd/internal/statelog"
+	"example.com/daytime/sd/policy"
 	"example.com/daytime/transport/transporttest"
 )
 
@@ -30,6 +31,22 @@ func TestListOfNobody(t *testing.T) {
 		t.Errorf("want nothing, have %q", stdout)
 	}
 	shelltest.WantText(t, stderr, "level=warn", "sd="+url+` msg="nobody is registered"`)
+}
+
+// A list tells of a policy that is not obeyed as it stands: its column alone would say drained.
+func TestListWarnsOfThePolicy(t *testing.T) {
+	f := startFleet(t, 2)
+	for document, want := range map[string]string{
+		"drain *\n":    `msg="every instance is drained, so drained ones are picked"`,
+		"drian zone=a": `policy has 1 wrong lines`,
+	} {
+		f.write(t, policy.Header+"\n"+document)
+		stdout, stderr := f.try(t, shell.ExitOK, "list")
+		if want := "192.0.2.1:8897\n192.0.2.2:8897\n"; stdout != want {
+			t.Errorf("want %q, have %q", want, stdout)
+		}
+		shelltest.WantText(t, stderr, "level=warn", want)
+	}
 }
 
 // Names that cannot be dialled are counted and three of them shown; a list of nothing else is no
