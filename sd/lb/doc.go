@@ -78,7 +78,9 @@
 //	outlived    | took longer than its share, and     | if the member has answered no other call
 //	            | than another member's answer (3)    | meanwhile
 //
-// (1) Until then it may be this side that reaches nobody. It takes three to drop one in reserve.
+// (1) Until then it may be this side that reaches nobody. Three that count drop one in reserve.
+// EHOSTUNREACH, which a router of the way says, always counts; EADDRNOTAVAIL of a member that has
+// answered never does: this side has no port left.
 //
 // (2) A call of the same [Retry], or another one without, since the member's latest answer, or ever
 // if it has given none; and this call, if it was asked as well and had as much time as an answer

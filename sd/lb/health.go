@@ -63,7 +63,9 @@ func (p *Pool) isOurs(a *attempt, now int64) bool {
 // recordFailure takes in a failed attempt, if it is evidence.
 func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
 	m, mayBeOurs := a.member, e == unreachable && cause.MayBeLocal(err)
-	if e == noEvidence || mayBeOurs && p.isOurs(a, now) {
+	// Of one that has answered it says that this side has no port left, not that it lacks the family.
+	noPort := errors.Is(err, syscall.EADDRNOTAVAIL) && m.answeredAt.Load() > 0
+	if e == noEvidence || noPort || mayBeOurs && p.isOurs(a, now) {
 		return
 	}
 	m.failingSince.CompareAndSwap(0, max(a.start, 1))

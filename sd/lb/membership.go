@@ -26,8 +26,9 @@ func (p *Pool) apply(c sd.Change) {
 	if c.Reset {
 		p.set++
 	}
-	if c.Reset || c.Sides != nil {
-		p.setSides(c.Sides)
+	before, steered := p.sides, c.Reset || c.Sides != nil
+	if steered {
+		p.sides, p.changed = slices.Clone(c.Sides), true
 	}
 	added := p.add(c.Up, c.Effective)
 	p.change(c.Effective)
@@ -37,6 +38,9 @@ func (p *Pool) apply(c sd.Change) {
 		left = p.unseen()
 	}
 	dropped := p.remove(left, now)
+	if steered {
+		p.keepSides(before)
+	}
 	p.separateZones()
 	p.publish()
 	p.mu.Unlock()
@@ -45,15 +49,13 @@ func (p *Pool) apply(c sd.Change) {
 	p.buildEndpoints(added)
 }
 
-// setSides takes over the sides of the policy. Of those in reserve it does not say on which they are
-// now: they stay on theirs if it is there, and belong to the rest otherwise. The caller holds mu.
-func (p *Pool) setSides(sides []policy.Side) {
-	before := p.sides
-	p.sides, p.changed = slices.Clone(sides), true
+// keepSides places those in reserve, of whom a policy does not say on which side they are now: they
+// stay on theirs if it is there, and belong to the rest otherwise. The caller holds mu.
+func (p *Pool) keepSides(before []policy.Side) {
 	for _, m := range p.members {
 		if side := int(m.side.Load()); m.presence == reserve && side > 0 && side < len(before) {
 			isIts := func(s policy.Side) bool { return s.Selector == before[side].Selector }
-			m.side.Store(int32(max(slices.IndexFunc(sides, isIts), 0)))
+			m.side.Store(int32(max(slices.IndexFunc(p.sides, isIts), 0)))
 			p.place(m)
 		}
 	}

@@ -427,6 +427,39 @@ func TestReserveStaysOnItsSide(t *testing.T) {
 	})
 }
 
+// One that is lost in the change that brings other sides stays on its side as well.
+func TestLostWithOtherSidesStaysOnItsSide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(7)
+		p, r := start(f)
+		defer p.Close()
+		of := func(value string) policy.Side {
+			s, err := policy.ParseSelector("version=" + value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return policy.Side{Selector: s}
+		}
+		rest, some, none := policy.Side{Share: 9000}, of("2"), of("3")
+		some.Share = 1000
+		r.fn(sd.Change{
+			Sides: []policy.Side{rest, some, none},
+			Effective: effective(7, func(i int) policy.Effective {
+				return policy.Effective{Weight: 100, Side: min(i/2, 1) * 2}
+			}),
+		})
+		all := names(7)
+		r.fn(sd.Change{Reset: true, Up: all[:2], Sides: []policy.Side{{Share: 9000}, none, some},
+			Effective: effective(2, weighing(100))})
+		synctest.Wait()
+		for _, name := range all[2:] {
+			if have := p.members[name].side.Load(); have != 1 {
+				t.Errorf("%s: want it on side 1, where version=3 is now, have %d", name, have)
+			}
+		}
+	})
+}
+
 // Nor does an attempt beside a slow one go to a side without a part while somebody else is left.
 func TestSlowCallsKeepFromASideWithoutAPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
