@@ -182,5 +182,10 @@ func TestQuotaOnATakeover(t *testing.T) {
 		}
 		w.Delete("/go_servers/" + alice)
 		w.phase(r.State, 2*time.Second, sd.Registered)
+		w.FailAll(zkdev.OpMulti, 0)
+		r.Deregister() // the denial was about another node
+		if have := r.State(); have.Phase != sd.Withdrawn || have.Err != nil {
+			t.Errorf("want it withdrawn at once, have %v", have)
+		}
 	})
 }

@@ -121,7 +121,7 @@ func (a *announcer) create(c *session.Conn, e *entry) {
 		return
 	}
 	a.fleet.Registered(c.Session)
-	e.node.denied = denial{}
+	e.node.denied, e.node.failedOn = denial{}, nil // they were about another node
 	a.report(e, create, keep, report{status: sd.Status{Phase: sd.Registered}})
 }
 
