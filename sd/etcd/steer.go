@@ -147,9 +147,9 @@ func (a *announcement) readPolicy(s *steering, events []*mvccpb.Event) (news boo
 }
 
 // takePolicy takes the policy as it was at a revision, and reports whether it is another one. What
-// an audit has overtaken is none.
+// an audit has overtaken is none; but a right to read that is given back raises no revision.
 func (a *announcement) takePolicy(s *steering, document string, revision int64) (news bool) {
-	if revision <= s.revision {
+	if revision < s.revision || revision == s.revision && !s.blind {
 		return false
 	}
 	news = document != s.policy || s.blind
