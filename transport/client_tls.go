@@ -60,7 +60,7 @@ func hintTLS(err error) string {
 		!strings.Contains(err.Error(), "protocol version"):
 		return ""
 	}
-	return " (is it a port with TLS 1.3?)"
+	return " (is it a port with TLS 1.3, and not busy or ending?)"
 }
 
 // A noticingConn tells a FIN from close_notify. Package tls takes both for the end, as many web
