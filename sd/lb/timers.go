@@ -80,7 +80,7 @@ func (p *Pool) fire() {
 
 // run is the Pool's goroutine.
 func (p *Pool) run() {
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(p.untilNext())
 	defer timer.Stop()
 	for {
 		select {

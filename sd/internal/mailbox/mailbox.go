@@ -53,11 +53,11 @@ func (m *Mailbox) Quit() <-chan struct{} { return m.quit }
 
 func (m *Mailbox) run(pause time.Duration, deliver func(*Mailbox)) {
 	defer close(m.done)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for awaits(m, timer.C) && awaits(m, m.News()) {
+	for awaits(m, m.News()) {
 		deliver(m)
-		timer.Reset(pause)
+		if pause > 0 && !awaits(m, time.After(pause)) {
+			break
+		}
 	}
 	if m.final.Load() {
 		deliver(m)
