@@ -95,6 +95,24 @@ func TestUnroutableMemberIsSetAside(t *testing.T) {
 	}
 }
 
+// Ports that this side has used up say nothing about a member that has answered, whoever else answers
+// meanwhile.
+func TestWantOfPortsAccusesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(3)
+		p, _ := start(f)
+		defer p.Close()
+		call := Retry(p, NewRandom())
+		drive(t.Context(), call, 100, time.Millisecond).wantNoFailure(t)
+		victim := names(3)[0]
+		f[victim].fail(dialError(syscall.EADDRNOTAVAIL))
+		drive(t.Context(), call, 100, time.Millisecond).wantNoFailure(t)
+		if s := stat(p, victim); s.Failing || s.Ejections > 0 {
+			t.Errorf("want it not accused, have %+v", s)
+		}
+	})
+}
+
 // While this side has no network nobody answers, and nobody is set aside for that: not those in the
 // list, nor those in reserve.
 func TestOutageOfThisSideAccusesNobody(t *testing.T) {

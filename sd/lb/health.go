@@ -48,12 +48,18 @@ func (a *attempt) weigh(ctx context.Context, err error, took int64) evidence {
 
 // isOurs reports whether a failure that may be this side's says nothing about a's member: it is the
 // first since its latest answer, or nobody has answered since the last one. So an outage of this
-// side counts once at most, for a member that was not asked since the outage before.
-func (p *Pool) isOurs(a *attempt, now int64) bool {
+// side counts once at most, for a member that was not asked since the outage before. EADDRNOTAVAIL
+// of a member that has answered says that this side has no port left, and not that it lacks the
+// family.
+func (p *Pool) isOurs(a *attempt, now int64, err error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := a.member
-	if m.failedAt > m.answeredAt.Load() && m.failedAt < a.route.answeredAt.Load() {
+	answeredAt := m.answeredAt.Load()
+	if errors.Is(err, syscall.EADDRNOTAVAIL) && answeredAt > 0 {
+		return true
+	}
+	if m.failedAt > answeredAt && m.failedAt < a.route.answeredAt.Load() {
 		return false
 	}
 	m.failedAt = now
@@ -63,9 +69,7 @@ func (p *Pool) isOurs(a *attempt, now int64) bool {
 // recordFailure takes in a failed attempt, if it is evidence.
 func (p *Pool) recordFailure(a *attempt, e evidence, now int64, err error) {
 	m, mayBeOurs := a.member, e == unreachable && cause.MayBeLocal(err)
-	// Of one that has answered it says that this side has no port left, not that it lacks the family.
-	noPort := errors.Is(err, syscall.EADDRNOTAVAIL) && m.answeredAt.Load() > 0
-	if e == noEvidence || noPort || mayBeOurs && p.isOurs(a, now) {
+	if e == noEvidence || mayBeOurs && p.isOurs(a, now, err) {
 		return
 	}
 	m.failingSince.CompareAndSwap(0, max(a.start, 1))

@@ -34,8 +34,9 @@ type Snapshot struct {
 // A side is the open members that get a share of the calls.
 type side struct {
 	*Snapshot
-	index int     // in the policy; 0 is the rest
-	until float64 // its part ends here, the one of the side before it is where it begins
+	index  int     // in the policy; 0 is the rest
+	until  float64 // its part ends here, the one of the side before it is where it begins
+	spared bool    // a share of nothing says that it is not to be called; the rest is never
 }
 
 // newSnapshot returns a snapshot of these members: lists holds those of each rank. The reserve is
@@ -131,7 +132,7 @@ func splitSides(lists []list, of []policy.Side, zones int) (sides []side) {
 		}
 		until += parts[i]
 		s := &Snapshot{view: newView(l), zones: zones, part: uint(i+1) * zoneParts}
-		sides = append(sides, side{s, i, until})
+		sides = append(sides, side{s, i, until, i > 0 && parts[i] == 0})
 	}
 	return sides
 }
@@ -187,15 +188,13 @@ func (s *Snapshot) sampleSide(ctx context.Context, picker Picker, hasFailed []*M
 	return sides[len(sides)-1].Snapshot
 }
 
-// shared returns the sides that have a part of the calls, together, and the rest.
+// shared returns the sides that are not spared, together.
 func (s *Snapshot) shared() *Snapshot {
 	var lists []list
-	from := 0.0
 	for _, side := range s.sides {
-		if side.until > from || side.index == 0 {
+		if !side.spared {
 			lists = append(lists, side.lists...)
 		}
-		from = side.until
 	}
 	if len(lists) == len(s.lists) {
 		return s
@@ -204,17 +203,17 @@ func (s *Snapshot) shared() *Snapshot {
 }
 
 // otherSides returns the sides on which none has failed, with the parts that they have among each
-// other. The rest is one of them whatever the shares leave it, but not a side that was given no part:
-// a share of nothing says that it is not to be called.
+// other. One that is spared is not among them.
 func otherSides(sides []side, hasFailed []*Member) (left []side) {
 	from, until := 0.0, 0.0
 	for _, s := range sides {
 		part := s.until - from
 		from = s.until
 		onIt := func(m *Member) bool { return int(m.side.Load()) == s.index }
-		if (part > 0 || s.index == 0) && !slices.ContainsFunc(hasFailed, onIt) {
+		if !s.spared && !slices.ContainsFunc(hasFailed, onIt) {
 			until += part
-			left = append(left, side{s.Snapshot, s.index, until})
+			s.until = until
+			left = append(left, s)
 		}
 	}
 	return left

@@ -386,6 +386,21 @@ func TestSideWithoutAPartIsTheLastResort(t *testing.T) {
 	}
 }
 
+// sideOf is the side of a version, with its share in basis points.
+func sideOf(t *testing.T, version string, share int) policy.Side {
+	t.Helper()
+	s, err := policy.ParseSelector("version=" + version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return policy.Side{Selector: s, Share: share}
+}
+
+// onLastSide has all but the first two on the last of three sides, those on the rest.
+func onLastSide(i int) policy.Effective {
+	return policy.Effective{Weight: 100, Side: min(i/2, 1) * 2}
+}
+
 // Who is in reserve stays on its side when there are fewer of them: the registry says nothing more of
 // it.
 func TestReserveStaysOnItsSide(t *testing.T) {
@@ -393,20 +408,9 @@ func TestReserveStaysOnItsSide(t *testing.T) {
 		f := newFleet(7)
 		p, r := start(f)
 		defer p.Close()
-		tagged := func(value string) (s policy.Selector) {
-			s, err := policy.ParseSelector("version=" + value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s
-		}
-		none := policy.Side{Selector: tagged("3")}
-		r.fn(sd.Change{
-			Sides: []policy.Side{{Share: 9000}, {Share: 1000, Selector: tagged("2")}, none},
-			Effective: effective(7, func(i int) policy.Effective {
-				return policy.Effective{Weight: 100, Side: min(i/2, 1) * 2}
-			}),
-		})
+		none := sideOf(t, "3", 0)
+		r.fn(sd.Change{Sides: []policy.Side{{Share: 9000}, sideOf(t, "2", 1000), none},
+			Effective: effective(7, onLastSide)})
 		all := names(7)
 		r.down(all[2:]...) // the reserve is open, and of the side that has no part
 		call := Retry(p, NewRandom())
@@ -433,23 +437,10 @@ func TestLostWithOtherSidesStaysOnItsSide(t *testing.T) {
 		f := newFleet(7)
 		p, r := start(f)
 		defer p.Close()
-		of := func(value string) policy.Side {
-			s, err := policy.ParseSelector("version=" + value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return policy.Side{Selector: s}
-		}
-		rest, some, none := policy.Side{Share: 9000}, of("2"), of("3")
-		some.Share = 1000
-		r.fn(sd.Change{
-			Sides: []policy.Side{rest, some, none},
-			Effective: effective(7, func(i int) policy.Effective {
-				return policy.Effective{Weight: 100, Side: min(i/2, 1) * 2}
-			}),
-		})
+		rest, some, none := policy.Side{Share: 9000}, sideOf(t, "2", 1000), sideOf(t, "3", 0)
+		r.fn(sd.Change{Sides: []policy.Side{rest, some, none}, Effective: effective(7, onLastSide)})
 		all := names(7)
-		r.fn(sd.Change{Reset: true, Up: all[:2], Sides: []policy.Side{{Share: 9000}, none, some},
+		r.fn(sd.Change{Reset: true, Up: all[:2], Sides: []policy.Side{rest, none, some},
 			Effective: effective(2, weighing(100))})
 		synctest.Wait()
 		for _, name := range all[2:] {
