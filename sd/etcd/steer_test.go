@@ -19,6 +19,21 @@ import (
 
 const dora = "192.0.2.4:8897"
 
+// A right to read the policy that is given back raises no revision: what it is then counts, once.
+func TestPolicyThatMayBeReadAgain(t *testing.T) {
+	a := &announcement{registration: &registration{}}
+	s := &steering{policy: "", revision: 7, blind: true}
+	withdrawn := policy.Header + "\nwithdraw " + dora + "\n"
+	for n, want := range []bool{true, false} {
+		if have := a.takePolicy(s, withdrawn, 7); have != want {
+			t.Errorf("time %d: want another policy: %v, have %v", n, want, have)
+		}
+	}
+	if _, why := a.gate.Withheld(policy.Entry{Instance: dora}, time.Now()); why == nil {
+		t.Error("want it withheld")
+	}
+}
+
 // announceDeaf returns an announcement of dora, and what it goes by over n: a stream that tells
 // nothing, and audits when the caller says so.
 func announceDeaf(
