@@ -49,7 +49,8 @@ func (x *call) exchangeOverTLS(config *tls.Config, text []byte) (any, error) {
 }
 
 // hintTLS asks about the port when the other side does not seem to speak TLS, or an old one: when it
-// has neither shown a certificate nor said in TLS's own way why it refuses, and is not just silent.
+// has neither shown a certificate nor said in TLS's own way why it refuses, and is not just silent. A
+// server that is busy, or about to end, closes as such a port does.
 func hintTLS(err error) string {
 	var certificate *tls.CertificateVerificationError
 	var operation *net.OpError
@@ -60,7 +61,7 @@ func hintTLS(err error) string {
 		!strings.Contains(err.Error(), "protocol version"):
 		return ""
 	}
-	return " (is it a port with TLS 1.3, and not busy or ending?)"
+	return " (is it a port with TLS 1.3? Or is the server busy, or about to end?)"
 }
 
 // A noticingConn tells a FIN from close_notify. Package tls takes both for the end, as many web

@@ -136,7 +136,7 @@ func TestImpostorIsSentNoRequest(t *testing.T) {
 				t.Errorf("want a %T, have %v", test.want, err)
 			}
 			hinted := slices.Contains([]string{"TLS 1.2", "plain text", "the end", "reset"}, test.name)
-			if err != nil && strings.Contains(err.Error(), "is it a port with TLS 1.3") != hinted {
+			if err != nil && strings.Contains(err.Error(), "is it a port with TLS 1.3?") != hinted {
 				t.Errorf("want a hint at the port: %v, have %v", hinted, err)
 			}
 			r.mu.Lock()
