@@ -53,11 +53,16 @@ func (p *Pool) apply(c sd.Change) {
 // stay on theirs if it is there, and belong to the rest otherwise. The caller holds mu.
 func (p *Pool) keepSides(before []policy.Side) {
 	for _, m := range p.members {
-		if side := int(m.side.Load()); m.presence == reserve && side > 0 && side < len(before) {
-			isIts := func(s policy.Side) bool { return s.Selector == before[side].Selector }
-			m.side.Store(int32(max(slices.IndexFunc(p.sides, isIts), 0)))
-			p.place(m)
+		side, now := int(m.side.Load()), 0
+		if m.presence != reserve || side == 0 {
+			continue
 		}
+		if side < len(before) {
+			isIts := func(s policy.Side) bool { return s.Selector == before[side].Selector }
+			now = max(slices.IndexFunc(p.sides, isIts), 0)
+		}
+		m.side.Store(int32(now))
+		p.place(m)
 	}
 }
 
