@@ -82,7 +82,8 @@ func (a *announcer) learnPolicy(
 	default:
 		p.Learned(stat, 0)
 		p.readOn = c
-		a.fleet.Size, p.auditAt = int(stat.NumChildren), time.Now().Add(watch.UntilAudit())
+		a.fleet.Seen(int(stat.NumChildren), c.Session)
+		p.auditAt = time.Now().Add(watch.UntilAudit())
 		_ = p.gate.SetPolicy(string(data)) // an unreadable one is told by a Watch, and the last stays
 	}
 	a.evaluateAll()
@@ -167,7 +168,7 @@ func (a *announcer) auditDirectory(c *session.Conn) (again time.Duration) {
 		return retryInterval
 	}
 	if exists {
-		a.fleet.Size = int(stat.NumChildren)
+		a.fleet.Seen(int(stat.NumChildren), c.Session)
 	} else {
 		stat = nil
 	}
