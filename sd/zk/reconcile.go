@@ -213,13 +213,12 @@ func (a *announcer) try(f func() error) error {
 	return errChanged
 }
 
-// isAlone reports whether e is the only node, so that the session can be ended without taking
-// another along.
+// isAlone reports whether e is the only node, but for those that the policy withholds, so that the
+// session can be ended without taking another along.
 func (a *announcer) isAlone(e *entry) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, other := range a.entries {
-		if other != e && (other.desired == create || other.desired == keep) {
+	for _, other := range a.all() {
+		stays := a.wants(other, create) || a.wants(other, keep)
+		if other != e && stays && a.withheld(other) == nil {
 			return false
 		}
 	}
