@@ -64,6 +64,9 @@ func (a *announcer) learnPolicy(
 	p := &a.policy
 	switch {
 	case c.Err() != nil:
+		for _, e := range a.all() { // as if it had been the creation
+			a.report(e, create, ignore, report{err: c.Err()})
+		}
 		return false, time.Time{}
 	case errors.Is(err, gozk.ErrNoNode):
 		p.PolicySchedule, p.readOn = watch.PolicySchedule{}, nil

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zkdev"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -94,6 +95,38 @@ func TestServerRequiresSASL(t *testing.T) {
 		}
 		l.conn(s, 2*time.Second)
 	})
+}
+
+// So it says to a ping of a session that asks for nothing. There is a session for a moment at each
+// dial, and so 10 s between two dials as after any denial, though not for a single one.
+func TestServerRequiresSASLOfPings(t *testing.T) {
+	for _, hosts := range [][]string{one, three} {
+		inLab(t, hosts, func(l *lab) {
+			s, _ := l.connected()
+			l.FailAll(zkdev.OpPing, codeNeedsSASL)
+			wait.Pass(time.Minute)
+			before := s.Stats().Dials
+			wait.Pass(5 * time.Minute)
+			if n := s.Stats().Dials - before; n < 20 || n > 60 { // two after an expiry
+				t.Errorf("dials in 5 minutes: want 20 to 60, have %d", n)
+			}
+			told := 0
+			for range 100 {
+				wait.Pass(100 * time.Millisecond)
+				if err := s.Err(); errors.Is(err, ErrDenied) && strings.Contains(err.Error(), "SASL") {
+					told++
+				}
+			}
+			if told < 50 {
+				t.Errorf("want SASL named most of the time, have it in %d of 100 looks", told)
+			}
+			l.FailAll(zkdev.OpPing, 0)
+			l.conn(s, 15*time.Second)
+			wait.Pass(time.Minute)
+			l.Disconnect()
+			l.conn(s, 2*time.Second)
+		})
+	}
 }
 
 // What an ACL denies is told with what one could be known by.
