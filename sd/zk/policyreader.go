@@ -50,7 +50,7 @@ func (a *announcer) readPolicy(c *session.Conn) (known bool, again time.Time) {
 	}
 	data, stat, err := a.directory.ReadData(c)
 	if errors.Is(err, gozk.ErrNoNode) && !slices.Equal(wanted, []desired{keep}) {
-		if createPath(c, a.parent, a.acl) == nil { // the error will be that of the node
+		if c.CreatePath(a.parent, a.acl) == nil { // the error will be that of the node
 			data, stat, err = a.directory.ReadData(c)
 		}
 	}
@@ -99,8 +99,7 @@ func (a *announcer) wanted() (all []desired) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, e := range a.entries {
-		switch e.desired {
-		case create, keep, withhold:
+		if e.desired != ignore && e.desired != remove {
 			all = append(all, e.desired)
 		}
 	}

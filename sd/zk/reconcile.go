@@ -121,6 +121,7 @@ func (a *announcer) create(c *session.Conn, e *entry) {
 		return
 	}
 	a.fleet.Registered(c.Session)
+	e.node.session = c.Session
 	e.node.denied, e.node.failedOn = denial{}, nil // they were about another node
 	a.report(e, create, keep, report{status: sd.Status{Phase: sd.Registered}})
 }
@@ -162,6 +163,9 @@ func (a *announcer) remove(c *session.Conn, e *entry) {
 		a.report(e, remove, ignore, report{err: err})
 	case !isDenial(err):
 		e.due = e.node.again()
+		if c.Err() == nil {
+			a.noteTrouble(e, err)
+		}
 	case e.node.denied.session == c.Session && a.isAlone(e):
 		a.session.Renew(c) // the node goes with the session
 	default:
@@ -171,6 +175,13 @@ func (a *announcer) remove(c *session.Conn, e *entry) {
 		err = fmt.Errorf("%w, and it stays as long as its session", err)
 		a.report(e, remove, remove, report{err: err})
 	}
+}
+
+// noteTrouble has a server's answer told if the desired state does not come about in time.
+func (a *announcer) noteTrouble(e *entry, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e.trouble = err
 }
 
 // deleteNode removes the node if it is ours, as long as d is the desired state. To withhold an

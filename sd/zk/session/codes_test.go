@@ -80,6 +80,27 @@ func TestCodesOfMulti(t *testing.T) {
 	})
 }
 
+// A path is made level by level. What is there already is no error, nor is a level above that may not
+// be made.
+func TestCreatePath(t *testing.T) {
+	inLab(t, one, func(l *lab) {
+		_, conn := l.connected()
+		open := gozk.WorldACL(gozk.PermAll)
+		for _, path := range []string{"/a/b/c", "/a/b/c", "/a/d"} {
+			l.FailNext(zkdev.OpCreate, zkdev.NoAuth)
+			l.Create("/a", nil, 0)
+			err := conn.CreatePath(path, open)
+			if there, _, _ := conn.Exists(path); there != (err == nil) {
+				t.Errorf("%s: have it there %t, %v", path, there, err)
+			}
+		}
+		l.FailAll(zkdev.OpCreate, zkdev.NoAuth)
+		if err := conn.CreatePath("/e/f", open); !errors.Is(err, gozk.ErrNoAuth) || !strings.Contains(err.Error(), "create /e") {
+			t.Errorf("want a denial that names the level, have %v", err)
+		}
+	})
+}
+
 // A server that requires SASL says so on the first request, and closes the session. That is why the
 // Conn is down.
 func TestServerRequiresSASL(t *testing.T) {
