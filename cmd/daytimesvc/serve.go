@@ -162,7 +162,7 @@ func (c *config) plannedInstances() (instances []string, known bool) {
 		if err != nil || ap.Port() == 0 {
 			return nil, false
 		}
-		instances = append(instances, ap.String())
+		instances = append(instances, netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()).String())
 	}
 	return instances, true
 }

@@ -142,7 +142,7 @@
 // A node that the policy withdraws is withheld, and that is told, once it is deleted, also if a
 // predecessor left it. A node waits until the policy is known on its connection, and for its turn
 // while many register at once. Where the ACLs or a quota deny a removal a new session takes the place
-// of this one, if it has no other node; otherwise the node stays as long as that one does.
+// of this one, if no other node of it is to stay; otherwise the node stays as long as that one does.
 //
 // # Reading the package
 //
