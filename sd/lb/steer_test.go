@@ -582,3 +582,21 @@ func TestDrainedInReserve(t *testing.T) {
 		})
 	}
 }
+
+// One of weight 0 is not probed while members of more weight can be picked, in reserve as well.
+func TestNoProbeOfWeight0BesideTheReserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(3)
+		p, r := start(f)
+		defer p.Close()
+		all := names(3)
+		r.fn(sd.Change{Down: all[1:], Effective: effective(1, weighing(0))})
+		f[all[0]].fail(errRefused)
+		hit(t, p, all[0], 1)
+		before := f.calls()
+		drive(t.Context(), Retry(p, NewRandom()), 200, 100*time.Millisecond).wantNoFailure(t)
+		if have := f.since(before)[all[0]]; have > 0 {
+			t.Errorf("want no call to it, have %d", have)
+		}
+	})
+}
