@@ -59,7 +59,7 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	logger := c.newLogger(stdio)
 	factory := transport.Factory(options...)
 	pool := lb.NewPool(registry, factory, kitlog.With(statelog.Members(stdio), "sd", c.sd.String()),
-		c.exporter.Pool())
+		c.exporter.Pool(), lb.Reserve(reserve(registry.Parts)))
 	defer pool.Close()
 	defer operator.Show(c.view(pool, registry))()
 

@@ -4,10 +4,14 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
+	"example.com/daytime/cmd/internal/discovery"
+	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/cmd/internal/statelog"
+	"example.com/daytime/sd"
 	"example.com/daytime/sd/zk/zkdev"
 	"example.com/daytime/transport/transporttest"
 )
@@ -129,4 +133,29 @@ func TestEjectionsAreVisible(t *testing.T) {
 	p.Stderr.Await(t, `level=info sd=`+url+` msg="answers again" instance=`+addr, 1)
 	p.Interrupt(nil)
 	p.Finish(t, shell.ExitOK)
+}
+
+// Who was lost is kept for twice the longest session timeout, and 40 s at least.
+func TestReserve(t *testing.T) {
+	for urls, want := range map[string]time.Duration{
+		"fixed://192.0.2.1:8897":                      40 * time.Second,
+		"zk://192.0.2.1":                              40 * time.Second,
+		"zk://192.0.2.1?session-timeout=4s":           40 * time.Second,
+		"zk://192.0.2.1?session-timeout=30s":          time.Minute,
+		"fixed://192.0.2.1:1 etcd://a?ttl=1m":         2 * time.Minute,
+		"zk://a?session-timeout=1m etcd://a":          2 * time.Minute,
+		"etcd://a?ttl=25s zk://a?session-timeout=21s": 50 * time.Second,
+	} {
+		var parts []*discovery.Part
+		for _, url := range strings.Fields(urls) {
+			target, err := sd.ParseTarget(url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts = append(parts, &discovery.Part{Registry: registry.Registry{Target: target}})
+		}
+		if have := reserve(parts); want != have {
+			t.Errorf("%s: want %v, have %v", urls, want, have)
+		}
+	}
 }
