@@ -67,8 +67,14 @@ const heldTimeout = 3 * time.Second
 var (
 	errHeld       = errors.New("no failure, and no answer: there may be no directory")
 	errUnanswered = errors.New("a snapshot, of which the registry has said nothing yet")
-	errStopped    = errors.New("stopped")
+	errStopped    = error(stoppedError{})
 )
+
+// A stoppedError is ErrClosed in the word for an Instancer.
+type stoppedError struct{}
+
+func (stoppedError) Error() string        { return "stopped" }
+func (stoppedError) Is(target error) bool { return target == ErrClosed }
 
 // An InstancerOption changes how an Instancer works.
 type InstancerOption func(*Instancer)
