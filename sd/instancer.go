@@ -48,7 +48,8 @@ type Instancer struct {
 	policyOff  bool             // by the target: there is none, whatever the file says
 	keptPolicy *snapshot.Policy // which is what it says then; not changed once answered
 
-	steering *steering // nil: the policy is not followed
+	steering *steering   // nil: the policy is not followed
+	joined   atomic.Bool // it is a part of a union
 
 	// Held while the set and the state change together: a subscriber that is told of a set finds
 	// the state live, and one that is told of the state finds the set.
