@@ -27,7 +27,7 @@ func schemes(e *telemetry.Exporter) func(label string) sd.Schemes {
 func (c *config) open(stdio *shell.Stdio, muted, namesTold bool) (*discovery.Discovery, error) {
 	return discovery.Open(discovery.Options{URLs: c.sd, Snapshots: c.snapshot,
 		Schemes: schemes(c.exporter), Exporter: c.exporter, Timeout: c.timeout, Stdio: stdio,
-		Logger: c.newLogger(stdio), Muted: muted, NamesTold: namesTold})
+		Muted: muted, NamesTold: namesTold})
 }
 
 // reserve is how long a server that was lost is kept: twice as long as the sessions or the leases of a

@@ -100,21 +100,30 @@ func (d *diagnosis) dialHosts(ctx context.Context) (local bool) {
 		}
 		within, cancel := context.WithTimeout(ctx, d.Timeout)
 		addrs, err := net.DefaultResolver.LookupNetIP(within, "ip", host)
+		cancel()
 		if err != nil {
 			d.Error("member", h.String(), "correct --sd, or the name server", "%s",
 				"the name does not resolve: "+brief(err))
 		}
 		for _, addr := range addrs {
 			local = local && addr.Unmap().IsLoopback()
-			d.dial(within, net.JoinHostPort(addr.Unmap().String(), at), len(addrs))
 		}
-		cancel()
+		d.dialEach(ctx, addrs, at)
 	}
 	return local
 }
 
+// dialEach dials the addresses of one host.
+func (d *diagnosis) dialEach(ctx context.Context, addrs []netip.Addr, port string) {
+	for _, addr := range addrs {
+		d.dial(ctx, net.JoinHostPort(addr.Unmap().String(), port), len(addrs))
+	}
+}
+
 // dial tells whether a connection to one address comes about.
 func (d *diagnosis) dial(ctx context.Context, address string, of int) {
+	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
+	defer cancel()
 	begin := time.Now()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err == nil {
