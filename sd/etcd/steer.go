@@ -174,6 +174,9 @@ func (a *announcement) audit(ctx context.Context, s *steering) error {
 		return err
 	}
 	changed := !found.blind && a.takePolicy(s, found.policy, found.revision)
+	if _, why := a.withheld(); (why != nil) != (a.status.Phase == sd.Withheld) {
+		changed = true // a line has expired while the timer stood still, as the host did
+	}
 	if a.status.Phase == sd.Registered {
 		if err := a.owned(found.entry); err != nil {
 			return err

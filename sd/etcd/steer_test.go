@@ -141,6 +141,43 @@ func TestAnnouncerAudit(t *testing.T) {
 	}
 }
 
+// A line of the policy expires by the wall clock: the timer for that does not run while the host
+// sleeps. An audit looks at the clock.
+func TestExpiryThroughASleep(t *testing.T) {
+	member := etcdtest.Start(t)
+	b, n := openConn(t, "etcd://"+member.Addr()+"?ttl=2s")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	until := time.Now().Add(2 * time.Second)
+	document := policy.Header + "\nwithdraw * until=" + until.UTC().Format(time.RFC3339Nano) + "\n"
+	if _, err := n.Put(ctx, b.config.Key, document); err != nil {
+		t.Fatal(err)
+	}
+	audit, ended := make(chan time.Time), make(chan error, 1)
+	a, s := announceDeaf(t, b, n, func(sd.Status) {}, audit)
+	found, err := a.look(ctx, n)
+	if err != nil || a.gate.SetPolicy(found.policy) != nil {
+		t.Fatalf("%v, %q", err, found.policy)
+	}
+	s.policy, s.revision = found.policy, found.revision
+	_, why := a.withheld()
+	if why == nil {
+		t.Fatal("want it withheld, have it not")
+	}
+	go func() { ended <- a.withhold(ctx, s, nil, why) }() // whose timer stands still
+	audit <- time.Now()
+	<-time.After(time.Until(until))
+	audit <- time.Now()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, errSteered) {
+			t.Errorf("want %v, have %v", errSteered, err)
+		}
+	case <-time.After(3 * time.Second):
+		t.Error("want it not withheld any more, have it withheld")
+	}
+}
+
 // An event that an audit has overtaken does not bring an old policy back.
 func TestTakePolicy(t *testing.T) {
 	a := &announcement{
