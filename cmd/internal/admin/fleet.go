@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -172,7 +173,7 @@ func notices(i *sd.Instancer, tally policy.Tally, steering sd.PolicyState) (noti
 	if names := i.Strangers(); len(names) > 0 {
 		var quoted []string
 		for _, name := range names {
-			quoted = append(quoted, fmt.Sprintf("%.64q", name))
+			quoted = append(quoted, strconv.Quote(name))
 		}
 		note("Names that are no addresses are left out: %s.", strings.Join(quoted, ", "))
 	}
