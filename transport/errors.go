@@ -4,7 +4,7 @@ import "errors"
 
 // The ways in which a call, or a server, ends. Each comes wrapped together with its cause: a
 // refused connection matches ErrConnect and syscall.ECONNREFUSED. ServerErrorHandler gets
-// ErrMaxConns and ErrMaxConnsPerIP.
+// ErrMaxConns and ErrMaxConnsPerIP, and ErrHandshake for clients that came to no handshake.
 var (
 	ErrServerClosed  = errors.New("server closed")        // Serve, after Shutdown
 	ErrConnect       = errors.New("cannot connect")       // no connection came about
