@@ -272,6 +272,37 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	}
 }
 
+// A call whose handshake fails with an old certificate says why there is no newer one.
+func TestOutdatedCertificateIsTold(t *testing.T) {
+	a := newAuthority(t)
+	files := a.issue(serviceName, time.Hour)
+	files.CA = a.File
+	server := start(t, say("now"), transport.ServerTLS(must(t)(files.Server())))
+	own := a.issue("late.example.com", -time.Minute)
+	own.CA = a.File
+	for _, to := range []string{server.addr, transporttest.Serve(t, end)} {
+		source := must(t)(own.Client())
+		_, err := call(t.Context(), to, transport.ClientTLS(serviceName, source))
+		if wantIs(t, err, transport.ErrHandshake); err != nil && strings.Contains(err.Error(), own.Key) {
+			t.Errorf("want no word of files that could be read, have %v", err)
+		}
+		good, err := os.ReadFile(own.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(own.Key, []byte("half a k"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err = call(t.Context(), to, transport.ClientTLS(serviceName, source))
+		if wantIs(t, err, transport.ErrHandshake); err != nil && !strings.Contains(err.Error(), own.Key) {
+			t.Errorf("want the file that could not be used, have %v", err)
+		}
+		if err := os.WriteFile(own.Key, good, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A file that could not be used is read again though nothing has changed that can be seen of it: a
 // right was given, a descriptor is free again.
 func TestFilesAreReadAgainAfterAFailure(t *testing.T) {
