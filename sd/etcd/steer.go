@@ -22,7 +22,8 @@ type steering struct {
 	audit    <-chan time.Time // when to read
 	policy   string           // as it was at revision
 	revision int64
-	blind    bool // it was not for us to read, and an earlier one stands
+	blind    bool      // it was not for us to read, and an earlier one stands
+	again    time.Time // when it says something else by itself; zero: never
 }
 
 // steer does what the policy says, over one connection. The policy is read before the entry is
@@ -47,14 +48,15 @@ func (a *announcement) steer(ctx context.Context, n *cluster.Conn) error {
 	if !found.blind {
 		_ = a.gate.SetPolicy(found.policy) // of one that is unreadable the last one stays
 	}
-	return a.obey(ctx,
-		&steering{n, stream, audit.C, found.policy, found.revision, found.blind})
+	return a.obey(ctx, &steering{conn: n, stream: stream, audit: audit.C, policy: found.policy,
+		revision: found.revision, blind: found.blind})
 }
 
 // obey publishes the entry, or withholds it, and changes over when it is told to.
 func (a *announcement) obey(ctx context.Context, s *steering) error {
 	for {
 		again, why := a.withheld()
+		s.again = again
 		timer := newTimerAt(again)
 		var err error
 		if why != nil {
@@ -183,7 +185,8 @@ func (a *announcement) audit(ctx context.Context, s *steering) error {
 		}
 		changed = changed || a.value != a.record()
 	}
-	if changed {
+	// A timer stands still while the host sleeps, and is not set with the clock.
+	if changed || !s.again.IsZero() && !time.Now().Before(s.again) {
 		return errSteered
 	}
 	return nil

@@ -54,6 +54,22 @@ func announceDeaf(
 	return a, &steering{conn: n, stream: deaf, audit: audit}
 }
 
+// An audit notices the end of a line of the policy by the wall clock, whatever became of the timer.
+func TestAuditNoticesTheEndOfALine(t *testing.T) {
+	member := etcdtest.Start(t)
+	b, n := openConn(t, "etcd://"+member.Addr())
+	a, s := announceDeaf(t, b, n, func(sd.Status) {}, nil)
+	for _, test := range []struct {
+		again time.Time
+		want  error
+	}{{time.Time{}, nil}, {time.Now().Add(time.Hour), nil}, {time.Now().Add(-time.Hour), errSteered}} {
+		s.again = test.again
+		if have := a.audit(t.Context(), s); have != test.want {
+			t.Errorf("asked again at %v: want %v, have %v", test.again, test.want, have)
+		}
+	}
+}
+
 // What a stream does not tell an announcer is found by its audits, however often something else
 // happens meanwhile.
 func TestAnnouncerAudit(t *testing.T) {
