@@ -235,9 +235,12 @@ func (h *handshake) give(since time.Time) {
 	h.wait(&h.all.answered, since)
 }
 
-// Write ends a costly part.
+// Write ends a costly part. Once the handshake is over it changes nothing, since it may be called
+// beside Read then.
 func (h *handshake) Write(p []byte) (int, error) {
-	h.answered = true
+	if !h.over {
+		h.answered = true
+	}
 	if h.computing {
 		h.give(time.Now())
 	}

@@ -203,3 +203,20 @@ func TestServersOfOneOptionShareTheTurns(t *testing.T) {
 		}
 	})
 }
+
+// After the handshake its connection is one like any other: who has it may read and write side by
+// side.
+func TestReadBesideWriteAfterTheHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all handshakes
+		all.init(0)
+		h := &handshake{Conn: talking{}, all: &all}
+		h.begin()
+		h.end()
+		go h.Write(nil)
+		h.Read(nil)
+		if len(all.computing) > 0 {
+			t.Error("want no turn taken")
+		}
+	})
+}

@@ -181,7 +181,7 @@ func (r *resolver) lookup(ctx context.Context, name string, kind uint16) (result
 			return found, err
 		}
 		end, ttl := canonical(a.Answer, name)
-		found.ttl, found.answer = min(found.ttl, ttl), a
+		found.ttl, found.answer, found.unsaid = min(found.ttl, ttl), a, false
 		for _, rr := range a.Answer {
 			if h := rr.Header(); h.Rrtype == kind && strings.EqualFold(h.Name, end) {
 				found.records = append(found.records, rr)

@@ -51,8 +51,8 @@ func (a *announcement) steer(ctx context.Context, n *cluster.Conn) error {
 	if !found.blind {
 		_ = a.gate.SetPolicy(found.policy) // of one that is unreadable the last one stays
 	}
-	return a.obey(ctx,
-		&steering{n, stream, audit.C, found.policy, found.revision, found.blind})
+	return a.obey(ctx, &steering{conn: n, stream: stream, audit: audit.C, policy: found.policy,
+		revision: found.revision, blind: found.blind})
 }
 
 // obey publishes the entry, or withholds it, and changes over when it is told to.
@@ -182,7 +182,7 @@ func (a *announcement) audit(ctx context.Context, s *steering) error {
 	}
 	changed := !found.blind && a.takePolicy(s, found.policy, found.revision)
 	if _, why := a.withheld(); (why != nil) != (a.status.Phase == sd.Withheld) {
-		changed = true // a line has expired while the timer stood still, as the host did
+		changed = true // a line has expired while the host slept, and the timer with it
 	}
 	if a.status.Phase == sd.Registered {
 		if err := a.owned(found.entry); err != nil {
