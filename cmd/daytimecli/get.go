@@ -208,7 +208,10 @@ func (c *config) clientOptions() ([]transport.ClientOption, error) {
 	}
 	source, err := c.tls.Client()
 	if err != nil {
-		return nil, shell.UsageError("tls-ca", err)
+		if _, unread := (transport.TLSFiles{CA: c.tls.CA}).Client(); unread != nil {
+			return nil, shell.UsageError("tls-ca", err)
+		}
+		return nil, shell.UsageError("tls-cert", err)
 	}
 	return append(options, transport.ClientTLS(c.tlsName, source)), nil
 }
