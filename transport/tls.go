@@ -1,8 +1,10 @@
 package transport
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -56,9 +58,10 @@ func strict(config *tls.Config) *tls.Config {
 }
 
 // TLSFiles are the names of PEM files. Before each handshake they are read again if one of them has
-// changed. While they cannot be read, or do not fit together, as between the replacement of the one
-// and of the other, the last good configuration stays in use, and they are tried once a second:
-// what was wrong may end without a change of a file, such as a right that was lacking.
+// changed. While they cannot be read, are cut off, or do not fit together, as between the
+// replacement of the one and of the other, the last good configuration stays in use, and they are
+// tried once a second: what was wrong may end without a change of a file, such as a right that was
+// lacking.
 type TLSFiles struct {
 	Cert string // the own certificate, and those between it and its authority
 	Key  string // its key
@@ -102,7 +105,7 @@ const retryInterval = time.Second
 func (f TLSFiles) read() (*tls.Config, error) {
 	config := &tls.Config{}
 	if f.CA != "" {
-		authorities, err := os.ReadFile(f.CA)
+		authorities, err := readPEM(f.CA)
 		if err != nil {
 			return nil, fmt.Errorf("transport: TLS authority: %w", err)
 		}
@@ -114,7 +117,7 @@ func (f TLSFiles) read() (*tls.Config, error) {
 		config.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	if f.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+		pair, err := f.readPair()
 		if err != nil {
 			return nil, fmt.Errorf("transport: TLS certificate %s, key %s: %w", f.Cert, f.Key, err)
 		}
@@ -126,6 +129,36 @@ func (f TLSFiles) read() (*tls.Config, error) {
 		}
 	}
 	return config, nil
+}
+
+// readPair reads the certificate and its key.
+func (f TLSFiles) readPair() (tls.Certificate, error) {
+	chain, err := readPEM(f.Cert)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := os.ReadFile(f.Key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(chain, key)
+}
+
+// readPEM reads a file of PEM blocks. It refuses one with a block that cannot be read, as when the
+// file is being written: packages pem and x509 take what is left for the whole.
+func readPEM(name string) ([]byte, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	whole := 0
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		whole++
+	}
+	if begun := bytes.Count(text, []byte("-----BEGIN ")); whole < begun {
+		return nil, fmt.Errorf("%s: of %d PEM blocks %d can be read", name, begun, whole)
+	}
+	return text, nil
 }
 
 // A tlsLoader reads files again when they have changed, or could not be used.
