@@ -155,7 +155,8 @@ func readPEM(name string) ([]byte, error) {
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		whole++
 	}
-	if begun := bytes.Count(text, []byte("-----BEGIN ")); whole < begun {
+	lines := append([]byte("\n"), text...)
+	if begun := bytes.Count(lines, []byte("\n-----BEGIN ")); whole < begun {
 		return nil, fmt.Errorf("%s: of %d PEM blocks %d can be read", name, begun, whole)
 	}
 	return text, nil

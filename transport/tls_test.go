@@ -312,7 +312,7 @@ func TestFilesThatAreCutOff(t *testing.T) {
 				t.Errorf("%s: want no server with it", name)
 			}
 		}
-		write(name, append([]byte("# a comment\n"), text...))
+		write(name, append([]byte("# -----BEGIN CERTIFICATE-----, as below\n"), text...))
 		var err error
 		if good, err = source(); err != nil {
 			t.Errorf("%s: want what is whole used, have %v", name, err)
