@@ -47,8 +47,8 @@ func (x *call) exchangeOverTLS(config *tls.Config, text []byte) (any, error) {
 	return response, err
 }
 
-// noHandshake is the error of a call whose handshake failed. It says as well if that was with an old
-// configuration, which may be why.
+// noHandshake is the error of a call whose handshake failed. It says as well if that was with an
+// old configuration, which may be why.
 func (x *call) noHandshake(err error, hint string) error {
 	x.unsent = true
 	if x.outdated != nil {
