@@ -227,10 +227,10 @@ func (c *config) retryOptions() []lb.RetryOption {
 	return options
 }
 
-// verdict has a request go elsewhere when a server says more than a time: another one may know
-// better.
+// verdict has a request go elsewhere when a server says more than a time, or what is none, as an echo
+// server does: another one may know better.
 func verdict(_ int, err error) lb.Verdict {
-	if errors.Is(err, transport.ErrTooLong) {
+	if errors.Is(err, transport.ErrTooLong) || errors.Is(err, transport.ErrNoReply) {
 		return lb.Elsewhere
 	}
 	return lb.Undecided
