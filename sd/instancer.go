@@ -142,7 +142,8 @@ func (i *Instancer) watch(ctx context.Context, pause *backoff.Backoff) error {
 		defer i.mu.Unlock()
 		over = true
 	}()
-	return i.backend.Watch(ctx, i.want(), func(c Change) {
+	steered := i.steering != nil
+	return i.backend.Watch(ctx, Want{Attributes: steered, Policy: steered}, func(c Change) {
 		pause.Reset()
 		i.emitted(c)
 	})

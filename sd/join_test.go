@@ -477,6 +477,7 @@ func TestJoinOfADrainedPart(t *testing.T) {
 		drained, other := mem.NewRegistry(), mem.NewRegistry()
 		drained.Put(alice)
 		drained.SetPolicy("#daytime-policy 1\ndrain *\n")
+		drained.Fail(errDown) // until it is a part
 		other.Put(bob)
 		var log strings.Builder
 		backend := drained.Open()
@@ -485,7 +486,8 @@ func TestJoinOfADrainedPart(t *testing.T) {
 		defer one.Stop()
 		i := sd.Join([]sd.Part{{first, one}, {second, onMem(t, other)}}, kitlog.NewNopLogger())
 		defer i.Stop()
-		pass(time.Second)
+		drained.Fail(nil)
+		pass(10 * time.Second)
 		wantPhase(t, i.State(), sd.Live)
 		wantPhase(t, i.State().Parts[0].State, sd.Live)
 		if have := log.String(); strings.Contains(have, "picked") {

@@ -227,8 +227,13 @@ func Suspended(tally policy.Tally) (all []error) {
 // Unread returns the instances whose attributes could not be read, or not all, sorted.
 func (e *Evaluator) Unread() []string { return slices.Sorted(maps.Keys(e.unread)) }
 
-// Attributes returns what an instance says of itself.
-func (e *Evaluator) Attributes(name string) policy.Attributes { return e.attributes[name] }
+// Entries returns names with what each says of itself.
+func (e *Evaluator) Entries(names []string) (entries []policy.Entry) {
+	for _, name := range names {
+		entries = append(entries, policy.Entry{Instance: name, Attributes: e.attributes[name]})
+	}
+	return entries
+}
 
 // Followed returns the policy that is followed, the version of the one that was told last, and why
 // that one is not followed.
