@@ -9,9 +9,11 @@ import (
 
 	"example.com/daytime/cmd/internal/doctor/report"
 	"example.com/daytime/cmd/internal/doctor/words"
+	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/mem"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/service"
 	"example.com/daytime/transport/transporttest"
 )
 
@@ -66,5 +68,42 @@ func TestPolicyOff(t *testing.T) {
 		if has(r, off) != told {
 			t.Errorf("%q: want it told: %v, have\n%s", document, told, problems(r))
 		}
+	}
+}
+
+// What was not seen is not told to be well: neither of names that no answer has, nor of strangers'
+// nodes.
+func TestNothingIsWellThatWasNotSeen(t *testing.T) {
+	for name, test := range map[string]struct {
+		named, anonymous int
+		want             report.Severity
+		text             string
+	}{
+		"all":  {2, 0, report.OK, "they answer under the names they are registered with"},
+		"some": {1, 2, report.OK, "1 of 3 answer under the names they are registered with, the others with none"},
+		"none": {0, 2, report.Unchecked, "the answers say no name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, test.named)
+			for range test.anonymous {
+				l := shelltest.Listen(t)
+				serve(t, l, "", service.Anonymous())
+				w.member(l.Addr().String())
+			}
+			shelltest.Enter(t, w.registry, "stranger")
+			var have []string
+			for _, f := range examine(t, w.target).Findings {
+				if f.Check == "identity" {
+					have = append(have, string(f.Severity)+": "+f.Problem)
+				}
+				if strings.Contains(f.Problem, "all nodes") {
+					t.Errorf("want no word about strangers' nodes, have %s", f.Problem)
+				}
+			}
+			if want := string(test.want) + ": " + test.text; len(have) != 1 || have[0] != want {
+				t.Errorf("want %s, have %q", want, have)
+			}
+		})
 	}
 }
