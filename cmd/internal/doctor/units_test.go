@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -105,5 +106,39 @@ func TestNothingIsWellThatWasNotSeen(t *testing.T) {
 				t.Errorf("want %s, have %q", want, have)
 			}
 		})
+	}
+}
+
+// A server that stands alone is no ensemble with those that nobody has seen.
+func TestEnsembleOfWhoWasSeen(t *testing.T) {
+	w := newWorld(t, 0)
+	dead := transporttest.FreeAddress(t)
+	r := examine(t, strings.Replace(w.target, "zk://", "zk://"+dead+",", 1))
+	single := want{report.Warning, "ensemble", w.registry.Addr().String(), "a single ZooKeeper"}
+	if !has(r, single) || strings.Contains(r.Text(300, true), "of one ensemble") {
+		t.Errorf("want %+v, have\n%s", single, r.Text(100, true))
+	}
+	for _, test := range []struct {
+		modes []string
+		want  string
+	}{
+		{[]string{"leader", "follower", "follower"}, "3 members, of one ensemble, 1 leader, 2 followers"},
+		{[]string{"leader", "", "follower"}, "2 of 3 members, of one ensemble, 1 leader, 1 follower"},
+		{[]string{"observer", "", ""}, ""},
+	} {
+		z := &zookeeper{diagnosis: &diagnosis{}}
+		for i, mode := range test.modes {
+			host := fmt.Sprintf("192.0.2.%d:2181", i+1)
+			z.how.Hosts = append(z.how.Hosts, host)
+			z.members = append(z.members, &member{host: host, address: host, srvr: words.Server{Mode: mode}})
+		}
+		z.checkEnsemble()
+		have := ""
+		for _, f := range z.Findings {
+			have += f.Problem
+		}
+		if have != test.want {
+			t.Errorf("%q: want %q, have %q", test.modes, test.want, have)
+		}
 	}
 }
