@@ -109,8 +109,7 @@ func (i *Instancer) expire() {
 		i.scheduleExpiry(now)
 		return
 	}
-	s.evaluator.Compile(now)
-	x := s.evaluator.EvaluateAll(fanout.Change{}, i.fanout.Members)
+	x := s.evaluator.Expire(i.fanout.Members, now)
 	i.mu.Lock()
 	i.fanout.Apply(fanout.Change{}, &x)
 	i.measurePolicy()

@@ -56,7 +56,7 @@ func TestExportWithoutAList(t *testing.T) {
 		"zk://" + transporttest.FreeAddress(t): "connection refused",
 	} {
 		file := filepath.Join(t.TempDir(), "out")
-		_, stderr := try(t, shell.ExitFailure, "export", "prometheus", "--sd", url, "-f", file, "--timeout", "300ms")
+		_, stderr := try(t, shell.ExitFailure, "export", "prometheus", "--sd", url, "-f", file, "--timeout", "1s")
 		shelltest.WantText(t, stderr, want)
 		if _, err := os.Stat(file); !os.IsNotExist(err) {
 			t.Errorf("want no file, have %v", err)

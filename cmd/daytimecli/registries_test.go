@@ -120,7 +120,7 @@ func TestWatchTellsWhenNobodyIsThereInSeveralRegistries(t *testing.T) {
 func TestWatchTellsWhichRegistryHasNoDirectory(t *testing.T) {
 	_, first := shelltest.StartRegistry(t, true)
 	_, second := shelltest.StartRegistry(t, false)
-	p := start(t, "watch", "--sd", first, "--sd", second, "--timeout", "300ms")
+	p := start(t, "watch", "--sd", first, "--sd", second, "--timeout", "1s")
 	p.Stderr.Await(t, "level=warn sd="+second+` msg="there is no directory`, 1)
 	p.Interrupt(nil)
 	p.Finish(t, shell.ExitOK)

@@ -93,6 +93,7 @@ func TestWrongCommands(t *testing.T) {
 		{"--tls-key f", `--tls-key want --tls-cert, too`},
 		{"--tls-client-ca f", `--tls-client-ca want --tls-cert and --tls-key, too`},
 		{"--listen 127.0.0.1:0 --sd fixed://127.0.0.1:1 --tls-cert /no/such --tls-key /no/such", `--tls-cert `},
+		{"--listen 127.0.0.1:0 --sd fixed://127.0.0.1:1 --tls-cert f --tls-key f --tls-client-ca /no/such", `--tls-client-ca `},
 		{"--help=me", `--help "me": `},
 	} {
 		stdout, stderr := try(t, shell.ExitUsage, strings.Fields(test.args)...)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -180,7 +181,7 @@ func (p *fleetPart) notices(i *sd.Instancer, steering sd.PolicyState) (notices [
 	if names := i.Strangers(); len(names) > 0 {
 		var quoted []string
 		for _, name := range names {
-			quoted = append(quoted, fmt.Sprintf("%.64q", name))
+			quoted = append(quoted, strconv.Quote(name))
 		}
 		note("Names that are no addresses are left out: %s.", strings.Join(quoted, ", "))
 	}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -235,7 +236,7 @@ func (d *Discovery) LeftOut() string {
 	n, names := d.Rejected(), d.Strangers()
 	shown := make([]string, min(len(names), maxStrangers))
 	for i := range shown {
-		shown[i] = fmt.Sprintf("%.64q", names[i])
+		shown[i] = strconv.Quote(names[i]) // of 100 bytes at most
 	}
 	text := fmt.Sprintf("left out %s that cannot be dialled: %s", shell.Count(n, "name"),
 		strings.Join(shown, ", "))

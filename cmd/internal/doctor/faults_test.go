@@ -344,6 +344,17 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
+// What is wrong with a node of another system is not that its name is no address.
+func TestNodeOfAnotherSystem(t *testing.T) {
+	w := newWorld(t, 0)
+	w.enter("tri%3A%2F%2Ftime.example.com%3A20000%2Forg.example.Time%3Fanyhost%3Dtrue", "")
+	r := examine(t, w.target+"?layout=dubbo")
+	if !has(r, want{report.Warning, "name", "tri%3A%2F%2Ftime", "dubbo: host \"time.example.com\": want an IP address"}) ||
+		has(r, want{report.Warning, "name", "", "ip:port"}) {
+		t.Errorf("want the reason, have\n%s", problems(r))
+	}
+}
+
 // A thousand servers take seconds, and a fault among them is named.
 func TestThousandServers(t *testing.T) {
 	w := newWorld(t, 0)

@@ -17,6 +17,7 @@ import (
 	"example.com/daytime/cmd/internal/probe"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
+	"example.com/daytime/transport"
 )
 
 // defaultPort is the port of a registry that is dialled, where a target names none; not ok is one
@@ -160,13 +161,18 @@ func (d *diagnosis) otherPolicy(ctx context.Context, state sd.PolicyState) {
 	}
 }
 
-// otherNames tells of names that are no instances. Of these an Instancer keeps three.
+// otherNames tells of names that are no instances, and, in the layout of another system, of nodes
+// that cannot be read, behind whose names stands why. Of these an Instancer keeps three.
 func (d *diagnosis) otherNames(instancer *sd.Instancer) {
 	names := instancer.Strangers()
 	for _, name := range names {
-		d.Warn("name", fmt.Sprintf("%.64q", name), "register a canonical ip:port", "%s",
-			"no instance, so that no client calls it: "+
-				""+strings.TrimPrefix(sd.CheckInstance(name).Error(), "sd: "))
+		problem, advice := strings.TrimPrefix(sd.CheckInstance(name).Error(), "sd: "),
+			"register a canonical ip:port"
+		if d.Target.Keys["layout"] != "" {
+			problem, advice = transport.Printable(name), "correct what its server writes"
+		}
+		d.Warn("name", fmt.Sprintf("%.64q", name), advice, "%s",
+			"no instance, so that no client calls it: "+problem)
 	}
 	if len(names) == 0 {
 		d.Fine("name", d.Registry, "all names are instances")

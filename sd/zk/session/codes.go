@@ -65,8 +65,8 @@ func (e *CodeError) describe() (name, advice string) {
 		-121:               {"no such watcher", ""},
 		codeRequestTimeout: {"request timeout", ""},
 		codeNeedsSASL: {"session closed: the server requires SASL authentication",
-			"which is not offered here: " +
-				"want a server without sessionRequireClientSASLAuth and enforce.auth.enabled"},
+			"which is not offered here: want a server without sessionRequireClientSASLAuth; " +
+				"where its enforce.auth.schemes have digest or x509, auth-file or tls-cert will do"},
 		codeQuota:     {"quota exceeded", "raise the quota of the path, or remove nodes"},
 		codeThrottled: {"throttled", "the server is overloaded"},
 	}[e.Code]

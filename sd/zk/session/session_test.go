@@ -235,6 +235,22 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// From the end of a Conn to the next dial that is the reason, and not the handshake of long ago.
+func TestErrAfterAConn(t *testing.T) {
+	inLab(t, one, func(l *lab) {
+		s, _ := l.connected()
+		for range 3 { // until a dial has to wait
+			l.conn(s, time.Second)
+			l.Disconnect()
+			synctest.Wait()
+		}
+		want := "no session: zookeeper.example.com:2181: connection lost"
+		if err := s.Err(); err == nil || err.Error() != want {
+			t.Errorf("want %s, have %v", want, err)
+		}
+	})
+}
+
 // At any moment Err says why there is no session, without waiting.
 func TestErrSaysWhy(t *testing.T) {
 	silent := func(ctx context.Context) (net.Conn, error) { return mute(), nil }
