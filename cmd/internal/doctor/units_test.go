@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -9,9 +10,11 @@ import (
 
 	"example.com/daytime/cmd/internal/doctor/report"
 	"example.com/daytime/cmd/internal/doctor/words"
+	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/mem"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/service"
 	"example.com/daytime/transport/transporttest"
 )
 
@@ -65,6 +68,77 @@ func TestPolicyOff(t *testing.T) {
 			Target: sd.Target{Scheme: "mem", Keys: map[string]string{"policy": "off"}}})
 		if has(r, off) != told {
 			t.Errorf("%q: want it told: %v, have\n%s", document, told, problems(r))
+		}
+	}
+}
+
+// What was not seen is not told to be well: neither of names that no answer has, nor of strangers'
+// nodes.
+func TestNothingIsWellThatWasNotSeen(t *testing.T) {
+	for name, test := range map[string]struct {
+		named, anonymous int
+		want             report.Severity
+		text             string
+	}{
+		"all":  {2, 0, report.OK, "they answer under the names they are registered with"},
+		"some": {1, 2, report.OK, "1 of 3 answer under the names they are registered with, the others with none"},
+		"none": {0, 2, report.Unchecked, "the answers say no name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, test.named)
+			for range test.anonymous {
+				l := shelltest.Listen(t)
+				serve(t, l, "", service.Anonymous())
+				w.member(l.Addr().String())
+			}
+			shelltest.Enter(t, w.registry, "stranger")
+			var have []string
+			for _, f := range examine(t, w.target).Findings {
+				if f.Check == "identity" {
+					have = append(have, string(f.Severity)+": "+f.Problem)
+				}
+				if strings.Contains(f.Problem, "all nodes") {
+					t.Errorf("want no word about strangers' nodes, have %s", f.Problem)
+				}
+			}
+			if want := string(test.want) + ": " + test.text; len(have) != 1 || have[0] != want {
+				t.Errorf("want %s, have %q", want, have)
+			}
+		})
+	}
+}
+
+// A server that stands alone is no ensemble with those that nobody has seen.
+func TestEnsembleOfWhoWasSeen(t *testing.T) {
+	w := newWorld(t, 0)
+	dead := transporttest.FreeAddress(t)
+	r := examine(t, strings.Replace(w.target, "zk://", "zk://"+dead+",", 1))
+	single := want{report.Warning, "ensemble", w.registry.Addr().String(), "a single ZooKeeper"}
+	if !has(r, single) || strings.Contains(r.Text(300, true), "of one ensemble") {
+		t.Errorf("want %+v, have\n%s", single, r.Text(100, true))
+	}
+	for _, test := range []struct {
+		modes []string
+		want  string
+	}{
+		{[]string{"leader", "follower", "follower"}, "3 members, of one ensemble, 1 leader, 2 followers"},
+		{[]string{"leader", "", "follower"}, "2 of 3 members, of one ensemble, 1 leader, 1 follower"},
+		{[]string{"observer", "", ""}, ""},
+	} {
+		z := &zookeeper{diagnosis: &diagnosis{}}
+		for i, mode := range test.modes {
+			host := fmt.Sprintf("192.0.2.%d:2181", i+1)
+			z.how.Hosts = append(z.how.Hosts, host)
+			z.members = append(z.members, &member{host: host, address: host, srvr: words.Server{Mode: mode}})
+		}
+		z.checkEnsemble()
+		have := ""
+		for _, f := range z.Findings {
+			have += f.Problem
+		}
+		if have != test.want {
+			t.Errorf("%q: want %q, have %q", test.modes, test.want, have)
 		}
 	}
 }
