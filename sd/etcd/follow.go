@@ -98,6 +98,14 @@ func (f *follower) follow(ctx context.Context) error {
 		return err
 	}
 	defer s.Close()
+	if err := f.begin(ctx); err != nil {
+		return err
+	}
+	return f.read(ctx, s)
+}
+
+// begin reads the directory, and tells of it if there is one.
+func (f *follower) begin(ctx context.Context) error {
 	now, err := f.list(ctx)
 	if err != nil {
 		return err
@@ -110,7 +118,7 @@ func (f *follower) follow(ctx context.Context) error {
 	case f.known:
 		return errRemoved
 	}
-	return f.read(ctx, s)
+	return nil
 }
 
 // watch returns the stream of the directory, armed. Of a token that is old etcd 3.4 says to a watch
