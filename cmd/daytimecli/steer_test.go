@@ -366,6 +366,22 @@ func TestExplain(t *testing.T) {
 	shelltest.WantText(t, stderr, "192.0.2.3:8897 is not registered")
 }
 
+// An explanation tells of a policy that is not obeyed as it stands: it alone would say drained.
+func TestExplainWarnsOfThePolicy(t *testing.T) {
+	f := startFleet(t, 2)
+	for document, want := range map[string]string{
+		"drain *\n":         "every instance is drained, so drained ones are picked",
+		"weight * 0\n":      "every weight is 0, so weights are ignored",
+		"drain 192.0.2.1\n": "",
+	} {
+		f.write(t, policy.Header+"\n"+document)
+		_, stderr := f.try(t, shell.ExitOK, "explain", "192.0.2.1:8897")
+		if want == "" && stderr != "" || !strings.Contains(stderr, want) {
+			t.Errorf("%q: want %q on stderr, have %q", document, want, stderr)
+		}
+	}
+}
+
 // Two operators with 200 edits each, in a registry elsewhere: every edit stands.
 func TestNoEditIsLost(t *testing.T) {
 	const edits = 200
