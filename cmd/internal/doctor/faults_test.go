@@ -201,7 +201,7 @@ func faults() []fault {
 		}},
 		{"a session timeout that is not granted, by one that is slow", true, func(w *world) {
 			w.target += "?session-timeout=1s"
-			w.registry.Slow(500 * time.Millisecond)
+			w.registry.Slow(430 * time.Millisecond) // of 4 s a tenth, and less than half of the timeout
 			w.Cleanup(func() { w.registry.Slow(0) })
 			w.warn("session", "127.0.0.1", "a session timeout of 4s is granted, where 1s was asked for")
 			w.warn("latency", "127.0.0.1", "a tenth of the session timeout or more")
