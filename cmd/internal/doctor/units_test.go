@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -139,6 +140,32 @@ func TestEnsembleOfWhoWasSeen(t *testing.T) {
 		}
 		if have != test.want {
 			t.Errorf("%q: want %q, have %q", test.modes, test.want, have)
+		}
+	}
+}
+
+// A names is a registry that holds names alone.
+type names []string
+
+func (n names) Watch(ctx context.Context, _ sd.Want, emit func(sd.Change)) error {
+	emit(sd.Change{Reset: true, Up: n})
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (names) Announce(context.Context, sd.Entry, func(sd.Status)) error { return sd.ErrNoAnnounce }
+func (names) Close() error                                              { return nil }
+
+// What looks like a server, and is none, is an error in each registry.
+func TestNamesThatLookLikeServers(t *testing.T) {
+	r := Examine(t.Context(), Config{Backend: names{"web-1:8897", "lock"}, Timeout: timeout,
+		Target: sd.Target{Scheme: "other"}})
+	for _, want := range []want{
+		{report.Error, "name", `"web-1:8897"`, "it looks like a server, and is no instance"},
+		{report.Warning, "name", `"lock"`, "no instance, so that no client calls it: not an ip:port"},
+	} {
+		if !has(r, want) {
+			t.Errorf("want %+v, have\n%s", want, problems(r))
 		}
 	}
 }
