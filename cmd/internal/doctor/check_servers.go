@@ -104,7 +104,11 @@ func (d *diagnosis) diagnose(n *node) (problem, advice string) {
 				d.Timeout),
 			"restart it; look at its goroutines first (--admin, /debug/pprof/)"
 	}
-	return n.found.Nature.Meaning()
+	problem, advice = n.found.Nature.Meaning()
+	if _, dialled := defaultPort(d.Target.Scheme); !dialled && n.found.Nature == probe.Refused {
+		advice = "start it again, or take it off the list" // from which no session takes it
+	}
+	return problem, advice
 }
 
 // familyText says that this host has no address of the node's family, if so.

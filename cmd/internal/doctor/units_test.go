@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -167,5 +168,15 @@ func TestNamesThatLookLikeServers(t *testing.T) {
 		if !has(r, want) {
 			t.Errorf("want %+v, have\n%s", want, problems(r))
 		}
+	}
+}
+
+// Where there are no sessions, no name goes with one.
+func TestAdviceOnTheDead(t *testing.T) {
+	dead := transporttest.FreeAddress(t)
+	r := Examine(t.Context(), Config{Backend: names{dead}, Timeout: timeout, Target: sd.Target{Scheme: "other"}})
+	i := slices.IndexFunc(r.Findings, func(f report.Finding) bool { return f.Check == "answer" })
+	if want := "start it again, or take it off the list"; i < 0 || r.Findings[i].Advice != want {
+		t.Errorf("want the advice %s, have\n%s", want, problems(r))
 	}
 }
