@@ -50,9 +50,9 @@ func (c *config) newPolicyGet(stdio *shell.Stdio) *cobra.Command {
 	return &cobra.Command{
 		Use:   "get",
 		Short: "Print the policy",
-		Long: `Print the policy, with its version in a line #version N for policy apply. What
-is no policy is printed as it is, and ends with 1. It is about one registry, as
-is edit.`,
+		Long: `Print the policy, with its version in a last line #version N for policy apply.
+What is no policy is printed as it is, and ends with 1. It is about one
+registry, as is edit.`,
 		Args: shell.FlagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.getPolicy(cmd.Context(), stdio)

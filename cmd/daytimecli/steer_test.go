@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -185,7 +186,7 @@ func TestDrainBeforeAnybodyRegisters(t *testing.T) {
 	shelltest.WantText(t, stderr, "level=warn", "there is no directory /go_servers in the ZooKeeper at ",
 		"zone=a matches nobody")
 	stdout, _ = try(t, shell.ExitOK, "policy", "get", "--sd", url)
-	shelltest.WantText(t, stdout, policy.Header+"\n#version 1\ndrain zone=a by=ops\n")
+	shelltest.WantText(t, stdout, policy.Header+"\ndrain zone=a by=ops\n#version 1\n")
 }
 
 // A server can be drained by several lines. Undoing one of them tells the others.
@@ -231,7 +232,7 @@ func TestPolicyGetAndApply(t *testing.T) {
 	f := startFleet(t, 4)
 	f.try(t, shell.ExitOK, "drain", "192.0.2.1", "--by", "ops")
 	backup, _ := f.try(t, shell.ExitOK, "policy", "get")
-	if want := regexp.MustCompile(`^` + policy.Header + `\n#version \d+\ndrain 192\.0\.2\.1 by=ops\n$`); !want.MatchString(backup) {
+	if want := regexp.MustCompile(`^` + policy.Header + `\ndrain 192\.0\.2\.1 by=ops\n#version \d+\n$`); !want.MatchString(backup) {
 		t.Errorf("want %v, have %q", want, backup)
 	}
 	file := filepath.Join(t.TempDir(), "policy")
@@ -286,6 +287,29 @@ func TestPolicyFileIsWrong(t *testing.T) {
 	stdout, stderr = f.try(t, shell.ExitOK, "policy", "check", file)
 	wantOutput(t, file+": 3 rules, none wrong\n", stdout)
 	shelltest.WantText(t, stderr, "line 3, column 1: no instance matches this line", "line 4, column 1: expired at 2020-01-01T00:00:00Z")
+}
+
+// What is told of a line of the policy is told by its number in what policy get prints; what is told
+// of a line of a file, by its number there.
+func TestLinesHaveOneNumber(t *testing.T) {
+	f := startFleet(t, 4)
+	f.write(t, policy.Header+"\ndrain 192.0.2.1\ndrian *\ndrain 192.0.2.1:8897\n")
+	copied, _ := f.try(t, shell.ExitOK, "policy", "get")
+	lines := strings.Split(copied, "\n")
+	number := func(text string) string { return fmt.Sprintf("line %d", 1+slices.Index(lines, text)) }
+	stdout, _ := f.try(t, shell.ExitOK, "explain", "192.0.2.1:8897")
+	shelltest.WantText(t, stdout, number("drain 192.0.2.1")+" overridden")
+	_, stderr := f.try(t, shell.ExitFailure, "undrain", "192.0.2.1:8897")
+	shelltest.WantText(t, stderr, "is still drained, by "+number("drain 192.0.2.1")+": ")
+	shelltest.WantText(t, stderr, number("drian *")+", column 1")
+	stdout, _ = f.try(t, shell.ExitFailure, "doctor")
+	shelltest.WantText(t, stdout, number("drian *")+", column 1")
+	file := filepath.Join(t.TempDir(), "policy")
+	if err := os.WriteFile(file, []byte(copied), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, _ = f.try(t, shell.ExitUsage, "policy", "check", file)
+	shelltest.WantText(t, stdout, number("drian *")+", column 1")
 }
 
 // What is no policy is printed as it is, and replaced by force alone.
