@@ -63,6 +63,9 @@ func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) 
 	if err == nil {
 		_, _, _, err = document.CutVersion()
 	}
+	if err == nil && document.IsEmpty() {
+		err = steer.ErrEmpty
+	}
 	if err != nil {
 		return shell.FileError(fmt.Errorf("%s: %w", name, trimmed(err, "policy: ")))
 	}

@@ -261,6 +261,36 @@ func TestPolicyGetAndApply(t *testing.T) {
 	f.wantPolicy(t, "drain 192.0.2.1 by=ops")
 }
 
+// A file without a rule ends a policy as an empty one does, and is refused as that is; where there is
+// no rule to be lost, or none but those of which it is a copy, it is not.
+func TestPolicyFileWithoutRules(t *testing.T) {
+	f := startFleet(t, 2)
+	file := filepath.Join(t.TempDir(), "policy")
+	save := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, text := range []string{policy.Header, policy.Header + "\n# drain 192.0.2.1\n"} {
+		save(text)
+		f.write(t, policy.Header+"\ndrain 192.0.2.1\n")
+		_, stderr := f.try(t, shell.ExitUsage, "policy", "apply", file)
+		shelltest.WantText(t, stderr, file+" has no rule, which would end the policy; want --force, too")
+		f.wantPolicy(t, "drain 192.0.2.1")
+		f.try(t, shell.ExitOK, "policy", "apply", file, "--force")
+		f.try(t, shell.ExitOK, "policy", "apply", file)
+		if have := f.policy(t); have != text {
+			t.Errorf("want %q, have %q", text, have)
+		}
+	}
+	f.write(t, policy.Header+"\ndrain 192.0.2.1\n")
+	copied, _ := f.try(t, shell.ExitOK, "policy", "get")
+	save(strings.Replace(copied, "drain 192.0.2.1\n", "", 1))
+	f.try(t, shell.ExitOK, "policy", "apply", file)
+	f.wantPolicy(t)
+}
+
 // A file with a wrong line is refused with its place, which counts the line of the version.
 func TestPolicyFileIsWrong(t *testing.T) {
 	f := startFleet(t, 2)
