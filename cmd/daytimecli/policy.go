@@ -33,8 +33,8 @@ func newPolicy(c *config, stdio *shell.Stdio) *cobra.Command {
 nothing is written, since somebody else's lines would be lost; a directory
 without a policy has none to lose. Without that line what is there is replaced.
 
-A FILE with a line that is wrong is refused, as is one that would end the policy:
-empty, or without a rule where there are some; unless --force.` + writing,
+A FILE with a line that is wrong is refused, as is one that ends the policy,
+be it empty or without a rule, unless --force.` + writing,
 		Example: `  daytimecli policy get >FILE
   daytimecli policy apply FILE`,
 		Args: wantArgs("FILE"),

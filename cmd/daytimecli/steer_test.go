@@ -148,6 +148,35 @@ leaves 75.0% of the weight
 	shelltest.WantText(t, stderr, "level=warn", "no line drains 192.0.2.1:8897")
 }
 
+// A list says who is not to be called by a share, as a table in a column. An object has no key for
+// it.
+func TestListTellsShares(t *testing.T) {
+	f := startFleet(t, 3)
+	f.write(t, policy.Header+"\nshare version=2 0%\n")
+	stdout, stderr := f.try(t, shell.ExitOK, "list", "-o", "wide")
+	shelltest.WantText(t, stdout, " 0% of version=2 ", " 100% of the rest ")
+	wantOutput(t, "", stderr)
+	_, stderr = f.try(t, shell.ExitOK, "list")
+	wantOutput(t, "", stderr)
+	stdout, stderr = f.try(t, shell.ExitOK, "list", "-o", "json")
+	shelltest.WantText(t, stderr, "level=warn", "1 server of a share of 0%: called while no others can be")
+	if strings.Contains(stdout, "share") {
+		t.Errorf("want the keys that there are, have %s", stdout)
+	}
+}
+
+// The guard counts a share of 0 % as the operator means it: whom it takes away nothing brings back
+// but a change of that line.
+func TestRefusesToLeaveAShareOfNothing(t *testing.T) {
+	f := startFleet(t, 2)
+	f.write(t, policy.Header+"\nshare version=2 0%\n")
+	for _, args := range []string{"drain 192.0.2.2", "withdraw 192.0.2.2", "weight 192.0.2.2 0"} {
+		_, stderr := f.try(t, shell.ExitFailure, strings.Fields(args)...)
+		shelltest.WantText(t, stderr, "refused: this leaves 0.0% of the weight")
+	}
+	f.wantPolicy(t, "share version=2 0%")
+}
+
 // Fewer than half of the weight are left to nobody by mistake, by none of the ways to do it.
 func TestRefusesToLeaveLessThanHalf(t *testing.T) {
 	f := startFleet(t, 4)
