@@ -139,6 +139,9 @@ func (ds *desks) do(
 			text = "registry   " + d.Label + "\n" + text
 		}
 		ds.stdio.Put(text)
+		if outcomes[i].Written && ds.stdio.Lost() { // what ends with an error is done all the same
+			d.warn("the policy is written, though stdout is not")
+		}
 		if errs[i] != nil {
 			errs[i] = fmt.Errorf("%s: %w", d.URL, errs[i])
 		} else {
