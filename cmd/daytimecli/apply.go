@@ -69,18 +69,21 @@ func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) 
 	if err != nil {
 		return shell.FileError(fmt.Errorf("%s: %w", name, trimmed(err, "policy: ")))
 	}
+	var fault error
 	if wrong := document.Problems(time.Now()); len(wrong) > 0 {
 		stdio.Put(steer.Problems(name, wrong))
-		return shell.FileError(fmt.Errorf("%s: %s wrong", name, shell.Count(len(wrong),
-			"line")))
+		fault = shell.FileError(fmt.Errorf("%s: %s wrong", name, shell.Count(len(wrong), "line")))
 	}
 	ds, err := c.openDesks(cmd.Context(), stdio)
 	if err != nil {
-		return err
+		return shell.InOneLine(fault, err)
 	}
 	defer ds.Close()
 	for _, d := range ds.all {
 		for _, p := range document.Check(d.Fleet(), time.Now()) {
+			if p.Kind == policy.Wrong { // which is told already
+				continue
+			}
 			message := fmt.Sprintf("%s: %v", name, trimmed(p, "policy: "))
 			if p.Kind == policy.Unmatched {
 				message += steer.Hint(steer.Withdrawals(d.Policy().Document, time.Now()))
@@ -88,9 +91,11 @@ func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) 
 			d.warn(message)
 		}
 	}
-	text = fmt.Sprintf("%s: %s, none wrong\n", name, shell.Count(len(document.Rules()), "rule"))
-	stdio.Put(text)
-	return shell.InOneLine(ds.failed...)
+	if fault == nil {
+		rules := shell.Count(len(document.Rules()), "rule")
+		stdio.Put(fmt.Sprintf("%s: %s, none wrong\n", name, rules))
+	}
+	return shell.InOneLine(append([]error{fault}, ds.failed...)...)
 }
 
 // editPolicy has the operator edit the policy, and applies it.

@@ -19,6 +19,7 @@ import (
 	"example.com/daytime/cmd/internal/steer"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/transport/transporttest"
 )
 
 // A fleet is servers in a registry that has a policy.
@@ -91,10 +92,10 @@ func (f fleet) wantPolicy(t testing.TB, lines ...string) {
 	}
 }
 
-func wantOutput(t testing.TB, want, have string) {
+func wantOutput[T comparable](t testing.TB, want, have T) {
 	t.Helper()
 	if want != have {
-		t.Errorf("want\n%s\nhave\n%s", want, have)
+		t.Errorf("want\n%v\nhave\n%v", want, have)
 	}
 }
 
@@ -346,6 +347,47 @@ func TestPolicyFileIsWrong(t *testing.T) {
 	stdout, stderr = f.try(t, shell.ExitOK, "policy", "check", file)
 	wantOutput(t, file+": 3 rules, none wrong\n", stdout)
 	shelltest.WantText(t, stderr, "line 3, column 1: no instance matches this line", "line 4, column 1: expired at 2020-01-01T00:00:00Z")
+}
+
+// What has expired or matches nobody is told beside what is wrong, as far as the registry answers.
+func TestPolicyCheckTellsAll(t *testing.T) {
+	f := startFleet(t, 2)
+	file := filepath.Join(t.TempDir(), "policy")
+	text := policy.Header + "\ndrian *\ndrain 192.0.2.9\ndrain * until=2020-01-01T00:00:00Z\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr := f.try(t, shell.ExitUsage, "policy", "check", file)
+	wantOutput(t, 1, strings.Count(stdout, "\n"))
+	shelltest.WantText(t, stdout, file+": line 2, column 1: unknown verb")
+	shelltest.WantText(t, stderr, "line 3, column 1: no instance matches", "line 4, column 1: expired at",
+		"1 line wrong")
+	wantOutput(t, 0, strings.Count(stderr, "line 2"))
+	nobody := "zk://" + transporttest.FreeAddress(t) + "/go_servers"
+	stdout, stderr = try(t, shell.ExitUsage, "policy", "check", file, "--sd", nobody, "--timeout", "300ms")
+	shelltest.WantText(t, stdout, file+": line 2, column 1: unknown verb")
+	shelltest.WantText(t, stderr, "1 line wrong; ", "connection refused")
+}
+
+// Lines that expired a day ago are not written, and the command says so.
+func TestTellsWhatHasExpired(t *testing.T) {
+	f := startFleet(t, 2)
+	file := filepath.Join(t.TempDir(), "policy")
+	old := strings.Repeat("drain 192.0.2.1 until=2020-01-01T00:00:00Z\n", 5)
+	text := policy.Header + "\ndrain 192.0.2.2\n" + old
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time there is nothing to change
+		_, stderr := f.try(t, shell.ExitOK, "policy", "apply", file)
+		shelltest.WantText(t, stderr, "left out, since it expired a day ago or longer: "+
+			"drain 192.0.2.1 until=2020-01-01T00:00:00Z", "and 2 more lines")
+		f.wantPolicy(t, "drain 192.0.2.2")
+	}
+	f.write(t, text)
+	stdout, stderr := f.try(t, shell.ExitOK, "drain", "192.0.2.2:8897")
+	wantOutput(t, 5, strings.Count(stdout, "- drain 192.0.2.1 until="))
+	wantOutput(t, "", stderr) // the difference says it
 }
 
 // What is told of a line of the policy is told by its number in what policy get prints; what is told
