@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -127,9 +128,9 @@ func (c *config) editPolicy(ctx context.Context, stdio *shell.Stdio) error {
 	} else if err == nil {
 		stdio.Put("nothing to change\n")
 	}
-	if err != nil {
+	if left, unread := os.ReadFile(name); err != nil && unread == nil && string(left) != text {
 		level.Warn(c.newLogger(stdio)).Log("msg", "what was edited is kept in "+name)
 		return err
 	}
-	return os.RemoveAll(dir)
+	return cmp.Or(err, os.RemoveAll(dir))
 }

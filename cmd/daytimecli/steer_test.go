@@ -445,7 +445,7 @@ func TestPolicyEdit(t *testing.T) {
 		editor, want string
 		code         int
 	}{
-		{"false", "editor false: exit status 1", shell.ExitFailure},
+		{`sh -c 'echo "drain *" >>"$0"; exit 1'`, "exit status 1", shell.ExitFailure},
 		{`sh -c 'echo "drian *" >>"$0"'`, "1 line wrong: line 4, column 1: ", shell.ExitUsage},
 		{`sh -c 'echo "drain *" >>"$0"'`, "refused: this leaves 0.0% of the weight", shell.ExitFailure},
 	} {
@@ -453,6 +453,26 @@ func TestPolicyEdit(t *testing.T) {
 		_, stderr := f.try(t, test.code, "policy", "edit")
 		shelltest.WantText(t, stderr, test.want, "what was edited is kept in "+os.TempDir())
 		f.wantPolicy(t, "drain 192.0.2.1")
+	}
+}
+
+// Where nothing was edited nothing is kept, and nothing is said to be.
+func TestPolicyEditThatFails(t *testing.T) {
+	f := startFleet(t, 2)
+	t.Setenv("TMPDIR", t.TempDir())
+	for editor, want := range map[string]string{
+		"false":                   "editor false: exit status 1",
+		"/no/such/editor":         "editor /no/such/editor: exit status 127",
+		"rm":                      "no such file or directory",
+		`sh -c 'rm "$0"; exit 1'`: "exit status 1",
+	} {
+		t.Setenv("EDITOR", editor)
+		_, stderr := f.try(t, shell.ExitFailure, "policy", "edit")
+		shelltest.WantText(t, stderr, want)
+		wantOutput(t, false, strings.Contains(stderr, "is kept in"))
+		if left, err := os.ReadDir(os.TempDir()); len(left) > 0 || err != nil {
+			t.Errorf("%s: want no file left, have %v, %v", editor, left, err)
+		}
 	}
 }
 

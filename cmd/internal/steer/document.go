@@ -145,9 +145,11 @@ func Printable(text string) string {
 }
 
 // EditText has $EDITOR, which may have arguments, edit text in a file of that name. The keyboard's
-// signals are the editor's: what is typed there to end a search is not to end the edit.
+// signals are the editor's: what is typed there to end a search is not to end the edit. After an
+// error there is a file of that name only if the editor has left one.
 func EditText(ctx context.Context, name, text string) (string, error) {
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		os.Remove(name) // of a disk that is full
 		return "", err
 	}
 	editor := os.Getenv("EDITOR")
