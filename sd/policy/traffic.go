@@ -55,3 +55,15 @@ func (p *Policy) Traffic(fleet []Effective) ([]float64, Tally) {
 	}
 	return calls, tally
 }
+
+// SharesSuspended reports whether instances of a fleet get calls though a share of 0 % spares them:
+// nobody is left whom none does.
+func (p *Policy) SharesSuspended(fleet []Effective) bool {
+	calls, _ := p.Traffic(fleet)
+	for i, e := range fleet {
+		if calls[i] > 0 && !e.Drained && p.Spares(e) {
+			return true
+		}
+	}
+	return false
+}

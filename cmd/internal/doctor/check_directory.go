@@ -148,9 +148,8 @@ func (d *diagnosis) checkSuspended(subject string, version int64, document polic
 	fleet []policy.Entry) {
 	now := time.Now()
 	compiled := document.Compile(now)
-	drained, weight := 0, 0
-	for _, e := range fleet {
-		effective := compiled.Effective(e)
+	drained, weight, effectives := 0, 0, compiled.EffectiveAll(fleet)
+	for _, effective := range effectives {
 		if effective.Drained {
 			drained++
 		} else {
@@ -166,6 +165,10 @@ func (d *diagnosis) checkSuspended(subject string, version int64, document polic
 		d.Warn("policy", subject, "daytimecli weight SEL N for those that are to be called",
 			"it suspends itself: every server that is not drained has weight 0, so that weights "+
 				"are ignored by who follows no other registry")
+	case compiled.SharesSuspended(effectives):
+		d.Warn("policy", subject, "daytimecli undrain SEL for those that are to be called, or policy edit",
+			"it suspends itself: servers with a share of 0%% are called, as nobody else is there "+
+				"for who follows no other registry")
 	default:
 		d.Fine("policy", subject, "version %d, %s in force, %d of %s drained", version,
 			shell.Count(inForce(document, now), "line"), drained, shell.Count(len(fleet),

@@ -147,6 +147,10 @@ func faults() []fault {
 			w.steer("weight * 0")
 			w.warn("policy", "/go_servers", "weights are ignored")
 		}},
+		{"all with a share of nothing", true, func(w *world) {
+			w.steer("share * 0%")
+			w.warn("policy", "/go_servers", "servers with a share of 0% are called")
+		}},
 		{"a missing directory", true, func(w *world) {
 			w.target = strings.Replace(w.target, "/go_servers", "/prod/go_servers", 1)
 			w.error("directory", "/prod/go_servers", "there is no such directory")

@@ -29,6 +29,8 @@ type Row struct {
 	policy.Entry
 	Effective policy.Effective
 	Drain     policy.Rule   // that drains it, if one does
+	Share     string        // of the calls, that of its side in words; empty where none are split
+	Spared    bool          // that share is 0 %
 	Check     *probe.Answer // nil if it was not asked
 
 	Registries []string // that list it, if several were asked
@@ -74,6 +76,10 @@ func Rows(document policy.Document, entries []policy.Entry, now time.Time) (rows
 	compiled := document.Compile(now)
 	for _, e := range entries {
 		row := Row{Entry: e, Effective: compiled.Effective(e)}
+		if sides := compiled.Sides(); len(sides) > 1 {
+			row.Share = sides[row.Effective.Side].String()
+			row.Spared = sides[row.Effective.Side].Share == 0
+		}
 		for _, verb := range []policy.Verb{policy.Withdraw, policy.Drain} {
 			if rule, ok := compiled.Deciding(e, verb); ok {
 				row.Drain = rule
@@ -136,6 +142,9 @@ func tableOf(rows []Row, wide bool) (columns []shell.Column) {
 	add("weight", 2, func(r Row) string { return strconv.Itoa(r.Effective.Weight) })
 	add("zone", 3, func(r Row) string { return r.Effective.Zone })
 	add("drained", 1, Row.drained)
+	if slices.ContainsFunc(rows, func(r Row) bool { return r.Share != "" }) {
+		add("share", 2, func(r Row) string { return r.Share })
+	}
 	if wide && len(rows[0].Registries) > 0 {
 		add("registries", 2, func(r Row) string { return strings.Join(r.Registries, " ") })
 	}

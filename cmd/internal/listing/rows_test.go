@@ -62,6 +62,23 @@ func TestWideList(t *testing.T) {
 	}
 }
 
+// How calls are split is told where they are.
+func TestShares(t *testing.T) {
+	document, err := policy.Parse("#daytime-policy 1\nshare 192.0.2.1 0%\nshare 192.0.2.2 2.5%\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := Rows(document, []policy.Entry{{Instance: "192.0.2.1:1"}, {Instance: "192.0.2.2:2"},
+		{Instance: "192.0.2.3:3"}}, time.Now())
+	want := "server       weight  zone  drained  share\n" +
+		"192.0.2.1:1  100     -     -        0% of 192.0.2.1\n" +
+		"192.0.2.2:2  100     -     -        2.5% of 192.0.2.2\n" +
+		"192.0.2.3:3  100     -     -        97.5% of the rest\n"
+	if have, err := Text(rows, "table", 0); want != have || err != nil {
+		t.Errorf("want\n%s\nhave\n%s, %v", want, have, err)
+	}
+}
+
 // A long tag of one server does not pad the lines of all; a program is told the whole.
 func TestLongTag(t *testing.T) {
 	long := strings.Repeat("x", 60_000)

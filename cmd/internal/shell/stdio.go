@@ -97,6 +97,9 @@ func (s *Stdio) NameRegistries() { s.registries.Store(true) }
 // Put writes text to Out.
 func (s *Stdio) Put(text string) { io.WriteString(s.Out, text) }
 
+// Lost reports whether some text for Out is not there, which Execute makes an error.
+func (s *Stdio) Lost() bool { return s.out.failure() != nil }
+
 // Print writes text to stderr as it is, after all that was logged before.
 func (s *Stdio) Print(text string) { s.queue().Log(verbatim{}, text) }
 

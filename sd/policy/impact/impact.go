@@ -33,8 +33,9 @@ type Affected struct {
 // Compare returns what it means for a fleet that after follows before.
 //
 // The weight of the fleet is that of all its instances, drained or not, each with the greater
-// of its weights before and after. What is left of it is the weight of those that are not
-// drained and get calls: a weight of 0 and a share of 0 % take a server away as a drain does.
+// of its weights before and after. What is left of it is the weight of those that are to get
+// calls: a weight of 0 and a share of 0 % take a server away as a drain does, also where it gets
+// calls for want of others.
 func Compare(before, after *policy.Policy, fleet []policy.Entry) Report {
 	was, is := before.EffectiveAll(fleet), after.EffectiveAll(fleet)
 	callsWere, _ := before.Traffic(was)
@@ -44,10 +45,10 @@ func Compare(before, after *policy.Policy, fleet []policy.Entry) Report {
 	var all, leftBefore, left capacity
 	for i, e := range fleet {
 		all.add(max(was[i].Weight, is[i].Weight))
-		if !was[i].Drained && callsWere[i] > 0 {
+		if !before.Spares(was[i]) && callsWere[i] > 0 {
 			leftBefore.add(was[i].Weight)
 		}
-		if !is[i].Drained && calls[i] > 0 {
+		if !after.Spares(is[i]) && calls[i] > 0 {
 			left.add(is[i].Weight)
 		}
 		if was[i] == is[i] && sameSides {
