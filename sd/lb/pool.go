@@ -28,6 +28,7 @@ type Pool struct {
 	logger  *sd.AsyncLogger
 	meters  meters
 	config  poolConfig
+	stater  stater // nil: src has no State
 
 	snapshot     atomic.Pointer[Snapshot]
 	breakerMoved atomic.Bool   // the reserve failed: its next answer resets the breaker
@@ -100,6 +101,7 @@ func NewPool(
 	}
 	p.meters = newMeters(p.config.metrics)
 	p.snapshot.Store(newSnapshot([ranks]ranked{}, false, nil, 0))
+	p.stater, _ = src.(stater)
 	p.running.Go(p.run)
 	p.unsubscribe = p.subscribe(src)
 	return p

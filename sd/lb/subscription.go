@@ -12,6 +12,9 @@ type follower interface {
 	Follow(fn func(sd.Change)) (stop func())
 }
 
+// A stater is an Instancer that says whether its set is live, and if not, why.
+type stater interface{ State() sd.State }
+
 // subscribe has src's changes sent to p.changes until the function it returns is called.
 func (p *Pool) subscribe(src kitsd.Instancer) (stop func()) {
 	if f, ok := src.(follower); ok {
