@@ -39,6 +39,7 @@ type Pool struct {
 	unsubscribe func()
 	changes     chan sd.Change
 	wake        signal.Signal // the earliest timer has changed
+	begun       signal.Signal // a set was taken in, or has its first endpoints
 	done        chan struct{}
 	running     sync.WaitGroup // run
 	endpoints   sync.WaitGroup // not yet closed
@@ -75,6 +76,9 @@ var _ kitsd.Endpointer = (*Pool)(nil)
 // A src with sd.Instancer's method Follow tells which instances withdrew, and what the policy makes
 // of them. From any other the Pool gets whole sets: whatever leaves is lost, not withdrawn, and
 // stays in [Reserve] for its time.
+//
+// Over an [sd.Instancer] that has a set NewPool returns when there are endpoints, after 100 ms at
+// most, so that Balancer and Endpoints have some at once.
 func NewPool(
 	src kitsd.Instancer, factory kitsd.Factory, logger kitlog.Logger, options ...PoolOption,
 ) *Pool {
@@ -90,6 +94,7 @@ func NewPool(
 		born:    time.Now(),
 		changes: make(chan sd.Change),
 		wake:    signal.New(),
+		begun:   signal.New(),
 		done:    make(chan struct{}),
 		members: make(map[string]*Member),
 		past:    make(map[string]*history),
@@ -104,8 +109,19 @@ func NewPool(
 	p.stater, _ = src.(stater)
 	p.running.Go(p.run)
 	p.unsubscribe = p.subscribe(src)
+	if k, ok := src.(knower); ok && k.Instances() != nil {
+		timeout := time.NewTimer(firstSetTimeout)
+		defer timeout.Stop()
+		select {
+		case <-p.begun:
+		case <-timeout.C:
+		}
+	}
 	return p
 }
+
+// firstSetTimeout bounds the wait for the first endpoints.
+const firstSetTimeout = 100 * time.Millisecond
 
 // Close ends the subscription, waits for the calls in flight and closes every endpoint. Calls that
 // come later fail with ErrClosed, those on endpoints that Endpoints returned before included. The

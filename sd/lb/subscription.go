@@ -12,6 +12,9 @@ type follower interface {
 	Follow(fn func(sd.Change)) (stop func())
 }
 
+// A knower is an Instancer that says whether it has a set: nil stands for none.
+type knower interface{ Instances() []string }
+
 // A stater is an Instancer that says whether its set is live, and if not, why.
 type stater interface{ State() sd.State }
 
