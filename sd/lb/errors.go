@@ -32,11 +32,10 @@ const maxNamed = 5
 // words alone: the errors of a registry blame no server.
 func (p *Pool) nobody(ctx context.Context) error {
 	err := fmt.Errorf("%w: %w", kitlb.ErrNoEndpoints, ended(ctx))
-	if p.stater == nil {
-		return err
-	}
-	if s := p.stater.State(); s.Phase != sd.Live && s.Err != nil {
-		err = fmt.Errorf("%w: %v", err, s.Err)
+	if p.stater != nil {
+		if s := p.stater.State(); s.Phase != sd.Live && s.Err != nil {
+			return fmt.Errorf("%w: %v", err, s.Err)
+		}
 	}
 	return err
 }

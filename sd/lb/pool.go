@@ -28,7 +28,7 @@ type Pool struct {
 	logger  *sd.AsyncLogger
 	meters  meters
 	config  poolConfig
-	stater  stater // nil: src has no State
+	stater  stater // nil: src is none
 
 	snapshot     atomic.Pointer[Snapshot]
 	breakerMoved atomic.Bool   // the reserve failed: its next answer resets the breaker
@@ -109,19 +109,14 @@ func NewPool(
 	p.stater, _ = src.(stater)
 	p.running.Go(p.run)
 	p.unsubscribe = p.subscribe(src)
-	if k, ok := src.(knower); ok && k.Instances() != nil {
-		timeout := time.NewTimer(firstSetTimeout)
-		defer timeout.Stop()
+	if p.stater != nil && p.stater.Instances() != nil {
 		select {
 		case <-p.begun:
-		case <-timeout.C:
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
 	return p
 }
-
-// firstSetTimeout bounds the wait for the first endpoints.
-const firstSetTimeout = 100 * time.Millisecond
 
 // Close ends the subscription, waits for the calls in flight and closes every endpoint. Calls that
 // come later fail with ErrClosed, those on endpoints that Endpoints returned before included. The

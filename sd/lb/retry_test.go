@@ -106,7 +106,8 @@ type stating struct {
 	state sd.State
 }
 
-func (s *stating) State() sd.State { return s.state }
+func (s *stating) State() sd.State   { return s.state }
+func (*stating) Instances() []string { return nil }
 
 func TestNobodyThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -12,11 +12,11 @@ type follower interface {
 	Follow(fn func(sd.Change)) (stop func())
 }
 
-// A knower is an Instancer that says whether it has a set: nil stands for none.
-type knower interface{ Instances() []string }
-
-// A stater is an Instancer that says whether its set is live, and if not, why.
-type stater interface{ State() sd.State }
+// A stater is an Instancer that says whether it has a set (nil is none), and vouches for it.
+type stater interface {
+	Instances() []string
+	State() sd.State
+}
 
 // subscribe has src's changes sent to p.changes until the function it returns is called.
 func (p *Pool) subscribe(src kitsd.Instancer) (stop func()) {

@@ -3,6 +3,7 @@ package statelog
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	kitlb "github.com/go-kit/kit/sd/lb"
@@ -67,7 +68,15 @@ func (n *Notice) Explain(err error) error {
 	if n.Look(s) || s.Phase != sd.Unknown || n.states.HasWarned() {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", err, s.Err)
+	return because(err, s.Err)
+}
+
+// because is err with the reason, unless its text has that: the one of a Pool often does.
+func because(err, reason error) error {
+	if strings.Contains(err.Error(), reason.Error()) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, reason)
 }
 
 // Look says, of a set that is not known, that nobody answers yet or that there is no directory.
