@@ -140,6 +140,10 @@ func TestImpostorIsSentNoRequest(t *testing.T) {
 			if err != nil && strings.Contains(err.Error(), "is it a port with TLS 1.3?") != hinted {
 				t.Errorf("want a hint at the port: %v, have %v", hinted, err)
 			}
+			mayBeBusy := test.name == "the end" || test.name == "reset" // and sent nothing else
+			if err != nil && strings.Contains(err.Error(), "busy") != mayBeBusy {
+				t.Errorf("want it to be busy, perhaps: %v, have %v", mayBeBusy, err)
+			}
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			if r.text.Len() > 0 || bytes.Contains(r.wire.Bytes(), []byte("timestamp")) {
