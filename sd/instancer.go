@@ -125,22 +125,25 @@ func (i *Instancer) loop(ctx context.Context) {
 	}
 }
 
-// watch calls Watch once. When that holds without a set, an earlier failure is not the reason.
+// watch calls Watch once. While that holds without a set, the diagnosis is the reason, and an earlier
+// failure is not.
 func (i *Instancer) watch(ctx context.Context, pause *backoff.Backoff) error {
-	over := false // guarded by the lock, like the state that depends on it
-	held := time.AfterFunc(heldTimeout, func() {
+	var held *time.Timer // nil after Watch; guarded by the lock, like the state that depends on it
+	i.mu.Lock()
+	held = time.AfterFunc(heldTimeout, func() {
 		reason := i.diagnosis() // no lock is held, since the backend has locks of its own
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		if !over {
-			i.noteHeld(reason)
+		if held != nil && i.noteHeld(reason) {
+			held.Reset(heldTimeout)
 		}
 	})
-	defer held.Stop()
+	i.mu.Unlock()
 	defer func() {
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		over = true
+		held.Stop()
+		held = nil
 	}()
 	steered := i.steering != nil
 	return i.backend.Watch(ctx, Want{Attributes: steered, Policy: steered}, func(c Change) {

@@ -19,14 +19,19 @@ func (i *Instancer) begin(log func(statevar.State[Phase], time.Duration)) {
 }
 
 // noteHeld has the state say why the present Watch holds, as far as the backend can say, instead of
-// why an earlier one failed.
-func (i *Instancer) noteHeld(reason error) {
-	switch i.state.Get().Phase {
-	case Unknown:
-		i.state.Explain(reason)
-	case Stale:
-		i.state.Explain(cmp.Or(reason, errHeld))
+// why an earlier one failed. It reports whether there is no set yet.
+func (i *Instancer) noteHeld(reason error) bool {
+	switch phase := i.state.Get().Phase; {
+	case phase == Live:
+		return false
+	case reason != nil:
+		i.state.Set(phase, reason)
+	case phase == Unknown:
+		i.state.Explain(nil)
+	default:
+		i.state.Explain(errHeld)
 	}
+	return true
 }
 
 // interrupted notes that the set cannot be vouched for.

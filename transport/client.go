@@ -114,13 +114,13 @@ func (x *call) run(request any) (any, error) {
 	reply := &reply{conn: conn, ctx: x.ctx}
 	response, err := x.exchange(text, reply)
 	if !reply.begun && hungUp(err) {
-		err = fmt.Errorf("%w, or it wants TLS", err)
+		err = fmt.Errorf("%w; is it busy, or about to end, or does it want TLS?", err)
 	}
 	return response, err
 }
 
-// hungUp reports whether err is of a reply that was ended by the server. One that speaks TLS, and is
-// asked in clear text, often ends it without a byte.
+// hungUp reports whether err is of a reply that was ended by the server. One that has too many
+// connections, or that speaks TLS and is asked in clear text, ends it without a byte.
 func hungUp(err error) bool {
 	return errors.Is(err, ErrNoReply) &&
 		(errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET))

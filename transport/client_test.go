@@ -115,7 +115,7 @@ func TestClientFails(t *testing.T) {
 			[]error{transport.ErrConnect, syscall.ECONNREFUSED}, "cannot connect: "},
 		{"no such host", "127.0.0.1.:x", []error{transport.ErrConnect}, "cannot connect: "},
 		{"end before a byte", transporttest.Serve(t, end),
-			[]error{transport.ErrNoReply, io.ErrUnexpectedEOF}, "no reply: unexpected EOF, or it wants TLS"},
+			[]error{transport.ErrNoReply, io.ErrUnexpectedEOF}, "no reply: unexpected EOF; is it busy, or about to end, or does it want TLS?"},
 		{"a TLS alert", transporttest.Serve(t, sends("\x15\x03\x01\x00\x02\x02F", end)),
 			[]error{transport.ErrNoReply, io.ErrUnexpectedEOF}, "no reply: a TLS alert: it speaks TLS"},
 		{"a TLS alert that ends like a line",

@@ -63,12 +63,15 @@ func (x *call) noHandshake(err error, hint string) error {
 func hintTLS(err error) string {
 	var certificate *tls.CertificateVerificationError
 	var operation *net.OpError
+	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &certificate), errors.Is(err, os.ErrDeadlineExceeded):
 		return ""
 	case errors.As(err, &operation) && operation.Op == "remote error" &&
 		!strings.Contains(err.Error(), "protocol version"):
 		return ""
+	case errors.As(err, &operation) && operation.Op == "remote error", errors.As(err, &record):
+		return " (is it a port with TLS 1.3?)"
 	}
 	return " (is it a port with TLS 1.3? Or is the server busy, or about to end?)"
 }

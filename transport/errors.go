@@ -4,7 +4,8 @@ import "errors"
 
 // The ways in which a call, or a server, ends. Each comes wrapped together with its cause: a
 // refused connection matches ErrConnect and syscall.ECONNREFUSED. ServerErrorHandler gets
-// ErrMaxConns and ErrMaxConnsPerIP, and ErrHandshake for clients that came to no handshake.
+// ErrMaxConns and ErrMaxConnsPerIP, ErrHandshake for clients that came to no handshake, and
+// ErrTLSFiles with why a TLSSource has nothing newer, or that it has come to its end.
 var (
 	ErrServerClosed  = errors.New("server closed")        // Serve, after Shutdown
 	ErrConnect       = errors.New("cannot connect")       // no connection came about
@@ -15,6 +16,7 @@ var (
 	ErrMaxConns      = errors.New("too many connections") // more than MaxConns
 	ErrMaxConnsPerIP = errors.New("too many connections from one address")
 	ErrNotALine      = errors.New("not a line") // WriteLine was given something else
+	ErrTLSFiles      = errors.New("TLS goes on with what it has")
 )
 
 // An Error is a failed call. Err holds a sentinel, if one fits, and the cause. A deadline matches

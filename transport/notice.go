@@ -53,7 +53,7 @@ func (n *notices) init(s *Server) {
 		report("%w: %d connections, the last from %v: %w", ErrHandshake, many, last.from, last.err)
 	}
 	n.certificates.tell = func(_ int, last event) {
-		report("TLS goes on with what was read before: %w", last.err)
+		report("%w: %w", ErrTLSFiles, last.err)
 	}
 }
 

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -61,7 +62,8 @@ func strict(config *tls.Config) *tls.Config {
 // changed. While they cannot be read, are cut off, or do not fit together, as between the
 // replacement of the one and of the other, the last good configuration stays in use, and they are
 // tried once a second: what was wrong may end without a change of a file, such as a right that was
-// lacking.
+// lacking. A certificate that has ended does not take the place of one that has not; one that has
+// come to its end stays in use, together with an error.
 type TLSFiles struct {
 	Cert string // the own certificate, and those between it and its authority
 	Key  string // its key
@@ -91,8 +93,8 @@ func (f TLSFiles) Client() (TLSSource, error) {
 // source reads the files for the first time.
 func (f TLSFiles) source() (TLSSource, error) {
 	l := &tlsLoader{files: f}
-	if _, err := l.load(); err != nil {
-		return nil, err
+	if config, err := l.load(); config == nil {
+		return nil, fmt.Errorf("transport: %w", err)
 	}
 	return l.load, nil
 }
@@ -107,11 +109,11 @@ func (f TLSFiles) read() (*tls.Config, error) {
 	if f.CA != "" {
 		authorities, err := readPEM(f.CA)
 		if err != nil {
-			return nil, fmt.Errorf("transport: TLS authority: %w", err)
+			return nil, fmt.Errorf("TLS authority: %w", err)
 		}
 		pool := x509.NewCertPool()
 		if !pool.AppendCertsFromPEM(authorities) {
-			return nil, fmt.Errorf("transport: TLS authority %s: no certificate, want PEM", f.CA)
+			return nil, fmt.Errorf("TLS authority %s: no certificate, want PEM", f.CA)
 		}
 		config.RootCAs, config.ClientCAs = pool, pool
 		config.ClientAuth = tls.RequireAndVerifyClientCert
@@ -119,7 +121,7 @@ func (f TLSFiles) read() (*tls.Config, error) {
 	if f.Cert != "" {
 		pair, err := f.readPair()
 		if err != nil {
-			return nil, fmt.Errorf("transport: TLS certificate %s, key %s: %w", f.Cert, f.Key, err)
+			return nil, fmt.Errorf("TLS certificate %s, key %s: %w", f.Cert, f.Key, err)
 		}
 		config.Certificates = []tls.Certificate{pair}
 		// A server that wants a certificate is shown it, also if it names other authorities: its
@@ -178,15 +180,30 @@ func (l *tlsLoader) load() (*tls.Config, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	retry := l.err != nil && time.Since(l.tried) >= retryInterval
-	if !l.changed() && !retry {
-		return l.config, l.err
+	if l.changed() || retry {
+		l.tried = time.Now()
+		config, err := l.files.read()
+		if err == nil && l.config != nil && l.files.ended(l.config) == nil {
+			err = l.files.ended(config)
+		}
+		if l.err = err; err == nil {
+			l.config = config
+		}
 	}
-	l.tried = time.Now()
-	config, err := l.files.read()
-	if l.err = err; err == nil {
-		l.config = config
+	if l.config == nil {
+		return nil, l.err
 	}
-	return l.config, l.err
+	return l.config, cmp.Or(l.err, l.files.ended(l.config))
+}
+
+// ended is the error of a configuration whose own certificate has ended, or nil.
+func (f TLSFiles) ended(config *tls.Config) error {
+	for _, pair := range config.Certificates {
+		if end := pair.Leaf.NotAfter; time.Now().After(end) {
+			return fmt.Errorf("TLS certificate %s: it ended at %s", f.Cert, end.UTC().Format(time.RFC3339))
+		}
+	}
+	return nil
 }
 
 // changed looks at the files and remembers them. It is called before they are read, so that a

@@ -140,6 +140,10 @@ func TestImpostorIsSentNoRequest(t *testing.T) {
 			if err != nil && strings.Contains(err.Error(), "is it a port with TLS 1.3?") != hinted {
 				t.Errorf("want a hint at the port: %v, have %v", hinted, err)
 			}
+			mayBeBusy := test.name == "the end" || test.name == "reset" // and sent nothing else
+			if err != nil && strings.Contains(err.Error(), "busy") != mayBeBusy {
+				t.Errorf("want it to be busy, perhaps: %v, have %v", mayBeBusy, err)
+			}
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			if r.text.Len() > 0 || bytes.Contains(r.wire.Bytes(), []byte("timestamp")) {
@@ -397,6 +401,41 @@ func TestOutdatedCertificateIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A certificate that has ended is told, from the start and when it takes the place of another that
+// has; it does not take the place of one that is good.
+func TestCertificateThatHasEnded(t *testing.T) {
+	a := newAuthority(t)
+	files := a.issue(serviceName, -time.Minute)
+	source := must(t)(files.Server())
+	want := func(when, text string, good bool) {
+		t.Helper()
+		config, err := source()
+		if (err == nil) != (text == "") || err != nil && !strings.Contains(err.Error(), text) {
+			t.Errorf("%s: want %q, have %v", when, text, err)
+		}
+		if have := time.Now().Before(config.Certificates[0].Leaf.NotAfter); have != good {
+			t.Errorf("%s: want a good certificate: %t, have %t", when, good, have)
+		}
+	}
+	end := time.Now().Add(-time.Minute).UTC().Format("2006-01-02T15")
+	want("at the start", files.Cert+": it ended at "+end, false)
+	a.issue(serviceName, -time.Minute)
+	want("another one", files.Cert+": it ended at "+end, false)
+	a.issue(serviceName, time.Hour)
+	want("a good one", "", true)
+	a.issue(serviceName, -time.Minute)
+	want("after a good one", files.Cert+": it ended at "+end, true)
+	a.issue(serviceName, time.Hour)
+	want("a good one again", "", true)
+
+	var log errorLog
+	a.issue(serviceName, -time.Minute)
+	server := start(t, say("now"), transport.ServerTLS(must(t)(files.Server())), transport.ServerErrorHandler(&log))
+	call(t.Context(), server.addr, a.clientTLS())
+	isTold := func(err error) bool { return errors.Is(err, transport.ErrTLSFiles) }
+	within(t, "a report", func() bool { return slices.ContainsFunc(log.all(), isTold) })
 }
 
 // A file that could not be used is read again though nothing has changed that can be seen of it: a

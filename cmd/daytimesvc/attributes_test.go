@@ -81,3 +81,23 @@ func TestServesTLS(t *testing.T) {
 		})
 	}
 }
+
+// A certificate that has ended is a warning, before a client meets it, and so is one that cannot be read
+// later; neither is a failure to serve.
+func TestCertificateThatHasEnded(t *testing.T) {
+	authority := transporttest.NewAuthority(t)
+	cert, key := authority.Issue("daytime.example.com", -time.Minute)
+	p := start(t, "--sd", "fixed://127.0.0.1:1", "--listen", "127.0.0.1:0", "--drain", "0", "--tls-cert", cert, "--tls-key", key)
+	addr := addresses(t, p, 1)[0]
+	p.Stderr.Await(t, "level=warn msg=certificate err=\"TLS certificate "+cert+": it ended at ", 1)
+	source, err := transport.TLSFiles{CA: authority.File}.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := endpoint.Set{DaytimeEndpoint: transport.NewDaytimeClient(addr,
+		transport.ClientTLS("daytime.example.com", source)).Endpoint()}
+	set.Daytime(t.Context())
+	p.Stderr.Await(t, "msg=certificate err=\"transport: TLS goes on with what it has: TLS certificate "+cert, 1)
+	p.Interrupt(nil)
+	p.Finish(t, shell.ExitOK)
+}

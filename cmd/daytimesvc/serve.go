@@ -37,7 +37,7 @@ func serve(ctx context.Context, c config, stdio *shell.Stdio) error {
 	logger, exporter := stdio.Logger(), telemetry.New("daytimesvc")
 	listeners := c.inherited
 	defer func() { closeAll(listeners) }()
-	options, err := c.serverOptions(len(c.listen), exporter)
+	options, err := c.serverOptions(len(c.listen), exporter, logger)
 	if err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func (c *config) newRegistrations(instance string, registries registry.Registrie
 
 // serverOptions are those that so many servers have in common.
 func (c *config) serverOptions(
-	servers int, exporter *telemetry.Exporter,
+	servers int, exporter *telemetry.Exporter, logger kitlog.Logger,
 ) ([]transport.ServerOption, error) {
 	options := []transport.ServerOption{transport.MaxConns(c.maxConns.of(servers)),
 		transport.MaxConnsPerIP(c.maxConnsPerIP), exporter.Server()}
@@ -243,17 +243,23 @@ func (c *config) serverOptions(
 	if err != nil {
 		return nil, err
 	}
+	if _, err := source(); err != nil {
+		level.Warn(logger).Log("msg", "certificate", "err", err)
+	}
 	return slices.Clip(append(options, transport.ServerTLS(source))), nil
 }
 
 // Handle logs an error of the transport, as its error handler. Too many connections are no failure
-// of this program.
+// of this program, and with a certificate that could not be replaced it goes on.
 func (s *server) Handle(_ context.Context, err error) {
-	if errors.Is(err, transport.ErrMaxConns) || errors.Is(err, transport.ErrMaxConnsPerIP) {
+	switch {
+	case errors.Is(err, transport.ErrMaxConns), errors.Is(err, transport.ErrMaxConnsPerIP):
 		level.Warn(s.logger).Log("msg", "turned away", "err", err)
-		return
+	case errors.Is(err, transport.ErrTLSFiles):
+		level.Warn(s.logger).Log("msg", "certificate", "err", err)
+	default:
+		level.Error(s.logger).Log("msg", "serving", "err", err)
 	}
-	level.Error(s.logger).Log("msg", "serving", "err", err)
 }
 
 // serve accepts connections until the shutdown. An error that ends it earlier goes to broken.

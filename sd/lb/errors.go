@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/daytime/sd"
 	"example.com/daytime/sd/lb/internal/cause"
 	kitlb "github.com/go-kit/kit/sd/lb"
 )
@@ -27,9 +28,16 @@ var (
 // maxNamed is how many instances the text of an error names, so that a log line bears it.
 const maxNamed = 5
 
-// nobody is the error of a call that has found no member.
-func nobody(ctx context.Context) error {
-	return fmt.Errorf("%w: %w", kitlb.ErrNoEndpoints, ended(ctx))
+// nobody is the error of a call that has found no member. Why the set is not vouched for is in it in
+// words alone: the errors of a registry blame no server.
+func (p *Pool) nobody(ctx context.Context) error {
+	err := fmt.Errorf("%w: %w", kitlb.ErrNoEndpoints, ended(ctx))
+	if p.stater != nil {
+		if s := p.stater.State(); s.Phase != sd.Live && s.Err != nil {
+			return fmt.Errorf("%w: %v", err, s.Err)
+		}
+	}
+	return err
 }
 
 // ended is why ctx ended: its error, and the cause that somebody gave for it.

@@ -46,6 +46,7 @@ func (p *Pool) apply(c sd.Change) {
 	p.mu.Unlock()
 	closeMembers(dropped)
 	p.buildEndpoints(added)
+	p.begun.Set()
 }
 
 // keepSides places those in reserve, of whom a policy does not say on which side they are now: they
@@ -238,6 +239,7 @@ func (p *Pool) open(members []*Member) {
 		p.list(m, now)
 	}
 	p.publish()
+	p.begun.Set()
 }
 
 // list opens a new member to picks. The first set is warm. The caller holds mu, and publishes.

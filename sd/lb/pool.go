@@ -28,6 +28,7 @@ type Pool struct {
 	logger  *sd.AsyncLogger
 	meters  meters
 	config  poolConfig
+	stater  stater // nil: src is none
 
 	snapshot     atomic.Pointer[Snapshot]
 	breakerMoved atomic.Bool   // the reserve failed: its next answer resets the breaker
@@ -38,6 +39,7 @@ type Pool struct {
 	unsubscribe func()
 	changes     chan sd.Change
 	wake        signal.Signal // the earliest timer has changed
+	begun       signal.Signal // a set was taken in, or has its first endpoints
 	done        chan struct{}
 	running     sync.WaitGroup // run
 	endpoints   sync.WaitGroup // not yet closed
@@ -74,6 +76,9 @@ var _ kitsd.Endpointer = (*Pool)(nil)
 // A src with sd.Instancer's method Follow tells which instances withdrew, and what the policy makes
 // of them. From any other the Pool gets whole sets: whatever leaves is lost, not withdrawn, and
 // stays in [Reserve] for its time.
+//
+// Over an [sd.Instancer] that has a set NewPool returns when there are endpoints, after 100 ms at
+// most, so that Balancer and Endpoints have some at once.
 func NewPool(
 	src kitsd.Instancer, factory kitsd.Factory, logger kitlog.Logger, options ...PoolOption,
 ) *Pool {
@@ -89,6 +94,7 @@ func NewPool(
 		born:    time.Now(),
 		changes: make(chan sd.Change),
 		wake:    signal.New(),
+		begun:   signal.New(),
 		done:    make(chan struct{}),
 		members: make(map[string]*Member),
 		past:    make(map[string]*history),
@@ -100,8 +106,15 @@ func NewPool(
 	}
 	p.meters = newMeters(p.config.metrics)
 	p.snapshot.Store(newSnapshot([ranks]ranked{}, false, nil, 0))
+	p.stater, _ = src.(stater)
 	p.running.Go(p.run)
 	p.unsubscribe = p.subscribe(src)
+	if p.stater != nil && p.stater.Instances() != nil {
+		select {
+		case <-p.begun:
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 	return p
 }
 

@@ -28,7 +28,8 @@ const budgetSeconds = 10
 // pauses (Backoff) and starts over. No attempt begins when less than a tenth of a share is left.
 // While there is nobody to call, because the registry has not answered yet or has answered with
 // nobody, the call waits for the first to come. An error that ends a call lets errors.Is find the
-// cause of every attempt, the end of the call, and go-kit's ErrNoEndpoints if nobody was there.
+// cause of every attempt, the end of the call, and go-kit's ErrNoEndpoints if nobody was there. Its
+// text has the error of the Instancer's State then, unless that is live.
 //
 // Make one endpoint for each kind of call, and keep it: it holds the budget, and how such calls are
 // answered. A slow kind is told from a hung member by that.
@@ -238,7 +239,7 @@ func (r *retrier) wait(ctx context.Context, c *call, s *Snapshot) error {
 	select {
 	case <-ctx.Done():
 		if len(c.tried) == 0 {
-			return nobody(ctx)
+			return r.pool.nobody(ctx)
 		}
 		return ended(ctx)
 	case <-superseded:

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/lb/internal/cause"
 	kitlb "github.com/go-kit/kit/sd/lb"
 	kitlog "github.com/go-kit/log"
 )
@@ -68,6 +71,43 @@ func TestMemberThatJoinsEndsThePause(t *testing.T) {
 		}
 	})
 }
+
+// Why there is nobody is in the error: a path that was misspelt is no slow registry.
+func TestReasonWhyNobodyIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &stating{state: sd.State{Phase: sd.Unknown, Err: syscall.ECONNREFUSED}}
+		p := NewPool(r, newFleet(1).factory, kitlog.NewNopLogger())
+		defer p.Close()
+		call := Retry(p, NewRandom())
+		for _, test := range []struct {
+			state sd.State
+			want  string
+		}{
+			{sd.State{Phase: sd.Unknown, Err: syscall.ECONNREFUSED}, ": connection refused"},
+			{sd.State{Phase: sd.Stale, Err: syscall.ECONNREFUSED}, ": connection refused"},
+			{sd.State{Phase: sd.Unknown}, "lb: no endpoints available: context deadline exceeded"},
+			{sd.State{Phase: sd.Live, Err: errors.New("a wrong line")}, "lb: no endpoints available: context deadline exceeded"},
+		} {
+			r.state = test.state
+			_, err := call(t.Context(), 1)
+			if !errors.Is(err, kitlb.ErrNoEndpoints) || !strings.HasSuffix(err.Error(), test.want) {
+				t.Errorf("%v: want ...%s, have %v", test.state, test.want, err)
+			}
+			if cause.IsFree(err) {
+				t.Errorf("%v: want an error that blames no server, have %v", test.state, err)
+			}
+		}
+	})
+}
+
+// A stating Instancer has a State.
+type stating struct {
+	registry
+	state sd.State
+}
+
+func (s *stating) State() sd.State   { return s.state }
+func (*stating) Instances() []string { return nil }
 
 func TestNobodyThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -12,6 +12,12 @@ type follower interface {
 	Follow(fn func(sd.Change)) (stop func())
 }
 
+// A stater is an Instancer that says whether it has a set (nil is none), and vouches for it.
+type stater interface {
+	Instances() []string
+	State() sd.State
+}
+
 // subscribe has src's changes sent to p.changes until the function it returns is called.
 func (p *Pool) subscribe(src kitsd.Instancer) (stop func()) {
 	if f, ok := src.(follower); ok {

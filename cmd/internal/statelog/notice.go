@@ -3,6 +3,7 @@ package statelog
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	kitlb "github.com/go-kit/kit/sd/lb"
@@ -17,6 +18,8 @@ const (
 	Nobody   = "nobody is registered"
 	somebody = "somebody is registered"
 )
+
+var errNobody = errors.New(Nobody)
 
 // A Notice tells a person that there is nobody to ask: once, and again when that is news.
 // That a registry does not answer is the Instancer's to say.
@@ -77,14 +80,22 @@ func (n *Notice) Full(err error) error {
 		return err
 	}
 	if why := n.source.State().Err; why != nil {
-		return fmt.Errorf("%w: %w", err, why)
+		return because(err, why)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.said == Nobody {
-		return fmt.Errorf("%w: %s", err, Nobody)
+		return because(err, errNobody)
 	}
 	return err
+}
+
+// because is err with the reason, unless its text has that: the one of a Pool often does.
+func because(err, reason error) error {
+	if strings.Contains(err.Error(), reason.Error()) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, reason)
 }
 
 // Look says, of a set that is not known, that nobody answers yet or that there is no directory.

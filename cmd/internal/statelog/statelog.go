@@ -7,6 +7,7 @@
 package statelog
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 
@@ -26,7 +27,8 @@ const (
 // that an operator would see discovery go stale and never hear that it is live again. A Log
 // shows the end of every warning that it has shown; that discovery is live at the start is still no
 // news, and neither is another policy. Lines about anything else go through: they are warnings, or
-// the end of one.
+// the end of one. A reason is told by a line about the state or by one of another kind, such as a
+// Notice's, and not by the second after the first, unless that reminds of it.
 type Log struct {
 	next kitlog.Logger
 	all  bool // information is shown anyway
@@ -36,6 +38,13 @@ type Log struct {
 	mu     sync.Mutex
 	muted  bool
 	warned bool // that discovery is not live
+	last   reason
+}
+
+// A reason is what a line gives for there being no list: its error, or its message.
+type reason struct {
+	ofState bool // it is in a line about the state
+	text    string
 }
 
 // New returns a Log that writes to stdio. With names, those that were left out are told; without,
@@ -58,6 +67,7 @@ func (l *Log) Mute(on bool) {
 func (l *Log) Log(keyvals ...any) error {
 	message, _ := value(keyvals, "msg").(string)
 	if strings.HasPrefix(message, StatePrefix) && !l.tells(keyvals) ||
+		!strings.HasPrefix(message, StatePrefix) && l.repeats(reason{false, message}) ||
 		strings.HasPrefix(message, namesPrefix) && l.namesTold ||
 		message == policyNews && !l.all {
 		return nil
@@ -72,9 +82,26 @@ func (l *Log) tells(keyvals []any) bool {
 	if l.muted {
 		return false
 	}
+	now := reason{true, fmt.Sprint(value(keyvals, "err"))}
+	if l.repeatsLocked(now) && value(keyvals, "for") == nil {
+		return false
+	}
 	before := l.warned
 	l.warned = value(keyvals, level.Key()) == level.WarnValue()
 	return l.warned || before || l.all
+}
+
+// repeats reports whether r was the reason of the line before, which was one of the other kind.
+func (l *Log) repeats(r reason) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.repeatsLocked(r)
+}
+
+func (l *Log) repeatsLocked(r reason) bool {
+	before := l.last
+	l.last = r
+	return before.text == r.text && before.ofState != r.ofState
 }
 
 // HasWarned reports whether it was told that discovery is not live, and is not over.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-kit/log/level"
 	"go.uber.org/goleak"
@@ -31,6 +32,59 @@ func Example() {
 	// false
 	// true
 	// false
+}
+
+// A reason is told once, by the line about the state or by another one, until it is told again as a
+// reminder; what another line says twice is none of this.
+func TestReasonIsToldOnce(t *testing.T) {
+	for _, test := range []struct{ lines, want string }{
+		{"none none", "none"},
+		{"unknown:none", "unknown"},
+		{"none unknown:none live", "none"},
+		{"unknown:none none live", "unknown live"},
+		{"none unknown:none reminder:none live", "none reminder live"},
+		{"none unknown:refused live", "none unknown live"},
+		{"none somebody none", "none somebody none"},
+		{"unknown:none unknown:none", "unknown unknown"},
+		{"mute unknown:none unmute none unknown:none", "none"},
+	} {
+		var stderr strings.Builder
+		stdio := shell.NewStdio(t.Context(), nil, &stderr, "warn")
+		l := New(stdio, true)
+		said := ""
+		for _, line := range strings.Fields(test.lines) {
+			phase, why, isState := strings.Cut(line, ":")
+			switch {
+			case phase == "mute" || phase == "unmute":
+				l.Mute(phase == "mute")
+			case line == "live":
+				level.Info(l).Log("msg", StatePrefix+line)
+			case phase == "reminder":
+				level.Warn(l).Log("msg", StatePrefix+phase, "for", time.Minute, "err", why)
+			case isState:
+				level.Warn(l).Log("msg", StatePrefix+phase, "err", why)
+			case said != line:
+				level.Warn(l).Log("msg", line)
+				said = line
+			}
+		}
+		stdio.Flush()
+		if have := strings.Join(messages(stderr.String()), " "); test.want != have {
+			t.Errorf("%s: want %q, have %q", test.lines, test.want, have)
+		}
+	}
+}
+
+// messages are those of lines, without what they begin with if they are about the state.
+func messages(lines string) (all []string) {
+	for line := range strings.Lines(lines) {
+		_, message, _ := strings.Cut(strings.TrimSpace(line), "msg=")
+		message = strings.TrimPrefix(strings.TrimPrefix(message, `"`), StatePrefix)
+		message, _, _ = strings.Cut(message, " err=")
+		message, _, _ = strings.Cut(message, `"`)
+		all = append(all, message)
+	}
+	return all
 }
 
 // The end of a warning is shown where the warning was, and nowhere else.
@@ -64,12 +118,7 @@ func TestStateLog(t *testing.T) {
 			}
 		}
 		stdio.Flush()
-		var have []string
-		for line := range strings.Lines(stderr.String()) {
-			_, message, _ := strings.Cut(strings.TrimSpace(line), "msg=")
-			have = append(have, strings.TrimPrefix(strings.Trim(message, `"`), StatePrefix))
-		}
-		if have := strings.Join(have, " "); test.want != have {
+		if have := strings.Join(messages(stderr.String()), " "); test.want != have {
 			t.Errorf("%s, %s: want %q, have %q", test.level, test.lines, test.want, have)
 		}
 	}
