@@ -62,6 +62,7 @@ func TestWithdrawalThatIsNotTried(t *testing.T) {
 		"closed":                {sd.ErrClosed, sd.ErrUnconfirmed},
 		"of somebody else":      {sd.ErrConflict, nil},
 		"takes no registration": {sd.ErrNoAnnounce, nil},
+		"nothing":               {nil, nil},
 	} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -109,8 +109,7 @@ func (i *Instancer) expire() {
 		i.scheduleExpiry(now)
 		return
 	}
-	s.evaluator.Compile(now)
-	x := s.evaluator.EvaluateAll(fanout.Change{}, i.fanout.Members)
+	x := s.evaluator.Expire(i.fanout.Members, now)
 	i.mu.Lock()
 	i.fanout.Apply(fanout.Change{}, &x)
 	i.measurePolicy()
@@ -151,9 +150,13 @@ func (s *steering) stop() {
 	}
 }
 
-// policyWarning is what an operator should know of the policy, or nil. The caller holds the lock of
+// policyWarning is what an operator should know of the policy, or nil. Whether that of a part leaves
+// anybody to pick depends on the others, and is the union's to say. The caller holds the lock of
 // steering.
 func (i *Instancer) policyWarning(tally policy.Tally) error {
+	if i.joined.Load() {
+		tally = policy.Tally{}
+	}
 	_, has := i.backend.(PolicyStore)
 	return i.steering.evaluator.Warning(has, tally)
 }

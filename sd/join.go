@@ -65,6 +65,9 @@ func Join(parts []Part, logger kitlog.Logger, options ...InstancerOption) *Insta
 		wake:  signal.New(),
 		union: union.New(len(parts)),
 	}
+	for _, p := range parts {
+		p.joined.Store(true)
+	}
 	i.begin(i.logJoint)
 	for _, option := range options {
 		option(i)

@@ -219,7 +219,7 @@ func (r *Registrar) report(run *run, p Phase, err error) {
 func (r *Registrar) withdrawn(run *run, err error) {
 	isOthers := errors.Is(err, ErrConflict)
 	switch {
-	case errors.Is(err, ErrUnconfirmed):
+	case err == nil, errors.Is(err, ErrUnconfirmed):
 	case isOthers, errors.Is(err, ErrNoAnnounce), errors.Is(err, run.ctx.Err()):
 		err = nil
 	default: // nobody has tried

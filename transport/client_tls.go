@@ -21,10 +21,11 @@ func (x *call) tlsConfig() (*tls.Config, error) {
 	if x.tlsName == "" {
 		return nil, errors.New("ClientTLS: want the name of the service")
 	}
-	config, err := x.tls() // the last good one will do
+	config, err := x.tls()
 	if config == nil {
 		return nil, fmt.Errorf("ClientTLS: %w", cmp.Or(err, errNoConfiguration))
 	}
+	x.outdated = err // the last good one will do
 	config = strict(config)
 	config.ServerName = x.tlsName
 	return config, nil
@@ -35,17 +36,25 @@ func (x *call) tlsConfig() (*tls.Config, error) {
 func (x *call) exchangeOverTLS(config *tls.Config, text []byte) (any, error) {
 	secured := tls.Client(noticingConn{x.conn}, config)
 	if err := secured.Handshake(); err != nil {
-		x.unsent = true
-		return nil, fmt.Errorf("%w: %w%s", ErrHandshake, err, hintTLS(err))
+		return nil, x.noHandshake(err, hintTLS(err))
 	}
 	x.conn = secured
 	reply := &tlsReply{conn: secured}
 	response, err := x.exchange(text, reply)
 	if err != nil && reply.refusal != nil {
-		x.unsent = true
-		return nil, fmt.Errorf("%w: %w", ErrHandshake, reply.refusal)
+		return nil, x.noHandshake(reply.refusal, "")
 	}
 	return response, err
+}
+
+// noHandshake is the error of a call whose handshake failed. It says as well if that was with an old
+// configuration, which may be why.
+func (x *call) noHandshake(err error, hint string) error {
+	x.unsent = true
+	if x.outdated != nil {
+		hint += fmt.Sprintf(" (with what was read before: %v)", x.outdated)
+	}
+	return fmt.Errorf("%w: %w%s", ErrHandshake, err, hint)
 }
 
 // hintTLS asks about the port when the other side does not seem to speak TLS, or an old one: when it

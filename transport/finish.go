@@ -12,7 +12,7 @@ import (
 const maxAtOnce = 2 << 10
 
 // send writes reply, if any, and ends our half of the connection. A short reply costs no deadline,
-// a longer one has until deadline to leave the send buffer.
+// a longer one has until deadline to enter the send buffer.
 func send(conn net.Conn, reply []byte, deadline time.Time) error {
 	if len(reply) == 0 {
 		return closeWrite(conn)
@@ -27,11 +27,24 @@ func send(conn net.Conn, reply []byte, deadline time.Time) error {
 	if err := conn.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
-	_, err := conn.Write(reply)
-	if closed := closeWrite(conn); err == nil {
-		err = closed
+	if _, err := conn.Write(reply); err != nil {
+		resetOnClose(conn)
+		return err
 	}
-	return err
+	return closeWrite(conn)
+}
+
+// resetOnClose makes the end of conn a reset. After a part of a reply any other end would pass the
+// part off as the whole.
+func resetOnClose(conn net.Conn) {
+	switch c := conn.(type) {
+	case *tls.Conn:
+		resetOnClose(c.NetConn())
+	case *handshake:
+		resetOnClose(c.Conn)
+	case interface{ SetLinger(seconds int) error }:
+		c.SetLinger(0)
+	}
 }
 
 // closeWrite sends a FIN, and TLS's close_notify before it. A connection that cannot be half-closed

@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -135,6 +136,38 @@ func TestWriteHasADeadline(t *testing.T) {
 	var timeout net.Error
 	if err := <-outcome; !errors.As(err, &timeout) || !timeout.Timeout() {
 		t.Errorf("want a timeout, have %v", err)
+	}
+}
+
+// A reply that its client does not take in time is given up then, and does not end as a whole one does.
+func TestReplyThatIsCutOffIsReset(t *testing.T) {
+	const timeout = 200 * time.Millisecond
+	a := newAuthority(t)
+	encode := func(_ context.Context, w io.Writer, v any) error {
+		_, err := w.Write(make([]byte, 16<<20))
+		return err
+	}
+	for name, options := range map[string][]transport.ServerOption{"plain": nil, "TLS": {a.serverTLS()}} {
+		outcome := make(chan error, 1)
+		server := startServer(t, transport.NewServer(say(""), nil, encode, append(options,
+			transport.ServerTimeout(timeout),
+			transport.Linger(time.Millisecond),
+			transport.ServerFinalizer(func(_ context.Context, _ net.Conn, err error) { outcome <- err }))...))
+		var conn net.Conn = dial(t, server.addr)
+		if name == "TLS" {
+			conn = tls.Client(conn, &tls.Config{RootCAs: a.Pool(), ServerName: serviceName})
+			if err := conn.(*tls.Conn).Handshake(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begin := time.Now()
+		wantIs(t, <-outcome, os.ErrDeadlineExceeded)
+		if took := time.Since(begin); took > timeout+2*time.Second {
+			t.Errorf("%s: want it given up after %v, have %v", name, timeout, took)
+		}
+		if n, err := io.Copy(io.Discard, conn); err == nil {
+			t.Errorf("%s: want no end after a part of the reply, have one after %d bytes", name, n)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -269,6 +270,84 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	a.issue(serviceName, time.Hour)
 	if fourth := serial(); fourth == second {
 		t.Errorf("want another certificate than %s", second)
+	}
+}
+
+// Half a bundle is not taken for the whole, be it of authorities or of a chain: the last good one stays.
+func TestFilesThatAreCutOff(t *testing.T) {
+	a, other := newAuthority(t), newAuthority(t)
+	read := func(name string) []byte {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	bundle := append(read(other.File), read(a.File)...)
+	files := a.issue(serviceName, time.Hour)
+	chain := append(read(files.Cert), read(a.File)...)
+	files.CA = filepath.Join(t.TempDir(), "bundle.pem")
+	whole := map[string][]byte{files.CA: bundle, files.Cert: chain}
+	write := func(name string, text []byte) {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range whole {
+		write(name, text)
+	}
+	source := must(t)(files.Client())
+	good, _ := source()
+	for name, text := range whole {
+		for _, cut := range [][]byte{
+			text[:len(text)-50],
+			bytes.Replace(text, []byte("-----END CERTIFICATE-----"), nil, 1),
+			bytes.Replace(text, []byte("-----BEGIN CERTIFICATE-----\n"), []byte("-----BEGIN CERTIFICATE-----\n!"), 1),
+		} {
+			write(name, cut)
+			if have, err := source(); have != good || err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s: want the last good one, and the file that is not, have %v", name, err)
+			}
+			if _, err := files.Server(); err == nil {
+				t.Errorf("%s: want no server with it", name)
+			}
+		}
+		write(name, append([]byte("# -----BEGIN CERTIFICATE-----, as below\n"), text...))
+		var err error
+		if good, err = source(); err != nil {
+			t.Errorf("%s: want what is whole used, have %v", name, err)
+		}
+	}
+}
+
+// A call whose handshake fails with an old certificate says why there is no newer one.
+func TestOutdatedCertificateIsTold(t *testing.T) {
+	a := newAuthority(t)
+	files := a.issue(serviceName, time.Hour)
+	files.CA = a.File
+	server := start(t, say("now"), transport.ServerTLS(must(t)(files.Server())))
+	own := a.issue("late.example.com", -time.Minute)
+	own.CA = a.File
+	for _, to := range []string{server.addr, transporttest.Serve(t, end)} {
+		source := must(t)(own.Client())
+		_, err := call(t.Context(), to, transport.ClientTLS(serviceName, source))
+		if wantIs(t, err, transport.ErrHandshake); err != nil && strings.Contains(err.Error(), own.Key) {
+			t.Errorf("want no word of files that could be read, have %v", err)
+		}
+		good, err := os.ReadFile(own.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(own.Key, []byte("half a k"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err = call(t.Context(), to, transport.ClientTLS(serviceName, source))
+		if wantIs(t, err, transport.ErrHandshake); err != nil && !strings.Contains(err.Error(), own.Key) {
+			t.Errorf("want the file that could not be used, have %v", err)
+		}
+		if err := os.WriteFile(own.Key, good, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -56,7 +56,7 @@ func TestExportWithoutAList(t *testing.T) {
 		"zk://" + transporttest.FreeAddress(t): "connection refused",
 	} {
 		file := filepath.Join(t.TempDir(), "out")
-		_, stderr := try(t, shell.ExitFailure, "export", "prometheus", "--sd", url, "-f", file, "--timeout", "300ms")
+		_, stderr := try(t, shell.ExitFailure, "export", "prometheus", "--sd", url, "-f", file, "--timeout", "1s")
 		shelltest.WantText(t, stderr, want)
 		if _, err := os.Stat(file); !os.IsNotExist(err) {
 			t.Errorf("want no file, have %v", err)
@@ -65,6 +65,16 @@ func TestExportWithoutAList(t *testing.T) {
 	stdout, _ := try(t, shell.ExitOK, "export", "prometheus", "--sd", empty, "--min", "0")
 	if want := "[]\n"; want != stdout {
 		t.Errorf("want %q, have %q", want, stdout)
+	}
+}
+
+// A file that cannot be written where it is to be is a wrong command.
+func TestExportIntoAMissingDirectory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "none", "out")
+	for _, more := range [][]string{nil, {"--watch"}} {
+		_, stderr := try(t, shell.ExitUsage, append([]string{"export", "haproxy", "-f", file, "--sd",
+			"fixed://192.0.2.1:1"}, more...)...)
+		shelltest.WantText(t, stderr, `daytimecli: --file `, filepath.Dir(file), "no such file or directory")
 	}
 }
 

@@ -58,7 +58,7 @@ func get(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	logger := c.newLogger(stdio)
 	factory := transport.Factory(options...)
 	pool := lb.NewPool(registry, factory, kitlog.With(statelog.Members(stdio), "sd", c.sd.String()),
-		c.exporter.Pool())
+		c.exporter.Pool(), lb.Reserve(reserve(registry.Parts)))
 	defer pool.Close()
 	defer operator.Show(c.view(pool, registry))()
 
@@ -213,7 +213,10 @@ func (c *config) clientOptions() ([]transport.ClientOption, error) {
 	}
 	source, err := c.tls.Client()
 	if err != nil {
-		return nil, shell.UsageError("tls-ca", err)
+		if _, unread := (transport.TLSFiles{CA: c.tls.CA}).Client(); unread != nil {
+			return nil, shell.UsageError("tls-ca", err)
+		}
+		return nil, shell.UsageError("tls-cert", err)
 	}
 	return append(options, transport.ClientTLS(c.tlsName, source)), nil
 }

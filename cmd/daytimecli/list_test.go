@@ -69,15 +69,24 @@ func TestListOfStrangers(t *testing.T) {
 	shelltest.WantText(t, stderr, "level=warn", `msg="left out 5 names`)
 }
 
+// Of a node of another system that cannot be read the reason is shown as well.
+func TestListOfUnreadableNodes(t *testing.T) {
+	registry, url := shelltest.StartRegistry(t, true)
+	shelltest.Enter(t, registry, "tri%3A%2F%2Ftime.example.com%3A20000%2Forg.example.Time%3Fanyhost%3Dtrue")
+	_, stderr := try(t, shell.ExitFailure, "list", "--sd", url+"?layout=dubbo")
+	shelltest.WantText(t, stderr, "left out 1 name", "tri%3A%2F%2Ftime.example.com",
+		`time.example.com\\\": want an IP address`)
+}
+
 func TestListWithoutAnAnswer(t *testing.T) {
 	_, missing := shelltest.StartRegistry(t, false)
 	silence := "zk://" + transporttest.Serve(t, transporttest.Silent)
 	dead := transporttest.FreeAddress(t)
 	for _, test := range []struct{ name, url, timeout, want string }{
-		{"no directory", missing, "100ms", "there is no directory /go_servers in the ZooKeeper at 127.0.0.1:"},
+		{"no directory", missing, "700ms", "there is no directory /go_servers in the ZooKeeper at 127.0.0.1:"},
 		{"silence", silence, "100ms", "no session"},
 		{"nothing there", "zk://" + dead, "1200ms", "connection refused"},
-		{"nothing there, and no time", "zk://" + dead, "100ms", "connection refused"},
+		{"nothing there, and no time", "zk://" + dead, "500ms", "connection refused"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			stdout, stderr := try(t, shell.ExitFailure, "list", "--sd", test.url, "--timeout", test.timeout)
@@ -122,7 +131,7 @@ func TestWatch(t *testing.T) {
 
 func TestWatchSaysThatNobodyIsThere(t *testing.T) {
 	registry, url := shelltest.StartRegistry(t, false)
-	p := start(t, "watch", "--sd", url, "--timeout", "50ms")
+	p := start(t, "watch", "--sd", url, "--timeout", "500ms")
 	p.Stderr.Await(t, "there is no directory", 1)
 	if err := registry.Create("/go_servers", nil, 0); err != nil {
 		t.Fatal(err)

@@ -84,10 +84,10 @@ func TestDuration(t *testing.T) {
 		t.Errorf("want 300 ms, have %v; stderr %q", have, stderr)
 	}
 	slow := transporttest.Serve(t, func(conn *net.TCPConn) {
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(1100 * time.Millisecond)
 		transporttest.Reply("noon\n")(conn)
 	})
-	stdout, _ := try(t, shell.ExitOK, "--sd", "fixed://"+slow, "-d", "100ms", "-i", "30ms", "-n", "2")
+	stdout, _ := try(t, shell.ExitOK, "--sd", "fixed://"+slow, "-d", "1s", "-i", "30ms", "-n", "2", "--timeout", "10s")
 	if want := "noon\nnoon\n"; want != stdout {
 		t.Errorf("want the bound on the number kept, have %q", stdout)
 	}

@@ -4,10 +4,14 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
+	"example.com/daytime/cmd/internal/discovery"
+	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/cmd/internal/statelog"
+	"example.com/daytime/sd"
 	"example.com/daytime/sd/zk/zkdev"
 	"example.com/daytime/transport/transporttest"
 )
@@ -40,11 +44,11 @@ func TestNobodyAnswersWithinTheTimeout(t *testing.T) {
 		want   string
 	}{{true, statelog.Nobody}, {false, "there is no directory"}} {
 		_, url := shelltest.StartRegistry(t, test.exists)
-		stdout, stderr := try(t, shell.ExitFailure, "--sd", url, "-n", "3", "-i", "10ms", "--timeout", "100ms", "-o", "json")
+		stdout, stderr := try(t, shell.ExitFailure, "--sd", url, "-n", "3", "-i", "10ms", "--timeout", "700ms", "-o", "json")
 		for _, o := range objects(t, stdout) {
 			shelltest.WantText(t, o.Error, "no endpoints available")
-			if o.Attempts != 0 || o.MS < 100 {
-				t.Errorf("want no attempt in 100 ms, have %+v", o)
+			if o.Attempts != 0 || o.MS < 700 {
+				t.Errorf("want no attempt in 700 ms, have %+v", o)
 			}
 		}
 		if want, have := 1, strings.Count(stderr, `msg="`+test.want); want != have {
@@ -60,7 +64,7 @@ func TestRefusalIsToldWithinTheTimeout(t *testing.T) {
 	dead := "zk://" + transporttest.FreeAddress(t)
 	for _, args := range []string{"-n 1", "-n 1 -o none", "-n 2 -c 2", "-n 1 -o none -q", "-n 2 -c 2 -q"} {
 		for _, urls := range []string{dead, dead + " etcd://" + strings.TrimPrefix(dead, "zk://")} {
-			_, stderr := try(t, shell.ExitFailure, append(strings.Fields(args), "--sd", urls, "--timeout", "200ms")...)
+			_, stderr := try(t, shell.ExitFailure, append(strings.Fields(args), "--sd", urls, "--timeout", "500ms")...)
 			shelltest.WantText(t, stderr, "level=error", "connection refused")
 			if n := strings.Count(stderr, "level="); n != 1 {
 				t.Errorf("%s --sd %s: want it said once, have %s", args, urls, stderr)
@@ -151,6 +155,31 @@ func TestReasonWhereNoWarningIsShown(t *testing.T) {
 					t.Errorf("want it said once, have %s", stderr)
 				}
 			})
+		}
+	}
+}
+
+// Who was lost is kept for twice the longest session timeout, and 40 s at least.
+func TestReserve(t *testing.T) {
+	for urls, want := range map[string]time.Duration{
+		"fixed://192.0.2.1:8897":                      40 * time.Second,
+		"zk://192.0.2.1":                              40 * time.Second,
+		"zk://192.0.2.1?session-timeout=4s":           40 * time.Second,
+		"zk://192.0.2.1?session-timeout=30s":          time.Minute,
+		"fixed://192.0.2.1:1 etcd://a?ttl=1m":         2 * time.Minute,
+		"zk://a?session-timeout=1m etcd://a":          2 * time.Minute,
+		"etcd://a?ttl=25s zk://a?session-timeout=21s": 50 * time.Second,
+	} {
+		var parts []*discovery.Part
+		for _, url := range strings.Fields(urls) {
+			target, err := sd.ParseTarget(url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts = append(parts, &discovery.Part{Registry: registry.Registry{Target: target}})
+		}
+		if have := reserve(parts); want != have {
+			t.Errorf("%s: want %v, have %v", urls, want, have)
 		}
 	}
 }

@@ -102,7 +102,7 @@ func TestGetWithSnapshot(t *testing.T) {
 func TestListWithSnapshot(t *testing.T) {
 	o := newOutage(t)
 	o.age(t, 26*time.Hour)
-	for _, timeout := range []string{"1500ms", "300ms"} {
+	for _, timeout := range []string{"1500ms", "700ms"} {
 		stdout, stderr := try(t, shell.ExitFailure, "list", "--sd", o.url, "--snapshot", o.file, "--timeout", timeout)
 		if want := o.list(); want != stdout {
 			t.Errorf("%s: want %q, have %q", timeout, want, stdout)

@@ -35,15 +35,22 @@ func TestSteerAFleet(t *testing.T) {
 
 	client := shelltest.Launch(t, dir, "daytimecli", "-n", "0", "-i", "1ms", "--sd", registry)
 	client.Stdout.Await(t, first+": ", 10)
-	shelltest.WantText(t, cli("drain version=2 --by ops"), "affects 1 of 3 instances, which get 50.0% of the calls")
-	time.Sleep(200 * time.Millisecond) // the time that a client has to follow
-	before := client.Stdout.String()
-	client.Stdout.Await(t, second+": ", strings.Count(before, second+": ")+50)
-	if want, have := strings.Count(before, first+": "), strings.Count(client.Stdout.String(), first+": "); want != have {
-		t.Errorf("want no call of the drained server, have %d", have-want)
+	for try := 1; ; try++ { // a machine that is busy for so long delays a client
+		shelltest.WantText(t, cli("drain version=2 --by ops"), "affects 1 of 3 instances, which get 50.0% of the calls")
+		time.Sleep(200 * time.Millisecond) // the time that a client has to follow
+		before := client.Stdout.String()
+		client.Stdout.Await(t, second+": ", strings.Count(before, second+": ")+50)
+		called := strings.Count(client.Stdout.String(), first+": ") - strings.Count(before, first+": ")
+		cli("undrain version=2")
+		client.Stdout.Await(t, first+": ", strings.Count(before, first+": ")+called+10)
+		if called == 0 {
+			break
+		}
+		if try == 3 {
+			t.Errorf("want no call of the drained server, have %d", called)
+			break
+		}
 	}
-	cli("undrain version=2")
-	client.Stdout.Await(t, first+": ", strings.Count(before, first+": ")+10)
 
 	cli("withdraw " + second + " --by ops")
 	others.Stderr.Await(t, "msg=withheld", 1)

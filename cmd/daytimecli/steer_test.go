@@ -180,7 +180,7 @@ func TestMatchesNobody(t *testing.T) {
 // A policy may be there before anybody has registered. Or the path has a slip, so it is told.
 func TestDrainBeforeAnybodyRegisters(t *testing.T) {
 	_, url := shelltest.StartRegistry(t, false)
-	stdout, stderr := try(t, shell.ExitOK, "drain", "zone=a", "--by", "ops", "--sd", url, "--timeout", "300ms")
+	stdout, stderr := try(t, shell.ExitOK, "drain", "zone=a", "--by", "ops", "--sd", url, "--timeout", "1s")
 	shelltest.WantText(t, stdout, "+ drain zone=a by=ops\naffects 0 of 0 instances")
 	shelltest.WantText(t, stderr, "level=warn", "there is no directory /go_servers in the ZooKeeper at ",
 		"zone=a matches nobody")

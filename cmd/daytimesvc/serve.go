@@ -239,9 +239,9 @@ func (c *config) serverOptions(
 	if c.tls.Cert == "" {
 		return slices.Clip(options), nil
 	}
-	source, err := c.tls.Server()
+	source, err := c.readTLS()
 	if err != nil {
-		return nil, shell.UsageError("tls-cert", err)
+		return nil, err
 	}
 	return slices.Clip(append(options, transport.ServerTLS(source))), nil
 }

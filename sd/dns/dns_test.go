@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -267,11 +268,16 @@ func TestNextServer(t *testing.T) {
 	b.resolver.given = []string{bad.address, other.address, dead.LocalAddr().String(), good.address}
 	f := follow(t, b)
 	f.shows(alice)
-	good.Put(bob) // the one that answers is asked first now
-	began := time.Now()
-	f.shows(alice, bob)
-	if took := time.Since(began); took > 800*time.Millisecond {
-		t.Errorf("want the change within 0.8 s, have it after %v", took)
+	names, fastest := []string{alice}, time.Hour // of three changes: a busy machine may delay one
+	for _, name := range []string{bob, "192.0.2.3:8897", "192.0.2.4:8897"} {
+		good.Put(name) // the one that answers is asked first now
+		began := time.Now()
+		names = append(names, name)
+		f.shows(names...)
+		fastest = min(fastest, time.Since(began))
+	}
+	if fastest > 800*time.Millisecond {
+		t.Errorf("want a change within 0.8 s, have it after %v at best", fastest)
 	}
 	f.Stop()
 }
@@ -314,6 +320,24 @@ func TestTTLOfOneKind(t *testing.T) {
 	z.add(t, "a.example.com. 60 IN TXT exists")
 	if _, ttl, err := z.open(t, "a.example.com", "&port=8897").read(t.Context()); ttl != 0 || err != nil {
 		t.Errorf("no address: want it kept for no time, have %v, %v", ttl, err)
+	}
+}
+
+// A server that does not follow aliases says in another answer for how long the addresses may be
+// kept.
+func TestTTLBehindAnAlias(t *testing.T) {
+	z := newZone(t, "a.example.com. 60 IN CNAME b.example.com.", "b.example.com. 30 IN A 192.0.2.1")
+	z.instead(func(w mdns.ResponseWriter, q *mdns.Msg) {
+		z.mu.Lock()
+		defer z.mu.Unlock()
+		reply := z.reply(q)
+		isOthers := func(rr mdns.RR) bool { return rr.Header().Name != q.Question[0].Name }
+		reply.Answer, reply.Ns = slices.DeleteFunc(reply.Answer, isOthers), nil
+		w.WriteMsg(reply)
+	})
+	all, ttl, err := z.open(t, "a.example.com", "&port=8897").read(t.Context())
+	if len(all) != 1 || ttl != 30*time.Second || err != nil {
+		t.Errorf("want one address for 30s, have %v for %v, %v", all, ttl, err)
 	}
 }
 

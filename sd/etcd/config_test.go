@@ -23,6 +23,7 @@ func TestWrongTargets(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"etcd://a/b//c":                                          "no //",
+		"etcd://a//":                                             "no //",
 		"etcd://a/b/../c":                                        "..",
 		"etcd://a?ttl=1":                                         "ttl",
 		"etcd://a?ttl=500ms":                                     "ttl",
@@ -54,10 +55,15 @@ func TestWrongTargets(t *testing.T) {
 
 // Opening waits for nothing, and what is wrong with the cluster is said.
 func TestNobodyAnswers(t *testing.T) {
-	began := time.Now()
-	b := open(t, "etcd://127.0.0.1:1,nowhere.invalid")
-	if took := time.Since(began); took > 100*time.Millisecond {
-		t.Errorf("want it open at once, have %v", took)
+	var b *etcd.Backend
+	fastest := time.Hour // of several: a busy machine may delay one
+	for range 5 {
+		began := time.Now()
+		b = open(t, "etcd://127.0.0.1:1,nowhere.invalid")
+		fastest = min(fastest, time.Since(began))
+	}
+	if fastest > 100*time.Millisecond {
+		t.Errorf("want it open at once, have %v at best", fastest)
 	}
 	err := b.Watch(t.Context(), sd.Want{}, nil)
 	if err == nil || !strings.Contains(err.Error(), "127.0.0.1:1: connect: connection refused") {

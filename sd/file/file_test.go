@@ -301,38 +301,60 @@ func TestHalfWrittenIsNoSet(t *testing.T) {
 		"only quiet does": {noLease, quietTime / 5},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "servers")
-			must(t, write(path, alice, bob))
-			b := open(t, path)
-			b.lease = test.lease
-			f := follow1(t, b)
-			f.shows("at the start", alice+" "+bob)
-			writer, err := os.Create(path)
-			must(t, err)
-			pause := test.pause
-			for _, part := range []string{alice + "\n", "192.0.2.2:88", "97\n" + carol, "\n"} {
-				_, err := writer.WriteString(part)
-				must(t, err)
-				<-time.After(pause)
-				pause = quietTime / 5
-			}
-			must(t, writer.Close())
-			if test.pause > patience { // it said so meanwhile
-				if err := f.End(); !errors.Is(err, errWritten) {
-					t.Errorf("file held open: want %v, have %v", errWritten, err)
+			for try := 1; ; try++ {
+				sets, late := writeInParts(t, test.lease, test.pause)
+				if len(sets) <= 2 {
+					break
 				}
-				g := follow1(t, b)
-				g.shows("in the end", strings.Join([]string{alice, bob, carol}, " "))
-				g.Stop()
-			} else {
-				f.shows("in the end", strings.Join([]string{alice, bob, carol}, " "))
-				f.Stop()
-			}
-			if sets := f.told(); len(sets) > 2 {
-				t.Errorf("want nothing between the two files, have %q", sets)
+				if !late || try == 5 { // a busy machine makes the pauses longer
+					t.Fatalf("want nothing between the two files, have %q", sets)
+				}
 			}
 		})
 	}
+}
+
+// writeInParts writes another file in the place of one, with a pause at first and short ones after
+// it. It returns the sets that were told, and whether a pause was longer than it was to be.
+func writeInParts(
+	t *testing.T, lease func(*os.File) (func(), error), pause time.Duration,
+) (sets []string, late bool) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "servers")
+	must(t, write(path, alice, bob))
+	b := open(t, path)
+	b.lease = lease
+	f := follow1(t, b)
+	f.shows("at the start", alice+" "+bob)
+	writer, err := os.Create(path)
+	must(t, err)
+	isLong := pause > patience
+	var written time.Time
+	for n, part := range []string{alice + "\n", "192.0.2.2:88", "97\n" + carol, "\n"} {
+		if n > 0 {
+			<-time.After(pause)
+		}
+		_, err := writer.WriteString(part)
+		must(t, err)
+		if n > 0 {
+			late = late || time.Since(written) > pause+quietTime/2
+			pause = quietTime / 5
+		}
+		written = time.Now()
+	}
+	must(t, writer.Close())
+	if isLong { // it said so meanwhile
+		if err := f.End(); !errors.Is(err, errWritten) {
+			t.Errorf("file held open: want %v, have %v", errWritten, err)
+		}
+		g := follow1(t, b)
+		g.shows("in the end", strings.Join([]string{alice, bob, carol}, " "))
+		g.Stop()
+	} else {
+		f.shows("in the end", strings.Join([]string{alice, bob, carol}, " "))
+		f.Stop()
+	}
+	return f.told(), late
 }
 
 // What is no list ends the Watch with the reason, and never with an empty set.

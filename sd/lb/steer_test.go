@@ -314,13 +314,20 @@ func TestShares(t *testing.T) {
 			canaries(r, 20, 1, 10)
 			picker, _ := ParsePicker(name)
 			call := keyed(Retry(p, picker))
-			before := f.calls()
-			drive(t.Context(), call, calls, time.Millisecond).wantNoFailure(t)
-			if have := 100 * float64(f.since(before)[canary]) / calls; math.Abs(have-10) > 0.9 {
+			percent := func() float64 {
+				before := f.calls()
+				drive(t.Context(), call, calls, time.Millisecond).wantNoFailure(t)
+				return 100 * float64(f.since(before)[canary]) / calls
+			}
+			have := percent()
+			if math.Abs(have-10) > 0.9 { // four standard deviations: or it was chance
+				have = percent()
+			}
+			if math.Abs(have-10) > 0.9 {
 				t.Errorf("%s: want 10 ± 0.9 %%, have %.2f", name, have)
 			}
 			f[canary].fail(errRefused)
-			before = f.calls()
+			before := f.calls()
 			drive(t.Context(), call, 2000, time.Millisecond).wantNoFailure(t)
 			if have := f.since(before)[canary]; have > 5 {
 				t.Errorf("%s: want probes alone, have %d", name, have)
@@ -329,9 +336,7 @@ func TestShares(t *testing.T) {
 			f[canary].fail(nil)
 			time.Sleep(time.Minute)
 			drive(t.Context(), call, 100, time.Millisecond)
-			before = f.calls()
-			drive(t.Context(), call, calls, time.Millisecond).wantNoFailure(t)
-			if have := 100 * float64(f.since(before)[canary]) / calls; math.Abs(have-5) > 1 {
+			if have := percent(); math.Abs(have-5) > 1 {
 				t.Errorf("%s, no share any more: want 5 %%, have %.2f", name, have)
 			}
 		})
@@ -486,14 +491,14 @@ func TestSharesOfSlowCalls(t *testing.T) {
 		defer p.Close()
 		canaries(r, 20, 2, 10)
 		call := Retry(p, NewRandom(), Idempotent(), Budget(1, 1000))
-		drive(t.Context(), call, 2000, time.Millisecond).wantNoFailure(t)
+		drive(t.Context(), call, 4000, time.Millisecond).wantNoFailure(t)
 		calls, canary := f.calls(), int64(0)
 		for _, name := range names(20)[:2] {
 			canary += calls[name]
 		}
 		have := float64(canary) / float64(sum(calls))
-		if sum(calls) < 3900 || have < 0.08 || have > 0.12 {
-			t.Errorf("want 10 %% of 4000 attempts, have %.3f of %d", have, sum(calls))
+		if sum(calls) < 7800 || have < 0.08 || have > 0.12 {
+			t.Errorf("want 10 %% of 8000 attempts, have %.3f of %d", have, sum(calls))
 		}
 	})
 }
@@ -548,5 +553,55 @@ func TestDrainedOnesThatFailAreNotCounted(t *testing.T) {
 		open("it is drained: two beside three in reserve", 5)
 		drain(r, 3)
 		open("it is not drained any more", 2)
+	})
+}
+
+// Who is in reserve is taken over by the policy as well, and leaves when drained: also where that is
+// told with the loss.
+func TestDrainedInReserve(t *testing.T) {
+	drained := map[string]policy.Effective{names(5)[4]: {Weight: 100, Drained: true}}
+	for _, changes := range [][]sd.Change{
+		{{Down: names(5)[2:]}, {Effective: drained}},
+		{{Down: names(5)[2:], Effective: drained}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(5)
+			p, r := start(f)
+			defer p.Close()
+			all := names(5)
+			for _, c := range changes {
+				r.fn(c)
+			}
+			synctest.Wait()
+			before := f.calls()
+			drive(t.Context(), Retry(p, NewRandom()), 200, time.Millisecond).wantNoFailure(t)
+			if have := f.since(before); len(have) != 2 || have[all[0]] == 0 || have[all[1]] == 0 {
+				t.Errorf("want calls to the two that are listed, have %v", have)
+			}
+			if have := stat(p, all[4]).State; have != "gone" && have != "" {
+				t.Errorf("want it gone, have it %s", have)
+			}
+			if want, have := int64(1), f[all[4]].closed.Load(); want != have {
+				t.Errorf("want its endpoint closed, have %d", have)
+			}
+		})
+	}
+}
+
+// One of weight 0 is not probed while members of more weight can be picked, in reserve as well.
+func TestNoProbeOfWeight0BesideTheReserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(3)
+		p, r := start(f)
+		defer p.Close()
+		all := names(3)
+		r.fn(sd.Change{Down: all[1:], Effective: effective(1, weighing(0))})
+		f[all[0]].fail(errRefused)
+		hit(t, p, all[0], 1)
+		before := f.calls()
+		drive(t.Context(), Retry(p, NewRandom()), 200, 100*time.Millisecond).wantNoFailure(t)
+		if have := f.since(before)[all[0]]; have > 0 {
+			t.Errorf("want no call to it, have %d", have)
+		}
 	})
 }

@@ -26,17 +26,24 @@ func TestErr(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := zk.OpenBackend(target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	begin := time.Now()
-	for !errors.Is(b.Err(), syscall.ECONNREFUSED) {
-		if time.Since(begin) > 900*time.Millisecond {
-			t.Fatalf("want a refused connection told within a second, have %v", b.Err())
+	var b *zk.Backend
+	fastest := time.Hour // of some: a busy machine may delay one
+	for range 3 {
+		if b, err = zk.OpenBackend(target); err != nil {
+			t.Fatal(err)
 		}
-		time.Sleep(time.Millisecond)
+		defer b.Close()
+		begin := time.Now()
+		for !errors.Is(b.Err(), syscall.ECONNREFUSED) {
+			if time.Since(begin) > 10*time.Second {
+				t.Fatalf("want a refused connection told, have %v", b.Err())
+			}
+			time.Sleep(time.Millisecond)
+		}
+		fastest = min(fastest, time.Since(begin))
+	}
+	if fastest > 900*time.Millisecond {
+		t.Errorf("want a refused connection told within a second, have it after %v at best", fastest)
 	}
 	if err := b.Err(); !errors.Is(err, session.ErrNoSession) {
 		t.Errorf("want %v, have %v", session.ErrNoSession, err)
@@ -46,6 +53,7 @@ func TestErr(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
+	begin := time.Now()
 	for b.Err() != nil {
 		if time.Since(begin) > 10*time.Second {
 			t.Fatalf("want no error once there is a session, have %v", b.Err())

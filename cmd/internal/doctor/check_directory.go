@@ -182,15 +182,15 @@ func (z *zookeeper) checkData() {
 		z.Unchecked("policy", brief(d.dataErr))
 	default:
 		z.checkPolicy(d.path, string(d.data), int64(d.version))
-		if z.Target.Keys["policy"] == "off" && len(d.data) > 0 {
-			z.Warn("policy", d.path, "take policy=off away once the emergency is over",
-				"policy=off in --sd: who uses this target ignores it")
-		}
 	}
 }
 
 // checkPolicy tells which lines of a policy are without effect, and when all of it is.
 func (d *diagnosis) checkPolicy(subject, text string, version int64) {
+	if d.Target.Keys["policy"] == "off" && text != "" {
+		d.Warn("policy", subject, "take policy=off away once the emergency is over",
+			"policy=off in --sd: who uses this target ignores it")
+	}
 	document, err := policy.Parse(text)
 	if err != nil {
 		d.Error("policy", subject, "daytimecli policy apply FILE --force, with a good document",
@@ -236,11 +236,11 @@ func (d *diagnosis) checkSuspended(subject string, version int64, document polic
 	case len(fleet) > 0 && drained == len(fleet):
 		d.Warn("policy", subject, "daytimecli undrain SEL for those that are to be called",
 			"it suspends itself: all %d servers are drained, so that drained ones are "+
-				"called", drained)
+				"called by who follows no other registry", drained)
 	case len(fleet) > 0 && weight == 0:
 		d.Warn("policy", subject, "daytimecli weight SEL N for those that are to be called",
 			"it suspends itself: every server that is not drained has weight 0, so that weights "+
-				"are ignored")
+				"are ignored by who follows no other registry")
 	default:
 		d.Fine("policy", subject, "version %d, %s in force, %d of %s drained", version,
 			shell.Count(inForce(document, now), "line"), drained, shell.Count(len(fleet),

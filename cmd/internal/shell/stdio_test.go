@@ -158,8 +158,13 @@ func TestStdoutThatStalls(t *testing.T) {
 	if have := stdio.out.err; !errors.Is(have, ErrStalled) || stdio.out.failure() != nil {
 		t.Errorf("want %v, and no failure, have %v", ErrStalled, have)
 	}
-	begin := time.Now()
-	if stdio.Put("another"); time.Since(begin) > stallTimeout/2 {
+	fastest := stallTimeout
+	for range 5 { // a busy machine may delay one
+		begin := time.Now()
+		stdio.Put("another")
+		fastest = min(fastest, time.Since(begin))
+	}
+	if fastest > stallTimeout/2 {
 		t.Error("want no write after one that was given up")
 	}
 }
