@@ -131,7 +131,7 @@ func (i *Instancer) merge(late bool) {
 		if s.Phase == string(Unknown) && s.Err == nil {
 			s.Err = p.diagnosis() // no lock is held, since the backend has locks of its own
 		}
-		j.union.Add(n, c)
+		j.union.Add(n, c, time.Now())
 		states = append(states, s)
 		measured.Add(m)
 	}
