@@ -187,7 +187,7 @@ func TestTokenThatIsOld(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		"it has ended": {"2s", func(*testing.T, *clientv3.Client, int) { <-time.After(3 * time.Second) }},
+		"it has ended": {"5s", func(*testing.T, *clientv3.Client, int) { <-time.After(6 * time.Second) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
