@@ -125,7 +125,7 @@ func (f *follower) begin(ctx context.Context) error {
 // that it is denied. A read tells the one from the other, and renews the token.
 func (f *follower) watch(ctx context.Context) (*cluster.Stream, error) {
 	s, err := f.arm(ctx)
-	if !errors.Is(err, sd.ErrDenied) {
+	if !errors.Is(err, sd.ErrDenied) && !cluster.IsAuth(err) {
 		return s, err
 	}
 	if _, err := f.list(ctx); err != nil {
