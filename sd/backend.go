@@ -79,10 +79,11 @@ type Change struct {
 	// Ignored says that the directory has a policy which Want did not ask for.
 	Ignored bool
 
-	// Effective is the result of attributes and policy, for those of Up, and for members whose
-	// result is another now. A name of Up that is missing has the value of a bare name without a
-	// policy. A backend leaves it nil; an Instancer sets it in the Changes of Follow, see
-	// [FollowPolicy].
+	// Effective is the result of attributes and policy, for those of Up, for members whose result is
+	// another now, and for those that were lost: what it was then, unless that was told, and for ten
+	// minutes what another policy makes of them. A name of Up that is missing has the value of a bare
+	// name without a policy. A backend leaves it nil; an Instancer sets it in the Changes of Follow,
+	// see [FollowPolicy].
 	Effective map[string]policy.Effective
 	// Sides are the parts of a split by the policy's shares; an Instancer sets them as well. Nil
 	// means in a Reset that nothing is split, and otherwise that the split is as before; empty, and

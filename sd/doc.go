@@ -113,7 +113,7 @@
 // registrar.go; they pause by internal/backoff, are woken by internal/signal, log by asynclog.go
 // (internal/asynclog) and are measured by metrics.go (internal/instruments).
 //
-// The rest is for Backends: fixed.go is one; gate.go says which entries a policy withholds;
+// The rest is for Backends: fixed.go is one; policy/gate says which entries a policy withholds;
 // internal/record is the document that a registry keeps of an instance; internal/sets makes Changes
 // of a set that is read as a whole. Tests wait by internal/wait.
 package sd

@@ -45,7 +45,7 @@ func (l slogLogger) Log(keyvals ...any) error {
 	return l.Handle(context.Background(), record)
 }
 
-// A program that logs with log/slog passes its handler on by twenty lines.
+// A program that logs with log/slog passes its handler on by thirty lines.
 func Example_slog() {
 	withoutTime := func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {

@@ -62,23 +62,11 @@ func (i *Instancer) Entries() []policy.Entry {
 		return i.joint.entries(i.Instances())
 	}
 	if i.steering == nil {
-		return entriesOf(i.Instances(), fanout.NewEvaluator())
+		return fanout.NewEvaluator().Entries(i.Instances())
 	}
 	i.steering.mu.Lock()
 	defer i.steering.mu.Unlock()
-	return entriesOf(i.Instances(), i.steering.evaluator)
-}
-
-func entriesOf(names []string, e *fanout.Evaluator) (entries []policy.Entry) {
-	for _, name := range names {
-		entries = append(entries, policy.Entry{Instance: name, Attributes: e.Attributes(name)})
-	}
-	return entries
-}
-
-// want is what the Instancer asks its backend for.
-func (i *Instancer) want() Want {
-	return Want{Attributes: i.steering != nil, Policy: i.steering != nil}
+	return i.steering.evaluator.Entries(i.Instances())
 }
 
 // evaluate is the part of apply that follows the policy. The caller holds the lock of steering.
@@ -109,8 +97,7 @@ func (i *Instancer) expire() {
 		i.scheduleExpiry(now)
 		return
 	}
-	s.evaluator.Compile(now)
-	x := s.evaluator.EvaluateAll(fanout.Change{}, i.fanout.Members)
+	x := s.evaluator.Expire(i.fanout.Members, now)
 	i.mu.Lock()
 	i.fanout.Apply(fanout.Change{}, &x)
 	i.measurePolicy()
@@ -151,9 +138,13 @@ func (s *steering) stop() {
 	}
 }
 
-// policyWarning is what an operator should know of the policy, or nil. The caller holds the lock of
+// policyWarning is what an operator should know of the policy, or nil. Whether that of a part leaves
+// anybody to pick depends on the others, and is the union's to say. The caller holds the lock of
 // steering.
 func (i *Instancer) policyWarning(tally policy.Tally) error {
+	if i.joined.Load() {
+		tally = policy.Tally{}
+	}
 	_, has := i.backend.(PolicyStore)
 	return i.steering.evaluator.Warning(has, tally)
 }

@@ -40,6 +40,7 @@ type steered struct {
 
 	mu    sync.Mutex // a timer may cause a call
 	set   map[string]policy.Effective
+	lost  map[string]policy.Effective // a Pool keeps these for a while
 	sides []policy.Side
 	told  int
 }
@@ -60,22 +61,27 @@ func (s *steered) take(c sd.Change) {
 	defer s.mu.Unlock()
 	s.told++
 	if c.Reset {
-		s.set, s.sides = map[string]policy.Effective{}, nil
+		s.set, s.lost, s.sides = map[string]policy.Effective{}, map[string]policy.Effective{}, nil
 	}
 	if c.Reset || c.Sides != nil {
 		s.sides = c.Sides
 	}
 	for _, name := range c.Down {
+		if !slices.Contains(c.Withdrew, name) {
+			s.lost[name] = s.set[name]
+		}
 		delete(s.set, name)
 	}
 	for _, name := range c.Up {
 		s.set[name] = policy.Effective{Weight: policy.DefaultWeight}
+		delete(s.lost, name)
 	}
 	for name, v := range c.Effective {
-		if _, ok := s.set[name]; !ok {
-			panic("effective value of a stranger: " + name)
+		if _, ok := s.set[name]; ok {
+			s.set[name] = v
+		} else if _, ok := s.lost[name]; ok { // or it came and was lost before anything was told of it
+			s.lost[name] = v
 		}
-		s.set[name] = v
 	}
 }
 
@@ -488,6 +494,7 @@ func TestFollowPolicyUnderRandomChanges(t *testing.T) {
 			rules("weight version=2 7", "share version=1 10%"),
 			rules("zone a 10.0.0.0/28", "drain zone=a"), "unreadable", rules("share version=2 50%",
 				"share version=1 20%")}
+		said := map[string]policy.Attributes{}
 		for range 2000 {
 			name := instance(rand.N(40))
 			switch rand.N(10) {
@@ -496,7 +503,8 @@ func TestFollowPolicyUnderRandomChanges(t *testing.T) {
 			case 1, 2, 3:
 				registry.Expire(name)
 			default:
-				registry.PutEntry(name, weighs(rand.N(3), fmt.Sprint(rand.N(3))))
+				said[name] = weighs(rand.N(3), fmt.Sprint(rand.N(3)))
+				registry.PutEntry(name, said[name])
 			}
 			pass(rand.N(60 * time.Millisecond))
 		}
@@ -505,6 +513,12 @@ func TestFollowPolicyUnderRandomChanges(t *testing.T) {
 		compiled := s.Policy().Document.Compile(time.Now())
 		for _, e := range s.Entries() {
 			want[e.Instance] = compiled.Effective(e)
+		}
+		for _, follower := range []*steered{s, slow} {
+			for name, have := range follower.lost {
+				lost := policy.Entry{Instance: name, Attributes: said[name]}
+				same(t, "lost "+name, compiled.Effective(lost), have)
+			}
 		}
 		same(t, "set of a quick one", want, s.set)
 		same(t, "set of a slow one", want, slow.set)

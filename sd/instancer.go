@@ -48,7 +48,8 @@ type Instancer struct {
 	policyOff  bool             // by the target: there is none, whatever the file says
 	keptPolicy *snapshot.Policy // which is what it says then; not changed once answered
 
-	steering *steering // nil: the policy is not followed
+	steering *steering   // nil: the policy is not followed
+	joined   atomic.Bool // it is a part of a union
 
 	// Held while the set and the state change together: a subscriber that is told of a set finds
 	// the state live, and one that is told of the state finds the set.
@@ -67,8 +68,14 @@ const heldTimeout = 3 * time.Second
 var (
 	errHeld       = errors.New("no failure, and no answer: there may be no directory")
 	errUnanswered = errors.New("a snapshot, of which the registry has said nothing yet")
-	errStopped    = errors.New("stopped")
+	errStopped    = error(stoppedError{})
 )
+
+// A stoppedError is ErrClosed in the word for an Instancer.
+type stoppedError struct{}
+
+func (stoppedError) Error() string        { return "stopped" }
+func (stoppedError) Is(target error) bool { return target == ErrClosed }
 
 // An InstancerOption changes how an Instancer works.
 type InstancerOption func(*Instancer)
@@ -135,7 +142,8 @@ func (i *Instancer) watch(ctx context.Context, pause *backoff.Backoff) error {
 		defer i.mu.Unlock()
 		over = true
 	}()
-	return i.backend.Watch(ctx, i.want(), func(c Change) {
+	steered := i.steering != nil
+	return i.backend.Watch(ctx, Want{Attributes: steered, Policy: steered}, func(c Change) {
 		pause.Reset()
 		i.emitted(c)
 	})

@@ -312,7 +312,8 @@ func TestStaleAfterStop(t *testing.T) {
 		i.Stop()
 		pass(time.Hour)
 		i.Stop()
-		if have := i.State(); have.Phase != sd.Stale || !have.Since.Equal(stopped) {
+		if have := i.State(); have.Phase != sd.Stale || !have.Since.Equal(stopped) ||
+			!errors.Is(have.Err, sd.ErrClosed) {
 			t.Errorf("want stale since %v, have %v since %v", stopped, have, have.Since)
 		}
 	})

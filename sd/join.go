@@ -49,7 +49,8 @@ type PartState struct {
 //
 // Each part evaluates its own policy for its own instances, if it has [FollowPolicy]. An instance
 // is drained if any part says so; attributes, weight and zone are those of the first part that has
-// it, and the calls are split by the first part with a share line.
+// it, and the calls are split by the first part with a share line. Whether a policy leaves anybody to
+// pick is the union's to say, and not a part's any more.
 //
 // The State is live while one part is, and stale while none is; its error names the parts that are
 // not, and what is wrong with the policy of any. So Await returns as soon as the union has begun
@@ -64,6 +65,9 @@ func Join(parts []Part, logger kitlog.Logger, options ...InstancerOption) *Insta
 		parts: slices.Clone(parts),
 		wake:  signal.New(),
 		union: union.New(len(parts)),
+	}
+	for _, p := range parts {
+		p.joined.Store(true)
 	}
 	i.begin(i.logJoint)
 	for _, option := range options {

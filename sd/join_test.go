@@ -486,6 +486,35 @@ func TestJoinInstruments(t *testing.T) {
 	})
 }
 
+// A part whose policy leaves nobody to pick is obeyed while another has somebody, and says nothing
+// else: neither in its state nor in its log.
+func TestJoinOfADrainedPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		drained, other := mem.NewRegistry(), mem.NewRegistry()
+		drained.Put(alice)
+		drained.SetPolicy("#daytime-policy 1\ndrain *\n")
+		drained.Fail(errDown) // until it is a part
+		other.Put(bob)
+		var log strings.Builder
+		backend := drained.Open()
+		defer backend.Close()
+		one := sd.NewInstancer(backend, kitlog.NewLogfmtLogger(&log), sd.FollowPolicy())
+		defer one.Stop()
+		i := sd.Join([]sd.Part{{first, one}, {second, onMem(t, other)}}, kitlog.NewNopLogger())
+		defer i.Stop()
+		drained.Fail(nil)
+		pass(10 * time.Second)
+		wantPhase(t, i.State(), sd.Live)
+		wantPhase(t, i.State().Parts[0].State, sd.Live)
+		if have := log.String(); strings.Contains(have, "picked") {
+			t.Errorf("want no word of drained ones that are picked, have %s", have)
+		}
+		other.SetPolicy("#daytime-policy 1\ndrain *\n")
+		pass(time.Second)
+		wantPhase(t, i.State(), sd.Live, "every instance is drained, so drained ones are picked")
+	})
+}
+
 // Whatever the parts go through, a union is what they had last, in exact differences.
 func TestJoinSeeds(t *testing.T) {
 	for seed := range uint64(200) {

@@ -82,6 +82,8 @@ type call struct {
 	ctx    context.Context
 	conn   net.Conn // nil until connected
 	unsent bool     // it failed before an endpoint could act
+
+	outdated error // why its TLS configuration is not the newest, if so
 }
 
 // run encodes before it connects, so that a request that cannot be encoded costs no connection.

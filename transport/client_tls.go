@@ -21,10 +21,11 @@ func (x *call) tlsConfig() (*tls.Config, error) {
 	if x.tlsName == "" {
 		return nil, errors.New("ClientTLS: want the name of the service")
 	}
-	config, err := x.tls() // the last good one will do
+	config, err := x.tls()
 	if config == nil {
 		return nil, fmt.Errorf("ClientTLS: %w", cmp.Or(err, errNoConfiguration))
 	}
+	x.outdated = err // the last good one will do
 	config = strict(config)
 	config.ServerName = x.tlsName
 	return config, nil
@@ -35,17 +36,25 @@ func (x *call) tlsConfig() (*tls.Config, error) {
 func (x *call) exchangeOverTLS(config *tls.Config, text []byte) (any, error) {
 	secured := tls.Client(noticingConn{x.conn}, config)
 	if err := secured.Handshake(); err != nil {
-		x.unsent = true
-		return nil, fmt.Errorf("%w: %w%s", ErrHandshake, err, hintTLS(err))
+		return nil, x.noHandshake(err, hintTLS(err))
 	}
 	x.conn = secured
 	reply := &tlsReply{conn: secured}
 	response, err := x.exchange(text, reply)
 	if err != nil && reply.refusal != nil {
-		x.unsent = true
-		return nil, fmt.Errorf("%w: %w", ErrHandshake, reply.refusal)
+		return nil, x.noHandshake(reply.refusal, "")
 	}
 	return response, err
+}
+
+// noHandshake is the error of a call whose handshake failed. It says as well if that was with an
+// old configuration, which may be why.
+func (x *call) noHandshake(err error, hint string) error {
+	x.unsent = true
+	if x.outdated != nil {
+		hint += fmt.Sprintf(" (with what was read before: %v)", x.outdated)
+	}
+	return fmt.Errorf("%w: %w%s", ErrHandshake, err, hint)
 }
 
 // hintTLS asks about the port when the other side does not seem to speak TLS, or an old one: when it
@@ -81,7 +90,7 @@ func (c noticingConn) Read(p []byte) (int, error) {
 
 // A tlsReply is the reader of a client's decoder. It tells a reply that was cut off from one that
 // has ended: anybody on the way can send a FIN or a RST, or hold packets back, but only the server
-// can send close_notify. So it is no quietReader, and no reset ends a line.
+// can send close_notify. So it is no quietReader, and no reset or alert ends a line.
 type tlsReply struct {
 	conn    *tls.Conn
 	begun   bool
@@ -93,13 +102,22 @@ type tlsReply struct {
 func (r *tlsReply) Read(p []byte) (int, error) {
 	n, err := r.conn.Read(p)
 	switch {
-	case errors.Is(err, syscall.ECONNRESET):
-		err = fmt.Errorf("%w: %v", io.ErrUnexpectedEOF, err)
 	case !r.begun && n == 0 && refused(err):
 		r.refusal = err
+	case errors.Is(err, syscall.ECONNRESET), isBroken(err):
+		err = fmt.Errorf("%w: %v", io.ErrUnexpectedEOF, err)
 	}
 	r.begun = r.begun || n > 0
 	return n, err
+}
+
+// isBroken reports whether TLS has ended the connection: by an alert, ours or the server's, or because
+// what came is no record.
+func isBroken(err error) bool {
+	var alert *net.OpError
+	var record tls.RecordHeaderError
+	return errors.As(err, &alert) && (alert.Op == "local error" || alert.Op == "remote error") ||
+		errors.As(err, &record)
 }
 
 // refused reports whether err is an alert about a certificate (RFC 8446 §6.2). Package tls has no

@@ -10,7 +10,8 @@
 // The hard part of one-shot TCP is the end. A kernel that closes a socket with unread input resets
 // the connection, and the reset may overtake the reply. So the server never just closes: it sends
 // the reply and its FIN, drains what the client still sends until the client's own FIN, and closes
-// then. The drain is bounded in bytes and time, and only a client that exceeds the bound is reset.
+// then. The drain is bounded in bytes and time, and only a client that exceeds the bound is reset, or
+// one that does not take its whole reply in time, to which a part of it must not look complete.
 //
 // # TLS
 //

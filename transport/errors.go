@@ -4,7 +4,7 @@ import "errors"
 
 // The ways in which a call, or a server, ends. Each comes wrapped together with its cause: a
 // refused connection matches ErrConnect and syscall.ECONNREFUSED. ServerErrorHandler gets
-// ErrMaxConns and ErrMaxConnsPerIP.
+// ErrMaxConns and ErrMaxConnsPerIP, and ErrHandshake for clients that came to no handshake.
 var (
 	ErrServerClosed  = errors.New("server closed")        // Serve, after Shutdown
 	ErrConnect       = errors.New("cannot connect")       // no connection came about
@@ -34,8 +34,7 @@ func (e *Error) Error() string { return "transport: " + e.Addr + ": " + e.Err.Er
 func (e *Error) Unwrap() error { return e.Err }
 
 // Unsent reports whether the call failed on the way to its server, before a byte of the request was
-// sent: a name that does not resolve, a refused connection, no route, no connection in time,
-// a TLS handshake that failed. No
-// endpoint can have acted on it, so that even a call that must not be made twice may go to another
-// server. Package sd/lb looks for this method with errors.As.
+// sent or read: a name that does not resolve, a refused connection, no route, no connection in time,
+// a TLS handshake that failed. No endpoint can have acted on it, so that even a call that must not be
+// made twice may go to another server. Package sd/lb looks for this method with errors.As.
 func (e *Error) Unsent() bool { return e.unsent }

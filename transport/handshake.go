@@ -72,11 +72,16 @@ func (s *Server) handshake(conn net.Conn) (net.Conn, error) {
 	return secured, h.explain(secured.Handshake())
 }
 
+// Turns have a slot for each handshake that computes.
+type turns chan struct{}
+
+func newTurns() turns { return make(turns, max(runtime.GOMAXPROCS(0)-1, 1)) }
+
 // handshakes bounds those of a server: their number, and how many compute at the same time. It must
 // be set up by init.
 type handshakes struct {
 	max       int
-	computing chan struct{} // a slot for each that computes
+	computing turns         // of all servers with the same option
 	next      chan struct{} // a slot for the first message that waits for one; see compute
 
 	mu       sync.Mutex // guards what follows, and the places in both lists
@@ -85,13 +90,12 @@ type handshakes struct {
 	answered list.List // of *handshake: the client's second message is awaited
 }
 
-// init sets the bounds for a server of so many connections; zero is any number.
+// init sets up all but computing for a server of so many connections; zero is any number.
 func (a *handshakes) init(conns int) {
 	a.max = maxHandshakes
 	if conns > 0 {
 		a.max = min(max(conns/2, min(conns, minHandshakes)), maxHandshakes)
 	}
-	a.computing = make(chan struct{}, max(runtime.GOMAXPROCS(0)-1, 1))
 	a.next = make(chan struct{}, 1)
 }
 
@@ -194,8 +198,9 @@ func (h *handshake) hook(config *tls.Config) *tls.Config {
 // compute waits for its turn. It fails if that comes too late, so that a queue that is too long
 // does no work in vain.
 //
-// Of the first messages one at a time waits among the handshakes that were answered: so what was
-// begun is finished before more is begun, and who has sent a request waits for few.
+// Of a server's first messages one at a time waits among the handshakes that were answered: so what
+// was begun is finished before more is begun, who has sent a request waits for few, and a flood of
+// one server holds up no other.
 func (h *handshake) compute() error {
 	h.resume()
 	h.all.next <- struct{}{}
@@ -255,9 +260,6 @@ func (h *handshake) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-// CloseWrite is that of the connection below.
-func (h *handshake) CloseWrite() error { return closeWrite(h.Conn) }
 
 // end gives back everything that is held.
 func (h *handshake) end() {

@@ -168,6 +168,42 @@ func TestAnsweredHandshakesGoFirst(t *testing.T) {
 	})
 }
 
+// The servers of a process that are given one option compute in turn, as one of them does. Another
+// option has turns of its own.
+func TestServersOfOneOptionShareTheTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := ServerTLS(nil)
+		compute := func(option ServerOption) (h *handshake, computes *bool) {
+			server := NewServer(nil, nil, nil, option)
+			h = &handshake{Conn: noConn{}, all: &server.handshakes, deadline: time.Now().Add(time.Hour)}
+			if !h.begin() {
+				t.Fatal("want room")
+			}
+			computes = new(bool)
+			go func() {
+				h.compute()
+				*computes = true
+			}()
+			synctest.Wait()
+			return h, computes
+		}
+		first, _ := compute(shared)
+		for range cap(first.all.computing) - 1 {
+			if _, computes := compute(shared); !*computes {
+				t.Error("want all processors but one at work")
+			}
+		}
+		_, waits := compute(shared)
+		if _, computes := compute(ServerTLS(nil)); *waits || !*computes {
+			t.Errorf("want only the one of another option compute, have the other %v, it %v", *waits, *computes)
+		}
+		first.end()
+		if synctest.Wait(); !*waits {
+			t.Error("want it to have the turn that is free")
+		}
+	})
+}
+
 // After the handshake its connection is one like any other: who has it may read and write side by
 // side.
 func TestReadBesideWriteAfterTheHandshake(t *testing.T) {

@@ -29,8 +29,9 @@ func ServerFinalizer(finalizer ...FinalizerFunc) ServerOption {
 
 // ServerErrorHandler gets the errors of the server: those of the decoder, endpoint and encoder,
 // panics, and, each once a minute at most, a shortage that keeps Serve from accepting
-// (syscall.EMFILE for instance) and how many connections a limit turned away (ErrMaxConns,
-// ErrMaxConnsPerIP). A client that is gone before its reply is no such error; finalizers see it. By
+// (syscall.EMFILE for instance), how many connections a limit turned away (ErrMaxConns,
+// ErrMaxConnsPerIP), how many had no TLS handshake (ErrHandshake), and why the TLSSource has no newer
+// configuration than the last good one. A client that is gone before its reply is no such error; finalizers see it. By
 // default nobody is told.
 //
 // It is called by one goroutine at a time, and may block: nothing waits for it but Shutdown, for a

@@ -1,8 +1,10 @@
 package transport
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -26,10 +28,12 @@ type TLSSource func() (*tls.Config, error)
 // A handshake has 5 s. Handshakes take half of MaxConns at most, and no more than 1024 connections.
 // Above that the one whose client has been silent longest gives way to the next, or the next is
 // ended at once. They compute on all processors but one, so that a flood of them does not starve
-// the replies: a function of the configuration that waits, VerifyConnection for instance, holds up
-// the others. Failed ones are told to the error handler in the manner of MaxConns.
+// the replies; servers in one process share these if they are given one option. So a function of
+// the configuration that waits, VerifyConnection for instance, holds up the other handshakes.
+// Failed ones are told to the error handler in the manner of MaxConns.
 func ServerTLS(source TLSSource) ServerOption {
-	return func(s *Server) { s.tls = source }
+	turns := newTurns()
+	return func(s *Server) { s.tls, s.handshakes.computing = source, turns }
 }
 
 // ClientTLS makes the client speak TLS 1.3, and nothing else. The server must prove the name, which
@@ -55,9 +59,10 @@ func strict(config *tls.Config) *tls.Config {
 }
 
 // TLSFiles are the names of PEM files. Before each handshake they are read again if one of them has
-// changed. While they cannot be read, or do not fit together, as between the replacement of the one
-// and of the other, the last good configuration stays in use, and they are tried once a second:
-// what was wrong may end without a change of a file, such as a right that was lacking.
+// changed. While they cannot be read, are cut off, or do not fit together, as between the
+// replacement of the one and of the other, the last good configuration stays in use, and they are
+// tried once a second: what was wrong may end without a change of a file, such as a right that was
+// lacking.
 type TLSFiles struct {
 	Cert string // the own certificate, and those between it and its authority
 	Key  string // its key
@@ -101,7 +106,7 @@ const retryInterval = time.Second
 func (f TLSFiles) read() (*tls.Config, error) {
 	config := &tls.Config{}
 	if f.CA != "" {
-		authorities, err := os.ReadFile(f.CA)
+		authorities, err := readPEM(f.CA)
 		if err != nil {
 			return nil, fmt.Errorf("transport: TLS authority: %w", err)
 		}
@@ -113,7 +118,7 @@ func (f TLSFiles) read() (*tls.Config, error) {
 		config.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	if f.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+		pair, err := f.readPair()
 		if err != nil {
 			return nil, fmt.Errorf("transport: TLS certificate %s, key %s: %w", f.Cert, f.Key, err)
 		}
@@ -125,6 +130,37 @@ func (f TLSFiles) read() (*tls.Config, error) {
 		}
 	}
 	return config, nil
+}
+
+// readPair reads the certificate and its key.
+func (f TLSFiles) readPair() (tls.Certificate, error) {
+	chain, err := readPEM(f.Cert)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := os.ReadFile(f.Key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(chain, key)
+}
+
+// readPEM reads a file of PEM blocks. It refuses one with a block that cannot be read, as when the
+// file is being written: packages pem and x509 take what is left for the whole.
+func readPEM(name string) ([]byte, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	whole := 0
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		whole++
+	}
+	lines := append([]byte("\n"), text...)
+	if begun := bytes.Count(lines, []byte("\n-----BEGIN ")); whole < begun {
+		return nil, fmt.Errorf("%s: of %d PEM blocks %d can be read", name, begun, whole)
+	}
+	return text, nil
 }
 
 // A tlsLoader reads files again when they have changed, or could not be used.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -229,6 +230,54 @@ func TestTLSTellsTheEndFromACut(t *testing.T) {
 	}
 }
 
+// forged is a record of TLS that nobody has sealed.
+func forged() []byte { return append([]byte{23, 3, 3, 0, 17}, make([]byte, 17)...) }
+
+// A forger is a connection that, from a certain time on, has one forged record to read.
+type forger struct {
+	net.Conn
+	record []byte
+}
+
+func (c *forger) Read(p []byte) (int, error) {
+	if c.record == nil {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.record)
+	c.record = c.record[n:]
+	return n, nil
+}
+
+// A connection that TLS ends, on either side, has ended without an answer, as one that is cut off has.
+func TestWhatBreaksTLSIsNoAnswer(t *testing.T) {
+	a := newAuthority(t)
+	served := config(t, a.issue(serviceName, time.Hour))
+	for why, spoil := range map[string]func(*tls.Conn, *forger){
+		"local error: tls: bad record MAC": func(_ *tls.Conn, conn *forger) { conn.Write(forged()) },
+		"remote error: tls: bad record MAC": func(secured *tls.Conn, conn *forger) {
+			conn.record = forged()
+			io.Copy(io.Discard, secured)
+		},
+		"tls: received record with version": func(_ *tls.Conn, conn *forger) {
+			io.WriteString(conn, "HTTP/1.1 502 Bad Gateway\r\n\r\n")
+		},
+	} {
+		addr := transporttest.Serve(t, func(conn *net.TCPConn) {
+			below := &forger{Conn: conn}
+			secured := tls.Server(below, served)
+			if secured.Handshake() == nil {
+				spoil(secured, below)
+			}
+			untilGone(conn)
+		})
+		_, err := call(t.Context(), addr, a.clientTLS())
+		wantIs(t, err, transport.ErrNoReply, io.ErrUnexpectedEOF)
+		if isUnsent(err) || err != nil && !strings.Contains(err.Error(), why) {
+			t.Errorf("want %s of a call that may have been sent, have %v", why, err)
+		}
+	}
+}
+
 func TestCertificatesAreReadAgain(t *testing.T) {
 	a := newAuthority(t)
 	files := a.issue(serviceName, time.Hour)
@@ -269,6 +318,84 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 	a.issue(serviceName, time.Hour)
 	if fourth := serial(); fourth == second {
 		t.Errorf("want another certificate than %s", second)
+	}
+}
+
+// Half a bundle is not taken for the whole, be it of authorities or of a chain: the last good one stays.
+func TestFilesThatAreCutOff(t *testing.T) {
+	a, other := newAuthority(t), newAuthority(t)
+	read := func(name string) []byte {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	bundle := append(read(other.File), read(a.File)...)
+	files := a.issue(serviceName, time.Hour)
+	chain := append(read(files.Cert), read(a.File)...)
+	files.CA = filepath.Join(t.TempDir(), "bundle.pem")
+	whole := map[string][]byte{files.CA: bundle, files.Cert: chain}
+	write := func(name string, text []byte) {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range whole {
+		write(name, text)
+	}
+	source := must(t)(files.Client())
+	good, _ := source()
+	for name, text := range whole {
+		for _, cut := range [][]byte{
+			text[:len(text)-50],
+			bytes.Replace(text, []byte("-----END CERTIFICATE-----"), nil, 1),
+			bytes.Replace(text, []byte("-----BEGIN CERTIFICATE-----\n"), []byte("-----BEGIN CERTIFICATE-----\n!"), 1),
+		} {
+			write(name, cut)
+			if have, err := source(); have != good || err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s: want the last good one, and the file that is not, have %v", name, err)
+			}
+			if _, err := files.Server(); err == nil {
+				t.Errorf("%s: want no server with it", name)
+			}
+		}
+		write(name, append([]byte("# -----BEGIN CERTIFICATE-----, as below\n"), text...))
+		var err error
+		if good, err = source(); err != nil {
+			t.Errorf("%s: want what is whole used, have %v", name, err)
+		}
+	}
+}
+
+// A call whose handshake fails with an old certificate says why there is no newer one.
+func TestOutdatedCertificateIsTold(t *testing.T) {
+	a := newAuthority(t)
+	files := a.issue(serviceName, time.Hour)
+	files.CA = a.File
+	server := start(t, say("now"), transport.ServerTLS(must(t)(files.Server())))
+	own := a.issue("late.example.com", -time.Minute)
+	own.CA = a.File
+	for _, to := range []string{server.addr, transporttest.Serve(t, end)} {
+		source := must(t)(own.Client())
+		_, err := call(t.Context(), to, transport.ClientTLS(serviceName, source))
+		if wantIs(t, err, transport.ErrHandshake); err != nil && strings.Contains(err.Error(), own.Key) {
+			t.Errorf("want no word of files that could be read, have %v", err)
+		}
+		good, err := os.ReadFile(own.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(own.Key, []byte("half a k"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err = call(t.Context(), to, transport.ClientTLS(serviceName, source))
+		if wantIs(t, err, transport.ErrHandshake); err != nil && !strings.Contains(err.Error(), own.Key) {
+			t.Errorf("want the file that could not be used, have %v", err)
+		}
+		if err := os.WriteFile(own.Key, good, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
@@ -50,6 +52,60 @@ func TestAdmin(t *testing.T) {
 	want("/metrics", 200, `lb_members{state="ejected"} 1`, `sd_state{phase="live",registry=""} 1`,
 		"sd_set_hash{")
 	want("/debug/pprof/", 200, "goroutine")
+	p.Interrupt(nil)
+	p.Finish(t, shell.ExitOK)
+}
+
+// A client is never ready for calls, and does not begin to be either, while it waits for a registry
+// that is down.
+func TestAdminOfAClientThatBegins(t *testing.T) {
+	o := newOutage(t)
+	addr := transporttest.FreeAddress(t)
+	p := start(t, "get", "--admin", addr, "--sd", o.url, "--snapshot", o.file, "-n", "0", "-o", "none")
+	shelltest.Eventually(t, func() error {
+		r, err := http.Get("http://" + addr + "/readyz")
+		if err == nil {
+			if r.Body.Close(); r.StatusCode != http.StatusNotFound {
+				t.Errorf("want 404, have %s", r.Status)
+			}
+		}
+		return err
+	})
+	p.Interrupt(nil)
+	p.Exit(t)
+}
+
+// Who was lost is in reserve for twice the session timeout, if that is more than 40 s.
+func TestAdminTellsOfTheReserve(t *testing.T) {
+	registry, url := shelltest.StartRegistry(t, true)
+	stays, lost := shelltest.Serve(t), shelltest.Serve(t)
+	shelltest.Enter(t, registry, stays, lost)
+	addr := transporttest.FreeAddress(t)
+	p := start(t, "get", "--admin", addr, "--sd", url+"?session-timeout=30s", "-n", "0", "-i", "5ms")
+	p.Stdout.Await(t, lost, 1)
+	if err := registry.Delete("/go_servers/" + lost); err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Timeout: shelltest.Bound,
+		Transport: &http.Transport{DisableKeepAlives: true}}
+	row := regexp.MustCompile(`(?s)id="pool-` + regexp.QuoteMeta(lost) + `".*?in reserve.*?datetime="([^"]*)"`)
+	shelltest.Eventually(t, func() error {
+		r, err := client.Get("http://" + addr)
+		if err != nil {
+			return err
+		}
+		defer r.Body.Close()
+		body, err := io.ReadAll(r.Body)
+		match := row.FindSubmatch(body)
+		if err != nil || match == nil {
+			return fmt.Errorf("want %v, have %s, %v", row, body, err)
+		}
+		until, err := time.Parse(time.RFC3339, string(match[1]))
+		if left := time.Until(until); err != nil || left < 45*time.Second {
+			return fmt.Errorf("want a minute, have %v, %v", left, err)
+		}
+		return nil
+	})
 	p.Interrupt(nil)
 	p.Finish(t, shell.ExitOK)
 }

@@ -91,7 +91,11 @@ func stores(d *discovery.Discovery) ([]sd.PolicyStore, error) {
 func storeOf(r registry.Registry) (sd.PolicyStore, error) {
 	store, err := sd.PolicyOf(r.Backend)
 	if err != nil {
-		err = fmt.Errorf("%q: %w; want %s", r.URL, sd.ErrNoPolicy, withPolicy)
+		want := withPolicy
+		if r.Target.Keys["layout"] != "" {
+			want = "it without layout"
+		}
+		err = fmt.Errorf("%q: %w; want %s", r.URL, sd.ErrNoPolicy, want)
 		return nil, shell.UsageError("sd", err)
 	}
 	return store, nil

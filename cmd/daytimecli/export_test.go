@@ -68,6 +68,16 @@ func TestExportWithoutAList(t *testing.T) {
 	}
 }
 
+// A file that cannot be written where it is to be is a wrong command.
+func TestExportIntoAMissingDirectory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "none", "out")
+	for _, more := range [][]string{nil, {"--watch"}} {
+		_, stderr := try(t, shell.ExitUsage, append([]string{"export", "haproxy", "-f", file, "--sd",
+			"fixed://192.0.2.1:1"}, more...)...)
+		shelltest.WantText(t, stderr, `daytimecli: --file `, filepath.Dir(file), "no such file or directory")
+	}
+}
+
 // The list of a snapshot is not written while the registry is down.
 func TestExportWithoutTheSnapshot(t *testing.T) {
 	o := newOutage(t)

@@ -69,6 +69,15 @@ func TestListOfStrangers(t *testing.T) {
 	shelltest.WantText(t, stderr, "level=warn", `msg="left out 5 names`)
 }
 
+// Of a node of another system that cannot be read the reason is shown as well.
+func TestListOfUnreadableNodes(t *testing.T) {
+	registry, url := shelltest.StartRegistry(t, true)
+	shelltest.Enter(t, registry, "tri%3A%2F%2Ftime.example.com%3A20000%2Forg.example.Time%3Fanyhost%3Dtrue")
+	_, stderr := try(t, shell.ExitFailure, "list", "--sd", url+"?layout=dubbo")
+	shelltest.WantText(t, stderr, "left out 1 name", "tri%3A%2F%2Ftime.example.com",
+		`time.example.com\\\": want an IP address`)
+}
+
 func TestListWithoutAnAnswer(t *testing.T) {
 	_, missing := shelltest.StartRegistry(t, false)
 	silence := "zk://" + transporttest.Serve(t, transporttest.Silent)

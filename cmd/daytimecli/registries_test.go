@@ -40,6 +40,21 @@ func TestListOfSeveralRegistries(t *testing.T) {
 	}
 }
 
+// A policy that drains all of one registry is obeyed while the other has servers, and no list warns
+// of it.
+func TestListOfADrainedRegistry(t *testing.T) {
+	one, two := startFleet(t, 2), startFleet(t, 3)
+	one.write(t, policy.Header+"\ndrain *\n")
+	for range 10 {
+		if _, stderr := try(t, shell.ExitOK, "list", "--sd", one.url, "--sd", two.url); stderr != "" {
+			t.Fatalf("want no warning, have %s", stderr)
+		}
+	}
+	two.write(t, policy.Header+"\ndrain *\n")
+	_, stderr := try(t, shell.ExitOK, "list", "--sd", one.url, "--sd", two.url)
+	shelltest.WantText(t, stderr, "level=warn", "every instance is drained, so drained ones are picked")
+}
+
 // A registry of several that is down is told, its part is missing, and that is no success.
 func TestListWhileOneOfSeveralRegistriesIsDown(t *testing.T) {
 	one, first := shelltest.StartRegistry(t, true)
@@ -87,6 +102,18 @@ func TestWatchSeveralRegistries(t *testing.T) {
 	if have := strings.Count(stdout, "192.0.2.1:1"); have != 2 {
 		t.Errorf("want it to join and to leave once, have\n%s", stdout)
 	}
+}
+
+// That nobody is there is told, and that this is over, of several registries as of one.
+func TestWatchTellsWhenNobodyIsThereInSeveralRegistries(t *testing.T) {
+	one, first := shelltest.StartRegistry(t, true)
+	_, second := shelltest.StartRegistry(t, true)
+	p := start(t, "watch", "--sd", first, "--sd", second)
+	p.Stderr.Await(t, `level=warn sd="`+first+" "+second+`" msg="nobody is registered"`, 1)
+	shelltest.Enter(t, one, "192.0.2.1:1")
+	p.Stderr.Await(t, `level=info sd="`+first+" "+second+`" msg="somebody is registered"`, 1)
+	p.Interrupt(nil)
+	p.Finish(t, shell.ExitOK)
 }
 
 // A registry without an answer is told once the time for it has passed.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"time"
 
 	kitlog "github.com/go-kit/log"
 
@@ -26,7 +27,20 @@ func schemes(e *telemetry.Exporter) func(label string) sd.Schemes {
 func (c *config) open(stdio *shell.Stdio, muted, namesTold bool) (*discovery.Discovery, error) {
 	return discovery.Open(discovery.Options{URLs: c.sd, Snapshots: c.snapshot,
 		Schemes: schemes(c.exporter), Exporter: c.exporter, Timeout: c.timeout, Stdio: stdio,
-		Logger: c.newLogger(stdio), Muted: muted, NamesTold: namesTold})
+		Muted: muted, NamesTold: namesTold})
+}
+
+// reserve is how long a server that was lost is kept: twice as long as the sessions or the leases of a
+// registry outlive their owners, where that is longest, and 40 s at least.
+func reserve(parts []*discovery.Part) time.Duration {
+	longest := 40 * time.Second
+	for _, p := range parts {
+		for _, key := range []string{"session-timeout", "ttl"} { // of zk and of etcd
+			timeout, _ := time.ParseDuration(p.Target.Keys[key])
+			longest = max(longest, 2*timeout)
+		}
+	}
+	return longest
 }
 
 // hasSnapshot reports whether a list is kept.

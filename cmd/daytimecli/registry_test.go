@@ -4,10 +4,14 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
+	"example.com/daytime/cmd/internal/discovery"
+	"example.com/daytime/cmd/internal/registry"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/shelltest"
 	"example.com/daytime/cmd/internal/statelog"
+	"example.com/daytime/sd"
 	"example.com/daytime/sd/zk/zkdev"
 	"example.com/daytime/transport/transporttest"
 )
@@ -129,4 +133,53 @@ func TestEjectionsAreVisible(t *testing.T) {
 	p.Stderr.Await(t, `level=info sd=`+url+` msg="answers again" instance=`+addr, 1)
 	p.Interrupt(nil)
 	p.Finish(t, shell.ExitOK)
+}
+
+// Who was lost is kept for twice the longest session timeout, and 40 s at least.
+func TestReserve(t *testing.T) {
+	for urls, want := range map[string]time.Duration{
+		"fixed://192.0.2.1:8897":                      40 * time.Second,
+		"zk://192.0.2.1":                              40 * time.Second,
+		"zk://192.0.2.1?session-timeout=4s":           40 * time.Second,
+		"zk://192.0.2.1?session-timeout=30s":          time.Minute,
+		"fixed://192.0.2.1:1 etcd://a?ttl=1m":         2 * time.Minute,
+		"zk://a?session-timeout=1m etcd://a":          2 * time.Minute,
+		"etcd://a?ttl=25s zk://a?session-timeout=21s": 50 * time.Second,
+	} {
+		var parts []*discovery.Part
+		for _, url := range strings.Fields(urls) {
+			target, err := sd.ParseTarget(url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts = append(parts, &discovery.Part{Registry: registry.Registry{Target: target}})
+		}
+		if have := reserve(parts); want != have {
+			t.Errorf("%s: want %v, have %v", urls, want, have)
+		}
+	}
+}
+
+// Whatever time there was, the error says why there was nobody to ask, where no warning is shown.
+func TestReasonWhereNoWarningIsShown(t *testing.T) {
+	_, empty := shelltest.StartRegistry(t, true)
+	_, missing := shelltest.StartRegistry(t, false)
+	dead := "zk://" + transporttest.FreeAddress(t)
+	for _, test := range []struct{ url, timeout, want string }{
+		{dead, "500ms", "connection refused"},
+		{dead, "1300ms", "connection refused"}, // after the log would tell
+		{missing, "700ms", "there is no directory"},
+		{empty, "700ms", statelog.Nobody},
+	} {
+		for _, args := range []string{"-n 1 -q", "-n 1 -q -o none", "-n 2 -c 2 -q", "-n 1 --log-level error", "-n 1 -o none --log-level error"} {
+			t.Run(test.want+" in "+test.timeout+" "+args, func(t *testing.T) {
+				t.Parallel()
+				_, stderr := try(t, shell.ExitFailure, append(strings.Fields(args), "--sd", test.url, "--timeout", test.timeout)...)
+				shelltest.WantText(t, stderr, "level=error", test.want)
+				if n := strings.Count(stderr, "level="); n != 1 {
+					t.Errorf("want it said once, have %s", stderr)
+				}
+			})
+		}
+	}
 }

@@ -124,8 +124,12 @@ func wantArgs(names ...string) cobra.PositionalArgs {
 		if len(args) == len(names) {
 			return nil
 		}
-		return shell.UsageError("", fmt.Errorf("%q: want %s %s", strings.Join(args, " "),
-			cmd.Name(),
+		given := fmt.Sprintf("%q", strings.Join(args, " "))
+		if len(args) == 0 {
+			given = "no " + names[0]
+		}
+		command := strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
+		return shell.UsageError("", fmt.Errorf("%s: want %s %s", given, command,
 			strings.Join(names, " ")))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -110,6 +111,24 @@ func TestAdvice(t *testing.T) {
 	for _, addr := range ownAddresses() {
 		if addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsUnspecified() {
 			t.Errorf("want what other hosts can dial, have %v", addr)
+		}
+	}
+}
+
+// What will be registered is known before there is a listener, in whichever spelling: its address is
+// the one that is registered.
+func TestPlannedInstances(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "::ffff:127.0.0.1"} {
+		l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		c := config{listen: list{net.JoinHostPort(host, port)}}
+		have, known := c.plannedInstances()
+		if want := c.instances([]net.Listener{l}); !known || !slices.Equal(want, have) {
+			t.Errorf("%s: want %q, have %q", c.listen, want, have)
 		}
 	}
 }

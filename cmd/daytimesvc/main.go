@@ -204,6 +204,18 @@ func (c *config) checkTLS() error {
 	return nil
 }
 
+// readTLS reads the files for TLS.
+func (c *config) readTLS() (transport.TLSSource, error) {
+	source, err := c.tls.Server()
+	if err == nil {
+		return source, nil
+	}
+	if _, unread := (transport.TLSFiles{CA: c.tls.CA}).Client(); unread != nil {
+		return nil, shell.UsageError("tls-client-ca", err)
+	}
+	return nil, shell.UsageError("tls-cert", err)
+}
+
 // A connLimit is the value of --max-conns.
 type connLimit int
 

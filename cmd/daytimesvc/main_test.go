@@ -40,6 +40,7 @@ func TestWrongCommands(t *testing.T) {
 		{"--drain -1s", `--drain "-1s": want a duration such as 500ms or 2s, 0s or more`},
 		{"--format iso", `--format "iso": want default, rfc867, unix, rfc3339`},
 		{"--max-conns -1", `--max-conns "-1": want auto, or a whole number, 0 or more`},
+		{"--drain 99999999h", `--drain "99999999h": too long: want 2562047h at most`},
 		{"--max-conns-per-ip few", `--max-conns-per-ip "few": want a whole number, 0 or more`},
 		{"--log-format xml", `--log-format "xml": want auto, words, logfmt, json`},
 		{"--log-level loud", `--log-level "loud": want debug, info, warn, error`},
@@ -92,6 +93,7 @@ func TestWrongCommands(t *testing.T) {
 		{"--tls-key f", `--tls-key want --tls-cert, too`},
 		{"--tls-client-ca f", `--tls-client-ca want --tls-cert and --tls-key, too`},
 		{"--listen 127.0.0.1:0 --sd fixed://127.0.0.1:1 --tls-cert /no/such --tls-key /no/such", `--tls-cert `},
+		{"--listen 127.0.0.1:0 --sd fixed://127.0.0.1:1 --tls-cert f --tls-key f --tls-client-ca /no/such", `--tls-client-ca `},
 		{"--help=me", `--help "me": `},
 	} {
 		stdout, stderr := try(t, shell.ExitUsage, strings.Fields(test.args)...)

@@ -162,7 +162,7 @@ func (c *config) plannedInstances() (instances []string, known bool) {
 		if err != nil || ap.Port() == 0 {
 			return nil, false
 		}
-		instances = append(instances, ap.String())
+		instances = append(instances, netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()).String())
 	}
 	return instances, true
 }
@@ -239,9 +239,9 @@ func (c *config) serverOptions(
 	if c.tls.Cert == "" {
 		return slices.Clip(options), nil
 	}
-	source, err := c.tls.Server()
+	source, err := c.readTLS()
 	if err != nil {
-		return nil, shell.UsageError("tls-cert", err)
+		return nil, err
 	}
 	return slices.Clip(append(options, transport.ServerTLS(source))), nil
 }

@@ -131,7 +131,7 @@ func (b *Backend) Watch(ctx context.Context, want sd.Want, emit func(sd.Change))
 		case err == nil:
 			b.pacing.answered()
 			set.Becomes(entries(records), nil, emit)
-			backoff.WaitFor(asking.Done(), b.pause(ttl))
+			keep(asking, time.Now(), b.pause(ttl))
 		case errors.Is(err, errNoName) && !set.Known():
 			b.pacing.answered()
 			backoff.WaitFor(asking.Done(), min(b.pause(ttl), maxNoName))

@@ -130,7 +130,7 @@ func query(
 		return answer{}, errTruncated
 	case m.Rcode != mdns.RcodeSuccess && m.Rcode != mdns.RcodeNameError:
 		return answer{}, fmt.Errorf("answer %s", mdns.RcodeToString[m.Rcode])
-	case refers(m, kind):
+	case refers(m):
 		return answer{}, errLame
 	}
 	return answer{m, whole}, nil

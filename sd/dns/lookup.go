@@ -231,19 +231,22 @@ func negativeTTL(authority []mdns.RR) (ttl time.Duration, ok bool) {
 	return 0, false
 }
 
-// refers reports whether an answer has no record of that kind, and only names other servers (RFC
-// 2308, section 2.2.1).
-func refers(m *mdns.Msg, kind uint16) bool {
-	has := func(records []mdns.RR, kind uint16) bool {
-		return slices.ContainsFunc(records, func(rr mdns.RR) bool { return rr.Header().Rrtype == kind })
-	}
-	return m.Rcode == mdns.RcodeSuccess && !m.Authoritative && !has(m.Answer, kind) &&
+// refers reports whether a message has no answer, not even an alias, and only names other servers
+// (RFC 2308, section 2.2.1).
+func refers(m *mdns.Msg) bool {
+	return m.Rcode == mdns.RcodeSuccess && !m.Authoritative && len(m.Answer) == 0 &&
 		has(m.Ns, mdns.TypeNS) && !has(m.Ns, mdns.TypeSOA)
+}
+
+// has reports whether there is a record of a type.
+func has(records []mdns.RR, kind uint16) bool {
+	return slices.ContainsFunc(records, func(rr mdns.RR) bool { return rr.Header().Rrtype == kind })
 }
 
 // beside is what stands of name in the additional section. In a datagram there may have been no
 // room for its other addresses, which no bit tells (RFC 2181, section 9): it is used if it came
-// over TCP.
+// over TCP. Who has no authority puts there what is in its cache, where the addresses of one kind
+// may be without those of the other.
 func (f result) beside(name string) (h host, ok bool) {
 	if !f.answer.whole {
 		return h, false
@@ -257,7 +260,8 @@ func (f result) beside(name string) (h host, ok bool) {
 		}
 	}
 	h.addresses = addressesIn(own)
-	return h, len(h.addresses) > 0
+	all := f.answer.Authoritative || has(own, mdns.TypeA) && has(own, mdns.TypeAAAA)
+	return h, all && len(h.addresses) > 0
 }
 
 func addressesIn(records []mdns.RR) (all []netip.Addr) {

@@ -3,6 +3,7 @@ package dns
 import (
 	"errors"
 	"net"
+	"slices"
 	"testing"
 
 	mdns "github.com/miekg/dns"
@@ -34,6 +35,53 @@ func TestNameOfOneKind(t *testing.T) {
 			f.Stop()
 		}
 	}
+}
+
+// What a server that recurses has beside SRV records is what it happens to have in its cache: the
+// addresses of one kind do not mean that there are none of the other.
+func TestCacheHasOneKind(t *testing.T) {
+	for _, authority := range []bool{false, true} {
+		z := newZone(t, service+" 60 IN SRV 0 0 8897 a.example.com.",
+			"a.example.com. 60 IN A 192.0.2.1", "a.example.com. 60 IN AAAA 2001:db8::3")
+		z.instead(func(w mdns.ResponseWriter, q *mdns.Msg) {
+			z.mu.Lock()
+			defer z.mu.Unlock()
+			reply := z.reply(q)
+			reply.Authoritative = authority
+			if q.Question[0].Qtype == mdns.TypeSRV {
+				reply.Truncated = w.LocalAddr().Network() == "udp"
+				reply.Extra = slices.DeleteFunc(reply.Extra, func(rr mdns.RR) bool {
+					return !authority && rr.Header().Rrtype == mdns.TypeAAAA
+				})
+			}
+			w.WriteMsg(reply)
+		})
+		f := follow(t, z.open(t, service, ""))
+		f.shows(alice, carol)
+		f.Stop()
+		if asked := z.count("udp A"); (asked == 0) != authority {
+			t.Errorf("authority %v: have %d questions for addresses", authority, asked)
+		}
+	}
+}
+
+// A server may have an alias in its cache, and not what it leads to, beside which it names others to
+// ask (NLnetLabs/unbound#412).
+func TestAliasAlone(t *testing.T) {
+	z := newZone(t, "a.example.com. 60 IN CNAME b.example.com.", "b.example.com. 60 IN A 192.0.2.1")
+	z.instead(func(w mdns.ResponseWriter, q *mdns.Msg) {
+		z.mu.Lock()
+		defer z.mu.Unlock()
+		reply := z.reply(q)
+		if q.Question[0].Name == "a.example.com." {
+			ns, _ := mdns.NewRR("example.com. 60 IN NS ns.example.com.")
+			reply.Answer, reply.Ns = reply.Answer[:1], []mdns.RR{ns}
+		}
+		w.WriteMsg(reply)
+	})
+	f := follow(t, z.open(t, "a.example.com", "&port=8897"))
+	f.shows(alice)
+	f.Stop()
 }
 
 // Each SRV record stands for all addresses of its target: no answer makes more of them than can be

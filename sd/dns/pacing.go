@@ -44,6 +44,21 @@ func (p *pacing) rest(ctx context.Context) {
 	backoff.WaitFor(ctx.Done(), time.Until(over))
 }
 
+// maxNap is how long a timer runs at most before the clock is looked at: it stands still while the
+// host sleeps.
+const maxNap = time.Minute
+
+// keep waits until what came at begun may be kept no longer, or ctx is done: for the time ttl, and
+// less if the clock says so.
+func keep(ctx context.Context, begun time.Time, ttl time.Duration) {
+	over := begun.Add(ttl).Round(0) // by the clock on the wall
+	for left := min(ttl, time.Until(over)); left > 0 && ctx.Err() == nil; {
+		nap := min(left, maxNap)
+		backoff.WaitFor(ctx.Done(), nap)
+		left = min(left-nap, time.Until(over))
+	}
+}
+
 // err is that of the last read, or nil.
 func (p *pacing) err() error {
 	p.mu.Lock()

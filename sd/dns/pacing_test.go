@@ -63,3 +63,19 @@ func TestPauses(t *testing.T) {
 		}
 	})
 }
+
+// A TTL goes on while the host sleeps, as timers do not.
+func TestTTLThroughASleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		keep(t.Context(), begun.Add(-50*time.Minute), time.Hour) // in which it has slept
+		if took := time.Since(begun); took != 10*time.Minute {
+			t.Errorf("want the last 10m, have %v", took)
+		}
+		begun = time.Now()
+		keep(t.Context(), begun.Add(time.Hour), 5*time.Minute) // a clock that was set back
+		if took := time.Since(begun); took != 5*time.Minute {
+			t.Errorf("want 5m, have %v", took)
+		}
+	})
+}

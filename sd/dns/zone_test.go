@@ -126,7 +126,7 @@ func (z *zone) ServeDNS(w mdns.ResponseWriter, question *mdns.Msg) {
 // reply says what the records do. The caller holds the lock.
 func (z *zone) reply(question *mdns.Msg) *mdns.Msg {
 	reply := new(mdns.Msg).SetReply(question)
-	reply.RecursionAvailable = true
+	reply.RecursionAvailable, reply.Authoritative = true, true
 	name, kind := question.Question[0].Name, question.Question[0].Qtype
 	exists := z.match(reply, name, kind)
 	for _, rr := range reply.Answer {

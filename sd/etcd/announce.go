@@ -37,7 +37,7 @@ func (r *registration) announce(ctx context.Context, e sd.Entry, told func(sd.St
 		switch {
 		case ctx.Err() != nil:
 			return err
-		case errors.Is(err, cluster.ErrCompacted):
+		case errors.Is(err, cluster.ErrCompacted), errors.Is(err, errSighted):
 			err = nil // what has happened meanwhile is read
 		case a.status.Phase == "" || !n.Over():
 			return err

@@ -86,7 +86,7 @@ func checkPath(p string) error {
 	switch {
 	case strings.ContainsAny(p, ",;# "):
 		return fmt.Errorf("path %q: want no , or ; or # and no blank: all hosts stand before the path", p)
-	case path.Clean(p) != p, p[0] != '/':
+	case path.Clean(p) != p, p[0] != '/', p == "/":
 		return fmt.Errorf("path %q: want / at the beginning, no . or .. in it, and no //", p)
 	}
 	return nil

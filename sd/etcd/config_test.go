@@ -23,6 +23,7 @@ func TestWrongTargets(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"etcd://a/b//c":                                          "no //",
+		"etcd://a//":                                             "no //",
 		"etcd://a/b/../c":                                        "..",
 		"etcd://a?ttl=1":                                         "ttl",
 		"etcd://a?ttl=500ms":                                     "ttl",

@@ -98,6 +98,14 @@ func (f *follower) follow(ctx context.Context) error {
 		return err
 	}
 	defer s.Close()
+	if err := f.begin(ctx); err != nil {
+		return err
+	}
+	return f.read(ctx, s)
+}
+
+// begin reads the directory, and tells of it if there is one.
+func (f *follower) begin(ctx context.Context) error {
 	now, err := f.list(ctx)
 	if err != nil {
 		return err
@@ -110,28 +118,34 @@ func (f *follower) follow(ctx context.Context) error {
 	case f.known:
 		return errRemoved
 	}
-	return f.read(ctx, s)
+	return nil
 }
 
 // watch returns the stream of the directory, armed. Of a token that is old etcd 3.4 says to a watch
-// that it is denied; a read tells the one from the other.
+// that it is denied. A read tells the one from the other, and renews the token.
 func (f *follower) watch(ctx context.Context) (*cluster.Stream, error) {
+	s, err := f.arm(ctx)
+	if !errors.Is(err, sd.ErrDenied) {
+		return s, err
+	}
+	if _, err := f.list(ctx); err != nil {
+		return nil, err
+	}
+	return f.arm(ctx)
+}
+
+func (f *follower) arm(ctx context.Context) (*cluster.Stream, error) {
 	c := &f.backend.config
 	s, err := f.conn.Watch(ctx, 0,
 		cluster.Span{Key: c.Key}, cluster.Span{Key: c.prefix(), Prefix: true})
 	if err != nil {
 		return nil, err
 	}
-	if err = s.Arm(ctx); err == nil {
-		return s, nil
+	if err := s.Arm(ctx); err != nil {
+		s.Close()
+		return nil, err
 	}
-	s.Close()
-	if errors.Is(err, sd.ErrDenied) {
-		if _, why := f.list(ctx); why != nil {
-			err = why
-		}
-	}
-	return nil, err
+	return s, nil
 }
 
 // read takes in what a stream tells, wants signs of life of it, and audits it. None is taken while

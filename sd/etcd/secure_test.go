@@ -1,6 +1,10 @@
 package etcd_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -144,6 +148,58 @@ func TestPasswordChanges(t *testing.T) {
 	await(t, func() error {
 		return errors.Join(v.Is(alice), v.live(), phase(r, sd.Registered)())
 	})
+}
+
+// signedTokens has a member give tokens that it has signed, with the revision of users and roles.
+func signedTokens(t *testing.T) etcdtest.Option {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := func(kind string, der []byte) string {
+		return secret(t, string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})))
+	}
+	return etcdtest.Args("--auth-token", "jwt,sign-method=RS256,ttl=10m,pub-key="+file("PUBLIC KEY", public)+
+		",priv-key="+file("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)))
+}
+
+// Whatever an administrator changes about users and roles makes signed tokens old, and they end by
+// themselves. They are renewed over the connection that there is: nothing is listed anew, and
+// nothing goes stale.
+func TestTokenThatIsOld(t *testing.T) {
+	member := etcdtest.Start(t, signedTokens(t))
+	withAuth(t, connect(t, member.Addr()))
+	root := connectAsRoot(t, member.Addr())
+	b := open(t, "etcd://"+member.Addr()+"?ttl=2s&auth-file="+secret(t, "svc:s"))
+	r := sdtest.Register(t, b, alice)
+	await(t, phase(r, sd.Registered))
+	v := follow(t, b)
+	v.shows(alice)
+	before, since := b.Stats(), v.State().Since
+	for n := range 3 {
+		if _, err := root.UserAdd(t.Context(), fmt.Sprint("user-", n), "u"); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := b.ReadPolicy(t.Context()); err != nil {
+			t.Errorf("want the policy, have %v", err)
+		}
+		second := sdtest.Register(t, b, bob)
+		await(t, phase(second, sd.Registered))
+		v.shows(alice, bob)
+		second.Deregister()
+		v.shows(alice)
+	}
+	if now := b.Stats(); now.Dials != before.Dials || now.Lists != before.Lists {
+		t.Errorf("want the connection and the watch kept, have %+v after %+v", now, before)
+	}
+	if s := v.State(); s.Phase != sd.Live || s.Since != since {
+		t.Errorf("want it live since %v, have %v", since, s)
+	}
 }
 
 // TLS, with certificates of both sides, and what is said when they do not fit.

@@ -11,8 +11,12 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// errSteered is of an attempt whose entry is to be treated in another way now.
-var errSteered = errors.New("the policy has changed")
+var (
+	// errSteered is of an attempt whose entry is to be treated in another way now.
+	errSteered = errors.New("the policy has changed")
+	// errSighted is of one that does not watch the policy, which may be read by now.
+	errSighted = errors.New("the policy may be read again")
+)
 
 // A steering is what an announcement goes by over one connection. The stream is not believed: what
 // it should have told is read now and then.
@@ -22,8 +26,7 @@ type steering struct {
 	audit    <-chan time.Time // when to read
 	policy   string           // as it was at revision
 	revision int64
-	blind    bool      // it was not for us to read, and an earlier one stands
-	again    time.Time // when it says something else by itself; zero: never
+	blind    bool // it was not for us to read, and an earlier one stands
 }
 
 // steer does what the policy says, over one connection. The policy is read before the entry is
@@ -56,7 +59,6 @@ func (a *announcement) steer(ctx context.Context, n *cluster.Conn) error {
 func (a *announcement) obey(ctx context.Context, s *steering) error {
 	for {
 		again, why := a.withheld()
-		s.again = again
 		timer := newTimerAt(again)
 		var err error
 		if why != nil {
@@ -149,13 +151,13 @@ func (a *announcement) readPolicy(s *steering, events []*mvccpb.Event) (news boo
 }
 
 // takePolicy takes the policy as it was at a revision, and reports whether it is another one. What
-// an audit has overtaken is none; but a right to read that is given back raises no revision.
+// an audit has overtaken is none.
 func (a *announcement) takePolicy(s *steering, document string, revision int64) (news bool) {
-	if revision < s.revision || revision == s.revision && !s.blind {
+	if revision <= s.revision {
 		return false
 	}
-	news = document != s.policy || s.blind
-	s.policy, s.revision, s.blind = document, revision, false
+	news = document != s.policy
+	s.policy, s.revision = document, revision
 	if news {
 		_ = a.gate.SetPolicy(document) // the last one stays
 	}
@@ -175,7 +177,13 @@ func (a *announcement) audit(ctx context.Context, s *steering) error {
 	default:
 		return err
 	}
+	if s.blind && !found.blind {
+		return errSighted
+	}
 	changed := !found.blind && a.takePolicy(s, found.policy, found.revision)
+	if _, why := a.withheld(); (why != nil) != (a.status.Phase == sd.Withheld) {
+		changed = true // a line has expired while the host slept, and the timer with it
+	}
 	if a.status.Phase == sd.Registered {
 		if err := a.owned(found.entry); err != nil {
 			return err
@@ -185,8 +193,7 @@ func (a *announcement) audit(ctx context.Context, s *steering) error {
 		}
 		changed = changed || a.value != a.record()
 	}
-	// A timer stands still while the host sleeps, and is not set with the clock.
-	if changed || !s.again.IsZero() && !time.Now().Before(s.again) {
+	if changed {
 		return errSteered
 	}
 	return nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,22 +17,69 @@ import (
 	"example.com/daytime/sd/policy"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
 )
 
 const dora = "192.0.2.4:8897"
 
-// A right to read the policy that is given back raises no revision: what it is then counts, once.
+// Who is given back the right to read the policy follows it as before: what it says by then counts,
+// though that was written long ago, and what it says from then on counts at once.
 func TestPolicyThatMayBeReadAgain(t *testing.T) {
-	a := &announcement{registration: &registration{}}
-	s := &steering{policy: "", revision: 7, blind: true}
-	withdrawn := policy.Header + "\nwithdraw " + dora + "\n"
-	for n, want := range []bool{true, false} {
-		if have := a.takePolicy(s, withdrawn, 7); have != want {
-			t.Errorf("time %d: want another policy: %v, have %v", n, want, have)
+	member := etcdtest.Start(t)
+	b, n := openConn(t, "etcd://"+member.Addr())
+	key, prefix := b.config.Key, b.config.prefix()
+	ctx := t.Context()
+	must := func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
-	if _, why := a.gate.Withheld(policy.Entry{Instance: dora}, time.Now()); why == nil {
-		t.Error("want it withheld")
+	must(n.RoleAdd(ctx, "root"))
+	must(n.RoleAdd(ctx, "server"))
+	must(n.RoleGrantPermission(ctx, "server", prefix, clientv3.GetPrefixRangeEnd(prefix),
+		clientv3.PermissionType(clientv3.PermReadWrite)))
+	for user, role := range map[string]string{"root": "root", "svc": "server"} {
+		must(n.UserAdd(ctx, user, "p"))
+		must(n.UserGrantRole(ctx, user, role))
+	}
+	must(n.Put(ctx, key, policy.Header+"\nwithdraw *\n"))
+	must(n.AuthEnable(ctx))
+	root, err := clientv3.New(clientv3.Config{Endpoints: []string{member.Addr()}, Username: "root",
+		Password: "p", Logger: zap.NewNop()})
+	must(nil, err)
+	defer root.Close()
+	file := filepath.Join(t.TempDir(), "secret")
+	must(nil, os.WriteFile(file, []byte("svc:p"), 0o600))
+
+	server, _ := openConn(t, "etcd://"+member.Addr()+"?auth-file="+file)
+	server.auditEvery = 3 * time.Second
+	calling, cancel := context.WithCancel(ctx)
+	phases, ended := make(chan sd.Phase, 10), make(chan error, 1)
+	go func() {
+		ended <- server.Announce(calling, sd.Entry{Instance: dora}, func(s sd.Status) { phases <- s.Phase })
+	}()
+	tells := func(want sd.Phase, within time.Duration) {
+		t.Helper()
+		select {
+		case have := <-phases:
+			if have != want {
+				t.Errorf("want %s, have %s", want, have)
+			}
+		case err := <-ended:
+			t.Fatalf("want %s, have the end: %v", want, err)
+		case <-time.After(within):
+			t.Errorf("want %s within %v", want, within)
+		}
+	}
+	tells(sd.Registered, 5*time.Second)
+	must(root.RoleGrantPermission(ctx, "server", key, "", clientv3.PermissionType(clientv3.PermRead)))
+	tells(sd.Withheld, 10*time.Second)
+	must(root.Put(ctx, key, ""))
+	tells(sd.Registered, time.Second) // before the next audit
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }
 
@@ -52,22 +101,6 @@ func announceDeaf(
 	t.Cleanup(deaf.Close)
 	a := &announcement{registration: r, entry: policy.Entry{Instance: dora}, told: told}
 	return a, &steering{conn: n, stream: deaf, audit: audit}
-}
-
-// An audit notices the end of a line of the policy by the wall clock, whatever became of the timer.
-func TestAuditNoticesTheEndOfALine(t *testing.T) {
-	member := etcdtest.Start(t)
-	b, n := openConn(t, "etcd://"+member.Addr())
-	a, s := announceDeaf(t, b, n, func(sd.Status) {}, nil)
-	for _, test := range []struct {
-		again time.Time
-		want  error
-	}{{time.Time{}, nil}, {time.Now().Add(time.Hour), nil}, {time.Now().Add(-time.Hour), errSteered}} {
-		s.again = test.again
-		if have := a.audit(t.Context(), s); have != test.want {
-			t.Errorf("asked again at %v: want %v, have %v", test.again, test.want, have)
-		}
-	}
 }
 
 // What a stream does not tell an announcer is found by its audits, however often something else
@@ -154,6 +187,43 @@ func TestAnnouncerAudit(t *testing.T) {
 	}
 	if err := <-ended; !errors.Is(err, errLost) {
 		t.Errorf("want %v, have %v", errLost, err)
+	}
+}
+
+// A line of the policy expires by the wall clock: the timer for that does not run while the host
+// sleeps. An audit looks at the clock.
+func TestExpiryThroughASleep(t *testing.T) {
+	member := etcdtest.Start(t)
+	b, n := openConn(t, "etcd://"+member.Addr()+"?ttl=2s")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	until := time.Now().Add(2 * time.Second)
+	document := policy.Header + "\nwithdraw * until=" + until.UTC().Format(time.RFC3339Nano) + "\n"
+	if _, err := n.Put(ctx, b.config.Key, document); err != nil {
+		t.Fatal(err)
+	}
+	audit, ended := make(chan time.Time), make(chan error, 1)
+	a, s := announceDeaf(t, b, n, func(sd.Status) {}, audit)
+	found, err := a.look(ctx, n)
+	if err != nil || a.gate.SetPolicy(found.policy) != nil {
+		t.Fatalf("%v, %q", err, found.policy)
+	}
+	s.policy, s.revision = found.policy, found.revision
+	_, why := a.withheld()
+	if why == nil {
+		t.Fatal("want it withheld, have it not")
+	}
+	go func() { ended <- a.withhold(ctx, s, nil, why) }() // whose timer stands still
+	audit <- time.Now()
+	<-time.After(time.Until(until))
+	audit <- time.Now()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, errSteered) {
+			t.Errorf("want %v, have %v", errSteered, err)
+		}
+	case <-time.After(3 * time.Second):
+		t.Error("want it not withheld any more, have it withheld")
 	}
 }
 

@@ -24,10 +24,11 @@
 //
 // # Unknown is not empty
 //
-// A set without instances is a file that says so: a comment, or []. A file of no bytes is what a
-// full disk leaves behind, and is no set, and neither is a text in which not one line is an
-// instance. As long as the file is missing, may not be read or is none of the two forms, what was
-// read before stands, and after a second Watch returns an error that names the line.
+// A set without instances is a file that says so: a comment, or []. A file of no bytes, or blanks,
+// is what a full disk or an empty variable leaves behind, and is no set, and neither is a text in
+// which not one line is an instance, nor JSON with a key that file_sd does not have. As long as the
+// file is missing, may not be read or is none of the two forms, what was read before stands, and
+// after a second Watch returns an error that names the line.
 //
 // # Changes
 //

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,16 +26,17 @@ type list struct {
 
 // Why a text is no set.
 var (
-	errEmpty   = errors.New("no bytes: want a comment, or [], for a set without instances")
+	errEmpty   = errors.New("no bytes, or blanks: want a comment, or [], for a set without instances")
 	errMark    = errors.New("begins with a byte order mark: want UTF-8 without one")
 	errUTF8    = errors.New("not UTF-8")
 	errNewline = errors.New("the last line has no newline: still being written")
+	errGroups  = errors.New("want one list of groups with targets")
 )
 
 // parse reads either form. It returns an error if text is none, or not a whole one.
 func parse(text []byte) (l list, err error) {
 	switch {
-	case len(text) == 0:
+	case len(bytes.TrimSpace(text)) == 0:
 		return l, errEmpty
 	case bytes.HasPrefix(text, []byte("\ufeff")):
 		return l, errMark
@@ -57,13 +59,20 @@ func isJSON(text []byte) bool {
 	return isArray && (len(inside) == 0 || inside[0] == '{' || inside[0] == ']')
 }
 
-// parseJSON reads the form of file_sd.
+// parseJSON reads the form of file_sd. As Prometheus does it refuses a key that it does not know,
+// which may be a slip for targets, and a group that is null: they would be sets without instances.
 func parseJSON(text []byte) (l list, err error) {
-	var groups []struct {
+	var groups []*struct {
 		Targets []string          `json:"targets"`
 		Labels  map[string]string `json:"labels"`
 	}
-	if err := json.Unmarshal(text, &groups); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	err = decoder.Decode(&groups)
+	if _, end := decoder.Token(); err == nil && (end != io.EOF || slices.Contains(groups, nil)) {
+		err = errGroups
+	}
+	if err != nil {
 		return l, fmt.Errorf("JSON of file_sd: %w", err)
 	}
 	for _, g := range groups {

@@ -27,8 +27,9 @@ func TestParse(t *testing.T) {
 			"# rack 7\n\n192.0.2.1:8897 weight=50\tzone=a version=2.1 # gone soon\r\n" + carol + "\n",
 			list{entries: []policy.Entry{full, entry(carol, "")}},
 		},
-		"nobody":       {"# nobody\n", list{}},
-		"nobody, JSON": {" [\n] ", list{}},
+		"nobody":          {"# nobody\n", list{}},
+		"nobody, JSON":    {" [\n] ", list{}},
+		"group of nobody": {`[{"targets":[],"labels":{"zone":"a"}}]`, list{}},
 		"wrong attributes": {
 			alice + " zone=a weight=1001\n" + bob + " zone=a zone=b\n" + carol + " drained\n",
 			list{
@@ -59,12 +60,20 @@ func TestParseRefuses(t *testing.T) {
 		want error // nil: any
 	}{
 		{"", errEmpty},
+		{"\n", errEmpty},
+		{" \t\r\n\n", errEmpty},
 		{"\ufeff" + alice + "\n", errMark},
 		{alice + "\n\xff\n", errUTF8},
 		{alice, errNewline},
 		{"[", nil},
 		{`[{"targets":["192.0.2.1:8897"]}`, nil},
 		{`[{"targets":"192.0.2.1:8897"}]`, nil},
+		{`[{"target":["192.0.2.1:8897"]}]`, nil},
+		{`[{"targets":["192.0.2.1:8897"],"zone":"a"}]`, nil},
+		{`[{"targets":["192.0.2.1:8897"]},null]`, nil},
+		{`[null]`, nil},
+		{`[] []`, nil},
+		{`[]]`, nil},
 		{"example.com:80\n", nil},
 	} {
 		have, err := parse([]byte(test.text))

@@ -33,8 +33,8 @@
 // Within a rank members of weight 0 come last, however few the others are. The reserve is there
 // because a registry can lose every instance at once while all of them serve (see [Reserve]): while
 // fewer than half of listed and reserve together are listed, it is open beside rank 1. An instance
-// that withdrew is gone at once, and so is a drained one that was lost. Drained members count on
-// neither side.
+// that withdrew is gone at once, and so is one that is lost and drained, whichever comes first.
+// Drained members count on neither side.
 //
 // Within rank 1 the policy's shares say which side a call goes to. One that has failed there goes on
 // to another side, but to one with a share of 0 only when nobody else is left. [Local] prefers a
@@ -45,11 +45,11 @@
 //
 // A member has a presence in the registry and a health. Each column is an event:
 //
-//	presence | listed | lost    | withdrew, Close | reserve is over | fails | endpoint built
-//	---------+--------+---------+-----------------+-----------------+-------+---------------
-//	pending  | -      | gone    | gone            | -               | -     | listed
-//	listed   | -      | reserve | gone            | -               | -     | -
-//	reserve  | listed | -       | gone            | gone            | gone  | -
+//	presence | listed | lost    | withdrew, Close | reserve over, drained | fails | endpoint built
+//	---------+--------+---------+-----------------+-----------------------+-------+---------------
+//	pending  | -      | gone    | gone            | -                     | -     | listed
+//	listed   | -      | reserve | gone            | -                     | -     | -
+//	reserve  | listed | -       | gone            | gone                  | gone  | -
 //
 //	health    | answer    | failure | refused, or third failure | time
 //	----------+-----------+---------+---------------------------+------------------------

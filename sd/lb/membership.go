@@ -31,20 +31,19 @@ func (p *Pool) apply(c sd.Change) {
 		p.sides, p.changed = slices.Clone(c.Sides), true
 	}
 	added := p.add(c.Up, c.Effective)
-	p.change(c.Effective)
-	withdrawn := p.discard(p.find(c.Withdrew))
+	dropped := p.discard(p.find(c.Withdrew))
 	left := p.find(c.Down)
 	if c.Reset {
 		left = p.unseen()
 	}
-	dropped := p.remove(left, now)
+	dropped = append(dropped, p.remove(left, now)...)
 	if steered {
 		p.keepSides(before)
 	}
+	dropped = append(dropped, p.change(c.Effective)...)
 	p.separateZones()
 	p.publish()
 	p.mu.Unlock()
-	closeMembers(withdrawn)
 	closeMembers(dropped)
 	p.buildEndpoints(added)
 }
@@ -66,13 +65,22 @@ func (p *Pool) keepSides(before []policy.Side) {
 	}
 }
 
-// change takes over the attributes of members that have others now. The caller holds mu.
-func (p *Pool) change(effective map[string]policy.Effective) {
+// change takes over the attributes of members that have others now, also of those that were lost by
+// now. It discards who is in reserve and drained, and returns them. The caller holds mu, publishes,
+// and closes them after that.
+func (p *Pool) change(effective map[string]policy.Effective) (discarded []*Member) {
+	var lost []*Member
 	for instance, e := range effective {
-		if m := p.members[instance]; m != nil {
-			p.setEffective(m, e)
+		m := p.members[instance]
+		if m == nil {
+			continue
+		}
+		p.setEffective(m, e)
+		if m.drained && m.presence == reserve {
+			lost = append(lost, m)
 		}
 	}
+	return p.discard(lost)
 }
 
 // add marks instances as listed, takes those in reserve back, and returns new members for those

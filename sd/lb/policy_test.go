@@ -45,6 +45,57 @@ func (c *tally) take() map[string]int {
 	return taken
 }
 
+// A line holds for who is lost and in reserve as well, whichever came first. Who is drained by it
+// does not count there.
+func TestPolicyHoldsInReserve(t *testing.T) {
+	for _, line := range []string{"drain 192.0.2.0/31", "withdraw version=2", "share version=2 0%",
+		"weight zone=a 0"} {
+		synctest.Test(t, func(t *testing.T) {
+			registry := mem.NewRegistry()
+			name := func(i int) string { return fmt.Sprintf("192.0.2.%d:8897", i) }
+			for i := range 5 {
+				a := policy.Attributes{Zone: "b"}
+				if i < 2 {
+					a = policy.Attributes{Zone: "a", Tags: map[string]string{"version": "2"}}
+				}
+				registry.PutEntry(name(i), a)
+			}
+			backend := registry.Open()
+			defer backend.Close()
+			instancer := sd.NewInstancer(backend, kitlog.NewNopLogger(), sd.FollowPolicy())
+			defer instancer.Stop()
+			counts := &tally{calls: map[string]int{}, last: map[string]time.Time{}}
+			pool := lb.NewPool(instancer, counts.factory, kitlog.NewNopLogger())
+			defer pool.Close()
+			call := lb.Retry(pool, lb.NewRandom())
+			drive := func() map[string]int {
+				time.Sleep(200 * time.Millisecond)
+				for range 200 {
+					if _, err := call(t.Context(), nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+				return counts.take()
+			}
+			drive()
+			registry.Expire(name(0))
+			registry.Expire(name(2))
+			registry.Expire(name(3))
+			if have := drive(); len(have) != 5 {
+				t.Errorf("three of five are lost: want calls to all, have %v", have)
+			}
+			registry.Put(name(5)) // so that the Pool is told of the next two together
+			synctest.Wait()
+			registry.SetPolicy(policy.Header + "\n" + line + "\n")
+			synctest.Wait()
+			registry.Expire(name(1))
+			if have := drive(); have[name(0)] > 0 || have[name(1)] > 0 || have[name(4)] == 0 {
+				t.Errorf("%s: want calls to others alone, have %v", line, have)
+			}
+		})
+	}
+}
+
 // An operator writes lines into a registry, and the calls go where these say.
 func TestCallsFollowThePolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/signal"
 	"example.com/daytime/sd/lb/internal/journal"
 	"example.com/daytime/sd/policy"
 	kitendpoint "github.com/go-kit/kit/endpoint"
@@ -36,7 +37,7 @@ type Pool struct {
 
 	unsubscribe func()
 	changes     chan sd.Change
-	wake        chan struct{} // the earliest timer has changed; capacity 1
+	wake        signal.Signal // the earliest timer has changed
 	done        chan struct{}
 	running     sync.WaitGroup // run
 	endpoints   sync.WaitGroup // not yet closed
@@ -87,7 +88,7 @@ func NewPool(
 		},
 		born:    time.Now(),
 		changes: make(chan sd.Change),
-		wake:    make(chan struct{}, 1),
+		wake:    signal.New(),
 		done:    make(chan struct{}),
 		members: make(map[string]*Member),
 		past:    make(map[string]*history),

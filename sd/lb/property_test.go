@@ -52,10 +52,17 @@ func (w *world) step(t *rapid.T) {
 	case 0, 1, 2:
 		w.list(name, genEffective().Draw(t, "effective"))
 	case 3:
+		e := genEffective().Draw(t, "effective")
 		if known && m.listed {
-			e := m.effective
-			e.Weight = genEffective().Draw(t, "effective").Weight
+			weight := e.Weight
+			e = m.effective
+			e.Weight = weight
 			w.list(name, e)
+		} else if known {
+			w.registry.fn(sd.Change{Effective: map[string]policy.Effective{name: e}})
+			if m.effective = e; e.Drained {
+				w.forget(name)
+			}
 		}
 	case 4:
 		w.registry.down(name)

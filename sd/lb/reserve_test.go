@@ -2,6 +2,7 @@ package lb
 
 import (
 	"errors"
+	"math"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -270,5 +271,26 @@ func TestReserveBehindGoKitsInterfaces(t *testing.T) {
 			t.Errorf("endpoints: want %d, have %d, %v", want, have, err)
 		}
 		ask(t, kitlb.Retry(3, time.Second, p.Balancer(NewRandom())), 10)
+	})
+}
+
+// As long as can be said is no overflow, with which no timer went off any more.
+func TestReserveForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(3)
+		p, r := start(f, Reserve(math.MaxInt64), SlowStart(math.MaxInt64))
+		defer p.Close()
+		time.Sleep(time.Second)
+		lost, ejected := names(3)[0], names(3)[1]
+		r.down(lost)
+		f[ejected].fail(errRefused)
+		hit(t, p, ejected, 1)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		for instance, want := range map[string]string{lost: "reserve", ejected: "listed"} {
+			if have := stat(p, instance).State; want != have {
+				t.Errorf("%s an hour later: want %s, have %s", instance, want, have)
+			}
+		}
 	})
 }

@@ -55,7 +55,7 @@ func newSnapshot(
 		s.addTier(r.weighted)
 		s.addTier(r.idle)
 	}
-	probes := lists[probing].beside(lists[ready])
+	probes := lists[probing].beside(order[0])
 	if order[0].isEmpty() && order[1].isEmpty() { // so drained ones are picked
 		probes = append(probes, lists[drainedProbing].beside(lists[drained])...)
 	}

@@ -555,3 +555,53 @@ func TestDrainedOnesThatFailAreNotCounted(t *testing.T) {
 		open("it is not drained any more", 2)
 	})
 }
+
+// Who is in reserve is taken over by the policy as well, and leaves when drained: also where that is
+// told with the loss.
+func TestDrainedInReserve(t *testing.T) {
+	drained := map[string]policy.Effective{names(5)[4]: {Weight: 100, Drained: true}}
+	for _, changes := range [][]sd.Change{
+		{{Down: names(5)[2:]}, {Effective: drained}},
+		{{Down: names(5)[2:], Effective: drained}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFleet(5)
+			p, r := start(f)
+			defer p.Close()
+			all := names(5)
+			for _, c := range changes {
+				r.fn(c)
+			}
+			synctest.Wait()
+			before := f.calls()
+			drive(t.Context(), Retry(p, NewRandom()), 200, time.Millisecond).wantNoFailure(t)
+			if have := f.since(before); len(have) != 2 || have[all[0]] == 0 || have[all[1]] == 0 {
+				t.Errorf("want calls to the two that are listed, have %v", have)
+			}
+			if have := stat(p, all[4]).State; have != "gone" && have != "" {
+				t.Errorf("want it gone, have it %s", have)
+			}
+			if want, have := int64(1), f[all[4]].closed.Load(); want != have {
+				t.Errorf("want its endpoint closed, have %d", have)
+			}
+		})
+	}
+}
+
+// One of weight 0 is not probed while members of more weight can be picked, in reserve as well.
+func TestNoProbeOfWeight0BesideTheReserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(3)
+		p, r := start(f)
+		defer p.Close()
+		all := names(3)
+		r.fn(sd.Change{Down: all[1:], Effective: effective(1, weighing(0))})
+		f[all[0]].fail(errRefused)
+		hit(t, p, all[0], 1)
+		before := f.calls()
+		drive(t.Context(), Retry(p, NewRandom()), 200, 100*time.Millisecond).wantNoFailure(t)
+		if have := f.since(before)[all[0]]; have > 0 {
+			t.Errorf("want no call to it, have %d", have)
+		}
+	})
+}

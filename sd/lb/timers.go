@@ -42,10 +42,7 @@ func (t *timers) Pop() any {
 func (p *Pool) schedule(at int64, m *Member, kind timerKind) {
 	heap.Push(&p.timers, timer{at, m, kind})
 	if p.timers[0].at == at {
-		select {
-		case p.wake <- struct{}{}:
-		default: // run has not yet looked since the last one
-		}
+		p.wake.Set()
 	}
 }
 

@@ -268,9 +268,19 @@ func TestUntil(t *testing.T) {
 			t.Errorf("%s: want %v, have %v, %v", s, want, have, err)
 		}
 	}
-	for _, s := range []string{"", "2", "-2h", "0s", "2026-12-01T06:00:00Z", "tomorrow"} {
-		if have, err := policy.ParseUntil(s, now); err == nil {
-			t.Errorf("%q: want an error, have %v", s, have)
+	for s, want := range map[string]string{
+		"":                     "want a duration such as 2h or a time such as",
+		"2":                    "want a duration such as 2h or a time such as",
+		"tomorrow":             "want a duration such as 2h or a time such as",
+		"-2h":                  "want a time in the future",
+		"-99999999h":           "want a duration such as 2h or a time such as",
+		"0s":                   "want a time in the future",
+		"2026-12-01T06:00:00Z": "want a time in the future",
+		"99999999h":            "too long: want 2562047h at most",
+		"99999999h1m.5s":       "too long: want 2562047h at most",
+	} {
+		if have, err := policy.ParseUntil(s, now); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: want %s, have %v, %v", s, want, have, err)
 		}
 	}
 }

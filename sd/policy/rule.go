@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -143,9 +144,13 @@ func parseNumber(s string, most int) (int, bool) {
 // ParseUntil reads the end of a rule as a person gives it in a command: a duration from now,
 // such as 2h, or a time in RFC 3339. It is after now, and in whole seconds.
 func ParseUntil(s string, now time.Time) (time.Time, error) {
+	const longest = math.MaxInt64 / int64(time.Hour)
 	t, err := time.Parse(time.RFC3339, s)
 	if d, errDuration := time.ParseDuration(s); errDuration == nil {
 		t, err = now.Add(d), nil
+	} else if isTooLong(s) {
+		return time.Time{}, fmt.Errorf("policy: until %.64q: too long: want %dh at most, or a "+
+			"time such as 2026-12-01T06:00:00Z", s, longest)
 	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("policy: until %.64q: want a duration such as 2h or a time "+
@@ -155,4 +160,10 @@ func ParseUntil(s string, now time.Time) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("policy: until %.64q: want a time in the future", s)
 	}
 	return t, nil
+}
+
+// isTooLong reports whether a text that is no duration would be one if its numbers were smaller.
+func isTooLong(s string) bool {
+	_, err := time.ParseDuration(regexp.MustCompile(`\d+`).ReplaceAllString(s, "1"))
+	return err == nil && s[0] != '-'
 }

@@ -331,3 +331,26 @@ func TestDeniedPolicyIsToldOnce(t *testing.T) {
 		})
 	}
 }
+
+// Two nodes that the policy withdraws do not keep each other: the session is ended for both.
+func TestWithheldWithoutDeleteBesideAnother(t *testing.T) {
+	inSecureWorld(t, func(w *world, _ string) {
+		w.protect(gozk.PermCreate | gozk.PermRead)
+		b := w.open()
+		r1, r2, r3 := w.register(b, alice), w.register(b, bob), w.register(b, carol)
+		w.registered(time.Second, alice, bob, carol)
+		withdraw := func(who ...string) {
+			w.SetData("/go_servers", []byte("#daytime-policy 1\nwithdraw "+strings.Join(who, "\nwithdraw ")+"\n"))
+		}
+		withdraw(alice, bob)
+		wait.Pass(time.Minute)
+		w.registered(0, alice, bob, carol) // which stays, and its session with it
+		withdraw(alice, bob, carol)
+		w.registered(2 * time.Second)
+		for _, r := range []*sd.Registrar{r1, r2, r3} {
+			w.phase(r.State, 2*time.Second, sd.Withheld)
+		}
+		withdraw(bob)
+		w.registered(2*time.Second, alice, carol)
+	})
+}

@@ -1,6 +1,7 @@
 package zk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,6 +78,7 @@ type order struct {
 	desired desired
 	pending bool        // desired state or node may have changed since it was reconciled last
 	reports chan report // to that Announce; capacity 1, the latest wins
+	trouble error       // why the desired state has not come about, though the server answers
 
 	attributes policy.Attributes // of the instance
 }
@@ -236,7 +238,7 @@ func (a *announcer) withdraw(ctx context.Context, e *entry) error {
 			err = errCloseUnconfirmed
 		}
 	case <-timer.C:
-		err = a.unanswered()
+		err = a.unconfirmed(e)
 	}
 	switch {
 	case err == nil:
@@ -248,23 +250,25 @@ func (a *announcer) withdraw(ctx context.Context, e *entry) error {
 	}
 }
 
-// unanswered is why a request has no reply yet.
-func (a *announcer) unanswered() error {
-	c, _ := a.session.Conn()
-	if c == nil {
-		if err := a.session.Err(); err != nil {
-			return err
-		}
-		return errSilent
+// unconfirmed is why the node is not known to be removed yet.
+func (a *announcer) unconfirmed(e *entry) error {
+	if err := a.session.Err(); err != nil {
+		return err
 	}
-	return fmt.Errorf("%s: %w", c.Server, errSilent)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	err := cmp.Or(e.trouble, errSilent)
+	if c, _ := a.session.Conn(); c != nil {
+		err = fmt.Errorf("%s: %w", c.Server, err)
+	}
+	return err
 }
 
 // setDesired sets the desired state of a node. A report about an earlier one is dropped.
 func (a *announcer) setDesired(e *entry, d desired) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	e.desired, e.pending = d, true
+	e.desired, e.pending, e.trouble = d, true, nil
 	select {
 	case <-e.reports:
 	default:

@@ -181,8 +181,9 @@ func TestDubboLayoutReadsNoChild(t *testing.T) {
 		if have := f.Entries()[0].Attributes; have.Since.Unix() != 1700000000 || have.Tags["protocol"] != "tri" {
 			t.Errorf("want its protocol and since when, have %+v", have)
 		}
-		if have := f.Strangers(); len(have) != 1 || !strings.HasPrefix(have[0], "tri%3A%2F%2Ftime.example.com%3A20000") {
-			t.Errorf("left out: want the host name, have %q", have)
+		if have := f.Strangers(); len(have) != 1 || !strings.HasPrefix(have[0], "tri%3A%2F%2Ftime.example.com%3A20000") ||
+			!strings.Contains(have[0], `dubbo: host "time.example.com": want an IP address`) {
+			t.Errorf("left out: want the host name, and why, have %q", have)
 		}
 		put(dubboGo("192.0.2.3:20000", "&disabled=true"))
 		put(dubboGo("192.0.2.4:20000", "&version=1.0"))

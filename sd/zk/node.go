@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"example.com/daytime/sd/internal/record"
@@ -32,6 +31,7 @@ type node struct {
 	attributes policy.Attributes  // what the node is to say
 	said       *policy.Attributes // what it says, as far as is known; nil: it is not
 
+	session   int64         // in which it was registered last
 	armed     *session.Conn // where the node is watched
 	since     time.Time     // when it was registered first; zero after it was withdrawn
 	written   incarnation   // whose data is known to be ours
@@ -108,6 +108,8 @@ func (n *node) verify(c *session.Conn, wanted func() bool) error {
 	switch {
 	case err != nil:
 		return err
+	case stat == nil && n.session != c.Session:
+		return fmt.Errorf("%w: its session 0x%x has ended", errLost, uint64(n.session))
 	case stat == nil:
 		return fmt.Errorf("%w: node removed", errLost)
 	case stat.EphemeralOwner != c.Session:
@@ -207,7 +209,7 @@ func (n *node) document() []byte {
 }
 
 // create makes the node. It returns errChanged when there is one, and when there was no directory
-// but is now.
+// but is now: no container, with which the answer that there are no servers would go.
 func (n *node) create(c *session.Conn) error {
 	n.said = nil
 	_, err := c.Create(n.path, n.document(), gozk.FlagEphemeral, n.acl)
@@ -217,33 +219,8 @@ func (n *node) create(c *session.Conn) error {
 	if !errors.Is(err, gozk.ErrNoNode) {
 		return asChanged(err)
 	}
-	if err := createPath(c, n.parent, n.acl); err != nil {
+	if err := c.CreatePath(n.parent, n.acl); err != nil {
 		return err
 	}
 	return errChanged
-}
-
-// createPath makes a node with all above it, level by level, as ordinary nodes: ZooKeeper would
-// remove a container when it is empty, and with it the answer that there are no servers. ZooKeeper
-// looks at permissions first: a level that may not be created may be there, and the next one tells.
-func createPath(c *session.Conn, path string, acl []gozk.ACL) (denied error) {
-	for end := 1; end < len(path); end++ {
-		if next := strings.IndexByte(path[end:], '/'); next >= 0 {
-			end += next
-		} else {
-			end = len(path)
-		}
-		_, err := c.Create(path[:end], nil, 0, acl)
-		switch {
-		case err == nil, errors.Is(err, gozk.ErrNodeExists):
-			denied = nil
-		case errors.Is(err, gozk.ErrNoAuth):
-			denied = fmt.Errorf("create %s: %w", path[:end], err)
-		case errors.Is(err, gozk.ErrNoNode) && denied != nil:
-			return denied
-		default:
-			return err
-		}
-	}
-	return denied
 }

@@ -393,3 +393,21 @@ func TestLostPolicyEventIsFound(t *testing.T) {
 		}
 	})
 }
+
+// A Watch that found a server without persistent watches, and was given up over it, does not keep a
+// registrar from reading the policy there.
+func TestPolicyAfterAWatchWithoutPersistentWatches(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		w.FailAll(zkdev.OpAddWatch, zkdev.MarshallingError)
+		b := w.open()
+		err := b.Watch(w.t.Context(), sd.Want{}, func(sd.Change) {})
+		if err == nil || !strings.Contains(err.Error(), "watched by lists") {
+			t.Fatalf("want no persistent watches, have %v", err)
+		}
+		w.SetData("/go_servers", []byte(withdrawAlice))
+		r := w.register(b, alice)
+		w.phase(r.State, 5*time.Second, sd.Withheld)
+		w.SetData("/go_servers", nil)
+		w.phase(r.State, time.Second, sd.Registered)
+	})
+}

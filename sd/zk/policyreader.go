@@ -50,7 +50,7 @@ func (a *announcer) readPolicy(c *session.Conn) (known bool, again time.Time) {
 	}
 	data, stat, err := a.directory.ReadData(c)
 	if errors.Is(err, gozk.ErrNoNode) && !slices.Equal(wanted, []desired{keep}) {
-		if createPath(c, a.parent, a.acl) == nil { // the error will be that of the node
+		if c.CreatePath(a.parent, a.acl) == nil { // the error will be that of the node
 			data, stat, err = a.directory.ReadData(c)
 		}
 	}
@@ -64,6 +64,9 @@ func (a *announcer) learnPolicy(
 	p := &a.policy
 	switch {
 	case c.Err() != nil:
+		for _, e := range a.all() { // as if it had been the creation
+			a.report(e, create, ignore, report{err: c.Err()})
+		}
 		return false, time.Time{}
 	case errors.Is(err, gozk.ErrNoNode):
 		p.PolicySchedule, p.readOn = watch.PolicySchedule{}, nil
@@ -82,7 +85,8 @@ func (a *announcer) learnPolicy(
 	default:
 		p.Learned(stat, 0)
 		p.readOn = c
-		a.fleet.Size, p.auditAt = int(stat.NumChildren), time.Now().Add(watch.UntilAudit())
+		a.fleet.Seen(int(stat.NumChildren), c.Session)
+		p.auditAt = time.Now().Add(watch.UntilAudit())
 		_ = p.gate.SetPolicy(string(data)) // an unreadable one is told by a Watch, and the last stays
 	}
 	a.evaluateAll()
@@ -95,8 +99,7 @@ func (a *announcer) wanted() (all []desired) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, e := range a.entries {
-		switch e.desired {
-		case create, keep, withhold:
+		if e.desired != ignore && e.desired != remove {
 			all = append(all, e.desired)
 		}
 	}
@@ -148,6 +151,7 @@ func (a *announcer) withhold(c *session.Conn, e *entry, d desired, why error) {
 		a.session.Renew(c) // the node goes with the session
 	default:
 		e.due = e.node.again()
+		a.report(e, create, ignore, report{err: err}) // if it was to be created
 	}
 }
 
@@ -167,7 +171,7 @@ func (a *announcer) auditDirectory(c *session.Conn) (again time.Duration) {
 		return retryInterval
 	}
 	if exists {
-		a.fleet.Size = int(stat.NumChildren)
+		a.fleet.Seen(int(stat.NumChildren), c.Session)
 	} else {
 		stat = nil
 	}

@@ -41,7 +41,7 @@ func (b *Backend) WritePolicy(ctx context.Context, document string, version int6
 		}
 		err := b.setPolicy(c, document, int32(version))
 		if errors.Is(err, gozk.ErrNoNode) && version == 0 {
-			if err := createPath(c, b.config.directory.Parent, b.config.acl); err != nil {
+			if err := c.CreatePath(b.config.directory.Parent, b.config.acl); err != nil {
 				return err
 			}
 			err = b.setPolicy(c, document, 0)

@@ -2,6 +2,7 @@ package zk_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -186,6 +187,53 @@ func TestQuotaOnATakeover(t *testing.T) {
 		r.Deregister() // the denial was about another node
 		if have := r.State(); have.Phase != sd.Withdrawn || have.Err != nil {
 			t.Errorf("want it withdrawn at once, have %v", have)
+		}
+	})
+}
+
+// A withdrawal that the server refuses is told with its answer: it has answered.
+func TestRefusedWithdrawalSaysWhy(t *testing.T) {
+	for code, want := range map[zkdev.Code]string{-1: "system error (-1)", -127: "throttled (-127)", -103: "node keeps changing"} {
+		inWorld(t, anywhere, func(w *world) {
+			r := w.register(w.open(), alice)
+			w.phase(r.State, time.Second, sd.Registered)
+			w.FailAll(zkdev.OpDelete, code)
+			r.Deregister()
+			w.eventually(100*time.Millisecond, func() error {
+				err := r.State().Err
+				if !errors.Is(err, sd.ErrUnconfirmed) || !strings.Contains(err.Error(), want) {
+					return fmt.Errorf("%d: want %v and %q, have %v", code, sd.ErrUnconfirmed, want, err)
+				}
+				return nil
+			})
+			w.FailAll(zkdev.OpDelete, 0)
+			w.registered(2 * time.Second)
+		})
+	}
+}
+
+// A registration that went with its session was removed by nobody.
+func TestLostWithTheSession(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		r := w.register(w.open(), alice)
+		w.phase(r.State, time.Second, sd.Registered)
+		for want, lose := range map[string]func(){
+			"its session 0x": func() { w.Expire() },
+			"node removed":   func() { w.Delete("/go_servers/" + alice) },
+		} {
+			var lost []string
+			stop := r.States(func(s sd.State) {
+				if s.Phase == sd.Lost {
+					lost = append(lost, s.Err.Error())
+				}
+			})
+			lose()
+			wait.Pass(5 * time.Second)
+			stop()
+			if len(lost) != 1 || !strings.Contains(lost[0], want) {
+				t.Errorf("want one loss, by %q, have %q", want, lost)
+			}
+			w.phase(r.State, time.Second, sd.Registered)
 		}
 	})
 }

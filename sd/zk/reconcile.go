@@ -121,6 +121,7 @@ func (a *announcer) create(c *session.Conn, e *entry) {
 		return
 	}
 	a.fleet.Registered(c.Session)
+	e.node.session = c.Session
 	e.node.denied, e.node.failedOn = denial{}, nil // they were about another node
 	a.report(e, create, keep, report{status: sd.Status{Phase: sd.Registered}})
 }
@@ -162,6 +163,9 @@ func (a *announcer) remove(c *session.Conn, e *entry) {
 		a.report(e, remove, ignore, report{err: err})
 	case !isDenial(err):
 		e.due = e.node.again()
+		if c.Err() == nil {
+			a.noteTrouble(e, err)
+		}
 	case e.node.denied.session == c.Session && a.isAlone(e):
 		a.session.Renew(c) // the node goes with the session
 	default:
@@ -171,6 +175,13 @@ func (a *announcer) remove(c *session.Conn, e *entry) {
 		err = fmt.Errorf("%w, and it stays as long as its session", err)
 		a.report(e, remove, remove, report{err: err})
 	}
+}
+
+// noteTrouble has a server's answer told if the desired state does not come about in time.
+func (a *announcer) noteTrouble(e *entry, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e.trouble = err
 }
 
 // deleteNode removes the node if it is ours, as long as d is the desired state. To withhold an
@@ -213,13 +224,12 @@ func (a *announcer) try(f func() error) error {
 	return errChanged
 }
 
-// isAlone reports whether e is the only node, so that the session can be ended without taking
-// another along.
+// isAlone reports whether e is the only node, but for those that the policy withholds, so that the
+// session can be ended without taking another along.
 func (a *announcer) isAlone(e *entry) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, other := range a.entries {
-		if other != e && (other.desired == create || other.desired == keep) {
+	for _, other := range a.all() {
+		stays := a.wants(other, create) || a.wants(other, keep)
+		if other != e && stays && a.withheld(other) == nil {
 			return false
 		}
 	}

@@ -19,7 +19,8 @@
 //	/              the page
 //	/sections      its parts that have changed, for the page's script
 //
-// All else is 404. The methods are GET and HEAD.
+// All else is 404, but for /favicon.ico, which browsers ask for: 204. The methods are GET and HEAD,
+// and for /debug/pprof/symbol POST as well.
 //
 // # The page
 //

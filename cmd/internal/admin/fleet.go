@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -62,9 +63,10 @@ type problem struct {
 	Cause string
 }
 
-// newFleetPart shows what l follows, at now. The servers in mine are this process's.
-func newFleetPart(l look, mine map[string]bool, now time.Time) *fleetPart {
-	p := &fleetPart{Registry: clip(l.registry)}
+// newFleetPart shows what l follows, one of several or alone, at now. The servers in mine are this
+// process's.
+func newFleetPart(l look, mine map[string]bool, now time.Time, several bool) *fleetPart {
+	p := &fleetPart{Registry: clip(l.registry), Several: several}
 	if l.Instancer == nil {
 		p.State, p.Why = idle(string(sd.Unknown)), "It is not followed."
 		return p
@@ -89,7 +91,7 @@ func newFleetPart(l look, mine map[string]bool, now time.Time) *fleetPart {
 	delete(zones, "")
 	p.Zones = len(zones)
 	p.Policy, p.Version = !steering.Document.IsEmpty(), steering.Version
-	p.Notices = notices(l.Instancer, p.Tally, steering)
+	p.Notices = p.notices(l.Instancer, steering)
 	p.check(steering.Document, entries, now)
 	return p
 }
@@ -101,6 +103,8 @@ func whyNot(s sd.State) string {
 		return "The registry has not answered yet."
 	case errors.Is(s.Err, sd.ErrNoDirectory):
 		return "Nobody has registered there yet: there is no such directory."
+	case errors.Is(s.Err, sd.ErrClosed) && s.Phase == sd.Unknown:
+		return "It is not followed any more."
 	case errors.Is(s.Err, sd.ErrClosed):
 		return "It is not followed any more. This is the last list."
 	case s.Phase == sd.Unknown:
@@ -151,19 +155,24 @@ func deciding(compiled *policy.Policy, e policy.Entry, verb policy.Verb) *drain 
 	return &drain{clip(rule.By), clip(rule.Reason), rule.Until, rule.Line}
 }
 
-// notices are sentences about what is wrong with a directory.
-func notices(i *sd.Instancer, tally policy.Tally, steering sd.PolicyState) (notices []string) {
+// notices are sentences about what is wrong with a directory. Who follows another registry as well
+// may find somebody to pick there.
+func (p *fleetPart) notices(i *sd.Instancer, steering sd.PolicyState) (notices []string) {
+	alone := ""
+	if p.Several {
+		alone = " by who follows no other registry"
+	}
 	note := func(format string, args ...any) {
 		notices = append(notices, fmt.Sprintf(format, args...))
 	}
 	if steering.Err != nil {
 		note("The policy is not followed, and the one before it is: %s", clipError(steering.Err))
 	}
-	if tally.DrainsSuspended() {
-		note("All servers are drained, so that drains are ignored.")
+	if p.Tally.DrainsSuspended() {
+		note("All servers are drained, so that drains are ignored%s.", alone)
 	}
-	if tally.WeightsSuspended() {
-		note("All weights are 0, so that weights are ignored.")
+	if p.Tally.WeightsSuspended() {
+		note("All weights are 0, so that weights are ignored%s.", alone)
 	}
 	if n := len(steering.Unread); n > 0 {
 		note("The attributes of %s could not be read, such as those of %s.",
@@ -172,7 +181,7 @@ func notices(i *sd.Instancer, tally policy.Tally, steering sd.PolicyState) (noti
 	if names := i.Strangers(); len(names) > 0 {
 		var quoted []string
 		for _, name := range names {
-			quoted = append(quoted, fmt.Sprintf("%.64q", name))
+			quoted = append(quoted, strconv.Quote(name))
 		}
 		note("Names that are no addresses are left out: %s.", strings.Join(quoted, ", "))
 	}

@@ -21,7 +21,8 @@ const (
 //	following | following: for longer    | idle: stops                   | closed: stops
 //	closed    | nothing is followed      | -                             | -
 //
-// Stopping is waited for by close alone. A look that comes meanwhile begins anew, beside what ends.
+// A look that finds nothing to follow leaves it idle, for the next one to try again. Stopping is
+// waited for by close alone. A look that comes meanwhile begins anew, beside what ends.
 type follower struct {
 	directory Directory
 	stopping  sync.WaitGroup
@@ -51,7 +52,10 @@ func (f *follower) look() look {
 		return f.now
 	}
 	f.now.begun = f.seen
-	f.now.Instancer, f.stop = f.directory.Follow()
+	if f.now.Instancer, f.stop = f.directory.Follow(); f.now.Instancer == nil {
+		f.stop = nil
+		return f.now
+	}
 	if f.timer == nil {
 		f.timer = time.AfterFunc(followFor, f.expire)
 	} else {

@@ -74,7 +74,8 @@ func TestNobodyWatchesWhoIsNotLookedAt(t *testing.T) {
 		want("viewed again", 1, 2)
 		unfollow()
 		want("at the end", 0, 2)
-		wantText(t, body(t, ask(s, "GET", "/"), 200), address(1), "stale")
+		wantText(t, body(t, ask(s, "GET", "/"), 200), address(1), "stale",
+			"It is not followed any more. This is the last list.", "!cannot be read")
 		unfollow()
 		s.Close()
 		want("after the end", 0, 2)
@@ -133,6 +134,33 @@ func TestARegistryThatDoesNotAnswer(t *testing.T) {
 		if have := time.Since(begun); have != time.Second {
 			t.Errorf("want a wait of 1 s, have %v", have)
 		}
+	})
+}
+
+// What cannot be followed for a moment, such as one whose credentials are being replaced, is tried
+// again at the next look.
+func TestADirectoryThatCannotBeFollowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, d := counted(newFleet(3))
+		follow, fails := d.Follow, true
+		d.Follow = func() (*sd.Instancer, func()) {
+			if fails {
+				return nil, func() {}
+			}
+			return follow()
+		}
+		s := newServer(t.Context(), ":9867", Config{})
+		unfollow := s.Show(View{Directories: []Directory{d}})
+		wantText(t, body(t, ask(s, "GET", "/"), 200), "It is not followed.")
+		fails = false
+		time.Sleep(2 * time.Second)
+		wantText(t, body(t, ask(s, "GET", "/"), 200), address(1), "!It is not followed.")
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if have := c.watching.Load(); have != 0 {
+			t.Errorf("want nobody watching, have %d", have)
+		}
+		unfollow()
 	})
 }
 

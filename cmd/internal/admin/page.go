@@ -144,8 +144,7 @@ func (s *Server) sections(view View, looks []look, now time.Time) (sections []se
 		add("pool", section{Pool: newPoolPart(view.Members())})
 	}
 	for n, l := range looks {
-		part := newFleetPart(l, mine, now)
-		part.Several = len(looks) > 1
+		part := newFleetPart(l, mine, now, len(looks) > 1)
 		add("fleet"+strconv.Itoa(n), section{Fleet: part})
 	}
 	s.summarize(status, sections)

@@ -260,3 +260,21 @@ func TestSeveralRegistries(t *testing.T) {
 				"servers, 2 zones.")
 	})
 }
+
+// Where all servers of a registry are drained, or of weight 0, another one may have some to pick.
+func TestSuspendedPolicies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		drained, weightless := newFleet(2), newFleet(1)
+		drained.SetPolicy(policy.Header + "\ndrain *\n")
+		weightless.SetPolicy(policy.Header + "\nweight * 0\n")
+		a, b := directory(drained), directory(weightless)
+		b.Registry = "etcd://a/b"
+		wantText(t, show(t, View{Directories: []Directory{a}}),
+			"All servers are drained, so that drains are ignored.")
+		wantText(t, show(t, View{Directories: []Directory{b}}),
+			"All weights are 0, so that weights are ignored.")
+		wantText(t, show(t, View{Directories: []Directory{a, b}}),
+			"All servers are drained, so that drains are ignored by who follows no other registry.",
+			"All weights are 0, so that weights are ignored by who follows no other registry.")
+	})
+}

@@ -139,6 +139,10 @@ func (p *serversPart) add(row serverRow, registered bool) {
 }
 
 func (p *serversPart) fact() fact {
+	if p.Registry == "" && !p.Several { // as with a fixed list
+		state := idle("nowhere")
+		return fact{Label: "Registered", State: &state}
+	}
 	state, total := good(count(p.registered)+" of "+count(len(p.Rows))), len(p.Rows)
 	if p.registered < total {
 		state.Tone, state.Sign = "warn", "▲"

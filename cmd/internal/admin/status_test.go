@@ -35,6 +35,14 @@ func TestServersOfThisProcess(t *testing.T) {
 	wantText(t, page, "<title>ready · daytimesvc", ">1 of 5<")
 }
 
+// Who registers nowhere lacks nothing.
+func TestServersThatRegisterNowhere(t *testing.T) {
+	page := show(t, View{Listeners: func() []Listener {
+		return []Listener{{Instance: address(0), Addr: address(0)}, {Instance: address(1), Addr: address(1)}}
+	}})
+	wantText(t, page, "ready. Registered: nowhere.", "!0 of 2")
+}
+
 func TestPool(t *testing.T) {
 	page := show(t, View{Members: members})
 	for name, want := range map[string]string{

@@ -36,7 +36,8 @@ type Directory struct {
 	Registry string // its target
 	// Follow begins to follow it, with [sd.FollowPolicy], and does not block. Stop returns when
 	// that has ended, and leaves nothing behind: a watch lasts as long as its session, so that a
-	// Backend of its own is opened here, and closed there.
+	// Backend of its own is opened here, and closed there. It is nil if there is none to follow
+	// now, such as with a file of credentials that is gone, and nothing is left to stop.
 	Follow func() (_ *sd.Instancer, stop func())
 }
 

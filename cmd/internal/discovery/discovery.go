@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -50,7 +52,6 @@ type Options struct {
 	Exporter  *telemetry.Exporter           // nil keeps nothing
 	Timeout   time.Duration                 // after which registries without a list are told
 	Stdio     *shell.Stdio
-	Logger    kitlog.Logger // of what is said of several registries together
 
 	// Two kinds of messages can be left to the caller: the state, until Begin, and the names that
 	// were left out, with the registries that do not answer.
@@ -81,7 +82,7 @@ func Open(o Options) (*Discovery, error) {
 	d.Instancer, d.Logger = d.Parts[0].Instancer, d.Parts[0].Logger
 	if len(parts) > 1 {
 		d.Instancer = sd.Join(parts, kitlog.NewNopLogger(), o.Exporter.Instancer(""))
-		d.Logger = o.Logger
+		d.Logger = kitlog.With(statelog.New(o.Stdio, !o.NamesTold), "sd", strings.Join(o.URLs, " "))
 		if !o.NamesTold {
 			d.late = time.AfterFunc(o.Timeout, d.tellSilent)
 		}
@@ -159,9 +160,12 @@ func (d *Discovery) Close() {
 	closing.Wait()
 }
 
-// Begin waits startupGrace for the registries if there is a snapshot, and tells with which list the
-// run begins.
+// Begin waits startupGrace for the registries that have a snapshot, if there is any, and tells with
+// which list of each the run begins.
 func (d *Discovery) Begin(ctx context.Context) {
+	if !slices.ContainsFunc(d.Parts, func(p *Part) bool { return p.snapshot != "" }) {
+		return // nothing was muted
+	}
 	ctx, cancel := context.WithTimeout(ctx, startupGrace)
 	defer cancel()
 	for _, p := range d.Parts {
@@ -170,11 +174,7 @@ func (d *Discovery) Begin(ctx context.Context) {
 		}
 	}
 	for _, p := range d.Parts {
-		if p.snapshot != "" {
-			p.begin()
-		} else {
-			p.states.Mute(false)
-		}
+		p.begin()
 	}
 }
 
@@ -211,6 +211,7 @@ func (d *Discovery) Settle(ctx context.Context, timeout time.Duration) error {
 		p.Await(ctx) // whose error is in the state as well
 		known = known || p.State().Phase != sd.Unknown
 	}
+	d.Await(ctx) // a union takes in a moment later what its parts have told
 	if !known {
 		return d.Unconfirmed()
 	}
@@ -235,7 +236,7 @@ func (d *Discovery) LeftOut() string {
 	n, names := d.Rejected(), d.Strangers()
 	shown := make([]string, min(len(names), maxStrangers))
 	for i := range shown {
-		shown[i] = fmt.Sprintf("%.64q", names[i])
+		shown[i] = strconv.Quote(names[i]) // of 100 bytes at most
 	}
 	text := fmt.Sprintf("left out %s that cannot be dialled: %s", shell.Count(n, "name"),
 		strings.Join(shown, ", "))

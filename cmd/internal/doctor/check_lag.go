@@ -33,10 +33,11 @@ func (z *zookeeper) checkLag(ctx context.Context, best *member) {
 	behind := make([]bool, len(z.members))
 	until := time.Now().Add(maxLag)
 	probe.Each(len(z.members), maxMembers, func(i int) {
-		m := z.members[i]
-		if m.srvr.Known() {
+		switch m := z.members[i]; {
+		case m.srvr.Mode == readOnly: // nobody's list is from there
+		case m.srvr.Known():
 			behind[i] = z.staysBehind(ctx, m, most, until)
-		} else if m.conn != nil && m != best {
+		case m.conn != nil && m != best:
 			behind[i] = m.syncsSlowly(ctx)
 		}
 	})
@@ -49,6 +50,9 @@ func (z *zookeeper) tellLag(behind []bool, most int64) {
 	for i, m := range z.members {
 		switch {
 		case !behind[i]:
+		case m.srvr.Known() && m.srvr.Zxid>>32 != most>>32: // whose difference counts no changes
+			z.Error("lag", m.String(), advice, "the %s is behind another member, which has had "+
+				"another leader since, for %v at least", m.srvr.Mode, maxLag)
 		case m.srvr.Known():
 			z.Error("lag", m.String(), advice, "the %s is %d changes behind another member, for "+
 				"%v at least",

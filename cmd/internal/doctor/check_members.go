@@ -21,6 +21,7 @@ import (
 
 const (
 	renewBefore = 14 * 24 * time.Hour // a certificate that ends sooner is worth a word
+	readOnly    = "read-only"         // the mode of a member that has lost the quorum, and may say so
 )
 
 // checkMembers tells of each member whether it serves. Of a host with several addresses one that
@@ -48,11 +49,6 @@ func (z *zookeeper) hasOther(m *member) bool {
 // checkMember tells what is to be said of a member that serves.
 func (z *zookeeper) checkMember(m *member) {
 	z.Fine("member", m.String(), "%s", m.describe())
-	if m.srvr.Mode == "read-only" {
-		z.Error("member", m.String(), "start the other members of its ensemble, or mend the "+
-			"network between them", "it is read-only: it has lost the quorum, and takes no "+
-			"registration")
-	}
 	if v := m.srvr.Version; words.OlderThan(v, 3, 6) {
 		z.Warn("member", m.String(), "update it to 3.6 or later",
 			"ZooKeeper %s has neither persistent watches nor multiRead: each change costs each "+
@@ -62,13 +58,12 @@ func (z *zookeeper) checkMember(m *member) {
 		z.Warn("tls", m.String(), "renew it; clients refuse the server from then on",
 			"its certificate ends in %v", time.Until(m.cert.NotAfter).Round(time.Minute))
 	}
-	asked := z.how.Timeout
-	switch slow := asked / 10; {
-	case m.granted != asked:
+	if asked := z.how.Timeout; m.granted != asked {
 		z.Warn("session", m.String(), fmt.Sprintf("ask for %v (?session-timeout=), or change "+
 			"tickTime, minSessionTimeout or maxSessionTimeout there", m.granted), "a session "+
 			"timeout of %v is granted, where %v was asked for", m.granted, asked)
-	case m.latency > slow:
+	}
+	if m.latency > m.granted/10 {
 		z.Warn("latency", m.String(), "see whether it lacks processor, memory or a fast disk, or "+
 			"is far away", "a read takes %v, a tenth of the session timeout or more: sessions may "+
 			"expire", probe.Round(m.latency))
@@ -99,10 +94,12 @@ func (m *member) describe() string {
 // trouble says why a member gives no session, and what to do.
 func (m *member) trouble(timeout time.Duration) (problem, advice string) {
 	const start = "start ZooKeeper there, or correct --sd"
+	const quorum = "start the other members of its ensemble, or mend the network between them"
 	switch why := strings.TrimPrefix(brief(m.err), m.String()+": "); {
 	case m.srvr.Idle:
-		return "it answers, and does not serve: it has no quorum, or is about to get one",
-			"start the other members of its ensemble, or mend the network between them"
+		return "it answers, and does not serve: it has no quorum, or is about to get one", quorum
+	case m.srvr.Mode == readOnly: // it closes the connections of who may want to write
+		return "it is read-only: it has lost the quorum, and takes no registration", quorum
 	case errors.Is(m.err, syscall.ECONNREFUSED):
 		return "connection refused: no ZooKeeper listens there", start
 	case errors.Is(m.err, session.ErrDenied):
@@ -157,19 +154,42 @@ func (z *zookeeper) checkEnsemble() {
 	}
 	z.split = z.checkSplit(serving, modes)
 	z.checkVersions()
-	hosts := len(z.how.Hosts)
+	alone, hosts := modes["standalone"], len(z.how.Hosts)
 	switch {
 	case z.split:
-	case len(z.members) > 1 && hosts > 1:
-		z.Fine("ensemble", z.path, "%d members, of one ensemble%s", len(z.members), roles(modes))
-	case hosts == 1 && len(z.members) == 1 && modes["standalone"] == nil && len(modes) > 0:
+	case len(alone) > 0:
+		z.warnOfOne(alone[0])
+	case hosts == 1 && len(z.members) == 1 && len(modes) > 0:
 		z.Warn("ensemble", z.how.Hosts[0], "name all members in --sd: "+
 			"zk://a:2181,b:2181,c:2181/path", "--sd names one member of an ensemble alone: while "+
 			"it is down nobody registers or learns of changes")
-	case len(modes["standalone"]) > 0 || hosts == 1 && len(z.members) == 1:
-		z.Warn("ensemble", z.how.Hosts[0], "run an ensemble of three or five, and name its "+
-			"members in --sd", "a single ZooKeeper: while it is down nobody registers or learns "+
-			"of changes")
+	case hosts == 1 && len(z.members) == 1:
+		z.warnOfOne(z.how.Hosts[0])
+	case hosts > 1:
+		z.tellEnsemble(modes)
+	}
+}
+
+// warnOfOne warns of a ZooKeeper that is no ensemble.
+func (z *zookeeper) warnOfOne(server string) {
+	z.Warn("ensemble", server, "run an ensemble of three or five, and name its members in --sd",
+		"a single ZooKeeper: while it is down nobody registers or learns of changes")
+}
+
+// tellEnsemble tells that those members are of one ensemble that have shown themselves.
+func (z *zookeeper) tellEnsemble(modes map[string][]string) {
+	seen := 0
+	for _, m := range z.members {
+		if m.conn != nil || m.srvr.Mode != "" {
+			seen++
+		}
+	}
+	switch all := len(z.members); {
+	case seen < 2: // nothing was compared
+	case seen < all:
+		z.Fine("ensemble", z.path, "%d of %d members, of one ensemble%s", seen, all, roles(modes))
+	default:
+		z.Fine("ensemble", z.path, "%d members, of one ensemble%s", all, roles(modes))
 	}
 }
 

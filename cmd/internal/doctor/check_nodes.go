@@ -41,8 +41,8 @@ func (z *zookeeper) checkNodes() {
 	z.checkServers()
 	for _, ok := range []struct{ check, text string }{
 		{"name", "all names are instances"},
-		{"owner", "all nodes are ephemeral" + z.sessionsText()},
-		{"form", "all nodes say to other programs where the server is"},
+		{"owner", "the nodes of all instances are ephemeral" + z.sessionsText()},
+		{"form", "the nodes of all instances say to other programs where the server is"},
 		{"process", "each process and each address once"},
 	} {
 		if !z.Has(ok.check) {

@@ -40,7 +40,26 @@ func (d *diagnosis) checkServers() {
 				byTime).answer.Took), probe.Round(slices.MaxFunc(answered, byTime).answer.Took))
 	}
 	d.checkClocks(answered)
-	if !d.Has("identity") && len(answered) > 0 {
+	if !d.Has("identity") {
+		d.tellIdentity(answered)
+	}
+}
+
+// tellIdentity tells that servers answer under their own names, as far as they do under any: those
+// that are anonymous do not.
+func (d *diagnosis) tellIdentity(answered []*node) {
+	named := 0
+	for _, n := range answered {
+		named += min(len(n.answer.Names), 1)
+	}
+	switch {
+	case len(answered) == 0:
+	case named == 0:
+		d.Unchecked("identity", "the answers say no name")
+	case named < len(answered):
+		d.Fine("identity", "", "%d of %d answer under the names they are registered with, the others "+
+			"with none", named, len(answered))
+	default:
 		d.Fine("identity", "", "they answer under the names they are registered with")
 	}
 }

@@ -199,6 +199,23 @@ func faults() []fault {
 			w.warn("session", "127.0.0.1", "a session timeout of 40s is granted, where 2m0s was "+
 				"asked for")
 		}},
+		{"a session timeout that is not granted, by one that is slow", true, func(w *world) {
+			w.target += "?session-timeout=1s"
+			w.registry.Slow(500 * time.Millisecond)
+			w.Cleanup(func() { w.registry.Slow(0) })
+			w.warn("session", "127.0.0.1", "a session timeout of 4s is granted, where 1s was asked for")
+			w.warn("latency", "127.0.0.1", "a tenth of the session timeout or more")
+		}},
+		{"a member that is read-only", false, func(w *world) {
+			member := transporttest.Serve(w, func(conn *net.TCPConn) { // it closes who wants to write
+				word := make([]byte, 4)
+				if io.ReadFull(conn, word); string(word) == "srvr" {
+					fmt.Fprint(conn, "Zookeeper version: 3.8.0-0, built on 1\nZxid: 0x1\nMode: read-only\n")
+				}
+			})
+			w.target = strings.Replace(w.target, "zk://", "zk://"+member+",", 1)
+			w.error("member", member, "it is read-only: it has lost the quorum")
+		}},
 		{"a registry that is down", true, func(w *world) {
 			w.registry.Stop()
 			w.Cleanup(func() { w.registry.Restart() })
@@ -324,6 +341,17 @@ func TestHealthy(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What is wrong with a node of another system is not that its name is no address.
+func TestNodeOfAnotherSystem(t *testing.T) {
+	w := newWorld(t, 0)
+	w.enter("tri%3A%2F%2Ftime.example.com%3A20000%2Forg.example.Time%3Fanyhost%3Dtrue", "")
+	r := examine(t, w.target+"?layout=dubbo")
+	if !has(r, want{report.Warning, "name", "tri%3A%2F%2Ftime", "dubbo: host \"time.example.com\": want an IP address"}) ||
+		has(r, want{report.Warning, "name", "", "ip:port"}) {
+		t.Errorf("want the reason, have\n%s", problems(r))
 	}
 }
 

@@ -95,7 +95,6 @@ func (z *zookeeper) resolve(ctx context.Context) (members []*member) {
 		if failed[i] != nil {
 			z.Error("member", host, "correct the name in --sd, or the name server",
 				"the name does not resolve: %v", brief(failed[i]))
-			z.unnamed++
 		}
 		for _, addr := range found[i] {
 			members = append(members,

@@ -17,6 +17,7 @@ import (
 	"example.com/daytime/cmd/internal/probe"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
+	"example.com/daytime/transport"
 )
 
 // defaultPort is the port of a registry that is dialled, where a target names none; not ok is one
@@ -100,21 +101,30 @@ func (d *diagnosis) dialHosts(ctx context.Context) (local bool) {
 		}
 		within, cancel := context.WithTimeout(ctx, d.Timeout)
 		addrs, err := net.DefaultResolver.LookupNetIP(within, "ip", host)
+		cancel()
 		if err != nil {
 			d.Error("member", h.String(), "correct --sd, or the name server", "%s",
 				"the name does not resolve: "+brief(err))
 		}
 		for _, addr := range addrs {
 			local = local && addr.Unmap().IsLoopback()
-			d.dial(within, net.JoinHostPort(addr.Unmap().String(), at), len(addrs))
 		}
-		cancel()
+		d.dialEach(ctx, addrs, at)
 	}
 	return local
 }
 
+// dialEach dials the addresses of one host.
+func (d *diagnosis) dialEach(ctx context.Context, addrs []netip.Addr, port string) {
+	for _, addr := range addrs {
+		d.dial(ctx, net.JoinHostPort(addr.Unmap().String(), port), len(addrs))
+	}
+}
+
 // dial tells whether a connection to one address comes about.
 func (d *diagnosis) dial(ctx context.Context, address string, of int) {
+	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
+	defer cancel()
 	begin := time.Now()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err == nil {
@@ -151,13 +161,18 @@ func (d *diagnosis) otherPolicy(ctx context.Context, state sd.PolicyState) {
 	}
 }
 
-// otherNames tells of names that are no instances. Of these an Instancer keeps three.
+// otherNames tells of names that are no instances, and, in the layout of another system, of nodes
+// that cannot be read, behind whose names stands why. Of these an Instancer keeps three.
 func (d *diagnosis) otherNames(instancer *sd.Instancer) {
 	names := instancer.Strangers()
 	for _, name := range names {
-		d.Warn("name", fmt.Sprintf("%.64q", name), "register a canonical ip:port", "%s",
-			"no instance, so that no client calls it: "+
-				""+strings.TrimPrefix(sd.CheckInstance(name).Error(), "sd: "))
+		problem, advice := strings.TrimPrefix(sd.CheckInstance(name).Error(), "sd: "),
+			"register a canonical ip:port"
+		if d.Target.Keys["layout"] != "" {
+			problem, advice = transport.Printable(name), "correct what its server writes"
+		}
+		d.Warn("name", fmt.Sprintf("%.64q", name), advice, "%s",
+			"no instance, so that no client calls it: "+problem)
 	}
 	if len(names) == 0 {
 		d.Fine("name", d.Registry, "all names are instances")

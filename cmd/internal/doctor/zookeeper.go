@@ -17,7 +17,6 @@ type zookeeper struct {
 	path    string
 	members []*member
 	split   bool // they are of several ensembles
-	unnamed int  // hosts whose name does not resolve
 	dir     directory
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -192,6 +193,17 @@ func TestFileErrors(t *testing.T) {
 	if _, err := (File{Path: t.TempDir() + "/none/out"}).Write(t.Context(), "a"); !errors.Is(err,
 		os.ErrNotExist) {
 		t.Errorf("want no directory, have %v", err)
+	}
+	// One that has begun a program, which holds the output open, has succeeded all the same.
+	daemon := File{filepath.Join(t.TempDir(), "out"), "sleep 60 & echo $! >" + path + ".pid"}
+	if changed, err := daemon.Write(t.Context(), "a"); !changed || err != nil {
+		t.Errorf("want success, have %v, %v", changed, err)
+	}
+	if changed, err := daemon.Write(t.Context(), "a"); changed || err != nil {
+		t.Errorf("want nothing due, have %v, %v", changed, err)
+	}
+	if out, err := exec.Command("sh", "-c", "kill $(cat "+path+".pid)").CombinedOutput(); err != nil {
+		t.Errorf("want the program to go on, have %v, %s", err, out)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()

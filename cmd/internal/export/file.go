@@ -28,11 +28,17 @@ type File struct {
 	Then string // a command for sh -c, run after each change; empty for none
 }
 
-// CheckFile returns why path can never be that of a [File]: it is something else than a regular
-// file or a link to one. A file that does not exist is no error.
+// CheckFile returns why path cannot be that of a [File]: it is something else than a regular file or
+// a link to one, or its directory is not there. A file that does not exist is no error.
 func CheckFile(path string) error {
-	_, err := find(path)
-	return err
+	at, err := find(path)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Dir(at.path)); err != nil {
+		return fmt.Errorf("%q: want a directory that exists: %w", path, err)
+	}
+	return nil
 }
 
 // Write replaces the file as a whole if text is another one, and then runs the command: it blocks
@@ -178,7 +184,11 @@ func (f File) run(ctx context.Context) error {
 	cmd.WaitDelay = killTimeout
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Run(); err != nil {
+	err := cmd.Run()
+	if errors.Is(err, exec.ErrWaitDelay) { // it has succeeded, and what it has begun goes on
+		return nil
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}

@@ -101,9 +101,12 @@ func TestFileIsNoPipe(t *testing.T) {
 			t.Fatalf("%s: want an error, have no end", path)
 		}
 	}
-	for _, path := range []string{filepath.Join(dir, "new"), filepath.Join(dir, "no", "new")} {
-		if err := CheckFile(path); err != nil {
-			t.Errorf("want one that does not exist allowed, have %v", err)
+	if err := CheckFile(filepath.Join(dir, "new")); err != nil {
+		t.Errorf("want one that does not exist allowed, have %v", err)
+	}
+	for _, path := range []string{filepath.Join(dir, "no", "new"), filepath.Join(dir, "no") + "/"} {
+		if err := CheckFile(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: want a directory that exists, have %v", path, err)
 		}
 	}
 }

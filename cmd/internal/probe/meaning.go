@@ -27,6 +27,8 @@ func meanings() []meaning {
 			"give it --tls-cert and --tls-key, or leave --tls-name out"},
 		{Untrusted, "it does not prove the name of the service",
 			"see its certificate: name, authority and end"},
+		{Unwelcome, "it refuses this client's handshake of TLS",
+			"give --tls-cert and --tls-key that its --tls-client-ca knows; else: " + notDaytime},
 		{Echo, "an echo server: it sends back what it gets", notDaytime},
 		{Endless, "it says more than one line can hold", notDaytime},
 		{Other, "it speaks another protocol than daytime", notDaytime},

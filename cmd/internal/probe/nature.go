@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +32,7 @@ const (
 	TLS         Nature = "TLS"               // it speaks TLS
 	Clear       Nature = "clear text"        // TLS was wanted, and it does without
 	Untrusted   Nature = "untrusted"         // its certificate does not prove the name
+	Unwelcome   Nature = "unwelcome"         // it refuses this client in the handshake of TLS
 	Echo        Nature = "echo"              // it sends back what it gets
 	Endless     Nature = "endless"           // it says more than a line
 	Other       Nature = "another protocol"  // which Detail names
@@ -86,15 +86,15 @@ func Look(ctx context.Context, instance string, a Answer, timeout time.Duration)
 	return silence(a.Err)
 }
 
-// against turns what is there into what is wrong with it: who wanted TLS, and found it, was refused
-// for another reason.
+// against turns what is there into what is wrong with it: who wanted TLS, and found it, had another
+// trouble.
 func against(err error, f Finding) Finding {
 	wanted := errors.Is(err, transport.ErrHandshake)
 	switch {
 	case wanted && f.Nature == Daytime:
 		return Finding{Clear, f.Detail}
 	case wanted && f.Nature == TLS:
-		return Finding{Untrusted, reason(err)}
+		return silence(err)
 	case f.Nature == NoTime && errors.Is(err, transport.ErrTooLong):
 		return Finding{Endless, f.Detail}
 	case f.Nature == Daytime: // it answered late, or not each time
@@ -110,21 +110,19 @@ func silence(err error) Finding {
 		return Finding{Nature: Reset}
 	case errors.Is(err, transport.ErrTooLong):
 		return Finding{Nature: Endless}
-	case errors.Is(err, transport.ErrNoReply):
+	case errors.Is(err, transport.ErrNoReply),
+		errors.Is(err, transport.ErrHandshake) && errors.Is(err, io.ErrUnexpectedEOF):
 		return Finding{Nature: Empty}
 	case errors.Is(err, transport.ErrDeadline), errors.Is(err, context.DeadlineExceeded):
 		return Finding{Nature: Silent}
-	case errors.Is(err, transport.ErrHandshake):
-		return Finding{Untrusted, reason(err)}
 	}
 	return Finding{Unknown, reason(err)}
 }
 
 // natureOfError is what the error of a request tells alone, Unknown if it is worth to look closer.
 func natureOfError(err error) Finding {
-	var invalid x509.CertificateInvalidError
-	var authority x509.UnknownAuthorityError
-	var hostname x509.HostnameError
+	var unproved *tls.CertificateVerificationError
+	var operation *net.OpError
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return Finding{Nature: Refused}
@@ -139,8 +137,10 @@ func natureOfError(err error) Finding {
 		return Finding{Nature: Unknown}
 	case errors.Is(err, transport.ErrConnect):
 		return Finding{NoConnect, reason(err)}
-	case errors.As(err, &invalid), errors.As(err, &authority), errors.As(err, &hostname):
+	case errors.As(err, &unproved):
 		return Finding{Untrusted, reason(err)}
+	case errors.As(err, &operation) && operation.Op == "remote error": // an alert of TLS
+		return Finding{Unwelcome, reason(err)}
 	}
 	return Finding{Nature: Unknown}
 }

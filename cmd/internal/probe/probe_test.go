@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -172,6 +173,59 @@ func TestNatureForTLS(t *testing.T) {
 	})
 	if have := lookAt(t, strange, wants); have.Nature != Untrusted {
 		t.Errorf("want an unknown authority, have %+v", have)
+	}
+}
+
+// What has nothing to do with its certificate is not blamed on it, though it speaks TLS.
+func TestNatureOfTrustedServers(t *testing.T) {
+	ours := transporttest.NewAuthority(t)
+	source, err := transport.TLSFiles{CA: ours.File}.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key := ours.Issue("daytime.example.com", time.Hour)
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve := func(change func(*tls.Config)) func(*net.TCPConn) {
+		config := &tls.Config{Certificates: []tls.Certificate{pair}}
+		change(config)
+		return func(conn *net.TCPConn) {
+			tls.Server(conn, config).Handshake()
+			conn.CloseWrite()
+			io.Copy(io.Discard, conn) // what is not read resets the connection, and its alert
+		}
+	}
+	good := serve(func(*tls.Config) {})
+	var calls atomic.Int64
+	for name, c := range map[string]struct {
+		handle func(*net.TCPConn)
+		want   Nature
+	}{
+		"wants our certificate": {serve(func(c *tls.Config) {
+			c.ClientAuth = tls.RequireAndVerifyClientCert
+		}), Unwelcome},
+		"speaks another protocol": {serve(func(c *tls.Config) { c.NextProtos = []string{"h2"} }), Unwelcome},
+		"was busy": {func(conn *net.TCPConn) {
+			if calls.Add(1) == 1 {
+				conn.CloseWrite()
+				io.Copy(io.Discard, conn)
+				return
+			}
+			good(conn)
+		}, Empty},
+		"ends each at once": {transporttest.Reply(""), Empty},
+		"is silent":         {transporttest.Silent, Silent},
+		"resets each":       {transporttest.Reset, Reset},
+	} {
+		t.Run(name, func(t *testing.T) {
+			calls.Store(0)
+			wants := transport.ClientTLS("daytime.example.com", source)
+			if have := lookAt(t, transporttest.Serve(t, c.handle), wants); have.Nature != c.want {
+				t.Errorf("want %s, have %+v", c.want, have)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,8 @@ package shell
 import (
 	"errors"
 	"fmt"
+	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,11 +69,20 @@ func Integer(value *int, least int) pflag.Value {
 func Duration(value *time.Duration, least time.Duration) pflag.Value {
 	return Value(value, "duration", func(text string) (time.Duration, error) {
 		d, err := time.ParseDuration(text)
-		if err != nil || d < least {
+		switch {
+		case err != nil && isTooLong(text):
+			return 0, fmt.Errorf("too long: want %dh at most", math.MaxInt64/int64(time.Hour))
+		case err != nil || d < least:
 			return 0, fmt.Errorf("want a duration such as 500ms or 2s, %v or more", least)
 		}
 		return d, nil
 	})
+}
+
+// isTooLong reports whether a text that is no duration would be one if its numbers were smaller.
+func isTooLong(text string) bool {
+	_, err := time.ParseDuration(regexp.MustCompile(`\d+`).ReplaceAllString(text, "1"))
+	return err == nil && text[0] != '-'
 }
 
 // AddSwitch adds a flag that needs no value, and may have no shorthand.

@@ -156,6 +156,15 @@ func TestValues(t *testing.T) {
 			t.Errorf("%s: want an error that says what is allowed, have %v", arg, err)
 		}
 	}
+	for arg, want := range map[string]string{
+		"--wait=99999999h":  "too long: want 2562047h at most",
+		"--wait=-99999999h": "want a duration such as 500ms or 2s, 1ms or more",
+		"--wait=99999999":   "want a duration such as 500ms or 2s, 1ms or more",
+	} {
+		if err := flags.Parse([]string{arg}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: want %s, have %v", arg, want, err)
+		}
+	}
 	if word != "b" || number != -1 || wait != 2*time.Second || !on {
 		t.Errorf("want the values left alone by what is wrong, have %q, %d, %v and %v", word, number, wait, on)
 	}

@@ -28,6 +28,11 @@ var ErrStalled = errors.New("nobody reads it")
 // its reader, as it does in every program, but only until the first signal. It never fails: a
 // reader that has gone is no failure of the program, whose exit code is that of its work, and of
 // any other reason, such as a disk that is full, Execute makes an error.
+//
+// A stdout that was closed when the program began (>&-) is no failure either: the Go runtime has
+// opened /dev/null in its place, for reading and writing, before any of this runs. Nothing tells that
+// from the stdout of those who want no output, such as subprocess.DEVNULL of Python, or "ignore" of
+// Node.js.
 type Stdio struct {
 	Out io.Writer
 

@@ -58,7 +58,7 @@ func NewNotice(source Source, states Warner, logger kitlog.Logger) *Notice {
 }
 
 // Explain returns nil if the reason of err, that nobody was there, is or was said in the log, and
-// otherwise err with all that is known of it.
+// otherwise Full.
 func (n *Notice) Explain(err error) error {
 	if !errors.Is(err, kitlb.ErrNoEndpoints) {
 		return err
@@ -67,7 +67,24 @@ func (n *Notice) Explain(err error) error {
 	if n.Look(s) || s.Phase != sd.Unknown || n.states.HasWarned() {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", err, s.Err)
+	return n.Full(err)
+}
+
+// Full is err with all that is known of why nobody was there, for who does not see the log's
+// warnings.
+func (n *Notice) Full(err error) error {
+	if !errors.Is(err, kitlb.ErrNoEndpoints) {
+		return err
+	}
+	if why := n.source.State().Err; why != nil {
+		return fmt.Errorf("%w: %w", err, why)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.said == Nobody {
+		return fmt.Errorf("%w: %s", err, Nobody)
+	}
+	return err
 }
 
 // Look says, of a set that is not known, that nobody answers yet or that there is no directory.

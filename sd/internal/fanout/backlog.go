@@ -13,28 +13,33 @@ type backlog struct {
 	up    map[string]struct{}
 	down  map[string]bool // true: it withdrew
 
-	effective map[string]policy.Effective // of those in up, and of others for which it changed
+	effective map[string]policy.Effective // of those in up, of others for which it changed, of lost ones
 	sides     []policy.Side               // nil: as before
 }
 
 // add merges a difference in. An instance that came and went since is no news, and for one that
-// left repeatedly the last time counts: one that withdrew, came back and was lost is lost.
+// left repeatedly the last time counts: one that withdrew, came back and was lost is lost. Of one
+// that is lost the effective value stays, which it had then: it may have been drained before.
 func (b *backlog) add(diff Change) {
 	if b.reset {
 		return
 	}
 	withdrew := diff.withdrew()
 	for _, name := range diff.Down {
-		delete(b.effective, name)
+		left := has(withdrew, name)
+		if left {
+			delete(b.effective, name)
+		}
 		if remove(b.up, name) {
 			continue
 		}
 		if b.down == nil {
 			b.down = map[string]bool{}
 		}
-		b.down[name] = has(withdrew, name)
+		b.down[name] = left
 	}
 	for _, name := range diff.Up {
+		delete(b.effective, name) // of a lost one
 		if remove(b.down, name) {
 			continue
 		}

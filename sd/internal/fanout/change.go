@@ -1,6 +1,6 @@
 // Package fanout holds the instances of a directory, evaluates their attributes and the policy, and
 // tells any number of subscribers; none waits for another. It knows no loop and no registry. The
-// set (set.go), a subscriber's backlog (backlog.go) and the evaluation (evaluator.go)
+// set (set.go), a subscriber's backlog (backlog.go) and the evaluation (evaluator.go, lost.go)
 // are plain values; the Fanout (fanout.go, effective.go) has the only lock.
 package fanout
 
@@ -17,7 +17,8 @@ type Change struct {
 	Policy     *PolicyText
 	Lacking    bool // the policy
 
-	// To a follower. A map that is nil is of a Fanout without an Evaluation.
+	// To a follower. A map that is nil is of a Fanout without an Evaluation. Names that are neither in
+	// Up nor members were lost.
 	Effective map[string]policy.Effective
 	Sides     []policy.Side
 }

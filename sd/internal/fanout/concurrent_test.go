@@ -54,6 +54,6 @@ func TestUndrainedIsOfOneMoment(t *testing.T) {
 func swap(drained, undrained string) *Evaluation {
 	x := NewEvaluation(map[string]policy.Effective{
 		drained: {Weight: 100, Drained: true}, undrained: {Weight: 100},
-	}, nil)
+	}, nil, nil)
 	return &x
 }

@@ -6,8 +6,8 @@ import (
 	"example.com/daytime/sd/policy"
 )
 
-// evaluated takes in the effective values after diff, and returns those that changed, and the sides
-// if they did. The caller holds the lock.
+// evaluated takes in the effective values after diff, and returns those that changed, with those of
+// who was lost, and the sides if they did. The caller holds the lock.
 func (f *Fanout) evaluated(diff Change, x Evaluation) (map[string]policy.Effective, []policy.Side) {
 	if f.effective == nil {
 		f.effective, f.drained = map[string]policy.Effective{}, map[string]struct{}{}
@@ -22,6 +22,11 @@ func (f *Fanout) evaluated(diff Change, x Evaluation) (map[string]policy.Effecti
 			v = BareName
 		}
 		if f.set.mayHave(name) && f.note(name, v) {
+			changed[name] = v
+		}
+	}
+	for name, v := range x.lost {
+		if !f.set.mayHave(name) {
 			changed[name] = v
 		}
 	}

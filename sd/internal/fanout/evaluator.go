@@ -22,6 +22,7 @@ type Evaluator struct {
 	failure    error                        // why that is not the document
 	compiled   *policy.Policy               // the document as it holds until its expiry
 	problems   []*policy.Problem            // the lines that are left out
+	lost       memory                       // whom another policy is about as well
 }
 
 // errPolicyUnread is why a policy is not followed when it is not that it is unreadable.
@@ -36,13 +37,16 @@ func NewEvaluator() *Evaluator {
 type Evaluation struct {
 	names  []string // that were evaluated; others are as they were
 	values map[string]policy.Effective
-	sides  []policy.Side // nil: nothing is split
+	sides  []policy.Side               // nil: nothing is split
+	lost   map[string]policy.Effective // of those who were lost, under another policy than before
 }
 
-// NewEvaluation returns an Evaluation of the instances that values names. Sides are nil if nothing
-// is split.
-func NewEvaluation(values map[string]policy.Effective, sides []policy.Side) Evaluation {
-	return Evaluation{slices.Collect(maps.Keys(values)), values, sides}
+// NewEvaluation returns an Evaluation of the instances that values names, and of those that were
+// lost. Sides are nil if nothing is split.
+func NewEvaluation(
+	values map[string]policy.Effective, sides []policy.Side, lost map[string]policy.Effective,
+) Evaluation {
+	return Evaluation{slices.Collect(maps.Keys(values)), values, sides, lost}
 }
 
 // BareName is the effective value of an instance without attributes, without a policy. Maps of
@@ -51,6 +55,7 @@ var BareName = (*policy.Policy)(nil).Effective(policy.Entry{})
 
 // Add takes a Change in and evaluates those it concerns. Members are those before it.
 func (e *Evaluator) Add(c Change, members func() []string, now time.Time) Evaluation {
+	e.remember(c, members, now)
 	if c.Reset {
 		e.attributes, e.unread = map[string]policy.Attributes{}, map[string]struct{}{}
 	}
@@ -66,15 +71,35 @@ func (e *Evaluator) Add(c Change, members func() []string, now time.Time) Evalua
 	}
 	switch {
 	case c.Policy != nil:
-		e.setPolicy(*c.Policy, now)
-		return e.EvaluateAll(c, members)
+		another := e.setPolicy(*c.Policy, now)
+		x := e.evaluateAll(c, members)
+		if another {
+			x.lost = e.lost.evaluate(e.compiled)
+		}
+		return x
 	case c.Lacking:
 		e.failure = errPolicyUnread
 	}
 	if c.Reset {
-		return e.EvaluateAll(c, members)
+		return e.evaluateAll(c, members)
 	}
 	return e.evaluate(slices.AppendSeq(slices.Clone(c.Up), maps.Keys(c.Attributes)))
+}
+
+// remember notes who is lost with c, before what they say is forgotten, and who comes.
+func (e *Evaluator) remember(c Change, members func() []string, now time.Time) {
+	left, withdrew := c.Down, c.withdrew()
+	if c.Reset {
+		left = except(members(), c.Up)
+	}
+	for _, name := range left {
+		if !has(withdrew, name) {
+			e.lost.add(name, e.attributes[name], now)
+		}
+	}
+	for _, name := range c.Up {
+		e.lost.remove(name)
+	}
 }
 
 // setAttributes notes what an instance says of itself, as far as that is allowed.
@@ -89,33 +114,51 @@ func (e *Evaluator) setAttributes(name string, a policy.Attributes) {
 	}
 }
 
-// setPolicy notes the policy. Of one that is unreadable the last one stays.
-func (e *Evaluator) setPolicy(text PolicyText, now time.Time) {
+// setPolicy notes the policy, and reports whether another one is in force. Of one that is
+// unreadable the last one stays.
+func (e *Evaluator) setPolicy(text PolicyText, now time.Time) (another bool) {
 	e.version = text.Version
 	document, err := policy.Parse(text.Document)
 	if e.failure = err; err == nil {
+		another = document.String() != e.document.String()
 		e.document = document
 	}
-	e.Compile(now)
+	expiry, expires := e.Expiry()
+	e.compile(now)
+	return another || expires && !now.Before(expiry)
 }
 
-// Compile makes the document ready for look-ups, until its expiry.
-func (e *Evaluator) Compile(now time.Time) {
+// compile makes the document ready for look-ups, until its expiry.
+func (e *Evaluator) compile(now time.Time) {
 	e.compiled, e.problems = e.document.Compile(now), e.document.Problems(now)
 }
 
 // Expiry is when a line of the policy expires next.
 func (e *Evaluator) Expiry() (time.Time, bool) { return e.compiled.NextExpiry() }
 
-// EvaluateAll evaluates the members as they are after c.
-func (e *Evaluator) EvaluateAll(c Change, members func() []string) Evaluation {
+// Expire evaluates all again, when a line of the policy has expired.
+func (e *Evaluator) Expire(members func() []string, now time.Time) Evaluation {
+	e.compile(now)
+	x := e.evaluateAll(Change{}, members)
+	x.lost = e.lost.evaluate(e.compiled)
+	return x
+}
+
+// evaluateAll evaluates the members as they are after c.
+func (e *Evaluator) evaluateAll(c Change, members func() []string) Evaluation {
 	if c.Reset {
 		return e.evaluate(c.Up)
 	}
-	left := setOf(c.Down)
-	all := slices.DeleteFunc(slices.Clone(members()),
-		func(name string) bool { return has(left, name) })
-	return e.evaluate(append(all, c.Up...))
+	return e.evaluate(append(except(members(), c.Down), c.Up...))
+}
+
+// except returns all without some.
+func except(all, some []string) []string {
+	if len(all) == 0 {
+		return nil
+	}
+	left := setOf(some)
+	return slices.DeleteFunc(slices.Clone(all), func(name string) bool { return has(left, name) })
 }
 
 func (e *Evaluator) evaluate(names []string) Evaluation {
@@ -184,8 +227,13 @@ func Suspended(tally policy.Tally) (all []error) {
 // Unread returns the instances whose attributes could not be read, or not all, sorted.
 func (e *Evaluator) Unread() []string { return slices.Sorted(maps.Keys(e.unread)) }
 
-// Attributes returns what an instance says of itself.
-func (e *Evaluator) Attributes(name string) policy.Attributes { return e.attributes[name] }
+// Entries returns names with what each says of itself.
+func (e *Evaluator) Entries(names []string) (entries []policy.Entry) {
+	for _, name := range names {
+		entries = append(entries, policy.Entry{Instance: name, Attributes: e.attributes[name]})
+	}
+	return entries
+}
 
 // Followed returns the policy that is followed, the version of the one that was told last, and why
 // that one is not followed.

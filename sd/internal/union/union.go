@@ -14,7 +14,8 @@
 //
 // The effective value of a name is put together from the parts that have it: weight and zone are
 // those of the first, it is drained if any says so, and its side is that of the first part that
-// splits the calls, the rest if that part does not have it.
+// splits the calls, the rest if that part does not have it. Of a name that was lost it is what a part
+// says that had it.
 package union
 
 import (
@@ -37,6 +38,7 @@ type Union struct {
 type part struct {
 	members   map[string]struct{}
 	effective map[string]policy.Effective // of members that are no bare names
+	lost      map[string]policy.Effective // of those that it lost, as told since the last Flush
 	evaluates bool                        // it tells effective values
 	sides     []policy.Side               // empty: it splits nothing
 }
@@ -73,8 +75,12 @@ func (u *Union) Add(n int, c fanout.Change) {
 		p.members[name] = struct{}{}
 	}
 	for name, v := range c.Effective {
-		u.touch(name)
-		p.effective[name] = v
+		if p.has(name) {
+			u.touch(name)
+			p.effective[name] = v
+		} else {
+			p.lost[name] = v
+		}
 	}
 	p.evaluates = p.evaluates || c.Effective != nil
 	if c.Sides != nil || c.Reset {
@@ -87,7 +93,7 @@ func (u *Union) reset(p *part, names []string) {
 	if p.members == nil {
 		p.members = make(map[string]struct{}, len(names))
 	}
-	p.effective = map[string]policy.Effective{}
+	p.effective, p.lost = map[string]policy.Effective{}, map[string]policy.Effective{}
 	listed := setOf(names)
 	for name := range p.members {
 		if _, ok := listed[name]; !ok {
@@ -172,8 +178,25 @@ func (u *Union) evaluation() *fanout.Evaluation {
 			values[name] = u.effective(name)
 		}
 	}
-	x := fanout.NewEvaluation(values, u.sides)
+	x := fanout.NewEvaluation(values, u.sides, u.lost())
 	return &x
+}
+
+// lost returns the values of names that parts lost, as these say. Those that another part has are no
+// news to a Fanout.
+func (u *Union) lost() map[string]policy.Effective {
+	values := map[string]policy.Effective{}
+	for n := range u.parts {
+		for name, v := range u.parts[n].lost {
+			if n != u.split {
+				v.Side = 0
+			}
+			v.Drained = v.Drained || values[name].Drained
+			values[name] = v
+		}
+		clear(u.parts[n].lost)
+	}
+	return values
 }
 
 // touchAll has the whole union told.

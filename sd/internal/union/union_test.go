@@ -121,7 +121,7 @@ func (w *world) change(t *rapid.T) {
 	for _, m := range slices.Sorted(maps.Keys(f.members)) {
 		f.members[m] = value(t, len(f.sides))
 	}
-	x := fanout.NewEvaluation(maps.Clone(f.members), f.sides)
+	x := fanout.NewEvaluation(maps.Clone(f.members), f.sides, nil)
 	f.Apply(c, &x)
 	f.Index()
 }
@@ -139,6 +139,14 @@ func (w *world) withdrew(name string) bool {
 		}
 	}
 	return true
+}
+
+// lost reports whether a part lost name since the last Flush.
+func (w *world) lost(name string) bool {
+	return slices.ContainsFunc(w.parts, func(f *fake) bool {
+		withdrew, left := f.withdrew[name]
+		return left && !withdrew
+	})
 }
 
 // flush has the union tell, and checks that what the follower is told is the exact difference.
@@ -173,10 +181,11 @@ func (w *world) flush(t *rapid.T) {
 		w.set[n] = policy.Effective{Weight: policy.DefaultWeight}
 	}
 	for n, v := range c.Effective {
-		if _, ok := w.set[n]; !ok {
-			t.Fatalf("%s has a value, and is not there", n)
+		if _, ok := w.set[n]; ok {
+			w.set[n] = v
+		} else if !w.lost(n) {
+			t.Fatalf("%s has a value, and neither is there nor was lost", n)
 		}
-		w.set[n] = v
 	}
 	if c.Sides != nil || c.Reset {
 		w.sides = c.Sides
@@ -232,6 +241,41 @@ func ExampleUnion() {
 	fmt.Println(len(whole.Up), diff.Down, diff.Withdrew)
 	// Output:
 	// 2 [192.0.2.2:13] []
+}
+
+// What a part makes of one that it lost is told if no other part has it: without a side unless that
+// part splits the calls, and drained if any says so.
+func TestUnionTellsOfLost(t *testing.T) {
+	u, told := union.New(2), fanout.New()
+	r := told.NewReader(func() {})
+	flush := func() map[string]policy.Effective {
+		c, x := u.Flush()
+		told.Apply(c, x)
+		told.Index()
+		return r.Take().Effective
+	}
+	all := []string{name(0), name(1), name(2), name(3)}
+	some := map[string]policy.Effective{}
+	u.Add(0, fanout.Change{Reset: true, Up: []string{all[0], all[1], all[3]}, Effective: some})
+	u.Add(1, fanout.Change{Reset: true, Up: all[1:], Effective: some,
+		Sides: []policy.Side{{Share: 5000}, {Share: 5000}}})
+	flush()
+	u.Add(0, fanout.Change{Down: []string{all[0], all[1], all[3]}})
+	u.Add(1, fanout.Change{Down: all[2:]})
+	flush()
+	v := policy.Effective{Weight: 7, Drained: true, Side: 1}
+	undrained, elsewhere := v, v
+	undrained.Drained, elsewhere.Side = false, 0
+	u.Add(0, fanout.Change{Effective: map[string]policy.Effective{all[0]: v, all[1]: v, all[3]: v}})
+	u.Add(1, fanout.Change{Effective: map[string]policy.Effective{all[2]: v, all[3]: undrained}})
+	want := map[string]policy.Effective{all[0]: elsewhere, all[2]: v, all[3]: v}
+	if have := flush(); !maps.Equal(want, have) {
+		t.Errorf("want %v, have %v", want, have)
+	}
+	u.Add(0, fanout.Change{Up: all[:1], Effective: some})
+	if have := flush(); len(have) > 0 {
+		t.Errorf("one is back: want no value, have %v", have)
+	}
 }
 
 // What one change costs in a union of two parts with the same 10,000 instances.

@@ -36,6 +36,19 @@ func verbs() map[string]int {
 	}
 }
 
+// subjects says how many there are of what the first number of a verb names: servers, members, or
+// percents.
+func subjects(verb string) int {
+	switch {
+	case verb == "share":
+		return 101
+	case strings.HasPrefix(verb, "zk-"):
+		return soakMembers
+	default:
+		return soakServers
+	}
+}
+
 // parseJournal reads the steps of a journal.
 func parseJournal(r io.Reader) (steps []step, err error) {
 	lines := bufio.NewScanner(r)
@@ -59,6 +72,9 @@ func parseJournal(r io.Reader) (steps []step, err error) {
 		}
 		if n, known := verbs()[s.verb]; !known || n != len(s.numbers) {
 			return nil, fmt.Errorf("line %q: want a verb with its %d numbers", lines.Text(), n)
+		}
+		if most := subjects(s.verb); len(s.numbers) > 0 && s.numbers[0] >= most {
+			return nil, fmt.Errorf("line %q: want a number below %d", lines.Text(), most)
 		}
 		steps = append(steps, s)
 	}

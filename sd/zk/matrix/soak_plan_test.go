@@ -9,6 +9,7 @@ import (
 
 const (
 	soakServers = 20
+	soakMembers = 3 // of the ensemble
 	// wellServers are undisturbed at any time: they run, and were not stopped, drained or withdrawn
 	// within the last 5 s.
 	wellServers = 8
@@ -170,7 +171,7 @@ func (p *soakPlan) breakServer(at time.Duration) {
 }
 
 func (p *soakPlan) breakZooKeeper(at time.Duration) {
-	member, end := p.IntN(3), at+p.between(500, 6000)
+	member, end := p.IntN(soakMembers), at+p.between(500, 6000)
 	switch p.IntN(5) {
 	case 0:
 		p.do(at, "zk-kill", member)

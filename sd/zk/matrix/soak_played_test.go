@@ -26,6 +26,28 @@ func TestSoakPlan(t *testing.T) {
 	}
 }
 
+// A journal that names what there is not is refused.
+func TestJournalThatIsWrong(t *testing.T) {
+	for _, line := range []string{"1.5 kill 20", "1.5 zk-stop 3", "1.5 weight 20 100", "1.5 share 101", "1.5 kill",
+		"1.5 kill -1", "1.5 rise 1", "kill 1", "1.5"} {
+		if steps, err := parseJournal(strings.NewReader(line)); err == nil {
+			t.Errorf("%q: want it refused, have %v", line, steps)
+		}
+	}
+}
+
+// A step of a server that could not be started is an error, and no panic.
+func TestStepOfAServerThatDoesNotRun(t *testing.T) {
+	for _, verb := range []string{"kill", "terminate", "stop", "continue"} {
+		s := newSoakedServer("", "192.0.2.1:1", "1")
+		s.order(step{verb: verb, numbers: []int{0}})
+		if _, err := s.settled(); err == nil {
+			t.Errorf("%s: want an error", verb)
+		}
+		s.close()
+	}
+}
+
 // checkPlan plays steps on a world of states, apart from how they were made.
 func checkPlan(t *testing.T, seed uint64, steps []step) {
 	t.Helper()

@@ -67,6 +67,9 @@ func (s *soakedServer) carryOut(what step) error {
 	s.mu.Lock()
 	c := s.child
 	s.mu.Unlock()
+	if c == nil && what.verb != "start" { // it could not be started, which was told
+		return errors.New("it does not run")
+	}
 	switch what.verb {
 	case "start":
 		started, err := launchChild(s.output, roleServer, s.target, s.instance,

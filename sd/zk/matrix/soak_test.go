@@ -95,7 +95,7 @@ type soak struct {
 }
 
 func newSoak(t *testing.T, title string) *soak {
-	s := &soak{T: t, oracle: newOracle(), ensemble: zktest.StartEnsemble(t, 3)}
+	s := &soak{T: t, oracle: newOracle(), ensemble: zktest.StartEnsemble(t, soakMembers)}
 	t.Cleanup(func() { s.lateness.Stop() })
 	if isSameFile(*soakJournal, *soakReplay) {
 		*soakJournal += ".again"

@@ -18,7 +18,7 @@
 // each, on three servers, restarts instances at growing rates until a client is a second behind the
 // truth, writes a policy once a second, loses a server, and has sessions expire at once and come
 // back, twice as many until all are not told in time. Without flags it is small, and wants what
-// does not depend on the clock. Its full size takes an hour, 20 GB and 20,000 descriptors:
+// does not depend on the clock. Its full size takes half an hour, 20 GB and 20,000 descriptors:
 //
 //	GOGC=10 GOMEMLIMIT=18GiB go test -run Grow -v -timeout 3h ./sd/zk/scale -grow.instances 100000 \
 //		-grow.clients 1000 -grow.restarts 1000 -grow.expire 10000 -grow.expire-most 40000 \

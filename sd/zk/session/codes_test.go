@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk/zkdev"
 	gozk "github.com/go-zookeeper/zk"
 )
@@ -79,6 +80,27 @@ func TestCodesOfMulti(t *testing.T) {
 	})
 }
 
+// A path is made level by level. What is there already is no error, nor is a level above that may not
+// be made.
+func TestCreatePath(t *testing.T) {
+	inLab(t, one, func(l *lab) {
+		_, conn := l.connected()
+		open := gozk.WorldACL(gozk.PermAll)
+		for _, path := range []string{"/a/b/c", "/a/b/c", "/a/d"} {
+			l.FailNext(zkdev.OpCreate, zkdev.NoAuth)
+			l.Create("/a", nil, 0)
+			err := conn.CreatePath(path, open)
+			if there, _, _ := conn.Exists(path); there != (err == nil) {
+				t.Errorf("%s: have it there %t, %v", path, there, err)
+			}
+		}
+		l.FailAll(zkdev.OpCreate, zkdev.NoAuth)
+		if err := conn.CreatePath("/e/f", open); !errors.Is(err, gozk.ErrNoAuth) || !strings.Contains(err.Error(), "create /e") {
+			t.Errorf("want a denial that names the level, have %v", err)
+		}
+	})
+}
+
 // A server that requires SASL says so on the first request, and closes the session. That is why the
 // Conn is down.
 func TestServerRequiresSASL(t *testing.T) {
@@ -94,6 +116,38 @@ func TestServerRequiresSASL(t *testing.T) {
 		}
 		l.conn(s, 2*time.Second)
 	})
+}
+
+// So it says to a ping of a session that asks for nothing. There is a session for a moment at each
+// dial, and so 10 s between two dials as after any denial, though not for a single one.
+func TestServerRequiresSASLOfPings(t *testing.T) {
+	for _, hosts := range [][]string{one, three} {
+		inLab(t, hosts, func(l *lab) {
+			s, _ := l.connected()
+			l.FailAll(zkdev.OpPing, codeNeedsSASL)
+			wait.Pass(time.Minute)
+			before := s.Stats().Dials
+			wait.Pass(5 * time.Minute)
+			if n := s.Stats().Dials - before; n < 20 || n > 60 { // two after an expiry
+				t.Errorf("dials in 5 minutes: want 20 to 60, have %d", n)
+			}
+			told := 0
+			for range 100 {
+				wait.Pass(100 * time.Millisecond)
+				if err := s.Err(); errors.Is(err, ErrDenied) && strings.Contains(err.Error(), "SASL") {
+					told++
+				}
+			}
+			if told < 50 {
+				t.Errorf("want SASL named most of the time, have it in %d of 100 looks", told)
+			}
+			l.FailAll(zkdev.OpPing, 0)
+			l.conn(s, 15*time.Second)
+			wait.Pass(time.Minute)
+			l.Disconnect()
+			l.conn(s, 2*time.Second)
+		})
+	}
 }
 
 // What an ACL denies is told with what one could be known by.

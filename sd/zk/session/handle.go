@@ -41,6 +41,7 @@ type handle struct {
 	lost     time.Time            // when the last Conn went down, or the handle began
 	refused  time.Time            // when a server last closed a connection in place of an answer
 	refusals map[string]time.Time // the same by server, since the last session
+	denials  int                  // Conns, one after the other, that ended by a denial
 	failure  error                // why there is no session
 	doing    string               // what is waited for, in place of a failure
 	closed   bool
@@ -170,6 +171,20 @@ func (h *handle) failedLocked(to hosts.Server, err error) {
 	}
 }
 
+// noteDenialLocked notes why up is down, if its server grants sessions and denies what is asked for
+// in them. Once each server had its turn and denied it, that slows the dials down.
+func (h *handle) noteDenialLocked(up *Conn) {
+	why := up.Err()
+	if !errors.Is(why, ErrDenied) {
+		h.denials = 0
+		return
+	}
+	h.failure = why
+	if h.denials++; h.denials > h.plan.Size() {
+		h.session.limiter.Denied()
+	}
+}
+
 // noteWaiting notes what is waited for now, for reason. It does not wait.
 func (h *handle) noteWaiting(what string, to hosts.Server) {
 	h.mu.Lock()
@@ -232,7 +247,8 @@ func (h *handle) event(e gozk.Event) {
 		}
 	case e.State == gozk.StateDisconnected && up != nil:
 		close(up.down)
-		h.up, h.lost = nil, time.Now()
+		h.up, h.lost, h.doing = nil, time.Now(), up.Server+": connection lost"
+		h.noteDenialLocked(up)
 	}
 	h.mu.Unlock()
 	if e.Type == gozk.EventSession {

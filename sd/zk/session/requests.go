@@ -1,6 +1,12 @@
 package session
 
-import gozk "github.com/go-zookeeper/zk"
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	gozk "github.com/go-zookeeper/zk"
+)
 
 // ask makes a request with one result, unless c is down.
 func ask[T any](c *Conn, request func(*gozk.Conn) (T, error)) (result T, err error) {
@@ -44,6 +50,31 @@ func (c *Conn) Create(
 	path string, data []byte, flags int32, acl []gozk.ACL,
 ) (made string, err error) {
 	return ask(c, func(z *gozk.Conn) (string, error) { return z.Create(path, data, flags, acl) })
+}
+
+// CreatePath creates a node that is missing, with what is missing above it, level by level and
+// without data: ordinary nodes, which ZooKeeper does not remove when they are empty. It looks at
+// permissions first: a level that may not be created may be there, and the next one tells.
+func (c *Conn) CreatePath(path string, acl []gozk.ACL) (denied error) {
+	for end := 1; end < len(path); end++ {
+		if next := strings.IndexByte(path[end:], '/'); next >= 0 {
+			end += next
+		} else {
+			end = len(path)
+		}
+		_, err := c.Create(path[:end], nil, 0, acl)
+		switch {
+		case err == nil, errors.Is(err, gozk.ErrNodeExists):
+			denied = nil
+		case errors.Is(err, gozk.ErrNoAuth):
+			denied = fmt.Errorf("create %s: %w", path[:end], err)
+		case errors.Is(err, gozk.ErrNoNode) && denied != nil:
+			return denied
+		default:
+			return err
+		}
+	}
+	return denied
 }
 
 // Set replaces a node's data, if it has that version; -1 is any.

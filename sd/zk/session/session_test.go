@@ -222,6 +222,7 @@ func TestValidate(t *testing.T) {
 		`host "a": want host:port`: {Hosts: []string{"a"}},
 		"want a millisecond":       {Hosts: one, Timeout: time.Microsecond},
 		"timeout -1s":              {Hosts: one, Timeout: -time.Second},
+		"576h0m0s at most":         {Hosts: one, Timeout: 25 * 24 * time.Hour},
 		"want both or none":        {Hosts: one, TLS: TLS{CA: "ca", Cert: "cert"}},
 		"tls-cert: want tls-ca":    {Hosts: one, TLS: TLS{Cert: "cert", Key: "key"}},
 	} {
@@ -233,6 +234,22 @@ func TestValidate(t *testing.T) {
 		!strings.Contains(err.Error(), "auth-file") || !strings.Contains(err.Error(), "tls-ca") {
 		t.Errorf("Check: want both files named, have %v", err)
 	}
+}
+
+// From the end of a Conn to the next dial that is the reason, and not the handshake of long ago.
+func TestErrAfterAConn(t *testing.T) {
+	inLab(t, one, func(l *lab) {
+		s, _ := l.connected()
+		for range 3 { // until a dial has to wait
+			l.conn(s, time.Second)
+			l.Disconnect()
+			synctest.Wait()
+		}
+		want := "no session: zookeeper.example.com:2181: connection lost"
+		if err := s.Err(); err == nil || err.Error() != want {
+			t.Errorf("want %s, have %v", want, err)
+		}
+	})
 }
 
 // At any moment Err says why there is no session, without waiting.

@@ -80,7 +80,8 @@ func (s *Server) FailNext(op Op, code Code) {
 }
 
 // FailAll makes every request of an operation fail with code from now on, without carrying it out.
-// OK ends that. What FailNext asked for comes first.
+// OK ends that. What FailNext asked for comes first. After SASLRequired the connection is closed, as
+// ZooKeeper does.
 func (s *Server) FailAll(op Op, code Code) { s.set(func(f *faults) { f.failAll[op] = code }) }
 
 // DropReply makes the server carry out the next request of an operation and then cut the

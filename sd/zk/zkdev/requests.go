@@ -75,9 +75,9 @@ func (op Op) changes() bool { return changeHandlerOf(op) != nil }
 
 // request carries out one operation and queues its reply, with the last zxid that the client can
 // have seen the effects of. It returns false when the connection is to be closed: after the end of
-// its session, after a failed proof of identity, after an operation that is not served, and,
-// without a reply, when the session has moved to another server. Other errors cost nothing but the
-// request.
+// its session, after a proof of identity that failed or is lacking, after an operation that is not
+// served, and, without a reply, when the session has moved to another server. Other errors cost
+// nothing but the request.
 func (s *Server) request(c *conn, d *decoder) bool {
 	xid, op := d.int32(), Op(d.int32())
 	if d.err != nil {
@@ -121,7 +121,7 @@ func (s *Server) reply(r *request, xid int32, handle handler) bool {
 	r.c.stats.lastZxid, r.c.stats.lastReply = s.view(r.c).zxid, time.Now()
 	frame := r.out.seal(xid, r.c.stats.lastZxid, code)
 	s.send(r.c, s.faults.misstate(r.op, frame))
-	return !r.c.mute && r.op != OpCloseSession
+	return !r.c.mute && r.op != OpCloseSession && code != SASLRequired
 }
 
 // perform carries out the operation, or fails it if a fault says so. An operation that changes

@@ -59,7 +59,7 @@ func dialConn(
 		DialTimeout:     timeout,
 		Username:        user,
 		Password:        password,
-		MaxUnaryRetries: 1,
+		MaxUnaryRetries: 2, // attempts: the second has another token, where that of the first was old
 		Logger:          zap.NewNop(),
 		DialOptions: []grpc.DialOption{
 			grpc.WithContextDialer(n.dialer(c.TLS, dial)),

@@ -28,8 +28,7 @@ func Jitter(n int) time.Duration {
 // A Fleet is one as a server of it knows it: when every session has expired at once, the servers do
 // not all register again in the same moment. It has no lock.
 type Fleet struct {
-	Size int // as last seen
-
+	size    int       // as last seen
 	session int64     // in which this process last registered
 	next    int64     // the session after that
 	at      time.Time // when to register in it
@@ -38,6 +37,16 @@ type Fleet struct {
 // Registered takes down that this process has registered in session.
 func (f *Fleet) Registered(session int64) { f.session = session }
 
+// Seen takes down how many servers there are, for a process whose session is that. One that is to
+// register again, because its session has expired, keeps to what it saw before: those who are missing
+// now may be about to return like itself.
+func (f *Fleet) Seen(servers int, session int64) {
+	if f.session != 0 && f.session != session {
+		servers = max(servers, f.size)
+	}
+	f.size = servers
+}
+
 // Delay returns how long to wait before registering in session. The first session, and the one that
 // holds the registration already, need not wait.
 func (f *Fleet) Delay(session int64) time.Duration {
@@ -45,7 +54,7 @@ func (f *Fleet) Delay(session int64) time.Duration {
 		return 0
 	}
 	if f.next != session {
-		f.next, f.at = session, time.Now().Add(Jitter(f.Size))
+		f.next, f.at = session, time.Now().Add(Jitter(f.size))
 	}
 	return max(time.Until(f.at), 0)
 }

@@ -65,7 +65,7 @@ func (d *Directory) ReadData(c *session.Conn) ([]byte, *gozk.Stat, error) {
 func (d *Directory) mayHaveTree(c *session.Conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.tree == c && d.using == Persistent
+	return d.tree == c && d.using == Persistent && d.Mode.Persistent(c)
 }
 
 // usePersistent decides how the directory is watched on c.

@@ -13,9 +13,9 @@ import (
 )
 
 // maxName and maxLeftOut bound how much is kept of a child that is left out, in bytes: its name,
-// and that with the reason.
+// and that with the reason. An Instancer shows 100, which the name of a Dubbo provider would fill.
 const (
-	maxName    = 100
+	maxName    = 40
 	maxLeftOut = 300
 )
 

@@ -180,9 +180,12 @@ func TestResolvedTargets(t *testing.T) {
 			want []string
 		}{
 			{"nothing", *dns, all},
+			{"has none left at once", names{}, all}, // the families end in any order
+			{"has them again", *dns, all},
 			{"fails", names{err: &net.DNSError{Err: "server misbehaving"}}, all},
 			{"has none left", names{}, all},
 			{"has another", names{addresses: []string{"192.0.2.3"}}, []string{"192.0.2.9:2181", "zk.example.com/192.0.2.3:2181"}},
+			{"has one of the other family", names{addresses: []string{"2001:db8::3"}}, []string{"192.0.2.9:2181", "zk.example.com/[2001:db8::3]:2181"}},
 		} {
 			synctest.Wait() // no lookup is under way
 			*dns = step.now

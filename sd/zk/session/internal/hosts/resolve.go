@@ -112,11 +112,21 @@ func (r *Resolver) resolve(rec *record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rec.looking, rec.err = false, err
-	if err == nil || isNotFound(err) && len(rec.other.servers) > 0 && rec.other.err == nil {
-		rec.servers = servers // a name without an address in one family is no failure
+	if err == nil {
+		rec.servers = servers
 	}
+	rec.dropIfMissing()
+	rec.other.dropIfMissing()
 	close(r.changed)
 	r.changed = make(chan struct{})
+}
+
+// dropIfMissing drops what was found before if the name has addresses in the other family alone,
+// which is no failure. A name that has none at all may have them again in a moment.
+func (rec *record) dropIfMissing() {
+	if isNotFound(rec.err) && !rec.looking && !rec.other.looking && rec.other.err == nil {
+		rec.servers = nil
+	}
 }
 
 func isNotFound(err error) bool {

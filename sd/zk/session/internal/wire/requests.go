@@ -81,6 +81,9 @@ func (r *Requests) received(size int, head []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	opcode, found := r.pending[xid]
+	if code == CodeNeedsSASL && (found || xid == pingXid) { // the server closes the connection after it
+		r.condemned = Code(code)
+	}
 	if !found {
 		return r.checkSilence(xid)
 	}
@@ -88,8 +91,6 @@ func (r *Requests) received(size int, head []byte) error {
 	r.silent = time.Now()
 	r.codes[opcode] = code
 	switch {
-	case code == CodeNeedsSASL: // the server closes the connection after it
-		r.condemned = Code(code)
 	case opcode == opCloseSession:
 		r.ended = code == 0
 	case code != 0: // there is nothing after the header
