@@ -38,8 +38,8 @@ type Affected struct {
 // calls for want of others.
 func Compare(before, after *policy.Policy, fleet []policy.Entry) Report {
 	was, is := before.EffectiveAll(fleet), after.EffectiveAll(fleet)
-	callsWere, _ := before.Traffic(was)
-	calls, tally := after.Traffic(is)
+	callsWere, _ := Traffic(before, was)
+	calls, tally := Traffic(after, is)
 	sameSides := slices.Equal(before.Sides(), after.Sides())
 	report := Report{Instances: len(fleet), Left: 1, Tally: tally}
 	var all, leftBefore, left capacity
