@@ -121,6 +121,7 @@ func (c *config) editPolicy(ctx context.Context, stdio *shell.Stdio) error {
 	if err == nil && edited != text {
 		var n steer.Next
 		if n, err = steer.ParseNext(name, edited, c.steer.force); err == nil {
+			n.MayEnd = true // who edits sees what goes
 			err = c.apply(ctx, n, stdio)
 		} else {
 			err = shell.FileError(err)

@@ -456,6 +456,19 @@ func TestPolicyEdit(t *testing.T) {
 	}
 }
 
+// Who takes all rules away in an editor means it, also with the line of the version, which is the last
+// one.
+func TestPolicyEditOfAllRules(t *testing.T) {
+	f := startFleet(t, 2)
+	for _, editor := range []string{`sed -i /drain/d`, `sed -i '2,$d'`} {
+		f.write(t, policy.Header+"\ndrain 192.0.2.1\n")
+		t.Setenv("EDITOR", editor)
+		stdout, _ := f.try(t, shell.ExitOK, "policy", "edit")
+		shelltest.WantText(t, stdout, "- drain 192.0.2.1\n")
+		f.wantPolicy(t)
+	}
+}
+
 // Where nothing was edited nothing is kept, and nothing is said to be.
 func TestPolicyEditThatFails(t *testing.T) {
 	f := startFleet(t, 2)

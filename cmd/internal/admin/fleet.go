@@ -11,6 +11,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/policy/impact"
 )
 
 const (
@@ -79,7 +80,7 @@ func newFleetPart(l look, mine map[string]bool, now time.Time, several bool) *fl
 		p.Why = whyNot(state)
 	}
 	compiled := steering.Document.Compile(now)
-	p.spared = compiled.SharesSuspended(compiled.EffectiveAll(entries))
+	p.spared = impact.SharesSuspended(compiled, compiled.EffectiveAll(entries))
 	zones := map[string]bool{}
 	slices.SortFunc(entries, func(a, b policy.Entry) int {
 		return compareInstances(a.Instance, b.Instance)

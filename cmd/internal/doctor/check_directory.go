@@ -11,6 +11,7 @@ import (
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/steer"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/policy/impact"
 	"example.com/daytime/sd/zk/session"
 )
 
@@ -165,7 +166,7 @@ func (d *diagnosis) checkSuspended(subject string, version int64, document polic
 		d.Warn("policy", subject, "daytimecli weight SEL N for those that are to be called",
 			"it suspends itself: every server that is not drained has weight 0, so that weights "+
 				"are ignored by who follows no other registry")
-	case compiled.SharesSuspended(effectives):
+	case impact.SharesSuspended(compiled, effectives):
 		d.Warn("policy", subject, "daytimecli undrain SEL for those that are to be called, or policy edit",
 			"it suspends itself: servers with a share of 0%% are called, as nobody else is there "+
 				"for who follows no other registry")

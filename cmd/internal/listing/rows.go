@@ -44,10 +44,16 @@ type Source struct {
 }
 
 // Merged are the rows of several registries, as sd.Join joins them: each server once, with the
-// attributes of the first that has it, and drained if one drains it.
+// attributes of the first that has it, drained if one drains it, and with its share by the first that
+// splits the calls: who is not there is of the rest.
 func Merged(sources []Source, now time.Time) (rows []Row) {
-	at := map[string]int{}
+	at, sides, side := map[string]int{}, []policy.Side(nil), map[string]int{}
 	for _, s := range sources {
+		own := s.Document.Compile(now).Sides()
+		splits := sides == nil && len(own) > 1
+		if splits {
+			sides = own
+		}
 		for _, r := range Rows(s.Document, s.Entries, now) {
 			i, known := at[r.Instance]
 			if !known {
@@ -56,7 +62,14 @@ func Merged(sources []Source, now time.Time) (rows []Row) {
 				rows = append(rows, r)
 			}
 			rows[i].add(r, s.Registry)
+			if splits {
+				side[r.Instance] = r.Effective.Side
+			}
 		}
+	}
+	for i := range rows {
+		rows[i].Effective.Side = side[rows[i].Instance]
+		rows[i].split(sides)
 	}
 	slices.SortFunc(rows, func(a, b Row) int { return strings.Compare(a.Instance, b.Instance) })
 	return rows
@@ -76,10 +89,7 @@ func Rows(document policy.Document, entries []policy.Entry, now time.Time) (rows
 	compiled := document.Compile(now)
 	for _, e := range entries {
 		row := Row{Entry: e, Effective: compiled.Effective(e)}
-		if sides := compiled.Sides(); len(sides) > 1 {
-			row.Share = sides[row.Effective.Side].String()
-			row.Spared = sides[row.Effective.Side].Share == 0
-		}
+		row.split(compiled.Sides())
 		for _, verb := range []policy.Verb{policy.Withdraw, policy.Drain} {
 			if rule, ok := compiled.Deciding(e, verb); ok {
 				row.Drain = rule
@@ -88,6 +98,15 @@ func Rows(document policy.Document, entries []policy.Entry, now time.Time) (rows
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// split takes over which part of the calls the side of r gets, if they are split.
+func (r *Row) split(sides []policy.Side) {
+	r.Share, r.Spared = "", false
+	if len(sides) > 1 {
+		side := sides[r.Effective.Side]
+		r.Share, r.Spared = side.String(), side.Share == 0
+	}
 }
 
 // maxChecking is how many servers are asked at a time.

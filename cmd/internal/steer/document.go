@@ -58,7 +58,7 @@ type Next struct {
 	Document policy.Document
 	version  int64 // of the policy that it is a copy of
 	isCopy   bool
-	forced   bool
+	MayEnd   bool // the policy, by having no rule
 }
 
 // ErrEmpty: a document that is to be the policy would end it.
@@ -67,7 +67,7 @@ var ErrEmpty = errors.New("is empty, which would end the policy; want --force, t
 // ParseNext reads a document that is to be the policy, and refuses one that is wrong, unless it is
 // forced: a line that is left out by mistake is a server that is called by mistake.
 func ParseNext(name, text string, force bool) (n Next, err error) {
-	n.name, n.forced = name, force
+	n.name, n.MayEnd = name, force
 	document, err := policy.ParseCopy(text)
 	if err == nil {
 		n.Document, n.version, n.isCopy, err = document.CutVersion()
@@ -108,14 +108,14 @@ func (n Next) IsCopy() bool { return n.isCopy }
 
 // Edit replaces what is there by n. If n is a copy of a version, it must be the present one:
 // otherwise somebody else's lines would be lost. A document without a rule that is no such copy ends
-// a policy as an empty one does, and wants to be forced as well.
+// a policy as an empty one does, and must be one that may: who was shown the rules may take all away.
 func (n Next) Edit(before policy.Document, version int64, _ time.Time) (policy.Document, error) {
 	if n.isCopy && version != n.version && !before.IsEmpty() {
 		return before, fmt.Errorf("%s is a copy of version %d, and the policy has version %d "+
 			"by now: somebody else wrote it; without the line #version it is replaced",
 			n.name, n.version, version)
 	}
-	if !n.isCopy && !n.forced && len(n.Document.Rules()) == 0 && len(before.Rules()) > 0 {
+	if !n.isCopy && !n.MayEnd && len(n.Document.Rules()) == 0 && len(before.Rules()) > 0 {
 		return before, shell.FileError(fmt.Errorf("%s has no rule, which would end the policy; "+
 			"want --force, too", n.name))
 	}

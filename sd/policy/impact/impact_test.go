@@ -99,6 +99,14 @@ func TestRefused(t *testing.T) {
 			true},
 		{"three of four without weight", []string{"weight * 0"},
 			[]string{"weight * 0", "drain 10.0.0.0/31", "drain 10.0.0.2"}, 0.25, true},
+		{"drained, though a share of nothing for all is not obeyed", []string{"share * 0%"},
+			[]string{"share * 0%", "drain 10.0.0.0/31", "drain 10.0.0.2"}, 0, true},
+		{"a quarter of them drained", []string{"share * 0%"},
+			[]string{"share * 0%", "drain 10.0.0.0"}, 0, false},
+		{"withdrawn, though a share of nothing for all is not obeyed", []string{"share * 0%"},
+			[]string{"share * 0%", "withdraw *"}, 0, true},
+		{"withdrawn, though drains are not obeyed", []string{"drain *"},
+			[]string{"drain *", "withdraw 10.0.0.0/31", "withdraw 10.0.0.2"}, 0, true},
 		{"a zone", nil, []string{"zone a 10.0.0.0/8"}, 1, false},
 	} {
 		have := impact.Compare(compiled(t, test.before...), compiled(t, test.after...), instances(4))
