@@ -2,6 +2,7 @@ package statelog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/sd/policy"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -31,6 +33,36 @@ func Example() {
 	// false
 	// true
 	// false
+}
+
+// What is wrong with the text of a policy is told by itself, and so not again with the state, unless
+// that has more to say.
+func TestWrongPolicyIsToldOnce(t *testing.T) {
+	lines := fmt.Errorf("policy has 2 wrong lines: %w", &policy.Problem{Line: 2, Column: 1, Cause: "boom"})
+	_, unreadable := policy.Parse("boom")
+	for _, test := range []struct {
+		err   error
+		level string
+		want  string
+	}{
+		{lines, "warn", ""},
+		{errors.Join(lines), "warn", ""},
+		{fmt.Errorf("zk://a: %w", errors.Join(lines)), "warn", ""},
+		{lines, "info", `level=info msg="discovery live" instances=3`},
+		{fmt.Errorf("not followed: %w", unreadable), "warn", ""},
+		{shell.InOneLine(lines, io.EOF), "warn",
+			`level=warn msg="discovery live" instances=3 err="policy has 2 wrong lines: policy: line 2, column 1: boom; EOF"`},
+		{io.EOF, "warn", `level=warn msg="discovery live" instances=3 err=EOF`},
+	} {
+		var stderr strings.Builder
+		stdio := shell.NewStdio(t.Context(), nil, &stderr, test.level)
+		level.Warn(New(stdio, true)).Log("msg", "discovery live", "instances", 3, "err", test.err)
+		stdio.Flush()
+		_, have, _ := strings.Cut(strings.TrimSpace(stderr.String()), " ")
+		if !strings.HasPrefix(have, test.want) || (have == "") != (test.want == "") {
+			t.Errorf("%v: want %q, have %q", test.err, test.want, have)
+		}
+	}
 }
 
 // The end of a warning is shown where the warning was, and nowhere else.
