@@ -49,12 +49,9 @@ func (c *config) openDesks(ctx context.Context, stdio *shell.Stdio) (*desks, err
 	ds := &desks{discovery: d, stdio: stdio}
 	stores, err := stores(d)
 	if err == nil {
-		d.Settle(ctx, c.timeout) // which each part tells for itself
-		for i, p := range d.Parts {
-			ds.add(p, stores[i], c)
-		}
-		if len(ds.all) == 0 {
-			err = shell.InOneLine(ds.failed...)
+		err = d.Settle(ctx, c.timeout)
+		if !errors.Is(err, shell.ErrInterrupted) {
+			err = ds.addAll(stores, c) // each part tells for itself
 		}
 	}
 	if err != nil {
@@ -62,6 +59,17 @@ func (c *config) openDesks(ctx context.Context, stdio *shell.Stdio) (*desks, err
 		return nil, err
 	}
 	return ds, nil
+}
+
+// addAll adds the desks of all registries. The error is that there is none.
+func (ds *desks) addAll(stores []sd.PolicyStore, c *config) error {
+	for i, p := range ds.discovery.Parts {
+		ds.add(p, stores[i], c)
+	}
+	if len(ds.all) == 0 {
+		return shell.InOneLine(ds.failed...)
+	}
+	return nil
 }
 
 // stores are the policies of the registries, nil for one that has none. If all have none it is the
