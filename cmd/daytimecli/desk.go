@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -175,7 +177,18 @@ func (d *desk) told(outcome steer.Outcome, err error) string {
 func (d *desk) warnUnmatched(o steer.Outcome, s policy.Selector) {
 	compiled := o.After.Compile(time.Now())
 	if !slices.ContainsFunc(o.Fleet, func(e policy.Entry) bool { return compiled.Matches(s, e) }) {
-		d.warn(fmt.Sprintf("%v matches nobody who is registered now%s", s,
-			steer.Hint(o.Uncounted)))
+		d.warn(fmt.Sprintf("%v matches nobody who is registered now%s%s", s,
+			bracketed(s.String()), steer.Hint(o.Uncounted)))
 	}
+}
+
+// bracketed asks whether an IPv6 address that ends like a port, of four digits, was meant as one with
+// a port.
+func bracketed(selector string) string {
+	port := max(strings.LastIndexByte(selector, ':'), 0)
+	meant, err := netip.ParseAddrPort("[" + selector[:port] + "]" + selector[port:])
+	if err != nil || meant.Port() < 1000 {
+		return ""
+	}
+	return fmt.Sprintf("; is %v meant?", meant)
 }
