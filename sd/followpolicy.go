@@ -62,23 +62,11 @@ func (i *Instancer) Entries() []policy.Entry {
 		return i.joint.entries(i.Instances())
 	}
 	if i.steering == nil {
-		return entriesOf(i.Instances(), fanout.NewEvaluator())
+		return fanout.NewEvaluator().Entries(i.Instances())
 	}
 	i.steering.mu.Lock()
 	defer i.steering.mu.Unlock()
-	return entriesOf(i.Instances(), i.steering.evaluator)
-}
-
-func entriesOf(names []string, e *fanout.Evaluator) (entries []policy.Entry) {
-	for _, name := range names {
-		entries = append(entries, policy.Entry{Instance: name, Attributes: e.Attributes(name)})
-	}
-	return entries
-}
-
-// want is what the Instancer asks its backend for.
-func (i *Instancer) want() Want {
-	return Want{Attributes: i.steering != nil, Policy: i.steering != nil}
+	return i.steering.evaluator.Entries(i.Instances())
 }
 
 // evaluate is the part of apply that follows the policy. The caller holds the lock of steering.

@@ -145,7 +145,8 @@ func (i *Instancer) watch(ctx context.Context, pause *backoff.Backoff) error {
 		held.Stop()
 		held = nil
 	}()
-	return i.backend.Watch(ctx, i.want(), func(c Change) {
+	steered := i.steering != nil
+	return i.backend.Watch(ctx, Want{Attributes: steered, Policy: steered}, func(c Change) {
 		pause.Reset()
 		i.emitted(c)
 	})

@@ -49,7 +49,8 @@ type PartState struct {
 //
 // Each part evaluates its own policy for its own instances, if it has [FollowPolicy]. An instance
 // is drained if any part says so; attributes, weight and zone are those of the first part that has
-// it, and the calls are split by the first part with a share line.
+// it, and the calls are split by the first part with a share line. Whether a policy leaves anybody to
+// pick is the union's to say, and not a part's any more.
 //
 // The State is live while one part is, and stale while none is; its error names the parts that are
 // not, and what is wrong with the policy of any. So Await returns as soon as the union has begun
@@ -130,7 +131,7 @@ func (i *Instancer) merge(late bool) {
 		if s.Phase == string(Unknown) && s.Err == nil {
 			s.Err = p.diagnosis() // no lock is held, since the backend has locks of its own
 		}
-		j.union.Add(n, c)
+		j.union.Add(n, c, time.Now())
 		states = append(states, s)
 		measured.Add(m)
 	}

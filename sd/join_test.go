@@ -357,6 +357,22 @@ func TestJoinAsksWithoutALock(t *testing.T) {
 	one.Stop()
 }
 
+// A union that has begun says at once why a part of it has no set, as far as its backend does.
+func TestJoinTellsWhyAPartIsUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, one := instancer(t)
+		two := sd.NewInstancer(&diagnosing{err: errors.New("refused")}, kitlog.NewNopLogger())
+		defer two.Stop()
+		i := sd.Join([]sd.Part{{first, one}, {second, two}}, kitlog.NewNopLogger())
+		defer i.Stop()
+		a.emit(reset(alice))
+		pass(time.Second)
+		if s := i.State(); s.Phase != sd.Live || s.Err == nil || !strings.Contains(s.Err.Error(), "refused") {
+			t.Errorf("want it live, and the reason told, have %v", s)
+		}
+	})
+}
+
 // A union that has not begun says nothing in the log, as an Instancer says nothing.
 func TestJoinBeginsWithoutALine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -477,6 +493,7 @@ func TestJoinOfADrainedPart(t *testing.T) {
 		drained, other := mem.NewRegistry(), mem.NewRegistry()
 		drained.Put(alice)
 		drained.SetPolicy("#daytime-policy 1\ndrain *\n")
+		drained.Fail(errDown) // until it is a part
 		other.Put(bob)
 		var log strings.Builder
 		backend := drained.Open()
@@ -485,7 +502,8 @@ func TestJoinOfADrainedPart(t *testing.T) {
 		defer one.Stop()
 		i := sd.Join([]sd.Part{{first, one}, {second, onMem(t, other)}}, kitlog.NewNopLogger())
 		defer i.Stop()
-		pass(time.Second)
+		drained.Fail(nil)
+		pass(10 * time.Second)
 		wantPhase(t, i.State(), sd.Live)
 		wantPhase(t, i.State().Parts[0].State, sd.Live)
 		if have := log.String(); strings.Contains(have, "picked") {

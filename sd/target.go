@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"example.com/daytime/sd/internal/target"
@@ -72,16 +71,7 @@ func (t Target) String() string {
 }
 
 // String is host, or host:port when there is a port, with IPv6 in brackets.
-func (h Host) String() string {
-	name := h.Name
-	if strings.Contains(name, ":") {
-		name = "[" + name + "]"
-	}
-	if h.Port == 0 {
-		return name
-	}
-	return name + ":" + strconv.Itoa(int(h.Port))
-}
+func (h Host) String() string { return target.Host(h).String() }
 
 // Schemes says which kinds of registry a program knows: it maps a scheme to the function that opens
 // such a backend. Every main holds its own literal.

@@ -122,7 +122,7 @@ func TestClientFails(t *testing.T) {
 			transporttest.Serve(t, sends("\x15\x03\x03\x00\x02\x02\n", end)),
 			[]error{transport.ErrNoReply, io.ErrUnexpectedEOF}, "no reply: a TLS alert: it speaks TLS"},
 		{"a TLS alert and silence", transporttest.Serve(t, sends("\x15\x03\x03\x00\x02\x02P", untilGone)),
-			[]error{transport.ErrNoReply}, "no reply: a TLS alert: it speaks TLS"},
+			[]error{transport.ErrNoReply, io.ErrUnexpectedEOF}, "no reply: a TLS alert: it speaks TLS"},
 		{"reset before a byte", transporttest.Serve(t, abort),
 			[]error{transport.ErrNoReply, syscall.ECONNRESET}, "no reply: "},
 		{"empty line and end", transporttest.Serve(t, sends("\r\n", end)),

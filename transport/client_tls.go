@@ -47,8 +47,8 @@ func (x *call) exchangeOverTLS(config *tls.Config, text []byte) (any, error) {
 	return response, err
 }
 
-// noHandshake is the error of a call whose handshake failed. It says as well if that was with an old
-// configuration, which may be why.
+// noHandshake is the error of a call whose handshake failed. It says as well if that was with an
+// old configuration, which may be why.
 func (x *call) noHandshake(err error, hint string) error {
 	x.unsent = true
 	if x.outdated != nil {
@@ -93,7 +93,7 @@ func (c noticingConn) Read(p []byte) (int, error) {
 
 // A tlsReply is the reader of a client's decoder. It tells a reply that was cut off from one that
 // has ended: anybody on the way can send a FIN or a RST, or hold packets back, but only the server
-// can send close_notify. So it is no quietReader, and no reset ends a line.
+// can send close_notify. So it is no quietReader, and no reset or alert ends a line.
 type tlsReply struct {
 	conn    *tls.Conn
 	begun   bool
@@ -105,13 +105,22 @@ type tlsReply struct {
 func (r *tlsReply) Read(p []byte) (int, error) {
 	n, err := r.conn.Read(p)
 	switch {
-	case errors.Is(err, syscall.ECONNRESET):
-		err = fmt.Errorf("%w: %v", io.ErrUnexpectedEOF, err)
 	case !r.begun && n == 0 && refused(err):
 		r.refusal = err
+	case errors.Is(err, syscall.ECONNRESET), isBroken(err):
+		err = fmt.Errorf("%w: %v", io.ErrUnexpectedEOF, err)
 	}
 	r.begun = r.begun || n > 0
 	return n, err
+}
+
+// isBroken reports whether TLS has ended the connection: by an alert, ours or the server's, or because
+// what came is no record.
+func isBroken(err error) bool {
+	var alert *net.OpError
+	var record tls.RecordHeaderError
+	return errors.As(err, &alert) && (alert.Op == "local error" || alert.Op == "remote error") ||
+		errors.As(err, &record)
 }
 
 // refused reports whether err is an alert about a certificate (RFC 8446 §6.2). Package tls has no

@@ -111,7 +111,7 @@ func cutOff(line, text []byte, err error) (string, error) {
 	begun := hasText(line)
 	switch {
 	case isAlert(text):
-		if err == io.EOF {
+		if err == io.EOF || err == errQuiet { // no more comes after an alert
 			err = io.ErrUnexpectedEOF
 		}
 		return "", fmt.Errorf("%w: %w: %w", ErrNoReply, errAlert, err)

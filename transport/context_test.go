@@ -34,7 +34,7 @@ func TestRequestContextEndsWithItsParent(t *testing.T) {
 		before := runtime.NumGoroutine()
 		child, stop := context.WithCancel(ctx)
 		defer stop()
-		if have := runtime.NumGoroutine(); have != before {
+		if have := runtime.NumGoroutine(); have > before { // others may end
 			t.Errorf("want no goroutine for a derived context, have %d", have-before)
 		}
 		cancel()

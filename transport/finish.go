@@ -12,37 +12,50 @@ import (
 const maxAtOnce = 2 << 10
 
 // send writes reply, if any, and ends our half of the connection. A short reply costs no deadline,
-// a longer one has until deadline to enter the send buffer.
+// a longer one has until deadline to enter the send buffer. Of one that does not, nothing may have
+// been sent: then the connection ends without a reply. After a part any end but a reset would pass
+// that off as the whole.
 func send(conn net.Conn, reply []byte, deadline time.Time) error {
 	if len(reply) == 0 {
 		return closeWrite(conn)
 	}
+	begun := false
 	if tcp, ok := conn.(*net.TCPConn); ok && len(reply) <= maxAtOnce {
 		n, err := sendLast(tcp, reply)
 		if n == len(reply) || err != nil {
 			return err
 		}
-		reply = reply[n:]
+		begun, reply = n > 0, reply[n:]
 	}
 	if err := conn.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
-	if _, err := conn.Write(reply); err != nil {
-		resetOnClose(conn)
+	switch n, err := conn.Write(reply); {
+	case err == nil:
+		return closeWrite(conn)
+	case begun || n > 0:
+		resetOnClose(below(conn))
+		return err
+	default: // TLS says no more, because a record is lost, and the next one would be taken for forged
+		closeWrite(below(conn))
 		return err
 	}
-	return closeWrite(conn)
 }
 
-// resetOnClose makes the end of conn a reset. After a part of a reply any other end would pass the
-// part off as the whole.
-func resetOnClose(conn net.Conn) {
+// below is the connection below TLS, or conn.
+func below(conn net.Conn) net.Conn {
 	switch c := conn.(type) {
 	case *tls.Conn:
-		resetOnClose(c.NetConn())
+		return below(c.NetConn())
 	case *handshake:
-		resetOnClose(c.Conn)
-	case interface{ SetLinger(seconds int) error }:
+		return c.Conn
+	}
+	return conn
+}
+
+// resetOnClose makes the end of conn a reset.
+func resetOnClose(conn net.Conn) {
+	if c, ok := conn.(interface{ SetLinger(seconds int) error }); ok {
 		c.SetLinger(0)
 	}
 }
@@ -52,9 +65,8 @@ func resetOnClose(conn net.Conn) {
 func closeWrite(conn net.Conn) error {
 	if secured, ok := conn.(*tls.Conn); ok {
 		secured.CloseWrite() // fails only where the FIN fails as well
-		conn = secured.NetConn()
 	}
-	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+	if half, ok := below(conn).(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
 	return nil

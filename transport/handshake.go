@@ -199,8 +199,8 @@ func (h *handshake) hook(config *tls.Config) *tls.Config {
 // does no work in vain.
 //
 // Of a server's first messages one at a time waits among the handshakes that were answered: so what
-// was begun is finished before more is begun, who has sent a request waits for few, and a flood of one
-// server holds up no other.
+// was begun is finished before more is begun, who has sent a request waits for few, and a flood of
+// one server holds up no other.
 func (h *handshake) compute() error {
 	h.resume()
 	h.all.next <- struct{}{}
@@ -260,9 +260,6 @@ func (h *handshake) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-// CloseWrite is that of the connection below.
-func (h *handshake) CloseWrite() error { return closeWrite(h.Conn) }
 
 // end gives back everything that is held.
 func (h *handshake) end() {

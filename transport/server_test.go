@@ -141,10 +141,10 @@ func TestWriteHasADeadline(t *testing.T) {
 
 // A reply that its client does not take in time is given up then, and does not end as a whole one does.
 func TestReplyThatIsCutOffIsReset(t *testing.T) {
-	const timeout = 200 * time.Millisecond
-	a := newAuthority(t)
+	const timeout = time.Second
+	a, reply := newAuthority(t), make([]byte, 16<<20)
 	encode := func(_ context.Context, w io.Writer, v any) error {
-		_, err := w.Write(make([]byte, 16<<20))
+		_, err := w.Write(reply)
 		return err
 	}
 	for name, options := range map[string][]transport.ServerOption{"plain": nil, "TLS": {a.serverTLS()}} {
@@ -165,9 +165,29 @@ func TestReplyThatIsCutOffIsReset(t *testing.T) {
 		if took := time.Since(begin); took > timeout+2*time.Second {
 			t.Errorf("%s: want it given up after %v, have %v", name, timeout, took)
 		}
-		if n, err := io.Copy(io.Discard, conn); err == nil {
-			t.Errorf("%s: want no end after a part of the reply, have one after %d bytes", name, n)
+		if n, err := io.Copy(io.Discard, conn); n == 0 || err == nil {
+			t.Errorf("%s: want a part of the reply and no end after it, have %d bytes, %v", name, n, err)
 		}
+	}
+}
+
+// A reply that comes too late to be sent is none, and its connection ends as one without a reply.
+func TestReplyThatComesTooLateIsNone(t *testing.T) {
+	a := newAuthority(t)
+	late := func(ctx context.Context, _ any) (any, error) { <-ctx.Done(); return strings.Repeat("x", 3000), nil }
+	encode := func(_ context.Context, w io.Writer, v any) error {
+		_, err := io.WriteString(w, v.(string))
+		return err
+	}
+	timeout := transport.ServerTimeout(500 * time.Millisecond)
+	server := startServer(t, transport.NewServer(late, nil, encode, timeout))
+	if have, err := ask(server.addr, "timestamp"); have != "" || err != nil {
+		t.Errorf("want nothing and a clean end, have %d bytes, %v", len(have), err)
+	}
+	secured := startServer(t, transport.NewServer(late, nil, encode, timeout, a.serverTLS()))
+	have, err := call(t.Context(), secured.addr, a.clientTLS())
+	if wantIs(t, err, transport.ErrNoReply, io.ErrUnexpectedEOF); have != "" {
+		t.Errorf("under TLS: want nothing, have %q", have)
 	}
 }
 

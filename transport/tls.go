@@ -29,8 +29,9 @@ type TLSSource func() (*tls.Config, error)
 // A handshake has 5 s. Handshakes take half of MaxConns at most, and no more than 1024 connections.
 // Above that the one whose client has been silent longest gives way to the next, or the next is
 // ended at once. They compute on all processors but one, so that a flood of them does not starve
-// the replies; servers in one process share these if they are given one option. Failed ones are
-// told to the error handler in the manner of MaxConns.
+// the replies; servers in one process share these if they are given one option. So a function of
+// the configuration that waits, VerifyConnection for instance, holds up the other handshakes.
+// Failed ones are told to the error handler in the manner of MaxConns.
 func ServerTLS(source TLSSource) ServerOption {
 	turns := newTurns()
 	return func(s *Server) { s.tls, s.handshakes.computing = source, turns }

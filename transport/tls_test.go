@@ -234,6 +234,54 @@ func TestTLSTellsTheEndFromACut(t *testing.T) {
 	}
 }
 
+// forged is a record of TLS that nobody has sealed.
+func forged() []byte { return append([]byte{23, 3, 3, 0, 17}, make([]byte, 17)...) }
+
+// A forger is a connection that, from a certain time on, has one forged record to read.
+type forger struct {
+	net.Conn
+	record []byte
+}
+
+func (c *forger) Read(p []byte) (int, error) {
+	if c.record == nil {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.record)
+	c.record = c.record[n:]
+	return n, nil
+}
+
+// A connection that TLS ends, on either side, has ended without an answer, as one that is cut off has.
+func TestWhatBreaksTLSIsNoAnswer(t *testing.T) {
+	a := newAuthority(t)
+	served := config(t, a.issue(serviceName, time.Hour))
+	for why, spoil := range map[string]func(*tls.Conn, *forger){
+		"local error: tls: bad record MAC": func(_ *tls.Conn, conn *forger) { conn.Write(forged()) },
+		"remote error: tls: bad record MAC": func(secured *tls.Conn, conn *forger) {
+			conn.record = forged()
+			io.Copy(io.Discard, secured)
+		},
+		"tls: received record with version": func(_ *tls.Conn, conn *forger) {
+			io.WriteString(conn, "HTTP/1.1 502 Bad Gateway\r\n\r\n")
+		},
+	} {
+		addr := transporttest.Serve(t, func(conn *net.TCPConn) {
+			below := &forger{Conn: conn}
+			secured := tls.Server(below, served)
+			if secured.Handshake() == nil {
+				spoil(secured, below)
+			}
+			untilGone(conn)
+		})
+		_, err := call(t.Context(), addr, a.clientTLS())
+		wantIs(t, err, transport.ErrNoReply, io.ErrUnexpectedEOF)
+		if isUnsent(err) || err != nil && !strings.Contains(err.Error(), why) {
+			t.Errorf("want %s of a call that may have been sent, have %v", why, err)
+		}
+	}
+}
+
 func TestCertificatesAreReadAgain(t *testing.T) {
 	a := newAuthority(t)
 	files := a.issue(serviceName, time.Hour)

@@ -18,7 +18,8 @@ func (c *config) startAdmin(ctx context.Context, logger kitlog.Logger) (*admin.S
 		return nil, nil
 	}
 	s, err := admin.Start(ctx, c.admin, admin.Config{Program: "daytimecli", Version: c.version,
-		Metrics: c.exporter.Handler(), Logger: logger})
+		Metrics: c.exporter.Handler(), Logger: logger,
+		View: admin.View{Members: func() []lb.Stat { return nil }}})
 	if err != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("--admin %s: %w", c.admin, err)
 	}

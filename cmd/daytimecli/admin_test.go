@@ -56,6 +56,25 @@ func TestAdmin(t *testing.T) {
 	p.Finish(t, shell.ExitOK)
 }
 
+// A client is never ready for calls, and does not begin to be either, while it waits for a registry
+// that is down.
+func TestAdminOfAClientThatBegins(t *testing.T) {
+	o := newOutage(t)
+	addr := transporttest.FreeAddress(t)
+	p := start(t, "get", "--admin", addr, "--sd", o.url, "--snapshot", o.file, "-n", "0", "-o", "none")
+	shelltest.Eventually(t, func() error {
+		r, err := http.Get("http://" + addr + "/readyz")
+		if err == nil {
+			if r.Body.Close(); r.StatusCode != http.StatusNotFound {
+				t.Errorf("want 404, have %s", r.Status)
+			}
+		}
+		return err
+	})
+	p.Interrupt(nil)
+	p.Exit(t)
+}
+
 // Who was lost is in reserve for twice the session timeout, if that is more than 40 s.
 func TestAdminTellsOfTheReserve(t *testing.T) {
 	registry, url := shelltest.StartRegistry(t, true)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -63,21 +64,27 @@ func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) 
 	if err == nil {
 		_, _, _, err = document.CutVersion()
 	}
+	if err == nil && document.IsEmpty() {
+		err = steer.ErrEmpty
+	}
 	if err != nil {
 		return shell.FileError(fmt.Errorf("%s: %w", name, trimmed(err, "policy: ")))
 	}
+	var fault error
 	if wrong := document.Problems(time.Now()); len(wrong) > 0 {
 		stdio.Put(steer.Problems(name, wrong))
-		return shell.FileError(fmt.Errorf("%s: %s wrong", name, shell.Count(len(wrong),
-			"line")))
+		fault = shell.FileError(fmt.Errorf("%s: %s wrong", name, shell.Count(len(wrong), "line")))
 	}
 	ds, err := c.openDesks(cmd.Context(), stdio)
 	if err != nil {
-		return err
+		return shell.InOneLine(fault, err)
 	}
 	defer ds.Close()
 	for _, d := range ds.all {
 		for _, p := range document.Check(d.Fleet(), time.Now()) {
+			if p.Kind == policy.Wrong { // which is told already
+				continue
+			}
 			message := fmt.Sprintf("%s: %v", name, trimmed(p, "policy: "))
 			if p.Kind == policy.Unmatched {
 				message += steer.Hint(steer.Withdrawals(d.Policy().Document, time.Now()))
@@ -85,9 +92,11 @@ func (c *config) checkFile(cmd *cobra.Command, name string, stdio *shell.Stdio) 
 			d.warn(message)
 		}
 	}
-	text = fmt.Sprintf("%s: %s, none wrong\n", name, shell.Count(len(document.Rules()), "rule"))
-	stdio.Put(text)
-	return shell.InOneLine(ds.failed...)
+	if fault == nil {
+		rules := shell.Count(len(document.Rules()), "rule")
+		stdio.Put(fmt.Sprintf("%s: %s, none wrong\n", name, rules))
+	}
+	return shell.InOneLine(append([]error{fault}, ds.failed...)...)
 }
 
 // editPolicy has the operator edit the policy, and applies it.
@@ -112,6 +121,7 @@ func (c *config) editPolicy(ctx context.Context, stdio *shell.Stdio) error {
 	if err == nil && edited != text {
 		var n steer.Next
 		if n, err = steer.ParseNext(name, edited, c.steer.force); err == nil {
+			n.MayEnd = true // who edits sees what goes
 			err = c.apply(ctx, n, stdio)
 		} else {
 			err = shell.FileError(err)
@@ -119,9 +129,9 @@ func (c *config) editPolicy(ctx context.Context, stdio *shell.Stdio) error {
 	} else if err == nil {
 		stdio.Put("nothing to change\n")
 	}
-	if err != nil {
+	if left, unread := os.ReadFile(name); err != nil && unread == nil && string(left) != text {
 		level.Warn(c.newLogger(stdio)).Log("msg", "what was edited is kept in "+name)
 		return err
 	}
-	return os.RemoveAll(dir)
+	return cmp.Or(err, os.RemoveAll(dir))
 }

@@ -24,6 +24,9 @@ import (
 // withPolicy names the schemes whose registries have a policy, for messages.
 const withPolicy = "zk:// or etcd://"
 
+// maxDropped is how many lines are named that are not written as they have expired.
+const maxDropped = 3
+
 // A desk is where the operator of this command works on one registry.
 type desk struct {
 	steer.Desk
@@ -149,6 +152,16 @@ func (ds *desks) do(
 			text = "registry   " + d.Label + "\n" + text
 		}
 		ds.stdio.Put(text)
+		if outcomes[i].Written && ds.stdio.Lost() { // what ends with an error is done all the same
+			d.warn("the policy is written, though stdout is not")
+		}
+		for n, r := range outcomes[i].Dropped {
+			if n == maxDropped {
+				d.warn("and " + shell.Count(len(outcomes[i].Dropped)-n, "more line"))
+				break
+			}
+			d.warn(fmt.Sprintf("left out, since it expired a day ago or longer: %v", r))
+		}
 		if errs[i] != nil {
 			errs[i] = fmt.Errorf("%s: %w", d.URL, errs[i])
 		} else {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -134,10 +133,7 @@ func (r *runner) add(ctx context.Context, result load.Result) {
 		r.nobody = result.Err
 	}
 	if result.Err != nil {
-		told = r.notice.Explain(result.Err)
-		if r.stdio.Level() == "error" || r.output == "json" {
-			told = cmp.Or(told, result.Err) // where no warning is seen
-		}
+		told = r.explain(result.Err)
 	}
 	if r.output == "json" {
 		result.Err = told
@@ -173,7 +169,16 @@ func (r *runner) unexplained() error {
 	if r.output != "none" || r.nobody == nil {
 		return nil
 	}
-	return r.notice.Explain(r.nobody)
+	return r.explain(r.nobody)
+}
+
+// explain is what is to be told of an error of a request, beside the warnings of the log, or nil.
+func (r *runner) explain(err error) error {
+	told := r.notice.Explain(err)
+	if r.stdio.Level() == "error" || r.output == "json" { // where no warning is seen
+		told = r.notice.Full(err)
+	}
+	return told
 }
 
 // text is what is printed of a result: a line, or nothing when there is no reply and the output is
@@ -229,10 +234,10 @@ func (c *config) retryOptions() []lb.RetryOption {
 	return options
 }
 
-// verdict has a request go elsewhere when a server says more than a time: another one may know
-// better.
+// verdict has a request go elsewhere when a server says more than a time, or what is none, as an echo
+// server does: another one may know better.
 func verdict(_ int, err error) lb.Verdict {
-	if errors.Is(err, transport.ErrTooLong) {
+	if errors.Is(err, transport.ErrTooLong) || errors.Is(err, transport.ErrNoReply) {
 		return lb.Elsewhere
 	}
 	return lb.Undecided

@@ -35,6 +35,25 @@ func TestGetText(t *testing.T) {
 	}
 }
 
+// A server that gives no answer costs no request, in whichever way it does not.
+func TestNoAnswerGoesElsewhere(t *testing.T) {
+	for name, handle := range map[string]func(*net.TCPConn){
+		"echo":                   func(conn *net.TCPConn) { io.Copy(conn, conn) },
+		"more than a line holds": transporttest.Reply(strings.Repeat("n", 300)),
+		"nothing":                transporttest.Reply(""),
+		"an alert, then silence": func(conn *net.TCPConn) {
+			conn.Write([]byte{21, 3, 1, 0, 2, 2, 70})
+			io.Copy(io.Discard, conn)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			list := "fixed://" + shelltest.Serve(t) + "," + transporttest.Serve(t, handle)
+			_, stderr := try(t, shell.ExitOK, "--sd", list, "-n", "8", "-i", "0", "--timeout", "6s")
+			shelltest.WantText(t, stderr, "8 answered, 0 failed")
+		})
+	}
+}
+
 // An object is a line of result.json.
 type object struct {
 	Seq      int

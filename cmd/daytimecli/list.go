@@ -47,7 +47,7 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 		return err
 	}
 	stdio.Put(text)
-	c.warnOfList(stdio, registry, len(rows))
+	c.warnOfList(stdio, registry, rows)
 	if unconfirmed != nil {
 		return unconfirmed
 	}
@@ -57,11 +57,23 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	return c.judge(rows)
 }
 
-// warnOfList tells of a list that nobody is on, or that names were left out of.
-func (c *config) warnOfList(stdio *shell.Stdio, registry *discovery.Discovery, servers int) {
-	logger := c.newLogger(stdio)
+// warnOfList tells of a list that nobody is on, or that names were left out of; and what an object
+// does not say, since it has the keys that it has: who is not to be called by a share of 0 %.
+func (c *config) warnOfList(
+	stdio *shell.Stdio, registry *discovery.Discovery, rows []listing.Row,
+) {
+	logger, spared := c.newLogger(stdio), 0
+	for _, r := range rows {
+		if r.Spared {
+			spared++
+		}
+	}
+	if spared > 0 && c.list.output == "json" {
+		level.Warn(logger).Log("msg", shell.Count(spared, "server")+
+			" of a share of 0%: called while no others can be")
+	}
 	switch {
-	case servers == 0:
+	case len(rows) == 0:
 		level.Warn(logger).Log("msg", statelog.Nobody)
 	case registry.Rejected() > 0:
 		level.Warn(logger).Log("msg", registry.LeftOut())

@@ -116,6 +116,7 @@ func TestWrongCommands(t *testing.T) {
 		{"policy apply main.go", `main.go: unreadable: line 1, column 1: `},
 		{"policy check main.go", `main.go: unreadable: line 1, column 1: `},
 		{"policy apply /dev/null", `/dev/null: is empty, which would end the policy; want --force, too`},
+		{"policy check /dev/null", `/dev/null: is empty, which would end the policy; want --force, too`},
 		{"drain * --sd fixed://192.0.2.1:1", `--sd "fixed://192.0.2.1:1": this registry has no policy; want zk:// or etcd://`},
 		{"undrain * --sd file:///no/such", `--sd "file:///no/such": this registry has no policy; want zk:// or etcd://`},
 		{"policy get --sd dns:///daytime.example.com", `--sd "dns:///daytime.example.com": this registry has no policy`},

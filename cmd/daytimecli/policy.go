@@ -33,8 +33,8 @@ func newPolicy(c *config, stdio *shell.Stdio) *cobra.Command {
 nothing is written, since somebody else's lines would be lost; a directory
 without a policy has none to lose. Without that line what is there is replaced.
 
-A FILE with a line that is wrong is refused, as is an empty one, which would end
-the policy, unless --force.` + writing,
+A FILE with a line that is wrong is refused, as is one that ends the policy,
+be it empty or without a rule, unless --force.` + writing,
 		Example: `  daytimecli policy get >FILE
   daytimecli policy apply FILE`,
 		Args: wantArgs("FILE"),
@@ -50,9 +50,9 @@ func (c *config) newPolicyGet(stdio *shell.Stdio) *cobra.Command {
 	return &cobra.Command{
 		Use:   "get",
 		Short: "Print the policy",
-		Long: `Print the policy, with its version in a line #version N for policy apply. What
-is no policy is printed as it is, and ends with 1. It is about one registry, as
-is edit.`,
+		Long: `Print the policy, with its version in a last line #version N for policy apply.
+What is no policy is printed as it is, and ends with 1. It is about one
+registry, as is edit.`,
 		Args: shell.FlagsOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.getPolicy(cmd.Context(), stdio)

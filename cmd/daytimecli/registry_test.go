@@ -159,3 +159,27 @@ func TestReserve(t *testing.T) {
 		}
 	}
 }
+
+// Whatever time there was, the error says why there was nobody to ask, where no warning is shown.
+func TestReasonWhereNoWarningIsShown(t *testing.T) {
+	_, empty := shelltest.StartRegistry(t, true)
+	_, missing := shelltest.StartRegistry(t, false)
+	dead := "zk://" + transporttest.FreeAddress(t)
+	for _, test := range []struct{ url, timeout, want string }{
+		{dead, "500ms", "connection refused"},
+		{dead, "1300ms", "connection refused"}, // after the log would tell
+		{missing, "700ms", "there is no directory"},
+		{empty, "700ms", statelog.Nobody},
+	} {
+		for _, args := range []string{"-n 1 -q", "-n 1 -q -o none", "-n 2 -c 2 -q", "-n 1 --log-level error", "-n 1 -o none --log-level error"} {
+			t.Run(test.want+" in "+test.timeout+" "+args, func(t *testing.T) {
+				t.Parallel()
+				_, stderr := try(t, shell.ExitFailure, append(strings.Fields(args), "--sd", test.url, "--timeout", test.timeout)...)
+				shelltest.WantText(t, stderr, "level=error", test.want)
+				if n := strings.Count(stderr, "level="); n != 1 {
+					t.Errorf("want it said once, have %s", stderr)
+				}
+			})
+		}
+	}
+}

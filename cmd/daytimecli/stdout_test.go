@@ -33,6 +33,30 @@ func TestBrokenStdout(t *testing.T) {
 	}
 }
 
+// A policy that is written is told to be, where stdout does not take what that did.
+func TestWrittenWithoutStdout(t *testing.T) {
+	f := startFleet(t, 4)
+	for _, test := range []struct {
+		args    string
+		written bool
+	}{
+		{"drain 192.0.2.1 --by me", true},
+		{"drain 192.0.2.2 --dry-run", false},
+		{"drain 192.0.2.1 --by me", false}, // nothing to change
+	} {
+		stderr := shelltest.NewConsole()
+		args := append(strings.Fields(test.args), "--sd", f.url)
+		have := run(t.Context(), args, shelltest.NoVariables, broken{syscall.ENOSPC}, stderr)
+		if have != shell.ExitFailure {
+			t.Errorf("%s: want exit code %d, have %d", args, shell.ExitFailure, have)
+		}
+		if told := strings.Contains(stderr.String(), "the policy is written"); told != test.written {
+			t.Errorf("%s: want it told to be written: %v, have %s", args, test.written, stderr)
+		}
+	}
+	f.wantPolicy(t, "drain 192.0.2.1 by=me")
+}
+
 // A reader that has gone hides no failure, and is none itself.
 func TestVerdictWithoutReader(t *testing.T) {
 	f := startFleet(t, 4)

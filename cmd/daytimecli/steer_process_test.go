@@ -18,8 +18,8 @@ import (
 // the command has returned, and no request fails; one that is withdrawn leaves, and serves on.
 func TestSteerAFleet(t *testing.T) {
 	dir := shelltest.Build(t)
-	registry := "zk://" + transporttest.FreeAddress(t) + "/go_servers"
-	first, second, third := transporttest.FreeAddress(t), transporttest.FreeAddress(t), transporttest.FreeAddress(t)
+	addrs := transporttest.FreeAddresses(t, 4)
+	registry, first, second, third := "zk://"+addrs[0]+"/go_servers", addrs[1], addrs[2], addrs[3]
 	svc := shelltest.Launch(t, dir, "daytimesvc", "--dev", "--sd", registry, "--listen", first, "--drain", "0",
 		"--weight", "200", "--zone", "a", "--tag", "version=2")
 	svc.Stderr.Await(t, "msg=registered", 1)

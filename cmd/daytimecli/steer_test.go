@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"example.com/daytime/cmd/internal/steer"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/transport/transporttest"
 )
 
 // A fleet is servers in a registry that has a policy.
@@ -90,10 +92,10 @@ func (f fleet) wantPolicy(t testing.TB, lines ...string) {
 	}
 }
 
-func wantOutput(t testing.TB, want, have string) {
+func wantOutput[T comparable](t testing.TB, want, have T) {
 	t.Helper()
 	if want != have {
-		t.Errorf("want\n%s\nhave\n%s", want, have)
+		t.Errorf("want\n%v\nhave\n%v", want, have)
 	}
 }
 
@@ -145,6 +147,35 @@ leaves 75.0% of the weight
 	f.wantPolicy(t)
 	_, stderr = f.try(t, shell.ExitOK, "undrain", "192.0.2.1:8897")
 	shelltest.WantText(t, stderr, "level=warn", "no line drains 192.0.2.1:8897")
+}
+
+// A list says who is not to be called by a share, as a table in a column. An object has no key for
+// it.
+func TestListTellsShares(t *testing.T) {
+	f := startFleet(t, 3)
+	f.write(t, policy.Header+"\nshare version=2 0%\n")
+	stdout, stderr := f.try(t, shell.ExitOK, "list", "-o", "wide")
+	shelltest.WantText(t, stdout, " 0% of version=2 ", " 100% of the rest ")
+	wantOutput(t, "", stderr)
+	_, stderr = f.try(t, shell.ExitOK, "list")
+	wantOutput(t, "", stderr)
+	stdout, stderr = f.try(t, shell.ExitOK, "list", "-o", "json")
+	shelltest.WantText(t, stderr, "level=warn", "1 server of a share of 0%: called while no others can be")
+	if strings.Contains(stdout, "share") {
+		t.Errorf("want the keys that there are, have %s", stdout)
+	}
+}
+
+// The guard counts a share of 0 % as the operator means it: whom it takes away nothing brings back
+// but a change of that line.
+func TestRefusesToLeaveAShareOfNothing(t *testing.T) {
+	f := startFleet(t, 2)
+	f.write(t, policy.Header+"\nshare version=2 0%\n")
+	for _, args := range []string{"drain 192.0.2.2", "withdraw 192.0.2.2", "weight 192.0.2.2 0"} {
+		_, stderr := f.try(t, shell.ExitFailure, strings.Fields(args)...)
+		shelltest.WantText(t, stderr, "refused: this leaves 0.0% of the weight")
+	}
+	f.wantPolicy(t, "share version=2 0%")
 }
 
 // Fewer than half of the weight are left to nobody by mistake, by none of the ways to do it.
@@ -199,7 +230,7 @@ func TestDrainBeforeAnybodyRegisters(t *testing.T) {
 	shelltest.WantText(t, stderr, "level=warn", "there is no directory /go_servers in the ZooKeeper at ",
 		"zone=a matches nobody")
 	stdout, _ = try(t, shell.ExitOK, "policy", "get", "--sd", url)
-	shelltest.WantText(t, stdout, policy.Header+"\n#version 1\ndrain zone=a by=ops\n")
+	shelltest.WantText(t, stdout, policy.Header+"\ndrain zone=a by=ops\n#version 1\n")
 }
 
 // A server can be drained by several lines. Undoing one of them tells the others.
@@ -245,7 +276,7 @@ func TestPolicyGetAndApply(t *testing.T) {
 	f := startFleet(t, 4)
 	f.try(t, shell.ExitOK, "drain", "192.0.2.1", "--by", "ops")
 	backup, _ := f.try(t, shell.ExitOK, "policy", "get")
-	if want := regexp.MustCompile(`^` + policy.Header + `\n#version \d+\ndrain 192\.0\.2\.1 by=ops\n$`); !want.MatchString(backup) {
+	if want := regexp.MustCompile(`^` + policy.Header + `\ndrain 192\.0\.2\.1 by=ops\n#version \d+\n$`); !want.MatchString(backup) {
 		t.Errorf("want %v, have %q", want, backup)
 	}
 	file := filepath.Join(t.TempDir(), "policy")
@@ -274,6 +305,36 @@ func TestPolicyGetAndApply(t *testing.T) {
 	f.wantPolicy(t, "drain 192.0.2.1 by=ops")
 }
 
+// A file without a rule ends a policy as an empty one does, and is refused as that is; where there is
+// no rule to be lost, or none but those of which it is a copy, it is not.
+func TestPolicyFileWithoutRules(t *testing.T) {
+	f := startFleet(t, 2)
+	file := filepath.Join(t.TempDir(), "policy")
+	save := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, text := range []string{policy.Header, policy.Header + "\n# drain 192.0.2.1\n"} {
+		save(text)
+		f.write(t, policy.Header+"\ndrain 192.0.2.1\n")
+		_, stderr := f.try(t, shell.ExitUsage, "policy", "apply", file)
+		shelltest.WantText(t, stderr, file+" has no rule, which would end the policy; want --force, too")
+		f.wantPolicy(t, "drain 192.0.2.1")
+		f.try(t, shell.ExitOK, "policy", "apply", file, "--force")
+		f.try(t, shell.ExitOK, "policy", "apply", file)
+		if have := f.policy(t); have != text {
+			t.Errorf("want %q, have %q", text, have)
+		}
+	}
+	f.write(t, policy.Header+"\ndrain 192.0.2.1\n")
+	copied, _ := f.try(t, shell.ExitOK, "policy", "get")
+	save(strings.Replace(copied, "drain 192.0.2.1\n", "", 1))
+	f.try(t, shell.ExitOK, "policy", "apply", file)
+	f.wantPolicy(t)
+}
+
 // A file with a wrong line is refused with its place, which counts the line of the version.
 func TestPolicyFileIsWrong(t *testing.T) {
 	f := startFleet(t, 2)
@@ -300,6 +361,70 @@ func TestPolicyFileIsWrong(t *testing.T) {
 	stdout, stderr = f.try(t, shell.ExitOK, "policy", "check", file)
 	wantOutput(t, file+": 3 rules, none wrong\n", stdout)
 	shelltest.WantText(t, stderr, "line 3, column 1: no instance matches this line", "line 4, column 1: expired at 2020-01-01T00:00:00Z")
+}
+
+// What has expired or matches nobody is told beside what is wrong, as far as the registry answers.
+func TestPolicyCheckTellsAll(t *testing.T) {
+	f := startFleet(t, 2)
+	file := filepath.Join(t.TempDir(), "policy")
+	text := policy.Header + "\ndrian *\ndrain 192.0.2.9\ndrain * until=2020-01-01T00:00:00Z\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr := f.try(t, shell.ExitUsage, "policy", "check", file)
+	wantOutput(t, 1, strings.Count(stdout, "\n"))
+	shelltest.WantText(t, stdout, file+": line 2, column 1: unknown verb")
+	shelltest.WantText(t, stderr, "line 3, column 1: no instance matches", "line 4, column 1: expired at",
+		"1 line wrong")
+	wantOutput(t, 0, strings.Count(stderr, "line 2"))
+	nobody := "zk://" + transporttest.FreeAddress(t) + "/go_servers"
+	stdout, stderr = try(t, shell.ExitUsage, "policy", "check", file, "--sd", nobody, "--timeout", "300ms")
+	shelltest.WantText(t, stdout, file+": line 2, column 1: unknown verb")
+	shelltest.WantText(t, stderr, "1 line wrong; ", "connection refused")
+}
+
+// Lines that expired a day ago are not written, and the command says so.
+func TestTellsWhatHasExpired(t *testing.T) {
+	f := startFleet(t, 2)
+	file := filepath.Join(t.TempDir(), "policy")
+	old := strings.Repeat("drain 192.0.2.1 until=2020-01-01T00:00:00Z\n", 5)
+	text := policy.Header + "\ndrain 192.0.2.2\n" + old
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time there is nothing to change
+		_, stderr := f.try(t, shell.ExitOK, "policy", "apply", file)
+		shelltest.WantText(t, stderr, "left out, since it expired a day ago or longer: "+
+			"drain 192.0.2.1 until=2020-01-01T00:00:00Z", "and 2 more lines")
+		f.wantPolicy(t, "drain 192.0.2.2")
+	}
+	f.write(t, text)
+	stdout, stderr := f.try(t, shell.ExitOK, "drain", "192.0.2.2:8897")
+	wantOutput(t, 5, strings.Count(stdout, "- drain 192.0.2.1 until="))
+	wantOutput(t, "", stderr) // the difference says it
+}
+
+// What is told of a line of the policy is told by its number in what policy get prints; what is told
+// of a line of a file, by its number there.
+func TestLinesHaveOneNumber(t *testing.T) {
+	f := startFleet(t, 4)
+	f.write(t, policy.Header+"\ndrain 192.0.2.1\ndrian *\ndrain 192.0.2.1:8897\n")
+	copied, _ := f.try(t, shell.ExitOK, "policy", "get")
+	lines := strings.Split(copied, "\n")
+	number := func(text string) string { return fmt.Sprintf("line %d", 1+slices.Index(lines, text)) }
+	stdout, _ := f.try(t, shell.ExitOK, "explain", "192.0.2.1:8897")
+	shelltest.WantText(t, stdout, number("drain 192.0.2.1")+" overridden")
+	_, stderr := f.try(t, shell.ExitFailure, "undrain", "192.0.2.1:8897")
+	shelltest.WantText(t, stderr, "is still drained, by "+number("drain 192.0.2.1")+": ")
+	shelltest.WantText(t, stderr, number("drian *")+", column 1")
+	stdout, _ = f.try(t, shell.ExitFailure, "doctor")
+	shelltest.WantText(t, stdout, number("drian *")+", column 1")
+	file := filepath.Join(t.TempDir(), "policy")
+	if err := os.WriteFile(file, []byte(copied), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, _ = f.try(t, shell.ExitUsage, "policy", "check", file)
+	shelltest.WantText(t, stdout, number("drian *")+", column 1")
 }
 
 // What is no policy is printed as it is, and replaced by force alone.
@@ -334,7 +459,7 @@ func TestPolicyEdit(t *testing.T) {
 		editor, want string
 		code         int
 	}{
-		{"false", "editor false: exit status 1", shell.ExitFailure},
+		{`sh -c 'echo "drain *" >>"$0"; exit 1'`, "exit status 1", shell.ExitFailure},
 		{`sh -c 'echo "drian *" >>"$0"'`, "1 line wrong: line 4, column 1: ", shell.ExitUsage},
 		{`sh -c 'echo "drain *" >>"$0"'`, "refused: this leaves 0.0% of the weight", shell.ExitFailure},
 	} {
@@ -342,6 +467,39 @@ func TestPolicyEdit(t *testing.T) {
 		_, stderr := f.try(t, test.code, "policy", "edit")
 		shelltest.WantText(t, stderr, test.want, "what was edited is kept in "+os.TempDir())
 		f.wantPolicy(t, "drain 192.0.2.1")
+	}
+}
+
+// Who takes all rules away in an editor means it, also with the line of the version, which is the last
+// one.
+func TestPolicyEditOfAllRules(t *testing.T) {
+	f := startFleet(t, 2)
+	for _, editor := range []string{`sed -i /drain/d`, `sed -i '2,$d'`} {
+		f.write(t, policy.Header+"\ndrain 192.0.2.1\n")
+		t.Setenv("EDITOR", editor)
+		stdout, _ := f.try(t, shell.ExitOK, "policy", "edit")
+		shelltest.WantText(t, stdout, "- drain 192.0.2.1\n")
+		f.wantPolicy(t)
+	}
+}
+
+// Where nothing was edited nothing is kept, and nothing is said to be.
+func TestPolicyEditThatFails(t *testing.T) {
+	f := startFleet(t, 2)
+	t.Setenv("TMPDIR", t.TempDir())
+	for editor, want := range map[string]string{
+		"false":                   "editor false: exit status 1",
+		"/no/such/editor":         "editor /no/such/editor: exit status 127",
+		"rm":                      "no such file or directory",
+		`sh -c 'rm "$0"; exit 1'`: "exit status 1",
+	} {
+		t.Setenv("EDITOR", editor)
+		_, stderr := f.try(t, shell.ExitFailure, "policy", "edit")
+		shelltest.WantText(t, stderr, want)
+		wantOutput(t, false, strings.Contains(stderr, "is kept in"))
+		if left, err := os.ReadDir(os.TempDir()); len(left) > 0 || err != nil {
+			t.Errorf("%s: want no file left, have %v, %v", editor, left, err)
+		}
 	}
 }
 
@@ -378,6 +536,22 @@ func TestExplain(t *testing.T) {
 		"own        not registered: weight, zone and tags are not known\n",
 		"weight     unknown: line 2 would, of a server that matches: weight zone=a 50\n")
 	shelltest.WantText(t, stderr, "192.0.2.3:8897 is not registered")
+}
+
+// An explanation tells of a policy that is not obeyed as it stands: it alone would say drained.
+func TestExplainWarnsOfThePolicy(t *testing.T) {
+	f := startFleet(t, 2)
+	for document, want := range map[string]string{
+		"drain *\n":         "every instance is drained, so drained ones are picked",
+		"weight * 0\n":      "every weight is 0, so weights are ignored",
+		"drain 192.0.2.1\n": "",
+	} {
+		f.write(t, policy.Header+"\n"+document)
+		_, stderr := f.try(t, shell.ExitOK, "explain", "192.0.2.1:8897")
+		if want == "" && stderr != "" || !strings.Contains(stderr, want) {
+			t.Errorf("%q: want %q on stderr, have %q", document, want, stderr)
+		}
+	}
 }
 
 // Two operators with 200 edits each, in a registry elsewhere: every edit stands.

@@ -64,7 +64,8 @@ func more(t testing.TB, p *shelltest.Process, n int) {
 
 // One server is killed, one is killed and restarted at once, one is stopped: no request fails.
 func testFaults(t *testing.T, dir, url string) {
-	killed, restarted, stopped := transporttest.FreeAddress(t), transporttest.FreeAddress(t), transporttest.FreeAddress(t)
+	addrs := transporttest.FreeAddresses(t, 3)
+	killed, restarted, stopped := addrs[0], addrs[1], addrs[2]
 	first := launchServer(t, dir, url, killed)
 	second := launchServer(t, dir, url, restarted)
 	third := launchServer(t, dir, url, stopped)
@@ -92,7 +93,7 @@ func testFaults(t *testing.T, dir, url string) {
 
 // Every server is stopped and started again: no request fails, and no attempt.
 func testRollingRestart(t *testing.T, dir, url string) {
-	addrs := []string{transporttest.FreeAddress(t), transporttest.FreeAddress(t), transporttest.FreeAddress(t)}
+	addrs := transporttest.FreeAddresses(t, 3)
 	servers := map[string]*shelltest.Process{}
 	for _, addr := range addrs {
 		servers[addr] = launchServer(t, dir, url, addr)

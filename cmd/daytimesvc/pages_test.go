@@ -137,7 +137,8 @@ func TestManifestOfPage(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("user:password"), 0o440); err != nil { // its defaultMode
 		t.Fatal(err)
 	}
-	addr, admin := transporttest.FreeAddress(t), transporttest.FreeAddress(t)
+	addrs := transporttest.FreeAddresses(t, 2)
+	addr, admin := addrs[0], addrs[1]
 	_, port, _ := net.SplitHostPort(addr)
 	replace := strings.NewReplacer("$(POD_IP)", "127.0.0.1", "8897", port, "=:9867", "="+admin,
 		"zk://zk1.example.com,zk2.example.com/go_servers", url, "/etc/daytime/auth", secret)

@@ -14,7 +14,6 @@ import (
 // reset emits the whole set, with what was asked for.
 func (f *follower) reset() {
 	f.known = true
-	f.backend.missing.Store(false)
 	c := sd.Change{
 		Reset:   true,
 		Up:      make([]string, 0, len(f.entries)),
@@ -104,7 +103,7 @@ func (f *follower) apply(ctx context.Context, events []*mvccpb.Event) error {
 			return err
 		}
 	}
-	return f.tell(before)
+	return f.tell(ctx, before)
 }
 
 // readParent finds whether the directory's own key is gone as well, when the last entry is: both may
@@ -127,16 +126,16 @@ func (f *follower) applyParent(e *mvccpb.Event) {
 	}
 }
 
-// tell emits the difference to before. An entry that has gone without a word was lost.
-func (f *follower) tell(before past) error {
+// tell emits the difference to before. An entry that has gone without a word was lost. A directory
+// that appears is read, since the watches tell of it one after the other.
+func (f *follower) tell(ctx context.Context, before past) error {
 	switch {
 	case !f.exists() && f.known:
 		return errRemoved
 	case !f.exists():
 		return nil
 	case !f.known:
-		f.reset()
-		return nil
+		return f.begin(ctx)
 	}
 	c := sd.Change{Ignored: f.ignored()}
 	for name, old := range before.entries {

@@ -44,8 +44,8 @@
 // The policy is read before an entry is written, and watched from there on. While it withdraws the
 // instance there is no entry; the connection may come and go. If it is not for this server to read
 // there is none, or the last that it could read. Every half minute an audit reads the policy and the
-// entry, and looks at the clock: what the watch has not told is made good, and so is a line that has
-// expired while the host slept, and a directory's key that is missing.
+// entry: what the watch has not told is made good, and so are a directory's key that is missing and
+// the end of a line that the host has slept through.
 //
 // A withdrawal changes the value first (its key leaving is true, all else stays), and then revokes
 // the lease: watchers see a change and a deletion, and so tell it from an entry that has expired.

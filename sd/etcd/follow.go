@@ -98,6 +98,14 @@ func (f *follower) follow(ctx context.Context) error {
 		return err
 	}
 	defer s.Close()
+	if err := f.begin(ctx); err != nil {
+		return err
+	}
+	return f.read(ctx, s)
+}
+
+// begin reads the directory, and tells of it if there is one.
+func (f *follower) begin(ctx context.Context) error {
 	now, err := f.list(ctx)
 	if err != nil {
 		return err
@@ -110,14 +118,14 @@ func (f *follower) follow(ctx context.Context) error {
 	case f.known:
 		return errRemoved
 	}
-	return f.read(ctx, s)
+	return nil
 }
 
 // watch returns the stream of the directory, armed. Of a token that is old etcd 3.4 says to a watch
 // that it is denied. A read tells the one from the other, and renews the token.
 func (f *follower) watch(ctx context.Context) (*cluster.Stream, error) {
 	s, err := f.arm(ctx)
-	if !errors.Is(err, sd.ErrDenied) {
+	if !errors.Is(err, sd.ErrDenied) && !cluster.IsAuth(err) {
 		return s, err
 	}
 	if _, err := f.list(ctx); err != nil {

@@ -97,7 +97,12 @@ func TestUsers(t *testing.T) {
 
 	denied := sdtest.Register(t, reader, bob)
 	await(t, func() error { return stateIs(denied.State(), sd.ErrDenied) })
+	root := connectAsRoot(t, member.Addr())
+	if _, err := root.UserAdd(t.Context(), "nil", "n"); err != nil { // who has no role
+		t.Fatal(err)
+	}
 	for text, want := range map[string]string{
+		uri + secret(t, "nil:n"):      "permission denied",
 		uri + secret(t, "cli:wrong"):  "authentication failed",
 		uri + secret(t, "nobody:x\n"): "authentication failed",
 		"etcd://" + member.Addr():     "auth-file",
@@ -150,8 +155,9 @@ func TestPasswordChanges(t *testing.T) {
 	})
 }
 
-// signedTokens has a member give tokens that it has signed, with the revision of users and roles.
-func signedTokens(t *testing.T) etcdtest.Option {
+// signedTokens has a member give tokens that it has signed, with the revision of users and roles, and
+// that end after ttl.
+func signedTokens(t *testing.T, ttl string) etcdtest.Option {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -164,7 +170,7 @@ func signedTokens(t *testing.T) etcdtest.Option {
 	file := func(kind string, der []byte) string {
 		return secret(t, string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})))
 	}
-	return etcdtest.Args("--auth-token", "jwt,sign-method=RS256,ttl=10m,pub-key="+file("PUBLIC KEY", public)+
+	return etcdtest.Args("--auth-token", "jwt,sign-method=RS256,ttl="+ttl+",pub-key="+file("PUBLIC KEY", public)+
 		",priv-key="+file("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)))
 }
 
@@ -172,33 +178,49 @@ func signedTokens(t *testing.T) etcdtest.Option {
 // themselves. They are renewed over the connection that there is: nothing is listed anew, and
 // nothing goes stale.
 func TestTokenThatIsOld(t *testing.T) {
-	member := etcdtest.Start(t, signedTokens(t))
-	withAuth(t, connect(t, member.Addr()))
-	root := connectAsRoot(t, member.Addr())
-	b := open(t, "etcd://"+member.Addr()+"?ttl=2s&auth-file="+secret(t, "svc:s"))
-	r := sdtest.Register(t, b, alice)
-	await(t, phase(r, sd.Registered))
-	v := follow(t, b)
-	v.shows(alice)
-	before, since := b.Stats(), v.State().Since
-	for n := range 3 {
-		if _, err := root.UserAdd(t.Context(), fmt.Sprint("user-", n), "u"); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := b.ReadPolicy(t.Context()); err != nil {
-			t.Errorf("want the policy, have %v", err)
-		}
-		second := sdtest.Register(t, b, bob)
-		await(t, phase(second, sd.Registered))
-		v.shows(alice, bob)
-		second.Deregister()
-		v.shows(alice)
-	}
-	if now := b.Stats(); now.Dials != before.Dials || now.Lists != before.Lists {
-		t.Errorf("want the connection and the watch kept, have %+v after %+v", now, before)
-	}
-	if s := v.State(); s.Phase != sd.Live || s.Since != since {
-		t.Errorf("want it live since %v, have %v", since, s)
+	for name, test := range map[string]struct {
+		ttl  string
+		ages func(t *testing.T, root *clientv3.Client, n int)
+	}{
+		"users are changed": {"10m", func(t *testing.T, root *clientv3.Client, n int) {
+			if _, err := root.UserAdd(t.Context(), fmt.Sprint("user-", n), "u"); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		"it has ended": {"5s", func(*testing.T, *clientv3.Client, int) { <-time.After(6 * time.Second) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			member := etcdtest.Start(t, signedTokens(t, test.ttl))
+			withAuth(t, connect(t, member.Addr()))
+			root := connectAsRoot(t, member.Addr())
+			b := open(t, "etcd://"+member.Addr()+"?ttl=2s&auth-file="+secret(t, "svc:s"))
+			r := sdtest.Register(t, b, alice)
+			await(t, phase(r, sd.Registered))
+			v := follow(t, b)
+			v.shows(alice)
+			before, since := b.Stats(), v.State().Since
+			for n := range 3 {
+				test.ages(t, root, n)
+				switch n {
+				case 0: // a watch comes first
+					follow(t, b).shows(alice)
+				case 1:
+					if _, _, err := b.ReadPolicy(t.Context()); err != nil {
+						t.Errorf("want the policy, have %v", err)
+					}
+				case 2:
+					await(t, phase(sdtest.Register(t, b, bob), sd.Registered))
+					v.shows(alice, bob)
+				}
+			}
+			if now := b.Stats(); now.Dials != before.Dials || now.Lists > before.Lists+2 {
+				t.Errorf("want the connection and the watch kept, have %+v after %+v", now, before)
+			}
+			if s := v.State(); s.Phase != sd.Live || s.Since != since {
+				t.Errorf("want it live since %v, have %v", since, s)
+			}
+		})
 	}
 }
 

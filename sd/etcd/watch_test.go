@@ -1,14 +1,17 @@
 package etcd_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/etcd/etcdtest"
+	"example.com/daytime/sd/policy"
 	"example.com/daytime/sd/sdtest"
 	"example.com/daytime/sd/zk/zktest"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -165,4 +168,41 @@ func TestLastEntryLeavesAnEmptySet(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, func() error { return w.Shows() })
+}
+
+// A directory that appears in one piece is told in one: its own key and its entries have a watch
+// each, whose events come one after the other.
+func TestDirectoryAppears(t *testing.T) {
+	member := etcdtest.Start(t)
+	client := connect(t, member.Addr())
+	for n := range 10 {
+		path := fmt.Sprint("/appears-", n)
+		b := open(t, "etcd://"+member.Addr()+path)
+		ctx, cancel := context.WithCancel(t.Context())
+		changes, ended := make(chan sd.Change, 100), make(chan error, 1)
+		go func() {
+			ended <- b.Watch(ctx, sd.Want{Policy: true}, func(c sd.Change) { changes <- c })
+		}()
+		await(t, func() error {
+			if err := b.Err(); !errors.Is(err, sd.ErrNoDirectory) {
+				return fmt.Errorf("want %v, have %v", sd.ErrNoDirectory, err)
+			}
+			return nil
+		})
+		document := policy.Header + "\ndrain " + alice + "\n"
+		if _, err := client.Txn(ctx).Then(clientv3.OpPut(path, document),
+			clientv3.OpPut(path+"/"+alice, ""), clientv3.OpPut(path+"/"+bob, "")).Commit(); err != nil {
+			t.Fatal(err)
+		}
+		c := <-changes
+		slices.Sort(c.Up)
+		if !c.Reset || !slices.Equal(c.Up, []string{alice, bob}) || c.Policy == nil || c.Policy.Document != document {
+			t.Errorf("want both with the policy, have %+v, policy %+v", c, c.Policy)
+		}
+		cancel()
+		<-ended
+		if len(changes) > 0 {
+			t.Errorf("want nothing else told, have %+v", <-changes)
+		}
+	}
 }

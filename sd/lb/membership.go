@@ -26,8 +26,7 @@ func (p *Pool) apply(c sd.Change) {
 	if c.Reset {
 		p.set++
 	}
-	before, steered := p.sides, c.Reset || c.Sides != nil
-	if steered {
+	if c.Reset || c.Sides != nil {
 		p.sides, p.changed = slices.Clone(c.Sides), true
 	}
 	added := p.add(c.Up, c.Effective)
@@ -37,9 +36,6 @@ func (p *Pool) apply(c sd.Change) {
 		left = p.unseen()
 	}
 	dropped = append(dropped, p.remove(left, now)...)
-	if steered {
-		p.keepSides(before)
-	}
 	dropped = append(dropped, p.change(c.Effective)...)
 	p.separateZones()
 	p.publish()
@@ -47,23 +43,6 @@ func (p *Pool) apply(c sd.Change) {
 	closeMembers(dropped)
 	p.buildEndpoints(added)
 	p.begun.Set()
-}
-
-// keepSides places those in reserve, of whom a policy does not say on which side they are now: they
-// stay on theirs if it is there, and belong to the rest otherwise. The caller holds mu.
-func (p *Pool) keepSides(before []policy.Side) {
-	for _, m := range p.members {
-		side, now := int(m.side.Load()), 0
-		if m.presence != reserve || side == 0 {
-			continue
-		}
-		if side < len(before) {
-			isIts := func(s policy.Side) bool { return s.Selector == before[side].Selector }
-			now = max(slices.IndexFunc(p.sides, isIts), 0)
-		}
-		m.side.Store(int32(now))
-		p.place(m)
-	}
 }
 
 // change takes over the attributes of members that have others now, also of those that were lost by

@@ -2,9 +2,11 @@ package lb_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -45,6 +47,75 @@ func (c *tally) take() map[string]int {
 	return taken
 }
 
+// steered returns a function that makes 200 calls to servers of registry, whose policy is followed, and
+// counts them.
+func steered(t *testing.T, registry *mem.Registry) (drive func() map[string]int) {
+	backend := registry.Open()
+	t.Cleanup(func() { backend.Close() })
+	instancer := sd.NewInstancer(backend, kitlog.NewNopLogger(), sd.FollowPolicy())
+	t.Cleanup(instancer.Stop)
+	counts := &tally{calls: map[string]int{}, last: map[string]time.Time{}}
+	pool := lb.NewPool(instancer, counts.factory, kitlog.NewNopLogger())
+	t.Cleanup(func() { pool.Close() })
+	call := lb.Retry(pool, lb.NewRandom())
+	return func() map[string]int {
+		t.Helper()
+		time.Sleep(200 * time.Millisecond)
+		for range 200 {
+			if _, err := call(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return counts.take()
+	}
+}
+
+// Who is in reserve, or is lost in the moment in which there are other sides, is on the side that the
+// policy says, whichever number that has.
+func TestReserveIsOnItsSide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := mem.NewRegistry()
+		name := func(i int) string { return fmt.Sprintf("192.0.2.%d:8897", i) }
+		for i := range 8 {
+			a := policy.Attributes{}
+			if i > 1 {
+				a.Tags = map[string]string{"version": "3", "rack": fmt.Sprint(i % 2)}
+			}
+			registry.PutEntry(name(i), a)
+		}
+		drive := steered(t, registry)
+		want := func(when string, servers int) {
+			t.Helper()
+			if have := drive(); len(have) != servers {
+				t.Errorf("%s: want calls to %d, have %v", when, servers, have)
+			}
+		}
+		follow := func(lines ...string) {
+			registry.SetPolicy(policy.Header + "\n" + strings.Join(lines, "\n") + "\n")
+		}
+		follow("share version=2 10%", "share version=3 0%")
+		want("without a part", 2)
+		for i := 2; i < 7; i++ {
+			registry.Expire(name(i)) // the reserve is open, and of the side that has no part
+		}
+		want("lost", 2)
+		registry.Fail(errors.New("down")) // so that one is lost and the policy another in one moment
+		registry.Expire(name(7))
+		follow("share version=3 0%")
+		registry.Fail(nil)
+		time.Sleep(time.Second)
+		want("another side has gone", 2)
+		follow("share rack=1 0%", "share version=2 10%")
+		want("some are on another side", 5)
+		follow("share version=2 10%")
+		want("on the rest", 8)
+		follow("share version=2 10%", "share version=3 0%")
+		want("without a part again", 2)
+		follow()
+		want("no sides", 8)
+	})
+}
+
 // A line holds for who is lost and in reserve as well, whichever came first. Who is drained by it
 // does not count there.
 func TestPolicyHoldsInReserve(t *testing.T) {
@@ -60,23 +131,7 @@ func TestPolicyHoldsInReserve(t *testing.T) {
 				}
 				registry.PutEntry(name(i), a)
 			}
-			backend := registry.Open()
-			defer backend.Close()
-			instancer := sd.NewInstancer(backend, kitlog.NewNopLogger(), sd.FollowPolicy())
-			defer instancer.Stop()
-			counts := &tally{calls: map[string]int{}, last: map[string]time.Time{}}
-			pool := lb.NewPool(instancer, counts.factory, kitlog.NewNopLogger())
-			defer pool.Close()
-			call := lb.Retry(pool, lb.NewRandom())
-			drive := func() map[string]int {
-				time.Sleep(200 * time.Millisecond)
-				for range 200 {
-					if _, err := call(t.Context(), nil); err != nil {
-						t.Fatal(err)
-					}
-				}
-				return counts.take()
-			}
+			drive := steered(t, registry)
 			drive()
 			registry.Expire(name(0))
 			registry.Expire(name(2))

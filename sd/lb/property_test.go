@@ -82,11 +82,6 @@ func (w *world) step(t *rapid.T) {
 				sides[i].Selector, _ = policy.ParseSelector(fmt.Sprintf("side=%d", i))
 			}
 		}
-		for _, m := range w.members {
-			if !m.listed && m.effective.Side >= min(len(w.sides), len(sides)) {
-				m.effective.Side = 0 // for good: the registry says nothing more of it
-			}
-		}
 		w.sides = sides
 		w.registry.fn(sd.Change{Sides: sides})
 	default:

@@ -57,8 +57,7 @@ type fleet struct {
 func newFleet(t *testing.T, url string) *fleet {
 	t.Helper()
 	f := &fleet{T: t, steady: map[string]bool{}, lateness: wait.StartLateness()}
-	for range *serverCount {
-		instance := transporttest.FreeAddress(t)
+	for _, instance := range transporttest.FreeAddresses(t, *serverCount) {
 		f.instances = append(f.instances, instance)
 		f.servers = append(f.servers, f.serve(instance, url))
 	}

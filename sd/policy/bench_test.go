@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/policy/impact"
 )
 
 // largePolicy is 2,000 lines of all kinds, with networks of every length.
@@ -97,7 +98,7 @@ func BenchmarkCompile(b *testing.B) {
 func BenchmarkTraffic(b *testing.B) {
 	p, fleet := parse(b, largePolicy()).Compile(now), largeFleet(100_000)
 	for b.Loop() {
-		p.Traffic(p.EffectiveAll(fleet))
+		impact.Traffic(p, p.EffectiveAll(fleet))
 	}
 }
 

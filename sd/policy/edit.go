@@ -150,17 +150,33 @@ func (d Document) StillDrained(s Selector, fleet []Entry, now time.Time) []Rule 
 	return rules
 }
 
-// WithVersion returns the document with the comment "#version N" as its second line, and without
-// any other such comment. An empty document becomes a header with it.
+// WithVersion returns the document with the comment "#version N" as its last line, or in the place of
+// such comments that it has: all other lines keep their numbers, so that what is told of a line of
+// the document holds in the copy. An empty document becomes a header with it.
 func (d Document) WithVersion(n int64) Document {
-	d, _, _, _ = d.CutVersion()
-	if d.IsEmpty() {
-		d = Document{[]line{{text: Header, end: "\n"}}}
+	text := versionPrefix + " " + strconv.FormatInt(n, 10)
+	next, found := slices.Clone(d.lines), false
+	for i, l := range next {
+		if l.isVersion() {
+			next[i].text, found = text, true
+		}
 	}
-	version := line{text: versionPrefix + " " + strconv.FormatInt(n, 10)}
-	rest := slices.Clone(d.lines[1:])
-	next := Document{slices.Clone(d.lines[:1])}.appended(version)
-	return Document{append(next.lines, rest...)}
+	if found {
+		return Document{next}
+	}
+	end := "\n"
+	if len(next) > 0 {
+		end = next[len(next)-1].end
+	}
+	next = Document{next}.appended(line{text: text}).lines
+	next[len(next)-1].end = end // so that CutVersion gives back what there was
+	return Document{next}
+}
+
+// isVersion reports whether l is a comment that tells a version.
+func (l line) isVersion() bool {
+	fields := strings.Fields(l.text)
+	return len(fields) > 0 && fields[0] == versionPrefix
 }
 
 // CutVersion returns the document without "#version N" comments, and N. Found is false if there
@@ -168,12 +184,15 @@ func (d Document) WithVersion(n int64) Document {
 func (d Document) CutVersion() (_ Document, n int64, found bool, err error) {
 	var next Document
 	for i, l := range d.lines {
-		fields := strings.Fields(l.text)
-		if len(fields) == 0 || fields[0] != versionPrefix {
+		if !l.isVersion() {
 			next.lines = append(next.lines, l)
 			continue
 		}
-		m, wrong := strconv.ParseInt(strings.Join(fields[1:], " "), 10, 64)
+		if last := len(next.lines) - 1; i == len(d.lines)-1 && last >= 0 {
+			next.lines[last].end = l.end
+		}
+		number := strings.Join(strings.Fields(l.text)[1:], " ")
+		m, wrong := strconv.ParseInt(number, 10, 64)
 		switch at := strings.Index(l.text, versionPrefix); {
 		case wrong != nil || m < 0:
 			err = errors.Join(err, l.problem(faultAt(at, "want #version and a number"), i+1))

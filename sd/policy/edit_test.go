@@ -166,10 +166,12 @@ func TestPrune(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	d := document(t, "drain *", "#version 3", "# version 4", "#versions 5")
+	d := document(t, "drain *", "# version 4", "#versions 5")
 	with := d.WithVersion(7)
-	equal(t, "with a version", policy.Header+"\n#version 7\ndrain *\n# version 4\n#versions 5\n",
+	equal(t, "with a version", policy.Header+"\ndrain *\n# version 4\n#versions 5\n#version 7\n",
 		with.String())
+	equal(t, "in the place of others", policy.Header+"\n#version 7\ndrain *\n#version 7\n",
+		document(t, "#version 3", "drain *", "#version 4").WithVersion(7).String())
 	without, n, found, err := with.CutVersion()
 	equal(t, "without", policy.Header+"\ndrain *\n# version 4\n#versions 5\n", without.String())
 	equal(t, "version", true, n == 7 && found && err == nil)
@@ -177,10 +179,15 @@ func TestVersion(t *testing.T) {
 	equal(t, "no version", true, !found && err == nil)
 	equal(t, "of no policy", policy.Header+"\n#version 0\n",
 		policy.Document{}.WithVersion(0).String())
-	equal(t, "CRLF", policy.Header+"\r\n#version 2\r\ndrain *",
+	equal(t, "CRLF", policy.Header+"\r\ndrain *\r\n#version 2",
 		parse(t, policy.Header+"\r\ndrain *").WithVersion(2).String())
-	equal(t, "no line end", policy.Header+"\n#version 2\n",
+	equal(t, "no line end", policy.Header+"\n#version 2",
 		parse(t, policy.Header).WithVersion(2).String())
+	for _, text := range []string{"", "\n", "\r\ndrain *", "\ndrain *\r", "\r\ndrain *\n"} {
+		text = policy.Header + text
+		back, _, _, _ := parse(t, text).WithVersion(2).CutVersion()
+		equal(t, "there and back", text, back.String())
+	}
 	for _, text := range []string{"#version", "#version x", "#version 1 2", "#version -1",
 		"#version 9223372036854775808"} {
 		_, _, found, err := document(t, text).CutVersion()

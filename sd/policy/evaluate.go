@@ -101,6 +101,13 @@ func (p *Policy) Sides() []Side {
 	return p.sides
 }
 
+// Spares reports whether the policy says of an instance, as it makes it, that it is not to be called
+// while others can be: by a drain, or by a share of 0 %. The rest is never spared: that nothing is
+// left for it, nobody says.
+func (p *Policy) Spares(e Effective) bool {
+	return e.Drained || e.Side > 0 && p.Sides()[e.Side].Share == 0
+}
+
 // Split returns the part of the calls, of 1, that each side gets. The part of a side that is empty
 // goes to the others, in proportion to theirs; if these have none, in equal parts. If all sides
 // are empty nobody gets anything.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/policy/impact"
 )
 
 func TestEffective(t *testing.T) {
@@ -170,7 +171,7 @@ func TestTraffic(t *testing.T) {
 			1. / 3}, true, false},
 	} {
 		p := document(t, test.lines...).Compile(now)
-		have, tally := p.Traffic(p.EffectiveAll(entries))
+		have, tally := impact.Traffic(p, p.EffectiveAll(entries))
 		for i := range have {
 			if math.Abs(have[i]-test.want[i]) > 1e-9 {
 				t.Errorf("%s: want %v, have %v", test.name, test.want, have)
@@ -185,7 +186,7 @@ func TestTally(t *testing.T) {
 	p := document(t, "withdraw 192.0.2.1", "drain 192.0.2.2", "weight v=2 0").Compile(now)
 	entries := []policy.Entry{entry(alice, ""), entry(bob, ""), entry(carol, "v=2"),
 		entry("192.0.2.9:1", "")}
-	_, tally := p.Traffic(p.EffectiveAll(entries))
+	_, tally := impact.Traffic(p, p.EffectiveAll(entries))
 	equal(t, "tally", policy.Tally{Instances: 4, Drained: 2, Withdrawn: 1, Weighted: 1}, tally)
 	for _, e := range entries {
 		tally.Remove(p.Effective(e))

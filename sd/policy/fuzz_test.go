@@ -52,6 +52,9 @@ func FuzzParse(f *testing.F) {
 			version.Compile(now).Effective(e) != d.Compile(now).Effective(e) {
 			t.Errorf("with a version: %q, %d, %v", version, n, err)
 		}
+		for i, r := range d.WithVersion(7).Rules() {
+			equal(t, "the line of a rule in a copy", d.Rules()[i].Line, r.Line)
+		}
 		policy.Diff(d, next)
 	})
 }

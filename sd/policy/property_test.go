@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/policy/impact"
 	"pgregory.net/rapid"
 )
 
@@ -298,7 +299,7 @@ func TestTrafficIsTheModels(t *testing.T) {
 		fleet := rapid.SliceOfN(genEntry(), 1, 8).Draw(t, "fleet")
 		d, _ := policy.Parse(text)
 		p := d.Compile(now)
-		have, _ := p.Traffic(p.EffectiveAll(fleet))
+		have, _ := impact.Traffic(p, p.EffectiveAll(fleet))
 		m := newModel(text)
 		var verdicts []verdict
 		for _, e := range fleet {

@@ -35,23 +35,3 @@ func Levels(fleet []Effective) ([]int, Tally) {
 	}
 	return levels, tally
 }
-
-// Traffic returns the part of the calls, of 1, that each instance of a fleet gets if all of them
-// answer, and how many of what there are. A side is empty if nobody in it gets anything. A fleet
-// that is withdrawn as a whole gets nothing.
-func (p *Policy) Traffic(fleet []Effective) ([]float64, Tally) {
-	levels, tally := Levels(fleet)
-	sides := p.Sides()
-	total := make([]int, len(sides))
-	for i, e := range fleet {
-		total[e.Side] += levels[i]
-	}
-	parts := Split(sides, func(side int) bool { return total[side] == 0 })
-	calls := make([]float64, len(fleet))
-	for i, e := range fleet {
-		if levels[i] > 0 {
-			calls[i] = parts[e.Side] * float64(levels[i]) / float64(total[e.Side])
-		}
-	}
-	return calls, tally
-}

@@ -170,6 +170,10 @@ func TestEntriesAreForgotten(t *testing.T) {
 			}
 			l.announce(b, instance).stop()
 		}
+		l.FailAll(zkdev.OpDelete, zkdev.NoAuth) // so that they go with their sessions
+		for n := range 20 {
+			l.announce(b, fmt.Sprintf("192.0.2.1:%d", 2000+n)).stop()
+		}
 		wait.Pass(2 * time.Minute)
 		if n := len(b.announcer.all()); n != 0 {
 			t.Errorf("entries: want none, have %d", n)

@@ -151,6 +151,7 @@ func (a *announcer) withhold(c *session.Conn, e *entry, d desired, why error) {
 		a.session.Renew(c) // the node goes with the session
 	default:
 		e.due = e.node.again()
+		a.report(e, create, ignore, report{err: err}) // if it was to be created
 	}
 }
 

@@ -157,6 +157,9 @@ func (a *announcer) keep(c *session.Conn, e *entry) {
 // remove removes the node if it is ours.
 func (a *announcer) remove(c *session.Conn, e *entry) {
 	err := a.deleteNode(c, e, remove)
+	if err == nil {
+		e.node.denied = denial{} // of what is gone
+	}
 	switch {
 	case err == nil, errors.Is(err, errForeign):
 		e.node.since = time.Time{}

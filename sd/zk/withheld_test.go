@@ -342,3 +342,24 @@ func TestReplacementThatFails(t *testing.T) {
 		s.saysWeight(alice, 7)
 	})
 }
+
+// Why a node that a predecessor left cannot be removed, though the policy withdraws it, is told, as
+// it is when one cannot be created.
+func TestWithheldInVainIsTold(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		dead := w.register(w.open(), alice)
+		w.phase(dead.State, time.Second, sd.Registered)
+		data, _, _ := w.Get("/go_servers/" + alice)
+		dead.Deregister()
+		w.Create("/go_servers/"+alice, data, 0x1234)
+		w.SetData("/go_servers", []byte(withdrawAlice))
+		w.FailAll(zkdev.OpDelete, zkdev.SystemError)
+		r := w.register(w.open(), alice)
+		if err := r.State().Err; err == nil || !strings.Contains(err.Error(), "system error") {
+			t.Errorf("want the server's answer, have %v", err)
+		}
+		w.FailAll(zkdev.OpDelete, zkdev.OK)
+		w.phase(r.State, 3*time.Second, sd.Withheld)
+		w.registered(0)
+	})
+}

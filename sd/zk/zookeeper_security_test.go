@@ -197,3 +197,27 @@ func TestDigestOnZooKeeper(t *testing.T) {
 		})
 	}
 }
+
+// A real server that wants a proof of identity closes each connection at the first request without
+// it, and says so by a code that is named after SASL; where a digest is enough, auth-file is.
+func TestAuthenticationEnforcedByZooKeeper(t *testing.T) {
+	server := zktest.Start(t, zktest.Config("enforce.auth.enabled=true", "enforce.auth.schemes=digest"))
+	with := "?auth-file=" + secretFile(t, secret)
+	for query, want := range map[string]string{"": "where its enforce.auth.schemes have digest", with: ""} {
+		b, err := zk.OpenBackend(sdtest.Target(t, "zk://"+server.Addr()+query))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		r := sdtest.Register(t, b, alice)
+		sdtest.Eventually(t, 10*time.Second, func() error {
+			s := r.State()
+			isDenied := errors.Is(s.Err, sd.ErrDenied) && strings.Contains(s.Err.Error(), want)
+			if want == "" && s.Phase != sd.Registered || want != "" && !isDenied {
+				return fmt.Errorf("%q: want %q, have %v", query, want, s)
+			}
+			return nil
+		})
+		r.Deregister()
+	}
+}

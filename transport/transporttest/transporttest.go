@@ -61,13 +61,30 @@ func Reset(conn *net.TCPConn) { conn.SetLinger(0) }
 // systems lend to outgoing connections, so that it stays free while its server is down.
 func FreeAddress(tb testing.TB) (addr string) {
 	tb.Helper()
+	return FreeAddresses(tb, 1)[0]
+}
+
+// FreeAddresses returns n different ones of the kind. Of addresses that are chosen one by one, before
+// there are servers, two may be the same: of twenty they are in one of a hundred runs.
+func FreeAddresses(tb testing.TB, n int) (addrs []string) {
+	tb.Helper()
+	for range n {
+		l := listenLow(tb)
+		defer l.Close() // at the return, so that none comes twice
+		addrs = append(addrs, l.Addr().String())
+	}
+	return addrs
+}
+
+// listenLow listens on a port of which FreeAddress tells.
+func listenLow(tb testing.TB) net.Listener {
+	tb.Helper()
 	for range 100 {
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
 		if err == nil {
-			l.Close()
-			return l.Addr().String()
+			return l
 		}
 	}
 	tb.Fatal("transporttest: no free port")
-	return ""
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -53,6 +54,15 @@ func TestHandlers(t *testing.T) {
 func TestFreeAddressRefuses(t *testing.T) {
 	if _, err := ask(transporttest.FreeAddress(t)); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("want %v, have %v", syscall.ECONNREFUSED, err)
+	}
+}
+
+func TestFreeAddressesDiffer(t *testing.T) {
+	const n = 500
+	addrs := transporttest.FreeAddresses(t, n)
+	slices.Sort(addrs)
+	if have := len(slices.Compact(addrs)); have != n {
+		t.Errorf("want %d different addresses, have %d", n, have)
 	}
 }
 

@@ -30,6 +30,7 @@ type Config struct {
 	Version string       // of the program
 	Metrics http.Handler // answers /metrics; nil: 404
 	Logger  kitlog.Logger
+	View    View // what is shown at first; the zero value is of a process that is to serve
 }
 
 // A Server answers an operator. A nil *Server answers nobody, and its methods do nothing. The
@@ -90,7 +91,7 @@ func newServer(ctx context.Context, addr string, c Config) *Server {
 	}
 	s.stage.Store(starting)
 	s.guard = newGuard(addr, s.host)
-	s.shown.Store(newShown(View{}))
+	s.shown.Store(newShown(c.View))
 	s.http = &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: readTimeout,

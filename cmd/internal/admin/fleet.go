@@ -11,6 +11,7 @@ import (
 
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/policy/impact"
 )
 
 const (
@@ -33,6 +34,8 @@ type fleetPart struct {
 	Policy   bool // there is one
 	Tally    policy.Tally
 	Zones    int
+
+	spared bool // those get calls that are not to
 }
 
 // A fleetRow is one server as the registry has it, and as the policy treats it.
@@ -77,6 +80,7 @@ func newFleetPart(l look, mine map[string]bool, now time.Time, several bool) *fl
 		p.Why = whyNot(state)
 	}
 	compiled := steering.Document.Compile(now)
+	p.spared = impact.SharesSuspended(compiled, compiled.EffectiveAll(entries))
 	zones := map[string]bool{}
 	slices.SortFunc(entries, func(a, b policy.Entry) int {
 		return compareInstances(a.Instance, b.Instance)
@@ -140,6 +144,8 @@ func newFleetRow(e policy.Entry, compiled *policy.Policy) fleetRow {
 	case effective.Drained:
 		row.State = held("drained")
 		row.Drain = deciding(compiled, e, policy.Drain)
+	case compiled.Spares(effective):
+		row.State = idle("share 0 %")
 	case effective.Weight == 0:
 		row.State = idle("weight 0")
 	}
@@ -173,6 +179,9 @@ func (p *fleetPart) notices(i *sd.Instancer, steering sd.PolicyState) (notices [
 	}
 	if p.Tally.WeightsSuspended() {
 		note("All weights are 0, so that weights are ignored%s.", alone)
+	}
+	if p.spared {
+		note("Servers with a share of 0 %% are called%s, since nobody else is there.", alone)
 	}
 	if n := len(steering.Unread); n > 0 {
 		note("The attributes of %s could not be read, such as those of %s.",

@@ -273,6 +273,10 @@ func TestSuspendedPolicies(t *testing.T) {
 			"All servers are drained, so that drains are ignored.")
 		wantText(t, show(t, View{Directories: []Directory{b}}),
 			"All weights are 0, so that weights are ignored.")
+		spared := newFleet(2)
+		spared.SetPolicy(policy.Header + "\nshare zone=none 50%\nshare * 0%\n")
+		wantText(t, show(t, View{Directories: []Directory{directory(spared)}}), "share 0 %",
+			"Servers with a share of 0 % are called, since nobody else is there.")
 		wantText(t, show(t, View{Directories: []Directory{a, b}}),
 			"All servers are drained, so that drains are ignored by who follows no other registry.",
 			"All weights are 0, so that weights are ignored by who follows no other registry.")

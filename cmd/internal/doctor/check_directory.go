@@ -7,9 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"example.com/daytime/cmd/internal/doctor/acl"
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/cmd/internal/steer"
 	"example.com/daytime/sd/policy"
+	"example.com/daytime/sd/policy/impact"
 	"example.com/daytime/sd/zk/session"
 )
 
@@ -60,44 +62,8 @@ func (z *zookeeper) missing() {
 // denied tells of a directory that may not be read.
 func (z *zookeeper) denied(err error) {
 	z.Error("directory", z.dir.path, "correct the credentials in --sd (auth-file, tls-cert), or "+
-		"give them r in its ACL: "+z.aclText(), "%s", "it may not be listed: "+brief(err))
+		"give them r in its ACL: "+z.dir.acl.String(), "%s", "it may not be listed: "+brief(err))
 	z.Unchecked("all", "it is not known who is registered")
-}
-
-// aclText is the ACL as it is set, without what is secret.
-func (z *zookeeper) aclText() string {
-	var parts []string
-	for _, a := range z.dir.acl {
-		parts = append(parts, a.who()+":"+a.rights())
-	}
-	return strings.Join(parts, ", ")
-}
-
-// who is for whom an entry of an ACL is. The hash of a password is left out.
-func (a access) who() string {
-	id := a.id
-	if a.scheme == "digest" {
-		id, _, _ = strings.Cut(id, ":")
-	}
-	return a.scheme + ":" + id
-}
-
-func (a access) rights() string {
-	text := ""
-	for _, r := range []struct {
-		perm   int32
-		letter string
-	}{{permCreate, "c"}, {permDelete, "d"}, {permRead, "r"}, {permWrite, "w"}, {permAdmin, "a"}} {
-		if a.perms&r.perm != 0 {
-			text += r.letter
-		}
-	}
-	return text
-}
-
-// isAnybody reports whether an entry is for everybody, or for a network without bounds.
-func (a access) isAnybody() bool {
-	return a.scheme == "world" && a.id == "anyone" || a.scheme == "ip" && strings.HasSuffix(a.id, "/0")
 }
 
 // checkACL tells who may do what.
@@ -107,68 +73,28 @@ func (z *zookeeper) checkACL() {
 		z.Unchecked("acl", "it may not be read: "+brief(d.aclErr))
 		return
 	}
-	open, all := int32(0), int32(0)
-	for _, a := range d.acl {
-		all |= a.perms
-		if a.isAnybody() {
-			open |= a.perms
-		}
-	}
+	all, open := d.acl.Perms()
 	const advice = "setAcl with rights for your own servers and operators alone, such as " +
 		"digest:operator:...:wa, digest:server:...:cd, world:anyone:r"
-	if may := rightsText(open &^ permRead); may != "" {
+	if may := acl.Words(open); may != "" {
 		z.Warn("acl", d.path, advice, "%s", "anybody may "+may)
 	} else {
-		z.Fine("acl", d.path, "%s", z.aclText())
+		z.Fine("acl", d.path, "%s", d.acl.String())
 	}
-	if all&permCreate == 0 {
+	if all&acl.Create == 0 {
 		z.Error("acl", d.path, advice, "nobody may create nodes, so that no server can register")
 	}
-	if all&permAdmin == 0 {
+	if all&acl.Admin == 0 {
 		z.Warn("acl", d.path, "have ZooKeeper's superuser setAcl with a for your operators, such as "+
 			"digest:operator:...:wa", "nobody may change the ACL any more, ZooKeeper's superuser apart")
 	}
-	if open&permRead == 0 {
+	if open&acl.Read == 0 {
 		z.Warn("acl", d.path, "add world:anyone:r", "not everybody may read it: clients without "+
 			"credentials see nobody")
 	}
-	if open&permWrite == 0 {
-		z.Fine("acl", d.path, "%s", "who may steer (write the policy): "+whoHas(d.acl, permWrite))
+	if open&acl.Write == 0 {
+		z.Fine("acl", d.path, "%s", "who may steer (write the policy): "+d.acl.Who(acl.Write))
 	}
-}
-
-// whoHas is to whom an ACL gives a permission.
-func whoHas(acl []access, perm int32) string {
-	var who []string
-	for _, a := range acl {
-		if a.perms&perm != 0 {
-			who = append(who, a.who())
-		}
-	}
-	if len(who) == 0 {
-		return "nobody"
-	}
-	slices.Sort(who)
-	return strings.Join(slices.Compact(who), ", ")
-}
-
-// rightsText is a set of permissions in words.
-func rightsText(perms int32) string {
-	var parts []string
-	for _, r := range []struct {
-		perm int32
-		text string
-	}{{permCreate, "register servers"}, {permDelete, "delete servers"}, {permWrite,
-		"write the policy"},
-		{permAdmin, "change the ACL"}} {
-		if perms&r.perm != 0 {
-			parts = append(parts, r.text)
-		}
-	}
-	if n := len(parts) - 1; n > 0 {
-		return strings.Join(parts[:n], ", ") + " and " + parts[n]
-	}
-	return strings.Join(parts, "")
 }
 
 // checkData tells what stands in the place of the policy.
@@ -223,9 +149,8 @@ func (d *diagnosis) checkSuspended(subject string, version int64, document polic
 	fleet []policy.Entry) {
 	now := time.Now()
 	compiled := document.Compile(now)
-	drained, weight := 0, 0
-	for _, e := range fleet {
-		effective := compiled.Effective(e)
+	drained, weight, effectives := 0, 0, compiled.EffectiveAll(fleet)
+	for _, effective := range effectives {
 		if effective.Drained {
 			drained++
 		} else {
@@ -241,6 +166,10 @@ func (d *diagnosis) checkSuspended(subject string, version int64, document polic
 		d.Warn("policy", subject, "daytimecli weight SEL N for those that are to be called",
 			"it suspends itself: every server that is not drained has weight 0, so that weights "+
 				"are ignored by who follows no other registry")
+	case impact.SharesSuspended(compiled, effectives):
+		d.Warn("policy", subject, "daytimecli undrain SEL for those that are to be called, or policy edit",
+			"it suspends itself: servers with a share of 0%% are called, as nobody else is there "+
+				"for who follows no other registry")
 	default:
 		d.Fine("policy", subject, "version %d, %s in force, %d of %s drained", version,
 			shell.Count(inForce(document, now), "line"), drained, shell.Count(len(fleet),

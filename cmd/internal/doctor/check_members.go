@@ -154,19 +154,42 @@ func (z *zookeeper) checkEnsemble() {
 	}
 	z.split = z.checkSplit(serving, modes)
 	z.checkVersions()
-	hosts := len(z.how.Hosts)
+	alone, hosts := modes["standalone"], len(z.how.Hosts)
 	switch {
 	case z.split:
-	case len(z.members) > 1 && hosts > 1:
-		z.Fine("ensemble", z.path, "%d members, of one ensemble%s", len(z.members), roles(modes))
-	case hosts == 1 && len(z.members) == 1 && modes["standalone"] == nil && len(modes) > 0:
+	case len(alone) > 0:
+		z.warnOfOne(alone[0])
+	case hosts == 1 && len(z.members) == 1 && len(modes) > 0:
 		z.Warn("ensemble", z.how.Hosts[0], "name all members in --sd: "+
 			"zk://a:2181,b:2181,c:2181/path", "--sd names one member of an ensemble alone: while "+
 			"it is down nobody registers or learns of changes")
-	case len(modes["standalone"]) > 0 || hosts == 1 && len(z.members) == 1:
-		z.Warn("ensemble", z.how.Hosts[0], "run an ensemble of three or five, and name its "+
-			"members in --sd", "a single ZooKeeper: while it is down nobody registers or learns "+
-			"of changes")
+	case hosts == 1 && len(z.members) == 1:
+		z.warnOfOne(z.how.Hosts[0])
+	case hosts > 1:
+		z.tellEnsemble(modes)
+	}
+}
+
+// warnOfOne warns of a ZooKeeper that is no ensemble.
+func (z *zookeeper) warnOfOne(server string) {
+	z.Warn("ensemble", server, "run an ensemble of three or five, and name its members in --sd",
+		"a single ZooKeeper: while it is down nobody registers or learns of changes")
+}
+
+// tellEnsemble tells that those members are of one ensemble that have shown themselves.
+func (z *zookeeper) tellEnsemble(modes map[string][]string) {
+	seen := 0
+	for _, m := range z.members {
+		if m.conn != nil || m.srvr.Mode != "" {
+			seen++
+		}
+	}
+	switch all := len(z.members); {
+	case seen < 2: // nothing was compared
+	case seen < all:
+		z.Fine("ensemble", z.path, "%d of %d members, of one ensemble%s", seen, all, roles(modes))
+	default:
+		z.Fine("ensemble", z.path, "%d members, of one ensemble%s", all, roles(modes))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"errors"
 
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/sd"
 	"example.com/daytime/sd/zk/session"
 )
 
@@ -41,8 +42,8 @@ func (z *zookeeper) checkNodes() {
 	z.checkServers()
 	for _, ok := range []struct{ check, text string }{
 		{"name", "all names are instances"},
-		{"owner", "all nodes are ephemeral" + z.sessionsText()},
-		{"form", "all nodes say to other programs where the server is"},
+		{"owner", "the nodes of all instances are ephemeral" + z.sessionsText()},
+		{"form", "the nodes of all instances say to other programs where the server is"},
 		{"process", "each process and each address once"},
 	} {
 		if !z.Has(ok.check) {
@@ -65,11 +66,7 @@ func (z *zookeeper) sessionsText() string {
 // checkStranger tells of a child that is no instance. One that looks like an address is a server
 // that no client sees.
 func (z *zookeeper) checkStranger(n *node) {
-	subject := fmt.Sprintf("%.64q", n.name)
-	why := strings.TrimPrefix(n.nameErr.Error(), "sd: ")
-	if _, reason, found := strings.Cut(why, ": "); found {
-		why = reason
-	}
+	subject, why := fmt.Sprintf("%.64q", n.name), whyStrange(n.name)
 	if ap, err := netip.ParseAddrPort(n.name); err == nil {
 		same := netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port()).String()
 		if other := z.find(same); other != nil && other != n {
@@ -83,14 +80,32 @@ func (z *zookeeper) checkStranger(n *node) {
 	if n.owner == 0 {
 		kind = ", permanent"
 	}
-	if i := strings.LastIndexByte(n.name, ':'); i > 0 && i < len(n.name)-1 &&
-		strings.Trim(n.name[i+1:], "0123456789") == "" {
-		z.Error("name", subject, "register it under its canonical ip:port", "%s",
-			"it looks like a server, and is no instance, so that no client calls it: "+why)
+	if z.checkLikeness(n.name) {
 		return
 	}
 	z.Warn("name", subject, "keep other programs' nodes out of the directory, or give them one of "+
 		"their own", "%s", "a stranger's node"+kind+", which clients pass over: "+why)
+}
+
+// checkLikeness tells of a name that is no instance, and looks like a server. It reports whether it
+// does.
+func (d *diagnosis) checkLikeness(name string) bool {
+	i := strings.LastIndexByte(name, ':')
+	if i <= 0 || i == len(name)-1 || strings.Trim(name[i+1:], "0123456789") != "" {
+		return false
+	}
+	d.Error("name", fmt.Sprintf("%.64q", name), "register it under its canonical ip:port", "%s",
+		"it looks like a server, and is no instance, so that no client calls it: "+whyStrange(name))
+	return true
+}
+
+// whyStrange is why a name is no instance.
+func whyStrange(name string) string {
+	why := strings.TrimPrefix(sd.CheckInstance(name).Error(), "sd: ")
+	if _, reason, found := strings.Cut(why, ": "); found {
+		return reason
+	}
+	return why
 }
 
 // find returns the instance of that name, nil if there is none.

@@ -42,7 +42,26 @@ func (d *diagnosis) checkServers() {
 			shell.Count(len(nodes), "server"), verb(len(answered), "tell"), took)
 	}
 	d.checkClocks(answered)
-	if !d.Has("identity") && len(answered) > 0 {
+	if !d.Has("identity") {
+		d.tellIdentity(answered)
+	}
+}
+
+// tellIdentity tells that servers answer under their own names, as far as they do under any: those
+// that are anonymous do not.
+func (d *diagnosis) tellIdentity(answered []*node) {
+	named := 0
+	for _, n := range answered {
+		named += min(len(n.answer.Names), 1)
+	}
+	switch {
+	case len(answered) == 0:
+	case named == 0:
+		d.Unchecked("identity", "the answers say no name")
+	case named < len(answered):
+		d.Fine("identity", "", "%d of %d answer under the names they are registered with, the others "+
+			"with none", named, len(answered))
+	default:
 		d.Fine("identity", "", "they answer under the names they are registered with")
 	}
 }
@@ -87,7 +106,11 @@ func (d *diagnosis) diagnose(n *node) (problem, advice string) {
 				d.Timeout),
 			"restart it; look at its goroutines first (--admin, /debug/pprof/)"
 	}
-	return n.found.Nature.Meaning()
+	problem, advice = n.found.Nature.Meaning()
+	if _, dialled := defaultPort(d.Target.Scheme); !dialled && n.found.Nature == probe.Refused {
+		advice = "start it again, or take it off the list" // from which no session takes it
+	}
+	return problem, advice
 }
 
 // familyText says that this host has no address of the node's family, if so.

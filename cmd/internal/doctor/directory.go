@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"example.com/daytime/cmd/internal/doctor/acl"
 	"example.com/daytime/sd"
 	"example.com/daytime/sd/zk/session"
 )
@@ -19,7 +20,7 @@ type directory struct {
 	data      []byte
 	version   int32
 	dataErr   error
-	acl       []access
+	acl       acl.List
 	aclErr    error
 	listErr   error
 	sessions  map[int64]bool // that there are; nil: not known
@@ -29,22 +30,6 @@ type directory struct {
 	above  string
 	others []string
 }
-
-// An access is one entry of an ACL.
-type access struct {
-	perms      int32
-	scheme, id string
-}
-
-// The permissions of an ACL
-// (https://zookeeper.apache.org/doc/r3.8.4/zookeeperProgrammers.html#sc_ACLPermissions).
-const (
-	permRead = 1 << iota
-	permWrite
-	permCreate
-	permDelete
-	permAdmin
-)
 
 // read reads all of the directory. Its error is that of a connection.
 func (z *zookeeper) read(c *session.Conn) error {
@@ -57,12 +42,12 @@ func (z *zookeeper) read(c *session.Conn) error {
 		return err
 	}
 	d.found, d.version, d.ephemeral = true, stat.Version, stat.EphemeralOwner != 0
-	acl, _, err := c.GetACL(d.path)
+	entries, _, err := c.GetACL(d.path)
 	if d.aclErr = err; isDown(err) {
 		return err
 	}
-	for _, a := range acl {
-		d.acl = append(d.acl, access{a.Perms, a.Scheme, a.ID})
+	for _, a := range entries {
+		d.acl = append(d.acl, acl.Entry{Perms: a.Perms, Scheme: a.Scheme, ID: a.ID})
 	}
 	if d.data, _, d.dataErr = c.Get(d.path); isDown(d.dataErr) {
 		return d.dataErr

@@ -147,6 +147,10 @@ func faults() []fault {
 			w.steer("weight * 0")
 			w.warn("policy", "/go_servers", "weights are ignored")
 		}},
+		{"all with a share of nothing", true, func(w *world) {
+			w.steer("share * 0%")
+			w.warn("policy", "/go_servers", "servers with a share of 0% are called")
+		}},
 		{"a missing directory", true, func(w *world) {
 			w.target = strings.Replace(w.target, "/go_servers", "/prod/go_servers", 1)
 			w.error("directory", "/prod/go_servers", "there is no such directory")
@@ -201,7 +205,7 @@ func faults() []fault {
 		}},
 		{"a session timeout that is not granted, by one that is slow", true, func(w *world) {
 			w.target += "?session-timeout=1s"
-			w.registry.Slow(500 * time.Millisecond)
+			w.registry.Slow(430 * time.Millisecond) // of 4 s a tenth, and less than half of the timeout
 			w.Cleanup(func() { w.registry.Slow(0) })
 			w.warn("session", "127.0.0.1", "a session timeout of 4s is granted, where 1s was asked for")
 			w.warn("latency", "127.0.0.1", "a tenth of the session timeout or more")

@@ -166,13 +166,13 @@ func (d *diagnosis) otherPolicy(ctx context.Context, state sd.PolicyState) {
 func (d *diagnosis) otherNames(instancer *sd.Instancer) {
 	names := instancer.Strangers()
 	for _, name := range names {
-		problem, advice := strings.TrimPrefix(sd.CheckInstance(name).Error(), "sd: "),
-			"register a canonical ip:port"
-		if d.Target.Keys["layout"] != "" {
-			problem, advice = transport.Printable(name), "correct what its server writes"
+		subject, none := fmt.Sprintf("%.64q", name), "no instance, so that no client calls it: "
+		switch {
+		case d.Target.Keys["layout"] != "":
+			d.Warn("name", subject, "correct what its server writes", "%s", none+transport.Printable(name))
+		case !d.checkLikeness(name):
+			d.Warn("name", subject, "register a canonical ip:port", "%s", none+whyStrange(name))
 		}
-		d.Warn("name", fmt.Sprintf("%.64q", name), advice, "%s",
-			"no instance, so that no client calls it: "+problem)
 	}
 	if len(names) == 0 {
 		d.Fine("name", d.Registry, "all names are instances")

@@ -29,6 +29,8 @@ type Row struct {
 	policy.Entry
 	Effective policy.Effective
 	Drain     policy.Rule   // that drains it, if one does
+	Share     string        // of the calls, that of its side in words; empty where none are split
+	Spared    bool          // that share is 0 %
 	Check     *probe.Answer // nil if it was not asked
 
 	Registries []string // that list it, if several were asked
@@ -42,10 +44,16 @@ type Source struct {
 }
 
 // Merged are the rows of several registries, as sd.Join joins them: each server once, with the
-// attributes of the first that has it, and drained if one drains it.
+// attributes of the first that has it, drained if one drains it, and with its share by the first that
+// splits the calls: who is not there is of the rest.
 func Merged(sources []Source, now time.Time) (rows []Row) {
-	at := map[string]int{}
+	at, sides, side := map[string]int{}, []policy.Side(nil), map[string]int{}
 	for _, s := range sources {
+		own := s.Document.Compile(now).Sides()
+		splits := sides == nil && len(own) > 1
+		if splits {
+			sides = own
+		}
 		for _, r := range Rows(s.Document, s.Entries, now) {
 			i, known := at[r.Instance]
 			if !known {
@@ -54,7 +62,14 @@ func Merged(sources []Source, now time.Time) (rows []Row) {
 				rows = append(rows, r)
 			}
 			rows[i].add(r, s.Registry)
+			if splits {
+				side[r.Instance] = r.Effective.Side
+			}
 		}
+	}
+	for i := range rows {
+		rows[i].Effective.Side = side[rows[i].Instance]
+		rows[i].split(sides)
 	}
 	slices.SortFunc(rows, func(a, b Row) int { return strings.Compare(a.Instance, b.Instance) })
 	return rows
@@ -74,6 +89,7 @@ func Rows(document policy.Document, entries []policy.Entry, now time.Time) (rows
 	compiled := document.Compile(now)
 	for _, e := range entries {
 		row := Row{Entry: e, Effective: compiled.Effective(e)}
+		row.split(compiled.Sides())
 		for _, verb := range []policy.Verb{policy.Withdraw, policy.Drain} {
 			if rule, ok := compiled.Deciding(e, verb); ok {
 				row.Drain = rule
@@ -82,6 +98,15 @@ func Rows(document policy.Document, entries []policy.Entry, now time.Time) (rows
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// split takes over which part of the calls the side of r gets, if they are split.
+func (r *Row) split(sides []policy.Side) {
+	r.Share, r.Spared = "", false
+	if len(sides) > 1 {
+		side := sides[r.Effective.Side]
+		r.Share, r.Spared = side.String(), side.Share == 0
+	}
 }
 
 // maxChecking is how many servers are asked at a time.
@@ -136,6 +161,9 @@ func tableOf(rows []Row, wide bool) (columns []shell.Column) {
 	add("weight", 2, func(r Row) string { return strconv.Itoa(r.Effective.Weight) })
 	add("zone", 3, func(r Row) string { return r.Effective.Zone })
 	add("drained", 1, Row.drained)
+	if slices.ContainsFunc(rows, func(r Row) bool { return r.Share != "" }) {
+		add("share", 2, func(r Row) string { return r.Share })
+	}
 	if wide && len(rows[0].Registries) > 0 {
 		add("registries", 2, func(r Row) string { return strings.Join(r.Registries, " ") })
 	}

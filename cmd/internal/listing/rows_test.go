@@ -62,6 +62,51 @@ func TestWideList(t *testing.T) {
 	}
 }
 
+// How calls are split is told where they are.
+func TestShares(t *testing.T) {
+	document, err := policy.Parse("#daytime-policy 1\nshare 192.0.2.1 0%\nshare 192.0.2.2 2.5%\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := Rows(document, []policy.Entry{{Instance: "192.0.2.1:1"}, {Instance: "192.0.2.2:2"},
+		{Instance: "192.0.2.3:3"}}, time.Now())
+	want := "server       weight  zone  drained  share\n" +
+		"192.0.2.1:1  100     -     -        0% of 192.0.2.1\n" +
+		"192.0.2.2:2  100     -     -        2.5% of 192.0.2.2\n" +
+		"192.0.2.3:3  100     -     -        97.5% of the rest\n"
+	if have, err := Text(rows, "table", 0); want != have || err != nil {
+		t.Errorf("want\n%s\nhave\n%s, %v", want, have, err)
+	}
+}
+
+// Of several registries the calls are split by the first that splits them, as sd.Join has it; whom that
+// one does not have is of the rest.
+func TestSharesOfSeveral(t *testing.T) {
+	parse := func(lines string) policy.Document {
+		d, err := policy.Parse("#daytime-policy 1\n" + lines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	one, two, three := policy.Entry{Instance: "192.0.2.1:1"}, policy.Entry{Instance: "192.0.2.2:2"},
+		policy.Entry{Instance: "192.0.2.3:3"}
+	rows := Merged([]Source{
+		{"plain", policy.Document{}, []policy.Entry{one}},
+		{"first", parse("share 192.0.2.1 0%\n"), []policy.Entry{one, two}},
+		{"second", parse("share 192.0.2.2 5%\nshare 192.0.2.3 0%\n"), []policy.Entry{two, three}},
+	}, time.Now())
+	have := ""
+	for _, r := range rows {
+		have += fmt.Sprintln(r.Instance, r.Share, r.Spared)
+	}
+	want := "192.0.2.1:1 0% of 192.0.2.1 true\n192.0.2.2:2 100% of the rest false\n" +
+		"192.0.2.3:3 100% of the rest false\n"
+	if want != have {
+		t.Errorf("want\n%s\nhave\n%s", want, have)
+	}
+}
+
 // A long tag of one server does not pad the lines of all; a program is told the whole.
 func TestLongTag(t *testing.T) {
 	long := strings.Repeat("x", 60_000)

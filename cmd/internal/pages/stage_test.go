@@ -73,8 +73,8 @@ func (s *stage) startRegistry() *zkdev.Server {
 // freePorts are n ports that are free, in their order, so that a list has the order of the page.
 func freePorts(t testing.TB, n int) (free []string) {
 	t.Helper()
-	for range n {
-		_, port, _ := net.SplitHostPort(transporttest.FreeAddress(t))
+	for _, addr := range transporttest.FreeAddresses(t, n) {
+		_, port, _ := net.SplitHostPort(addr)
 		free = append(free, port)
 	}
 	slices.SortFunc(free, func(a, b string) int {

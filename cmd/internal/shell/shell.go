@@ -127,7 +127,7 @@ func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []stri
 		}
 		return ExitUsage
 	default:
-		level.Error(stdio.Logger()).Log("msg", err)
+		level.Error(stdio.Logger()).Log("msg", short(err.Error()))
 		return ExitFailure
 	}
 }
@@ -138,7 +138,7 @@ func (s *Stdio) refuse(program, reason string) {
 	if s.words() {
 		prefix = "error"
 	}
-	s.Print(fmt.Sprintf("%s: %s\n", prefix, text(reason)))
+	s.Print(fmt.Sprintf("%s: %s\n", prefix, short(text(reason))))
 }
 
 // unknownFlag is flagError for the command line of cmd: it asks whether another flag is meant.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -76,6 +77,31 @@ func TestExitCodes(t *testing.T) {
 		code, stderr := execute(t, cmd)
 		if stderr = regexp.MustCompile(`^ts=\S+ `).ReplaceAllString(stderr, ""); test.code != code || test.want != stderr {
 			t.Errorf("%v: want %d and %q, have %d and %q", test.err, test.code, test.want, code, stderr)
+		}
+	}
+}
+
+// What was given is not repeated whatever its length, and what is wrong with it is told.
+func TestLongErrors(t *testing.T) {
+	word := strings.Repeat("ä", 70_000)
+	sentence := strings.Repeat("rack 7 ", 10_000)
+	path := strings.Repeat("p", 999)
+	for _, test := range []struct {
+		err       error
+		want, end string
+		most      int // characters
+	}{
+		{errors.New(path + ": no such file"), path, ": no such file", 1100},
+		{fmt.Errorf("%q: boom", word), `"äää`, `äää\": boom`, 1100},
+		{fmt.Errorf("%q: boom", sentence), `"rack 7 `, `rack 7 \": boom`, 5100},
+		{UsageError("", fmt.Errorf("%q %q: want %q: boom", word, word, word)), "want", `": boom`, 3200},
+		{UsageError("", fmt.Errorf("%s: boom", sentence)), "p: rack 7 ", "rack 7 : boom", 5100},
+	} {
+		_, stderr := execute(t, &cobra.Command{Use: "p", RunE: func(*cobra.Command, []string) error { return test.err }})
+		line, _, _ := strings.Cut(stderr, "\n")
+		if n := utf8.RuneCountInString(line); n > test.most || !strings.Contains(line, test.want) ||
+			!strings.HasSuffix(strings.TrimSuffix(line, `"`), test.end) {
+			t.Errorf("want %d characters at most, with %q and an end %q, have %d: %.1100s", test.most, test.want, test.end, n, line)
 		}
 	}
 }

@@ -29,6 +29,11 @@ var ErrStalled = errors.New("nobody reads it")
 // its reader, as it does in every program, but only until the first signal. It never fails: a
 // reader that has gone is no failure of the program, whose exit code is that of its work, and of
 // any other reason, such as a disk that is full, Execute makes an error.
+//
+// A stdout that was closed when the program began (>&-) is no failure either: the Go runtime has
+// opened /dev/null in its place, for reading and writing, before any of this runs. Nothing tells that
+// from the stdout of those who want no output, such as subprocess.DEVNULL of Python, or "ignore" of
+// Node.js.
 type Stdio struct {
 	Out io.Writer
 
@@ -92,6 +97,9 @@ func (s *Stdio) NameRegistries() { s.registries.Store(true) }
 
 // Put writes text to Out.
 func (s *Stdio) Put(text string) { io.WriteString(s.Out, text) }
+
+// Lost reports whether some text for Out is not there, which Execute makes an error.
+func (s *Stdio) Lost() bool { return s.out.failure() != nil }
 
 // Print writes text to stderr as it is, after all that was logged before.
 func (s *Stdio) Print(text string) { s.queue().Log(verbatim{}, text) }

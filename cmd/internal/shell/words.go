@@ -106,6 +106,31 @@ func brief(text string) string {
 	return deadline.ReplaceAllString(text, "timeout")
 }
 
+// What an error repeats of what the program was given, which may be of any length.
+const (
+	maxWord  = 1000 // characters without a blank: more than a path or a list of hosts has
+	maxError = 5000 // and of the whole
+)
+
+var longWord = regexp.MustCompile(fmt.Sprintf(`\S{%d}\S+`, maxWord))
+
+// short is the text of an error with the middles left out of words that are too long, and of the
+// whole: what is wrong with a value stands behind it.
+func short(text string) string {
+	return withoutMiddle(longWord.ReplaceAllStringFunc(text, func(word string) string {
+		return withoutMiddle(word, maxWord)
+	}), maxError)
+}
+
+// withoutMiddle is text if it has so many characters at most, and else its beginning and its end.
+func withoutMiddle(text string, most int) string {
+	all := []rune(text)
+	if len(all) <= most {
+		return text
+	}
+	return string(all[:most/2]) + "…" + string(all[len(all)-most/2:])
+}
+
 // text is a value on one line that no terminal acts on. A value may have come from the network.
 func text(value any) string {
 	return transport.Printable(strings.ReplaceAll(fmt.Sprint(value), "\n", "; "))

@@ -19,6 +19,8 @@ const (
 	somebody = "somebody is registered"
 )
 
+var errNobody = errors.New(Nobody)
+
 // A Notice tells a person that there is nobody to ask: once, and again when that is news.
 // That a registry does not answer is the Instancer's to say.
 type Notice struct {
@@ -59,7 +61,7 @@ func NewNotice(source Source, states Warner, logger kitlog.Logger) *Notice {
 }
 
 // Explain returns nil if the reason of err, that nobody was there, is or was said in the log, and
-// otherwise err with all that is known of it.
+// otherwise Full.
 func (n *Notice) Explain(err error) error {
 	if !errors.Is(err, kitlb.ErrNoEndpoints) {
 		return err
@@ -68,7 +70,24 @@ func (n *Notice) Explain(err error) error {
 	if n.Look(s) || s.Phase != sd.Unknown || n.states.HasWarned() {
 		return nil
 	}
-	return because(err, s.Err)
+	return n.Full(err)
+}
+
+// Full is err with all that is known of why nobody was there, for who does not see the log's
+// warnings.
+func (n *Notice) Full(err error) error {
+	if !errors.Is(err, kitlb.ErrNoEndpoints) {
+		return err
+	}
+	if why := n.source.State().Err; why != nil {
+		return because(err, why)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.said == Nobody {
+		return because(err, errNobody)
+	}
+	return err
 }
 
 // because is err with the reason, unless its text has that: the one of a Pool often does.

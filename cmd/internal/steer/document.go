@@ -58,12 +58,16 @@ type Next struct {
 	Document policy.Document
 	version  int64 // of the policy that it is a copy of
 	isCopy   bool
+	MayEnd   bool // the policy, by having no rule
 }
+
+// ErrEmpty: a document that is to be the policy would end it.
+var ErrEmpty = errors.New("is empty, which would end the policy; want --force, too")
 
 // ParseNext reads a document that is to be the policy, and refuses one that is wrong, unless it is
 // forced: a line that is left out by mistake is a server that is called by mistake.
 func ParseNext(name, text string, force bool) (n Next, err error) {
-	n.name = name
+	n.name, n.MayEnd = name, force
 	document, err := policy.ParseCopy(text)
 	if err == nil {
 		n.Document, n.version, n.isCopy, err = document.CutVersion()
@@ -75,7 +79,7 @@ func ParseNext(name, text string, force bool) (n Next, err error) {
 	switch {
 	case force:
 	case n.Document.IsEmpty():
-		err = errors.New("is empty, which would end the policy; want --force, too")
+		err = ErrEmpty
 	case len(problems) > 0:
 		err = fmt.Errorf("%s wrong: %w", shell.Count(len(problems), "line"), placed(text,
 			problems[0]))
@@ -103,12 +107,17 @@ func placed(text string, p *policy.Problem) error {
 func (n Next) IsCopy() bool { return n.isCopy }
 
 // Edit replaces what is there by n. If n is a copy of a version, it must be the present one:
-// otherwise somebody else's lines would be lost.
+// otherwise somebody else's lines would be lost. A document without a rule that is no such copy ends
+// a policy as an empty one does, and must be one that may: who was shown the rules may take all away.
 func (n Next) Edit(before policy.Document, version int64, _ time.Time) (policy.Document, error) {
 	if n.isCopy && version != n.version && !before.IsEmpty() {
 		return before, fmt.Errorf("%s is a copy of version %d, and the policy has version %d "+
 			"by now: somebody else wrote it; without the line #version it is replaced",
 			n.name, n.version, version)
+	}
+	if !n.isCopy && !n.MayEnd && len(n.Document.Rules()) == 0 && len(before.Rules()) > 0 {
+		return before, shell.FileError(fmt.Errorf("%s has no rule, which would end the policy; "+
+			"want --force, too", n.name))
 	}
 	return n.Document, nil
 }
@@ -136,9 +145,11 @@ func Printable(text string) string {
 }
 
 // EditText has $EDITOR, which may have arguments, edit text in a file of that name. The keyboard's
-// signals are the editor's: what is typed there to end a search is not to end the edit.
+// signals are the editor's: what is typed there to end a search is not to end the edit. After an
+// error there is a file of that name only if the editor has left one.
 func EditText(ctx context.Context, name, text string) (string, error) {
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		os.Remove(name) // of a disk that is full
 		return "", err
 	}
 	editor := os.Getenv("EDITOR")

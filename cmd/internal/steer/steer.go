@@ -74,6 +74,7 @@ type Outcome struct {
 	Fleet         []policy.Entry // that Impact is about, with those that a line withdraws by name
 	Impact        impact.Report
 	Uncounted     []policy.Rule // of Before: they withdraw servers that Fleet may lack
+	Dropped       []policy.Rule // of the edit, not of Before: they expired a day ago or longer
 	Written       bool
 }
 
@@ -206,17 +207,27 @@ func (r *run) plan(text string, version int64) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	var dropped []policy.Rule
 	if after.String() != before.String() {
-		after, _ = after.Prune(now)
+		after, dropped = after.Prune(now)
 	}
 	o := Outcome{Before: before, After: after, Version: version, Fleet: whole(r.Fleet(), before,
-		now), Uncounted: uncounted(before, now)}
+		now), Uncounted: uncounted(before, now), Dropped: newIn(dropped, before)}
 	o.Impact = impact.Compare(before.Compile(now), after.Compile(now), o.Fleet)
 	if o.Impact.Refused && !r.Force && !r.DryRun {
 		return o, fmt.Errorf("%w: this leaves %.1f%% of the weight; want half of it, or --force",
 			ErrRefused, 100*o.Impact.Left)
 	}
 	return o, nil
+}
+
+// newIn are those of some rules that a document has not.
+func newIn(rules []policy.Rule, d policy.Document) []policy.Rule {
+	old := map[string]bool{}
+	for _, r := range d.Rules() {
+		old[r.String()] = true
+	}
+	return slices.DeleteFunc(rules, func(r policy.Rule) bool { return old[r.String()] })
 }
 
 // whole is a fleet with the instances that a line of the policy withdraws by name. They have left

@@ -50,8 +50,8 @@ func newFleet(t *testing.T, servers, clients int) *fleet {
 	f := &fleet{T: t, cluster: etcdtest.StartCluster(t, 3), servers: map[string]*server{}}
 	f.target = fmt.Sprintf("etcd://%s%s?ttl=%v", strings.Join(f.cluster.Addrs(), ","), directory, ttl)
 	f.admin = newAdmin(t, f.cluster.Addrs())
-	for range servers {
-		f.start(transporttest.FreeAddress(t))
+	for _, instance := range transporttest.FreeAddresses(t, servers) {
+		f.start(instance)
 	}
 	for range clients {
 		f.clients = append(f.clients, newClient(f))

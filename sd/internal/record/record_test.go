@@ -113,13 +113,15 @@ func TestEncodeOfWrongTimes(t *testing.T) {
 	for _, form := range []string{`{"id":"192.0.2.1:8897","start":%q,"registrationTimeUTC":%d}`,
 		` {"id":"192.0.2.1:8897","start":%q,"registrationTimeUTC":%d}`} {
 		for _, start := range []string{"9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00", "no"} {
-			r, err := record.Parse(fmt.Appendf(nil, form, start, 1764337682000000))
-			if err == nil || !r.Attributes.Since.IsZero() {
-				t.Errorf("%s: want no time of the registration, have %+v, %v", start, r, err)
-			}
-			again, err := record.Parse(r.Encode())
-			if err != nil || !reflect.DeepEqual(again, r) {
-				t.Errorf("%s: want %+v again, have %+v, %v", start, r, again, err)
+			for since, right := range map[int64]bool{1764337682000: true, 1764337682000000: false} {
+				r, err := record.Parse(fmt.Appendf(nil, form, start, since))
+				if (err == nil) != right || r.Attributes.Since.IsZero() == right || !r.Owner.Start.IsZero() {
+					t.Errorf("%s, %d: want a time of the registration: %v, have %+v, %v", start, since, right, r, err)
+				}
+				again, err := record.Parse(r.Encode())
+				if err != nil || !reflect.DeepEqual(again, r) {
+					t.Errorf("%s, %d: want %+v again, have %+v, %v", start, since, r, again, err)
+				}
 			}
 		}
 	}

@@ -24,6 +24,18 @@ type Host struct {
 	Port uint16
 }
 
+// String is host, or host:port when there is a port, with IPv6 in brackets.
+func (h Host) String() string {
+	name := h.Name
+	if strings.Contains(name, ":") {
+		name = "[" + name + "]"
+	}
+	if h.Port == 0 {
+		return name
+	}
+	return name + ":" + strconv.Itoa(int(h.Port))
+}
+
 // ErrNoScheme is of a text that has no scheme, and may be the rest of a target.
 var ErrNoScheme = errors.New("no scheme before ://")
 

@@ -13,7 +13,7 @@ func Example() {
 	_, err = target.Parse("zk://a/svc,b/svc")
 	fmt.Println(err)
 	// Output:
-	// zk [{a 2181} {::1 0}] /go_servers map[watch:auto] <nil>
+	// zk [a:2181 [::1]] /go_servers map[watch:auto] <nil>
 	// character ',' in the path "/svc,b/svc": all hosts stand before the one path, with commas between them
 }
 

@@ -14,12 +14,13 @@
 //
 // The effective value of a name is put together from the parts that have it: weight and zone are
 // those of the first, it is drained if any says so, and its side is that of the first part that
-// splits the calls, the rest if that part does not have it. Of a name that was lost it is what a part
-// says that had it.
+// splits the calls, the rest if that part does not have it. That of a name that was lost is put
+// together from the parts that lost it of late.
 package union
 
 import (
 	"slices"
+	"time"
 
 	"example.com/daytime/sd/internal/fanout"
 	"example.com/daytime/sd/policy"
@@ -38,9 +39,9 @@ type Union struct {
 type part struct {
 	members   map[string]struct{}
 	effective map[string]policy.Effective // of members that are no bare names
-	lost      map[string]policy.Effective // of those that it lost, as told since the last Flush
-	evaluates bool                        // it tells effective values
-	sides     []policy.Side               // empty: it splits nothing
+	lost      fanout.Memory[policy.Effective]
+	evaluates bool          // it tells effective values
+	sides     []policy.Side // empty: it splits nothing
 }
 
 // A touch is what has happened to a name since the last Flush.
@@ -50,6 +51,9 @@ type touch struct {
 	left bool // a part says that it withdrew
 }
 
+// withdrew reports whether who is gone withdrew.
+func (t touch) withdrew() bool { return t.left && !t.lost }
+
 // New returns the union of so many parts, of which none has told anything.
 func New(parts int) *Union {
 	return &Union{parts: make([]part, parts), split: parts, touched: map[string]touch{}}
@@ -57,29 +61,30 @@ func New(parts int) *Union {
 
 // Add takes in what a part tells: its whole set as a Reset, which is the first that it tells, or
 // an exact difference, with the effective values if it has any. A difference to nothing is nothing.
-func (u *Union) Add(n int, c fanout.Change) {
+func (u *Union) Add(n int, c fanout.Change, now time.Time) {
 	p := &u.parts[n]
 	switch {
 	case c.Reset:
-		u.reset(p, c.Up)
+		u.reset(p, c.Up, now)
 	case p.members == nil:
 		return
 	}
 	withdrew := setOf(c.Withdrew)
 	for _, name := range c.Down {
 		_, left := withdrew[name]
-		u.leave(p, name, left)
+		u.leave(p, name, left, now)
 	}
 	for _, name := range c.Up {
 		u.touch(name)
 		p.members[name] = struct{}{}
+		p.lost.Remove(name)
 	}
 	for name, v := range c.Effective {
+		u.touch(name)
 		if p.has(name) {
-			u.touch(name)
 			p.effective[name] = v
 		} else {
-			p.lost[name] = v
+			p.lost.Add(name, v, now)
 		}
 	}
 	p.evaluates = p.evaluates || c.Effective != nil
@@ -89,25 +94,28 @@ func (u *Union) Add(n int, c fanout.Change) {
 }
 
 // reset prepares p for a whole set: who is not in it was lost.
-func (u *Union) reset(p *part, names []string) {
+func (u *Union) reset(p *part, names []string, now time.Time) {
 	if p.members == nil {
 		p.members = make(map[string]struct{}, len(names))
 	}
-	p.effective, p.lost = map[string]policy.Effective{}, map[string]policy.Effective{}
 	listed := setOf(names)
 	for name := range p.members {
 		if _, ok := listed[name]; !ok {
-			u.leave(p, name, false)
+			u.leave(p, name, false, now)
 		}
 	}
+	p.effective = map[string]policy.Effective{}
 }
 
 // leave notes that a part has a name no more.
-func (u *Union) leave(p *part, name string, withdrew bool) {
+func (u *Union) leave(p *part, name string, withdrew bool, now time.Time) {
 	u.touch(name)
 	t := u.touched[name]
 	t.lost, t.left = t.lost || !withdrew, t.left || withdrew
 	u.touched[name] = t
+	if v, ok := p.value(name); ok && !withdrew {
+		p.lost.Add(name, v, now)
+	}
 	delete(p.members, name)
 	delete(p.effective, name)
 }
@@ -158,7 +166,7 @@ func (u *Union) Flush() (c fanout.Change, x *fanout.Evaluation) {
 			c.Up = append(c.Up, name)
 		case !has && t.had:
 			c.Down = append(c.Down, name)
-			if t.left && !t.lost {
+			if t.withdrew() {
 				c.Withdrew = append(c.Withdrew, name)
 			}
 		}
@@ -173,39 +181,30 @@ func (u *Union) Flush() (c fanout.Change, x *fanout.Evaluation) {
 // evaluation is that of the names that were touched.
 func (u *Union) evaluation() *fanout.Evaluation {
 	values := make(map[string]policy.Effective, len(u.touched))
-	for name := range u.touched {
+	lost := map[string]policy.Effective{}
+	for name, t := range u.touched {
 		if u.has(name) {
-			values[name] = u.effective(name)
+			values[name], _ = u.effective(name, (*part).value)
+		} else if v, ok := u.effective(name, (*part).lostValue); ok && !t.withdrew() {
+			lost[name] = v
 		}
 	}
-	x := fanout.NewEvaluation(values, u.sides, u.lost())
+	x := fanout.NewEvaluation(values, u.sides, lost)
 	return &x
 }
 
-// lost returns the values of names that parts lost, as these say. Those that another part has are no
-// news to a Fanout.
-func (u *Union) lost() map[string]policy.Effective {
-	values := map[string]policy.Effective{}
-	for n := range u.parts {
-		for name, v := range u.parts[n].lost {
-			if n != u.split {
-				v.Side = 0
-			}
-			v.Drained = v.Drained || values[name].Drained
-			values[name] = v
-		}
-		clear(u.parts[n].lost)
-	}
-	return values
-}
-
-// touchAll has the whole union told.
+// touchAll has the whole union told, and the values of those that were lost.
 func (u *Union) touchAll() {
 	for n := range u.parts {
 		for name := range u.parts[n].members {
 			if _, ok := u.touched[name]; !ok {
 				u.touched[name] = touch{had: u.told}
 			}
+		}
+	}
+	for n := range u.parts {
+		for name := range u.parts[n].lost.All {
+			u.touch(name)
 		}
 	}
 }
@@ -224,18 +223,26 @@ func (u *Union) resplit() bool {
 	return !same
 }
 
-// effective puts the value of a name together.
-func (u *Union) effective(name string) (v policy.Effective) {
-	found := false
+// value is the effective value of a name that p has.
+func (p *part) value(name string) (v policy.Effective, ok bool) {
+	if v, ok = p.effective[name]; !ok {
+		v = fanout.BareName
+	}
+	return v, p.has(name)
+}
+
+// lostValue is the effective value of a name that p lost.
+func (p *part) lostValue(name string) (policy.Effective, bool) { return p.lost.Get(name) }
+
+// effective puts the value of a name together from what the parts have that have any.
+func (u *Union) effective(
+	name string, of func(*part, string) (policy.Effective, bool),
+) (v policy.Effective, found bool) {
 	side := 0
 	for n := range u.parts {
-		p := &u.parts[n]
-		if !p.has(name) {
+		own, ok := of(&u.parts[n], name)
+		if !ok {
 			continue
-		}
-		own, special := p.effective[name]
-		if !special {
-			own = fanout.BareName
 		}
 		if n == u.split {
 			side = own.Side
@@ -246,7 +253,7 @@ func (u *Union) effective(name string) (v policy.Effective) {
 		v, found = own, true
 	}
 	v.Side = side
-	return v
+	return v, found
 }
 
 func setOf(names []string) map[string]struct{} {

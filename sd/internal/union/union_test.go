@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"example.com/daytime/sd/internal/fanout"
 	"example.com/daytime/sd/internal/union"
@@ -27,6 +28,7 @@ type fake struct {
 
 	before   map[string]policy.Effective // the members at the last Flush
 	withdrew map[string]bool             // how those left that did since, the last time
+	lost     map[string]bool             // those that it lost at some time
 }
 
 // A world is parts, their union, and what a follower of the union knows.
@@ -47,7 +49,7 @@ func newWorld(t *rapid.T) *world {
 	w := &world{told: fanout.New(), set: map[string]policy.Effective{}}
 	for range rapid.IntRange(1, 3).Draw(t, "parts") {
 		f := &fake{Fanout: fanout.New(), members: map[string]policy.Effective{},
-			withdrew: map[string]bool{}}
+			withdrew: map[string]bool{}, lost: map[string]bool{}}
 		f.steers = rapid.Bool().Draw(t, "steers")
 		f.reader = f.NewReader(func() {})
 		w.parts = append(w.parts, f)
@@ -129,6 +131,7 @@ func (w *world) change(t *rapid.T) {
 func (f *fake) leave(name string, withdrew bool) {
 	delete(f.members, name)
 	f.withdrew[name] = withdrew
+	f.lost[name] = f.lost[name] || !withdrew
 }
 
 // withdrew reports whether name withdrew from every part that had it at the last Flush.
@@ -141,18 +144,15 @@ func (w *world) withdrew(name string) bool {
 	return true
 }
 
-// lost reports whether a part lost name since the last Flush.
+// lost reports whether a part lost name at some time.
 func (w *world) lost(name string) bool {
-	return slices.ContainsFunc(w.parts, func(f *fake) bool {
-		withdrew, left := f.withdrew[name]
-		return left && !withdrew
-	})
+	return slices.ContainsFunc(w.parts, func(f *fake) bool { return f.lost[name] })
 }
 
 // flush has the union tell, and checks that what the follower is told is the exact difference.
 func (w *world) flush(t *rapid.T) {
 	for n, f := range w.parts {
-		w.union.Add(n, f.reader.Take())
+		add(w.union, n, f.reader.Take())
 	}
 	if w.union.Known() == 0 {
 		return
@@ -184,7 +184,7 @@ func (w *world) flush(t *rapid.T) {
 		if _, ok := w.set[n]; ok {
 			w.set[n] = v
 		} else if !w.lost(n) {
-			t.Fatalf("%s has a value, and neither is there nor was lost", n)
+			t.Fatalf("%s has a value, and neither is there nor was ever lost", n)
 		}
 	}
 	if c.Sides != nil || c.Reset {
@@ -231,12 +231,15 @@ func TestUnion(t *testing.T) {
 	})
 }
 
+// add has a part tell at once.
+func add(u *union.Union, n int, c fanout.Change) { u.Add(n, c, time.Time{}) }
+
 func ExampleUnion() {
 	u := union.New(2)
-	u.Add(0, fanout.Change{Reset: true, Up: []string{name(0)}})
-	u.Add(1, fanout.Change{Reset: true, Up: []string{name(0), name(1)}})
+	add(u, 0, fanout.Change{Reset: true, Up: []string{name(0)}})
+	add(u, 1, fanout.Change{Reset: true, Up: []string{name(0), name(1)}})
 	whole, _ := u.Flush()
-	u.Add(1, fanout.Change{Down: []string{name(0), name(1)}, Withdrew: []string{name(0)}})
+	add(u, 1, fanout.Change{Down: []string{name(0), name(1)}, Withdrew: []string{name(0)}})
 	diff, _ := u.Flush()
 	fmt.Println(len(whole.Up), diff.Down, diff.Withdrew)
 	// Output:
@@ -244,7 +247,7 @@ func ExampleUnion() {
 }
 
 // What a part makes of one that it lost is told if no other part has it: without a side unless that
-// part splits the calls, and drained if any says so.
+// part splits the calls, and drained if any says so. It is told again when another part splits them.
 func TestUnionTellsOfLost(t *testing.T) {
 	u, told := union.New(2), fanout.New()
 	r := told.NewReader(func() {})
@@ -256,23 +259,28 @@ func TestUnionTellsOfLost(t *testing.T) {
 	}
 	all := []string{name(0), name(1), name(2), name(3)}
 	some := map[string]policy.Effective{}
-	u.Add(0, fanout.Change{Reset: true, Up: []string{all[0], all[1], all[3]}, Effective: some})
-	u.Add(1, fanout.Change{Reset: true, Up: all[1:], Effective: some,
+	add(u, 0, fanout.Change{Reset: true, Up: []string{all[0], all[1], all[3]}, Effective: some})
+	add(u, 1, fanout.Change{Reset: true, Up: all[1:], Effective: some,
 		Sides: []policy.Side{{Share: 5000}, {Share: 5000}}})
 	flush()
-	u.Add(0, fanout.Change{Down: []string{all[0], all[1], all[3]}})
-	u.Add(1, fanout.Change{Down: all[2:]})
+	add(u, 0, fanout.Change{Down: []string{all[0], all[1], all[3]}})
+	add(u, 1, fanout.Change{Down: all[2:]})
 	flush()
 	v := policy.Effective{Weight: 7, Drained: true, Side: 1}
 	undrained, elsewhere := v, v
 	undrained.Drained, elsewhere.Side = false, 0
-	u.Add(0, fanout.Change{Effective: map[string]policy.Effective{all[0]: v, all[1]: v, all[3]: v}})
-	u.Add(1, fanout.Change{Effective: map[string]policy.Effective{all[2]: v, all[3]: undrained}})
+	add(u, 0, fanout.Change{Effective: map[string]policy.Effective{all[0]: v, all[1]: v, all[3]: v}})
+	add(u, 1, fanout.Change{Effective: map[string]policy.Effective{all[2]: v, all[3]: undrained}})
 	want := map[string]policy.Effective{all[0]: elsewhere, all[2]: v, all[3]: v}
 	if have := flush(); !maps.Equal(want, have) {
 		t.Errorf("want %v, have %v", want, have)
 	}
-	u.Add(0, fanout.Change{Up: all[:1], Effective: some})
+	add(u, 0, fanout.Change{Sides: []policy.Side{{Share: 9000}, {Share: 1000}}})
+	want = map[string]policy.Effective{all[0]: v, all[2]: elsewhere, all[3]: v}
+	if have := flush(); !maps.Equal(want, have) {
+		t.Errorf("another part splits the calls: want %v, have %v", want, have)
+	}
+	add(u, 0, fanout.Change{Up: all[:1], Effective: some})
 	if have := flush(); len(have) > 0 {
 		t.Errorf("one is back: want no value, have %v", have)
 	}
@@ -285,15 +293,15 @@ func BenchmarkChange(b *testing.B) {
 		names[n] = fmt.Sprintf("10.0.%d.%d:13", n>>8, n&255)
 	}
 	u := union.New(2)
-	u.Add(0, fanout.Change{Reset: true, Up: names})
-	u.Add(1, fanout.Change{Reset: true, Up: names})
+	add(u, 0, fanout.Change{Reset: true, Up: names})
+	add(u, 1, fanout.Change{Reset: true, Up: names})
 	u.Flush()
 	b.ReportAllocs()
 	for n := 0; b.Loop(); n++ {
 		name := names[n%len(names) : n%len(names)+1]
-		u.Add(0, fanout.Change{Down: name})
+		add(u, 0, fanout.Change{Down: name})
 		u.Flush()
-		u.Add(0, fanout.Change{Up: name})
+		add(u, 0, fanout.Change{Up: name})
 		u.Flush()
 	}
 }
@@ -306,8 +314,8 @@ func BenchmarkBegin(b *testing.B) {
 	}
 	for b.Loop() {
 		u := union.New(2)
-		u.Add(0, fanout.Change{Reset: true, Up: names})
-		u.Add(1, fanout.Change{Reset: true, Up: names})
+		add(u, 0, fanout.Change{Reset: true, Up: names})
+		add(u, 1, fanout.Change{Reset: true, Up: names})
 		u.Flush()
 	}
 }

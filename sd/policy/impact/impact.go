@@ -20,7 +20,7 @@ type Report struct {
 	Before    float64      // the part of the calls, of 1, that the affected get before
 	After     float64      // and after
 	Left      float64      // the part of the fleet's weight that gets calls after; see Refused
-	Refused   bool         // fewer than half of the weight is left, and fewer than before
+	Refused   bool         // fewer than half of the weight is left, and fewer than before; see Compare
 	Tally     policy.Tally // after
 }
 
@@ -33,23 +33,23 @@ type Affected struct {
 // Compare returns what it means for a fleet that after follows before.
 //
 // The weight of the fleet is that of all its instances, drained or not, each with the greater
-// of its weights before and after. What is left of it is the weight of those that are not
-// drained and get calls: a weight of 0 and a share of 0 % take a server away as a drain does.
+// of its weights before and after. What is left of it is the weight of those that are to get
+// calls: a weight of 0 and a share of 0 % take a server away as a drain does, also where it gets
+// calls for want of others. Where nobody is to get calls, before and after, what counts instead is the
+// weight of those that do.
 func Compare(before, after *policy.Policy, fleet []policy.Entry) Report {
 	was, is := before.EffectiveAll(fleet), after.EffectiveAll(fleet)
-	callsWere, _ := before.Traffic(was)
-	calls, tally := after.Traffic(is)
+	callsWere, _ := Traffic(before, was)
+	calls, tally := Traffic(after, is)
 	sameSides := slices.Equal(before.Sides(), after.Sides())
 	report := Report{Instances: len(fleet), Left: 1, Tally: tally}
-	var all, leftBefore, left capacity
+	var all, leftBefore, left, calledBefore, called capacity
 	for i, e := range fleet {
 		all.add(max(was[i].Weight, is[i].Weight))
-		if !was[i].Drained && callsWere[i] > 0 {
-			leftBefore.add(was[i].Weight)
-		}
-		if !is[i].Drained && calls[i] > 0 {
-			left.add(is[i].Weight)
-		}
+		leftBefore.addIf(!before.Spares(was[i]) && callsWere[i] > 0, was[i].Weight)
+		left.addIf(!after.Spares(is[i]) && calls[i] > 0, is[i].Weight)
+		calledBefore.addIf(callsWere[i] > 0, was[i].Weight)
+		called.addIf(calls[i] > 0, is[i].Weight)
 		if was[i] == is[i] && sameSides {
 			continue
 		}
@@ -61,7 +61,10 @@ func Compare(before, after *policy.Policy, fleet []policy.Entry) Report {
 	}
 	if len(fleet) > 0 {
 		report.Left = left.of(all)
-		report.Refused = report.Left < 0.5 && report.Left < leftBefore.of(all)
+		if left.instances+leftBefore.instances == 0 {
+			left, leftBefore = called, calledBefore
+		}
+		report.Refused = left.of(all) < 0.5 && left.of(all) < leftBefore.of(all)
 	}
 	return report
 }
@@ -72,6 +75,12 @@ type capacity struct{ weight, instances int }
 func (c *capacity) add(weight int) {
 	c.weight += weight
 	c.instances++
+}
+
+func (c *capacity) addIf(counts bool, weight int) {
+	if counts {
+		c.add(weight)
+	}
 }
 
 // of returns c as a part of all: by weight, or by number where all weights are 0.

@@ -32,26 +32,41 @@ func readProvider(name string, _ []byte) (e policy.Entry, err error) {
 		return e, fmt.Errorf("URL: %w", err)
 	}
 	text, rest, _ := strings.Cut(text, "?")
-	u, err := url.Parse(text)
+	scheme, host, port, err := address(text)
 	if err != nil {
-		return e, fmt.Errorf("URL: %w", withoutText(err))
+		return e, fmt.Errorf("URL: %w", err)
 	}
 	query := parameters(rest)
 	switch {
-	case isRule(u.Scheme, query):
-		return e, fmt.Errorf("%w: %.64q", ErrNobody, u.Scheme)
+	case isRule(scheme, query):
+		return e, fmt.Errorf("%w: %.64q", ErrNobody, scheme)
 	case query.Get("disabled") == "true", query.Get("enabled") == "false":
 		return e, fmt.Errorf("%w: disabled", ErrNobody)
 	}
-	port, err := strconv.Atoi(u.Port())
+	n, err := strconv.Atoi(port)
 	if err != nil {
-		return e, fmt.Errorf("URL: no port in %.100q", u.Host)
+		return e, fmt.Errorf("URL: port %.100q at %.100q: want a number", port, host)
 	}
-	if e.Instance, err = instance(u.Hostname(), port); err != nil {
+	if e.Instance, err = instance(host, n); err != nil {
 		return e, err
 	}
-	e.Attributes = providerAttributes(u.Scheme, query)
+	e.Attributes = providerAttributes(scheme, query)
 	return e, nil
+}
+
+// address takes a URL apart as Dubbo does, which writes an IPv6 address without brackets and a path
+// as it is, so that net/url refuses some.
+func address(text string) (scheme, host, port string, err error) {
+	scheme, rest, found := strings.Cut(text, "://")
+	if !found {
+		return "", "", "", errors.New("want scheme://host:port")
+	}
+	rest, _, _ = strings.Cut(rest, "/")
+	rest = rest[strings.LastIndexByte(rest, '@')+1:] // a user is nobody's business
+	if colon := strings.LastIndexByte(rest, ':'); colon >= 0 {
+		return scheme, rest[:colon], rest[colon+1:], nil
+	}
+	return scheme, rest, "", nil
 }
 
 // parameters reads the parameters of a URL. Neither Dubbo nor dubbo-go since 1.5.4 escapes their
@@ -95,13 +110,4 @@ func providerAttributes(scheme string, query url.Values) (a policy.Attributes) {
 		tag(&a, key, query.Get(key))
 	}
 	return a
-}
-
-// withoutText is the cause of a url.Error, which repeats the whole URL.
-func withoutText(err error) error {
-	var of *url.Error
-	if errors.As(err, &of) {
-		return of.Err
-	}
-	return err
 }

@@ -83,6 +83,12 @@ func TestRead(t *testing.T) {
 			"[2001:db8::1]:20880 0  map[protocol:dubbo] since 0"},
 		{"dubbo", provider("dubbo://192.0.2.1:20880/T?default.weight=50&default.group=a&group=b&default.version=2"), "",
 			"192.0.2.1:20880 50  map[group:b protocol:dubbo version:2] since 0"}, // Dubbo 2.6's
+		{"dubbo", provider("http://2001:db8:0:0:0:0:0:1:20880/T"), "", "[2001:db8::1]:20880 100  map[protocol:http] since 0"}, // Dubbo's
+		{"dubbo", provider("rest://u:p@[2001:db8::1]:20880/100%/T"), "", "[2001:db8::1]:20880 100  map[protocol:rest] since 0"},
+		{"dubbo", provider("rest://192.0.2.1:20880?version=1"), "", "192.0.2.1:20880 100  map[protocol:rest version:1] since 0"},
+		{"dubbo", provider("192.0.2.1:20880/T"), "", "!URL"},
+		{"dubbo", provider("dubbo://2001:db8::1/T"), "", "!host"},
+		{"dubbo", provider("dubbo://fe80::1%eth0:20880/T"), "", "!zone"},
 		{"dubbo", provider("dubbo://192.0.2.1:20880/T?enabled=false"), "", ""},
 		{"dubbo", provider("override://0.0.0.0/T?category=configurators&weight=200"), "", ""},
 		{"dubbo", provider("empty://192.0.2.1/T?category=providers"), "", ""},

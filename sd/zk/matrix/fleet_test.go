@@ -58,11 +58,11 @@ func newFleet(t *testing.T, r *rig, name string, p plan) *fleet {
 		f.timeout = sessionTimeout
 	}
 	f.target = f.newTarget()
-	for range serverCount {
+	for _, instance := range transporttest.FreeAddresses(t, serverCount) {
 		if p.processes {
-			f.spawn(transporttest.FreeAddress(t))
+			f.spawn(instance)
 		} else {
-			f.serve(transporttest.FreeAddress(t))
+			f.serve(instance)
 		}
 	}
 	f.clientTarget = f.target

@@ -107,8 +107,8 @@ func newSoak(t *testing.T, title string) *soak {
 	t.Cleanup(func() { s.journal.Close() })
 	s.note("%s", title)
 	target := targetText(s.ensemble.Addrs(), "/soak", sessionTimeout)
-	for i := range soakServers {
-		server := newSoakedServer(target, transporttest.FreeAddress(t), fmt.Sprint(1+i%2))
+	for i, instance := range transporttest.FreeAddresses(t, soakServers) {
+		server := newSoakedServer(target, instance, fmt.Sprint(1+i%2))
 		t.Cleanup(server.close)
 		server.order(step{verb: "start"})
 		s.servers = append(s.servers, server)

@@ -70,8 +70,8 @@ func newSteering(t *testing.T) *steering {
 		t.Fatalf("%v: %v\n%s", build, err, out)
 	}
 	s.target = sdtest.Target(t, targetText(s.Addrs(), "/steered", sessionTimeout))
-	for range steeredServers {
-		s.servers = append(s.servers, s.launch(len(s.servers), transporttest.FreeAddress(t)))
+	for i, instance := range transporttest.FreeAddresses(t, steeredServers) {
+		s.servers = append(s.servers, s.launch(i, instance))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

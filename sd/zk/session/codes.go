@@ -22,7 +22,7 @@ const (
 )
 
 // A CodeError is an error code of ZooKeeper that go-zookeeper has no name for. It matches ErrDenied
-// if only a person can mend it.
+// if only a person can mend it, and ErrDisconnected as well if the server closes the connection.
 type CodeError struct{ Code int32 }
 
 // Error is the name of the code, the code, and what to do about it.
@@ -37,8 +37,10 @@ func (e *CodeError) Error() string {
 // Is implements errors.Is.
 func (e *CodeError) Is(target error) bool {
 	switch e.Code {
-	case codeLocalSession, codeNeedsSASL, codeQuota:
+	case codeLocalSession, codeQuota:
 		return target == ErrDenied
+	case codeNeedsSASL:
+		return target == ErrDenied || target == ErrDisconnected
 	}
 	return false
 }

@@ -9,7 +9,10 @@ import (
 	"time"
 )
 
-const defaultTimeout = 10 * time.Second
+const (
+	defaultTimeout = 10 * time.Second
+	maxTimeout     = 24 * 24 * time.Hour // milliseconds of 31 bits on the wire
+)
 
 // LookupFunc returns the addresses of a host; network is "ip4" or "ip6". It must return when ctx is
 // done. That there is none is a failure, with an error or without. net.Resolver has it as
@@ -56,8 +59,9 @@ func (c Config) Validate() error {
 			err = errors.Join(err, fmt.Errorf("host %q: want host:port", h))
 		}
 	}
-	if c.Timeout != 0 && c.Timeout < time.Millisecond {
-		err = errors.Join(err, fmt.Errorf("timeout %v: want a millisecond at least", c.Timeout))
+	if c.Timeout != 0 && (c.Timeout < time.Millisecond || c.Timeout > maxTimeout) {
+		err = errors.Join(err, fmt.Errorf("timeout %v: want a millisecond at least, and %v at most",
+			c.Timeout, maxTimeout))
 	}
 	return errors.Join(err, c.TLS.validate())
 }

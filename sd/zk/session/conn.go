@@ -48,8 +48,8 @@ var watchMarks = [...]wire.Mark{Node: wire.Node, Tree: wire.Tree}
 func (c *Conn) Down() <-chan struct{} { return c.down }
 
 // Err returns nil while the Conn is up, and then why it is not: an error that matches ErrTooLong,
-// ErrBadFrame or ErrUnanswered; a *CodeError that matches ErrDenied, if the server wants SASL; and
-// ErrDisconnected if nothing better is known.
+// ErrBadFrame or ErrUnanswered; a *CodeError that matches ErrDenied and ErrDisconnected, if the server
+// wants SASL; and ErrDisconnected if nothing better is known.
 func (c *Conn) Err() error {
 	if err := c.requests.Condemned(); err != nil {
 		return fmt.Errorf("%s: %w", c.Server, named(err))

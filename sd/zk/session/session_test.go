@@ -222,6 +222,7 @@ func TestValidate(t *testing.T) {
 		`host "a": want host:port`: {Hosts: []string{"a"}},
 		"want a millisecond":       {Hosts: one, Timeout: time.Microsecond},
 		"timeout -1s":              {Hosts: one, Timeout: -time.Second},
+		"576h0m0s at most":         {Hosts: one, Timeout: 25 * 24 * time.Hour},
 		"want both or none":        {Hosts: one, TLS: TLS{CA: "ca", Cert: "cert"}},
 		"tls-cert: want tls-ca":    {Hosts: one, TLS: TLS{Cert: "cert", Key: "key"}},
 	} {

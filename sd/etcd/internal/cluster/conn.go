@@ -46,29 +46,27 @@ type Conn struct {
 func dialConn(
 	ctx, closed context.Context, c *Config, a address, dial DialFunc, timeout time.Duration,
 ) (*Conn, error) {
-	user, password, err := c.credentials()
-	if err != nil {
-		return nil, err
-	}
 	n := &Conn{address: a, plain: !c.TLS.used()}
+	tokens := newTokens(c)
 	n.ctx, n.end = context.WithCancelCause(closed)
 	defer context.AfterFunc(ctx, func() { n.end(ctx.Err()) })()
-	n.Client, err = clientv3.New(clientv3.Config{ // which asks for a token if there is a user
+	var err error
+	n.Client, err = clientv3.New(clientv3.Config{
 		Endpoints:       []string{a.addr.String()},
 		Context:         n.ctx,
 		DialTimeout:     timeout,
-		Username:        user,
-		Password:        password,
-		MaxUnaryRetries: 2, // attempts: the second has another token, where that of the first was old
+		MaxUnaryRetries: 1,
 		Logger:          zap.NewNop(),
 		DialOptions: []grpc.DialOption{
 			grpc.WithContextDialer(n.dialer(c.TLS, dial)),
+			grpc.WithPerRPCCredentials(tokens),
+			grpc.WithChainUnaryInterceptor(tokens.intercept),
 			grpc.WithIdleTimeout(0),
 			grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: timeout}),
 		},
 	})
 	if err == nil {
-		err = n.probe(c, timeout)
+		err = n.probe(c, tokens, timeout)
 	}
 	if err != nil {
 		err = n.because(err)
@@ -140,10 +138,13 @@ func (n *Conn) because(err error) error {
 	return fmt.Errorf("%s: %w", n.address, Explain(err))
 }
 
-// probe reads a key. A member that is denied to us answers, too.
-func (n *Conn) probe(c *Config, timeout time.Duration) error {
+// probe gets a token, and reads a key. A member that is denied to us answers, too.
+func (n *Conn) probe(c *Config, t *tokens, timeout time.Duration) error {
 	ctx, cancel := n.Bounded(n.ctx, timeout)
 	defer cancel()
+	if err := t.renew(ctx, n.ActiveConnection(), ""); err != nil {
+		return err
+	}
 	_, err := n.Get(ctx, c.Key, clientv3.WithCountOnly())
 	if err = Explain(err); errors.Is(err, sd.ErrDenied) && c.AuthFile != "" {
 		return nil

@@ -9,8 +9,8 @@ import (
 )
 
 // Renewals are the stream in which a lease is renewed. It is used bare, because that of etcd's
-// client ends for good with some failures (etcd-io/etcd#10821), and a stream for each renewal would
-// cost a check of the password each time. It owns one goroutine, receive; Close ends and awaits it.
+// client ends for good with some failures (etcd-io/etcd#10821). It owns one goroutine, receive;
+// Close ends and awaits it.
 type Renewals struct {
 	conn      *Conn
 	lease     clientv3.LeaseID

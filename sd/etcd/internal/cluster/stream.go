@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -127,8 +128,12 @@ func Check(r *pb.WatchResponse) error {
 	case r.CompactRevision != 0:
 		return fmt.Errorf("%w up to revision %d", ErrCompacted, r.CompactRevision)
 	case r.Canceled:
-		// The reason is the text of an error, by which Explain knows it.
-		return fmt.Errorf("%w: %w", errCanceled, Explain(status.Error(codes.Unknown, r.CancelReason)))
+		// The reason is the text of an error of gRPC, by whose end Explain knows it.
+		reason := r.CancelReason
+		if _, text, found := strings.Cut(reason, " desc = "); found {
+			reason = text
+		}
+		return fmt.Errorf("%w: %w", errCanceled, Explain(status.Error(codes.Unknown, reason)))
 	}
 	return nil
 }

@@ -113,8 +113,9 @@ func appendWords(b []byte, words ...int32) []byte {
 	return b
 }
 
-// EachRead calls f with each result of a multiRead of n nodes: data and Stat, or an error code that
-// is not 0. The error is that of a reply which does not hold n whole results and an end.
+// EachRead calls f with each result of a multiRead of n nodes, n times at most: data and Stat, or an
+// error code that is not 0. The error is that of a reply which does not hold n whole results and an
+// end.
 func EachRead(body []byte, n int, f func(data []byte, stat gozk.Stat, code Code)) error {
 	d := decoder{rest: body}
 	for reads := 0; ; reads++ {
@@ -138,7 +139,9 @@ func EachRead(body []byte, n int, f func(data []byte, stat gozk.Stat, code Code)
 		default:
 			return fmt.Errorf("multiRead: result of operation %d", op)
 		}
-		f(data, stat, code)
+		if reads < n {
+			f(data, stat, code)
+		}
 	}
 }
 

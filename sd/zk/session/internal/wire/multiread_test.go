@@ -90,15 +90,17 @@ func TestMultiReadTooLong(t *testing.T) {
 	}
 }
 
-// FuzzEachRead decodes anything: whole results or an error, and never more than there was.
+// FuzzEachRead decodes anything: whole results or an error, and never more than was asked for, or
+// than there was.
 func FuzzEachRead(f *testing.F) {
 	f.Add(slices.Concat(plain, noNode, endOfReads), 2)
+	f.Add(slices.Concat(noNode, noNode, noNode), 1)
 	f.Add([]byte{}, 1)
 	f.Fuzz(func(t *testing.T, body []byte, n int) {
 		n = min(max(n, 0), 100)
 		reads, total := 0, 0
 		err := EachRead(body, n, func(data []byte, _ gozk.Stat, _ Code) { reads, total = reads+1, total+len(data) })
-		if err == nil && reads != n || total > len(body) {
+		if err == nil && reads != n || reads > n || total > len(body) {
 			t.Errorf("want %d reads of %d bytes at most, have %d of %d, %v", n, len(body), reads, total, err)
 		}
 	})
