@@ -201,7 +201,7 @@ func TestExportOfSeveralRegistries(t *testing.T) {
 	_, stderr := try(t, shell.ExitFailure, append(args, "--timeout", "1500ms")...)
 	shelltest.WantText(t, stderr, second+": cannot be read", "nothing is written")
 	p := start(t, append(args, "--watch", "--log-level", "info")...)
-	p.Stderr.Await(t, "sd="+second+` level=warn msg="discovery unknown`, 1)
+	p.Stderr.Await(t, "level=warn sd="+second+` msg="discovery unknown`, 1)
 	time.Sleep(1200 * time.Millisecond) // longer than a union waits
 	if _, err := os.Stat(file); !os.IsNotExist(err) {
 		t.Errorf("want no file yet, have %v", err)

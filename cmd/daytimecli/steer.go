@@ -100,6 +100,15 @@ for 10 s, or if the weights of all would come to less than half of what they
 were, unless --force. With several registries it writes to each, and ends with 1
 if one fails.`
 	cmd.Example = `  daytimecli weight version=2.1 10`
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		var unknown *pflag.NotExistError
+		if errors.As(err, &unknown) {
+			if n := "-" + unknown.GetSpecifiedShortnames(); isNumber(n) {
+				return weightError(n)
+			}
+		}
+		return cmd.Parent().FlagErrorFunc()(cmd, err)
+	})
 	return cmd
 }
 
@@ -146,9 +155,7 @@ func (c *config) rule(verb policy.Verb, args []string, now time.Time) (r policy.
 	if verb == policy.Weight {
 		r.Weight, err = strconv.Atoi(args[1])
 		if err != nil || policy.CheckWeight(r.Weight) != nil {
-			return r, shell.UsageError("", fmt.Errorf("weight %q: want a whole number, 0 to %d",
-				args[1],
-				policy.MaxWeight))
+			return r, weightError(args[1])
 		}
 	}
 	if c.steer.until != "" {
@@ -163,6 +170,17 @@ func (c *config) rule(verb policy.Verb, args []string, now time.Time) (r policy.
 		return r, shell.UsageError("", fmt.Errorf("%v: %w", r, trimmed(err, "policy: ")))
 	}
 	return r, nil
+}
+
+func isNumber(text string) bool {
+	_, err := strconv.ParseFloat(text, 64)
+	return err == nil
+}
+
+// weightError is the error of a text that is no weight.
+func weightError(text string) error {
+	return shell.UsageError("", fmt.Errorf("weight %.64q: want a whole number, 0 to %d", text,
+		policy.MaxWeight))
 }
 
 // selector reads SEL.

@@ -206,6 +206,20 @@ func TestMatchesNobody(t *testing.T) {
 	shelltest.WantText(t, stdout, "affects 0 of 2 instances")
 	shelltest.WantText(t, stderr, "level=warn", "version=3 matches nobody who is registered now")
 	f.wantPolicy(t, "drain version=3 by=ops")
+
+	// Without brackets a port is a part of the address.
+	for text, want := range map[string]string{
+		"::1:8897":         "; is [::1]:8897 meant?",
+		"2001:db8::7:8897": "; is [2001:db8::7]:8897 meant?",
+		"2001:db8::7":      "now",
+		"2001:db8::1:ab97": "now",
+		"[::1]:8897":       "now",
+	} {
+		_, stderr := f.try(t, shell.ExitOK, "drain", text, "--dry-run")
+		if !strings.HasSuffix(strings.TrimSuffix(stderr, "\"\n"), want) {
+			t.Errorf("%s: want ...%q, have %s", text, want, stderr)
+		}
+	}
 }
 
 // A policy may be there before anybody has registered. Or the path has a slip, so it is told.

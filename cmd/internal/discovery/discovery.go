@@ -200,9 +200,10 @@ func (d *Discovery) HasWarned() bool {
 	return false
 }
 
-// Settle returns when every registry has answered, after timeout, or at the end of ctx. The error
-// is that of a list of which nothing is known.
+// Settle returns when every registry has answered, after timeout, or at the end of ctx, by which the
+// work was interrupted. Any other error is that of a list of which nothing is known.
 func (d *Discovery) Settle(ctx context.Context, timeout time.Duration) error {
+	work := ctx
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	known := false
@@ -211,7 +212,10 @@ func (d *Discovery) Settle(ctx context.Context, timeout time.Duration) error {
 		known = known || p.State().Phase != sd.Unknown
 	}
 	d.Await(ctx) // a union takes in a moment later what its parts have told
-	if !known {
+	switch {
+	case work.Err() != nil:
+		return shell.ErrInterrupted
+	case !known:
 		return d.Unconfirmed()
 	}
 	return nil
