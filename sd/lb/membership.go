@@ -31,16 +31,15 @@ func (p *Pool) apply(c sd.Change) {
 		p.sides, p.changed = slices.Clone(c.Sides), true
 	}
 	added := p.add(c.Up, c.Effective)
-	dropped := p.discard(p.find(c.Withdrew))
+	dropped := append(p.change(c.Effective), p.discard(p.find(c.Withdrew))...)
 	left := p.find(c.Down)
 	if c.Reset {
 		left = p.unseen()
 	}
 	dropped = append(dropped, p.remove(left, now)...)
 	if steered {
-		p.keepSides(before)
+		p.keepSides(before, c.Effective)
 	}
-	dropped = append(dropped, p.change(c.Effective)...)
 	p.separateZones()
 	p.publish()
 	p.mu.Unlock()
@@ -49,11 +48,12 @@ func (p *Pool) apply(c sd.Change) {
 }
 
 // keepSides places those in reserve, of whom a policy does not say on which side they are now: they
-// stay on theirs if it is there, and belong to the rest otherwise. The caller holds mu.
-func (p *Pool) keepSides(before []policy.Side) {
+// stay on theirs if it is there, and belong to the rest otherwise. Told is of whom it says that. The
+// caller holds mu.
+func (p *Pool) keepSides(before []policy.Side, told map[string]policy.Effective) {
 	for _, m := range p.members {
 		side, now := int(m.side.Load()), 0
-		if m.presence != reserve || side == 0 {
+		if _, isTold := told[m.instance]; isTold || m.presence != reserve || side == 0 {
 			continue
 		}
 		if side < len(before) {
@@ -65,8 +65,8 @@ func (p *Pool) keepSides(before []policy.Side) {
 	}
 }
 
-// change takes over the attributes of members that have others now, also of those that were lost by
-// now. It discards who is in reserve and drained, and returns them. The caller holds mu, publishes,
+// change takes over the attributes of members that have others now, also of those that are, or were,
+// lost. It discards who is in reserve and drained, and returns them. The caller holds mu, publishes,
 // and closes them after that.
 func (p *Pool) change(effective map[string]policy.Effective) (discarded []*Member) {
 	var lost []*Member
