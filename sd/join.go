@@ -126,12 +126,13 @@ func (i *Instancer) merge(late bool) {
 	j := i.joint
 	var states []union.State
 	var measured instruments.Policy
+	now := time.Now()
 	for n, p := range j.parts {
 		c, s, m := p.news(j.readers[n])
 		if s.Phase == string(Unknown) && s.Err == nil {
 			s.Err = p.diagnosis() // no lock is held, since the backend has locks of its own
 		}
-		j.union.Add(n, c)
+		j.union.Add(n, c, now)
 		states = append(states, s)
 		measured.Add(m)
 	}

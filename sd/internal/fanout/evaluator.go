@@ -22,7 +22,7 @@ type Evaluator struct {
 	failure    error                        // why that is not the document
 	compiled   *policy.Policy               // the document as it holds until its expiry
 	problems   []*policy.Problem            // the lines that are left out
-	lost       memory                       // whom another policy is about as well
+	lost       Memory[policy.Attributes]    // whom another policy is about as well
 }
 
 // errPolicyUnread is why a policy is not followed when it is not that it is unreadable.
@@ -74,7 +74,7 @@ func (e *Evaluator) Add(c Change, members func() []string, now time.Time) Evalua
 		another := e.setPolicy(*c.Policy, now)
 		x := e.evaluateAll(c, members)
 		if another {
-			x.lost = e.lost.evaluate(e.compiled)
+			x.lost = e.evaluateLost()
 		}
 		return x
 	case c.Lacking:
@@ -94,11 +94,11 @@ func (e *Evaluator) remember(c Change, members func() []string, now time.Time) {
 	}
 	for _, name := range left {
 		if !has(withdrew, name) {
-			e.lost.add(name, e.attributes[name], now)
+			e.lost.Put(name, e.attributes[name], now)
 		}
 	}
 	for _, name := range c.Up {
-		e.lost.remove(name)
+		e.lost.Remove(name)
 	}
 }
 
@@ -140,8 +140,19 @@ func (e *Evaluator) Expiry() (time.Time, bool) { return e.compiled.NextExpiry() 
 func (e *Evaluator) Expire(members func() []string, now time.Time) Evaluation {
 	e.compile(now)
 	x := e.evaluateAll(Change{}, members)
-	x.lost = e.lost.evaluate(e.compiled)
+	x.lost = e.evaluateLost()
 	return x
+}
+
+// evaluateLost evaluates those that were lost.
+func (e *Evaluator) evaluateLost() map[string]policy.Effective {
+	values := map[string]policy.Effective{}
+	for _, some := range []map[string]policy.Attributes{e.lost.older, e.lost.recent} {
+		for name, a := range some {
+			values[name] = e.compiled.Effective(policy.Entry{Instance: name, Attributes: a})
+		}
+	}
+	return values
 }
 
 // evaluateAll evaluates the members as they are after c.

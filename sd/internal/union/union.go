@@ -14,12 +14,13 @@
 //
 // The effective value of a name is put together from the parts that have it: weight and zone are
 // those of the first, it is drained if any says so, and its side is that of the first part that
-// splits the calls, the rest if that part does not have it. Of a name that was lost it is what a part
-// says that had it.
+// splits the calls, the rest if that part does not have it. Of a name that was lost it is put together
+// in the same way from the parts that lost it then.
 package union
 
 import (
 	"slices"
+	"time"
 
 	"example.com/daytime/sd/internal/fanout"
 	"example.com/daytime/sd/policy"
@@ -32,15 +33,16 @@ type Union struct {
 	split   int           // the part whose sides were told; len(parts) for none
 	sides   []policy.Side // which those were
 	touched map[string]touch
+	news    map[string]struct{} // the lost of whom a part says something else since the last Flush
 }
 
 // A part is what one of them has told. Its maps are nil before it did.
 type part struct {
 	members   map[string]struct{}
-	effective map[string]policy.Effective // of members that are no bare names
-	lost      map[string]policy.Effective // of those that it lost, as told since the last Flush
-	evaluates bool                        // it tells effective values
-	sides     []policy.Side               // empty: it splits nothing
+	effective map[string]policy.Effective     // of members that are no bare names
+	lost      fanout.Memory[policy.Effective] // of those that it lost, and the union with it
+	evaluates bool                            // it tells effective values
+	sides     []policy.Side                   // empty: it splits nothing
 }
 
 // A touch is what has happened to a name since the last Flush.
@@ -52,23 +54,24 @@ type touch struct {
 
 // New returns the union of so many parts, of which none has told anything.
 func New(parts int) *Union {
-	return &Union{parts: make([]part, parts), split: parts, touched: map[string]touch{}}
+	return &Union{parts: make([]part, parts), split: parts, touched: map[string]touch{},
+		news: map[string]struct{}{}}
 }
 
 // Add takes in what a part tells: its whole set as a Reset, which is the first that it tells, or
 // an exact difference, with the effective values if it has any. A difference to nothing is nothing.
-func (u *Union) Add(n int, c fanout.Change) {
+func (u *Union) Add(n int, c fanout.Change, now time.Time) {
 	p := &u.parts[n]
 	switch {
 	case c.Reset:
-		u.reset(p, c.Up)
+		u.reset(p, c.Up, now)
 	case p.members == nil:
 		return
 	}
 	withdrew := setOf(c.Withdrew)
 	for _, name := range c.Down {
 		_, left := withdrew[name]
-		u.leave(p, name, left)
+		u.leave(p, name, left, now)
 	}
 	for _, name := range c.Up {
 		u.touch(name)
@@ -78,8 +81,9 @@ func (u *Union) Add(n int, c fanout.Change) {
 		if p.has(name) {
 			u.touch(name)
 			p.effective[name] = v
-		} else {
-			p.lost[name] = v
+		} else if _, lost := p.lost.Get(name); lost {
+			p.lost.Put(name, v, now)
+			u.news[name] = struct{}{}
 		}
 	}
 	p.evaluates = p.evaluates || c.Effective != nil
@@ -89,25 +93,28 @@ func (u *Union) Add(n int, c fanout.Change) {
 }
 
 // reset prepares p for a whole set: who is not in it was lost.
-func (u *Union) reset(p *part, names []string) {
+func (u *Union) reset(p *part, names []string, now time.Time) {
 	if p.members == nil {
 		p.members = make(map[string]struct{}, len(names))
 	}
-	p.effective, p.lost = map[string]policy.Effective{}, map[string]policy.Effective{}
 	listed := setOf(names)
 	for name := range p.members {
 		if _, ok := listed[name]; !ok {
-			u.leave(p, name, false)
+			u.leave(p, name, false, now)
 		}
 	}
+	p.effective = map[string]policy.Effective{}
 }
 
 // leave notes that a part has a name no more.
-func (u *Union) leave(p *part, name string, withdrew bool) {
+func (u *Union) leave(p *part, name string, withdrew bool, now time.Time) {
 	u.touch(name)
 	t := u.touched[name]
 	t.lost, t.left = t.lost || !withdrew, t.left || withdrew
 	u.touched[name] = t
+	if v, _ := p.value(name); p.evaluates && !withdrew {
+		p.lost.Put(name, v, now)
+	}
 	delete(p.members, name)
 	delete(p.effective, name)
 }
@@ -134,6 +141,14 @@ func (p *part) has(name string) bool {
 	return ok
 }
 
+// value returns the effective value of a member.
+func (p *part) value(name string) (v policy.Effective, has bool) {
+	if v, special := p.effective[name]; special {
+		return v, true
+	}
+	return fanout.BareName, p.has(name)
+}
+
 // Known is how many parts have told their set.
 func (u *Union) Known() (n int) {
 	for i := range u.parts {
@@ -153,7 +168,11 @@ func (u *Union) Flush() (c fanout.Change, x *fanout.Evaluation) {
 	}
 	c.Reset, u.told = !u.told, true
 	for name, t := range u.touched {
-		switch has := u.has(name); {
+		has := u.has(name)
+		if has {
+			u.forget(name)
+		}
+		switch {
 		case has && (c.Reset || !t.had):
 			c.Up = append(c.Up, name)
 		case !has && t.had:
@@ -166,8 +185,15 @@ func (u *Union) Flush() (c fanout.Change, x *fanout.Evaluation) {
 	if slices.ContainsFunc(u.parts, func(p part) bool { return p.evaluates }) {
 		x = u.evaluation()
 	}
-	u.touched = map[string]touch{}
+	u.touched, u.news = map[string]touch{}, map[string]struct{}{}
 	return c, x
+}
+
+// forget has no part's word count of how it lost a name: that was not the end of it.
+func (u *Union) forget(name string) {
+	for n := range u.parts {
+		u.parts[n].lost.Remove(name)
+	}
 }
 
 // evaluation is that of the names that were touched.
@@ -175,26 +201,22 @@ func (u *Union) evaluation() *fanout.Evaluation {
 	values := make(map[string]policy.Effective, len(u.touched))
 	for name := range u.touched {
 		if u.has(name) {
-			values[name] = u.effective(name)
+			values[name] = u.effective(name, (*part).value)
 		}
 	}
 	x := fanout.NewEvaluation(values, u.sides, u.lost())
 	return &x
 }
 
-// lost returns the values of names that parts lost, as these say. Those that another part has are no
-// news to a Fanout.
+// lost returns the values of names that were lost, and are others now.
 func (u *Union) lost() map[string]policy.Effective {
 	values := map[string]policy.Effective{}
-	for n := range u.parts {
-		for name, v := range u.parts[n].lost {
-			if n != u.split {
-				v.Side = 0
-			}
-			v.Drained = v.Drained || values[name].Drained
-			values[name] = v
+	for name := range u.news {
+		if !u.has(name) {
+			values[name] = u.effective(name, func(p *part, name string) (policy.Effective, bool) {
+				return p.lost.Get(name)
+			})
 		}
-		clear(u.parts[n].lost)
 	}
 	return values
 }
@@ -224,18 +246,16 @@ func (u *Union) resplit() bool {
 	return !same
 }
 
-// effective puts the value of a name together.
-func (u *Union) effective(name string) (v policy.Effective) {
+// effective puts the value of a name together, from those of the parts that have one.
+func (u *Union) effective(
+	name string, of func(*part, string) (policy.Effective, bool),
+) (v policy.Effective) {
 	found := false
 	side := 0
 	for n := range u.parts {
-		p := &u.parts[n]
-		if !p.has(name) {
+		own, has := of(&u.parts[n], name)
+		if !has {
 			continue
-		}
-		own, special := p.effective[name]
-		if !special {
-			own = fanout.BareName
 		}
 		if n == u.split {
 			side = own.Side

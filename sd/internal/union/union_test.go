@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"example.com/daytime/sd/internal/fanout"
 	"example.com/daytime/sd/internal/union"
@@ -40,6 +41,8 @@ type world struct {
 }
 
 const maxNames = 6
+
+var now = time.Now()
 
 func name(n int) string { return fmt.Sprintf("192.0.2.%d:13", n+1) }
 
@@ -152,7 +155,7 @@ func (w *world) lost(name string) bool {
 // flush has the union tell, and checks that what the follower is told is the exact difference.
 func (w *world) flush(t *rapid.T) {
 	for n, f := range w.parts {
-		w.union.Add(n, f.reader.Take())
+		w.union.Add(n, f.reader.Take(), now)
 	}
 	if w.union.Known() == 0 {
 		return
@@ -233,10 +236,10 @@ func TestUnion(t *testing.T) {
 
 func ExampleUnion() {
 	u := union.New(2)
-	u.Add(0, fanout.Change{Reset: true, Up: []string{name(0)}})
-	u.Add(1, fanout.Change{Reset: true, Up: []string{name(0), name(1)}})
+	u.Add(0, fanout.Change{Reset: true, Up: []string{name(0)}}, now)
+	u.Add(1, fanout.Change{Reset: true, Up: []string{name(0), name(1)}}, now)
 	whole, _ := u.Flush()
-	u.Add(1, fanout.Change{Down: []string{name(0), name(1)}, Withdrew: []string{name(0)}})
+	u.Add(1, fanout.Change{Down: []string{name(0), name(1)}, Withdrew: []string{name(0)}}, now)
 	diff, _ := u.Flush()
 	fmt.Println(len(whole.Up), diff.Down, diff.Withdrew)
 	// Output:
@@ -256,25 +259,89 @@ func TestUnionTellsOfLost(t *testing.T) {
 	}
 	all := []string{name(0), name(1), name(2), name(3)}
 	some := map[string]policy.Effective{}
-	u.Add(0, fanout.Change{Reset: true, Up: []string{all[0], all[1], all[3]}, Effective: some})
+	u.Add(0, fanout.Change{Reset: true, Up: []string{all[0], all[1], all[3]}, Effective: some}, now)
 	u.Add(1, fanout.Change{Reset: true, Up: all[1:], Effective: some,
-		Sides: []policy.Side{{Share: 5000}, {Share: 5000}}})
+		Sides: []policy.Side{{Share: 5000}, {Share: 5000}}}, now)
 	flush()
-	u.Add(0, fanout.Change{Down: []string{all[0], all[1], all[3]}})
-	u.Add(1, fanout.Change{Down: all[2:]})
+	u.Add(0, fanout.Change{Down: []string{all[0], all[1], all[3]}}, now)
+	u.Add(1, fanout.Change{Down: all[2:]}, now)
 	flush()
 	v := policy.Effective{Weight: 7, Drained: true, Side: 1}
 	undrained, elsewhere := v, v
 	undrained.Drained, elsewhere.Side = false, 0
-	u.Add(0, fanout.Change{Effective: map[string]policy.Effective{all[0]: v, all[1]: v, all[3]: v}})
-	u.Add(1, fanout.Change{Effective: map[string]policy.Effective{all[2]: v, all[3]: undrained}})
+	u.Add(0, fanout.Change{Effective: map[string]policy.Effective{all[0]: v, all[1]: v, all[3]: v}}, now)
+	u.Add(1, fanout.Change{Effective: map[string]policy.Effective{all[2]: v, all[3]: undrained}}, now)
 	want := map[string]policy.Effective{all[0]: elsewhere, all[2]: v, all[3]: v}
 	if have := flush(); !maps.Equal(want, have) {
 		t.Errorf("want %v, have %v", want, have)
 	}
-	u.Add(0, fanout.Change{Up: all[:1], Effective: some})
+	u.Add(0, fanout.Change{Up: all[:1], Effective: some}, now)
 	if have := flush(); len(have) > 0 {
 		t.Errorf("one is back: want no value, have %v", have)
+	}
+}
+
+// Of one that several parts lost together each part's word counts as it does of a member, also when
+// only one of them has another word.
+func TestUnionOfLostBySeveral(t *testing.T) {
+	u, told := union.New(2), fanout.New()
+	r := told.NewReader(func() {})
+	flush := func() map[string]policy.Effective {
+		c, x := u.Flush()
+		told.Apply(c, x)
+		told.Index()
+		return r.Take().Effective
+	}
+	both := []string{name(0), name(1)}
+	says := func(v policy.Effective) map[string]policy.Effective {
+		return map[string]policy.Effective{name(0): v}
+	}
+	u.Add(0, fanout.Change{Reset: true, Up: both, Effective: says(policy.Effective{Weight: 1, Side: 1}),
+		Sides: []policy.Side{{Share: 10000}, {}}}, now)
+	u.Add(1, fanout.Change{Reset: true, Up: both, Effective: says(policy.Effective{Weight: 2})}, now)
+	flush()
+	for n := range 2 {
+		u.Add(n, fanout.Change{Down: both}, now)
+	}
+	flush()
+	u.Add(1, fanout.Change{Effective: says(policy.Effective{Weight: 3})}, now)
+	want := says(policy.Effective{Weight: 1, Side: 1})
+	if have := flush(); !maps.Equal(want, have) {
+		t.Errorf("the second has another word: want %v, have %v", want, have)
+	}
+	u.Add(0, fanout.Change{Effective: says(policy.Effective{Weight: 4, Side: 1})}, now)
+	u.Add(1, fanout.Change{Effective: says(policy.Effective{Weight: 5, Drained: true})}, now)
+	want = says(policy.Effective{Weight: 4, Side: 1, Drained: true})
+	if have := flush(); !maps.Equal(want, have) {
+		t.Errorf("both have: want %v, have %v", want, have)
+	}
+}
+
+// A part that has lost one before the union did has no more say in it.
+func TestUnionOfOneThatMoved(t *testing.T) {
+	u, told := union.New(2), fanout.New()
+	r := told.NewReader(func() {})
+	flush := func() map[string]policy.Effective {
+		c, x := u.Flush()
+		told.Apply(c, x)
+		told.Index()
+		return r.Take().Effective
+	}
+	some, one := map[string]policy.Effective{}, []string{name(0)}
+	for n := range 2 {
+		u.Add(n, fanout.Change{Reset: true, Up: one, Effective: some}, now)
+	}
+	flush()
+	for n := range 2 {
+		u.Add(n, fanout.Change{Down: one}, now)
+		flush()
+	}
+	drained := map[string]policy.Effective{name(0): {Weight: 7, Drained: true}}
+	for n, want := range []map[string]policy.Effective{some, drained} {
+		u.Add(n, fanout.Change{Effective: drained}, now)
+		if have := flush(); !maps.Equal(want, have) {
+			t.Errorf("part %d: want %v, have %v", n, want, have)
+		}
 	}
 }
 
@@ -285,15 +352,15 @@ func BenchmarkChange(b *testing.B) {
 		names[n] = fmt.Sprintf("10.0.%d.%d:13", n>>8, n&255)
 	}
 	u := union.New(2)
-	u.Add(0, fanout.Change{Reset: true, Up: names})
-	u.Add(1, fanout.Change{Reset: true, Up: names})
+	u.Add(0, fanout.Change{Reset: true, Up: names}, now)
+	u.Add(1, fanout.Change{Reset: true, Up: names}, now)
 	u.Flush()
 	b.ReportAllocs()
 	for n := 0; b.Loop(); n++ {
 		name := names[n%len(names) : n%len(names)+1]
-		u.Add(0, fanout.Change{Down: name})
+		u.Add(0, fanout.Change{Down: name}, now)
 		u.Flush()
-		u.Add(0, fanout.Change{Up: name})
+		u.Add(0, fanout.Change{Up: name}, now)
 		u.Flush()
 	}
 }
@@ -306,8 +373,8 @@ func BenchmarkBegin(b *testing.B) {
 	}
 	for b.Loop() {
 		u := union.New(2)
-		u.Add(0, fanout.Change{Reset: true, Up: names})
-		u.Add(1, fanout.Change{Reset: true, Up: names})
+		u.Add(0, fanout.Change{Reset: true, Up: names}, now)
+		u.Add(1, fanout.Change{Reset: true, Up: names}, now)
 		u.Flush()
 	}
 }
