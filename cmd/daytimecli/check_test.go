@@ -43,7 +43,7 @@ func TestListCheck(t *testing.T) {
 	url := "fixed://" + strings.Join([]string{good, dead, late, plain}, ",")
 
 	stdout, stderr := try(t, shell.ExitFailure, "list", "--check", "--sd", url)
-	shelltest.WantText(t, stderr, "no answer from 1 of 4 servers")
+	shelltest.WantText(t, stderr, "no answer from 1 of 4 servers, such as transport: "+dead+": cannot connect: ")
 	for _, want := range []string{
 		`^server +weight +zone +drained +answers +latency +clock\n`,
 		`\n` + good + ` +100 +- +- +yes +\S+s +[+-]\S+s ±\S+s\n`,

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,12 +54,9 @@ func (c *config) openDesks(ctx context.Context, stdio *shell.Stdio) (*desks, err
 	ds := &desks{discovery: d, stdio: stdio}
 	stores, err := stores(d)
 	if err == nil {
-		d.Settle(ctx, c.timeout) // which each part tells for itself
-		for i, p := range d.Parts {
-			ds.add(p, stores[i], c)
-		}
-		if len(ds.all) == 0 {
-			err = shell.InOneLine(ds.failed...)
+		err = d.Settle(ctx, c.timeout)
+		if !errors.Is(err, shell.ErrInterrupted) {
+			err = ds.addAll(stores, c) // each part tells for itself
 		}
 	}
 	if err != nil {
@@ -65,6 +64,17 @@ func (c *config) openDesks(ctx context.Context, stdio *shell.Stdio) (*desks, err
 		return nil, err
 	}
 	return ds, nil
+}
+
+// addAll adds the desks of all registries. The error is that there is none.
+func (ds *desks) addAll(stores []sd.PolicyStore, c *config) error {
+	for i, p := range ds.discovery.Parts {
+		ds.add(p, stores[i], c)
+	}
+	if len(ds.all) == 0 {
+		return shell.InOneLine(ds.failed...)
+	}
+	return nil
 }
 
 // stores are the policies of the registries, nil for one that has none. If all have none it is the
@@ -180,7 +190,18 @@ func (d *desk) told(outcome steer.Outcome, err error) string {
 func (d *desk) warnUnmatched(o steer.Outcome, s policy.Selector) {
 	compiled := o.After.Compile(time.Now())
 	if !slices.ContainsFunc(o.Fleet, func(e policy.Entry) bool { return compiled.Matches(s, e) }) {
-		d.warn(fmt.Sprintf("%v matches nobody who is registered now%s", s,
-			steer.Hint(o.Uncounted)))
+		d.warn(fmt.Sprintf("%v matches nobody who is registered now%s%s", s,
+			bracketed(s.String()), steer.Hint(o.Uncounted)))
 	}
+}
+
+// bracketed asks whether an IPv6 address that ends like a port, of four digits, was meant as one with
+// a port.
+func bracketed(selector string) string {
+	port := max(strings.LastIndexByte(selector, ':'), 0)
+	meant, err := netip.ParseAddrPort("[" + selector[:port] + "]" + selector[port:])
+	if err != nil || meant.Port() < 1000 {
+		return ""
+	}
+	return fmt.Sprintf("; is %v meant?", meant)
 }

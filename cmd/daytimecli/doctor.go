@@ -77,7 +77,7 @@ func (c *config) examine(ctx context.Context, stdio *shell.Stdio) error {
 
 // printReports prints what was found, and fails if that is wrong.
 func (c *config) printReports(stdio *shell.Stdio, reports []report.Report) (err error) {
-	failed := false
+	failed := 0
 	for _, r := range reports {
 		r.Strict = c.doctor.strict
 		text := r.Text(stdio.OutWidth(), c.doctor.verbose)
@@ -87,9 +87,18 @@ func (c *config) printReports(stdio *shell.Stdio, reports []report.Report) (err 
 			}
 		}
 		stdio.Put(text)
-		failed = failed || r.Failed()
+		if r.Failed() {
+			failed++
+		}
 	}
-	if failed {
+	if n := len(reports); n > 1 && c.doctor.output == "text" {
+		verdict := fmt.Sprintf("healthy: all of %d registries", n)
+		if failed > 0 {
+			verdict = fmt.Sprintf("not healthy: %d of %d registries", failed, n)
+		}
+		stdio.Put("\n" + verdict + "\n")
+	}
+	if failed > 0 {
 		return shell.ErrReported
 	}
 	return nil

@@ -27,6 +27,13 @@ func TestDoctor(t *testing.T) {
 	shelltest.Enter(t, registry, dead)
 	stdout, _ = try(t, shell.ExitFailure, "doctor", "--sd", url)
 	shelltest.WantText(t, stdout, dead+": connection refused", "not healthy: 2 errors")
+	good := "fixed://" + shelltest.Serve(t)
+	stdout, _ = try(t, shell.ExitFailure, "doctor", "--sd", url, "--sd", good)
+	if want := "\n\nnot healthy: 1 of 2 registries\n"; !strings.HasSuffix(stdout, want) {
+		t.Errorf("want the whole at the end, %q, have\n%s", want, stdout)
+	}
+	stdout, _ = try(t, shell.ExitOK, "doctor", "--sd", good, "--sd", "fixed://"+shelltest.Serve(t))
+	shelltest.WantText(t, stdout, "\n\nhealthy: all of 2 registries\n")
 	stdout, _ = try(t, shell.ExitFailure, "doctor", "--sd", url, "-o", "json")
 	all, _ := try(t, shell.ExitFailure, "doctor", "--sd", url, "-o", "json", "-v")
 	severities := map[string]int{}

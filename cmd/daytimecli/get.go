@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"syscall"
 	"time"
@@ -207,7 +208,8 @@ func (c *config) clientOptions() ([]transport.ClientOption, error) {
 	}
 	switch {
 	case c.tlsName == "" && c.tls.Cert != "":
-		return nil, shell.UsageError("tls-cert", errors.New("want --tls-ca and --tls-name, too"))
+		return nil, shell.UsageError("tls-cert",
+			fmt.Errorf("%.64q: want --tls-ca and --tls-name, too", c.tls.Cert))
 	case c.tlsName == "":
 		return options, nil
 	}

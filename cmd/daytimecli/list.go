@@ -51,7 +51,8 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	if unconfirmed != nil {
 		return unconfirmed
 	}
-	if err := registry.State().Err; err != nil { // the policy is not obeyed as it stands
+	if err := registry.State().Err; err != nil && !statelog.IsTold(err) {
+		// the policy is not obeyed as it stands
 		level.Warn(c.newLogger(stdio)).Log("msg", err)
 	}
 	return c.judge(rows)
@@ -96,17 +97,19 @@ func (c *config) withoutList(stdio *shell.Stdio, why error) error {
 // judge is the error of a list that has not what --min and --check want.
 func (c *config) judge(rows []listing.Row) error {
 	unreachable := 0
+	var first error
 	for _, r := range rows {
 		if r.Check != nil && r.Check.Err != nil {
 			unreachable++
+			first = cmp.Or(first, r.Check.Err)
 		}
 	}
 	switch {
 	case len(rows) < c.list.min:
 		return fmt.Errorf("%s: %d registered, want %d at least", c.sd, len(rows), c.list.min)
 	case unreachable > 0:
-		return fmt.Errorf("%s: no answer from %d of %s", c.sd, unreachable, shell.Count(len(rows),
-			"server"))
+		return fmt.Errorf("%s: no answer from %d of %s, such as %w", c.sd, unreachable,
+			shell.Count(len(rows), "server"), first)
 	}
 	return nil
 }

@@ -228,6 +228,6 @@ func knownCommand(root *cobra.Command, args []string) error {
 			names = append(names, cmd.Name())
 		}
 	}
-	return shell.UsageError("", fmt.Errorf("command %q: want %s", args[0], strings.Join(names,
-		", ")))
+	return shell.UsageError("", fmt.Errorf("command %q: want %s%s", args[0], strings.Join(names, ", "),
+		shell.DidYouMean("", args[0], names)))
 }

@@ -122,9 +122,12 @@ func (c *config) readPolicy(ctx context.Context) (text string, version int64, er
 	if err != nil {
 		return "", 0, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	reading, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	text, version, err = store.ReadPolicy(ctx)
+	text, version, err = store.ReadPolicy(reading)
+	if err != nil && ctx.Err() != nil {
+		return "", 0, shell.ErrInterrupted
+	}
 	if d, ok := store.(sd.Diagnoser); ok && err != nil {
 		err = cmp.Or(d.Err(), err)
 	}

@@ -201,7 +201,7 @@ func TestExportOfSeveralRegistries(t *testing.T) {
 	_, stderr := try(t, shell.ExitFailure, append(args, "--timeout", "1500ms")...)
 	shelltest.WantText(t, stderr, second+": cannot be read", "nothing is written")
 	p := start(t, append(args, "--watch", "--log-level", "info")...)
-	p.Stderr.Await(t, "sd="+second+` level=warn msg="discovery unknown`, 1)
+	p.Stderr.Await(t, "level=warn sd="+second+` msg="discovery unknown`, 1)
 	time.Sleep(1200 * time.Millisecond) // longer than a union waits
 	if _, err := os.Stat(file); !os.IsNotExist(err) {
 		t.Errorf("want no file yet, have %v", err)
@@ -248,8 +248,8 @@ func TestSnapshotsOfSeveralRegistries(t *testing.T) {
 		text  string
 		files []string
 	}{
-		{"1 file for 2 registries; want one for each --sd", []string{a.file}},
-		{"3 files for 2 registries", []string{a.file, b.file, "c"}},
+		{"1 file; want 2, one for each --sd, in the same order", []string{a.file}},
+		{"3 files; want 2, one for each --sd", []string{a.file, b.file, "c"}},
 		{"want another file for each --sd", []string{a.file, a.file}},
 		{"want another file for each --sd", []string{a.file, link}},
 		{"want another file for each --sd", []string{filepath.Clean(other), other}},

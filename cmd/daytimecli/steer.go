@@ -87,7 +87,10 @@ func newWeight(c *config, stdio *shell.Stdio) *cobra.Command {
 	cmd := c.newRule(policy.Weight, stdio, "weight SEL N")
 	cmd.Short = "Give servers more calls or fewer"
 	cmd.Long = fmt.Sprintf(`Give servers another weight, in the place of their own: 0 to %d, and %d for
-who says none. At 0 one is not called while another of more weight can be.`,
+who says none. At 0 one is not called while another of more weight can be. It
+holds until --until, or until policy edit takes the line away, which no other
+command does: with a weight of %[2]d the line would still stand in the place of
+the weights that servers say of themselves.`,
 		policy.MaxWeight, policy.DefaultWeight) + selectors + ` Where it matches nobody now, servers that join
 later get the weight, and a warning says so.
 
@@ -97,6 +100,15 @@ for 10 s, or if the weights of all would come to less than half of what they
 were, unless --force. With several registries it writes to each, and ends with 1
 if one fails.`
 	cmd.Example = `  daytimecli weight version=2.1 10`
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		var unknown *pflag.NotExistError
+		if errors.As(err, &unknown) {
+			if n := "-" + unknown.GetSpecifiedShortnames(); isNumber(n) {
+				return weightError(n)
+			}
+		}
+		return cmd.Parent().FlagErrorFunc()(cmd, err)
+	})
 	return cmd
 }
 
@@ -143,9 +155,7 @@ func (c *config) rule(verb policy.Verb, args []string, now time.Time) (r policy.
 	if verb == policy.Weight {
 		r.Weight, err = strconv.Atoi(args[1])
 		if err != nil || policy.CheckWeight(r.Weight) != nil {
-			return r, shell.UsageError("", fmt.Errorf("weight %q: want a whole number, 0 to %d",
-				args[1],
-				policy.MaxWeight))
+			return r, weightError(args[1])
 		}
 	}
 	if c.steer.until != "" {
@@ -160,6 +170,17 @@ func (c *config) rule(verb policy.Verb, args []string, now time.Time) (r policy.
 		return r, shell.UsageError("", fmt.Errorf("%v: %w", r, trimmed(err, "policy: ")))
 	}
 	return r, nil
+}
+
+func isNumber(text string) bool {
+	_, err := strconv.ParseFloat(text, 64)
+	return err == nil
+}
+
+// weightError is the error of a text that is no weight.
+func weightError(text string) error {
+	return shell.UsageError("", fmt.Errorf("weight %.64q: want a whole number, 0 to %d", text,
+		policy.MaxWeight))
 }
 
 // selector reads SEL.

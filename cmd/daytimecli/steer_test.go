@@ -206,6 +206,20 @@ func TestMatchesNobody(t *testing.T) {
 	shelltest.WantText(t, stdout, "affects 0 of 2 instances")
 	shelltest.WantText(t, stderr, "level=warn", "version=3 matches nobody who is registered now")
 	f.wantPolicy(t, "drain version=3 by=ops")
+
+	// Without brackets a port is a part of the address.
+	for text, want := range map[string]string{
+		"::1:8897":         "; is [::1]:8897 meant?",
+		"2001:db8::7:8897": "; is [2001:db8::7]:8897 meant?",
+		"2001:db8::7":      "now",
+		"2001:db8::1:ab97": "now",
+		"[::1]:8897":       "now",
+	} {
+		_, stderr := f.try(t, shell.ExitOK, "drain", text, "--dry-run")
+		if !strings.HasSuffix(strings.TrimSuffix(stderr, "\"\n"), want) {
+			t.Errorf("%s: want ...%q, have %s", text, want, stderr)
+		}
+	}
 }
 
 // A policy may be there before anybody has registered. Or the path has a slip, so it is told.
@@ -411,6 +425,28 @@ func TestLinesHaveOneNumber(t *testing.T) {
 	}
 	stdout, _ = f.try(t, shell.ExitUsage, "policy", "check", file)
 	shelltest.WantText(t, stdout, number("drian *")+", column 1")
+}
+
+// Of what is too long to be read to its end, no length is told, and no place.
+func TestPolicyFileIsTooLong(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "policy")
+	text := policy.Header + strings.Repeat("\n# a comment", 60_000)
+	for _, test := range []struct {
+		size int
+		want string
+	}{
+		{policy.MaxSize + 100, "unreadable: line 5461, column 11: 65636 bytes; want at most 65536"},
+		{100_000, "more than the 65536 bytes that a policy has at most"},
+		{len(text), "more than the 65536 bytes that a policy has at most"},
+	} {
+		if err := os.WriteFile(file, []byte(text[:test.size]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range []string{"check", "apply"} {
+			_, stderr := try(t, shell.ExitUsage, "policy", command, file)
+			wantOutput(t, "daytimecli: "+file+": "+test.want+"\n", stderr)
+		}
+	}
 }
 
 // What is no policy is printed as it is, and replaced by force alone.

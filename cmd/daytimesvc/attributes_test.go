@@ -46,6 +46,25 @@ func TestAttributesAreRegistered(t *testing.T) {
 	p.Finish(t, shell.ExitOK)
 }
 
+// A variable has several tags with blanks between; one that is wrong is told by itself.
+func TestTagsOfAVariable(t *testing.T) {
+	for text, want := range map[string]map[string]string{
+		"version=2.1 rack=7": {"version": "2.1", "rack": "7"},
+		" a=1  b=2 ":         {"a": "1", "b": "2"},
+		"a=1":                {"a": "1"},
+		"a=1 b":              nil,
+		"a=1 a=2":            nil,
+		"a=1 zone=b":         nil,
+		" ":                  nil,
+	} {
+		var a attributes
+		err := tagFlag{&a}.Set(text)
+		if (err == nil) != (want != nil) || want != nil && !reflect.DeepEqual(want, a.Tags) {
+			t.Errorf("%q: want %v, have %v, %v", text, want, a.Tags, err)
+		}
+	}
+}
+
 // With a certificate the servers prove the name of the service, and ask for one of their clients
 // only if they are told to.
 func TestServesTLS(t *testing.T) {

@@ -17,7 +17,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -45,6 +44,9 @@ func main() {
 const clientFlags = "backend balance by check concurrency count dry-run duration file force " +
 	"hash-key hedge interval min output parameters reason request retries snapshot strict then " +
 	"timeout tls-ca tls-name until verbose watch"
+
+// maxDrain bounds --drain: a server that drains does not end.
+const maxDrain = 24 * time.Hour
 
 // run is the program without its process. The end of ctx is the first signal.
 func run(ctx context.Context, args []string, lookup shell.Lookup, stdout, stderr io.Writer) int {
@@ -112,7 +114,8 @@ refuse nobody during a restart. With Type=notify the service is ready after the
 first attempt to register, which takes 2 s at most.
 
 Each flag can also be set in the environment: --log-level as DAYTIME_LOG_LEVEL.
-A flag wins over its variable. DAYTIME_SD may hold several, with blanks between.`,
+A flag wins over its variable. DAYTIME_SD and DAYTIME_TAG may hold several, with
+blanks between.`,
 		Example: `  daytimesvc --dev
   daytimesvc --listen 192.0.2.1:8897 --sd zk://zk1,zk2,zk3/go_servers
   daytimesvc --listen :8897 --advertise 192.0.2.1:8897 --sd zk://zk1/go_servers`,
@@ -149,7 +152,7 @@ func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 		"`FILE` with the authority that clients must have a certificate of")
 	shell.AddSwitch(flags, &c.dev, "dev", "",
 		"run a ZooKeeper for development in this process, at the address in the first --sd")
-	flags.Var(shell.Duration(&c.drain, 0), "drain",
+	flags.Var(shell.DurationUpTo(&c.drain, 0, maxDrain), "drain",
 		"how long to go on serving after the withdrawal")
 	flags.Var(shell.OneOf(&c.format, service.FormatNames()...), "format",
 		"form of the time: "+strings.Join(service.FormatNames(), ", ")+"; unix is that of date(1)")
@@ -170,7 +173,7 @@ func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 func (c *config) check() error {
 	if n := len(c.advertise); n > 0 && n != len(c.listen) {
 		return shell.UsageError("advertise", fmt.Errorf(
-			"%q: %d for %d listen addresses; want one for each, in the same order",
+			"%q: %d; want %d, one for each listen address, in the same order",
 			c.advertise, n, len(c.listen)))
 	}
 	for _, s := range c.listen {
@@ -199,7 +202,8 @@ func (c *config) checkTLS() error {
 		return err
 	}
 	if c.tls.CA != "" && c.tls.Cert == "" {
-		return shell.UsageError("tls-client-ca", errors.New("want --tls-cert and --tls-key, too"))
+		return shell.UsageError("tls-client-ca",
+			fmt.Errorf("%.64q: want --tls-cert and --tls-key, too", c.tls.CA))
 	}
 	return nil
 }
@@ -235,7 +239,7 @@ func parseConnLimit(text string) (connLimit, error) {
 	case text == "auto":
 		return autoConns, nil
 	case err != nil || n < 0:
-		return 0, errors.New("want auto, or a whole number, 0 or more")
+		return 0, fmt.Errorf("want auto, or %s", shell.NumberOf(0, err))
 	}
 	return connLimit(n), nil
 }

@@ -25,17 +25,17 @@ func TestSeveralRegistries(t *testing.T) {
 	shelltest.Registered(t, two, addrs...)
 	for _, url := range []string{first, second} {
 		for _, addr := range addrs {
-			p.Stderr.Await(t, fmt.Sprintf("sd=%s level=info instance=%s msg=registered", url, addr), 1)
+			p.Stderr.Await(t, fmt.Sprintf("level=info sd=%s instance=%s msg=registered", url, addr), 1)
 		}
 	}
 	two.Expire()
-	p.Stderr.Await(t, "sd="+second+" level=warn instance="+addrs[0]+" msg=lost", 1)
+	p.Stderr.Await(t, "level=warn sd="+second+" instance="+addrs[0]+" msg=lost", 1)
 	shelltest.Registered(t, two, addrs...)
 	p.Interrupt(nil)
 	_, stderr := p.Finish(t, shell.ExitOK)
 	shelltest.Registered(t, one)
 	shelltest.Registered(t, two)
-	if strings.Contains(stderr, "sd="+first+" level=warn instance="+addrs[0]+" msg=lost") {
+	if strings.Contains(stderr, "level=warn sd="+first+" instance="+addrs[0]+" msg=lost") {
 		t.Errorf("want the other registration untouched, have %s", stderr)
 	}
 }
@@ -70,7 +70,7 @@ func TestOneOfSeveralRegistriesIsAway(t *testing.T) {
 	if took := time.Since(begin); took > 5*time.Second {
 		t.Errorf("want it registered at once, have %v", took)
 	}
-	p.Stderr.Await(t, `sd=zk://`+away+` level=warn instance=`+addrs[0]+` msg="not registered" err=`, 1)
+	p.Stderr.Await(t, `level=warn sd=zk://`+away+` instance=`+addrs[0]+` msg="not registered" err=`, 1)
 	two, err := zkdev.Start(away)
 	if err != nil {
 		t.Fatal(err)
@@ -81,5 +81,5 @@ func TestOneOfSeveralRegistriesIsAway(t *testing.T) {
 	_, stderr := p.Finish(t, shell.ExitOK)
 	shelltest.Registered(t, one)
 	shelltest.WantText(t, stderr,
-		"sd="+first+" level=info instance="+addrs[0]+" msg=withdrawn\n", "withdrawal not confirmed")
+		"level=info sd="+first+" instance="+addrs[0]+" msg=withdrawn\n", "withdrawal not confirmed")
 }

@@ -126,7 +126,20 @@ type tagFlag struct{ *attributes }
 func (f tagFlag) Type() string   { return "key=value" }
 func (f tagFlag) String() string { return "" }
 
+// Set adds a tag, or several with blanks between, as a variable has them.
 func (f tagFlag) Set(text string) error {
+	if many := strings.Fields(text); len(many) > 1 {
+		for _, one := range many {
+			if err := f.add(one); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return f.add(text)
+}
+
+func (f tagFlag) add(text string) error {
 	key, value, found := strings.Cut(text, "=")
 	if !found {
 		return errors.New("want key=value, such as version=2.1")

@@ -20,6 +20,9 @@
 //
 //	[{"targets": ["192.0.2.1:8897"], "labels": {"zone": "eu-1a", "version": "2.1"}}]
 //
+// So of a document of "daytimecli export prometheus" the names alone are read. It is for Prometheus:
+// it has no weights, and lists who is drained.
+//
 // A name that stands twice counts once, with the attributes that stand first.
 //
 // # Unknown is not empty

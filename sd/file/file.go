@@ -110,7 +110,7 @@ func (w *watching) take(l list, err error) (pause time.Duration, _ error) {
 		w.refused = time.Now()
 	case time.Since(w.refused) < patience:
 	case errors.Is(err, fs.ErrPermission):
-		return 0, fmt.Errorf("%w: %w", sd.ErrDenied, err)
+		return 0, denied{err}
 	default:
 		return 0, err
 	}
@@ -138,6 +138,12 @@ type missing struct{}
 
 func (missing) Error() string        { return "there is no such file yet" }
 func (missing) Is(target error) bool { return target == sd.ErrNoDirectory }
+
+// A denied is sd.ErrDenied, in words for a file.
+type denied struct{ error }
+
+func (denied) Is(target error) bool { return target == sd.ErrDenied }
+func (d denied) Unwrap() error      { return d.error }
 
 // Close ends every call. It returns nil.
 func (b *Backend) Close() error {

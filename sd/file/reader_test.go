@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,6 +69,9 @@ func TestPermissionFollows(t *testing.T) {
 				t.Errorf("want %v after %v, have %v after %v", sd.ErrDenied, patience, err, took)
 			}
 			if err != nil {
+				if strings.Contains(err.Error(), "registry") {
+					t.Errorf("want words for a file, have %v", err)
+				}
 				return
 			}
 		}

@@ -354,3 +354,31 @@ func TestWithheldWithoutDeleteBesideAnother(t *testing.T) {
 		w.registered(2*time.Second, alice, carol)
 	})
 }
+
+// Attributes that the ACL of the node does not let its owner write are written once it does.
+func TestAttributesOnceTheyAreAllowed(t *testing.T) {
+	inWorld(t, anywhere, func(w *world) {
+		r := w.register(w.open(), alice)
+		w.phase(r.State, time.Second, sd.Registered)
+		node, admin := "/go_servers/"+alice, w.visitor("admin:admin")
+		if _, err := admin.SetACL(node, slices.Concat(gozk.AuthACL(gozk.PermAll), gozk.WorldACL(gozk.PermRead)), -1); err != nil {
+			t.Fatal(err)
+		}
+		r.SetAttributes(weighing(7))
+		tried := w.Requests(zkdev.OpSetData)
+		wait.Pass(5 * time.Minute)
+		if n := w.Requests(zkdev.OpSetData) - tried; n > 30 {
+			t.Errorf("want two tries in half a minute at most, have %d in 5 minutes", n)
+		}
+		if _, err := admin.SetACL(node, gozk.WorldACL(gozk.PermAll), -1); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually(40*time.Second, func() error {
+			if data, _, _ := w.Get(node); !strings.Contains(string(data), `"weight":7`) {
+				return fmt.Errorf("want the weight, have %s", data)
+			}
+			return nil
+		})
+		w.phase(r.State, 0, sd.Registered)
+	})
+}

@@ -122,8 +122,7 @@ func (n *node) verify(c *session.Conn, wanted func() bool) error {
 	case stat.Version != 0 && n.written != incarnation{stat.Czxid, stat.Version}:
 		err = n.verifyData(c, wanted)
 	}
-	if errors.Is(err, gozk.ErrNoAuth) { // nor could a successor
-		n.wrote(n.attributes, incarnation{stat.Czxid, stat.Version})
+	if errors.Is(err, gozk.ErrNoAuth) { // nor could a successor; an audit tries again
 		err = nil
 	}
 	return err

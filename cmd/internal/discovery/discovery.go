@@ -99,8 +99,7 @@ func snapshots(files []string, registries registry.Registries) ([]string, error)
 	case len(files) == 0:
 		return make([]string, len(registries)), nil
 	case len(files) != len(registries):
-		return nil, fmt.Errorf("%q: %s for %d registries; want one for each --sd, in the same "+
-			"order",
+		return nil, fmt.Errorf("%q: %s; want %d, one for each --sd, in the same order",
 			strings.Join(files, " "), shell.Count(len(files), "file"), len(registries))
 	}
 	for i, file := range files {
@@ -201,9 +200,10 @@ func (d *Discovery) HasWarned() bool {
 	return false
 }
 
-// Settle returns when every registry has answered, after timeout, or at the end of ctx. The error
-// is that of a list of which nothing is known.
+// Settle returns when every registry has answered, after timeout, or at the end of ctx, by which the
+// work was interrupted. Any other error is that of a list of which nothing is known.
 func (d *Discovery) Settle(ctx context.Context, timeout time.Duration) error {
+	work := ctx
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	known := false
@@ -212,7 +212,10 @@ func (d *Discovery) Settle(ctx context.Context, timeout time.Duration) error {
 		known = known || p.State().Phase != sd.Unknown
 	}
 	d.Await(ctx) // a union takes in a moment later what its parts have told
-	if !known {
+	switch {
+	case work.Err() != nil:
+		return shell.ErrInterrupted
+	case !known:
 		return d.Unconfirmed()
 	}
 	return nil

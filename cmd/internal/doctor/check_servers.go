@@ -34,10 +34,12 @@ func (d *diagnosis) checkServers() {
 			shell.Count(unasked, "server")))
 	}
 	if len(answered) > 0 {
-		d.Fine("answer", "", "%d of %s %s the time, in %v to %v", len(answered),
-			shell.Count(len(nodes), "server"), verb(len(answered),
-				"tell"), probe.Round(slices.MinFunc(answered,
-				byTime).answer.Took), probe.Round(slices.MaxFunc(answered, byTime).answer.Took))
+		took := fmt.Sprint(probe.Round(slices.MinFunc(answered, byTime).answer.Took))
+		if len(answered) > 1 {
+			took += fmt.Sprintf(" to %v", probe.Round(slices.MaxFunc(answered, byTime).answer.Took))
+		}
+		d.Fine("answer", "", "%d of %s %s the time, in %s", len(answered),
+			shell.Count(len(nodes), "server"), verb(len(answered), "tell"), took)
 	}
 	d.checkClocks(answered)
 	if !d.Has("identity") {

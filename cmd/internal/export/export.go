@@ -140,7 +140,7 @@ func haproxyName(instance string) (string, error) {
 func CheckName(name string) error {
 	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:"
 	if name == "" || strings.Trim(name, allowed) != "" {
-		return fmt.Errorf("name %.64q: want letters, digits, -, _, : and . alone", name)
+		return fmt.Errorf("%.64q: want letters, digits, -, _, : and . alone", name)
 	}
 	return nil
 }
@@ -148,7 +148,7 @@ func CheckName(name string) error {
 // CheckParameters returns nil if text can stand behind an address in a line of HAProxy.
 func CheckParameters(text string) error {
 	if strings.ContainsAny(text, "\n\r\x00#") {
-		return fmt.Errorf("parameters %.64q: want one line, without comment", text)
+		return fmt.Errorf("%.64q: want one line, without comment", text)
 	}
 	return nil
 }

@@ -190,6 +190,10 @@ func TestFileErrors(t *testing.T) {
 	if !changed || err == nil || !strings.Contains(err.Error(), "exit status 3: sorry") {
 		t.Errorf("want the file changed and the command's end, have %v, %v", changed, err)
 	}
+	silent := File{filepath.Join(t.TempDir(), "out"), "exit 3"}
+	if _, err := silent.Write(t.Context(), "a"); err == nil || !strings.HasSuffix(err.Error(), "exit status 3") {
+		t.Errorf("want the command's end and nothing behind it, have %v", err)
+	}
 	if _, err := (File{Path: t.TempDir() + "/none/out"}).Write(t.Context(), "a"); !errors.Is(err,
 		os.ErrNotExist) {
 		t.Errorf("want no directory, have %v", err)

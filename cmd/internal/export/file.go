@@ -193,8 +193,10 @@ func (f File) run(ctx context.Context) error {
 			err = ctx.Err()
 		}
 		said := strings.TrimSpace(output.String())
-		return fmt.Errorf("export: command %q: %w: %s", f.Then, err, said[max(len(said)-maxOutput,
-			0):])
+		if said != "" {
+			said = ": " + said[max(len(said)-maxOutput, 0):]
+		}
+		return fmt.Errorf("export: command %q: %w%s", f.Then, err, said)
 	}
 	return nil
 }

@@ -29,12 +29,24 @@ func warnUnknown(root *cobra.Command, stdio *Stdio, others []string, lookup Look
 		if !found || !strings.HasPrefix(name, prefix) || slices.Contains(known, name) {
 			continue
 		}
-		nearest := slices.MinFunc(known, func(a, b string) int {
-			return distance(name, a) - distance(name, b)
-		})
 		level.Warn(stdio.Logger()).Log("msg",
-			fmt.Sprintf("the variable %.80s sets nothing; did you mean %s?", name, nearest))
+			fmt.Sprintf("the variable %.80s sets nothing%s", name, DidYouMean(prefix, name, known)))
 	}
+}
+
+// DidYouMean ends a message about a name that is none of those that are known, all of which begin
+// with prefix: it asks for the nearest, if so few letters differ that it may be meant.
+func DidYouMean(prefix, name string, known []string) string {
+	if len(known) == 0 || len(name) > 80 {
+		return ""
+	}
+	nearest := slices.MinFunc(known, func(a, b string) int {
+		return distance(name, a) - distance(name, b)
+	})
+	if distance(name, nearest) > max(1, (len(name)-len(prefix))/3) {
+		return ""
+	}
+	return "; did you mean " + nearest + "?"
 }
 
 // variables are those of all flags, sorted.

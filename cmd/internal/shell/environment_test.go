@@ -17,6 +17,8 @@ func TestUnknownVariables(t *testing.T) {
 		{"DAYTIME_WIAT", "DAYTIME_WIAT sets nothing; did you mean DAYTIME_WAIT?"},
 		{"DAYTIME_LOGLEVEL", "DAYTIME_LOGLEVEL sets nothing; did you mean DAYTIME_LOG_LEVEL?"},
 		{"DAYTIME_ELSEWERE", "DAYTIME_ELSEWERE sets nothing; did you mean DAYTIME_ELSEWHERE?"},
+		{"DAYTIME_FOO", "DAYTIME_FOO sets nothing\""},
+		{"DAYTIME_N", "DAYTIME_N sets nothing\""},
 		{"DAYTIME_BELOW", ""},
 		{"DAYTIME_ELSEWHERE", ""},
 		{"DAYTIME_WAIT", ""},

@@ -59,19 +59,32 @@ func Integer(value *int, least int) pflag.Value {
 	return Value(value, "number", func(text string) (int, error) {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < least {
-			return 0, fmt.Errorf("want a whole number, %d or more", least)
+			return 0, errors.New("want " + NumberOf(least, err))
 		}
 		return n, nil
 	})
 }
 
+// NumberOf says which text is a whole number, least or more, if err is why strconv.Atoi read none.
+func NumberOf(least int, err error) string {
+	if errors.Is(err, strconv.ErrRange) {
+		return fmt.Sprintf("a whole number, %d or more, %d at most", least, math.MaxInt)
+	}
+	return fmt.Sprintf("a whole number, %d or more", least)
+}
+
 // Duration is a Value that is a duration with its unit, least or more.
 func Duration(value *time.Duration, least time.Duration) pflag.Value {
+	return DurationUpTo(value, least, math.MaxInt64/time.Hour*time.Hour)
+}
+
+// DurationUpTo is a Duration that is most or less.
+func DurationUpTo(value *time.Duration, least, most time.Duration) pflag.Value {
 	return Value(value, "duration", func(text string) (time.Duration, error) {
 		d, err := time.ParseDuration(text)
 		switch {
-		case err != nil && isTooLong(text):
-			return 0, fmt.Errorf("too long: want %dh at most", math.MaxInt64/int64(time.Hour))
+		case err != nil && isTooLong(text) || err == nil && d > most:
+			return 0, fmt.Errorf("too long: want %s at most", strings.TrimSuffix(most.String(), "0m0s"))
 		case err != nil || d < least:
 			return 0, fmt.Errorf("want a duration such as 500ms or 2s, %v or more", least)
 		}

@@ -91,7 +91,7 @@ func Execute(ctx context.Context, root *cobra.Command, stdio *Stdio, args []stri
 	root.CompletionOptions.DisableDefaultCmd = true
 	wrapped := fmt.Sprintf("FlagUsagesWrapped %d", helpWidth)
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages", wrapped))
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
+	root.SetFlagErrorFunc(unknownFlag)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		err := fromEnvironment(cmd.Flags(), lookup)
 		if err == nil {
@@ -139,6 +139,17 @@ func (s *Stdio) refuse(program, reason string) {
 		prefix = "error"
 	}
 	s.Print(fmt.Sprintf("%s: %s\n", prefix, short(text(reason))))
+}
+
+// unknownFlag is flagError for the command line of cmd: it asks whether another flag is meant.
+func unknownFlag(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+		var known []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
+		err = fmt.Errorf("%w%s", err, DidYouMean("--", "--"+unknown.GetSpecifiedName(), known))
+	}
+	return flagError(err)
 }
 
 // flagError turns an error of pflag into a usageError.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -152,7 +153,20 @@ func (w *writer) Log(keyvals ...any) error {
 		_, err := io.WriteString(w.w, keyvals[1].(string))
 		return err
 	}
-	return w.lines.Log(keyvals...)
+	return w.lines.Log(levelFirst(keyvals)...)
+}
+
+// levelFirst has the level follow the time, in whatever order the loggers of packages and programs
+// have put theirs around one another.
+func levelFirst(keyvals []any) []any {
+	at := 0
+	for at < len(keyvals) && keyvals[at] != level.Key() {
+		at += 2
+	}
+	if at <= 2 || at+1 >= len(keyvals) {
+		return keyvals
+	}
+	return slices.Concat(keyvals[:2], keyvals[at:at+2], keyvals[2:at], keyvals[at+2:])
 }
 
 func (s *Stdio) newLines() kitlog.Logger {

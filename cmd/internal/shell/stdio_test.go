@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	kitlog "github.com/go-kit/log"
 	"github.com/go-kit/log/level"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -266,6 +267,24 @@ func TestDescribe(t *testing.T) {
 	} {
 		if have := describe(&test.info); !strings.HasPrefix(have, test.want) {
 			t.Errorf("want %q, have %q", test.want, have)
+		}
+	}
+}
+
+// The keys have one order, whether the level was put before the others or after them.
+func TestOrderOfKeys(t *testing.T) {
+	var stderr strings.Builder
+	stdio := NewStdio(t.Context(), io.Discard, &stderr, "info")
+	logger := kitlog.With(stdio.Logger(), "sd", "zk://192.0.2.1")
+	level.Warn(kitlog.LoggerFunc(logger.Log)).Log("msg", "a") // as through an AsyncLogger
+	kitlog.With(level.Warn(stdio.Logger()), "sd", "zk://192.0.2.1").Log("msg", "b")
+	stdio.Logger().Log("msg", "c")
+	stdio.Flush()
+	for line := range strings.Lines(stderr.String()) {
+		_, have, _ := strings.Cut(line, " ")
+		want := "level=warn sd=zk://192.0.2.1 msg="
+		if have != "msg=c\n" && !strings.HasPrefix(have, want) {
+			t.Errorf("want %s, have %s", want, line)
 		}
 	}
 }

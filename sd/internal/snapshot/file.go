@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 const maxSize = 64 << 20 // bytes; 100,000 instances take 3 MB
@@ -192,7 +193,10 @@ func Write(file string, doc Document) error {
 	}
 	err = replaceFile(real, data)
 	if err != nil && (isLasting(err) || isBusy(err)) && canBeRewritten(real) {
-		return rewriteFile(real, data)
+		err = rewriteFile(real, data)
+	}
+	if err != nil && !strings.Contains(err.Error(), file) { // but its directory
+		err = fmt.Errorf("%s: %w", file, err)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,5 +137,13 @@ func TestEncodeTooLong(t *testing.T) {
 	}
 	if _, err := encode(doc, len(data)-1); err == nil {
 		t.Error("one byte more: want an error, have none")
+	}
+}
+
+// An error names the file, and not its directory alone.
+func TestErrorNamesTheFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "none", "snapshot.json")
+	if err := Write(file, Document{}); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("want %s in the error, have %v", file, err)
 	}
 }

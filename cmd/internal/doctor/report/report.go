@@ -51,7 +51,7 @@ func areaOf(check string) area {
 	switch first {
 	case "member", "ensemble", "lag", "session", "latency", "time", "tls":
 		return registry
-	case "directory", "acl", "policy":
+	case "directory", "acl", "credentials", "policy":
 		return directory
 	}
 	return servers
