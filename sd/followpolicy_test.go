@@ -638,6 +638,20 @@ func (b *diagnosing) Watch(ctx context.Context, _ sd.Want, _ func(sd.Change)) er
 	return ctx.Err()
 }
 
+// Who is no instance was none that is lost: no follower is told of it, whatever the policy.
+func TestStrangersAreNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, i := instancer(t, sd.FollowPolicy())
+		var told []string
+		defer i.Follow(func(c sd.Change) { told = slices.AppendSeq(told, maps.Keys(c.Effective)) })()
+		b.emit(sd.Change{Reset: true, Up: []string{alice, "stranger"}, Policy: &sd.PolicyText{}})
+		b.emit(sd.Change{Down: []string{alice, "stranger"}})
+		b.emit(sd.Change{Policy: &sd.PolicyText{Document: rules("drain *"), Version: 1}})
+		pass(time.Second)
+		same(t, "told of", []string{alice}, told)
+	})
+}
+
 // A few of the names that were left out are kept, whatever there are.
 func TestStrangers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
