@@ -1,5 +1,5 @@
-// Package target reads and writes the text of a target: scheme://host[:port],.../path?key=value&... Package sd
-// says what that is for, and gives it its types.
+// Package target reads and writes the text of a target: scheme://host[:port],.../path?key=value&...
+// Package sd says what that is for, and gives it its types.
 package target
 
 import (
