@@ -118,3 +118,18 @@ func TestWithdrawalWhereOneMemberWantsSASL(t *testing.T) {
 		})
 	}
 }
+
+// Nor is a predecessor's node somebody else's, where that member denies its replacement so.
+func TestTakeoverWhereOneMemberWantsSASL(t *testing.T) {
+	for _, op := range []zkdev.Op{zkdev.OpSetData, zkdev.OpMulti} {
+		inWorld(t, "zk://a.example.com,b.example.com,c.example.com", func(w *world) {
+			w.stale(alice)
+			w.FailNext(op, zkdev.SASLRequired)
+			r := w.register(w.open(), alice)
+			if s := r.State(); s.Phase == sd.Conflict {
+				t.Errorf("denied %v: want no conflict, have %v", op, s)
+			}
+			w.phase(r.State, 4*time.Second, sd.Registered)
+		})
+	}
+}
