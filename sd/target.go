@@ -53,22 +53,7 @@ func targetOf(parsed target.Target) Target {
 }
 
 // String is the text form again, keys in alphabetical order.
-func (t Target) String() string {
-	var b strings.Builder
-	b.WriteString(t.Scheme + "://")
-	for n, h := range t.Hosts {
-		if n > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(h.String())
-	}
-	b.WriteString(t.Path)
-	for n, key := range slices.Sorted(maps.Keys(t.Keys)) {
-		b.WriteByte("?&"[min(n, 1)])
-		b.WriteString(key + "=" + t.Keys[key])
-	}
-	return b.String()
-}
+func (t Target) String() string { return target.Text(t.Scheme, t.Hosts, t.Path, t.Keys) }
 
 // String is host, or host:port when there is a port, with IPv6 in brackets.
 func (h Host) String() string { return target.Host(h).String() }

@@ -31,8 +31,8 @@ func ServerFinalizer(finalizer ...FinalizerFunc) ServerOption {
 // panics, and, each once a minute at most, a shortage that keeps Serve from accepting
 // (syscall.EMFILE for instance), how many connections a limit turned away (ErrMaxConns,
 // ErrMaxConnsPerIP), how many had no TLS handshake (ErrHandshake), and why the TLSSource has no newer
-// configuration than the last good one. A client that is gone before its reply is no such error; finalizers see it. By
-// default nobody is told.
+// configuration than the last good one (ErrTLSFiles). A client that is gone before its reply is no
+// such error; finalizers see it. By default nobody is told.
 //
 // It is called by one goroutine at a time, and may block: nothing waits for it but Shutdown, for a
 // second at most. While it blocks, 64 errors are kept for it; the others are counted.

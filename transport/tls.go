@@ -63,8 +63,8 @@ func strict(config *tls.Config) *tls.Config {
 // changed. While they cannot be read, are cut off, or do not fit together, as between the
 // replacement of the one and of the other, the last good configuration stays in use, and they are
 // tried once a second: what was wrong may end without a change of a file, such as a right that was
-// lacking. A certificate that has ended does not take the place of one that has not; one that has
-// come to its end stays in use, together with an error.
+// lacking. A certificate that has ended does not take the place of one that has not, though the CA is the
+// new one; one that has come to its end stays in use, together with an error.
 type TLSFiles struct {
 	Cert string // the own certificate, and those between it and its authority
 	Key  string // its key
@@ -185,9 +185,12 @@ func (l *tlsLoader) load() (*tls.Config, error) {
 		l.tried = time.Now()
 		config, err := l.files.read()
 		if err == nil && l.config != nil && l.files.ended(l.config) == nil {
-			err = l.files.ended(config)
+			if err = l.files.ended(config); err != nil { // the authorities are the new ones
+				config.Certificates = l.config.Certificates
+				config.GetClientCertificate = l.config.GetClientCertificate
+			}
 		}
-		if l.err = err; err == nil {
+		if l.err = err; config != nil {
 			l.config = config
 		}
 	}

@@ -430,6 +430,28 @@ func TestCertificateThatHasEnded(t *testing.T) {
 	a.issue(serviceName, time.Hour)
 	want("a good one again", "", true)
 
+	files.CA = filepath.Join(t.TempDir(), "ca.pem")
+	trust := func(of *authority) {
+		text, err := os.ReadFile(of.File)
+		if err == nil {
+			err = os.WriteFile(files.CA, text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	trust(a)
+	source = must(t)(files.Server())
+	want("with an authority", "", true)
+	a.issue(serviceName, -time.Minute)
+	want("with an authority, after a good one", files.Cert+": it ended at "+end, true)
+	other := newAuthority(t)
+	trust(other) // and no more the one before
+	want("with another authority", files.Cert+": it ended at "+end, true)
+	if config, _ := source(); !config.ClientCAs.Equal(other.Pool()) {
+		t.Error("want clients to be held against the authority that the file has now")
+	}
+
 	var log errorLog
 	a.issue(serviceName, -time.Minute)
 	server := start(t, say("now"), transport.ServerTLS(must(t)(files.Server())), transport.ServerErrorHandler(&log))

@@ -139,7 +139,8 @@ func natureOfError(err error) Finding {
 		return Finding{NoConnect, reason(err)}
 	case errors.As(err, &unproved):
 		return Finding{Untrusted, reason(err)}
-	case errors.As(err, &operation) && operation.Op == "remote error": // an alert of TLS
+	case errors.As(err, &operation) && operation.Op == "remote error" && // an alert of TLS
+		!strings.HasSuffix(operation.Err.Error(), "internal error"): // by which it has its own trouble
 		return Finding{Unwelcome, reason(err)}
 	}
 	return Finding{Nature: Unknown}

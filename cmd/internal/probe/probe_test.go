@@ -207,6 +207,11 @@ func TestNatureOfTrustedServers(t *testing.T) {
 			c.ClientAuth = tls.RequireAndVerifyClientCert
 		}), Unwelcome},
 		"speaks another protocol": {serve(func(c *tls.Config) { c.NextProtos = []string{"h2"} }), Unwelcome},
+		"has too many handshakes": {serve(func(c *tls.Config) {
+			c.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+				return nil, syscall.EAGAIN
+			}
+		}), Unknown},
 		"was busy": {func(conn *net.TCPConn) {
 			if calls.Add(1) == 1 {
 				conn.CloseWrite()

@@ -1,11 +1,13 @@
-// Package target reads the text of a target: scheme://host[:port],.../path?key=value&... Package sd
-// says what that is for, and gives it its types.
+// Package target reads and writes the text of a target: scheme://host[:port],.../path?key=value&...
+// Package sd says what that is for, and gives it its types.
 package target
 
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -34,6 +36,24 @@ func (h Host) String() string {
 		return name
 	}
 	return name + ":" + strconv.Itoa(int(h.Port))
+}
+
+// Text is the text of a target, keys in alphabetical order.
+func Text[H fmt.Stringer](scheme string, hosts []H, path string, keys map[string]string) string {
+	var b strings.Builder
+	b.WriteString(scheme + "://")
+	for n, h := range hosts {
+		if n > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(h.String())
+	}
+	b.WriteString(path)
+	for n, key := range slices.Sorted(maps.Keys(keys)) {
+		b.WriteByte("?&"[min(n, 1)])
+		b.WriteString(key + "=" + keys[key])
+	}
+	return b.String()
 }
 
 // ErrNoScheme is of a text that has no scheme, and may be the rest of a target.

@@ -1,6 +1,6 @@
 // Package impact tells what a change of a policy does to a fleet, before it is made: who is treated
 // differently, which part of the calls they get before and after, and how much of the fleet's weight
-// is left.
+// is left. [Traffic] is which part of the calls each gets.
 package impact
 
 import (
