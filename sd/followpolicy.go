@@ -167,8 +167,11 @@ func (i *Instancer) logPolicy(before policy.Document) (other bool) {
 	level.Info(i.logger).Log("msg", "policy", "version", version,
 		"by", strings.Join(policy.ChangedBy(before, document), ","),
 		"instances", tally.Instances, "drained", tally.Drained)
-	for n, problem := range i.steering.evaluator.Problems() {
+	problems := i.steering.evaluator.Problems()
+	for n, problem := range problems {
 		if n == maxLoggedProblems {
+			level.Warn(i.logger).Log("msg", "more lines of the policy left out",
+				"lines", len(problems)-n)
 			break
 		}
 		level.Warn(i.logger).Log("msg", "line of the policy left out", "err", problem)

@@ -237,7 +237,7 @@ func TestPolicyThatIsWrong(t *testing.T) {
 		drained := policy.Effective{Weight: policy.DefaultWeight, Drained: true}
 		registry.SetPolicy(rules("drain "+alice, "drian "+bob, "weight "+bob+" many"))
 		s.has(t, "wrong lines", with(plain(bob), alice, drained))
-		wantWarning("2 wrong lines", "line 3")
+		wantWarning("policy has 2 wrong lines: ", "line 3")
 		registry.SetPolicy("#daytime-policy 2\n")
 		s.has(t, "unreadable later", with(plain(bob), alice, drained))
 		wantWarning("version 3", "unreadable", "2 wrong lines")
@@ -248,11 +248,18 @@ func TestPolicyThatIsWrong(t *testing.T) {
 		}
 		registry.Fail(nil)
 		s.has(t, "after an outage", with(plain(bob), alice, drained))
+		registry.SetPolicy(rules("drain "+alice, "weight "+bob+" many"))
+		pass(time.Second)
+		wantWarning("policy has 1 wrong line: ", "line 3")
+		registry.SetPolicy(rules("drain "+alice, "a", "b", "c", "d", "e"))
+		pass(time.Second)
+		wantWarning("policy has 5 wrong lines: ")
 		registry.SetPolicy("")
 		s.has(t, "empty", plain(alice, bob))
 		wantWarning()
 		for part, want := range map[string]int{`msg="policy not followed"`: 3,
-			`msg="line of the policy left out"`: 2} {
+			`msg="line of the policy left out"`:               2 + 1 + 3,
+			`msg="more lines of the policy left out" lines=2`: 1} {
 			if have := strings.Count(s.log.String(), part); have != want {
 				t.Errorf("lines with %s: want %d, have %d in\n%s", part, want, have, s.log)
 			}
@@ -296,7 +303,7 @@ func TestPolicyThatIsLacking(t *testing.T) {
 		same(t, "sets", [][]string{{alice, bob}}, r.sets)
 		have := fmt.Sprint(i.State())
 		if !strings.Contains(have, "live") || !strings.Contains(have, "could not be read") ||
-			!strings.Contains(have, "attributes of 1 instances") {
+			!strings.Contains(have, "attributes of 1 instance") {
 			t.Errorf("state: want both told, have %v", have)
 		}
 		same(t, "unread", []string{bob}, i.Policy().Unread)
@@ -306,7 +313,7 @@ func TestPolicyThatIsLacking(t *testing.T) {
 		same(t, "state", nil, i.State().Err)
 		same(t, "sets", [][]string{{alice, bob}, {alice}}, r.sets)
 		b.emit(sd.Change{Attributes: map[string]policy.Attributes{alice: {Zone: "a zone"}}})
-		if have := i.State(); !strings.Contains(fmt.Sprint(have.Err), "attributes of 1 instances") {
+		if have := i.State(); !strings.Contains(fmt.Sprint(have.Err), "attributes of 1 instance") {
 			t.Errorf("state: want it told that an attribute is none, have %v", have)
 		}
 
@@ -629,6 +636,20 @@ func (b *diagnosing) Err() error { return b.err }
 func (b *diagnosing) Watch(ctx context.Context, _ sd.Want, _ func(sd.Change)) error {
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+// Who is no instance was none that is lost: no follower is told of it, whatever the policy.
+func TestStrangersAreNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, i := instancer(t, sd.FollowPolicy())
+		var told []string
+		defer i.Follow(func(c sd.Change) { told = slices.AppendSeq(told, maps.Keys(c.Effective)) })()
+		b.emit(sd.Change{Reset: true, Up: []string{alice, "stranger"}, Policy: &sd.PolicyText{}})
+		b.emit(sd.Change{Down: []string{alice, "stranger"}})
+		b.emit(sd.Change{Policy: &sd.PolicyText{Document: rules("drain *"), Version: 1}})
+		pass(time.Second)
+		same(t, "told of", []string{alice}, told)
+	})
 }
 
 // A few of the names that were left out are kept, whatever there are.

@@ -155,6 +155,7 @@ func (i *Instancer) watch(ctx context.Context, pause *backoff.Backoff) error {
 // emitted takes in what the backend emitted.
 func (i *Instancer) emitted(c Change) {
 	c.Up = i.admit(c.Up)
+	c.Down, _ = instance.Split(c.Down) // who was not admitted is not lost
 	c.Attributes, c.Unread = instance.Attributes(c.Attributes, c.Unread)
 	i.noteIgnored(c)
 	i.answered.Store(true)

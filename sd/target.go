@@ -91,6 +91,9 @@ func (s Schemes) Open(text string) (Backend, error) {
 		return nil, err
 	}
 	open, ok := s[t.Scheme]
+	if !ok && len(s) == 0 {
+		return nil, fmt.Errorf("target %.200q: unknown scheme %q; none is known", text, t.Scheme)
+	}
 	if !ok {
 		known := strings.Join(slices.Sorted(maps.Keys(s)), ", ")
 		return nil, fmt.Errorf("target %.200q: unknown scheme %q; known are %s", text, t.Scheme,

@@ -232,6 +232,9 @@ func TestSchemes(t *testing.T) {
 	same(t, "what the opener got", []sd.Target{{Scheme: "zk", Hosts: []sd.Host{{Name: "a"}},
 		Path: "/p"}}, opened)
 
+	if _, err := (sd.Schemes{}).Open("zk://a"); err == nil || !strings.HasSuffix(err.Error(), `unknown scheme "zk"; none is known`) {
+		t.Errorf("open without schemes: have %v", err)
+	}
 	for text, part := range map[string]string{
 		"consul://a":       `unknown scheme "consul"; known are fixed, zk`,
 		"ZK://a":           `lower-case`,

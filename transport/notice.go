@@ -50,7 +50,11 @@ func (n *notices) init(s *Server) {
 		report(turnedAway, ErrMaxConnsPerIP, many, s.limits.perSource, last.from)
 	}
 	n.handshakes.tell = func(many int, last event) {
-		report("%w: %d connections, the last from %v: %w", ErrHandshake, many, last.from, last.err)
+		noun := "connections, the last"
+		if many == 1 {
+			noun = "connection,"
+		}
+		report("%w: %d %s from %v: %w", ErrHandshake, many, noun, last.from, last.err)
 	}
 	n.certificates.tell = func(_ int, last event) {
 		report("%w: %w", ErrTLSFiles, last.err)

@@ -494,6 +494,9 @@ func TestConfigurationThatFails(t *testing.T) {
 		wantIs(t, err, transport.ErrHandshake)
 		within(t, "a report", func() bool { return len(log.all()) == 1 })
 		wantIs(t, log.all()[0], transport.ErrHandshake)
+		if have := log.all()[0].Error(); !strings.Contains(have, ": 1 connection, from 127.0.0.1:") {
+			t.Errorf("want one connection told, have %s", have)
+		}
 		within(t, "the connection's end", func() bool {
 			open, _ := server.Connections()
 			return open == 0

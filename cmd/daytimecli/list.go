@@ -51,7 +51,8 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	if unconfirmed != nil {
 		return unconfirmed
 	}
-	if err := registry.State().Err; err != nil { // the policy is not obeyed as it stands
+	if err := registry.State().Err; err != nil && !statelog.IsTold(err) {
+		// the policy is not obeyed as it stands
 		level.Warn(c.newLogger(stdio)).Log("msg", err)
 	}
 	return c.judge(rows)

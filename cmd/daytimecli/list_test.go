@@ -38,7 +38,8 @@ func TestListWarnsOfThePolicy(t *testing.T) {
 	f := startFleet(t, 2)
 	for document, want := range map[string]string{
 		"drain *\n":    `msg="every instance is drained, so drained ones are picked"`,
-		"drian zone=a": `policy has 1 wrong lines`,
+		"drian zone=a": `msg="line of the policy left out" err="policy: line 2, column 1: `,
+		"\xff":         `msg="policy not followed"`,
 	} {
 		f.write(t, policy.Header+"\n"+document)
 		stdout, stderr := f.try(t, shell.ExitOK, "list")
@@ -46,6 +47,7 @@ func TestListWarnsOfThePolicy(t *testing.T) {
 			t.Errorf("want %q, have %q", want, stdout)
 		}
 		shelltest.WantText(t, stderr, "level=warn", want)
+		wantOutput(t, 1, strings.Count(stderr, "\n")) // once is enough
 	}
 }
 

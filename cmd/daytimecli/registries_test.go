@@ -248,8 +248,8 @@ func TestSnapshotsOfSeveralRegistries(t *testing.T) {
 		text  string
 		files []string
 	}{
-		{"1 file for 2 registries; want one for each --sd", []string{a.file}},
-		{"3 files for 2 registries", []string{a.file, b.file, "c"}},
+		{"1 file; want 2, one for each --sd, in the same order", []string{a.file}},
+		{"3 files; want 2, one for each --sd", []string{a.file, b.file, "c"}},
 		{"want another file for each --sd", []string{a.file, a.file}},
 		{"want another file for each --sd", []string{a.file, link}},
 		{"want another file for each --sd", []string{filepath.Clean(other), other}},

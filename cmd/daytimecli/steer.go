@@ -87,7 +87,10 @@ func newWeight(c *config, stdio *shell.Stdio) *cobra.Command {
 	cmd := c.newRule(policy.Weight, stdio, "weight SEL N")
 	cmd.Short = "Give servers more calls or fewer"
 	cmd.Long = fmt.Sprintf(`Give servers another weight, in the place of their own: 0 to %d, and %d for
-who says none. At 0 one is not called while another of more weight can be.`,
+who says none. At 0 one is not called while another of more weight can be. It
+holds until --until, or until policy edit takes the line away, which no other
+command does: with a weight of %[2]d the line would still stand in the place of
+the weights that servers say of themselves.`,
 		policy.MaxWeight, policy.DefaultWeight) + selectors + ` Where it matches nobody now, servers that join
 later get the weight, and a warning says so.
 

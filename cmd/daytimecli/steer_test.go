@@ -427,6 +427,28 @@ func TestLinesHaveOneNumber(t *testing.T) {
 	shelltest.WantText(t, stdout, number("drian *")+", column 1")
 }
 
+// Of what is too long to be read to its end, no length is told, and no place.
+func TestPolicyFileIsTooLong(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "policy")
+	text := policy.Header + strings.Repeat("\n# a comment", 60_000)
+	for _, test := range []struct {
+		size int
+		want string
+	}{
+		{policy.MaxSize + 100, "unreadable: line 5461, column 11: 65636 bytes; want at most 65536"},
+		{100_000, "more than the 65536 bytes that a policy has at most"},
+		{len(text), "more than the 65536 bytes that a policy has at most"},
+	} {
+		if err := os.WriteFile(file, []byte(text[:test.size]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, command := range []string{"check", "apply"} {
+			_, stderr := try(t, shell.ExitUsage, "policy", command, file)
+			wantOutput(t, "daytimecli: "+file+": "+test.want+"\n", stderr)
+		}
+	}
+}
+
 // What is no policy is printed as it is, and replaced by force alone.
 func TestUnreadablePolicy(t *testing.T) {
 	f := startFleet(t, 4)

@@ -173,7 +173,7 @@ func (c *config) addFlags(flags *pflag.FlagSet, stdio *shell.Stdio) {
 func (c *config) check() error {
 	if n := len(c.advertise); n > 0 && n != len(c.listen) {
 		return shell.UsageError("advertise", fmt.Errorf(
-			"%q: %d for %d listen addresses; want one for each, in the same order",
+			"%q: %d; want %d, one for each listen address, in the same order",
 			c.advertise, n, len(c.listen)))
 	}
 	for _, s := range c.listen {

@@ -26,7 +26,8 @@ func (c *config) inherit(listenGiven bool) error {
 	}
 	if listenGiven {
 		closeAll(listeners)
-		err := fmt.Errorf("%q: systemd has handed over %d sockets; leave --listen out", c.listen, len(listeners))
+		err := fmt.Errorf("%q: systemd has handed over %s; leave --listen out", c.listen,
+			shell.Count(len(listeners), "socket"))
 		return shell.UsageError("listen", err)
 	}
 	c.listen = nil

@@ -161,13 +161,13 @@ func testWrongSockets(t *testing.T, dir string) {
 		args    []string
 		want    string
 	}{
-		{[]*os.File{tcp}, []string{"--listen", "127.0.0.1:1"}, `--listen "127.0.0.1:1": systemd has handed over 1 sockets; leave --listen out`},
+		{[]*os.File{tcp}, []string{"--listen", "127.0.0.1:1"}, `--listen "127.0.0.1:1": systemd has handed over 1 socket; leave --listen out`},
 		{[]*os.File{tcp, descriptor(t, unix)}, nil, "socket 2 of systemd: want one that listens for TCP"},
 		{[]*os.File{udp, tcp}, nil, "socket 1 of systemd: want one that listens for TCP"},
 		{[]*os.File{accepted}, nil, "socket 1 of systemd: want one that listens for TCP"},
 		{[]*os.File{tcp, udp}, []string{"--listen", "127.0.0.1:1"}, "systemd has handed over 2 sockets"},
 		{[]*os.File{descriptor(t, wildcard)}, nil, "clients cannot dial a wildcard address"},
-		{[]*os.File{tcp}, []string{"--advertise", "192.0.2.1:1,192.0.2.1:2"}, "2 for 1 listen addresses"},
+		{[]*os.File{tcp}, []string{"--advertise", "192.0.2.1:1,192.0.2.1:2"}, "2; want 1, one for each listen address"},
 	} {
 		p := activate(t, dir, test.sockets, append(test.args, "--sd", "fixed://127.0.0.1:1")...)
 		p.WantExit(t, shell.ExitUsage)

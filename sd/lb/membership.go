@@ -30,13 +30,12 @@ func (p *Pool) apply(c sd.Change) {
 		p.sides, p.changed = slices.Clone(c.Sides), true
 	}
 	added := p.add(c.Up, c.Effective)
-	dropped := p.discard(p.find(c.Withdrew))
+	dropped := append(p.change(c.Effective), p.discard(p.find(c.Withdrew))...)
 	left := p.find(c.Down)
 	if c.Reset {
 		left = p.unseen()
 	}
 	dropped = append(dropped, p.remove(left, now)...)
-	dropped = append(dropped, p.change(c.Effective)...)
 	p.separateZones()
 	p.publish()
 	p.mu.Unlock()
@@ -45,8 +44,8 @@ func (p *Pool) apply(c sd.Change) {
 	p.begun.Set()
 }
 
-// change takes over the attributes of members that have others now, also of those that were lost by
-// now. It discards who is in reserve and drained, and returns them. The caller holds mu, publishes,
+// change takes over the attributes of members that have others now, also of those that are, or were,
+// lost. It discards who is in reserve and drained, and returns them. The caller holds mu, publishes,
 // and closes them after that.
 func (p *Pool) change(effective map[string]policy.Effective) (discarded []*Member) {
 	var lost []*Member

@@ -523,6 +523,25 @@ func TestDrainedInReserve(t *testing.T) {
 	}
 }
 
+// One that is lost, and not drained any more, is in reserve like any other: also where both are told
+// together, as when the data of a registry are gone.
+func TestUndrainedWithItsLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(3)
+		p, r := start(f)
+		defer p.Close()
+		all := names(3)
+		r.fn(sd.Change{Effective: map[string]policy.Effective{all[2]: {Weight: 100, Drained: true}}})
+		r.fn(sd.Change{Down: all[1:], Effective: map[string]policy.Effective{all[2]: {Weight: 100}}})
+		synctest.Wait()
+		for _, name := range all[1:] {
+			if have := stat(p, name).State; have != "reserve" {
+				t.Errorf("%s: want it in reserve, have it %q", name, have)
+			}
+		}
+	})
+}
+
 // One of weight 0 is not probed while members of more weight can be picked, in reserve as well.
 func TestNoProbeOfWeight0BesideTheReserve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -92,8 +92,9 @@ func (u *unreadable) Error() string {
 // refuseDocument says why data is no policy, or nothing.
 func refuseDocument(data string, spare int) *Problem {
 	if len(data) > MaxSize+spare {
-		return &Problem{Line: 1 + strings.Count(data[:MaxSize], "\n"), Column: 1,
-			Cause: fmt.Sprintf("%d bytes; want at most %d", len(data), MaxSize)}
+		start := strings.LastIndexByte(data[:MaxSize], '\n') + 1
+		return &Problem{Line: 1 + strings.Count(data[:MaxSize], "\n"),
+			Column: column(data[start:], MaxSize-start), Cause: fmt.Sprintf("%d bytes; want at most %d", len(data), MaxSize)}
 	}
 	first, _, _ := strings.Cut(data, "\n")
 	first = strings.TrimSuffix(first, "\r")

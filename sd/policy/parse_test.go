@@ -163,6 +163,7 @@ func TestUnreadable(t *testing.T) {
 		{policy.Header + "\n# \u00e9\xe9\n", 2, 4, "byte 0xe9 is no UTF-8"},
 		{policy.Header + "\n# \ufffd\xff", 2, 4, "byte 0xff is no UTF-8"},
 		{policy.Header + strings.Repeat("\n", policy.MaxSize), 65520, 1, "want at most 65536"},
+		{policy.Header + "\n#" + strings.Repeat("x", policy.MaxSize), 2, 65519, "want at most 65536"},
 	} {
 		_, err := policy.Parse(test.data)
 		var p *policy.Problem

@@ -100,3 +100,21 @@ func refuseAll(s *zkdev.Server, code zkdev.Code) {
 		s.FailAll(op, code)
 	}
 }
+
+// Where the member that holds the session denies a withdrawal so, and with that the connection, the
+// next one does it: nobody is told that it was denied.
+func TestWithdrawalWhereOneMemberWantsSASL(t *testing.T) {
+	for _, op := range []zkdev.Op{zkdev.OpExists, zkdev.OpSetData, zkdev.OpMulti, zkdev.OpDelete} {
+		inWorld(t, "zk://a.example.com,b.example.com,c.example.com", func(w *world) {
+			r := w.register(w.open(), alice)
+			w.phase(r.State, 4*time.Second, sd.Registered)
+			wait.Pass(time.Minute)
+			w.FailNext(op, zkdev.SASLRequired)
+			r.Deregister()
+			if s := r.State(); s.Phase != sd.Withdrawn || s.Err != nil {
+				t.Errorf("denied %v: want it withdrawn, have %v", op, s)
+			}
+			w.registered(0)
+		})
+	}
+}

@@ -211,7 +211,9 @@ func (n *node) again() time.Time {
 	return time.Now().Add(max(retryInterval, time.Until(n.againAt)))
 }
 
-// isDenial reports whether err is one that only a person can mend.
+// isDenial reports whether err is one that only a person can mend. One that ends the connection as
+// well is the member's own, and the next one may do what was asked for.
 func isDenial(err error) bool {
-	return errors.Is(err, gozk.ErrNoAuth) || errors.Is(err, session.ErrDenied)
+	return errors.Is(err, gozk.ErrNoAuth) ||
+		errors.Is(err, session.ErrDenied) && !errors.Is(err, session.ErrDisconnected)
 }

@@ -99,8 +99,7 @@ func snapshots(files []string, registries registry.Registries) ([]string, error)
 	case len(files) == 0:
 		return make([]string, len(registries)), nil
 	case len(files) != len(registries):
-		return nil, fmt.Errorf("%q: %s for %d registries; want one for each --sd, in the same "+
-			"order",
+		return nil, fmt.Errorf("%q: %s; want %d, one for each --sd, in the same order",
 			strings.Join(files, " "), shell.Count(len(files), "file"), len(registries))
 	}
 	for i, file := range files {

@@ -29,7 +29,7 @@ func TestDialEach(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	d := &diagnosis{Config: Config{Timeout: 300 * time.Millisecond}}
+	d := &diagnosis{Config: Config{Timeout: time.Second}}
 	d.dialEach(t.Context(), []netip.Addr{hangs.Addr(), well.Addr()}, port(well.String()))
 	want := []report.Severity{report.Warning, report.OK}
 	for i, f := range d.Findings {

@@ -7,6 +7,7 @@
 package statelog
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -15,20 +16,24 @@ import (
 	"github.com/go-kit/log/level"
 
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/sd"
+	"example.com/daytime/sd/policy"
 )
 
 const (
 	StatePrefix = "discovery " // begins the messages of an Instancer about its state
 	namesPrefix = "left out "  // begins the one about names that are no instances
-	policyNews  = "policy"     // is the one about another policy
+	live        = StatePrefix + string(sd.Live)
+	policyNews  = "policy" // is the one about another policy
 )
 
 // A Log is the log of an Instancer. By default warnings are shown and information is not, so
 // that an operator would see discovery go stale and never hear that it is live again. A Log
 // shows the end of every warning that it has shown; that discovery is live at the start is still no
-// news, and neither is another policy. Lines about anything else go through: they are warnings, or
-// the end of one. A reason is told by a line about the state or by one of another kind, such as a
-// Notice's, and not by the second after the first, unless that reminds of it.
+// news, and neither is another policy, nor what is wrong with it as a text, of which there is a line
+// by itself. Lines about anything else go through: they are warnings, or the end of one. A reason is
+// told by a line about the state or by one of another kind, such as a Notice's, and not by the second
+// after the first, unless that reminds of it.
 type Log struct {
 	next kitlog.Logger
 	all  bool // information is shown anyway
@@ -66,6 +71,10 @@ func (l *Log) Mute(on bool) {
 // Log implements go-kit's Logger.
 func (l *Log) Log(keyvals ...any) error {
 	message, _ := value(keyvals, "msg").(string)
+	if err, _ := value(keyvals, "err").(error); message == live && IsTold(err) {
+		keyvals = []any{level.Key(), level.InfoValue(), "msg", live,
+			"instances", value(keyvals, "instances")}
+	}
 	if strings.HasPrefix(message, StatePrefix) && !l.tells(keyvals) ||
 		!strings.HasPrefix(message, StatePrefix) && l.repeats(reason{false, message}) ||
 		strings.HasPrefix(message, namesPrefix) && l.namesTold ||
@@ -102,6 +111,26 @@ func (l *Log) repeatsLocked(r reason) bool {
 	before := l.last
 	l.last = r
 	return before.text == r.text && before.ofState != r.ofState
+}
+
+// IsTold reports whether err, of a state, says nothing but what is wrong with the policy as a text,
+// which the log has told by itself.
+func IsTold(err error) bool {
+	for err != nil {
+		switch e := err.(type) {
+		case *policy.Problem:
+			return true
+		case interface{ Unwrap() []error }:
+			all := e.Unwrap()
+			if len(all) > 1 && all[0] != policy.ErrUnreadable {
+				return false
+			}
+			err = all[len(all)-1]
+		default:
+			err = errors.Unwrap(err)
+		}
+	}
+	return false
 }
 
 // HasWarned reports whether it was told that discovery is not live, and is not over.

@@ -2,6 +2,7 @@ package statelog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"example.com/daytime/cmd/internal/shell"
+	"example.com/daytime/sd/policy"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -71,6 +73,36 @@ func TestReasonIsToldOnce(t *testing.T) {
 		stdio.Flush()
 		if have := strings.Join(messages(stderr.String()), " "); test.want != have {
 			t.Errorf("%s: want %q, have %q", test.lines, test.want, have)
+		}
+	}
+}
+
+// What is wrong with the text of a policy is told by itself, and so not again with the state, unless
+// that has more to say.
+func TestWrongPolicyIsToldOnce(t *testing.T) {
+	lines := fmt.Errorf("policy has 2 wrong lines: %w", &policy.Problem{Line: 2, Column: 1, Cause: "boom"})
+	_, unreadable := policy.Parse("boom")
+	for _, test := range []struct {
+		err   error
+		level string
+		want  string
+	}{
+		{lines, "warn", ""},
+		{errors.Join(lines), "warn", ""},
+		{fmt.Errorf("zk://a: %w", errors.Join(lines)), "warn", ""},
+		{lines, "info", `level=info msg="discovery live" instances=3`},
+		{fmt.Errorf("not followed: %w", unreadable), "warn", ""},
+		{shell.InOneLine(lines, io.EOF), "warn",
+			`level=warn msg="discovery live" instances=3 err="policy has 2 wrong lines: policy: line 2, column 1: boom; EOF"`},
+		{io.EOF, "warn", `level=warn msg="discovery live" instances=3 err=EOF`},
+	} {
+		var stderr strings.Builder
+		stdio := shell.NewStdio(t.Context(), nil, &stderr, test.level)
+		level.Warn(New(stdio, true)).Log("msg", "discovery live", "instances", 3, "err", test.err)
+		stdio.Flush()
+		_, have, _ := strings.Cut(strings.TrimSpace(stderr.String()), " ")
+		if !strings.HasPrefix(have, test.want) || (have == "") != (test.want == "") {
+			t.Errorf("%v: want %q, have %q", test.err, test.want, have)
 		}
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"example.com/daytime/transport"
 )
 
-// ReadFile reads a file, or stdin for -, until ctx is done. More than a policy can have is not read
-// to its end. The error is one of a file, or that of an interruption.
+// ReadFile reads a file, or stdin for -, until ctx is done. The error is one of a file, or that of an
+// interruption. More than a policy can have is not read to its end, and an error.
 func ReadFile(ctx context.Context, stdin io.Reader, name string) (string, error) {
 	var text string
 	var err error
@@ -45,7 +45,11 @@ func readAll(stdin io.Reader, name string) (string, error) {
 		defer f.Close()
 		stdin = f
 	}
-	text, err := io.ReadAll(io.LimitReader(stdin, policy.MaxSize+1024))
+	const most = policy.MaxSize + 1024 // with a line #version
+	text, err := io.ReadAll(io.LimitReader(stdin, most+1))
+	if err == nil && len(text) > most {
+		err = fmt.Errorf("more than the %d bytes that a policy has at most", policy.MaxSize)
+	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", name, err)
 	}

@@ -6,6 +6,10 @@ import (
 	"example.com/daytime/sd/policy"
 )
 
+// maxPassers is how many values at least are kept for a subscriber of those that came and were lost
+// since it was told something. It may know such a one from before.
+const maxPassers = 1024
+
 // A backlog is what a subscriber has not been told yet: one difference to the set as it knows that,
 // however many changes went into it, or all of the set. It has no lock.
 type backlog struct {
@@ -14,6 +18,7 @@ type backlog struct {
 	down  map[string]bool // true: it withdrew
 
 	effective map[string]policy.Effective // of those in up, of others for which it changed, of lost ones
+	most      int                         // of these, that came at once
 	sides     []policy.Side               // nil: as before
 }
 
@@ -51,8 +56,9 @@ func (b *backlog) add(diff Change) {
 }
 
 // addEffective merges in the effective values of a difference that was added; a nil map means that
-// there is no Evaluation. An instance that went and came is no news, and may be another now.
-func (b *backlog) addEffective(diff Change) {
+// there is no Evaluation. An instance that went and came is no news, and may be another now. The set
+// is the one that b leads to.
+func (b *backlog) addEffective(diff Change, s *set) {
 	if b.reset || diff.Effective == nil {
 		return
 	}
@@ -68,6 +74,12 @@ func (b *backlog) addEffective(diff Change) {
 		}
 	}
 	maps.Copy(b.effective, diff.Effective)
+	b.most = max(b.most, len(diff.Effective))
+	if len(b.effective) > maxPassers+2*(s.size()+len(b.down)+b.most) {
+		maps.DeleteFunc(b.effective, func(name string, _ policy.Effective) bool {
+			return !s.mayHave(name) && !has(b.down, name)
+		})
+	}
 }
 
 // addAll makes the whole set the backlog.

@@ -213,13 +213,21 @@ func (e *Evaluator) Warning(hasPolicy bool, tally policy.Tally) error {
 			"read: %w", e.version, e.failure))
 	}
 	if wrong := e.problems; len(wrong) > 0 {
-		all = append(all, fmt.Errorf("policy has %d wrong lines: %w", len(wrong), wrong[0]))
+		all = append(all, fmt.Errorf("policy has %s: %w", count(len(wrong), "wrong line"), wrong[0]))
 	}
 	all = append(all, Suspended(tally)...)
 	if n := len(e.unread); n > 0 {
-		all = append(all, fmt.Errorf("attributes of %d instances could not be read", n))
+		all = append(all, fmt.Errorf("attributes of %s could not be read", count(n, "instance")))
 	}
 	return InOneLine(all)
+}
+
+// count is n with its noun.
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // Suspended are the errors of a set whose policy leaves nobody to pick, so that it is not obeyed.

@@ -81,7 +81,7 @@ func (f *Fanout) publish(first bool, diff Change) {
 			s.backlog.addAll()
 		}
 		s.backlog.add(diff)
-		s.backlog.addEffective(diff)
+		s.backlog.addEffective(diff, &f.set)
 		s.notify()
 	}
 	if f.behind.size()+diff.size() > 64+f.set.size()/8 { // merging would cost more than sorting

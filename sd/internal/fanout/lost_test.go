@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -146,4 +147,42 @@ func TestBacklogOfOneThatIsBack(t *testing.T) {
 	s.apply(s.says("3", "a"))
 	s.apply(Change{Down: []string{"a"}})
 	s.told(t, "back and lost again", []string{"a"}, []string{"a"})
+}
+
+// However many come and are lost while a follower does not ask, what waits for it is bounded: also
+// where each policy is about them. All that a policy is about is told, however many those are.
+func TestBacklogOfPassersBy(t *testing.T) {
+	s := newSteered()
+	s.apply(reset("b"))
+	s.follow("weight version=2 7")
+	s.reader.Take()
+	pass := func(n int) {
+		for i := range n {
+			name := fmt.Sprint(n, "-", i)
+			s.apply(Change{Up: []string{name}, Attributes: s.says("2", name).Attributes})
+			s.apply(Change{Down: []string{name}})
+		}
+	}
+	most := 0
+	for i := range 10 {
+		pass(1000 + i)
+		s.now = s.now.Add(lostFor)
+		s.follow(fmt.Sprintf("weight version=2 %d", i))
+		most = max(most, len(s.evaluator.evaluateLost()))
+	}
+	pass(10_000)
+	if n, bound := len(s.reader.Take().Effective), maxPassers+2*(most+1); n > bound {
+		t.Errorf("want %d values at most, have %d", bound, n)
+	}
+	s.follow("drain version=2")
+	s.apply(Change{Up: []string{"c"}})
+	drained := 0
+	for _, v := range s.reader.Take().Effective {
+		if v.Drained {
+			drained++
+		}
+	}
+	if drained < 10_000 {
+		t.Errorf("want all that were lost drained, have %d", drained)
+	}
 }

@@ -80,10 +80,11 @@ func (u *Union) Add(n int, c fanout.Change, now time.Time) {
 		p.lost.Remove(name)
 	}
 	for name, v := range c.Effective {
-		u.touch(name)
 		if p.has(name) {
+			u.touch(name)
 			p.effective[name] = v
-		} else {
+		} else if _, lost := p.lost.Get(name); lost {
+			u.touch(name)
 			p.lost.Add(name, v, now)
 		}
 	}
@@ -161,7 +162,11 @@ func (u *Union) Flush() (c fanout.Change, x *fanout.Evaluation) {
 	}
 	c.Reset, u.told = !u.told, true
 	for name, t := range u.touched {
-		switch has := u.has(name); {
+		has := u.has(name)
+		if has {
+			u.forget(name)
+		}
+		switch {
 		case has && (c.Reset || !t.had):
 			c.Up = append(c.Up, name)
 		case !has && t.had:
@@ -176,6 +181,14 @@ func (u *Union) Flush() (c fanout.Change, x *fanout.Evaluation) {
 	}
 	u.touched = map[string]touch{}
 	return c, x
+}
+
+// forget drops what parts say of a name that they lost, and that another still has: it is for that
+// one to say, also when it loses it.
+func (u *Union) forget(name string) {
+	for n := range u.parts {
+		u.parts[n].lost.Remove(name)
+	}
 }
 
 // evaluation is that of the names that were touched.

@@ -286,6 +286,70 @@ func TestUnionTellsOfLost(t *testing.T) {
 	}
 }
 
+// Of one that several parts lost together each part's word counts as it does of a member, also when
+// only one of them has another word.
+func TestUnionOfLostBySeveral(t *testing.T) {
+	u, told := union.New(2), fanout.New()
+	r := told.NewReader(func() {})
+	flush := func() map[string]policy.Effective {
+		c, x := u.Flush()
+		told.Apply(c, x)
+		told.Index()
+		return r.Take().Effective
+	}
+	both := []string{name(0), name(1)}
+	says := func(v policy.Effective) map[string]policy.Effective {
+		return map[string]policy.Effective{name(0): v}
+	}
+	u.Add(0, fanout.Change{Reset: true, Up: both, Effective: says(policy.Effective{Weight: 1, Side: 1}),
+		Sides: []policy.Side{{Share: 10000}, {}}}, time.Time{})
+	u.Add(1, fanout.Change{Reset: true, Up: both, Effective: says(policy.Effective{Weight: 2})}, time.Time{})
+	flush()
+	for n := range 2 {
+		u.Add(n, fanout.Change{Down: both}, time.Time{})
+	}
+	flush()
+	u.Add(1, fanout.Change{Effective: says(policy.Effective{Weight: 3})}, time.Time{})
+	want := says(policy.Effective{Weight: 1, Side: 1})
+	if have := flush(); !maps.Equal(want, have) {
+		t.Errorf("the second has another word: want %v, have %v", want, have)
+	}
+	u.Add(0, fanout.Change{Effective: says(policy.Effective{Weight: 4, Side: 1})}, time.Time{})
+	u.Add(1, fanout.Change{Effective: says(policy.Effective{Weight: 5, Drained: true})}, time.Time{})
+	want = says(policy.Effective{Weight: 4, Side: 1, Drained: true})
+	if have := flush(); !maps.Equal(want, have) {
+		t.Errorf("both have: want %v, have %v", want, have)
+	}
+}
+
+// A part that has lost one before the union did has no more say in it.
+func TestUnionOfOneThatMoved(t *testing.T) {
+	u, told := union.New(2), fanout.New()
+	r := told.NewReader(func() {})
+	flush := func() map[string]policy.Effective {
+		c, x := u.Flush()
+		told.Apply(c, x)
+		told.Index()
+		return r.Take().Effective
+	}
+	some, one := map[string]policy.Effective{}, []string{name(0)}
+	for n := range 2 {
+		u.Add(n, fanout.Change{Reset: true, Up: one, Effective: some}, time.Time{})
+	}
+	flush()
+	for n := range 2 {
+		u.Add(n, fanout.Change{Down: one}, time.Time{})
+		flush()
+	}
+	drained := map[string]policy.Effective{name(0): {Weight: 7, Drained: true}}
+	for n, want := range []map[string]policy.Effective{some, drained} {
+		u.Add(n, fanout.Change{Effective: drained}, time.Time{})
+		if have := flush(); !maps.Equal(want, have) {
+			t.Errorf("part %d: want %v, have %v", n, want, have)
+		}
+	}
+}
+
 // What one change costs in a union of two parts with the same 10,000 instances.
 func BenchmarkChange(b *testing.B) {
 	names := make([]string, 10_000)

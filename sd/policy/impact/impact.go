@@ -123,8 +123,12 @@ const maxNamed = 20
 // which it names twenty, and what is left.
 func (r Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "affects %d of %d instances, which get %.1f%% of the calls, and %.1f%% after\n",
-		len(r.Affected), r.Instances, 100*r.Before, 100*r.After)
+	noun := "instances"
+	if r.Instances == 1 {
+		noun = "instance"
+	}
+	fmt.Fprintf(&b, "affects %d of %d %s, which get %.1f%% of the calls, and %.1f%% after\n",
+		len(r.Affected), r.Instances, noun, 100*r.Before, 100*r.After)
 	for n, a := range r.Affected {
 		if n == maxNamed {
 			fmt.Fprintf(&b, "  and %d more\n", len(r.Affected)-n)

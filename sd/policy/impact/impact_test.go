@@ -129,6 +129,9 @@ func TestImpact(t *testing.T) {
 leaves 62.5% of the weight
 `, have.String())
 
+	one := impact.Compare(nil, compiled(t, "weight * 50"), instances(1)).String()
+	equal(t, "one", true, strings.HasPrefix(one, "affects 1 of 1 instance, which"))
+
 	back := impact.Compare(after, nil, instances(4))
 	equal(t, "what it is undone to", "drained -> undrained, zone a -> none",
 		back.Affected[0].Changes)
