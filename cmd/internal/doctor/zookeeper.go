@@ -53,8 +53,8 @@ func (d *diagnosis) zookeeper(ctx context.Context) {
 	d.ask(ctx, d.instances())
 	z.readAgain(ctx, best)
 	z.checkLag(ctx, best)
-	z.checkCredentials(ctx, best)
 	z.checkDirectory()
+	z.checkCredentials()
 	z.checkNodes()
 }
 
