@@ -65,7 +65,7 @@ type Next struct {
 	MayEnd   bool // the policy, by having no rule
 }
 
-// ErrEmpty: a document that is to be the policy would end it.
+// ErrEmpty is of a document that is to be the policy, and would end it.
 var ErrEmpty = errors.New("is empty, which would end the policy; want --force, too")
 
 // ParseNext reads a document that is to be the policy, and refuses one that is wrong, unless it is
