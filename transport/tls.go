@@ -63,8 +63,8 @@ func strict(config *tls.Config) *tls.Config {
 // changed. While they cannot be read, are cut off, or do not fit together, as between the
 // replacement of the one and of the other, the last good configuration stays in use, and they are
 // tried once a second: what was wrong may end without a change of a file, such as a right that was
-// lacking. A certificate that has ended does not take the place of one that has not, though the CA is the
-// new one; one that has come to its end stays in use, together with an error.
+// lacking. A certificate that has ended does not take the place of one that has not, though the CA
+// is the new one; one that has come to its end stays in use, together with an error.
 type TLSFiles struct {
 	Cert string // the own certificate, and those between it and its authority
 	Key  string // its key

@@ -94,7 +94,8 @@ func refuseDocument(data string, spare int) *Problem {
 	if len(data) > MaxSize+spare {
 		start := strings.LastIndexByte(data[:MaxSize], '\n') + 1
 		return &Problem{Line: 1 + strings.Count(data[:MaxSize], "\n"),
-			Column: column(data[start:], MaxSize-start), Cause: fmt.Sprintf("%d bytes; want at most %d", len(data), MaxSize)}
+			Column: column(data[start:], MaxSize-start),
+			Cause:  fmt.Sprintf("%d bytes; want at most %d", len(data), MaxSize)}
 	}
 	first, _, _ := strings.Cut(data, "\n")
 	first = strings.TrimSuffix(first, "\r")

@@ -17,7 +17,7 @@ type backlog struct {
 	up    map[string]struct{}
 	down  map[string]bool // true: it withdrew
 
-	effective map[string]policy.Effective // of those in up, of others for which it changed, of lost ones
+	effective map[string]policy.Effective // of those in up, of changed ones, and of lost ones
 	most      int                         // of these, that came at once
 	sides     []policy.Side               // nil: as before
 }
