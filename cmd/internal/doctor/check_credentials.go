@@ -3,7 +3,7 @@ package doctor
 import (
 	"os"
 
-	"example.com/daytime/cmd/internal/doctor/credentials"
+	"example.com/daytime/cmd/internal/doctor/acl"
 )
 
 // checkCredentials tells what the user of an auth-file may do with the directory.
@@ -12,11 +12,7 @@ func (z *zookeeper) checkCredentials() {
 	if err != nil || len(z.dir.acl) == 0 {
 		return
 	}
-	user := credentials.Parse(string(text))
-	for _, a := range z.dir.acl {
-		user.Add(a.Perms, a.Scheme, a.ID)
-	}
-	if rights, wrong := user.Rights(); wrong {
+	if rights, wrong := z.dir.acl.Rights(acl.ParseUser(string(text))); wrong {
 		z.Warn("credentials", z.how.AuthFile, "correct the auth-file, or give its user rights in "+
 			"the ACL of "+z.path, "%s", rights)
 	} else {
