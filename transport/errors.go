@@ -17,6 +17,7 @@ var (
 	ErrMaxConnsPerIP = errors.New("too many connections from one address")
 	ErrNotALine      = errors.New("not a line") // WriteLine was given something else
 	ErrTLSFiles      = errors.New("TLS goes on with what it has")
+	ErrTLSAuthority  = errors.New("TLS authority") // of TLSFiles, the CA cannot be used
 )
 
 // An Error is a failed call. Err holds a sentinel, if one fits, and the cause. A deadline matches

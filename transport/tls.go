@@ -73,7 +73,7 @@ type TLSFiles struct {
 
 // Server returns the source of a server: Cert and Key prove the name of the service. With CA, a
 // client must have a certificate of that authority; without, any client is served. It fails if the
-// files cannot be used.
+// files cannot be used, with ErrTLSAuthority if that is CA.
 func (f TLSFiles) Server() (TLSSource, error) {
 	if f.Cert == "" || f.Key == "" {
 		return nil, errors.New("transport: TLS server: want a certificate and a key")
@@ -83,7 +83,7 @@ func (f TLSFiles) Server() (TLSSource, error) {
 
 // Client returns the source of a client: CA is the authority of the servers, "" the system's. Cert
 // and Key, both or none, are shown to servers that want a certificate. It fails if the files cannot
-// be used.
+// be used, with ErrTLSAuthority if that is CA.
 func (f TLSFiles) Client() (TLSSource, error) {
 	if (f.Cert == "") != (f.Key == "") {
 		return nil, errors.New("transport: TLS client: want both a certificate and a key, or none")
@@ -110,11 +110,11 @@ func (f TLSFiles) read() (*tls.Config, error) {
 	if f.CA != "" {
 		authorities, err := readPEM(f.CA)
 		if err != nil {
-			return nil, fmt.Errorf("TLS authority: %w", err)
+			return nil, fmt.Errorf("%w: %w", ErrTLSAuthority, err)
 		}
 		pool := x509.NewCertPool()
 		if !pool.AppendCertsFromPEM(authorities) {
-			return nil, fmt.Errorf("TLS authority %s: no certificate, want PEM", f.CA)
+			return nil, fmt.Errorf("%w %s: no certificate, want PEM", ErrTLSAuthority, f.CA)
 		}
 		config.RootCAs, config.ClientCAs = pool, pool
 		config.ClientAuth = tls.RequireAndVerifyClientCert

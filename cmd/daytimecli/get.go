@@ -214,10 +214,10 @@ func (c *config) clientOptions() ([]transport.ClientOption, error) {
 		return options, nil
 	}
 	source, err := c.tls.Client()
-	if err != nil {
-		if _, unread := (transport.TLSFiles{CA: c.tls.CA}).Client(); unread != nil {
-			return nil, shell.UsageError("tls-ca", err)
-		}
+	switch {
+	case errors.Is(err, transport.ErrTLSAuthority):
+		return nil, shell.UsageError("tls-ca", err)
+	case err != nil:
 		return nil, shell.UsageError("tls-cert", err)
 	}
 	return append(options, transport.ClientTLS(c.tlsName, source)), nil

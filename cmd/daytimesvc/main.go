@@ -17,6 +17,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -214,7 +215,7 @@ func (c *config) readTLS() (transport.TLSSource, error) {
 	if err == nil {
 		return source, nil
 	}
-	if _, unread := (transport.TLSFiles{CA: c.tls.CA}).Client(); unread != nil {
+	if errors.Is(err, transport.ErrTLSAuthority) {
 		return nil, shell.UsageError("tls-client-ca", err)
 	}
 	return nil, shell.UsageError("tls-cert", err)
