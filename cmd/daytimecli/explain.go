@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/go-kit/log/level"
 	"github.com/spf13/cobra"
 
 	"example.com/daytime/cmd/internal/shell"
 	"example.com/daytime/sd"
-	"example.com/daytime/sd/policy"
 )
 
 func newExplain(c *config, stdio *shell.Stdio) *cobra.Command {
@@ -64,17 +62,8 @@ func (c *config) explain(ctx context.Context, instance string, stdio *shell.Stdi
 		}
 	}
 	stdio.Put(b.String())
-	c.warnOfSuspension(stdio, registry.Policy().Tally)
-	return unconfirmed
-}
-
-// warnOfSuspension tells of a policy that leaves nobody to pick, and so is not obeyed.
-func (c *config) warnOfSuspension(stdio *shell.Stdio, tally policy.Tally) {
-	logger := level.Warn(c.newLogger(stdio))
-	switch {
-	case tally.DrainsSuspended():
-		logger.Log("msg", "every instance is drained, so drained ones are picked")
-	case tally.WeightsSuspended():
-		logger.Log("msg", "every weight is 0, so weights are ignored")
+	if unconfirmed == nil {
+		c.warnOfPolicy(stdio, registry)
 	}
+	return unconfirmed
 }

@@ -51,11 +51,16 @@ func list(ctx context.Context, c *config, stdio *shell.Stdio) error {
 	if unconfirmed != nil {
 		return unconfirmed
 	}
+	c.warnOfPolicy(stdio, registry)
+	return c.judge(rows)
+}
+
+// warnOfPolicy tells of a policy that is not obeyed as it stands, as the state of a list has it that
+// is confirmed.
+func (c *config) warnOfPolicy(stdio *shell.Stdio, registry *discovery.Discovery) {
 	if err := registry.State().Err; err != nil && !statelog.IsTold(err) {
-		// the policy is not obeyed as it stands
 		level.Warn(c.newLogger(stdio)).Log("msg", err)
 	}
-	return c.judge(rows)
 }
 
 // warnOfList tells of a list that nobody is on, or that names were left out of; and what an object
