@@ -109,12 +109,7 @@ func NewPool(
 	p.stater, _ = src.(stater)
 	p.running.Go(p.run)
 	p.unsubscribe = p.subscribe(src)
-	if p.stater != nil && p.stater.Instances() != nil {
-		select {
-		case <-p.begun:
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+	p.awaitFirst()
 	return p
 }
 

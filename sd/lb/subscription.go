@@ -1,6 +1,8 @@
 package lb
 
 import (
+	"time"
+
 	"example.com/daytime/sd"
 	kitsd "github.com/go-kit/kit/sd"
 )
@@ -30,6 +32,20 @@ func (p *Pool) subscribe(src kitsd.Instancer) (stop func()) {
 	return func() {
 		src.Deregister(events) // which may itself wait until its last send was received
 		close(stopped)
+	}
+}
+
+// maxBegin is how long NewPool waits for the first endpoints.
+const maxBegin = 100 * time.Millisecond
+
+// awaitFirst waits for the first endpoints of an Instancer that has a set.
+func (p *Pool) awaitFirst() {
+	if p.stater == nil || p.stater.Instances() == nil {
+		return
+	}
+	select {
+	case <-p.begun:
+	case <-time.After(maxBegin):
 	}
 }
 

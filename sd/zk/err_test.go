@@ -3,12 +3,14 @@ package zk_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"syscall"
 	"testing"
 	"time"
 
 	"example.com/daytime/sd"
+	"example.com/daytime/sd/internal/wait"
 	"example.com/daytime/sd/zk"
 	"example.com/daytime/sd/zk/session"
 	"example.com/daytime/sd/zk/zkdev"
@@ -33,14 +35,9 @@ func TestErr(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer b.Close()
-		begin := time.Now()
-		for !errors.Is(b.Err(), syscall.ECONNREFUSED) {
-			if time.Since(begin) > 10*time.Second {
-				t.Fatalf("want a refused connection told, have %v", b.Err())
-			}
-			time.Sleep(time.Millisecond)
-		}
-		fastest = min(fastest, time.Since(begin))
+		fastest = min(fastest, wait.For(t, 10*time.Second, func() error {
+			return told(b, syscall.ECONNREFUSED)
+		}))
 	}
 	if fastest > 900*time.Millisecond {
 		t.Errorf("want a refused connection told within a second, have it after %v at best", fastest)
@@ -53,13 +50,15 @@ func TestErr(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	begin := time.Now()
-	for b.Err() != nil {
-		if time.Since(begin) > 10*time.Second {
-			t.Fatalf("want no error once there is a session, have %v", b.Err())
-		}
-		time.Sleep(time.Millisecond)
+	wait.For(t, 10*time.Second, b.Err) // until there is a session
+}
+
+// told returns nil once b tells of why, and what it tells before.
+func told(b *zk.Backend, why error) error {
+	if err := b.Err(); !errors.Is(err, why) {
+		return fmt.Errorf("want %v told, have %v", why, err)
 	}
+	return nil
 }
 
 // A missing directory is told while a Watch waits for it, and no longer than that.
@@ -85,13 +84,7 @@ func TestErrOfAMissingDirectory(t *testing.T) {
 		go func() {
 			ended <- b.Watch(ctx, sd.Want{}, func(sd.Change) { emitted <- struct{}{} })
 		}()
-		begin := time.Now()
-		for !errors.Is(b.Err(), sd.ErrNoDirectory) {
-			if time.Since(begin) > 10*time.Second {
-				t.Fatalf("want %v, have %v", sd.ErrNoDirectory, b.Err())
-			}
-			time.Sleep(time.Millisecond)
-		}
+		wait.For(t, 10*time.Second, func() error { return told(b, sd.ErrNoDirectory) })
 		want := "there is no directory " + path + " in the ZooKeeper at " + server.Addr().String() + " (connected); nobody has registered there"
 		if have := b.Err().Error(); want != have {
 			t.Errorf("want %q, have %q", want, have)

@@ -166,11 +166,7 @@ func TestNoAnswerHurriesARegistrar(t *testing.T) {
 // that the ACLs keep: when it has gone its successor is there at once.
 func TestQuotaOnATakeover(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
-		dead := w.register(w.open(), alice)
-		w.phase(dead.State, time.Second, sd.Registered)
-		data, _, _ := w.Get("/go_servers/" + alice)
-		dead.Deregister()
-		w.Create("/go_servers/"+alice, data, 0x1234)
+		w.stale(alice)
 		w.FailAll(zkdev.OpMulti, quota)
 		writes := w.Requests(zkdev.OpMulti)
 		r := w.register(w.open(), alice)

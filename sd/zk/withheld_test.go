@@ -347,11 +347,7 @@ func TestReplacementThatFails(t *testing.T) {
 // it is when one cannot be created.
 func TestWithheldInVainIsTold(t *testing.T) {
 	inWorld(t, anywhere, func(w *world) {
-		dead := w.register(w.open(), alice)
-		w.phase(dead.State, time.Second, sd.Registered)
-		data, _, _ := w.Get("/go_servers/" + alice)
-		dead.Deregister()
-		w.Create("/go_servers/"+alice, data, 0x1234)
+		w.stale(alice)
 		w.SetData("/go_servers", []byte(withdrawAlice))
 		w.FailAll(zkdev.OpDelete, zkdev.SystemError)
 		r := w.register(w.open(), alice)

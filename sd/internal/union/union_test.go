@@ -246,17 +246,22 @@ func ExampleUnion() {
 	// 2 [192.0.2.2:13] []
 }
 
-// What a part makes of one that it lost is told if no other part has it: without a side unless that
-// part splits the calls, and drained if any says so. It is told again when another part splits them.
-func TestUnionTellsOfLost(t *testing.T) {
+// ofTwo returns a union of two parts, and what its follower is told of effective values.
+func ofTwo() (u *union.Union, flush func() map[string]policy.Effective) {
 	u, told := union.New(2), fanout.New()
 	r := told.NewReader(func() {})
-	flush := func() map[string]policy.Effective {
+	return u, func() map[string]policy.Effective {
 		c, x := u.Flush()
 		told.Apply(c, x)
 		told.Index()
 		return r.Take().Effective
 	}
+}
+
+// What a part makes of one that it lost is told if no other part has it: without a side unless that
+// part splits the calls, and drained if any says so. It is told again when another part splits them.
+func TestUnionTellsOfLost(t *testing.T) {
+	u, flush := ofTwo()
 	all := []string{name(0), name(1), name(2), name(3)}
 	some := map[string]policy.Effective{}
 	add(u, 0, fanout.Change{Reset: true, Up: []string{all[0], all[1], all[3]}, Effective: some})
@@ -289,33 +294,26 @@ func TestUnionTellsOfLost(t *testing.T) {
 // Of one that several parts lost together each part's word counts as it does of a member, also when
 // only one of them has another word.
 func TestUnionOfLostBySeveral(t *testing.T) {
-	u, told := union.New(2), fanout.New()
-	r := told.NewReader(func() {})
-	flush := func() map[string]policy.Effective {
-		c, x := u.Flush()
-		told.Apply(c, x)
-		told.Index()
-		return r.Take().Effective
-	}
+	u, flush := ofTwo()
 	both := []string{name(0), name(1)}
 	says := func(v policy.Effective) map[string]policy.Effective {
 		return map[string]policy.Effective{name(0): v}
 	}
-	u.Add(0, fanout.Change{Reset: true, Up: both, Effective: says(policy.Effective{Weight: 1, Side: 1}),
-		Sides: []policy.Side{{Share: 10000}, {}}}, time.Time{})
-	u.Add(1, fanout.Change{Reset: true, Up: both, Effective: says(policy.Effective{Weight: 2})}, time.Time{})
+	add(u, 0, fanout.Change{Reset: true, Up: both, Effective: says(policy.Effective{Weight: 1, Side: 1}),
+		Sides: []policy.Side{{Share: 10000}, {}}})
+	add(u, 1, fanout.Change{Reset: true, Up: both, Effective: says(policy.Effective{Weight: 2})})
 	flush()
 	for n := range 2 {
-		u.Add(n, fanout.Change{Down: both}, time.Time{})
+		add(u, n, fanout.Change{Down: both})
 	}
 	flush()
-	u.Add(1, fanout.Change{Effective: says(policy.Effective{Weight: 3})}, time.Time{})
+	add(u, 1, fanout.Change{Effective: says(policy.Effective{Weight: 3})})
 	want := says(policy.Effective{Weight: 1, Side: 1})
 	if have := flush(); !maps.Equal(want, have) {
 		t.Errorf("the second has another word: want %v, have %v", want, have)
 	}
-	u.Add(0, fanout.Change{Effective: says(policy.Effective{Weight: 4, Side: 1})}, time.Time{})
-	u.Add(1, fanout.Change{Effective: says(policy.Effective{Weight: 5, Drained: true})}, time.Time{})
+	add(u, 0, fanout.Change{Effective: says(policy.Effective{Weight: 4, Side: 1})})
+	add(u, 1, fanout.Change{Effective: says(policy.Effective{Weight: 5, Drained: true})})
 	want = says(policy.Effective{Weight: 4, Side: 1, Drained: true})
 	if have := flush(); !maps.Equal(want, have) {
 		t.Errorf("both have: want %v, have %v", want, have)
@@ -324,26 +322,19 @@ func TestUnionOfLostBySeveral(t *testing.T) {
 
 // A part that has lost one before the union did has no more say in it.
 func TestUnionOfOneThatMoved(t *testing.T) {
-	u, told := union.New(2), fanout.New()
-	r := told.NewReader(func() {})
-	flush := func() map[string]policy.Effective {
-		c, x := u.Flush()
-		told.Apply(c, x)
-		told.Index()
-		return r.Take().Effective
-	}
+	u, flush := ofTwo()
 	some, one := map[string]policy.Effective{}, []string{name(0)}
 	for n := range 2 {
-		u.Add(n, fanout.Change{Reset: true, Up: one, Effective: some}, time.Time{})
+		add(u, n, fanout.Change{Reset: true, Up: one, Effective: some})
 	}
 	flush()
 	for n := range 2 {
-		u.Add(n, fanout.Change{Down: one}, time.Time{})
+		add(u, n, fanout.Change{Down: one})
 		flush()
 	}
 	drained := map[string]policy.Effective{name(0): {Weight: 7, Drained: true}}
 	for n, want := range []map[string]policy.Effective{some, drained} {
-		u.Add(n, fanout.Change{Effective: drained}, time.Time{})
+		add(u, n, fanout.Change{Effective: drained})
 		if have := flush(); !maps.Equal(want, have) {
 			t.Errorf("part %d: want %v, have %v", n, want, have)
 		}
