@@ -5,9 +5,10 @@
 // registration up through faults of that. Any program that registers itself does so in the same
 // order.
 //
-// main.go has the flags; addresses.go checks the addresses, and refuses those that could not be
-// registered or dialled; dev.go has the registry of --dev; admin.go answers an operator; registry.go has the registries, and what is
-// said there of a server beside its address; systemd.go takes over sockets from systemd; serve.go
+// main.go has the flags; addresses.go checks the addresses, refuses those that could not be
+// registered or dialled, and binds them; dev.go has the registry of --dev; admin.go answers an
+// operator; registry.go has the registries, and what is said there of a server beside its address;
+// systemd.go takes over sockets from systemd; serve.go
 // is the life of the program: the function serve in a straight line from the listeners to the
 // shutdown, whose order is what makes a restart lose no request. The rest, which is not about the
 // time, is in cmd/internal: registry opens what --sd names, and shell is what any program needs. Of

@@ -278,26 +278,3 @@ func inParallel[T any](many []T, f func(T)) {
 	}
 	all.Wait()
 }
-
-// listen binds every address, or none.
-func listen(ctx context.Context, addrs []string) (listeners []net.Listener, err error) {
-	for _, addr := range addrs {
-		l, err := transport.Listen(ctx, addr)
-		if err != nil {
-			closeAll(listeners)
-			return nil, fmt.Errorf("--listen %s: %w", addr, err)
-		}
-		listeners = append(listeners, l)
-	}
-	return listeners, nil
-}
-
-// closeAll does nothing about listeners whose server has closed them, nor about nil ones, which stand
-// for sockets that listen for no stream.
-func closeAll(listeners []net.Listener) {
-	for _, l := range listeners {
-		if l != nil {
-			l.Close()
-		}
-	}
-}

@@ -187,14 +187,6 @@ func (b *balancer) Endpoint() (kitendpoint.Endpoint, error) {
 	return b.endpoint, nil
 }
 
-// empty is the error for a snapshot without members.
-func (s *Snapshot) empty() error {
-	if s.closed {
-		return ErrClosed
-	}
-	return kitlb.ErrNoEndpoints
-}
-
 // now is the Pool's clock: monotonic nanoseconds since it was made.
 func (p *Pool) now() int64 { return int64(time.Since(p.born)) }
 

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	kitendpoint "github.com/go-kit/kit/endpoint"
+	kitlb "github.com/go-kit/kit/sd/lb"
 
 	"example.com/daytime/sd/policy"
 )
@@ -143,6 +144,14 @@ func (s *Snapshot) Len() int { return s.n }
 // At returns member i, 0 <= i < Len. The order means nothing, except that it is the same at every
 // call.
 func (s *Snapshot) At(i int) *Member { return s.at(i) }
+
+// empty is the error for a snapshot without members.
+func (s *Snapshot) empty() error {
+	if s.closed {
+		return ErrClosed
+	}
+	return kitlb.ErrNoEndpoints
+}
 
 // zoneParts is how many parts there are of all members, and of a side: itself, and each half of a
 // local.
